@@ -1,0 +1,95 @@
+"""The daily block: a header of fixed layout, and the records in order. Bodies travel beside it.
+
+The header does not hold the consensus view: a re-proposal in a later view keeps its hash. `state_root` is the root
+after the block. Times are milliseconds since 1970 and decide nothing but when a fresh block may be proposed; every
+rule counts heights.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from ledger import merkle
+from ledger.codec import Shape, encode
+from ledger.errors import MalformedBytes
+from ledger.hashing import tagged_hash
+from ledger.records import Body, Record
+
+HEADER_VERSION = 1
+BLOCK_RECORDS_MAX = 100_000
+_LAYOUT = struct.Struct(">H32sIQQQII" + "32s" * 9)
+HEADER_SIZE = _LAYOUT.size
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A block's header, in the order of its bytes."""
+
+    version: int
+    chain_id: bytes
+    epoch: int
+    height: int
+    scheduled_time_ms: int
+    proposed_time_ms: int
+    record_count: int
+    proposer: int
+    """Index of the fresh proposer in the height's committee, in committee order."""
+    parent: bytes
+    records_root: bytes
+    state_root: bytes
+    history_root: bytes
+    """RFC 6962 root over the encoded headers of heights 0 .. height-1."""
+    committee_hash: bytes
+    next_committee_hash: bytes
+    """Hash of the next committee in the last block of a term, 32 zero bytes elsewhere."""
+    onion_reveal: bytes
+    randomness: bytes
+    """H("randomness", randomness of the parent ‖ onion_reveal)."""
+    reserved: bytes
+    """32 zero bytes: room for one more root without another layout."""
+
+
+def encode_header(header: Header) -> bytes:
+    """Return the fixed layout, HEADER_SIZE bytes, big endian."""
+    return _LAYOUT.pack(*(getattr(header, field.name) for field in fields(header)))
+
+
+def decode_header(data: bytes) -> Header:
+    """Return the header of HEADER_SIZE bytes; MalformedBytes on another length or version."""
+    if len(data) != HEADER_SIZE:
+        raise MalformedBytes("header_size", f"a header has {HEADER_SIZE} bytes, not {len(data)}", "fetch the block again")
+    header = Header(*_LAYOUT.unpack(data))
+    if header.version != HEADER_VERSION:
+        raise MalformedBytes("header_version", f"header version {header.version} is not {HEADER_VERSION}", "upgrade mutua")
+    return header
+
+
+def block_hash_of(header: Header) -> bytes:
+    """Return the 32-byte hash that consensus votes on."""
+    return tagged_hash("block", encode_header(header))
+
+
+class Block(Shape):
+    """A block as stored and sent: the header's bytes and the records in order. Bodies are kept apart, by body_hash."""
+
+    header: bytes
+    records: tuple[Record, ...]
+
+
+class BlockWithBodies(Shape):
+    """A block as it travels: `bodies[i]` belongs to `block.records[i]`; None where it was dropped after retention."""
+
+    block: Block
+    bodies: tuple[Body | None, ...]
+
+
+def records_root_of(records: Sequence[Record]) -> bytes:
+    """Return the RFC 6962 root over the encoded records, signatures included."""
+    return merkle.merkle_root([encode(record) for record in records])
+
+
+def next_randomness(previous: bytes, reveal: bytes) -> bytes:
+    """Return the randomness of a block from its parent's and the proposer's onion reveal."""
+    return tagged_hash("randomness", previous, reveal)

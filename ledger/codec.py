@@ -1,0 +1,67 @@
+"""Canonical bytes: msgspec msgpack of array-like frozen structs, accepted only if re-encoding gives the same bytes.
+
+One value has one encoding and one encoding has one value, so a hash of bytes is a hash of meaning. Integers are
+bounded to 0 .. 2**63-1; text must be NFC. Anything else is `MalformedBytes`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TypeVar
+
+import msgspec
+
+from ledger.errors import MalformedBytes
+
+INT_MAX = 2**63 - 1
+"""Largest integer in any record: fits a signed 64-bit integer of other languages."""
+
+T = TypeVar("T")
+_encoder = msgspec.msgpack.Encoder()
+_decoders: dict[object, msgspec.msgpack.Decoder[object]] = {}
+
+
+class Shape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of everything with canonical bytes: a frozen struct, written as an array of its fields in order.
+
+    Fields carry no defaults on the wire: a short array is refused by the comparison of `decode`.
+    """
+
+
+def encode(value: Shape) -> bytes:
+    """Return the canonical bytes of `value`."""
+    return _encoder.encode(value)
+
+
+def decode(shape: type[T], data: bytes) -> T:
+    """Return the value of type `shape` whose canonical bytes are `data`; MalformedBytes otherwise."""
+    decoder = _decoders.get(shape)
+    if decoder is None:
+        decoder = _decoders[shape] = msgspec.msgpack.Decoder(shape)
+    try:
+        value = decoder.decode(data)
+        again = _encoder.encode(value)
+    except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError) as error:
+        raise MalformedBytes("malformed", f"bytes are not a {shape.__name__}: {error}", "send them as encoded by ledger.codec") from None
+    if again != data:
+        raise MalformedBytes("not_canonical", f"bytes of a {shape.__name__} are not canonical", "re-encode them with ledger.codec")
+    _check_leaves(value, shape.__name__)
+    return value  # type: ignore[return-value]
+
+
+def _check_leaves(value: object, name: str) -> None:
+    """Refuse integers out of bounds and text that is not NFC, at any depth."""
+    if isinstance(value, bool) or value is None or isinstance(value, bytes):
+        return
+    if isinstance(value, int):
+        if not 0 <= value <= INT_MAX:
+            raise MalformedBytes("integer_range", f"{name} holds the integer {value}, outside 0..2^63-1", "keep integers in range")
+    elif isinstance(value, str):
+        if not value.isascii() and unicodedata.normalize("NFC", value) != value:
+            raise MalformedBytes("text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text")
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _check_leaves(item, name)
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            _check_leaves(getattr(value, field), name)

@@ -1,0 +1,29 @@
+"""The families of errors: yours (a record refused), theirs (bytes that are not well formed), ours (a broken ledger).
+
+Every error a person may read says what happened and how to mend it. `code` is stable, for machines, and each code has
+a section in `docs/reference/errors.md`.
+"""
+
+from __future__ import annotations
+
+
+class MutuaError(Exception):
+    """An expected failure that a person may read: a stable code, what happened, how to mend it."""
+
+    def __init__(self, code: str, what: str, mend: str = "") -> None:
+        super().__init__(f"{what}; {mend}" if mend else what)
+        self.code = code
+        self.what = what
+        self.mend = mend
+
+
+class RuleBroken(MutuaError):
+    """Yours: a record that the co-op's rules refuse. Nothing changes; the member is told why."""
+
+
+class MalformedBytes(MutuaError):
+    """Theirs: bytes that do not decode, or that do not re-encode to themselves."""
+
+
+class LedgerCorrupt(MutuaError):
+    """Ours: the stored ledger contradicts itself. Stop, keep the evidence."""

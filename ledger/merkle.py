@@ -1,0 +1,120 @@
+"""RFC 6962 Merkle trees: roots, inclusion proofs, consistency proofs. Leaf prefix 0x00, node prefix 0x01.
+
+Source: RFC 6962 section 2.1 (hash), 2.1.1 (audit path), 2.1.2 (consistency).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+EMPTY_ROOT = sha256(b"").digest()
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """Return the hash of one leaf."""
+    return sha256(b"\x00" + leaf).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
+    """Return the root over leaf hashes; an odd node is promoted, which equals RFC 6962's split."""
+    if not hashes:
+        return EMPTY_ROOT
+    level = list(hashes)
+    while len(level) > 1:
+        above = [sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        if len(level) % 2:
+            above.append(level[-1])
+        level = above
+    return level[0]
+
+
+def merkle_root(leaves: Sequence[bytes]) -> bytes:
+    """Return the RFC 6962 root of the leaves, in order."""
+    return root_of_hashes([leaf_hash(leaf) for leaf in leaves])
+
+
+def inclusion_proof(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """Return the audit path of leaf `index`, from the leaf upwards. IndexError outside the tree."""
+    if not 0 <= index < len(hashes):
+        raise IndexError(index)
+    path: list[bytes] = []
+    level = list(hashes)
+    position = index
+    while len(level) > 1:
+        sibling = position ^ 1
+        if sibling < len(level):
+            path.append(level[sibling])
+        above = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        if len(level) % 2:
+            above.append(level[-1])
+        level = above
+        position //= 2
+    return tuple(path)
+
+
+def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
+    """True iff `path` proves that `leaf` stands at `index` of the tree of `size` leaves with `root`."""
+    if not 0 <= index < size:
+        return False
+    digest = leaf_hash(leaf)
+    position, last = index, size - 1
+    steps = iter(path)
+    while last > 0:
+        if position % 2 or position < last:
+            sibling = next(steps, None)
+            if sibling is None:
+                return False
+            digest = node_hash(sibling, digest) if position % 2 else node_hash(digest, sibling)
+        position //= 2
+        last //= 2
+    return next(steps, None) is None and digest == root
+
+
+def consistency_proof(hashes: Sequence[bytes], old_size: int) -> tuple[bytes, ...]:
+    """Return the proof that the first `old_size` leaves are a prefix of `hashes` (RFC 6962 section 2.1.2)."""
+    if not 0 < old_size <= len(hashes):
+        raise IndexError(old_size)
+
+    def subproof(m: int, part: Sequence[bytes], is_whole: bool) -> list[bytes]:
+        if m == len(part):
+            return [] if is_whole else [root_of_hashes(part)]
+        k = 1 << ((len(part) - 1).bit_length() - 1)
+        if m <= k:
+            return [*subproof(m, part[:k], is_whole), root_of_hashes(part[k:])]
+        return [*subproof(m - k, part[k:], is_whole=False), root_of_hashes(part[:k])]
+
+    return tuple(subproof(old_size, hashes, is_whole=True))
+
+
+def is_consistent(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:
+    """True iff `proof` shows that the tree of `size` leaves extends the one of `old_size` leaves."""
+    if not 0 < old_size <= size:
+        return False
+    if old_size == size:
+        return not proof and old_root == root
+    steps = list(proof)
+    if old_size & (old_size - 1) == 0:
+        steps.insert(0, old_root)
+    if not steps:
+        return False
+    position, last = old_size - 1, size - 1
+    while position % 2:
+        position, last = position // 2, last // 2
+    old, new = steps[0], steps[0]
+    for step in steps[1:]:
+        if last == 0:
+            return False
+        if position % 2 or position == last:
+            old, new = node_hash(step, old), node_hash(step, new)
+            while position and not position % 2:
+                position, last = position // 2, last // 2
+        else:
+            new = node_hash(new, step)
+        position, last = position // 2, last // 2
+    return last == 0 and old == old_root and new == root
