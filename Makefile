@@ -1,0 +1,38 @@
+# `make demo` and `make test` set everything up in .venv by themselves; nothing outside this folder is changed.
+# Needs: Python 3.11, make, a C compiler, the libgmp headers (fastecdsa compiles), and a package index.
+
+VENV := .venv
+BIN := $(VENV)/bin
+SEED ?= 1
+SUMMARY ?= demo-run/summary.json
+DEMO_DIR ?= demo-run
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+.PHONY: demo test check bench soak clean setup
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
+	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
+	@touch $@
+
+demo: setup
+	@$(BIN)/mutua demo --seed $(SEED) --summary $(SUMMARY) --folder $(DEMO_DIR)
+
+test: setup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+bench: setup
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+soak: setup
+	@MUTUA_SOAK=1 $(BIN)/python -m pytest -m soak -s
+
+clean:
+	rm -rf $(VENV) demo-run build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
