@@ -19,7 +19,7 @@ import secrets
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ledger.errors import MutuaError
 from ledger.hashing import tagged_hash
@@ -58,7 +58,9 @@ class Onion:
         return Onion(value, layers, tuple(checkpoints))
 
     def reveal(self, gone: int) -> bytes:
-        """Return the next layer when `gone` layers are gone: sha256(reveal(0)) is the tip, sha256(reveal(1)) is reveal(0).
+        """Return the next layer when `gone` layers are gone.
+
+        SHA-256 of reveal 0 is the tip, of reveal 1 is reveal 0, and so on.
 
         Errors: MutuaError `onion_used_up` after the last layer.
         """
@@ -126,12 +128,12 @@ class KeyRing:
     @cached_property
     def bitcoin_secret(self) -> bytes:
         """Return the treasury signer's secp256k1 secret (32 bytes), at `TREASURY_PATH`."""
-        return cast("bytes", self.bitcoin_root.derive(TREASURY_PATH).key.serialize())
+        return self.bitcoin_root.derive(TREASURY_PATH).key.serialize()
 
     @cached_property
     def bitcoin_key(self) -> bytes:
         """Return the treasury signer's compressed public key (33 bytes)."""
-        return cast("bytes", self.bitcoin_root.derive(TREASURY_PATH).to_public().key.sec())
+        return self.bitcoin_root.derive(TREASURY_PATH).to_public().key.sec()
 
     @cached_property
     def onion(self) -> Onion:

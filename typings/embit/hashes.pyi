@@ -1,0 +1,3 @@
+"""The part of embit 0.8.0 that the wallet uses."""
+
+def hash160(msg: bytes) -> bytes: ...

@@ -1,0 +1,89 @@
+"""Fresh payout addresses: each claim has a hardened BIP84 account of its own, and each address is used once.
+
+All payouts go to one script type (P2WPKH), so that outputs of one denomination look alike. Inside the program an address
+is its 20-byte witness program: a wrong type or network cannot be written down. Text addresses are for people only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embit import bech32
+
+from ledger.errors import MalformedBytes, MutuaError
+from ledger.hashing import tagged_hash
+
+if TYPE_CHECKING:
+    from embit.bip32 import HDKey
+
+PROGRAM_SIZE = 20
+ADDRESS_COUNT = 32
+"""Fresh addresses a claim: the most outputs one payee gets in one batch."""
+ACCOUNT_MAX = 2**31 - 1
+HRP = {"regtest": "bcrt", "testnet": "tb", "signet": "tb", "mainnet": "bc"}
+
+
+def account_of(unique: bytes) -> int:
+    """Return the account number (31 bits) of something that names one claim and nothing else, such as its source hash.
+
+    It comes from the claim itself, so no counter can be lost or used twice after a crash.
+    """
+    return int.from_bytes(tagged_hash("payout-account", unique)[:4], "big") >> 1
+
+
+def account_path(account: int, network: str) -> str:
+    """Return the BIP84 path of an account, for any wallet that can import it.
+
+    >>> account_path(7, "regtest")
+    'm/84h/1h/7h'
+    """
+    _check_account(account)
+    return f"m/84h/{0 if network == 'mainnet' else 1}h/{account}h"
+
+
+def claim_programs(root: HDKey, account: int, count: int = ADDRESS_COUNT, network: str = "regtest") -> tuple[bytes, ...]:
+    """Return `count` fresh P2WPKH programs (20 bytes each) of a claim's account, in the order they will be used."""
+    from embit.hashes import hash160
+
+    branch = root.derive(account_path(account, network)).to_public().derive([0])
+    return tuple(hash160(branch.derive([index]).key.sec()) for index in range(count))
+
+
+def claim_secret(root: HDKey, account: int, index: int, network: str = "regtest") -> bytes:
+    """Return the secp256k1 secret (32 bytes) that spends address `index` of a claim."""
+    return root.derive(f"{account_path(account, network)}/0/{index}").key.serialize()
+
+
+def script_of(program: bytes) -> bytes:
+    """Return the scriptPubKey of a P2WPKH program: OP_0 and a push of 20 bytes."""
+    if len(program) != PROGRAM_SIZE:
+        raise MalformedBytes("program_size", f"a P2WPKH program has {PROGRAM_SIZE} bytes, not {len(program)}", "send addresses of that type")
+    return b"\x00\x14" + program
+
+
+def address_of(program: bytes, network: str) -> str:
+    """Return the text of a witness version 0 program (20 bytes: P2WPKH, 32 bytes: P2WSH) on `network`."""
+    text = bech32.encode(_hrp(network), 0, program) if len(program) in (PROGRAM_SIZE, 32) else None
+    if text is None:
+        raise MalformedBytes("program_size", f"{len(program)} bytes are no witness program", "use 20 or 32 bytes")
+    return text
+
+
+def program_of(address: str, network: str) -> bytes:
+    """Return the 20-byte program of a P2WPKH address (any case of letters). MutuaError `address` otherwise."""
+    text = address.strip()
+    version, program = bech32.decode(_hrp(network), text.lower() if text == text.upper() else text)
+    if version != 0 or program is None or len(program) != PROGRAM_SIZE:
+        raise MutuaError("address", f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key", "give a native segwit (P2WPKH) address")
+    return bytes(program)
+
+
+def _hrp(network: str) -> str:
+    if network not in HRP:
+        raise MutuaError("network", f"{network!r} is not a bitcoin network", "use " + ", ".join(HRP))
+    return HRP[network]
+
+
+def _check_account(account: int) -> None:
+    if not 0 <= account <= ACCOUNT_MAX:
+        raise MutuaError("account", f"account {account} is outside 0..{ACCOUNT_MAX}", "use account_of()")

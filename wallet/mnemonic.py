@@ -1,0 +1,42 @@
+"""The master seed as 24 English words (BIP39 entropy with its checksum; no passphrase stretching: the words *are* the seed)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from mnemonic import Mnemonic
+
+from ledger.errors import MutuaError
+from wallet.keys import SEED_SIZE
+
+WORD_COUNT = 24
+
+
+@cache
+def _english() -> Mnemonic:
+    return Mnemonic("english")
+
+
+def words_of(seed: bytes) -> tuple[str, ...]:
+    """Return the 24 words of a 32-byte seed. Write them on paper; whoever has them is you."""
+    if len(seed) != SEED_SIZE:
+        raise MutuaError("seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "make one with mutua init")
+    return tuple(_english().to_mnemonic(seed).split())
+
+
+def seed_of(text: str) -> bytes:
+    """Return the seed of 24 words in any case and spacing.
+
+    Errors: MutuaError `words_count`, `words_unknown` (names the position), `words_checksum`.
+    """
+    words = text.lower().split()
+    if len(words) != WORD_COUNT:
+        raise MutuaError("words_count", f"{len(words)} words were given", f"write all {WORD_COUNT} in their order")
+    known = set(_english().wordlist)
+    for position, word in enumerate(words, 1):
+        if word not in known:
+            raise MutuaError("words_unknown", f"word {position} is not in the list", "compare it with your paper; its first four letters decide")
+    try:
+        return bytes(_english().to_entropy(words))
+    except ValueError:
+        raise MutuaError("words_checksum", "the words are known, but do not belong together", "look for a swapped or misread word") from None

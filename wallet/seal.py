@@ -1,0 +1,137 @@
+"""Sealed payout addresses: one blob that only the treasury signers can open, named on the ledger by its hash alone.
+
+A fresh symmetric key encrypts the list (secretbox); the key is sealed to each signer's device key in its X25519 form. The
+blob also carries a hash of that key: whoever opens the blob knows that every other signer sees the same list (without
+it, one blob could be made to decrypt to two lists, and the signers would never build the same transaction). For the same
+reason a signer for whom nothing opens accepts the key from another signer and checks it against the hash.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+import nacl.bindings as sodium
+from nacl.exceptions import CryptoError
+
+from ledger.codec import Shape, decode, encode
+from ledger.errors import MalformedBytes
+from ledger.hashing import tagged_hash
+from ledger.signatures import is_valid_key
+from wallet.addresses import PROGRAM_SIZE
+
+VERSION = 1
+KEY_SIZE = 32
+SIGNER_MAX = 15
+PROGRAM_MIN, PROGRAM_MAX = 4, 256
+BLOB_SIZE_MAX = 16 * 1024
+_MEND = "file the claim again with a blob made by wallet.seal"
+
+
+class SealedKey(Shape, frozen=True):
+    """The symmetric key, sealed to one signer."""
+
+    device_key: bytes
+    sealed: bytes
+
+
+class SealedBlob(Shape, frozen=True):
+    """What travels beside a claim. `key_hash` = tagged hash of the symmetric key."""
+
+    version: int
+    key_hash: bytes
+    keys: tuple[SealedKey, ...]
+    nonce: bytes
+    box: bytes
+
+
+class AddressList(Shape, frozen=True):
+    """What the signers read: P2WPKH programs (20 bytes each), in the order they are used."""
+
+    programs: tuple[bytes, ...]
+
+
+def commitment_of(blob: bytes) -> bytes:
+    """Return the 32-byte name of a blob: the claim's `payout_commitment`."""
+    return tagged_hash("sealed-addresses", blob)
+
+
+def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes]) -> bytes:
+    """Return a blob of `programs` for the signers. Errors: MalformedBytes when a list or a key does not fit."""
+    key = secrets.token_bytes(KEY_SIZE)
+    nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
+    _check_programs(tuple(programs))
+    if not 1 <= len(signer_device_keys) <= SIGNER_MAX or not all(is_valid_key(item) for item in signer_device_keys):
+        raise MalformedBytes("seal_signers", "the list of signers is empty, too long or holds a bad key", "take it from the ledger")
+    sealed = tuple(
+        SealedKey(item, sodium.crypto_box_seal(key, sodium.crypto_sign_ed25519_pk_to_curve25519(item))) for item in sorted(set(signer_device_keys))
+    )
+    box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
+    return encode(SealedBlob(VERSION, tagged_hash("sealed-key", key), sealed, nonce, box))
+
+
+def check_blob(blob: bytes) -> SealedBlob:
+    """Return the parsed blob; MalformedBytes unless shape, sizes and version fit. Needs no secret: nodes check what they carry."""
+    if len(blob) > BLOB_SIZE_MAX:
+        raise MalformedBytes("blob_size", f"a sealed blob of {len(blob)} bytes is larger than {BLOB_SIZE_MAX}", _MEND)
+    value = decode(SealedBlob, blob)
+    fits = (
+        value.version == VERSION
+        and len(value.key_hash) == KEY_SIZE
+        and len(value.nonce) == sodium.crypto_secretbox_NONCEBYTES
+        and 1 <= len(value.keys) <= SIGNER_MAX
+        and all(len(item.device_key) == KEY_SIZE and len(item.sealed) == KEY_SIZE + sodium.crypto_box_SEALBYTES for item in value.keys)
+    )
+    if not fits:
+        raise MalformedBytes("blob_shape", "a sealed blob has fields of the wrong size or another version", _MEND)
+    return value
+
+
+def open_key(blob: bytes, device_seed: bytes) -> bytes:
+    """Return the symmetric key of a blob, opened with a signer's device seed.
+
+    Errors: MalformedBytes `blob_not_mine` (no entry), `blob_key` (the entry does not open or is another key).
+    """
+    value = check_blob(blob)
+    public, secret = sodium.crypto_sign_seed_keypair(device_seed)
+    mine = next((item for item in value.keys if item.device_key == public), None)
+    if mine is None:
+        raise MalformedBytes("blob_not_mine", "a sealed blob has no entry for this signer", "ask another signer for the key of this blob")
+    try:
+        key = sodium.crypto_box_seal_open(
+            mine.sealed, sodium.crypto_sign_ed25519_pk_to_curve25519(public), sodium.crypto_sign_ed25519_sk_to_curve25519(secret)
+        )
+    except CryptoError:
+        raise MalformedBytes("blob_key", "this signer's entry in a sealed blob does not open", "ask another signer for the key of this blob") from None
+    _check_key(value, key)
+    return key
+
+
+def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
+    """Return the programs inside a blob, given its symmetric key (checked against the blob's `key_hash`)."""
+    value = check_blob(blob)
+    _check_key(value, key)
+    try:
+        plain = sodium.crypto_secretbox_open(value.box, value.nonce, key)
+    except CryptoError:
+        raise MalformedBytes("blob_box", "the list inside a sealed blob does not open", _MEND) from None
+    programs = decode(AddressList, plain).programs
+    _check_programs(programs)
+    return programs
+
+
+def open_addresses(blob: bytes, device_seed: bytes) -> tuple[bytes, ...]:
+    """Return the programs inside a blob, opened with a signer's device seed. Errors: MalformedBytes as in `open_key`."""
+    return open_with_key(blob, open_key(blob, device_seed))
+
+
+def _check_key(value: SealedBlob, key: bytes) -> None:
+    if len(key) != KEY_SIZE or tagged_hash("sealed-key", key) != value.key_hash:
+        raise MalformedBytes("blob_key", "a key does not belong to this sealed blob", "ask another signer for the key of this blob")
+
+
+def _check_programs(programs: tuple[bytes, ...]) -> None:
+    if not PROGRAM_MIN <= len(programs) <= PROGRAM_MAX:
+        raise MalformedBytes("programs_count", f"{len(programs)} payout addresses were given", f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh")
+    if any(len(item) != PROGRAM_SIZE for item in programs) or len(set(programs)) != len(programs):
+        raise MalformedBytes("programs_shape", "a payout address is repeated or not of type P2WPKH", "give fresh P2WPKH addresses")
