@@ -5,7 +5,7 @@ Source: RFC 6962 section 2.1 (hash), 2.1.1 (audit path), 2.1.2 (consistency).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 EMPTY_ROOT = sha256(b"").digest()
@@ -37,6 +37,41 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """Return the RFC 6962 root of the leaves, in order."""
     return root_of_hashes([leaf_hash(leaf) for leaf in leaves])
+
+
+class Frontier:
+    """The roots of the full subtrees of a growing tree: the root after each append in O(log n), without the leaves.
+
+    >>> frontier = Frontier()
+    >>> for leaf in (b"a", b"b", b"c"):
+    ...     frontier.append(leaf_hash(leaf))
+    >>> frontier.root() == merkle_root([b"a", b"b", b"c"])
+    True
+    """
+
+    def __init__(self, hashes: Iterable[bytes] = ()) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+        for digest in hashes:
+            self.append(digest)
+
+    def append(self, digest: bytes) -> None:
+        """Add one leaf hash at the end."""
+        size = self.size
+        while size & 1:
+            digest = node_hash(self._peaks.pop(), digest)
+            size >>= 1
+        self._peaks.append(digest)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the RFC 6962 root over the leaves appended so far."""
+        if not self._peaks:
+            return EMPTY_ROOT
+        digest = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            digest = node_hash(peak, digest)
+        return digest
 
 
 def inclusion_proof(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:

@@ -62,6 +62,10 @@ class StateTree:
         hashes = self._hashes
         return root_of(len(keys), merkle.root_of_hashes([changed.get(key) or hashes[key] for key in keys]))
 
+    def size_after(self, delta: Mapping[bytes, bytes | None]) -> int:
+        """Return the number of rows that `apply(delta)` would leave."""
+        return len(self._keys) + sum((value is not None) - (key in self._hashes) for key, value in delta.items())
+
     def apply(self, delta: Mapping[bytes, bytes | None]) -> None:
         """Take the delta of a final block into the tree."""
         for key, value in delta.items():

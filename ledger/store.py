@@ -44,10 +44,12 @@ class MemoryStore:
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending by key."""
-        position = bisect_left(self._keys, prefix + start)
-        keys = self._keys[position : bisect_left(self._keys, _after(prefix), position)]
-        for key in keys:
-            yield key, self._rows[key]
+        first = bisect_left(self._keys, prefix + start)
+        end = end_of(prefix)
+        last = len(self._keys) if end is None else bisect_left(self._keys, end, first)
+        # A snapshot, as LevelDB gives: rows written while somebody iterates are not seen.
+        rows = [(key, self._rows[key]) for key in self._keys[first:last]]
+        yield from rows
 
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
         """Put (or delete, where None) all rows at once."""
@@ -65,6 +67,11 @@ class MemoryStore:
         """Nothing to release."""
 
 
-def _after(prefix: bytes) -> bytes:
-    """Return the smallest key above every key with `prefix`; prefixes never end in 0xff here."""
-    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b"\xff" * 64
+def end_of(prefix: bytes) -> bytes | None:
+    r"""Return the smallest key above every key that begins with `prefix`; None when there is none.
+
+    >>> end_of(b"s/"), end_of(b"a\xff"), end_of(b"")
+    (b's0', b'b', None)
+    """
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None

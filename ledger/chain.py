@@ -1,0 +1,308 @@
+"""The chain on disk: final blocks, their certificates, bodies, events and the state, moved on by one synced batch a block.
+
+Rows of the store (heights as 8 bytes, big endian):
+
+| row                | value                                              |
+| ------------------ | -------------------------------------------------- |
+| `g/charter`        | the charter's canonical bytes                      |
+| `m/tip`            | height, block hash, number of state rows           |
+| `h/` height        | the header's fixed layout                          |
+| `b/` height        | the block: header and records                      |
+| `c/` height        | the commit certificate, as consensus encodes it    |
+| `d/` body hash     | a body; may be dropped after its retention         |
+| `r/` record id     | height, index in the block                         |
+| `e/` height        | what happened, bytes of the caller's choice        |
+| `x/` block hash    | height                                             |
+| `s/` state key     | a state row                                        |
+
+What is read back at start is not trusted: `Chain.open` recomputes links, row count and the state root.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ledger import merkle
+from ledger.blocks import (
+    HEADER_VERSION,
+    Block,
+    BlockWithBodies,
+    Header,
+    block_hash_of,
+    decode_header,
+    encode_header,
+    records_root_of,
+)
+from ledger.codec import decode, encode
+from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
+from ledger.genesis import Charter, chain_id_of
+from ledger.hashing import ZERO_HASH
+from ledger.records import Body, record_id_of
+from ledger.state import StateReader, StateTree
+from ledger.store import Store
+
+CHARTER_KEY = b"g/charter"
+TIP_KEY = b"m/tip"
+STATE_PREFIX = b"s/"
+HEADER_PREFIX = b"h/"
+BLOCK_PREFIX = b"b/"
+CERTIFICATE_PREFIX = b"c/"
+BODY_PREFIX = b"d/"
+RECORD_PREFIX = b"r/"
+EVENTS_PREFIX = b"e/"
+HASH_PREFIX = b"x/"
+
+_TIP = struct.Struct(">Q32sQ")
+_PLACE = struct.Struct(">QI")
+_REBUILD = "keep the folder as evidence and sync a fresh one from the peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The newest final block."""
+
+    height: int
+    block_hash: bytes
+    header: Header
+
+
+def height_bytes(height: int) -> bytes:
+    """Return a height as 8 bytes, so that rows sort by height."""
+    return height.to_bytes(8, "big")
+
+
+def genesis_header(charter: Charter, state_root: bytes, committee_hash: bytes = ZERO_HASH) -> Header:
+    """Return the header of block 0: no records, no parent, randomness = the charter's seed."""
+    return Header(
+        version=HEADER_VERSION, chain_id=chain_id_of(charter), epoch=0, height=0, scheduled_time_ms=charter.genesis_time_ms,
+        proposed_time_ms=charter.genesis_time_ms, record_count=0, proposer=0, parent=ZERO_HASH, records_root=merkle.EMPTY_ROOT,
+        state_root=state_root, history_root=merkle.EMPTY_ROOT, committee_hash=committee_hash, next_committee_hash=ZERO_HASH,
+        onion_reveal=ZERO_HASH, randomness=charter.seed, reserved=ZERO_HASH,
+    )  # fmt: skip
+
+
+class StoredState:
+    """A `StateReader` over the state rows of a store; reads go straight to the store, nothing is copied."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the row at `key`, or None."""
+        return self._store.get(STATE_PREFIX + key)
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows under `prefix` in key order, from `prefix + start` on."""
+        for key, value in self._store.scan(STATE_PREFIX + prefix, start):
+            yield key[len(STATE_PREFIX) :], value
+
+
+class Chain:
+    """The final blocks of one chain in one store. Made by `create` or `open`; moved on only by `commit`."""
+
+    def __init__(self, store: Store, charter: Charter, tip: Tip, tree: StateTree, history: merkle.Frontier) -> None:
+        self.store = store
+        self.charter = charter
+        self.chain_id = tip.header.chain_id
+        self.state: StateReader = StoredState(store)
+        self.tree = tree
+        self._tip = tip
+        self._history = history
+
+    @classmethod
+    def create(
+        cls, store: Store, charter: Charter, rows: Mapping[bytes, bytes], events: bytes = b"", *, committee_hash: bytes = ZERO_HASH
+    ) -> Chain:
+        """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` when a chain is there already."""
+        if store.get(TIP_KEY) is not None:
+            raise MutuaError("ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder")
+        tree = StateTree(rows.items())
+        header = genesis_header(charter, tree.root(), committee_hash)
+        block_hash = block_hash_of(header)
+        encoded = encode_header(header)
+        batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in rows.items()}
+        batch |= {
+            CHARTER_KEY: encode(charter),
+            TIP_KEY: _TIP.pack(0, block_hash, tree.size),
+            HEADER_PREFIX + height_bytes(0): encoded,
+            BLOCK_PREFIX + height_bytes(0): encode(Block(encoded, ())),
+            EVENTS_PREFIX + height_bytes(0): events,
+            HASH_PREFIX + block_hash: height_bytes(0),
+        }
+        store.write(batch)
+        return cls(store, charter, Tip(0, block_hash, header), tree, merkle.Frontier([merkle.leaf_hash(encoded)]))
+
+    @classmethod
+    def open(cls, store: Store, chain_id: bytes | None = None) -> Chain:
+        """Open what `create` and `commit` wrote, after checking it against itself.
+
+        Errors: MutuaError `ledger_empty` or `other_chain`; LedgerCorrupt when tip, headers, row count or state root disagree.
+        """
+        charter = _load_charter(store)
+        if chain_id is not None and chain_id_of(charter) != chain_id:
+            raise MutuaError("other_chain", "this folder holds the ledger of another chain", "use the folder of this charter")
+        packed = store.get(TIP_KEY)
+        if packed is None or len(packed) != _TIP.size:
+            raise LedgerCorrupt("tip_missing", "the ledger has a charter but no readable tip", _REBUILD)
+        height, block_hash, row_count = _TIP.unpack(packed)
+        header, history = _check_headers(store, chain_id_of(charter), height, block_hash)
+        block = _load_block(store, height)
+        if block is None or block.header != encode_header(header):
+            raise LedgerCorrupt("tip_block", f"the block at the tip, height {height}, is missing or has another header", _REBUILD)
+        tree = StateTree(StoredState(store).scan(b""))
+        if tree.size != row_count:
+            raise LedgerCorrupt("row_count", f"the state has {tree.size} rows where the tip counted {row_count}", _REBUILD)
+        if tree.root() != header.state_root:
+            raise LedgerCorrupt("state_root", f"the state does not have the root of the header at height {height}", _REBUILD)
+        return cls(store, charter, Tip(height, block_hash, header), tree, history)
+
+    @property
+    def tip(self) -> Tip:
+        """The newest final block."""
+        return self._tip
+
+    @property
+    def height(self) -> int:
+        """The newest final height."""
+        return self._tip.height
+
+    def history_root(self) -> bytes:
+        """Return the RFC 6962 root over the encoded headers 0 .. tip: what the next header must carry."""
+        return self._history.root()
+
+    def header(self, height: int) -> Header | None:
+        """Return the header at `height`, or None above the tip."""
+        data = self.store.get(HEADER_PREFIX + height_bytes(height)) if 0 <= height <= self.height else None
+        return None if data is None else decode_header(data)
+
+    def header_hashes(self) -> list[bytes]:
+        """Return the RFC 6962 leaf hashes of the headers 0 .. tip, for proofs."""
+        return [merkle.leaf_hash(data) for _, data in self.store.scan(HEADER_PREFIX)]
+
+    def block(self, height: int) -> Block | None:
+        """Return the block at `height`, or None above the tip."""
+        return _load_block(self.store, height) if 0 <= height <= self.height else None
+
+    def block_with_bodies(self, height: int) -> BlockWithBodies | None:
+        """Return the block at `height` with the bodies that are still kept, or None above the tip."""
+        block = self.block(height)
+        if block is None:
+            return None
+        return BlockWithBodies(block, tuple(self.body(record.body_hash) for record in block.records))
+
+    def certificate(self, height: int) -> bytes | None:
+        """Return the bytes of the commit certificate at `height`; None for genesis and above the tip."""
+        return self.store.get(CERTIFICATE_PREFIX + height_bytes(height)) if height > 0 else None
+
+    def body(self, body_hash: bytes) -> Body | None:
+        """Return the body with this hash, or None when it was dropped or never came."""
+        data = self.store.get(BODY_PREFIX + body_hash)
+        return None if data is None else decode(Body, data)
+
+    def events(self, height: int) -> bytes | None:
+        """Return what the caller kept as the events of `height`."""
+        return self.store.get(EVENTS_PREFIX + height_bytes(height)) if height >= 0 else None
+
+    def find_record(self, record_id: bytes) -> tuple[int, int] | None:
+        """Return (height, index) of a final record, or None."""
+        place = self.store.get(RECORD_PREFIX + record_id)
+        if place is None:
+            return None
+        height, index = _PLACE.unpack(place)
+        return height, index
+
+    def find_height(self, block_hash: bytes) -> int | None:
+        """Return the height of a final block, or None."""
+        data = self.store.get(HASH_PREFIX + block_hash)
+        return None if data is None else int.from_bytes(data, "big")
+
+    def commit(self, block_with_bodies: BlockWithBodies, certificate: bytes, delta: Mapping[bytes, bytes | None], events: bytes = b"") -> Tip:
+        """Make the next block final: one synced batch with block, certificate, bodies, events, state delta and tip.
+
+        The caller has verified certificate, signatures and rules. Links and roots are asserted here once more, so that a
+        wrong block can never reach the disk. Nothing changes when the write fails. Errors: LedgerCorrupt, and the store's own.
+        """
+        block = block_with_bodies.block
+        header = decode_header(block.header)
+        self._check_next(header, block_with_bodies)
+        if self.tree.root_after(delta) != header.state_root:
+            raise LedgerCorrupt("commit_state_root", f"block {header.height} does not lead to its state root", "report this; do not go on")
+        block_hash = block_hash_of(header)
+        batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in delta.items()}
+        row_count = self.tree.size_after(delta)
+        height = height_bytes(header.height)
+        for index, (record, body) in enumerate(zip(block.records, block_with_bodies.bodies, strict=True)):
+            batch[RECORD_PREFIX + record_id_of(record)] = _PLACE.pack(header.height, index)
+            if body is not None:
+                batch[BODY_PREFIX + record.body_hash] = encode(body)
+        batch[HEADER_PREFIX + height] = block.header
+        batch[BLOCK_PREFIX + height] = encode(block)
+        batch[CERTIFICATE_PREFIX + height] = certificate
+        batch[EVENTS_PREFIX + height] = events
+        batch[HASH_PREFIX + block_hash] = height
+        batch[TIP_KEY] = _TIP.pack(header.height, block_hash, row_count)
+        self.store.write(batch)
+        self.tree.apply(delta)
+        self._history.append(merkle.leaf_hash(block.header))
+        self._tip = Tip(header.height, block_hash, header)
+        return self._tip
+
+    def _check_next(self, header: Header, whole: BlockWithBodies) -> None:
+        records = whole.block.records
+        problem = None
+        if header.chain_id != self.chain_id:
+            problem = "it belongs to another chain"
+        elif header.height != self.height + 1 or header.parent != self._tip.block_hash:
+            problem = f"it does not follow the tip at height {self.height}"
+        elif header.history_root != self.history_root():
+            problem = "its history_root is not the root over the headers before it"
+        elif header.record_count != len(records) or len(whole.bodies) != len(records):
+            problem = "its numbers of records and bodies do not agree"
+        elif header.records_root != records_root_of(records):
+            problem = "its records_root is not the root over its records"
+        if problem is not None:
+            raise LedgerCorrupt("commit_link", f"block {header.height} was not kept: {problem}", "report this; do not go on")
+
+
+def _load_charter(store: Store) -> Charter:
+    data = store.get(CHARTER_KEY)
+    if data is None:
+        raise MutuaError("ledger_empty", "this folder holds no ledger", "run mutua init with the charter of your co-op")
+    try:
+        return decode(Charter, data)
+    except MalformedBytes as error:
+        raise LedgerCorrupt("charter_bytes", f"the stored charter does not decode ({error.what})", _REBUILD) from None
+
+
+def _load_block(store: Store, height: int) -> Block | None:
+    data = store.get(BLOCK_PREFIX + height_bytes(height))
+    if data is None:
+        return None
+    try:
+        return decode(Block, data)
+    except MalformedBytes as error:
+        raise LedgerCorrupt("block_bytes", f"the stored block {height} does not decode ({error.what})", _REBUILD) from None
+
+
+def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes) -> tuple[Header, merkle.Frontier]:
+    """Check that the headers 0 .. height are all there and linked, and return the last with the frontier over them."""
+    history = merkle.Frontier()
+    header: Header | None = None
+    parent = ZERO_HASH
+    expected = 0
+    for key, data in store.scan(HEADER_PREFIX):
+        try:
+            header = decode_header(data)
+        except MalformedBytes as error:
+            raise LedgerCorrupt("header_bytes", f"the stored header {expected} does not decode ({error.what})", _REBUILD) from None
+        is_in_place = key == HEADER_PREFIX + height_bytes(expected) and header.height == expected
+        if not is_in_place or header.parent != parent or header.chain_id != chain_id or header.history_root != history.root():
+            raise LedgerCorrupt("header_link", f"the stored header {expected} does not follow the one before it", _REBUILD)
+        parent = block_hash_of(header)
+        history.append(merkle.leaf_hash(data))
+        expected += 1
+    if header is None or header.height != height or parent != block_hash:
+        raise LedgerCorrupt("tip_header", f"the stored headers do not end at the tip, height {height}", _REBUILD)
+    return header, history

@@ -1,0 +1,145 @@
+"""The ledger's store on disk: LevelDB, through the only file that imports plyvel.
+
+LevelDB alone is not enough to trust a disk: with its defaults one flipped bit in its log silently loses rows. So
+`paranoid_checks` is always on, every read verifies checksums, every batch is synced, and `Chain.open` compares tip, row
+count and state root with the last header. Source: notes on storage, damage tests (10,000 rows, one bit flipped).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import plyvel
+
+from ledger.errors import LedgerCorrupt, MutuaError
+from ledger.store import end_of
+
+BLOOM_FILTER_BITS = 10
+"""Bits a key: an absent key then costs 10 µs instead of 27 µs."""
+CACHE_SIZE_BYTES = 16 * 1024 * 1024
+WRITE_BUFFER_SIZE_BYTES = 8 * 1024 * 1024
+OPEN_FILES_MAX = 128
+
+
+class LevelDB:
+    """A `Store` in a folder. One process at a time; safe for several threads."""
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        """Open the database in `folder`, or make it where `create` is set.
+
+        Errors: MutuaError `store_locked`, `store_missing`, `disk_full` or `store_unusable`; LedgerCorrupt `store_corrupt`.
+        """
+        self._folder = folder
+        if not create and not (folder / "CURRENT").exists():
+            raise MutuaError("store_missing", f"there is no ledger in {folder}", "name the data folder of a node, or run mutua init")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._db = plyvel.DB(
+                str(folder), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=BLOOM_FILTER_BITS,
+                lru_cache_size=CACHE_SIZE_BYTES, write_buffer_size=WRITE_BUFFER_SIZE_BYTES, max_open_files=OPEN_FILES_MAX,
+            )  # fmt: skip
+        except (plyvel.Error, OSError) as error:
+            raise _explained(folder, error) from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value at `key`, or None. Its checksum is verified."""
+        try:
+            return self._db.get(key, verify_checksums=True)
+        except (plyvel.Error, OSError) as error:
+            raise _explained(self._folder, error) from error
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending, as of the first step."""
+        try:
+            with self._db.iterator(start=prefix + start, stop=end_of(prefix), verify_checksums=True) as rows:
+                yield from rows
+        except (plyvel.Error, OSError) as error:
+            raise _explained(self._folder, error) from error
+
+    def write(self, batch: Mapping[bytes, bytes | None]) -> None:
+        """Put (or delete, where None) all rows at once; on disk when this returns."""
+        try:
+            with self._db.write_batch(transaction=True, sync=True) as rows:
+                for key in sorted(batch):
+                    value = batch[key]
+                    if value is None:
+                        rows.delete(key)
+                    else:
+                        rows.put(key, value)
+        except (plyvel.Error, OSError) as error:
+            raise _explained(self._folder, error) from error
+
+    def close(self) -> None:
+        """Release the files; later calls fail."""
+        self._db.close()
+
+
+@contextmanager
+def opened_aside(folder: Path) -> Iterator[LevelDB]:
+    """Open the database of a stopped node without changing a byte of `folder`.
+
+    LevelDB writes even when it only reads (it replays its log, writes a manifest). So it gets a temporary folder: links to
+    the table files, which never change, and copies of the small rest. MutuaError `store_locked` while a daemon runs on it.
+    """
+    if not (folder / "CURRENT").exists():
+        raise MutuaError("store_missing", f"there is no ledger in {folder}", "name a data folder, or a copy of one")
+    if is_locked(folder / "LOCK"):
+        raise _locked(folder)
+    with tempfile.TemporaryDirectory(prefix="mutua-audit-") as name:
+        aside = Path(name)
+        try:
+            for item in sorted(folder.iterdir()):
+                if item.suffix in {".ldb", ".sst"}:
+                    (aside / item.name).symlink_to(item.resolve())
+                elif item.is_file() and item.name not in {"LOCK", "LOG", "LOG.old"}:
+                    shutil.copyfile(item, aside / item.name)
+        except OSError as error:
+            raise _explained(folder, error) from error
+        store = LevelDB(aside)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def is_locked(path: Path) -> bool:
+    """True while another process holds a lock (fcntl or flock) on `path`; False where there is no such file."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return False  # a read-only copy: nobody can hold it for writing
+    try:
+        for lock in (fcntl.lockf, fcntl.flock):
+            try:
+                lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+    finally:
+        with suppress(OSError):
+            os.close(handle)
+
+
+def _locked(folder: Path) -> MutuaError:
+    return MutuaError("store_locked", f"another process uses the ledger in {folder}", "stop that node first, or work on a copy made after it stopped")
+
+
+def _explained(folder: Path, error: Exception) -> MutuaError:
+    """Return what a LevelDB error means to a person."""
+    text = str(error)
+    lower = text.lower()
+    if isinstance(error, plyvel.CorruptionError) or "corruption" in lower or "checksum" in lower or "missing files" in lower:
+        return LedgerCorrupt("store_corrupt", f"the ledger in {folder} is damaged ({text})", "keep the folder as evidence and sync a fresh one from the peers")
+    if "no space left" in lower:
+        return MutuaError("disk_full", f"the disk of {folder} is full", "make room and start again; nothing of this block was kept")
+    if "lock" in lower and ("temporarily unavailable" in lower or "already held" in lower):
+        return _locked(folder)
+    return MutuaError("store_unusable", f"the ledger in {folder} cannot be used ({text})", "check the folder's rights and the disk")
