@@ -1,0 +1,6 @@
+"""The part of py-bitcoinkernel 0.1.0a5 that node.regtest uses."""
+
+from pbk import Transaction, TransactionOutput
+
+class PrecomputedTransactionData:
+    def __init__(self, tx_to: Transaction, spent_outputs: list[TransactionOutput] | None) -> None: ...
