@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from ledger import merkle
 from ledger.codec import Shape, encode
 from ledger.errors import MalformedBytes
-from ledger.hashing import tagged_hash
+from ledger.hashing import HASH_SIZE, tagged_hash
 from ledger.records import Body, Record
 
 HEADER_VERSION = 1
@@ -51,9 +51,15 @@ class Header:
     """32 zero bytes: room for one more root without another layout."""
 
 
+_FIELD_NAMES = tuple(field.name for field in fields(Header))
+
+
 def encode_header(header: Header) -> bytes:
     """Return the fixed layout, HEADER_SIZE bytes, big endian."""
-    return _LAYOUT.pack(*(getattr(header, field.name) for field in fields(header)))
+    values = [getattr(header, name) for name in _FIELD_NAMES]
+    # struct would pad or cut a hash of another length without a word.
+    assert all(len(value) == HASH_SIZE for value in values if isinstance(value, bytes)), "a hash in a header has 32 bytes"
+    return _LAYOUT.pack(*values)
 
 
 def decode_header(data: bytes) -> Header:

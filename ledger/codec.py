@@ -7,7 +7,7 @@ bounded to 0 .. 2**63-1; text must be NFC. Anything else is `MalformedBytes`.
 from __future__ import annotations
 
 import unicodedata
-from typing import TypeVar
+from typing import TypeVar, cast, dataclass_transform
 
 import msgspec
 
@@ -21,6 +21,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[object, msgspec.msgpack.Decoder[object]] = {}
 
 
+@dataclass_transform(frozen_default=True)
 class Shape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Base of everything with canonical bytes: a frozen struct, written as an array of its fields in order.
 
@@ -59,9 +60,11 @@ def _check_leaves(value: object, name: str) -> None:
     elif isinstance(value, str):
         if not value.isascii() and unicodedata.normalize("NFC", value) != value:
             raise MalformedBytes("text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text")
-    elif isinstance(value, (tuple, list)):
-        for item in value:
+    elif isinstance(value, tuple):
+        for item in cast("tuple[object, ...]", value):
             _check_leaves(item, name)
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
             _check_leaves(getattr(value, field), name)
+    else:
+        raise MalformedBytes("value_type", f"{name} holds a {type(value).__name__}", "use integers, text, bytes, tuples and shapes only")

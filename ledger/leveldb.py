@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,8 +57,7 @@ class LevelDB:
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending, as of the first step."""
         try:
-            with self._db.iterator(start=prefix + start, stop=end_of(prefix), verify_checksums=True) as rows:
-                yield from rows
+            yield from self._db.iterator(start=prefix + start, stop=end_of(prefix), verify_checksums=True)
         except (plyvel.Error, OSError) as error:
             raise _explained(self._folder, error) from error
 
@@ -81,7 +80,7 @@ class LevelDB:
 
 
 @contextmanager
-def opened_aside(folder: Path) -> Iterator[LevelDB]:
+def opened_aside(folder: Path) -> Generator[LevelDB]:
     """Open the database of a stopped node without changing a byte of `folder`.
 
     LevelDB writes even when it only reads (it replays its log, writes a manifest). So it gets a temporary folder: links to

@@ -117,12 +117,22 @@ def check_record_shape(record: Record, chain_id: bytes) -> None:
         problem = "a key or hash is not 32 bytes"
     elif len(record.signature) != signatures.SIGNATURE_SIZE:
         problem = "its signature is not 64 bytes"
-    elif not record.kind or len(record.kind) > KIND_SIZE_MAX or not record.kind.isascii():
+    elif not record.kind or len(record.kind) > KIND_SIZE_MAX or not record.kind.isascii() or not record.kind.isprintable():
         problem = "its kind is empty, too long or not ASCII"
     elif len(record.attestations) > ATTESTATION_MAX:
         problem = f"it has {len(record.attestations)} attestations, more than {ATTESTATION_MAX}"
+    else:
+        problem = next((found for item in record.attestations if (found := _attestation_problem(item))), None)
     if problem is not None:
         raise MalformedBytes("record_shape", f"record refused: {problem}", "build it with this version of mutua on this chain")
+
+
+def _attestation_problem(item: Attestation) -> str | None:
+    if not item.role or len(item.role) > KIND_SIZE_MAX or not item.role.isascii() or not item.role.isprintable():
+        return "the role of an attestation is empty, too long or not plain ASCII"
+    if len(item.key) != HASH_SIZE or len(item.subject_hash) != HASH_SIZE or len(item.signature) != signatures.SIGNATURE_SIZE:
+        return "an attestation's key, subject or signature has the wrong size"
+    return None
 
 
 def is_record_signed(record: Record) -> bool:
