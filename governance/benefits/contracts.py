@@ -1,0 +1,293 @@
+"""Contracts: a plan for some terms at a guaranteed rate, and the days on which its owner is covered.
+
+A contract that runs out goes on term by term at the current rate, unless `plan.change` named another, which starts then.
+While the waiting period of a dearer plan lasts, the figures of the old plan hold: cover is kept as spans of days with the
+plan whose figures hold on them. Days of suspension are gaps in the cover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from governance.benefits import plans
+from governance.day import Day
+from governance.membership import members
+from governance.tables import Draft, Name, Table
+from ledger import calendar
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+# ---- Records ------------------------------------------------------------
+LENGTHS = (1, 3, 6, 12)
+
+
+class PlanChangeBody(Shape):
+    """The author's next contract: it starts when the present one runs out."""
+
+    plan: str
+    contract_terms: int
+
+
+class LeaveBody(Shape):
+    """Notice: cover and membership end with the next full term."""
+
+
+# ---- State --------------------------------------------------------------
+class Owed(Shape):
+    """A premium that fell due and is not paid."""
+
+    due_height: int
+    plan: str
+    amount_cents: int
+
+
+class Span(Shape):
+    """Days with the figures of a plan; open while `last_day` is None."""
+
+    first_day: int
+    last_day: int | None
+    plan: str
+
+
+class ContractRow(Shape):
+    """A member's contract now, or the last one, with what is owed and the days it covered."""
+
+    member: bytes
+    plan: str
+    first_term: int
+    length_terms: int
+    rate_cents: int
+    next_plan: str | None
+    next_length: int
+    is_in_force: bool
+    prepaid_until_term: int
+    """Premiums of earlier terms are inside the genesis accounts: they do not fall due."""
+    owed: tuple[Owed, ...]
+    suspended_from: int | None
+    gaps: tuple[tuple[int, int], ...]
+    spans: tuple[Span, ...]
+    waiting_last_day: int
+    benefit_start: int
+    """First height of the first contract: benefit years are counted from it."""
+
+    @property
+    def last_term(self) -> int:
+        """The last term whose rate is guaranteed."""
+        return self.first_term + self.length_terms - 1
+
+    @property
+    def owed_cents(self) -> int:
+        """Everything owed."""
+        return sum(item.amount_cents for item in self.owed)
+
+
+CONTRACTS = Table("benefits/contract", ContractRow)
+OWING = Table("benefits/owing", Name)
+"""Members who owe a premium: the end of grace and the boundary visit these alone."""
+
+
+# ---- Rules --------------------------------------------------------------
+def change(day: Day, member: bytes, **fields: Any) -> ContractRow:
+    """Write fields of a member's contract and return the row."""
+    row = msgspec.structs.replace(CONTRACTS.get(day.draft, member), **fields)
+    CONTRACTS.put(day.draft, row, member)
+    return row
+
+
+def is_suspended(draft: Draft, member: bytes) -> bool:
+    """True while premium is owed beyond the days of grace."""
+    row = CONTRACTS.find(draft, member)
+    return row is not None and row.suspended_from is not None
+
+
+def plan_on(row: ContractRow | None, day_number: int) -> str | None:
+    """Return the plan whose figures hold on a day of cover, or None on a day without."""
+    if row is None:
+        return None
+    if row.suspended_from is not None and day_number >= row.suspended_from:
+        return None
+    if any(first <= day_number <= last for first, last in row.gaps):
+        return None
+    for span in reversed(row.spans):
+        if span.first_day <= day_number and (span.last_day is None or day_number <= span.last_day):
+            return span.plan
+    return None
+
+
+def check_length(terms: int) -> None:
+    """Raise RuleBroken for a contract length that is not offered."""
+    if terms not in LENGTHS:
+        raise RuleBroken("contract_length", f"a contract has 1, 3, 6 or 12 terms, not {terms}", "choose one of these")
+
+
+def start_contract(day: Day, member: bytes, plan_name: str, length_terms: int, first_term: int, prepaid_terms: int) -> None:
+    """Begin a first contract at `first_term`, at the current rate, with the plan's waiting terms."""
+    plan = plans.PLANS.get(day.draft, plan_name)
+    old = CONTRACTS.find(day.draft, member)
+    first_day = calendar.first_height_of(first_term)
+    waiting = plans.figures_on(plan, first_day).waiting_terms
+    waiting_last_day = calendar.last_height_of(first_term + waiting - 1) if waiting else 0
+    spans = () if old is None else old.spans
+    row = ContractRow(
+        member=member, plan=plan_name, first_term=first_term, length_terms=length_terms, rate_cents=plan.premium_cents,
+        next_plan=None, next_length=1, is_in_force=True, prepaid_until_term=first_term + prepaid_terms,
+        owed=() if old is None else old.owed, suspended_from=None, gaps=() if old is None else old.gaps,
+        spans=(*spans, Span(first_day, None, plan_name)), waiting_last_day=waiting_last_day,
+        benefit_start=first_day if old is None else old.benefit_start,
+    )  # fmt: skip
+    CONTRACTS.put(day.draft, row, member)
+    day.count(rates_cents=row.rate_cents, long_rates_cents=row.rate_cents if length_terms > 1 else 0)
+
+
+def hold_contract(day: Day, member: bytes) -> None:
+    """Keep a contract back while the co-op recruits: no cover, no premium, no rate in force."""
+    row = CONTRACTS.get(day.draft, member)
+    day.count(rates_cents=-row.rate_cents, long_rates_cents=-row.rate_cents if row.length_terms > 1 else 0)
+    change(day, member, is_in_force=False, spans=())
+
+
+def release_contracts(day: Day) -> None:
+    """Begin every contract held back with the next term, at its rate: recruiting is over."""
+    for row in list(CONTRACTS.scan(day.draft)):
+        member = members.MEMBERS.get(day.draft, row.member)
+        if not row.is_in_force and not row.spans and member.is_member:
+            CONTRACTS.delete(day.draft, row.member)
+            start_contract(day, row.member, row.plan, row.length_terms, day.term + 1, row.prepaid_until_term)
+
+
+def end_contract(day: Day, member: bytes) -> None:
+    """End cover with this block, and membership with it; what is owed stays owed."""
+    row = CONTRACTS.get(day.draft, member)
+    day.count(rates_cents=-row.rate_cents, long_rates_cents=-row.rate_cents if row.length_terms > 1 else 0)
+    gaps = row.gaps
+    if row.suspended_from is not None and row.suspended_from <= day.height:
+        gaps = (*gaps, (row.suspended_from, day.height))
+    spans = tuple(_closed(span, day.height) for span in row.spans if span.first_day <= day.height)
+    row = change(day, member, is_in_force=False, suspended_from=None, gaps=gaps, spans=spans, next_plan=None)
+    day.emit("contract_ended", member=member, plan=row.plan, amount_cents=row.owed_cents)
+    members.end_membership(day, member)
+
+
+def _closed(span: Span, last_day: int) -> Span:
+    """Return the span, ending at the latest on `last_day`."""
+    if span.last_day is not None and span.last_day <= last_day:
+        return span
+    return Span(span.first_day, last_day, span.plan)
+
+
+def roll_over(day: Day, row: ContractRow) -> None:
+    """Go on with the next term: the named contract, or term by term at the current rate."""
+    first_term = day.term + 1
+    plan_name = row.next_plan or row.plan
+    length = row.next_length if row.next_plan is not None else 1
+    plan = plans.PLANS.get(day.draft, plan_name)
+    first_day = calendar.first_height_of(first_term)
+    spans = row.spans
+    if plan_name != row.plan:
+        old = plans.PLANS.get(day.draft, row.plan)
+        waiting = plans.figures_on(plan, first_day).waiting_terms if plan.premium_cents > old.premium_cents else 0
+        spans = _spans_after_change(spans, plan_name, first_day, calendar.first_height_of(first_term + waiting))
+    day.count(
+        rates_cents=plan.premium_cents - row.rate_cents,
+        long_rates_cents=(plan.premium_cents if length > 1 else 0) - (row.rate_cents if row.length_terms > 1 else 0),
+    )
+    change(
+        day, row.member, plan=plan_name, first_term=first_term, length_terms=length, rate_cents=plan.premium_cents,
+        next_plan=None, next_length=1, spans=spans,
+    )  # fmt: skip
+
+
+def _spans_after_change(spans: tuple[Span, ...], plan: str, first_day: int, figures_from: int) -> tuple[Span, ...]:
+    """Return the spans with `plan` from `figures_from` on; until then the figures of the day before `first_day` hold."""
+    kept = tuple(span for span in spans if span.first_day < first_day)
+    if figures_from > first_day:
+        last = kept[-1]
+        return (*kept[:-1], Span(last.first_day, figures_from - 1, last.plan), Span(figures_from, None, plan))
+    last = kept[-1]
+    return (*kept[:-1], _closed(last, first_day - 1), Span(first_day, None, plan))
+
+
+def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
+    """Raise RuleBroken unless the author may name this next contract now."""
+    members.check_member(day.draft, author)
+    plans.check_plan(day.draft, body.plan)
+    check_length(body.contract_terms)
+    row = CONTRACTS.find(day.draft, author)
+    if row is None or not row.is_in_force:
+        raise RuleBroken("no_contract", "the author has no contract in force", "apply for membership")
+    counts = day.counts
+    if body.contract_terms > 1 and counts.long_rates_cents * 10_000 > counts.rates_cents * day.params.guaranteed_max_bp:
+        raise RuleBroken(
+            "guarantee_full",
+            f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates",
+            "choose one term, or ask again when guarantees have run out",
+        )
+
+
+def apply_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
+    """Name the next contract; a later change replaces an earlier one."""
+    change(day, author, next_plan=body.plan, next_length=body.contract_terms)
+
+
+def check_leave(day: Day, author: bytes) -> None:
+    """Raise RuleBroken unless the author is a member who has not given notice."""
+    row = members.check_member(day.draft, author)
+    if row.leave_term is not None:
+        raise RuleBroken("notice_given", f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}", "nothing to do")
+
+
+def apply_leave(day: Day, author: bytes) -> None:
+    """Give notice: the end is the boundary of the next full term."""
+    row = members.MEMBERS.get(day.draft, author)
+    members.MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), author)
+
+
+def end_term(day: Day) -> None:
+    """Count contracts in force, then end or roll over those whose time has come (rules §1, end of term 1)."""
+    unpaid_terms = day.params.unpaid_terms
+    in_force: dict[str, int] = {}
+    for row in CONTRACTS.scan(day.draft):
+        if not row.is_in_force or row.first_term > day.term:
+            continue
+        in_force[row.plan] = in_force.get(row.plan, 0) + 1
+        member = members.MEMBERS.get(day.draft, row.member)
+        if len(row.owed) >= unpaid_terms:
+            end_contract(day, row.member)
+        elif member.leave_term is not None and member.leave_term <= day.term:
+            end_contract(day, row.member)
+            day.emit("member_left", member=row.member)
+        elif row.last_term <= day.term and member.until is None:
+            roll_over(day, row)
+    for name, contracts in sorted(in_force.items()):
+        plans.put_contract_count(day.draft, name, day.term, contracts)
+
+
+def standing_of(day: Day, member: members.MemberRow) -> str:
+    """Return waiting, covered, suspended, leaving, not_renewed or ended."""
+    row = CONTRACTS.find(day.draft, member.key)
+    if not member.is_member:
+        return "ended"
+    if row is None or not row.is_in_force:
+        return "waiting"
+    if row.suspended_from is not None:
+        return "suspended"
+    if member.until is not None:
+        return "not_renewed"
+    if member.leave_term is not None:
+        return "leaving"
+    is_waiting = day.height <= row.waiting_last_day or day.height < row.spans[0].first_day - 1
+    return "waiting" if is_waiting else "covered"
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft, rates_cents: int) -> Iterator[str]:
+    """Yield a sentence when the sum of rates drifted or a past member is covered."""
+    total = sum(row.rate_cents for row in CONTRACTS.scan(draft) if row.is_in_force)
+    if total != rates_cents:
+        yield f"contracts in force have rates of {total}, the counter says {rates_cents}"
+    for row in CONTRACTS.scan(draft):
+        if not row.is_in_force and any(span.last_day is None for span in row.spans):
+            yield f"{row.member.hex()} has open cover without a contract"

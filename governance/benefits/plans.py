@@ -1,0 +1,97 @@
+"""Plans: what a contract pays for and what the member bears. Figures have versions, so that a claim is settled by the
+figures of its line's day; the premium of a plan is one figure, re-rated at each boundary, guaranteed by contracts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from governance.tables import Draft, Table
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+
+# ---- State --------------------------------------------------------------
+class PlanFigures(Shape):
+    """What a plan bears on days from `from_day` on. None: no ceiling, no maximum. No codes: every code."""
+
+    from_day: int
+    deductible_cents: int
+    copay_cents: int
+    coinsurance_bp: int
+    oop_max_cents: int | None
+    claim_ceiling_cents: int | None
+    year_ceiling_cents: int | None
+    waiting_terms: int
+    codes: tuple[str, ...]
+
+
+class PlanRow(Shape):
+    """A plan with its rate now, its prior cost per contract and term, and all versions of its figures."""
+
+    name: str
+    premium_cents: int
+    prior_cents: int
+    versions: tuple[PlanFigures, ...]
+
+
+class PlanTermRow(Shape):
+    """What a plan saw in one term: contracts in force at its boundary, benefits accepted in it."""
+
+    contracts: int
+    benefits_cents: int
+
+
+PLANS = Table("benefits/plan", PlanRow)
+PLAN_TERMS = Table("benefits/plan_term", PlanTermRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def check_plan(draft: Draft, name: str) -> PlanRow:
+    """Return a plan; RuleBroken when there is none of that name."""
+    plan = PLANS.find(draft, name)
+    if plan is None:
+        raise RuleBroken("plan_unknown", f"there is no plan {name}", "choose one of the plans in force")
+    return plan
+
+
+def figures_on(plan: PlanRow, day_number: int) -> PlanFigures:
+    """Return the figures of a plan on a day; before its first version the first one."""
+    for figures in reversed(plan.versions):
+        if figures.from_day <= day_number:
+            return figures
+    return plan.versions[0]
+
+
+def prior_of(premium_cents: int, reserve_bp: int, expense_bp: int) -> int:
+    """Return the prior cost of a plan that names none (rules §11)."""
+    return premium_cents * (10_000 - reserve_bp - expense_bp) // 10_000
+
+
+def put_figures(draft: Draft, name: str, premium_cents: int, prior_cents: int, figures: PlanFigures) -> None:
+    """Open a plan, or give it a new version of figures (and premium) from `figures.from_day` on."""
+    plan = PLANS.find(draft, name)
+    versions = () if plan is None else tuple(item for item in plan.versions if item.from_day != figures.from_day)
+    PLANS.put(draft, PlanRow(name, premium_cents, prior_cents, (*versions, figures)), name)
+
+
+def add_benefit(draft: Draft, name: str, term: int, benefit_cents: int) -> None:
+    """Count an accepted benefit toward the cost of a plan in a term."""
+    row = PLAN_TERMS.find(draft, name, term) or PlanTermRow(0, 0)
+    PLAN_TERMS.put(draft, msgspec.structs.replace(row, benefits_cents=row.benefits_cents + benefit_cents), name, term)
+
+
+def put_contract_count(draft: Draft, name: str, term: int, contracts: int) -> None:
+    """Note how many contracts of a plan were in force at the boundary of a term."""
+    row = PLAN_TERMS.find(draft, name, term) or PlanTermRow(0, 0)
+    PLAN_TERMS.put(draft, msgspec.structs.replace(row, contracts=contracts), name, term)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each plan with a negative figure or no figures."""
+    for plan in PLANS.scan(draft):
+        if plan.premium_cents < 0 or plan.prior_cents < 0 or not plan.versions:
+            yield f"plan {plan.name} has a negative figure or none"

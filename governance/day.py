@@ -1,0 +1,120 @@
+"""The day being lived: the draft of the state, the height, the randomness of the block and the events so far.
+
+Every rule takes a `Day`. It is made by `governance.transition` for one block and thrown away with it; the co-op's own row and
+the counters that keep costs independent of the number of members live here because every module needs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from governance import params
+from governance.events import Event
+from governance.tables import Draft, Table
+from ledger import calendar
+from ledger.codec import Shape
+
+PHASES = ("recruit", "pilot", "live")
+
+
+class CoopRow(Shape):
+    """What the co-op is, and in which state."""
+
+    currency: str
+    exponent: int
+    phase: str
+    claim_way: str
+    is_rehearsal: bool
+    """In a rehearsal attestations are implied: there are no keys to attest with."""
+    is_auto_pay: bool
+    is_admission_stopped: bool
+    short_boundaries: int
+    """Boundaries in a row at which claims + reserve were below what is owed."""
+    run_off_height: int | None
+    is_disbanded: bool
+
+
+class CountsRow(Shape):
+    """Sums that would else be counted over all members."""
+
+    voters: int
+    members: int
+    rates_cents: int
+    """Rates of the contracts in force."""
+    long_rates_cents: int
+    """Of these, contracts of more than one term."""
+    delegations: int
+    open_cases: int
+
+
+COOP = Table("coop/coop", CoopRow)
+COUNTS = Table("coop/counts", CountsRow)
+
+
+@dataclass(slots=True)
+class Day:
+    """One block while its records are applied."""
+
+    draft: Draft
+    height: int
+    randomness: bytes
+    events: list[Event] = field(default_factory=list[Event])
+
+    @property
+    def params(self) -> params.Params:
+        """The parameters in force."""
+        return params.params_at(self.draft, params.current_version(self.draft))
+
+    @property
+    def coop(self) -> CoopRow:
+        """The co-op's own row."""
+        return COOP.get(self.draft)
+
+    @property
+    def counts(self) -> CountsRow:
+        """The counters."""
+        return COUNTS.get(self.draft)
+
+    @property
+    def term(self) -> int:
+        """The term this block lies in."""
+        return calendar.term_of(self.height)
+
+    @property
+    def terms_complete(self) -> int:
+        """Terms that are over at the end of this block: a boundary completes its own."""
+        return self.height // calendar.TERM_BLOCKS
+
+    def emit(self, name: str, **fields: Any) -> None:
+        """Say that something happened."""
+        self.events.append(Event(name, self.height, fields))
+
+    def count(self, **changes: int) -> None:
+        """Add to counters by name."""
+        row = self.counts
+        COUNTS.put(self.draft, msgspec.structs.replace(row, **{name: getattr(row, name) + change for name, change in changes.items()}))
+
+    def set_coop(self, **changes: Any) -> None:
+        """Change fields of the co-op's row."""
+        COOP.put(self.draft, msgspec.structs.replace(self.coop, **changes))
+
+
+def ceil_div(amount: int, divisor: int) -> int:
+    """Return amount / divisor, rounded up.
+
+    >>> ceil_div(10, 3)
+    4
+    """
+    return -(-amount // divisor)
+
+
+def lower_median(values: list[int]) -> int:
+    """Return the lower median of a non-empty list.
+
+    >>> lower_median([4, 1, 3, 2])
+    2
+    """
+    return sorted(values)[(len(values) - 1) // 2]

@@ -1,0 +1,47 @@
+"""What happened, in order: the lines of a rehearsal, the stream of the local API, the material of receipts.
+
+Names and fields are those of the scenario page and are never renamed. Keys and ids are bytes inside; the edge renders
+them as hex on a real chain and as text in a rehearsal, where they are names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Value = int | str | bytes | bool | None | tuple["Value", ...] | list["Value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in block `height`."""
+
+    name: str
+    height: int
+    fields: dict[str, Any]
+
+
+def render_hex(value: bytes) -> str:
+    """Return a key or id as people see it on a real chain."""
+    return value.hex()
+
+
+def render_text(value: bytes) -> str:
+    """Return a key or id as people see it in a rehearsal."""
+    return value.decode("utf-8", "replace")
+
+
+def render(value: Any, of_bytes: Callable[[bytes], str]) -> Any:
+    """Return `value` ready for JSON: bytes through `of_bytes`, tuples as lists."""
+    if isinstance(value, bytes):
+        return of_bytes(value)
+    if isinstance(value, (tuple, list)):
+        return [render(item, of_bytes) for item in value]  # type: ignore[reportUnknownVariableType]
+    return value
+
+
+def event_json(event: Event, of_bytes: Callable[[bytes], str] = render_hex) -> dict[str, Any]:
+    """Return the event as one JSON-ready object, fields in their fixed order."""
+    fields = {name: render(value, of_bytes) for name, value in event.fields.items()}
+    return {"event": event.name, "height": event.height, **fields}

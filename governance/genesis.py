@@ -1,0 +1,186 @@
+"""Block 0: from the charter, or a rehearsal's first line, to the rows of the first state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from governance import params
+from governance.benefits import codes, contracts, plans
+from governance.day import COOP, COUNTS, PHASES, CoopRow, CountsRow, Day
+from governance.membership import members
+from governance.money import accounts, rates, treasury
+from governance.tables import Draft, Name, Number
+from governance.voting import bars
+from ledger.errors import RuleBroken
+from ledger.genesis import Charter
+from ledger.store import MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSpec:
+    """A plan of the founding. None: no ceiling, no maximum, prior by rules §11."""
+
+    name: str
+    premium_cents: int
+    deductible_cents: int = 0
+    copay_cents: int = 0
+    coinsurance_bp: int = 0
+    oop_max_cents: int | None = None
+    claim_ceiling_cents: int | None = None
+    year_ceiling_cents: int | None = None
+    waiting_terms: int = 0
+    prior_cents: int | None = None
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSpec:
+    """A founder. `terms_ago`: membership began so many terms before genesis; `record`: denied and voted before it."""
+
+    key: bytes
+    cover: bytes
+    plan: str
+    household: bytes = b""
+    contract_terms: int = 1
+    prepaid_terms: int = 0
+    devices: tuple[bytes, ...] = ()
+    terms_ago: int = 0
+    record: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpec:
+    """A code of the founding list."""
+
+    code: str
+    is_standard: bool
+    allowed_cents: int | None = None
+    frequency: int | None = None
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TreasurySpec:
+    """The m-of-n treasury: the signers' keys on this ledger and the first baton."""
+
+    network: str
+    threshold: int
+    signers: tuple[bytes, ...]
+    txid: bytes
+    vout: int
+    amount_sat: int
+    fee_sat_per_vb: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisSpec:
+    """Everything governance takes from block 0."""
+
+    phase: str = "live"
+    currency: str = "USD"
+    exponent: int = 2
+    claim_way: str = "standard_or_vote"
+    claims_cents: int = 0
+    reserve_cents: int = 0
+    rate: int | None = None
+    is_rehearsal: bool = False
+    is_auto_pay: bool = False
+    params: Mapping[str, int] = field(default_factory=dict[str, int])
+    plans: tuple[PlanSpec, ...] = ()
+    members: tuple[MemberSpec, ...] = ()
+    providers: tuple[tuple[bytes, str], ...] = ()
+    codes: tuple[CodeSpec, ...] = ()
+    treasury: TreasurySpec | None = None
+
+
+def spec_of_charter(charter: Charter) -> GenesisSpec:
+    """Return what governance takes from a charter."""
+    box = charter.treasury
+    signers = tuple(founder.device_key for founder in charter.founders if founder.bitcoin_key)
+    return GenesisSpec(
+        phase=charter.phase, currency=charter.currency, exponent=charter.exponent, claim_way=charter.claim_way,
+        claims_cents=charter.claims_cents, reserve_cents=charter.reserve_cents, rate=charter.rate or None, params=dict(charter.params),
+        plans=tuple(
+            PlanSpec(
+                plan.name, plan.premium_cents, plan.deductible_cents, plan.copay_cents, plan.coinsurance_bp, plan.oop_max_cents,
+                plan.claim_ceiling_cents, plan.year_ceiling_cents, plan.waiting_terms, plan.prior_cents, plan.codes,
+            )
+            for plan in charter.plans
+        ),
+        members=tuple(
+            MemberSpec(
+                founder.identity_key, founder.cover_key, founder.plan, founder.household.encode(), founder.contract_terms,
+                founder.prepaid_terms, (founder.device_key,),
+            )
+            for founder in charter.founders
+        ),
+        providers=tuple((provider.key, provider.identifier) for provider in charter.providers),
+        codes=tuple(CodeSpec(item.code, item.is_standard, item.allowed_cents, item.frequency, item.system) for item in charter.codes),
+        treasury=TreasurySpec(box.network, box.threshold, signers, box.txid, box.vout, box.amount_sat, box.fee_sat_per_vb),
+    )  # fmt: skip
+
+
+def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
+    """Return every row of the first state; RuleBroken when the spec contradicts itself or the rules."""
+    if spec.phase not in PHASES:
+        raise RuleBroken("phase_unknown", f"there is no phase {spec.phase}", "choose recruit, pilot or live")
+    draft = Draft(MemoryStore())
+    day = Day(draft, 0, b"")
+    params.put_params(draft, params.params_of(spec.params), 0)
+    COOP.put(
+        draft,
+        CoopRow(spec.currency, spec.exponent, spec.phase, spec.claim_way, spec.is_rehearsal, spec.is_auto_pay, False, 0, None, False),
+    )
+    COUNTS.put(draft, CountsRow(0, 0, 0, 0, 0, 0))
+    accounts.open_accounts(draft, spec.claims_cents, spec.reserve_cents)
+    if spec.rate is not None:
+        rates.RATE.put(draft, Number(spec.rate))
+    for plan in spec.plans:
+        _put_plan(day, plan)
+    for item in spec.codes:
+        codes.set_code(draft, item.system, item.code, codes.CodeVersion(0, item.is_standard, item.allowed_cents, item.frequency))
+    for key, identifier in spec.providers:
+        codes.PROVIDERS.put(draft, Name(identifier.encode()), key)
+    for member in spec.members:
+        _put_member(day, member, spec.phase)
+    if spec.treasury is not None:
+        box = spec.treasury
+        row = treasury.TreasuryRow(box.network, box.threshold, box.signers, box.fee_sat_per_vb, box.txid, box.vout, box.amount_sat)
+        treasury.TREASURY.put(draft, row)
+    return {key: value for key, value in draft.delta().items() if value is not None}
+
+
+def _put_plan(day: Day, spec: PlanSpec) -> None:
+    """Write a plan of the founding."""
+    if plans.PLANS.find(day.draft, spec.name) is not None:
+        raise RuleBroken("plan_twice", f"the plan {spec.name} stands twice", "name each plan once")
+    set_now = day.params
+    prior = plans.prior_of(spec.premium_cents, set_now.reserve_bp, set_now.expense_bp) if spec.prior_cents is None else spec.prior_cents
+    figures = plans.PlanFigures(
+        0, spec.deductible_cents, spec.copay_cents, spec.coinsurance_bp, spec.oop_max_cents, spec.claim_ceiling_cents,
+        spec.year_ceiling_cents, spec.waiting_terms, spec.codes,
+    )  # fmt: skip
+    plans.put_figures(day.draft, spec.name, spec.premium_cents, prior, figures)
+
+
+def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
+    """Write a founder with the contract that begins at height 1 (in `recruit` it begins with the pilot)."""
+    if members.find_member(day.draft, spec.key) is not None or members.member_of_cover(day.draft, spec.cover) is not None:
+        raise RuleBroken("member_twice", "a founder or cover stands twice", "name each founder once")
+    plans.check_plan(day.draft, spec.plan)
+    contracts.check_length(spec.contract_terms)
+    row = members.MemberRow(
+        key=spec.key, household=spec.household, cover=spec.cover, is_founder=True, is_member=True, since_term=-spec.terms_ago,
+        leave_term=None, voting=(), vouchers=(), is_warned=False, until=None, fraud_height=None, no_vote_until=-1, left_height=None,
+    )  # fmt: skip
+    members.add_member(day, row)
+    members.set_voting(day, spec.key, True)
+    for device in spec.devices:
+        members.DEVICES.put(day.draft, Name(spec.key), device)
+    contracts.start_contract(day, spec.key, spec.plan, spec.contract_terms, 0, spec.prepaid_terms)
+    if phase == "recruit":
+        contracts.hold_contract(day, spec.key)
+    denied, voted = spec.record
+    if voted:
+        bars.add_closing(day.draft, spec.key, -1, denied, voted, 0)

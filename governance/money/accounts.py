@@ -1,0 +1,104 @@
+"""Accounts: rows (fund, purpose) with a source and restrictions. The co-op's own are `claims` and `reserve`, disjoint.
+
+What came in since genesis and what went out are kept beside the balances, so that conservation can be checked after
+every block: genesis + premiums - payouts = sum of balances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from governance.day import Day
+from governance.tables import Draft, Table
+from ledger.codec import Shape
+
+# ---- State --------------------------------------------------------------
+FUND = "coop"
+YEAR_TERMS = 12
+
+
+class AccountRow(Shape):
+    """An account's balance, where its money comes from, what it may be used for."""
+
+    fund: str
+    purpose: str
+    balance_cents: int
+    source: str
+    restriction: str
+
+
+class TotalsRow(Shape):
+    """Everything that ever crossed the border of the co-op's accounts."""
+
+    genesis_cents: int
+    premiums_cents: int
+    paid_cents: int
+
+
+ACCOUNTS = Table("money/account", AccountRow)
+TOTALS = Table("money/totals", TotalsRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def balance_of(draft: Draft, purpose: str) -> int:
+    """Return the balance of one of the co-op's own accounts, in minor units."""
+    return ACCOUNTS.get(draft, FUND, purpose).balance_cents
+
+
+def add_to(draft: Draft, purpose: str, amount_cents: int) -> None:
+    """Change a balance; it never falls below zero."""
+    row = ACCOUNTS.get(draft, FUND, purpose)
+    balance = row.balance_cents + amount_cents
+    assert balance >= 0, f"account {purpose} would hold {balance}"
+    ACCOUNTS.put(draft, AccountRow(row.fund, row.purpose, balance, row.source, row.restriction), FUND, purpose)
+
+
+def annual_premium_of(day: Day) -> int:
+    """Return A: 12 times the rates of the contracts in force now (rules §11)."""
+    return YEAR_TERMS * day.counts.rates_cents
+
+
+def is_reserve_short(day: Day) -> bool:
+    """True while the reserve is below its share of the annual premium."""
+    return balance_of(day.draft, "reserve") < annual_premium_of(day) * day.params.reserve_bp // 10_000
+
+
+def take_premium(day: Day, amount_cents: int) -> None:
+    """Split a premium: to the reserve what it lacks, at most its share; the rest to claims (rules §11)."""
+    reserve_bp = day.params.reserve_bp
+    lacking = max(0, annual_premium_of(day) * reserve_bp // 10_000 - balance_of(day.draft, "reserve"))
+    to_reserve = min(amount_cents * reserve_bp // 10_000, lacking)
+    add_to(day.draft, "reserve", to_reserve)
+    add_to(day.draft, "claims", amount_cents - to_reserve)
+    totals = TOTALS.get(day.draft)
+    TOTALS.put(day.draft, TotalsRow(totals.genesis_cents, totals.premiums_cents + amount_cents, totals.paid_cents))
+
+
+def pay_out(day: Day, amount_cents: int) -> None:
+    """Take a payout from claims first, then from the reserve."""
+    from_claims = min(amount_cents, balance_of(day.draft, "claims"))
+    add_to(day.draft, "claims", -from_claims)
+    add_to(day.draft, "reserve", from_claims - amount_cents)
+    totals = TOTALS.get(day.draft)
+    TOTALS.put(day.draft, TotalsRow(totals.genesis_cents, totals.premiums_cents, totals.paid_cents + amount_cents))
+
+
+def open_accounts(draft: Draft, claims_cents: int, reserve_cents: int) -> None:
+    """Write the accounts of genesis."""
+    ACCOUNTS.put(draft, AccountRow(FUND, "claims", claims_cents, "premiums", "benefits of members"), FUND, "claims")
+    ACCOUNTS.put(draft, AccountRow(FUND, "reserve", reserve_cents, "premiums", "benefits when claims is empty"), FUND, "reserve")
+    TOTALS.put(draft, TotalsRow(claims_cents + reserve_cents, 0, 0))
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence when money is not conserved or a balance is negative."""
+    totals = TOTALS.get(draft)
+    held = 0
+    for row in ACCOUNTS.scan(draft):
+        held += row.balance_cents
+        if row.balance_cents < 0:
+            yield f"account {row.fund}/{row.purpose} holds {row.balance_cents}"
+    expected = totals.genesis_cents + totals.premiums_cents - totals.paid_cents
+    if held != expected:
+        yield f"accounts hold {held}, but {expected} came in and stayed"

@@ -1,0 +1,112 @@
+"""Premiums: due at the start of a term, ten blocks of grace, suspension, payment, and the re-rating of plans.
+
+A payment pays all that is owed, oldest first, and restores cover from its day on. On a real chain it is a bitcoin deposit
+attested by the treasury's signers; the ledger holds a commitment to it, never an address.
+"""
+
+from __future__ import annotations
+
+from governance.benefits import contracts, plans
+from governance.day import Day
+from governance.membership import members
+from governance.money import accounts
+from governance.tables import Name
+from ledger import calendar
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+
+# ---- Records ------------------------------------------------------------
+class PremiumBody(Shape):
+    """A confirmed deposit of `member`, under a commitment; attested by m of n signers in the role `deposit`."""
+
+    member: bytes
+    commitment: bytes
+
+
+# ---- Rules --------------------------------------------------------------
+def start_term(day: Day) -> None:
+    """Let the premium of every contract in force fall due (rules §3); with auto-pay it is paid as it falls due."""
+    coop = day.coop
+    if coop.phase == "recruit" or coop.run_off_height is not None:
+        return
+    for row in contracts.CONTRACTS.scan(day.draft):
+        if not row.is_in_force or row.first_term > day.term or day.term < row.prepaid_until_term:
+            continue
+        owed = (*row.owed, contracts.Owed(day.height, row.plan, row.rate_cents))
+        contracts.change(day, row.member, owed=owed)
+        contracts.OWING.put(day.draft, Name(row.member), row.member)
+        day.emit("premium_due", member=row.member, plan=row.plan, amount_cents=row.rate_cents)
+        if coop.is_auto_pay:
+            apply_payment(day, row.member)
+
+
+def check_payment(day: Day, member: bytes) -> None:
+    """Raise RuleBroken when the member owes nothing."""
+    row = contracts.CONTRACTS.find(day.draft, member)
+    if row is None or not row.owed:
+        raise RuleBroken("nothing_owed", "no premium is owed", "wait for the next term")
+
+
+def apply_payment(day: Day, member: bytes) -> None:
+    """Pay all that is owed, oldest first, and restore cover from this day on."""
+    row = contracts.CONTRACTS.get(day.draft, member)
+    for owed in row.owed:
+        accounts.take_premium(day, owed.amount_cents)
+        day.emit("premium_paid", member=member, plan=owed.plan, amount_cents=owed.amount_cents)
+    contracts.OWING.delete(day.draft, member)
+    gaps = row.gaps
+    if row.suspended_from is not None and row.suspended_from < day.height:
+        gaps = (*gaps, (row.suspended_from, day.height - 1))
+    contracts.change(day, member, owed=(), suspended_from=None, gaps=gaps)
+    if row.suspended_from is not None:
+        members.restore_vote(day, member)
+        day.emit("cover_resumed", member=member, plan=row.plan, amount_cents=0)
+
+
+def end_day(day: Day) -> None:
+    """Suspend those whose grace ends with this block (rules §3): unpaid at the end of f + grace."""
+    last_due = day.height - day.params.grace_blocks
+    if not calendar.is_term_start(last_due):
+        return
+    for name in list(contracts.OWING.scan(day.draft)):
+        row = contracts.CONTRACTS.get(day.draft, name.value)
+        if row.is_in_force and row.suspended_from is None and row.owed[0].due_height <= last_due:
+            contracts.change(day, row.member, suspended_from=day.height + 1)
+            members.set_voting(day, row.member, False)
+            day.emit("cover_suspended", member=row.member, plan=row.plan, amount_cents=row.owed_cents)
+
+
+def target_of(day: Day, plan: plans.PlanRow, load_bp: int) -> int:
+    """Return the target premium of a plan (rules §11): credibility-weighted cost, loaded for expenses and reserve."""
+    set_now = day.params
+    pairs = cost_cents = 0
+    for term in range(max(0, day.term - 11), day.term + 1):
+        row = plans.PLAN_TERMS.find(day.draft, plan.name, term)
+        if row is not None:
+            pairs += row.contracts
+            cost_cents += row.benefits_cents
+    weight = pairs + set_now.credibility_k
+    if weight == 0:
+        return plan.premium_cents
+    estimate = (cost_cents + set_now.credibility_k * plan.prior_cents) // weight
+    return estimate * 10_000 // (10_000 - load_bp - set_now.expense_bp)
+
+
+def clamp_premium(old_cents: int, target_cents: int) -> int:
+    """Return the target within ten per cent of the old premium, rounded inwards.
+
+    >>> clamp_premium(105, 1000), clamp_premium(105, 0)
+    (115, 95)
+    """
+    return min(max(target_cents, -(-9 * old_cents // 10)), 11 * old_cents // 10)
+
+
+def end_term(day: Day) -> None:
+    """Re-rate every plan, by name."""
+    load_bp = day.params.reserve_bp if accounts.is_reserve_short(day) else 0
+    for plan in list(plans.PLANS.scan(day.draft)):
+        target = target_of(day, plan, load_bp)
+        premium = clamp_premium(plan.premium_cents, target)
+        day.emit("premium_set", plan=plan.name, old_cents=plan.premium_cents, target_cents=target, new_cents=premium)
+        plans.PLANS.put(day.draft, plans.PlanRow(plan.name, premium, plan.prior_cents, plan.versions), plan.name)

@@ -1,0 +1,59 @@
+"""The exchange rate: minor units per bitcoin, quoted by committee members, moved by at most a tenth a block."""
+
+from __future__ import annotations
+
+from governance.day import Day, ceil_div, lower_median
+from governance.membership import members
+from governance.tables import Number, Table
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+RATE_MAX = 10**15
+
+
+# ---- Records ------------------------------------------------------------
+class QuoteBody(Shape):
+    """What one bitcoin costs, in minor units, says the author."""
+
+    rate: int
+
+
+# ---- State --------------------------------------------------------------
+RATE = Table("money/rate", Number)
+QUOTES = Table("money/quote", Number)
+"""Quotes of the block under way, by author; gone at the end of day."""
+
+
+# ---- Rules --------------------------------------------------------------
+def rate_now(day: Day) -> int | None:
+    """Return the rate in force, or None before any quote."""
+    row = RATE.find(day.draft)
+    return None if row is None else row.value
+
+
+def check_quote(day: Day, author: bytes, body: QuoteBody) -> None:
+    """Raise RuleBroken unless a member quotes a possible rate."""
+    members.check_member(day.draft, author)
+    if not 1 <= body.rate <= RATE_MAX:
+        raise RuleBroken("rate_range", f"a rate of {body.rate} is outside 1..{RATE_MAX}", "quote minor units per bitcoin")
+
+
+def apply_quote(day: Day, author: bytes, body: QuoteBody) -> None:
+    """Take a quote; the author's last one in a block counts."""
+    QUOTES.put(day.draft, Number(body.rate), author)
+
+
+def end_day(day: Day) -> None:
+    """Set the rate to the lower median of the block's quotes, at most `rate_move_bp` from the old, rounded inwards."""
+    quotes = [row.value for row in QUOTES.scan(day.draft)]
+    if not quotes:
+        return
+    for key in [key for key, _ in day.draft.walk(QUOTES.prefix, QUOTES.prefix, QUOTES.decoder)]:
+        day.draft.write(QUOTES.prefix, key, None)
+    old = rate_now(day)
+    new = lower_median(quotes)
+    if old is not None:
+        move_bp = day.params.rate_move_bp
+        new = min(max(new, ceil_div(old * (10_000 - move_bp), 10_000)), old * (10_000 + move_bp) // 10_000)
+    RATE.put(day.draft, Number(new))
+    day.emit("rate_set", **{"from": old, "to": new})

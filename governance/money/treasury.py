@@ -1,0 +1,207 @@
+"""The treasury as the ledger sees it: a baton that is spent once, batches attested before anyone signs, confirmations.
+
+Governance checks keys and counts only and never sees an address. Every batch spends the change of the one before: the
+baton moves with each `treasury.batch`, so no two batches can both be valid and nothing is paid twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from governance.acts import Act, check_threshold
+from governance.day import Day
+from governance.tables import Draft, Name, Table
+from ledger.codec import Shape, encode
+from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
+
+# ---- Records ------------------------------------------------------------
+PAYOUTS_PER_BATCH_MAX = 500
+CHANGE_VOUT = 0
+"""Output 0 of every batch is the change, back to the treasury."""
+
+
+class BatchPayout(Shape):
+    """One payment's share of a batch: sent now, left for a later batch, kept as credit (below the smallest denomination)."""
+
+    payout_id: bytes
+    paid_sat: int
+    queued_sat: int
+    credit_sat: int
+    outputs: int
+
+
+class BatchBody(Shape):
+    """An unsigned transaction that m of n signers built alike."""
+
+    baton_txid: bytes
+    baton_vout: int
+    unsigned_txid: bytes
+    locktime: int
+    fee_sat: int
+    change_sat: int
+    payouts: tuple[BatchPayout, ...]
+
+
+class ConfirmBody(Shape):
+    """What the signers see on the bitcoin chain."""
+
+    unsigned_txid: bytes
+    confirmations: int
+    block_height: int
+
+
+# ---- State --------------------------------------------------------------
+class TreasuryRow(Shape):
+    """m of n, the signers' keys on this ledger, and the coin that the next batch must spend."""
+
+    network: str
+    threshold: int
+    signers: tuple[bytes, ...]
+    fee_sat_per_vb: int
+    baton_txid: bytes
+    baton_vout: int
+    baton_sat: int
+
+
+class PaymentRow(Shape):
+    """What the ledger paid in one block, on its way to the payee: amount_sat = sent + left + credit."""
+
+    payment_id: bytes
+    claim: bytes
+    case: str | None
+    payee: bytes
+    rail: str
+    height: int
+    amount_cents: int
+    amount_sat: int
+    left_sat: int
+    sent_sat: int
+    credit_sat: int
+    outputs: int
+    batches: tuple[bytes, ...]
+    commitment: bytes
+    status: str
+    """due | queued | batched | confirmed"""
+
+
+class BatchRow(Shape):
+    """A batch and how deep it lies."""
+
+    body: BatchBody
+    height: int
+    confirmations: int
+    block_height: int
+
+
+TREASURY = Table("money/treasury", TreasuryRow)
+PAYMENTS = Table("money/payment", PaymentRow)
+UNSENT = Table("money/unsent", Name)
+"""Payments with something left to send, by (height, id)."""
+BATCHES = Table("money/batch", BatchRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def payment_id_of(claim: bytes, case: str | None, height: int) -> bytes:
+    """Return the id of what the ledger pays for a claim's part in a block."""
+    part = b"" if case is None else b"\x01" + case.encode()
+    return tagged_hash("payout", len(claim).to_bytes(4, "big"), claim, height.to_bytes(8, "big"), part)
+
+
+def open_payment(day: Day, claim: bytes, case: str | None, payee: bytes, amount_cents: int, amount_sat: int, commitment: bytes) -> None:
+    """Note a payment for the signers' nodes. Nothing is sent for 0 satoshi."""
+    payment_id = payment_id_of(claim, case, day.height)
+    status = "due" if amount_sat else "confirmed"
+    row = PaymentRow(
+        payment_id, claim, case, payee, "bitcoin", day.height, amount_cents, amount_sat, amount_sat, 0, 0, 0, (), commitment, status
+    )
+    PAYMENTS.put(day.draft, row, payment_id)
+    if amount_sat:
+        UNSENT.put(day.draft, Name(payment_id), day.height, payment_id)
+
+
+def check_treasury(draft: Draft) -> TreasuryRow:
+    """Return the treasury; RuleBroken where genesis has none."""
+    row = TREASURY.find(draft)
+    if row is None:
+        raise RuleBroken("no_treasury", "this co-op has no bitcoin treasury", "name signers in the charter")
+    return row
+
+
+def check_batch(day: Day, act: Act, body: BatchBody) -> None:
+    """Raise RuleBroken unless the batch spends the baton, pays what is due, adds up, and m signers attest it."""
+    row = check_treasury(day.draft)
+    if (body.baton_txid, body.baton_vout) != (row.baton_txid, row.baton_vout):
+        raise RuleBroken("baton_spent", "the batch does not spend the change of the one before", "build it on the newest baton")
+    if not 1 <= len(body.payouts) <= PAYOUTS_PER_BATCH_MAX or len(body.unsigned_txid) != 32 or BATCHES.find(day.draft, body.unsigned_txid):
+        raise RuleBroken("batch_shape", "a batch has 1..500 payouts and a fresh transaction id of 32 bytes", "build it again")
+    if len({item.payout_id for item in body.payouts}) != len(body.payouts):
+        raise RuleBroken("batch_repeats", "a payout stands twice in the batch", "build it again")
+    for item in body.payouts:
+        payment = PAYMENTS.find(day.draft, item.payout_id)
+        if payment is None or payment.left_sat == 0:
+            raise RuleBroken("payout_not_due", f"payout {item.payout_id.hex()} has nothing left to send", "leave it out")
+        if item.paid_sat + item.queued_sat + item.credit_sat != payment.left_sat:
+            raise RuleBroken(
+                "payout_sum", f"payout {item.payout_id.hex()}: paid, queued and credit are not {payment.left_sat} together", "build it again"
+            )
+    total = sum(item.paid_sat for item in body.payouts) + body.fee_sat + body.change_sat
+    if total != row.baton_sat:
+        raise RuleBroken("batch_sum", f"payouts, fee and change are {total} sat, the baton holds {row.baton_sat}", "build it again")
+    check_threshold(act, "batch", tagged_hash("payout-batch", encode(body)), row.signers, row.threshold)
+
+
+def apply_batch(day: Day, body: BatchBody) -> None:
+    """Move the baton to the batch's change and note what each payment got."""
+    row = TREASURY.get(day.draft)
+    TREASURY.put(
+        day.draft,
+        msgspec.structs.replace(row, baton_txid=body.unsigned_txid, baton_vout=CHANGE_VOUT, baton_sat=body.change_sat),
+    )
+    BATCHES.put(day.draft, BatchRow(body, day.height, 0, 0), body.unsigned_txid)
+    for item in body.payouts:
+        payment = PAYMENTS.get(day.draft, item.payout_id)
+        fresh = msgspec.structs.replace(
+            payment,
+            left_sat=item.queued_sat,
+            sent_sat=payment.sent_sat + item.paid_sat,
+            credit_sat=payment.credit_sat + item.credit_sat,
+            outputs=payment.outputs + item.outputs,
+            batches=(*payment.batches, body.unsigned_txid),
+            status="queued" if item.queued_sat else "batched",
+        )
+        PAYMENTS.put(day.draft, fresh, item.payout_id)
+        if not item.queued_sat:
+            UNSENT.delete(day.draft, payment.height, item.payout_id)
+
+
+def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
+    """Raise RuleBroken unless m signers saw a known batch deeper than the ledger knows."""
+    row = check_treasury(day.draft)
+    batch = BATCHES.find(day.draft, body.unsigned_txid)
+    if batch is None:
+        raise RuleBroken("batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger")
+    if body.confirmations <= batch.confirmations:
+        raise RuleBroken("confirmed_before", f"the ledger knows {batch.confirmations} confirmations", "nothing to do")
+    check_threshold(act, "confirm", tagged_hash("payout-confirm", encode(body)), row.signers, row.threshold)
+
+
+def apply_confirm(day: Day, body: ConfirmBody) -> None:
+    """Note the depth; payments all of whose batches are mined are confirmed."""
+    batch = BATCHES.get(day.draft, body.unsigned_txid)
+    BATCHES.put(day.draft, BatchRow(batch.body, batch.height, body.confirmations, body.block_height), body.unsigned_txid)
+    for item in batch.body.payouts:
+        payment = PAYMENTS.get(day.draft, item.payout_id)
+        mined = all(BATCHES.get(day.draft, txid).confirmations > 0 for txid in payment.batches)
+        if payment.status == "batched" and mined:
+            PAYMENTS.put(day.draft, msgspec.structs.replace(payment, status="confirmed"), item.payout_id)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each payment whose parts do not sum to its amount."""
+    for row in PAYMENTS.scan(draft):
+        if row.left_sat + row.sent_sat + row.credit_sat != row.amount_sat:
+            yield f"payout {row.payment_id.hex()} does not sum to {row.amount_sat} sat"

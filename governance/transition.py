@@ -1,0 +1,122 @@
+"""What a block does: start, records, end of day, end of term, freezing, in the order of rules §1.
+
+`OpenBlock` is the same code for the proposer, who drops what the rules refuse, and for everybody else, to whom a block with
+a refused record is invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from governance import windows
+from governance.acts import Act
+from governance.benefits import contracts
+from governance.day import Day
+from governance.events import Event
+from governance.kinds import KINDS, decode_body
+from governance.membership import members
+from governance.money import premiums, rates
+from governance.tables import Draft
+from ledger import calendar
+from ledger.errors import RuleBroken
+from ledger.state import StateReader
+
+__all__ = ["Act", "BlockContext", "OpenBlock", "Outcome", "apply_block", "check_act"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """What a block brings beside its records. `randomness` is R_h of this block."""
+
+    height: int
+    randomness: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Rows changed (None: gone) and what happened, in order."""
+
+    delta: dict[bytes, bytes | None]
+    events: tuple[Event, ...]
+
+
+class OpenBlock:
+    """A block under construction: started when made, open for records until closed."""
+
+    def __init__(self, state: StateReader, context: BlockContext) -> None:
+        self.day = Day(Draft(state), context.height, context.randomness)
+        start_block(self.day)
+
+    def take(self, act: Act) -> None:
+        """Apply one record, or raise RuleBroken or MalformedBytes and leave no trace."""
+        mark, count = self.day.draft.savepoint(), len(self.day.events)
+        try:
+            take_record(self.day, act)
+        except BaseException:
+            self.day.draft.rollback(mark)
+            del self.day.events[count:]
+            raise
+
+    def close(self) -> Outcome:
+        """End the day (and the term), freeze the cases carried, and return the changes."""
+        close_block(self.day)
+        return Outcome(self.day.draft.delta(), tuple(self.day.events))
+
+
+def apply_block(state: StateReader, context: BlockContext, acts: Iterable[Act]) -> Outcome:
+    """Apply a whole block; RuleBroken or MalformedBytes when one of its records is refused."""
+    block = OpenBlock(state, context)
+    for act in acts:
+        block.take(act)
+    return block.close()
+
+
+def check_act(state: StateReader, context: BlockContext, act: Act) -> None:
+    """Raise RuleBroken or MalformedBytes if the record could not go into a block now. Nothing is kept."""
+    take_record(Day(Draft(state), context.height, context.randomness), act)
+
+
+# ---- The order of things (rules §1) ---------------------------------------
+def start_block(day: Day) -> None:
+    """Start: premiums fall due in the first block of a term."""
+    if calendar.is_term_start(day.height):
+        premiums.start_term(day)
+
+
+def take_record(day: Day, act: Act) -> None:
+    """One record: its kind, its number, its body, its rules; then it takes effect at once."""
+    kind = KINDS.get(act.kind)
+    if kind is None:
+        raise RuleBroken("kind_unknown", f"there is no record kind {act.kind!r}", "see the list of record kinds in the reference")
+    body = decode_body(act.kind, act.body)
+    windows.take_number(day.draft, act.signer, act.number, act.valid_until_height, day.height)
+    if kind.is_by_member:
+        members.check_signer(day.draft, act.author, act.signer)
+    kind.check(day, act, body)
+    kind.apply(day, act, body)
+
+
+def close_block(day: Day) -> None:
+    """End of day, end of term at a boundary, and last the freezing of the cases carried."""
+    end_day(day)
+    if calendar.is_boundary(day.height):
+        end_term(day)
+    freeze(day)
+
+
+def end_day(day: Day) -> None:
+    """End of day, in the order of rules §1."""
+    premiums.end_day(day)
+    rates.end_day(day)
+
+
+def end_term(day: Day) -> None:
+    """End of term, in the order of rules §1."""
+    contracts.end_term(day)
+    premiums.end_term(day)
+    members.end_term(day, lambda key: contracts.is_suspended(day.draft, key))
+
+
+def freeze(day: Day) -> None:
+    """Fix E, bar and seniority of every case carried by this block."""

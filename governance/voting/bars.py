@@ -1,0 +1,87 @@
+"""The voter's own bar: whoever denies much needs more to be paid; years in the co-op lower it again (rules §7).
+
+Per member and term the ledger keeps how many last yes/no ballots on closed cases there were, how many of them denied, and
+how many were cast by auto-accept, which count at most for half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from governance.day import Day
+from governance.membership import members
+from governance.tables import Draft, Table
+from ledger.codec import Shape
+
+# ---- State --------------------------------------------------------------
+WINDOW_TERMS = 12
+BAR_ROWS = ((95, 10_000), (85, 9_500), (80, 9_000), (75, 8_500), (70, 8_000), (65, 7_500), (0, 5_000))
+"""(denial rate in percent from which a row holds, bar in basis points): half-open, highest first."""
+BAR_TOP_BP = 10_000
+
+
+class RecordRow(Shape):
+    """A member's closings in one term."""
+
+    denied: int
+    voted: int
+    """Yes and no by hand or by delegate."""
+    auto: int
+    """Yes by auto-accept."""
+
+
+class Standing(Shape):
+    """A voting record over a window, and what it asks of the voter's own cases."""
+
+    denied: int
+    voted: int
+    bar_bp: int
+    seniority_bp: int
+
+
+RECORDS = Table("voting/record", RecordRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def add_closing(draft: Draft, member: bytes, term: int, denied: int, voted: int, auto: int) -> None:
+    """Count closings of a member in a term; negative figures take them back."""
+    row = RECORDS.find(draft, member, term) or RecordRow(0, 0, 0)
+    RECORDS.put(draft, msgspec.structs.replace(row, denied=row.denied + denied, voted=row.voted + voted, auto=row.auto + auto), member, term)
+
+
+def record_over(draft: Draft, member: bytes, terms: Iterable[int]) -> tuple[int, int, int]:
+    """Return (D, N, terms with closings) over some terms; auto-accept ballots count at most for half of N."""
+    denied = voted = auto = with_closings = 0
+    for term in terms:
+        row = RECORDS.find(draft, member, term)
+        if row is not None and row.voted + row.auto > 0:
+            denied += row.denied
+            voted += row.voted
+            auto += row.auto
+            with_closings += 1
+    return denied, voted + min(auto, voted), with_closings
+
+
+def compute_bar_bp(denied: int, voted: int, sample_min: int) -> int:
+    """Return the bar of a record (rules §7).
+
+    >>> [compute_bar_bp(d, 20, 20) for d in (12, 13, 14, 15, 16, 17, 19)]
+    [5000, 7500, 8000, 8500, 9000, 9500, 10000]
+    """
+    sample = max(voted, sample_min)
+    return next(bar for percent, bar in BAR_ROWS if 100 * denied >= percent * sample)
+
+
+def standing_of(day: Day, member: members.MemberRow) -> Standing:
+    """Return the record, bar and seniority of a member as if a claim were carried by this block."""
+    set_now = day.params
+    term = day.term
+    denied, voted, _ = record_over(day.draft, member.key, range(term - WINDOW_TERMS, term + 1))
+    bar = compute_bar_bp(denied, voted, set_now.deny_sample_min)
+    years = members.terms_complete_of(day, member) // WINDOW_TERMS
+    seniority = 0
+    if bar < BAR_TOP_BP:
+        seniority = max(0, min(years * set_now.seniority_step_bp, set_now.seniority_max_bp, bar - set_now.bar_floor_bp))
+    return Standing(denied, voted, bar, seniority)

@@ -1,0 +1,47 @@
+"""Numbers of records: per signing key a sliding window of 64, gaps allowed, so that a lost record blocks nobody.
+
+# Records: none; every record carries `number` and `valid_until_height`.
+"""
+
+from __future__ import annotations
+
+from governance.tables import Draft, Table
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+# ---- State --------------------------------------------------------------
+WINDOW_SIZE = 64
+VALIDITY_BLOCKS_MAX = 1_000_000
+"""A record may be valid this long at most; one that is valid for ever could be kept back and played years later."""
+
+
+class WindowRow(Shape):
+    """The highest number used, and bit i set where `highest - i` was used."""
+
+    highest: int
+    used: int
+
+
+WINDOWS = Table("windows/window", WindowRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: int, height: int) -> None:
+    """Use up `number`, or raise RuleBroken when it was used, fell out of the window, or the record is too late."""
+    if valid_until_height < height:
+        raise RuleBroken("record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it anew")
+    row = WINDOWS.find(draft, signer)
+    if row is None:
+        WINDOWS.put(draft, WindowRow(number, 1), signer)
+        return
+    if number > row.highest:
+        shift = number - row.highest
+        used = (row.used << shift) & ((1 << WINDOW_SIZE) - 1) if shift < WINDOW_SIZE else 0
+        WINDOWS.put(draft, WindowRow(number, used | 1), signer)
+        return
+    age = row.highest - number
+    if age >= WINDOW_SIZE:
+        raise RuleBroken("number_old", f"number {number} is more than {WINDOW_SIZE} behind {row.highest}", "sign it with the next number")
+    if row.used >> age & 1:
+        raise RuleBroken("number_used", f"number {number} of this key was used before", "sign it with the next number")
+    WINDOWS.put(draft, WindowRow(row.highest, row.used | 1 << age), signer)
