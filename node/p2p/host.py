@@ -1,0 +1,236 @@
+"""The part that opens sockets: one listener, one dialling loop, and a task for each connection, all in one nursery.
+
+A fault of one connection ends in its own task. What still gets out ends `serve`, which the supervisor in `node.p2p.network`
+starts again.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+import trio
+
+from ledger.errors import MutuaError
+from node.p2p.hardening import GatedNoise, NotAdmitted, SocketConnection, quiet_loggers, secure
+from node.p2p.link import Handlers, Link, LinkRefused
+from node.p2p.network import Network
+from node.p2p.peers import Peer
+
+log: Any = structlog.get_logger("mutua.p2p")
+
+DIAL_LOOK_S = 0.1  # how often the dialling loop looks for somebody to dial
+PENDING_PER_IP_MAX = 32  # connections of one address that have not proved a key yet
+PENDING_MAX = 256
+PENDING_GRACE_S = 1.0  # an honest handshake takes a quarter of this
+ACCEPT_BURST = 200  # connections of one address at once, and
+ACCEPT_PER_SECOND = 20  # what it may open for ever
+CLOSE_S = 1.0
+ADDRESSES_REMEMBERED_MAX = 4096
+
+
+async def serve(network: Network, listen: str, note_bound: Callable[[str], None]) -> None:
+    """Listen, dial and serve until cancelled. Raises MutuaError when `listen` is not usable."""
+    quiet_loggers()
+    host = _Host(network)
+    listeners = await _open_listeners(listen)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_serve_listeners, host, listeners, nursery)
+        note_bound(_address_of(listeners[0]))
+        await host.dial_for_ever(nursery)
+
+
+async def _serve_listeners(host: _Host, listeners: list[trio.SocketListener], nursery: trio.Nursery) -> None:
+    await trio.serve_listeners(host.accept, listeners, handler_nursery=nursery)
+
+
+class _Pending:
+    """A connection that has not proved a key yet."""
+
+    __slots__ = ("scope", "since")
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.since = trio.current_time()
+
+
+class Doorkeeper:
+    """Counts what each address opens: an attacker's own connections give way first."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, deque[_Pending]] = defaultdict(deque)
+        self._pending_count = 0
+        self._tokens: dict[str, tuple[float, float]] = {}
+
+    def admit(self, ip: str) -> _Pending | None:
+        """A place for a new connection, None when the address has used up its share.
+
+        At the limit the oldest waiting connection of the same address makes room, if it has had its time.
+        """
+        now = trio.current_time()
+        if not self._take_token(ip, now):
+            return None
+        waiting = self._pending[ip]
+        if len(waiting) >= PENDING_PER_IP_MAX or self._pending_count >= PENDING_MAX:
+            if not waiting or now - waiting[0].since < PENDING_GRACE_S:
+                self._drop_empty(ip)
+                return None
+            self.release(ip, waiting[0])
+        place = _Pending()
+        self._pending[ip].append(place)
+        self._pending_count += 1
+        return place
+
+    def release(self, ip: str, place: _Pending) -> None:
+        """The connection has proved its key or is gone; when it is still waiting it is cancelled."""
+        waiting = self._pending.get(ip)
+        if waiting is not None and place in waiting:
+            waiting.remove(place)
+            self._pending_count -= 1
+            place.scope.cancel()
+            self._drop_empty(ip)
+
+    def prove(self, ip: str, place: _Pending) -> None:
+        """The connection has proved its key: it no longer counts, and goes on."""
+        waiting = self._pending.get(ip)
+        if waiting is not None and place in waiting:
+            waiting.remove(place)
+            self._pending_count -= 1
+            self._drop_empty(ip)
+
+    def _drop_empty(self, ip: str) -> None:
+        if not self._pending[ip]:
+            del self._pending[ip]
+
+    def _take_token(self, ip: str, now: float) -> bool:
+        tokens, since = self._tokens.get(ip, (float(ACCEPT_BURST), now))
+        tokens = min(float(ACCEPT_BURST), tokens + (now - since) * ACCEPT_PER_SECOND)
+        if len(self._tokens) > ADDRESSES_REMEMBERED_MAX:
+            self._tokens.clear()
+        self._tokens[ip] = (tokens - 1 if tokens >= 1 else tokens, now)
+        return tokens >= 1
+
+
+class _Host:
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.noise = GatedNoise(network.seed, network.is_admitted)
+        self.handlers = Handlers(network.on_frame, network.on_peer_up)
+        self.doorkeeper = Doorkeeper()
+
+    # ---- Inbound -------------------------------------------------------------------------------------------------
+
+    async def accept(self, stream: trio.SocketStream) -> None:
+        """One inbound connection, from the first byte to the end."""
+        connection = SocketConnection(stream, is_initiator=False)
+        remote = connection.get_remote_address()
+        ip = remote[0] if remote else "gone"
+        place = self.doorkeeper.admit(ip)
+        if place is None:
+            await connection.close()
+            return
+        try:
+            with place.scope:
+                await self._serve(connection, None, lambda: self.doorkeeper.prove(ip, place))
+        finally:
+            self.doorkeeper.prove(ip, place)
+
+    # ---- Outbound ------------------------------------------------------------------------------------------------
+
+    async def dial_for_ever(self, nursery: trio.Nursery) -> None:
+        """Look again and again for members without a connection whose time has come."""
+        network, timing = self.network, self.network.timing
+        while True:
+            network.refresh_address_book()
+            now = trio.current_time()
+            for record in network.dial_candidates():
+                if record.dial_delay_s == 0.0:  # first time, or connected until now
+                    record.dial_delay_s = timing.dial_min_s
+                    wait_s = (0.0 if network.key < record.key else timing.yield_s) + random.uniform(0, timing.dial_min_s)  # noqa: S311
+                    record.dial_at = now + wait_s
+                elif record.dial_at <= now:
+                    record.is_dialling = True
+                    nursery.start_soon(self._dial, record)
+            await trio.sleep(DIAL_LOOK_S)
+
+    async def _dial(self, record: Peer) -> None:
+        """Dial one peer once and serve the connection; the back-off doubles until a link has been up."""
+        timing = self.network.timing
+        try:
+            host, port = parse_address(record.address)
+            stream: trio.SocketStream | None = None
+            try:
+                with trio.move_on_after(timing.handshake_s):
+                    stream = await trio.open_tcp_stream(host, port)
+            except OSError as error:
+                record.refusal = str(error)
+            if stream is not None:
+                await self._serve(SocketConnection(stream, is_initiator=True), record.key, lambda: None)
+        except MutuaError as error:
+            self.network.note_refusal(record.key, str(error))
+        finally:
+            record.is_dialling = False
+            if record.dial_delay_s:
+                record.dial_at = trio.current_time() + record.dial_delay_s * random.uniform(0.8, 1.2)  # noqa: S311
+                record.dial_delay_s = min(record.dial_delay_s * 2, timing.dial_max_s)
+
+    # ---- Both ----------------------------------------------------------------------------------------------------
+
+    async def _serve(self, connection: SocketConnection, key: bytes | None, note_proved: Callable[[], None]) -> None:
+        """Secure a connection and serve it until it ends. Nothing but cancellation gets out of here."""
+        network = self.network
+        link: Link | None = None
+        try:
+            with trio.fail_after(network.timing.handshake_s):
+                secured, proved = await secure(self.noise, connection, key)
+            note_proved()
+            link = Link(network, self.handlers, network.peer(proved), secured, is_dialler=key is not None)
+            await link.run()
+        except NotAdmitted as error:
+            network.note_refusal(error.key, "not a member, or banned")
+        except LinkRefused as error:
+            network.note_refusal(link.peer.key if link else key, str(error))
+            if link is not None:
+                link.peer.dial_delay_s = network.timing.dial_max_s
+        except Exception as error:
+            log.debug("connection_failed", peer=key.hex()[:16] if key else "unknown", error=f"{type(error).__name__}: {error}")
+        finally:
+            if link is not None:
+                network.link_down(link)
+            with trio.move_on_after(CLOSE_S, shield=True):
+                await connection.close()
+
+
+# ---- Addresses ---------------------------------------------------------------------------------------------------
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Host and port of a multiaddr /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT. Raises MutuaError for any other.
+
+    >>> parse_address("/ip4/127.0.0.1/tcp/4001")
+    ('127.0.0.1', 4001)
+    """
+    parts = address.split("/")
+    if len(parts) >= 5 and parts[1] in {"ip4", "ip6", "dns", "dns4", "dns6"} and parts[3] == "tcp" and parts[4].isdigit():
+        return parts[2], int(parts[4])
+    raise MutuaError("address_malformed", f"{address!r} is not an address", "write it as /ip4/192.0.2.1/tcp/4001 or /dns/host/tcp/4001")
+
+
+async def _open_listeners(listen: str) -> list[trio.SocketListener]:
+    host, port = parse_address(listen)
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        in_use = error.errno == errno.EADDRINUSE or "in use" in str(error)
+        code = "port_in_use" if in_use else "address_unusable"
+        what = f"port {port} on {host} is in use" if in_use else f"cannot listen on {listen}: {error}"
+        raise MutuaError(code, what, "stop the other program or change `listen` in config.toml") from error
+
+
+def _address_of(listener: trio.SocketListener) -> str:
+    name = listener.socket.getsockname()
+    return f"/{'ip6' if ':' in name[0] else 'ip4'}/{name[0]}/tcp/{name[1]}"
