@@ -1,0 +1,82 @@
+"""What the driver must do, in the order given. `Journal` is always ahead of what it binds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consensus.messages import Cell, Certificate, Message, Proposal, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Make a cell of the vote log durable before anything that follows."""
+
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """Sign this vote, send it to all, and feed it back as `VoteReceived`."""
+
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class SendProposal:
+    """Sign this proposal, send it and its block to all, and feed it back as `ProposalReceived`."""
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class SendCertificate:
+    """Send a certificate to all: it may unblock those who lack a vote."""
+
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Feed `TimerFired(view)` after so long."""
+
+    view: int
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildBlock:
+    """Build a fresh block over the tip and answer with `BlockBuilt`."""
+
+    view: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBlock:
+    """Get the block with this hash, check it, and answer with `BlockChecked`."""
+
+    block_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Send these again, byte for byte."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMisbehaviour:
+    """Two signatures of one member that contradict each other: anybody can check them."""
+
+    first: Vote | Proposal
+    second: Vote | Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """The block of this commit certificate is final: keep it durably, then open the next height."""
+
+    certificate: Certificate
+
+
+Effect = Journal | CastVote | SendProposal | SendCertificate | SetTimer | BuildBlock | CheckBlock | Resend | ReportMisbehaviour | Finalize

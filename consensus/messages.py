@@ -1,0 +1,208 @@
+"""What committee members sign and send, in fixed layouts that need no msgpack. Big endian throughout.
+
+A vote covers `domain | chain id | epoch, kind, height, view, block hash`; a SKIP carries 32 zero bytes for the hash. A certificate is a
+quorum of votes of one kind in one view: a bitmap of voters and their signatures in committee order. Source: H-Simplex, notes on
+consensus, section 1.3.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ledger.blocks import HEADER_SIZE
+from ledger.errors import MalformedBytes
+from ledger.hashing import ZERO_HASH
+
+COMMITTEE_MAX = 1_000
+VIEW_MAX = 1_000_000
+JUSTIFICATION_MAX = 64
+"""Certificates in a proposal: the leader sends those of the newest views; older ones travel by themselves."""
+SIGNATURE_SIZE = 64
+
+
+class VoteKind(IntEnum):
+    """The three votes of Simplex."""
+
+    NOTARIZE = 1
+    SKIP = 2
+    FINALIZE = 3
+
+
+class CellKind(IntEnum):
+    """The write-once cells of one (height, view) in the vote log."""
+
+    NOTARIZE = 1
+    SKIP = 2
+    FINALIZE = 3
+    PROPOSE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One thing this node has bound itself to: it never signs another value in this cell."""
+
+    kind: CellKind
+    height: int
+    view: int
+    block_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A committee member's vote."""
+
+    kind: VoteKind
+    epoch: int
+    height: int
+    view: int
+    block_hash: bytes
+    voter: int
+    """Index in the committee."""
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A quorum of equal votes. A FINALIZE certificate is the commit certificate of its block."""
+
+    kind: VoteKind
+    epoch: int
+    height: int
+    view: int
+    block_hash: bytes
+    voters: tuple[int, ...]
+    """Ascending committee indexes."""
+    signatures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A leader's proposal of a block in a view; the body travels apart, by hash."""
+
+    epoch: int
+    height: int
+    view: int
+    block_hash: bytes
+    header: bytes
+    proposer: int
+    """Index of the leader of (height, view)."""
+    signature: bytes = b""
+    justification: tuple[Certificate, ...] = ()
+    """Certificates that allow this block in this view; not covered by the signature, each proves itself."""
+
+
+Message = Vote | Certificate | Proposal
+
+_VOTE = struct.Struct(">BIQI32sH64s")
+_CERTIFICATE = struct.Struct(">BIQI32sH")
+_PROPOSAL = struct.Struct(f">IQI32s{HEADER_SIZE}sH64sH")
+_SIGNED = struct.Struct(">IBQI32s")
+_TAG_VOTE, _TAG_CERTIFICATE, _TAG_PROPOSAL = 1, 2, 3
+
+
+def vote_message(kind: int, epoch: int, height: int, view: int, block_hash: bytes) -> bytes:
+    """Return what a vote's signature covers after the domain "vote" and the chain id."""
+    return _SIGNED.pack(epoch, kind, height, view, block_hash)
+
+
+def proposal_message(epoch: int, height: int, view: int, block_hash: bytes) -> bytes:
+    """Return what a proposal's signature covers after the domain "proposal" and the chain id."""
+    return _SIGNED.pack(epoch, CellKind.PROPOSE, height, view, block_hash)
+
+
+def encode_message(message: Message) -> bytes:
+    """Return the bytes of a message, first byte its tag."""
+    if isinstance(message, Vote):
+        return bytes([_TAG_VOTE]) + _VOTE.pack(
+            message.kind, message.epoch, message.height, message.view, message.block_hash, message.voter, message.signature
+        )
+    if isinstance(message, Certificate):
+        return bytes([_TAG_CERTIFICATE]) + encode_certificate(message)
+    head = _PROPOSAL.pack(
+        message.epoch, message.height, message.view, message.block_hash, message.header, message.proposer, message.signature,
+        len(message.justification),
+    )  # fmt: skip
+    parts = [encode_certificate(certificate) for certificate in message.justification]
+    return bytes([_TAG_PROPOSAL]) + head + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def decode_message(data: bytes) -> Message:
+    """Return the message of bytes; MalformedBytes on any length, kind or bound that does not fit."""
+    tag, rest = data[:1], data[1:]
+    if tag == bytes([_TAG_VOTE]):
+        return _decode_vote(rest)
+    if tag == bytes([_TAG_CERTIFICATE]):
+        return decode_certificate(rest)
+    if tag == bytes([_TAG_PROPOSAL]):
+        return _decode_proposal(rest)
+    raise _malformed("unknown tag")
+
+
+def encode_certificate(certificate: Certificate) -> bytes:
+    """Return the fixed head, the bitmap of voters, and the signatures in committee order."""
+    size = certificate.voters[-1] + 1 if certificate.voters else 0
+    bitmap = bytearray((size + 7) // 8)
+    for voter in certificate.voters:
+        bitmap[voter // 8] |= 1 << (voter % 8)
+    head = _CERTIFICATE.pack(certificate.kind, certificate.epoch, certificate.height, certificate.view, certificate.block_hash, len(bitmap))
+    return head + bytes(bitmap) + b"".join(certificate.signatures)
+
+
+def decode_certificate(data: bytes) -> Certificate:
+    """Return the certificate of bytes; the bitmap has no trailing zero byte and one signature a voter. MalformedBytes otherwise."""
+    if len(data) < _CERTIFICATE.size:
+        raise _malformed("certificate too short")
+    kind, epoch, height, view, block_hash, bitmap_size = _CERTIFICATE.unpack_from(data)
+    bitmap = data[_CERTIFICATE.size : _CERTIFICATE.size + bitmap_size]
+    signatures = data[_CERTIFICATE.size + bitmap_size :]
+    voters = tuple(index for index in range(8 * len(bitmap)) if bitmap[index // 8] >> (index % 8) & 1)
+    fits = len(bitmap) == bitmap_size and voters and bitmap[-1] and voters[-1] < COMMITTEE_MAX
+    if not fits or len(signatures) != SIGNATURE_SIZE * len(voters):
+        raise _malformed("bitmap and signatures do not agree")
+    parts = tuple(signatures[i : i + SIGNATURE_SIZE] for i in range(0, len(signatures), SIGNATURE_SIZE))
+    return Certificate(_kind(kind, block_hash), epoch, height, _view(view), block_hash, voters, parts)
+
+
+def _decode_vote(data: bytes) -> Vote:
+    if len(data) != _VOTE.size:
+        raise _malformed("wrong length of a vote")
+    kind, epoch, height, view, block_hash, voter, signature = _VOTE.unpack(data)
+    return Vote(_kind(kind, block_hash), epoch, height, _view(view), block_hash, voter, signature)
+
+
+def _decode_proposal(data: bytes) -> Proposal:
+    if len(data) < _PROPOSAL.size:
+        raise _malformed("proposal too short")
+    epoch, height, view, block_hash, header, proposer, signature, count = _PROPOSAL.unpack_from(data)
+    if count > JUSTIFICATION_MAX:
+        raise _malformed("too many certificates")
+    position = _PROPOSAL.size
+    certificates: list[Certificate] = []
+    for _ in range(count):
+        size = int.from_bytes(data[position : position + 4], "big")
+        part = data[position + 4 : position + 4 + size]
+        if len(part) != size:
+            raise _malformed("certificate cut off")
+        certificates.append(decode_certificate(part))
+        position += 4 + size
+    if position != len(data):
+        raise _malformed("bytes after the proposal")
+    return Proposal(epoch, height, _view(view), block_hash, header, proposer, signature, tuple(certificates))
+
+
+def _kind(kind: int, block_hash: bytes) -> VoteKind:
+    if kind not in (1, 2, 3) or (kind == VoteKind.SKIP) != (block_hash == ZERO_HASH):
+        raise _malformed("vote kind and block hash do not agree")
+    return VoteKind(kind)
+
+
+def _view(view: int) -> int:
+    if view > VIEW_MAX:
+        raise _malformed("view out of range")
+    return view
+
+
+def _malformed(reason: str) -> MalformedBytes:
+    return MalformedBytes("consensus_message", f"a consensus message is malformed: {reason}", "drop it and count it against the peer")
