@@ -1,0 +1,83 @@
+"""The promise of a signer: one transaction a baton, for ever. Written and fsynced before the first signature leaves.
+
+A treasury that signed two transactions over the same coin could pay the wrong one; one that forgot what it signed could
+sign another. So `promise` is durable on return, idempotent, and refuses a second transaction whatever the ledger or
+anybody says. One JSON line a baton; a last line torn by a crash was never acted on and is cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from ledger.errors import LedgerCorrupt, MutuaError
+
+
+class Journal:
+    """The file of promises of one signer."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._promised: dict[tuple[bytes, int], bytes] = {}
+        if path.exists():
+            self._load()
+
+    def find(self, baton_txid: bytes, baton_vout: int) -> bytes | None:
+        """Return the txid promised for a baton, or None."""
+        return self._promised.get((baton_txid, baton_vout))
+
+    def promise(self, baton_txid: bytes, baton_vout: int, unsigned_txid: bytes) -> None:
+        """Promise to sign `unsigned_txid` and nothing else over this baton; durable on return.
+
+        Errors: MutuaError `baton_promised` when another transaction was promised; OSError when the disk refuses.
+        """
+        baton = (baton_txid, baton_vout)
+        before = self._promised.get(baton)
+        if before == unsigned_txid:
+            return
+        if before is not None:
+            raise MutuaError(
+                "baton_promised", f"this signer promised {before.hex()[:16]}… for a coin that {unsigned_txid.hex()[:16]}… spends too", "never sign both: ask the other signers what happened"
+            )
+        line = json.dumps({"baton_txid": baton_txid.hex(), "baton_vout": baton_vout, "unsigned_txid": unsigned_txid.hex()}) + "\n"
+        is_new = not self._path.exists()
+        size = 0 if is_new else self._path.stat().st_size
+        try:
+            with self._path.open("ab") as file:
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            if is_new:
+                _sync_folder(self._path.parent)
+        except OSError:
+            if self._path.exists():  # half a line of a full disk would corrupt the next one
+                os.truncate(self._path, size)
+            raise
+        self._promised[baton] = unsigned_txid
+
+    def _load(self) -> None:
+        data = self._path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            os.truncate(self._path, len(whole))
+        for line in whole.splitlines():
+            try:
+                row = json.loads(line)
+                baton = (bytes.fromhex(row["baton_txid"]), int(row["baton_vout"]))
+                txid = bytes.fromhex(row["unsigned_txid"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._damaged(f"a line is no promise ({error})") from None
+            if self._promised.setdefault(baton, txid) != txid:
+                raise self._damaged("it holds two promises for one coin")
+
+    def _damaged(self, reason: str) -> LedgerCorrupt:
+        return LedgerCorrupt("treasury_journal", f"{self._path} is damaged: {reason}", "do not sign with this key again before it is restored from a backup")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,137 @@
+"""What treasury signers say to each other, and the two record bodies they attest. One tag byte, then canonical bytes.
+
+The transport knows who sends (members-only Noise), so a message names no sender. Every list has a bound.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ledger.codec import Shape, decode, encode
+from ledger.errors import MalformedBytes
+from ledger.hashing import tagged_hash
+from ledger.records import Attestation
+
+PAYEES_MAX = 60
+"""60 payees with 32 outputs each stay inside a standard transaction."""
+MESSAGE_SIZE_MAX = 900 * 1024
+BATCH_KIND = "treasury.batch"
+CONFIRM_KIND = "treasury.confirm"
+
+
+class BatchPayout(Shape, frozen=True):
+    """One payout in a batch: paid + queued + credit is what it was owed."""
+
+    payout_id: bytes
+    paid_sat: int
+    queued_sat: int
+    credit_sat: int
+    outputs: int
+
+
+class BatchBody(Shape, frozen=True):
+    """Body of `treasury.batch`. The next baton is (unsigned_txid, output 0)."""
+
+    baton_txid: bytes
+    baton_vout: int
+    unsigned_txid: bytes
+    locktime: int
+    fee_sat: int
+    change_sat: int
+    payouts: tuple[BatchPayout, ...]
+
+
+class ConfirmBody(Shape, frozen=True):
+    """Body of `treasury.confirm`: the confirmations required, and the bitcoin height that carries the transaction."""
+
+    unsigned_txid: bytes
+    confirmations: int
+    block_height: int
+
+
+class OpenedBlob(Shape, frozen=True):
+    """A sealed address list with its symmetric key, for a signer whose own entry does not open."""
+
+    commitment: bytes
+    key: bytes
+    blob: bytes
+
+
+class Propose(Shape, frozen=True):
+    """The coordinator's batch: what it spends, which payouts, and the keys of their address lists."""
+
+    TAG: ClassVar[int] = 1
+    baton_txid: bytes
+    baton_vout: int
+    locktime: int
+    payout_ids: tuple[bytes, ...]
+    opened: tuple[OpenedBlob, ...]
+
+
+class Attested(Shape, frozen=True):
+    """A signer's word, under a batch or a confirmation (the attestation's role says which)."""
+
+    TAG: ClassVar[int] = 2
+    unsigned_txid: bytes
+    attestation: Attestation
+
+
+class Partial(Shape, frozen=True):
+    """A signer's signatures of a batch that is on the ledger, one an input."""
+
+    TAG: ClassVar[int] = 3
+    unsigned_txid: bytes
+    signatures: tuple[bytes, ...]
+
+
+class Want(Shape, frozen=True):
+    """Please send the opened address lists with these commitments."""
+
+    TAG: ClassVar[int] = 4
+    commitments: tuple[bytes, ...]
+
+
+class Opened(Shape, frozen=True):
+    """The answer to Want."""
+
+    TAG: ClassVar[int] = 5
+    opened: tuple[OpenedBlob, ...]
+
+
+Message = Propose | Attested | Partial | Want | Opened
+_KINDS: dict[int, type[Message]] = {kind.TAG: kind for kind in (Propose, Attested, Partial, Want, Opened)}
+
+
+def batch_subject(body: BatchBody) -> bytes:
+    """Return the hash that signers attest in the role "batch"."""
+    return tagged_hash("payout-batch", encode(body))
+
+
+def confirm_subject(body: ConfirmBody) -> bytes:
+    """Return the hash that signers attest in the role "confirm"."""
+    return tagged_hash("payout-confirm", encode(body))
+
+
+def encode_message(message: Message) -> bytes:
+    """Return the bytes of a message."""
+    return bytes([message.TAG]) + encode(message)
+
+
+def decode_message(data: bytes) -> Message:
+    """Return the message in `data`; MalformedBytes when tag, shape or a bound does not fit."""
+    kind = _KINDS.get(data[0]) if data else None
+    if kind is None or len(data) > MESSAGE_SIZE_MAX:
+        raise MalformedBytes("treasury_message", "a signer sent an unknown or too large message", "run the same version of mutua")
+    message = decode(kind, data[1:])
+    match message:
+        case Propose():
+            sizes = [len(message.payout_ids), len(message.opened)]
+        case Want():
+            sizes = [len(message.commitments)]
+        case Opened():
+            sizes = [len(message.opened)]
+        case Attested() | Partial():
+            sizes = []
+    if any(size > PAYEES_MAX for size in sizes):
+        raise MalformedBytes("treasury_message", f"a signer's message has more than {PAYEES_MAX} parts", "run the same version of mutua")
+    return message
