@@ -1,0 +1,88 @@
+"""The days of a service as heights. The day is the calendar day written in the source, in its own time zone.
+
+Taken is, in this order: the line's `servicedDate` or `servicedPeriod`, the period of the encounters the line names, the
+claim's `billablePeriod`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any, cast
+
+from node.bridges.fhir.values import CharterContext, FhirResource, Unmappable
+
+_USABLE_ENCOUNTER = frozenset(("arrived", "triaged", "in-progress", "onleave", "finished", "unknown"))
+Find = Callable[[str], FhirResource | None]
+
+
+def days_of(claim: dict[str, Any], item: dict[str, Any], path: str, find: Find, context: CharterContext) -> tuple[int, int]:
+    """Return (first, last) height of a line. `find` resolves a reference inside the file."""
+    if item.get("servicedDate"):
+        path = f"{path}.servicedDate"
+        first = last = day_in(item["servicedDate"], path)
+    elif item.get("servicedPeriod"):
+        path = f"{path}.servicedPeriod"
+        first, last = _period(item["servicedPeriod"], path)
+    elif item.get("encounter"):
+        path = f"{path}.encounter"
+        first, last = _encounters(item["encounter"], path, find)
+    elif claim.get("billablePeriod"):
+        path = "Claim.billablePeriod"
+        first, last = _period(claim["billablePeriod"], path)
+    else:
+        what = "the line has no service date, no encounter, and the claim no billablePeriod"
+        raise Unmappable(f"{path}.servicedDate", "fhir_date_missing", what, "give servicedDate, or put the Encounter into the file")
+    return _heights(first, last, path, context)
+
+
+def day_in(text: Any, path: str) -> date:
+    """Return the calendar day of a FHIR date or dateTime; a year or month alone is no day.
+
+    >>> day_in("2026-03-01T23:30:00-05:00", "servicedDate")
+    datetime.date(2026, 3, 1)
+    """
+    try:
+        return date.fromisoformat(str(text)[:10])
+    except ValueError:
+        raise Unmappable(path, "fhir_date_partial", f"{str(text)[:40]!r} is no full date", "give year, month and day") from None
+
+
+def _period(period: Any, path: str) -> tuple[date, date]:
+    ends = cast("dict[str, Any]", period) if isinstance(period, dict) else {}
+    for end in ("start", "end"):
+        if not ends.get(end):
+            raise Unmappable(f"{path}.{end}", "fhir_date_missing", f"the period has no {end}", "give both ends; a stay that goes on is filed when it is over")
+    return day_in(ends["start"], f"{path}.start"), day_in(ends["end"], f"{path}.end")
+
+
+def _encounters(references: list[Any], path: str, find: Find) -> tuple[date, date]:
+    """Return the first start and the last end of the encounters a line names."""
+    firsts: list[date] = []
+    lasts: list[date] = []
+    for number, reference in enumerate(references):
+        where = f"{path}[{number}]"
+        name = str(cast("dict[str, Any]", reference).get("reference", "")) if isinstance(reference, dict) else ""
+        encounter = find(name)
+        if encounter is None or encounter.kind != "Encounter":
+            what = f"the encounter {name[:80]!r} is not in the file, and the line has no date of its own"
+            raise Unmappable(where, "fhir_date_missing", what, "put the Encounter into the file, or give servicedDate")
+        if encounter.content.get("status") not in _USABLE_ENCOUNTER:
+            what = f"{encounter.label} is {encounter.content.get('status')}: it says nothing about a day of service"
+            raise Unmappable(where, "fhir_encounter_status", what, "file visits that took place")
+        first, last = _period(encounter.content.get("period"), f"{encounter.label}.period")
+        firsts.append(first)
+        lasts.append(last)
+    return min(firsts), max(lasts)
+
+
+def _heights(first: date, last: date, path: str, context: CharterContext) -> tuple[int, int]:
+    if last < first:
+        raise Unmappable(path, "fhir_date_order", f"the service ends on {last}, before it begins on {first}", "correct the dates at the provider")
+    if context.height_of(last) > context.height:
+        what = f"{last} lies in the future: the next block is day {context.height}"
+        raise Unmappable(path, "fhir_date_future", what, "file a service when its last day has come")
+    if context.height_of(first) < 1:
+        what = f"{first} lies before {context.day_one}, the first day of the co-op"
+        raise Unmappable(path, "fhir_date_early", what, "nothing before the first day is covered")
+    return context.height_of(first), context.height_of(last)

@@ -1,0 +1,165 @@
+"""What the importer takes and gives: resources as read, what the charter says, claims as mapped, reasons for refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+HCPCS_SYSTEM = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+"""URI of HCPCS Level II in HL7's registry of code systems; every accepted spelling of it becomes this one."""
+
+LINES_MAX = 50
+"""Lines of one claim: the most an institutional paper form carries on one page is 22; 50 fit a record body with room."""
+UNITS_MAX = 10_000
+"""Units of one line; more is a typing error, and splitting a line stays possible."""
+MODIFIERS_MAX = 4
+"""Modifiers of one line, as on the common claim forms."""
+TEXT_SIZE_MAX = 256
+"""Characters of a code, a system URI or an identifier."""
+CHARGE_CENTS_MAX = 10**12
+"""Charge of one line in minor units; keeps every sum far below 2**63."""
+
+
+class Unmappable(Exception):  # noqa: N818 - a reason, collected, never shown as a crash
+    """One thing in a resource that cannot be mapped; the mapper collects these, it does not stop at the first."""
+
+    def __init__(self, path: str, code: str, what: str, mend: str) -> None:
+        super().__init__(f"{path}: {what}; {mend}")
+        self.path = path
+        self.code = code
+        self.what = what
+        self.mend = mend
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a file is not imported: the resource, the place in it, a stable code, what is wrong and how to mend it."""
+
+    resource: str
+    """Type and id, such as `Claim/17`; without an id the place in the file, such as `Claim in line 3`."""
+    path: str
+    """FHIRPath-like, such as `Claim.item[0].net.value`."""
+    code: str
+    what: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class FhirResource:
+    """One resource of a file, validated against FHIR R4, with numbers as exact decimals."""
+
+    kind: str
+    """`resourceType`."""
+    id: str
+    """Logical id; empty when the resource has none."""
+    full_url: str
+    """`fullUrl` of the bundle entry; empty outside a bundle."""
+    where: str
+    """Place in the file for people, such as `entry 4` or `line 2`."""
+    content: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Return what a reason calls this resource."""
+        return f"{self.kind}/{self.id}" if self.id else f"{self.kind} in {self.where}"
+
+
+@dataclass(frozen=True, slots=True)
+class FhirFile:
+    """A file as read: resources the mapping uses, those it passes over by type, and resources that are not valid R4."""
+
+    resources: tuple[FhirResource, ...]
+    ignored: tuple[tuple[str, int], ...]
+    """(resource type, count), sorted by type."""
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CharterContext:
+    """What the mapping must know of the co-op. Everything is on the ledger; nothing is read here."""
+
+    currency: str
+    """ISO 4217 code."""
+    exponent: int
+    """Decimal places of the minor unit: USD 2, XAF 0."""
+    day_one: date
+    """The date of height 1."""
+    height: int
+    """Height of the block that can carry the claims next: no line may name a later day."""
+    providers: Mapping[str, bytes]
+    """Charter identifier of a provider, `system|value` or bare value, to its key."""
+    codes: frozenset[tuple[str, str]] = frozenset()
+    """(system, code) of the charter's list: picks the coding when a line carries several."""
+    lines_max: int = LINES_MAX
+
+    def height_of(self, day: date) -> int:
+        """Return the height of a date; a day before height 1 gives zero or less.
+
+        >>> CharterContext("USD", 2, date(2026, 1, 1), 9, {}).height_of(date(2026, 1, 3))
+        3
+        """
+        return (day - self.day_one).days + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ImportMapping:
+    """What a member adds to a file: other spellings of codes and providers, and whose claims to take."""
+
+    codes: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
+    """(system, code) in the file to (system, code) on the ledger."""
+    providers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Identifier in the file to identifier in the charter."""
+    patient: str = ""
+    """Reference of the patient whose claims are taken, such as `Patient/7`; empty when the file holds one patient."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedLine:
+    """One line as a claim record carries it. Charge in minor units; days are heights, first and last included."""
+
+    system: str
+    code: str
+    modifiers: tuple[str, ...]
+    units: int
+    charge_cents: int
+    first_day: int
+    last_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class MappedClaim:
+    """One claim, complete but for keys, evidence and payout addresses, which the member's daemon adds."""
+
+    resource: str
+    use: str
+    """`claim` or `preauth`."""
+    payee: str
+    """`member` or `provider`."""
+    provider_identifier: str
+    provider_key: bytes
+    patient: str
+    """Reference of the patient in the file. Stays on this machine: it never enters a record."""
+    event_id: bytes
+    """32 bytes, the same for all claims of one encounter; empty when the claim names none."""
+    source_hash: bytes
+    """32 bytes; see `canonical.source_hash_of`."""
+    lines: tuple[MappedLine, ...]
+
+    @property
+    def charge_cents(self) -> int:
+        """Return the sum of the charges, in minor units."""
+        return sum(line.charge_cents for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """All claims of a file, or all reasons why it cannot be imported: never both."""
+
+    claims: tuple[MappedClaim, ...]
+    refusals: tuple[Refusal, ...]
+    repeated: int = 0
+    """Claims that stood in the file more than once, byte for byte the same in meaning, and are taken once."""
+    other_patients: int = 0
+    """Claims left out because `ImportMapping.patient` names somebody else."""

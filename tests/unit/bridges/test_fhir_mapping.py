@@ -1,0 +1,265 @@
+from dataclasses import replace
+
+import pytest
+
+from node.bridges.fhir import ImportMapping, MappedLine, map_claims, read_fhir
+from node.bridges.fhir.values import HCPCS_SYSTEM
+
+PLAIN = ImportMapping()
+
+
+@pytest.fixture
+def plan_of(make, context):
+    def plan(*resources, mapping=PLAIN, context=context):
+        return map_claims(read_fhir(make.bytes(make.bundle(*resources))), mapping, context)
+
+    return plan
+
+
+@pytest.fixture
+def reasons_of(plan_of):
+    def reasons(*resources, **options):
+        plan = plan_of(*resources, **options)
+        assert not plan.claims
+        return [(reason.path, reason.code) for reason in plan.refusals]
+
+    return reasons
+
+
+def test_a_claim_with_a_hcpcs_line_imports_as_it_is(plan_of, make):
+    modifier = [{"coding": [{"code": "GY"}]}, {"coding": [{"code": "59"}]}]
+    plan = plan_of(make.claim(make.item("A0428", net=812, quantity={"value": 2}, modifier=modifier)))
+    assert plan.refusals == ()
+    claim = plan.claims[0]
+    assert claim.lines == (MappedLine(HCPCS_SYSTEM, "A0428", ("GY", "59"), 2, 81_200, 5, 5),)
+    assert (claim.use, claim.payee, claim.provider_key, claim.patient, claim.event_id) == ("claim", "member", b"N" * 32, "Patient/p1", b"")
+    assert len(claim.source_hash) == 32
+
+
+def test_both_registered_spellings_of_hcpcs_become_one_system(plan_of, make):
+    plan = plan_of(make.claim(make.item(system="urn:oid:2.16.840.1.113883.6.285")))
+    assert plan.claims[0].lines[0].system == HCPCS_SYSTEM
+
+
+def test_cpt_snomed_and_icd_codes_pass_as_opaque_codes(plan_of, make):
+    systems = ["http://www.ama-assn.org/go/cpt", "http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]
+    plan = plan_of(make.claim(*[make.item("99213", system=system) for system in systems]))
+    assert [(line.system, line.code) for line in plan.claims[0].lines] == [(system, "99213") for system in systems]
+
+
+def test_a_cpt_code_under_the_hcpcs_system_is_refused(reasons_of, make):
+    assert reasons_of(make.claim(make.item("99213"))) == [("Claim.item[0].productOrService.coding", "fhir_code_form")]
+
+
+def test_of_several_codings_the_one_on_the_charters_list_is_taken(plan_of, make, context):
+    coding = [{"system": "urn:x", "code": "1"}, {"system": HCPCS_SYSTEM, "code": "G0439"}, {"system": "urn:y", "code": "2"}]
+    claim = make.claim(make.item(productOrService={"coding": coding}))
+    assert plan_of(claim).claims[0].lines[0].code == "G0439"
+    assert plan_of(claim, context=replace(context, codes=frozenset({("urn:y", "2")}))).claims[0].lines[0].code == "2"
+
+
+def test_a_members_aliases_translate_codes_and_providers(plan_of, make):
+    mapping = ImportMapping(codes={("urn:local", "visit"): (HCPCS_SYSTEM, "T1015")}, providers={"clinic 7": "south"})
+    claim = make.claim(make.item("visit", system="urn:local"), provider={"identifier": {"value": "clinic 7"}})
+    mapped = plan_of(claim, mapping=mapping).claims[0]
+    assert (mapped.lines[0].code, mapped.provider_identifier, mapped.provider_key) == ("T1015", "south", b"S" * 32)
+
+
+def test_a_provider_is_found_through_the_organization_it_refers_to(plan_of, make):
+    clinic = {"resourceType": "Organization", "id": "o1", "name": "Clinic", "identifier": [{"value": "south"}]}
+    assert plan_of(make.claim(provider={"reference": "Organization/o1"}), clinic).claims[0].provider_identifier == "south"
+
+
+def test_a_logical_id_alone_names_no_provider(reasons_of, make):
+    assert reasons_of(make.claim(provider={"reference": "Organization/south"})) == [("Claim.provider", "fhir_provider_unknown")]
+
+
+def test_identifiers_of_two_providers_are_refused(reasons_of, make):
+    clinic = {"resourceType": "Organization", "id": "o", "name": "C", "identifier": [{"value": "south"}, {"system": "urn:example:clinics", "value": "north"}]}
+    assert reasons_of(make.claim(provider={"reference": "Organization/o"}), clinic) == [("Claim.provider", "fhir_provider_ambiguous")]
+
+
+# ---- Days ---------------------------------------------------------------------------------------------------------
+
+
+def test_days_come_from_the_line_then_the_encounter_then_the_claim(plan_of, make):
+    visit = {"reference": "Encounter/e1"}
+    claim = make.claim(
+        make.item(servicedPeriod={"start": "2026-01-01T08:00:00Z", "end": "2026-01-02"}, servicedDate=None, encounter=[visit]),
+        make.item(servicedDate=None, encounter=[visit]),
+        make.item(servicedDate=None),
+        billablePeriod={"start": "2026-01-06", "end": "2026-01-07"},
+    )
+    plan = plan_of(claim, make.encounter())
+    assert [(line.first_day, line.last_day) for line in plan.claims[0].lines] == [(1, 2), (3, 4), (6, 7)]
+
+
+def test_the_day_is_the_calendar_day_where_the_service_took_place(plan_of, make):
+    plan = plan_of(make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/e1"}])), make.encounter(start="2026-01-03T23:30:00-05:00", end="2026-01-03T23:50:00-05:00"))
+    assert (plan.claims[0].lines[0].first_day, plan.claims[0].lines[0].last_day) == (3, 3)
+
+
+def test_an_encounter_may_be_contained_named_by_address_or_by_urn(plan_of, make):
+    inside = make.claim(make.item(servicedDate=None, encounter=[{"reference": "#e1"}]), contained=[make.encounter()])
+    assert plan_of(inside).claims[0].lines[0].first_day == 3
+    outside = make.claim(make.item(servicedDate=None, encounter=[{"reference": "https://example.org/fhir/Encounter/e1/_history/2"}]))
+    assert plan_of(outside, make.encounter()).claims[0].lines[0].first_day == 3
+    identity = "0d197c4c-5a60-4ed1-b8a4-f236f66f95ac"
+    by_urn = make.claim(make.item(servicedDate=None, encounter=[{"reference": f"urn:uuid:{identity}"}]))
+    assert plan_of(by_urn, make.encounter(identity)).claims[0].lines[0].first_day == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"servicedDate": None}, ("Claim.item[0].servicedDate", "fhir_date_missing")),
+        ({"servicedDate": None, "encounter": [{"reference": "Encounter/elsewhere"}]}, ("Claim.item[0].encounter[0]", "fhir_date_missing")),
+        ({"servicedDate": "2026-01"}, ("Claim.item[0].servicedDate", "fhir_date_partial")),
+        ({"servicedDate": "2026-01-11"}, ("Claim.item[0].servicedDate", "fhir_date_future")),
+        ({"servicedDate": "2025-12-31"}, ("Claim.item[0].servicedDate", "fhir_date_early")),
+        ({"servicedDate": None, "servicedPeriod": {"start": "2026-01-04", "end": "2026-01-03"}}, ("Claim.item[0].servicedPeriod", "fhir_date_order")),
+        ({"servicedDate": None, "servicedPeriod": {"start": "2026-01-04"}}, ("Claim.item[0].servicedPeriod.end", "fhir_date_missing")),
+    ],
+)
+def test_lines_whose_days_are_unknown_or_outside_the_co_op_are_refused(reasons_of, make, fields, reason):
+    assert reasons_of(make.claim(make.item(**fields))) == [reason]
+
+
+def test_the_day_of_the_next_block_is_the_last_one_allowed(plan_of, make):
+    assert plan_of(make.claim(make.item(servicedDate="2026-01-10"))).claims[0].lines[0].last_day == 10
+
+
+def test_a_cancelled_or_open_encounter_gives_no_day(reasons_of, make):
+    claim = make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/e1"}]))
+    assert reasons_of(claim, make.encounter(status="cancelled")) == [("Claim.item[0].encounter[0]", "fhir_encounter_status")]
+    assert reasons_of(claim, make.encounter(end=None)) == [("Encounter/e1.period.end", "fhir_date_missing")]
+
+
+# ---- Amounts and lines --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "code"),
+    [
+        ({"net": {"value": 10, "currency": "EUR"}}, "net.currency", "fhir_currency"),
+        ({"net": {"value": 10}}, "net.currency", "fhir_currency"),
+        ({"net": {"currency": "USD"}}, "net.value", "fhir_amount_missing"),
+        ({"net": None}, "net", "fhir_amount_missing"),
+        ({"net": {"value": 0, "currency": "USD"}}, "net", "fhir_amount_not_positive"),
+        ({"net": {"value": -5, "currency": "USD"}}, "net", "fhir_amount_not_positive"),
+        ({"net": {"value": 10.005, "currency": "USD"}}, "net", "fhir_amount_fractional"),
+        ({"net": {"value": 1e20, "currency": "USD"}}, "net", "fhir_amount_too_large"),
+        ({"quantity": {"value": 0}}, "quantity.value", "fhir_units"),
+        ({"quantity": {"value": 1.5}}, "quantity.value", "fhir_units"),
+        ({"quantity": {"unit": "hours"}}, "quantity.value", "fhir_units"),
+        ({"unitPrice": {"value": 60, "currency": "USD"}, "quantity": {"value": 2}}, "net", "fhir_amount_contradicts"),
+        ({"modifier": [{"coding": [{"code": "A"}]}] * 5}, "modifier", "fhir_modifiers"),
+        ({"productOrService": {"text": "a visit"}}, "productOrService", "fhir_code_missing"),
+        ({"productOrService": {"coding": [{"code": "7"}]}}, "productOrService.coding", "fhir_code_system"),
+    ],
+)
+def test_lines_that_cannot_be_billed_exactly_are_refused(reasons_of, make, fields, path, code):
+    assert reasons_of(make.claim(make.item(**fields))) == [(f"Claim.item[0].{path}", code)]
+
+
+def test_without_net_the_charge_is_price_times_quantity_times_factor(plan_of, make):
+    plan = plan_of(make.claim(make.item(net=25, unitPrice=make.money(12.5), quantity={"value": 4}, factor=0.5)))
+    assert plan.claims[0].lines[0].charge_cents == 2_500
+    item = make.item(unitPrice=make.money(12.5), quantity={"value": 4}, factor=0.5)
+    del item["net"]
+    assert plan_of(make.claim(item)).claims[0].lines[0].charge_cents == 2_500
+
+
+def test_a_currency_without_minor_units_takes_whole_amounts_only(make, context, plan_of, reasons_of):
+    francs = replace(context, currency="XAF", exponent=0)
+    item = dict(make.item(), net=make.money(15_000, "XAF"))
+    assert plan_of(make.claim(item), context=francs).claims[0].lines[0].charge_cents == 15_000
+    half = dict(make.item(), net=make.money(15_000.5, "XAF"))
+    assert reasons_of(make.claim(half), context=francs) == [("Claim.item[0].net", "fhir_amount_fractional")]
+
+
+def test_a_total_that_is_not_the_sum_of_the_lines_is_refused(reasons_of, plan_of, make):
+    items = make.item(net=100), make.item(net=20)
+    assert plan_of(make.claim(*items, total=make.money(120))).claims[0].charge_cents == 12_000
+    assert reasons_of(make.claim(*items, total=make.money(125))) == [("Claim.total", "fhir_amount_contradicts")]
+
+
+def test_a_claim_has_at_least_one_line_and_at_most_the_charters_maximum(reasons_of, plan_of, make, context):
+    small = replace(context, lines_max=2)
+    assert len(plan_of(make.claim(make.item(), make.item()), context=small).claims[0].lines) == 2
+    assert reasons_of(make.claim(*[make.item()] * 3), context=small) == [("Claim.item", "fhir_lines")]
+    assert reasons_of(make.claim(item=None)) == [("Claim.item", "fhir_lines")]
+
+
+# ---- The claim as a whole -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"status": "cancelled"}, ("Claim.status", "fhir_status")),
+        ({"status": "draft"}, ("Claim.status", "fhir_status")),
+        ({"use": "predetermination"}, ("Claim.use", "fhir_use")),
+        ({"use": "bogus"}, ("Claim.use", "fhir_use")),
+        ({"provider": {"display": "somebody"}}, ("Claim.provider", "fhir_provider_unknown")),
+        ({"payee": {"type": {"coding": [{"code": "other"}]}}}, ("Claim.payee.type", "fhir_payee")),
+        ({"insurance": [{"sequence": n, "focal": n == 1, "coverage": {"display": "c"}} for n in (1, 2)]}, ("Claim.insurance", "fhir_other_coverage")),
+        ({"patient": {"display": "x"}}, ("Claim.patient", "fhir_text")),
+    ],
+)
+def test_claims_that_are_not_ours_to_file_are_refused(reasons_of, make, fields, reason):
+    assert reasons_of(make.claim(**fields)) == [reason]
+
+
+def test_preauthorizations_and_payees_keep_their_meaning(plan_of, make):
+    claim = plan_of(make.claim(use="preauthorization", payee={"type": {"coding": [{"code": "provider"}]}})).claims[0]
+    assert (claim.use, claim.payee) == ("preauth", "provider")
+
+
+def test_one_bad_claim_keeps_the_whole_file_out_and_every_reason_is_given(plan_of, make):
+    bad = make.claim(make.item(net=-1, servicedDate="2027-01-01"), id="c2", use="bogus")
+    plan = plan_of(make.claim(), bad)
+    assert plan.claims == ()
+    assert [(r.resource, r.code) for r in plan.refusals] == [
+        ("Claim/c2", "fhir_use"),
+        ("Claim/c2", "fhir_amount_not_positive"),
+        ("Claim/c2", "fhir_date_future"),
+    ]
+    assert all(reason.what and reason.mend for reason in plan.refusals)
+
+
+def test_a_file_without_claims_says_so(reasons_of, make):
+    assert reasons_of(make.encounter()) == [("Claim", "fhir_no_claims")]
+
+
+def test_the_same_claim_twice_is_taken_once_and_two_versions_are_refused(plan_of, reasons_of, make):
+    plan = plan_of(make.claim(), make.claim(meta={"versionId": "2"}))
+    assert (len(plan.claims), plan.repeated) == (1, 1)
+    assert reasons_of(make.claim(), make.claim(make.item(net=5))) == [("Claim", "fhir_duplicate_id")]
+
+
+def test_claims_of_several_patients_need_a_choice(plan_of, reasons_of, make):
+    mine, other = make.claim(), make.claim(id="c2", patient={"reference": "Patient/p2"})
+    assert reasons_of(mine, other) == [("Claim.patient", "fhir_several_patients")]
+    plan = plan_of(mine, other, mapping=ImportMapping(patient="Patient/p2"))
+    assert [claim.resource for claim in plan.claims] == ["Claim/c2"]
+    assert plan.other_patients == 1
+    assert reasons_of(mine, mapping=ImportMapping(patient="Patient/p9")) == [("Claim", "fhir_no_claims")]
+
+
+def test_claims_of_one_encounter_share_their_event(plan_of, make):
+    visit = [{"reference": "Encounter/e1"}]
+    plan = plan_of(make.claim(make.item(encounter=visit)), make.claim(make.item(encounter=[{"reference": "Encounter/e1/_history/4"}]), id="c2"), make.claim(id="c3"), make.encounter())
+    first, second, third = (claim.event_id for claim in plan.claims)
+    assert first == second
+    assert len(first) == 32
+    assert third == b""
+
+
+def test_ids_of_different_types_may_be_equal(plan_of, make):
+    plan = plan_of(make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/c1"}])), make.encounter("c1"))
+    assert len(plan.claims) == 1
+
+
+def test_the_plan_is_the_same_every_time(plan_of, make):
+    assert plan_of(make.claim(), make.claim(id="c2")) == plan_of(make.claim(), make.claim(id="c2"))
