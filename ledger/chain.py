@@ -73,6 +73,16 @@ def height_bytes(height: int) -> bytes:
     return height.to_bytes(8, "big")
 
 
+def decode_tip(data: bytes) -> tuple[int, bytes, int] | None:
+    """Return (height, block hash, number of state rows) of a tip row, or None for bytes of another length."""
+    return _TIP.unpack(data) if len(data) == _TIP.size else None
+
+
+def decode_place(data: bytes) -> tuple[int, int] | None:
+    """Return (height, index) of a record's index row, or None for bytes of another length."""
+    return _PLACE.unpack(data) if len(data) == _PLACE.size else None
+
+
 def genesis_header(charter: Charter, state_root: bytes, committee_hash: bytes = ZERO_HASH) -> Header:
     """Return the header of block 0: no records, no parent, randomness = the charter's seed."""
     return Header(
@@ -143,10 +153,10 @@ class Chain:
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
             raise MutuaError("other_chain", "this folder holds the ledger of another chain", "use the folder of this charter")
-        packed = store.get(TIP_KEY)
-        if packed is None or len(packed) != _TIP.size:
+        tip = decode_tip(store.get(TIP_KEY) or b"")
+        if tip is None:
             raise LedgerCorrupt("tip_missing", "the ledger has a charter but no readable tip", _REBUILD)
-        height, block_hash, row_count = _TIP.unpack(packed)
+        height, block_hash, row_count = tip
         header, history = _check_headers(store, chain_id_of(charter), height, block_hash)
         block = _load_block(store, height)
         if block is None or block.header != encode_header(header):
@@ -208,10 +218,7 @@ class Chain:
     def find_record(self, record_id: bytes) -> tuple[int, int] | None:
         """Return (height, index) of a final record, or None."""
         place = self.store.get(RECORD_PREFIX + record_id)
-        if place is None:
-            return None
-        height, index = _PLACE.unpack(place)
-        return height, index
+        return None if place is None else decode_place(place)
 
     def find_height(self, block_hash: bytes) -> int | None:
         """Return the height of a final block, or None."""
@@ -291,8 +298,7 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
     history = merkle.Frontier()
     header: Header | None = None
     parent = ZERO_HASH
-    expected = 0
-    for key, data in store.scan(HEADER_PREFIX):
+    for expected, (key, data) in enumerate(store.scan(HEADER_PREFIX)):
         try:
             header = decode_header(data)
         except MalformedBytes as error:
@@ -302,7 +308,6 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
             raise LedgerCorrupt("header_link", f"the stored header {expected} does not follow the one before it", _REBUILD)
         parent = block_hash_of(header)
         history.append(merkle.leaf_hash(data))
-        expected += 1
     if header is None or header.height != height or parent != block_hash:
         raise LedgerCorrupt("tip_header", f"the stored headers do not end at the tip, height {height}", _REBUILD)
     return header, history

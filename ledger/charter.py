@@ -8,7 +8,7 @@ what the figures mean are the business of `governance`.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import tomllib
 import unicodedata
@@ -220,8 +220,8 @@ def _check_unique_keys(founders: Sequence[Founder], providers: Sequence[CharterP
     seen: dict[bytes | str, str] = {}
     named: list[tuple[bytes | str, str]] = []
     for number, founder in enumerate(founders, start=1):
-        for field in (*_ED25519_KINDS, "bitcoin_key", "onion_tip", "address"):
-            named.append((getattr(founder, field), f"founder {number}'s {field}"))
+        fields = (*_ED25519_KINDS, "bitcoin_key", "onion_tip", "address")
+        named += [(getattr(founder, field), f"founder {number}'s {field}") for field in fields]
     named += [(provider.key, f"provider {provider.identifier!r}'s key") for provider in providers]
     for value, where in named:
         if value and value in seen:
@@ -283,7 +283,7 @@ def _check_unique(where: str, values: Iterable[object]) -> None:
 
 def _check_day(day_one: str) -> None:
     try:
-        is_date = datetime.date.fromisoformat(day_one).isoformat() == day_one
+        is_date = dt.date.fromisoformat(day_one).isoformat() == day_one
     except ValueError:
         is_date = False
     if not is_date:

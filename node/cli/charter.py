@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import secrets
 import time
@@ -65,7 +65,7 @@ def new(
 
     """
     now_ms = time.time_ns() // 1_000_000
-    tomorrow = datetime.datetime.fromtimestamp(now_ms / 1000, tz=datetime.UTC).date() + datetime.timedelta(days=1)
+    tomorrow = dt.datetime.fromtimestamp(now_ms / 1000, tz=dt.UTC).date() + dt.timedelta(days=1)
     charter = new_charter(
         name, seed=secrets.token_bytes(SEED_SIZE), genesis_time_ms=now_ms, day_one=day_one or tomorrow.isoformat(),
         block_interval_ms=block_interval_s * 1000, currency=currency, exponent=exponent, claims_cents=claims_cents,

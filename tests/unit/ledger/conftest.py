@@ -50,7 +50,7 @@ class Builder:
             self.number += 1
             signed.append(make_record(self.chain.chain_id, self.number))
         header = Header(
-            1, self.chain.chain_id, 0, tip.height + 1, 0, 0, records, 0, tip.block_hash, records_root_of([s.record for s in signed]),
+            1, self.chain.chain_id, 0, tip.height + 1, 0, tip.header.proposed_time_ms, records, 0, tip.block_hash, records_root_of([s.record for s in signed]),
             self.chain.tree.root_after(changes), self.chain.history_root(), ZERO_HASH, ZERO_HASH, b"\x01" * 32,
             next_randomness(tip.header.randomness, b"\x01" * 32), ZERO_HASH,
         )  # fmt: skip

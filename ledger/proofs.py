@@ -1,0 +1,131 @@
+"""A proof that a record is in the chain, which anyone can check without the chain.
+
+It leads from the record to the records_root of its block, from that block's header to the history_root of a later header
+(the anchor), and ends at the anchor's commit certificate. Whoever checks it needs the chain id and, to judge the
+certificate, the committee. A record in the newest block has no later header: there the anchor is its own header.
+Source: RFC 6962 sections 2.1.1 and 2.1.3.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+from ledger import merkle
+from ledger.blocks import block_hash_of, decode_header
+from ledger.chain import Chain
+from ledger.codec import Shape, decode, encode
+from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
+from ledger.records import Record, check_record_shape, is_record_signed, record_id_of
+
+PROOF_VERSION = 1
+PROOF_SIZE_MAX = 1024 * 1024
+PATH_MAX = 64
+"""Steps of a path: a tree of 2^64 leaves."""
+
+
+class InclusionProof(Shape):
+    """Record -> records_root -> header -> history_root -> anchor -> certificate."""
+
+    version: int
+    chain_id: bytes
+    record: bytes
+    """Canonical bytes, signatures included."""
+    index: int
+    header: bytes
+    record_path: tuple[bytes, ...]
+    anchor: bytes
+    """A later header whose history_root covers `header`, or `header` itself."""
+    header_path: tuple[bytes, ...]
+    certificate: bytes
+    """The commit certificate of the anchor."""
+
+
+def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
+    """Return the proof of a final record up to the tip. MutuaError `record_unknown` when no block holds it."""
+    place = chain.find_record(record_id)
+    block = chain.block(place[0]) if place is not None else None
+    if place is None or block is None:
+        raise MutuaError("record_unknown", f"no block holds the record {record_id.hex()}", "wait for the next block, or check the id")
+    height, index = place
+    leaves = [merkle.leaf_hash(encode(record)) for record in block.records]
+    anchor = chain.block(chain.height)
+    certificate = chain.certificate(chain.height)
+    if anchor is None or certificate is None:
+        raise LedgerCorrupt("tip_block", "the newest block or its certificate is missing", "run mutua audit verify")
+    path = merkle.inclusion_proof(chain.header_hashes()[: chain.height], height) if height < chain.height else ()
+    return InclusionProof(
+        PROOF_VERSION, chain.chain_id, encode(block.records[index]), index, block.header, merkle.inclusion_proof(leaves, index),
+        anchor.header, path, certificate,
+    )  # fmt: skip
+
+
+def inclusion_problems(proof: InclusionProof) -> list[str]:
+    """Return what does not hold, in the order of the chain of reasons; empty when all of it does, the certificate aside."""
+    try:
+        record = decode(Record, proof.record)
+        check_record_shape(record, proof.chain_id)
+        header, anchor = decode_header(proof.header), decode_header(proof.anchor)
+    except MalformedBytes as error:
+        return [error.what]
+    problems: list[str] = []
+    if proof.version != PROOF_VERSION:
+        problems.append(f"the proof has version {proof.version}, not {PROOF_VERSION}")
+    if header.chain_id != proof.chain_id or anchor.chain_id != proof.chain_id:
+        problems.append("a header belongs to another chain")
+    if not is_record_signed(record):
+        problems.append("the record's signature does not verify")
+    if len(proof.record_path) > PATH_MAX or len(proof.header_path) > PATH_MAX:
+        return [*problems, "a path has too many steps"]
+    if not merkle.is_included(proof.record, proof.index, header.record_count, proof.record_path, header.records_root):
+        problems.append("the record is not under the records_root of its header")
+    if proof.header == proof.anchor:
+        if proof.header_path:
+            problems.append("a path leads from the anchor to itself")
+    elif not merkle.is_included(proof.header, header.height, anchor.height, proof.header_path, anchor.history_root):
+        problems.append("the header is not under the history_root of the anchor")
+    return problems
+
+
+def proof_to_json(proof: InclusionProof) -> str:
+    """Return the proof as a JSON file: bytes as hex, and what a reader wants to see first."""
+    record, header, anchor = decode(Record, proof.record), decode_header(proof.header), decode_header(proof.anchor)
+    shown: dict[str, object] = {
+        "record_id": record_id_of(record).hex(), "kind": record.kind, "height": header.height, "anchor_height": anchor.height,
+        "anchor_hash": block_hash_of(anchor).hex(),
+    }  # fmt: skip
+    for name in proof.__struct_fields__:
+        value = getattr(proof, name)
+        if isinstance(value, bytes):
+            shown[name] = value.hex()
+        elif isinstance(value, tuple):
+            shown[name] = [step.hex() for step in cast("tuple[bytes, ...]", value)]
+        else:
+            shown[name] = value
+    return json.dumps(shown, indent=2)
+
+
+def proof_from_json(data: bytes) -> InclusionProof:
+    """Return the proof in a JSON file; what is there only for readers is not read. MalformedBytes otherwise."""
+    if len(data) > PROOF_SIZE_MAX:
+        raise _malformed(f"it has more than {PROOF_SIZE_MAX} bytes")
+    try:
+        table = json.loads(data)
+        version, index = table["version"], table["index"]
+        chain_id, record, header, anchor, certificate = (
+            bytes.fromhex(table[name]) for name in ("chain_id", "record", "header", "anchor", "certificate")
+        )
+        record_path, header_path = (tuple(bytes.fromhex(step) for step in table[name]) for name in ("record_path", "header_path"))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _malformed(f"{type(error).__name__}: {error}") from None
+    if type(version) is not int or type(index) is not int:
+        raise _malformed("version and index are whole numbers")
+    proof = InclusionProof(version, chain_id, record, index, header, record_path, anchor, header_path, certificate)
+    try:
+        return decode(InclusionProof, encode(proof))
+    except (OverflowError, MalformedBytes) as error:
+        raise _malformed(str(error)) from None
+
+
+def _malformed(reason: str) -> MalformedBytes:
+    return MalformedBytes("proof_malformed", f"this is no inclusion proof ({reason})", "make it with mutua audit prove")

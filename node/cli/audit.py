@@ -1,0 +1,126 @@
+"""`mutua audit verify|prove|check`: offline, on the folder of a stopped node. Silent with exit 0 when all is well, else exit 6."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+
+from ledger.errors import MutuaError
+
+app = cyclopts.App(name="audit", help="Check a stopped node's ledger, prove a record, check a proof.")
+
+Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
+
+EXIT_OK = 0
+EXIT_FINDING = 6
+
+
+@app.command
+def verify(data_folder: Path, *, json_output: Json = False) -> int:
+    """Replay the ledger from genesis and list every contradiction.
+
+    Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in the
+    folder changes. Exit code 0: no finding, and nothing is printed. Exit code 6: findings, one a line.
+
+    Parameters
+    ----------
+    data_folder
+        The data folder of a stopped node, or a copy of it.
+    json_output
+        Print JSON.
+
+    """
+    from node.audit import audit_folder
+
+    is_live = sys.stderr.isatty() and not json_output
+    report = audit_folder(data_folder, _show_progress if is_live else None)
+    if is_live:
+        print("\r\x1b[K", end="", file=sys.stderr)
+    counts = report.counts
+    if json_output:
+        findings = [
+            {"height": f.height, "check": f.check, "what": f.what, "record_id": f.record_id.hex() if f.record_id else None} for f in report.findings
+        ]
+        print(
+            json.dumps(
+                {
+                    "chain_id": counts.chain_id.hex(), "height": counts.height, "records": counts.records, "certificates": counts.certificates,
+                    "states": counts.states, "state_root": counts.state_root.hex(), "findings": findings,
+                },
+                indent=2,
+            )
+        )  # fmt: skip
+    else:
+        for finding in report.findings:
+            record = f" record {finding.record_id.hex()}" if finding.record_id else ""
+            print(f"height {finding.height} {finding.check}{record}: {finding.what}")
+    return EXIT_FINDING if report.findings else EXIT_OK
+
+
+@app.command
+def prove(record_id: str, *, data_folder: Path, json_output: Json = False) -> int:
+    """Print a proof, as JSON, that a record is in the chain.
+
+    Parameters
+    ----------
+    record_id
+        The record's id, 64 hex digits.
+    data_folder
+        The data folder of a stopped node, or a copy of it.
+    json_output
+        The proof is JSON with and without it.
+
+    """
+    from ledger.proofs import proof_to_json
+    from node.audit import prove as prove_record
+
+    del json_output
+    try:
+        wanted = bytes.fromhex(record_id)
+    except ValueError:
+        raise MutuaError("record_id", f"{record_id!r} is not hex", "name the 64 hex digits of the record's id") from None
+    print(proof_to_json(prove_record(data_folder, wanted)))
+    return EXIT_OK
+
+
+@app.command
+def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = False) -> int:
+    """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
+
+    Parameters
+    ----------
+    proof_file
+        A file that `mutua audit prove` wrote.
+    charter
+        The co-op's sealed charter: with it the chain id and the certificate are judged too.
+    json_output
+        Print JSON.
+
+    """
+    from ledger.charter import charter_from_file
+    from ledger.proofs import proof_from_json
+    from node.audit import proof_problems
+
+    proof = proof_from_json(_read(proof_file))
+    problems = proof_problems(proof, charter_from_file(_read(charter)) if charter is not None else None)
+    if json_output:
+        print(json.dumps({"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems}, indent=2))
+    else:
+        for problem in problems:
+            print(problem)
+    return EXIT_FINDING if problems else EXIT_OK
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MutuaError("file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file") from None
+
+
+def _show_progress(height: int, tip: int) -> None:
+    print(f"\rblock {height} of {tip}", end="", file=sys.stderr, flush=True)
