@@ -8,7 +8,7 @@ nothing else.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ import trio
 from libp2p.abc import ISecureConn
 
 from ledger.errors import MalformedBytes
+from node.p2p.faults import describe, leaves
 from node.p2p.frames import (
     CHANNELS,
     CONTROL,
@@ -140,7 +141,7 @@ class Link:
                     nursery.start_soon(self._until_the_end, self._session.run)
                     nursery.start_soon(self._until_the_end, self._open)
         except* Exception as group:
-            for error in _leaves(group):
+            for error in leaves(group):
                 self.end_reason = self.end_reason or f"{type(error).__name__}: {error}"
                 if isinstance(error, LinkRefused):
                     refused = error
@@ -279,7 +280,7 @@ class Link:
         except Exception as error:
             self._fault_count += 1
             if self._fault_count <= LOGGED_FAULTS_MAX:
-                log.exception("frame_handler_failed", peer=self.peer.key.hex()[:16], error=str(error))
+                log.error("frame_handler_failed", peer=self.peer.key.hex()[:16], error=describe(error))  # noqa: TRY400
 
     # ---- Writing and watching ------------------------------------------------------------------------------------
 
@@ -314,12 +315,3 @@ class Link:
                 self.peer.wake.unpark_all()
             if not self._owner.is_admitted(self.peer.key):
                 self.end("no longer admitted")
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    """The single errors inside a group."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error

@@ -16,6 +16,7 @@ import trio
 from nacl.signing import SigningKey
 
 from ledger.errors import MutuaError
+from node.p2p.faults import describe
 from node.p2p.frames import CHAIN_ID_SIZE_MAX, FRAME_SIZE_MAX, NONCE_SIZE, PROTOCOL_VERSION, Channel, Hello
 from node.p2p.peers import Peer, PeerStatus, Timing
 
@@ -82,12 +83,10 @@ class Network:
             try:
                 await serve(self, bound or self._listen, note_bound)
                 log.error("p2p_host_ended", mend="restarts by itself")
-            except MutuaError:
-                if bound is None:
+            except Exception as error:
+                if bound is None and isinstance(error, MutuaError):
                     raise
-                log.exception("p2p_host_failed", mend="restarts by itself")
-            except Exception:
-                log.exception("p2p_host_failed", mend="restarts by itself")
+                log.error("p2p_host_failed", error=describe(error), mend="restarts by itself")  # noqa: TRY400
             if trio.current_time() - started_at > 60:
                 delay_s = self.timing.restart_min_s
             await trio.sleep(delay_s)
@@ -199,7 +198,7 @@ class Network:
             record.link = None
             record.clear_queue()
             record.since_ms = self._clock_ms()
-            log.info("peer_disconnected", peer=record.key.hex()[:16], reason=link.end_reason)
+            log.info("peer_disconnected", peer=record.key.hex()[:16], reason=link.end_reason or "closed by us")
 
     def note_refusal(self, key: bytes | None, reason: str) -> None:
         """Log a refused peer, each reason once a minute for each peer."""
