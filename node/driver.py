@@ -77,25 +77,28 @@ class Driver:
         self._later: list[tuple[bytes, bytes]] = []
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
+        self._working_on = 0
+        self._is_committing = False
+        self._waiting_checks: set[bytes] = set()
         self.view = 0
         self.messages_in = 0
         self.messages_out = 0
         self.misbehaviour: list[object] = []
-        self.commit_lock = trio.Lock()
 
     async def run(self) -> None:
         """Drive heights for ever."""
         while True:
-            height = self._ledger.height() + 1
+            height = self._working_on = self._ledger.height() + 1
             with trio.CancelScope() as self._scope:
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
                     await self._run_height(height)
                     nursery.cancel_scope.cancel()
 
-    def height_moved(self) -> None:
-        """A block became final by sync: leave the height that this driver works on."""
-        self._scope.cancel()
+    def height_moved(self, height: int) -> None:
+        """A block is final: leave its height if this driver still works on it (it came by sync)."""
+        if height >= self._working_on and not self._is_committing:
+            self._scope.cancel()
 
     # ---- Peers ------------------------------------------------------------
 
@@ -147,7 +150,7 @@ class Driver:
     # ---- One height --------------------------------------------------------
 
     async def _run_height(self, height: int) -> None:
-        self._waiting_checks: set[bytes] = set()
+        self._waiting_checks.clear()
         self._candidates.clear()
         self._blocks.clear()
         while True:
@@ -213,7 +216,11 @@ class Driver:
                 self._network.broadcast(Channel.SYNC, wire.encode_message(wire.GetCandidate(certificate.block_hash)))
                 return False
             candidate = await self._ledger.check(block)
-        await self._ledger.commit(candidate, certificate)
+        self._is_committing = True
+        try:
+            await self._ledger.commit(candidate, certificate)
+        finally:
+            self._is_committing = False
         return True
 
     # ---- Effects that answer with an event -------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from consensus.committee import committee_hash
-from governance.events import Event
+from governance.events import Event, event_json
 from governance.transition import BlockContext, OpenBlock
 from ledger.blocks import (
     HEADER_VERSION,
@@ -124,7 +124,7 @@ def check_candidate(chain: Chain, committee: tuple[bytes, ...], block: BlockWith
 
 def encode_events(events: Iterable[Event]) -> bytes:
     """Return the events of a block as JSON lines, as `ledger.chain` keeps them."""
-    return b"\n".join(msgspec.json.encode(event.as_json()) for event in events)
+    return b"\n".join(msgspec.json.encode(event_json(event)) for event in events)
 
 
 def _checked_bodies(chain: Chain, block: BlockWithBodies, is_verified: Callable[[bytes], bool]):  # noqa: ANN202 - see return

@@ -1,0 +1,232 @@
+"""The daemon as the local API sees it: JSON-ready answers, actions signed here, a stream of events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+
+from governance.benefits.claims import ClaimBody
+from governance.kinds import KINDS
+from governance.voting.ballots import OpenedBody
+from ledger import calendar, merkle
+from ledger.blocks import block_hash_of, decode_header
+from ledger.codec import Shape, encode
+from ledger.errors import MutuaError, RuleBroken
+from ledger.hashing import tagged_hash
+from ledger.records import Attestation, record_id_of
+from node.bodies import body_from_json
+from node.gossip import blob_hash_of
+
+if TYPE_CHECKING:
+    from node.daemon import Daemon
+
+SUBSCRIBERS_MAX = 64
+EVENTS_QUEUED_MAX = 1_000
+BLOCKS_LISTED_MAX = 200
+ADDRESSES_PER_CLAIM = 32
+
+
+class Facade:
+    """What the API may ask of a daemon."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._subscribers: set[trio.MemorySendChannel[dict[str, Any]]] = set()
+
+    # ---- Reading ----------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return what `mutua status` shows."""
+        node = self._daemon
+        charter = node.charter
+        height = node.chain.height
+        member = node.founder.identity_key.hex() if node.founder else None
+        return {
+            "name": charter.name, "chain_id": node.chain.chain_id.hex(), "currency": charter.currency, "exponent": charter.exponent,
+            "height": height, "block_hash": node.chain.tip.block_hash.hex(), "state_root": node.chain.tip.header.state_root.hex(),
+            "term": max(0, calendar.term_of(max(height, 1))), "day_one": charter.day_one, "block_interval_ms": charter.block_interval_ms,
+            "peers": {"connected": len(node.network.connected()), "known": len(charter.founders) - (node.founder is not None)},
+            "mempool": len(node.mempool), "is_syncing": node.sync.is_syncing, "sync_target": node.sync.target,
+            "consensus": {"view": node.driver.view, "is_member": node.ledger.own_index is not None, "committee": len(node.ledger.committee),
+                          "messages_in": node.driver.messages_in, "messages_out": node.driver.messages_out,
+                          "misbehaviour": len(node.driver.misbehaviour)},
+            "member": member, "cover": node.founder.cover_key.hex() if node.founder else None,
+            "needs_me": len(self.view("needs_me", member=member)) if member else 0,
+        }  # fmt: skip
+
+    def view(self, name: str, **arguments: str | None) -> Any:
+        """Return a governance view by name."""
+        return self._daemon.view(name, **{key: value for key, value in arguments.items() if value is not None})
+
+    def peers(self) -> list[dict[str, Any]]:
+        """Return every known peer."""
+        return [{**msgspec.to_builtins(item), "key": item.key.hex()} for item in self._daemon.network.status()]
+
+    def blocks(self, start: int, count: int) -> list[dict[str, Any]]:
+        """Return headers from `start` on, at most 200."""
+        last = min(self._daemon.chain.height, start + min(count, BLOCKS_LISTED_MAX) - 1)
+        return [self._block_head(height) for height in range(max(0, start), last + 1)]
+
+    def block(self, height: int) -> dict[str, Any]:
+        """Return a block with its records and events. MutuaError `not_found` above the tip."""
+        chain = self._daemon.chain
+        block = chain.block(height)
+        if block is None:
+            raise MutuaError("not_found", f"there is no block {height}", f"the newest is {chain.height}")
+        records = [
+            {"id": record_id_of(item).hex(), "kind": item.kind, "author": item.author.hex(), "number": item.number, "body_hash": item.body_hash.hex()}
+            for item in block.records
+        ]
+        events = [msgspec.json.decode(line) for line in (chain.events(height) or b"").splitlines() if line]
+        return {**self._block_head(height), "records": records, "events": events, "has_certificate": chain.certificate(height) is not None}
+
+    def record(self, record_id: bytes) -> dict[str, Any]:
+        """Return a record's receipt: pending, refused with the reason, or final with its inclusion proof."""
+        chain = self._daemon.chain
+        place = chain.find_record(record_id)
+        if place is None:
+            refusal = self._daemon.mempool.refusals.get(record_id)
+            if record_id in self._daemon.mempool:
+                return {"record_id": record_id.hex(), "state": "pending", "height": chain.height}
+            if refusal is not None:
+                reason = {"code": refusal.code, "what": refusal.what, "mend": refusal.mend}
+                return {"record_id": record_id.hex(), "state": "refused", "height": refusal.height, "reason": reason}
+            raise MutuaError("not_found", f"this node knows no record {record_id.hex()}", "check the id, or wait until the node is in step")
+        height, index = place
+        block = chain.block(height)
+        assert block is not None
+        hashes = [merkle.leaf_hash(encode(record)) for record in block.records]
+        header = decode_header(block.header)
+        return {
+            "record_id": record_id.hex(), "state": "final", "height": height, "index": index, "kind": block.records[index].kind,
+            "records_root": header.records_root.hex(), "tree_size": len(hashes),
+            "proof": [item.hex() for item in merkle.inclusion_proof(hashes, index)], "leaf": hashes[index].hex(),
+        }  # fmt: skip
+
+    def _block_head(self, height: int) -> dict[str, Any]:
+        header = self._daemon.chain.header(height)
+        assert header is not None
+        return {
+            "height": height, "hash": block_hash_of(header).hex(), "time_ms": header.proposed_time_ms,
+            "records": header.record_count, "proposer": header.proposer, "state_root": header.state_root.hex(),
+            "term": calendar.term_of(height) if height else 0,
+        }  # fmt: skip
+
+    # ---- Acting -------------------------------------------------------------------
+
+    async def submit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Build, sign, check, keep durably and spread a record. `body` may bring `attestations` by others."""
+        known = KINDS.get(kind)
+        if known is None:
+            raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
+        if self._daemon.founder is None:
+            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
+        fields = dict(body)
+        attestations = tuple(
+            body_from_json(Attestation, item, f"attestations[{index}]") for index, item in enumerate(fields.pop("attestations", ()))
+        )
+        blobs: list[bytes] = []
+        if kind == "claim.file":
+            blobs = await self._complete_claim(fields)
+        shaped = body_from_json(known.body, fields)
+        record_id = await self._daemon.submit(kind, shaped, attestations, blobs)  # type: ignore[arg-type]
+        return {"record_id": record_id.hex(), "kind": kind, "state": "pending", "height": self._daemon.chain.height}
+
+    async def open_document(self, claim: bytes) -> dict[str, Any]:
+        """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing` when none is here."""
+        view = self.view("claim", id=claim.hex())
+        hashes = [bytes.fromhex(item["hash"]) for item in view.get("evidence", ())]
+        folder = self._daemon.folder / "documents"
+        for digest in hashes:
+            path = folder / digest.hex()
+            if path.exists() and document_hash(path.read_bytes()) == digest:
+                receipt = await self._sign_receipt(OpenedBody(claim, digest))
+                return {**receipt, "path": str(path), "hash": digest.hex(), "size_bytes": path.stat().st_size}
+        raise MutuaError("document_missing", "no document of this claim's evidence is on this node", f"put it into {folder}, named by its hash")
+
+    async def _sign_receipt(self, body: Shape) -> dict[str, Any]:
+        record_id = await self._daemon.submit("case.opened", body)
+        return {"record_id": record_id.hex(), "kind": "case.opened", "state": "pending"}
+
+    async def _complete_claim(self, fields: dict[str, Any]) -> list[bytes]:
+        """Fill in what only this node knows: the cover, and fresh payout addresses sealed to the signers."""
+        node = self._daemon
+        assert node.founder is not None
+        fields.setdefault("scheme", node.charter.name)
+        fields.setdefault("cover_id", node.founder.cover_key.hex())
+        fields.setdefault("submitter_role", "member")
+        fields.setdefault("payee", "member")
+        fields.setdefault("use", "claim")
+        for name in ("event_id", "supersedes", "source_hash"):
+            fields.setdefault(name, "")
+        fields.setdefault("other_payer_cents", 0)
+        fields.setdefault("evidence", [])
+        signers = [founder.device_key for founder in node.charter.founders if founder.bitcoin_key]
+        if not signers:
+            fields.setdefault("payout_commitment", "")
+            return []
+        unique = encode(body_from_json(ClaimBody, {**fields, "payout_commitment": ""}))
+        blob = await trio.to_thread.run_sync(_seal_addresses, node.keys, unique, signers, node.charter.treasury.network)
+        fields["payout_commitment"] = blob_hash_of(blob).hex()
+        return [blob]
+
+    # ---- Events ------------------------------------------------------------------
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """Give an event to all subscribers; one who does not read loses the newest and is told by a gap in heights."""
+        for channel in list(self._subscribers):
+            try:
+                channel.send_nowait(event)
+            except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+                self._subscribers.discard(channel)
+                channel.close()
+
+    @asynccontextmanager
+    async def events(self) -> AsyncGenerator[trio.MemoryReceiveChannel[dict[str, Any]], None]:
+        """Subscribe to events until the block is left. A subscriber that falls 1,000 behind is closed."""
+        if len(self._subscribers) >= SUBSCRIBERS_MAX:
+            raise MutuaError("too_many_subscribers", f"{SUBSCRIBERS_MAX} programs follow this node's events", "close one of them")
+        send, receive = trio.open_memory_channel[dict[str, Any]](EVENTS_QUEUED_MAX)
+        self._subscribers.add(send)
+        try:
+            yield receive
+        finally:
+            self._subscribers.discard(send)
+            send.close()
+
+    def set_log_level(self, level: str) -> None:
+        """Change how much is logged."""
+        if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise MutuaError("log_level", f"{level} is no log level", "use debug, info, warning or error")
+        logging.getLogger().setLevel(level.upper())
+
+    def stop(self) -> None:
+        """Ask the daemon to end."""
+        self._daemon.stop()
+
+
+def document_hash(data: bytes) -> bytes:
+    """Return the hash by which evidence is named on the ledger and in the documents folder."""
+    return tagged_hash("evidence", data)
+
+
+def store_document(folder: Path, data: bytes) -> bytes:
+    """Keep a document under its hash; return the hash."""
+    digest = document_hash(data)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / digest.hex()).write_bytes(data)
+    return digest
+
+
+def _seal_addresses(keys: Any, unique: bytes, signers: list[bytes], network: str) -> bytes:
+    from wallet import seal
+    from wallet.addresses import account_of, claim_programs
+
+    programs = claim_programs(keys.bitcoin_root, account_of(unique), ADDRESSES_PER_CLAIM, network)
+    return seal.seal_addresses(programs, signers)
