@@ -1,0 +1,1 @@
+"""What was said, and proof of it: canonical bytes, signatures, trees, blocks, the chain and its replay."""

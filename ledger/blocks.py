@@ -58,17 +58,23 @@ def encode_header(header: Header) -> bytes:
     """Return the fixed layout, HEADER_SIZE bytes, big endian."""
     values = [getattr(header, name) for name in _FIELD_NAMES]
     # struct would pad or cut a hash of another length without a word.
-    assert all(len(value) == HASH_SIZE for value in values if isinstance(value, bytes)), "a hash in a header has 32 bytes"
+    assert all(len(value) == HASH_SIZE for value in values if isinstance(value, bytes)), (
+        "a hash in a header has 32 bytes"
+    )
     return _LAYOUT.pack(*values)
 
 
 def decode_header(data: bytes) -> Header:
     """Return the header of HEADER_SIZE bytes; MalformedBytes on another length or version."""
     if len(data) != HEADER_SIZE:
-        raise MalformedBytes("header_size", f"a header has {HEADER_SIZE} bytes, not {len(data)}", "fetch the block again")
+        raise MalformedBytes(
+            "header_size", f"a header has {HEADER_SIZE} bytes, not {len(data)}", "fetch the block again"
+        )
     header = Header(*_LAYOUT.unpack(data))
     if header.version != HEADER_VERSION:
-        raise MalformedBytes("header_version", f"header version {header.version} is not {HEADER_VERSION}", "upgrade mutua")
+        raise MalformedBytes(
+            "header_version", f"header version {header.version} is not {HEADER_VERSION}", "upgrade mutua"
+        )
     return header
 
 

@@ -123,11 +123,19 @@ class Chain:
 
     @classmethod
     def create(
-        cls, store: Store, charter: Charter, rows: Mapping[bytes, bytes], events: bytes = b"", *, committee_hash: bytes = ZERO_HASH
+        cls,
+        store: Store,
+        charter: Charter,
+        rows: Mapping[bytes, bytes],
+        events: bytes = b"",
+        *,
+        committee_hash: bytes = ZERO_HASH,
     ) -> Chain:
         """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` when a chain is there already."""
         if store.get(TIP_KEY) is not None:
-            raise MutuaError("ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder")
+            raise MutuaError(
+                "ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder"
+            )
         tree = StateTree(rows.items())
         header = genesis_header(charter, tree.root(), committee_hash)
         block_hash = block_hash_of(header)
@@ -152,7 +160,9 @@ class Chain:
         """
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
-            raise MutuaError("other_chain", "this folder holds the ledger of another chain", "use the folder of this charter")
+            raise MutuaError(
+                "other_chain", "this folder holds the ledger of another chain", "use the folder of this charter"
+            )
         tip = decode_tip(store.get(TIP_KEY) or b"")
         if tip is None:
             raise LedgerCorrupt("tip_missing", "the ledger has a charter but no readable tip", _REBUILD)
@@ -160,12 +170,18 @@ class Chain:
         header, history = _check_headers(store, chain_id_of(charter), height, block_hash)
         block = _load_block(store, height)
         if block is None or block.header != encode_header(header):
-            raise LedgerCorrupt("tip_block", f"the block at the tip, height {height}, is missing or has another header", _REBUILD)
+            raise LedgerCorrupt(
+                "tip_block", f"the block at the tip, height {height}, is missing or has another header", _REBUILD
+            )
         tree = StateTree(StoredState(store).scan(b""))
         if tree.size != row_count:
-            raise LedgerCorrupt("row_count", f"the state has {tree.size} rows where the tip counted {row_count}", _REBUILD)
+            raise LedgerCorrupt(
+                "row_count", f"the state has {tree.size} rows where the tip counted {row_count}", _REBUILD
+            )
         if tree.root() != header.state_root:
-            raise LedgerCorrupt("state_root", f"the state does not have the root of the header at height {height}", _REBUILD)
+            raise LedgerCorrupt(
+                "state_root", f"the state does not have the root of the header at height {height}", _REBUILD
+            )
         return cls(store, charter, Tip(height, block_hash, header), tree, history)
 
     @property
@@ -225,7 +241,13 @@ class Chain:
         data = self.store.get(HASH_PREFIX + block_hash)
         return None if data is None else int.from_bytes(data, "big")
 
-    def commit(self, block_with_bodies: BlockWithBodies, certificate: bytes, delta: Mapping[bytes, bytes | None], events: bytes = b"") -> Tip:
+    def commit(
+        self,
+        block_with_bodies: BlockWithBodies,
+        certificate: bytes,
+        delta: Mapping[bytes, bytes | None],
+        events: bytes = b"",
+    ) -> Tip:
         """Make the next block final: one synced batch with block, certificate, bodies, events, state delta and tip.
 
         The caller has verified certificate, signatures and rules. Links and roots are asserted here once more, so that a
@@ -235,7 +257,11 @@ class Chain:
         header = decode_header(block.header)
         self._check_next(header, block_with_bodies)
         if self.tree.root_after(delta) != header.state_root:
-            raise LedgerCorrupt("commit_state_root", f"block {header.height} does not lead to its state root", "report this; do not go on")
+            raise LedgerCorrupt(
+                "commit_state_root",
+                f"block {header.height} does not lead to its state root",
+                "report this; do not go on",
+            )
         block_hash = block_hash_of(header)
         batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in delta.items()}
         row_count = self.tree.size_after(delta)
@@ -270,7 +296,9 @@ class Chain:
         elif header.records_root != records_root_of(records):
             problem = "its records_root is not the root over its records"
         if problem is not None:
-            raise LedgerCorrupt("commit_link", f"block {header.height} was not kept: {problem}", "report this; do not go on")
+            raise LedgerCorrupt(
+                "commit_link", f"block {header.height} was not kept: {problem}", "report this; do not go on"
+            )
 
 
 def _load_charter(store: Store) -> Charter:
@@ -290,7 +318,9 @@ def _load_block(store: Store, height: int) -> Block | None:
     try:
         return decode(Block, data)
     except MalformedBytes as error:
-        raise LedgerCorrupt("block_bytes", f"the stored block {height} does not decode ({error.what})", _REBUILD) from None
+        raise LedgerCorrupt(
+            "block_bytes", f"the stored block {height} does not decode ({error.what})", _REBUILD
+        ) from None
 
 
 def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes) -> tuple[Header, merkle.Frontier]:
@@ -302,10 +332,19 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
         try:
             header = decode_header(data)
         except MalformedBytes as error:
-            raise LedgerCorrupt("header_bytes", f"the stored header {expected} does not decode ({error.what})", _REBUILD) from None
+            raise LedgerCorrupt(
+                "header_bytes", f"the stored header {expected} does not decode ({error.what})", _REBUILD
+            ) from None
         is_in_place = key == HEADER_PREFIX + height_bytes(expected) and header.height == expected
-        if not is_in_place or header.parent != parent or header.chain_id != chain_id or header.history_root != history.root():
-            raise LedgerCorrupt("header_link", f"the stored header {expected} does not follow the one before it", _REBUILD)
+        if (
+            not is_in_place
+            or header.parent != parent
+            or header.chain_id != chain_id
+            or header.history_root != history.root()
+        ):
+            raise LedgerCorrupt(
+                "header_link", f"the stored header {expected} does not follow the one before it", _REBUILD
+            )
         parent = block_hash_of(header)
         history.append(merkle.leaf_hash(data))
     if header is None or header.height != height or parent != block_hash:

@@ -147,7 +147,12 @@ def _check_head(charter: Charter) -> None:
     if charter.version != CHARTER_VERSION:
         raise invalid("version", f"is {charter.version}, not {CHARTER_VERSION}", "use the mutua that wrote it")
     _check_name("name", charter.name)
-    if len(charter.currency) != 3 or not charter.currency.isascii() or not charter.currency.isalpha() or not charter.currency.isupper():
+    if (
+        len(charter.currency) != 3
+        or not charter.currency.isascii()
+        or not charter.currency.isalpha()
+        or not charter.currency.isupper()
+    ):
         raise invalid("currency", f"is {charter.currency!r}, not three capital letters such as USD")
     _check_range("exponent", charter.exponent, 0, 4)
     _check_choice("phase", charter.phase, PHASES)
@@ -198,11 +203,26 @@ def _check_founder(charter: Charter, founder: Founder, where: str) -> None:
         if not signatures.is_valid_key(getattr(founder, field)):
             raise invalid(f"{where} {field}", "is not a valid Ed25519 key", "use the entry that mutua init wrote")
     if founder.bitcoin_key and not _is_secp256k1_key(founder.bitcoin_key):
-        raise invalid(f"{where} bitcoin_key", "is not a compressed secp256k1 key", "use the entry that mutua init wrote, or leave it empty")
+        raise invalid(
+            f"{where} bitcoin_key",
+            "is not a compressed secp256k1 key",
+            "use the entry that mutua init wrote, or leave it empty",
+        )
     if len(founder.onion_tip) != HASH_SIZE:
-        raise invalid(f"{where} onion_tip", f"has {len(founder.onion_tip)} bytes, not {HASH_SIZE}", "use the entry that mutua init wrote")
+        raise invalid(
+            f"{where} onion_tip",
+            f"has {len(founder.onion_tip)} bytes, not {HASH_SIZE}",
+            "use the entry that mutua init wrote",
+        )
     parts = founder.address.split("/")
-    if parts[0] != "" or len(parts) < 5 or parts[3] != "tcp" or not parts[4].isdecimal() or not 0 < int(parts[4]) < 65_536 or not parts[2]:
+    if (
+        parts[0] != ""
+        or len(parts) < 5
+        or parts[3] != "tcp"
+        or not parts[4].isdecimal()
+        or not 0 < int(parts[4]) < 65_536
+        or not parts[2]
+    ):
         raise invalid(f"{where} address", f"{founder.address!r} is not a multiaddr such as /ip4/192.0.2.7/tcp/4001")
     if founder.plan not in {plan.name for plan in charter.plans}:
         raise invalid(f"{where} plan", f"{founder.plan!r} is none of the charter's plans")
@@ -212,7 +232,11 @@ def _check_founder(charter: Charter, founder: Founder, where: str) -> None:
     if founder.household:
         _check_name(f"{where} household", founder.household)
     if not is_founder_signed(founder, charter.name):
-        raise invalid(f"{where} signature", "does not verify for this entry and this charter's name", "ask the founder for a fresh entry")
+        raise invalid(
+            f"{where} signature",
+            "does not verify for this entry and this charter's name",
+            "ask the founder for a fresh entry",
+        )
 
 
 def _check_unique_keys(founders: Sequence[Founder], providers: Sequence[CharterProvider]) -> None:
@@ -236,16 +260,28 @@ def _check_treasury(charter: Charter) -> None:
     if treasury.threshold == 0 and not treasury.txid and treasury.amount_sat == 0:
         return  # no bitcoin yet: payouts wait
     if signer_count > TREASURY_SIGNERS_MAX:
-        raise invalid("treasury", f"has {signer_count} signers, more than {TREASURY_SIGNERS_MAX}", "leave bitcoin_key empty for the others")
+        raise invalid(
+            "treasury",
+            f"has {signer_count} signers, more than {TREASURY_SIGNERS_MAX}",
+            "leave bitcoin_key empty for the others",
+        )
     if not signer_count // 2 < treasury.threshold <= signer_count:
-        raise invalid("treasury.threshold", f"is {treasury.threshold} of {signer_count} signers, not a majority of them")
+        raise invalid(
+            "treasury.threshold", f"is {treasury.threshold} of {signer_count} signers, not a majority of them"
+        )
     if len(treasury.txid) != HASH_SIZE:
-        raise invalid("treasury.txid", f"has {len(treasury.txid)} bytes, not {HASH_SIZE}", "name the transaction that funds the treasury")
+        raise invalid(
+            "treasury.txid",
+            f"has {len(treasury.txid)} bytes, not {HASH_SIZE}",
+            "name the transaction that funds the treasury",
+        )
     _check_range("treasury.vout", treasury.vout, 0, 2**32 - 1)
     _check_range("treasury.amount_sat", treasury.amount_sat, 1, 21_000_000 * SATS_PER_BITCOIN)
     _check_range("treasury.fee_sat_per_vb", treasury.fee_sat_per_vb, 1, 10_000)
     if not charter.rate:
-        raise invalid("rate", "is missing while the treasury holds bitcoin", "say what a bitcoin is worth in minor units")
+        raise invalid(
+            "rate", "is missing while the treasury holds bitcoin", "say what a bitcoin is worth in minor units"
+        )
     needed = treasury_sat_for(charter)
     one_unit_sat = SATS_PER_BITCOIN // charter.rate + 1
     if not needed <= treasury.amount_sat < needed + one_unit_sat:
@@ -315,7 +351,11 @@ def charter_from_file(data: bytes) -> Charter:
     chain_id = table.pop("chain_id", None)
     charter = _read(Charter, table, "")
     if chain_id is not None and chain_id != chain_id_of(charter).hex():
-        raise invalid("chain_id", "is not that of the rest of the file", "it was changed after it was sealed: fetch the sealed one again")
+        raise invalid(
+            "chain_id",
+            "is not that of the rest of the file",
+            "it was changed after it was sealed: fetch the sealed one again",
+        )
     return charter
 
 
@@ -378,7 +418,11 @@ def _write(shape: Shape, header: str) -> list[str]:
             continue
         if isinstance(value, dict):
             inner = cast("dict[str, Any]", value)
-            tables += ["", f"[{name}]", *(f"{key} = {_toml_value(item)}" for key, item in inner.items() if item is not None)]
+            tables += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {_toml_value(item)}" for key, item in inner.items() if item is not None),
+            ]
         elif isinstance(getattr(shape, name), tuple) and _item_shape(type(shape), name) is not None:
             for item in getattr(shape, name):
                 tables += ["", *_write(item, f"[[{name}]]")]
@@ -424,7 +468,9 @@ def _read(shape: type[S], table: object, where: str) -> S:
 def _read_value(hint: Any, value: object, where: str, name: str) -> object:
     origin, args = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
-        return None if value is None else _read_value(next(arg for arg in args if arg is not NoneType), value, where, name)
+        return (
+            None if value is None else _read_value(next(arg for arg in args if arg is not NoneType), value, where, name)
+        )
     if name == "params":
         return tuple(_pairs(value, where))
     if origin is tuple:
@@ -436,7 +482,10 @@ def _read_value(hint: Any, value: object, where: str, name: str) -> object:
     if hint is bytes:
         return _read_hex(value, where)
     if type(value) is not hint:
-        raise invalid(where, f"is {value!r}, not {'a whole number' if hint is int else 'true or false' if hint is bool else 'text'}")
+        raise invalid(
+            where,
+            f"is {value!r}, not {'a whole number' if hint is int else 'true or false' if hint is bool else 'text'}",
+        )
     if isinstance(value, int) and not 0 <= value <= INT_MAX:
         raise invalid(where, f"is {value}, outside 0 .. 2^63-1")
     return value

@@ -43,9 +43,13 @@ def decode(shape: type[T], data: bytes) -> T:
         value = decoder.decode(data)
         again = _encoder.encode(value)
     except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError) as error:
-        raise MalformedBytes("malformed", f"bytes are not a {shape.__name__}: {error}", "send them as encoded by ledger.codec") from None
+        raise MalformedBytes(
+            "malformed", f"bytes are not a {shape.__name__}: {error}", "send them as encoded by ledger.codec"
+        ) from None
     if again != data:
-        raise MalformedBytes("not_canonical", f"bytes of a {shape.__name__} are not canonical", "re-encode them with ledger.codec")
+        raise MalformedBytes(
+            "not_canonical", f"bytes of a {shape.__name__} are not canonical", "re-encode them with ledger.codec"
+        )
     _check_leaves(value, shape.__name__)
     return value  # type: ignore[return-value]
 
@@ -56,10 +60,14 @@ def _check_leaves(value: object, name: str) -> None:
         return
     if isinstance(value, int):
         if not 0 <= value <= INT_MAX:
-            raise MalformedBytes("integer_range", f"{name} holds the integer {value}, outside 0..2^63-1", "keep integers in range")
+            raise MalformedBytes(
+                "integer_range", f"{name} holds the integer {value}, outside 0..2^63-1", "keep integers in range"
+            )
     elif isinstance(value, str):
         if not value.isascii() and unicodedata.normalize("NFC", value) != value:
-            raise MalformedBytes("text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text")
+            raise MalformedBytes(
+                "text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text"
+            )
     elif isinstance(value, tuple):
         for item in cast("tuple[object, ...]", value):
             _check_leaves(item, name)
@@ -67,4 +75,6 @@ def _check_leaves(value: object, name: str) -> None:
         for field in value.__struct_fields__:
             _check_leaves(getattr(value, field), name)
     else:
-        raise MalformedBytes("value_type", f"{name} holds a {type(value).__name__}", "use integers, text, bytes, tuples and shapes only")
+        raise MalformedBytes(
+            "value_type", f"{name} holds a {type(value).__name__}", "use integers, text, bytes, tuples and shapes only"
+        )

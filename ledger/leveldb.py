@@ -37,7 +37,9 @@ class LevelDB:
         """
         self._folder = folder
         if not create and not (folder / "CURRENT").exists():
-            raise MutuaError("store_missing", f"there is no ledger in {folder}", "name the data folder of a node, or run mutua init")
+            raise MutuaError(
+                "store_missing", f"there is no ledger in {folder}", "name the data folder of a node, or run mutua init"
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = plyvel.DB(
@@ -128,17 +130,34 @@ def is_locked(path: Path) -> bool:
 
 
 def _locked(folder: Path) -> MutuaError:
-    return MutuaError("store_locked", f"another process uses the ledger in {folder}", "stop that node first, or work on a copy made after it stopped")
+    return MutuaError(
+        "store_locked",
+        f"another process uses the ledger in {folder}",
+        "stop that node first, or work on a copy made after it stopped",
+    )
 
 
 def _explained(folder: Path, error: Exception) -> MutuaError:
     """Return what a LevelDB error means to a person."""
     text = str(error)
     lower = text.lower()
-    if isinstance(error, plyvel.CorruptionError) or "corruption" in lower or "checksum" in lower or "missing files" in lower:
-        return LedgerCorrupt("store_corrupt", f"the ledger in {folder} is damaged ({text})", "keep the folder as evidence and sync a fresh one from the peers")
+    if (
+        isinstance(error, plyvel.CorruptionError)
+        or "corruption" in lower
+        or "checksum" in lower
+        or "missing files" in lower
+    ):
+        return LedgerCorrupt(
+            "store_corrupt",
+            f"the ledger in {folder} is damaged ({text})",
+            "keep the folder as evidence and sync a fresh one from the peers",
+        )
     if "no space left" in lower:
-        return MutuaError("disk_full", f"the disk of {folder} is full", "make room and start again; nothing of this block was kept")
+        return MutuaError(
+            "disk_full", f"the disk of {folder} is full", "make room and start again; nothing of this block was kept"
+        )
     if "lock" in lower and ("temporarily unavailable" in lower or "already held" in lower):
         return _locked(folder)
-    return MutuaError("store_unusable", f"the ledger in {folder} cannot be used ({text})", "check the folder's rights and the disk")
+    return MutuaError(
+        "store_unusable", f"the ledger in {folder} cannot be used ({text})", "check the folder's rights and the disk"
+    )

@@ -46,7 +46,9 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
     place = chain.find_record(record_id)
     block = chain.block(place[0]) if place is not None else None
     if place is None or block is None:
-        raise MutuaError("record_unknown", f"no block holds the record {record_id.hex()}", "wait for the next block, or check the id")
+        raise MutuaError(
+            "record_unknown", f"no block holds the record {record_id.hex()}", "wait for the next block, or check the id"
+        )
     height, index = place
     leaves = [merkle.leaf_hash(encode(record)) for record in block.records]
     anchor = chain.block(chain.height)
@@ -115,7 +117,9 @@ def proof_from_json(data: bytes) -> InclusionProof:
         chain_id, record, header, anchor, certificate = (
             bytes.fromhex(table[name]) for name in ("chain_id", "record", "header", "anchor", "certificate")
         )
-        record_path, header_path = (tuple(bytes.fromhex(step) for step in table[name]) for name in ("record_path", "header_path"))
+        record_path, header_path = (
+            tuple(bytes.fromhex(step) for step in table[name]) for name in ("record_path", "header_path")
+        )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _malformed(f"{type(error).__name__}: {error}") from None
     if type(version) is not int or type(index) is not int:

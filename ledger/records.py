@@ -117,20 +117,31 @@ def check_record_shape(record: Record, chain_id: bytes) -> None:
         problem = "a key or hash is not 32 bytes"
     elif len(record.signature) != signatures.SIGNATURE_SIZE:
         problem = "its signature is not 64 bytes"
-    elif not record.kind or len(record.kind) > KIND_SIZE_MAX or not record.kind.isascii() or not record.kind.isprintable():
+    elif (
+        not record.kind
+        or len(record.kind) > KIND_SIZE_MAX
+        or not record.kind.isascii()
+        or not record.kind.isprintable()
+    ):
         problem = "its kind is empty, too long or not ASCII"
     elif len(record.attestations) > ATTESTATION_MAX:
         problem = f"it has {len(record.attestations)} attestations, more than {ATTESTATION_MAX}"
     else:
         problem = next((found for item in record.attestations if (found := _attestation_problem(item))), None)
     if problem is not None:
-        raise MalformedBytes("record_shape", f"record refused: {problem}", "build it with this version of mutua on this chain")
+        raise MalformedBytes(
+            "record_shape", f"record refused: {problem}", "build it with this version of mutua on this chain"
+        )
 
 
 def _attestation_problem(item: Attestation) -> str | None:
     if not item.role or len(item.role) > KIND_SIZE_MAX or not item.role.isascii() or not item.role.isprintable():
         return "the role of an attestation is empty, too long or not plain ASCII"
-    if len(item.key) != HASH_SIZE or len(item.subject_hash) != HASH_SIZE or len(item.signature) != signatures.SIGNATURE_SIZE:
+    if (
+        len(item.key) != HASH_SIZE
+        or len(item.subject_hash) != HASH_SIZE
+        or len(item.signature) != signatures.SIGNATURE_SIZE
+    ):
         return "an attestation's key, subject or signature has the wrong size"
     return None
 
@@ -141,7 +152,9 @@ def is_record_signed(record: Record) -> bool:
     if not signatures.is_signed(record.signer, record.signature, "record", record.chain_id, message):
         return False
     return all(
-        signatures.is_signed(item.key, item.signature, "attestation", record.chain_id, attestation_message(item.role, item.subject_hash))
+        signatures.is_signed(
+            item.key, item.signature, "attestation", record.chain_id, attestation_message(item.role, item.subject_hash)
+        )
         for item in record.attestations
     )
 
@@ -156,5 +169,7 @@ def decode_signed_record(data: bytes, chain_id: bytes) -> SignedRecord:
     signed = decode(SignedRecord, data)
     check_record_shape(signed.record, chain_id)
     if not is_body_of(signed.record, signed.body):
-        raise MalformedBytes("record_body", "the body does not match the record's body_hash", "send the body the author signed")
+        raise MalformedBytes(
+            "record_body", "the body does not match the record's body_hash", "send the body the author signed"
+        )
     return signed

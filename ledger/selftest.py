@@ -50,7 +50,11 @@ class KeyCase:
 
 def check_signatures() -> None:
     """Raise LedgerCorrupt `signature_selftest` unless libsodium gives the expected answer in every case. About 0.1 s."""
-    wrong = [case.name for case in edge_cases() if signatures.is_signed_raw(case.key, case.signature, case.message) != case.is_accepted]
+    wrong = [
+        case.name
+        for case in edge_cases()
+        if signatures.is_signed_raw(case.key, case.signature, case.message) != case.is_accepted
+    ]
     wrong += [case.name for case in key_cases() if signatures.is_valid_key(case.key) != case.is_accepted]
     if wrong:
         raise LedgerCorrupt(
@@ -92,7 +96,10 @@ def key_cases() -> tuple[KeyCase, ...]:
     """Return every registration case, in a fixed order."""
     honest = multiply(_scalar(b"secret"), BASE)
     cases = [KeyCase("honest key", encode_point(honest), is_accepted=True)]
-    cases += [KeyCase(f"key is {name}", bad, is_accepted=False) for name, bad in [*small_order_encodings(), *_non_canonical_small()]]
+    cases += [
+        KeyCase(f"key is {name}", bad, is_accepted=False)
+        for name, bad in [*small_order_encodings(), *_non_canonical_small()]
+    ]
     cases.append(KeyCase("key of mixed order", encode_point(add(honest, torsion_point())), is_accepted=False))
     cases += [KeyCase(f"key is y = p + {y}", _bytes_of(P + y), is_accepted=False) for y in range(2, 19)]
     off_curve = next(y for y in range(2, 100) if _recover_x(y, 0) is None)
@@ -142,7 +149,9 @@ def _mixed_order_cases(secret: int, nonce: int) -> list[EdgeCase]:
 
 def _message_where(nonce_bytes: bytes, key: bytes, is_wanted: Callable[[int], bool]) -> bytes:
     """Return the first of at most 4,096 messages whose challenge is wanted (one in eight is)."""
-    return next(m for m in (b"mutua self-test %d" % n for n in range(4_096)) if is_wanted(_challenge(nonce_bytes, key, m)))
+    return next(
+        m for m in (b"mutua self-test %d" % n for n in range(4_096)) if is_wanted(_challenge(nonce_bytes, key, m))
+    )
 
 
 # ---- The curve: slow and plain, for a handful of points -----------------------

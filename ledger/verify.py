@@ -82,7 +82,14 @@ class Rules(Protocol):
         ...
 
     def apply(
-        self, state: StateReader, charter: Charter, parent: Header, header: Header, records: Sequence[Record], bodies: Mapping[bytes, Body]
+        self,
+        state: StateReader,
+        charter: Charter,
+        parent: Header,
+        header: Header,
+        *,
+        records: Sequence[Record],
+        bodies: Mapping[bytes, Body],
     ) -> Applied:
         """Return the effect of the block, or raise MutuaError when the rules refuse it."""
         ...
@@ -107,7 +114,9 @@ class Counts:
     """Called with (height, tip) after each block."""
 
 
-def replay(source: Store, rules: Rules, verify_certificate: VerifyCertificate, counts: Counts | None = None) -> Iterator[Finding]:
+def replay(
+    source: Store, rules: Rules, verify_certificate: VerifyCertificate, counts: Counts | None = None
+) -> Iterator[Finding]:
     """Yield every finding of the chain in `source`, oldest first. Silent when all is well."""
     try:
         yield from _Replay(source, rules, verify_certificate, counts or Counts()).run()
@@ -195,7 +204,10 @@ class _Replay:
 
     def _load(self, height: int) -> tuple[Block | None, Header | None, list[Finding]]:
         """Return block and header of a height with what is wrong about their bytes."""
-        stored, data = self.source.get(HEADER_PREFIX + height_bytes(height)), self.source.get(BLOCK_PREFIX + height_bytes(height))
+        stored, data = (
+            self.source.get(HEADER_PREFIX + height_bytes(height)),
+            self.source.get(BLOCK_PREFIX + height_bytes(height)),
+        )
         if data is None:
             return None, None, [Finding(height, "block_missing", f"there is no block {height}")]
         try:
@@ -205,7 +217,9 @@ class _Replay:
             return None, None, [Finding(height, "block_bytes", f"block {height} does not decode: {error.what}")]
         findings: list[Finding] = []
         if stored != block.header:
-            findings.append(Finding(height, "header_link", f"the header kept beside block {height} is not the block's own"))
+            findings.append(
+                Finding(height, "header_link", f"the header kept beside block {height} is not the block's own")
+            )
         if self.source.get(HASH_PREFIX + block_hash_of(header)) != height_bytes(height):
             findings.append(Finding(height, "header_link", f"block {height} is not found under its hash"))
         return block, header, findings
@@ -238,9 +252,13 @@ class _Replay:
             if header.epoch < self.parent.epoch or header.proposed_time_ms < self.parent.proposed_time_ms:
                 yield Finding(height, "header_link", f"block {height} has an earlier epoch or time than its parent")
         if self.is_history_known and header.history_root != self.history.root():
-            yield Finding(height, "history_root", f"the history_root of block {height} is not the root over the headers before it")
+            yield Finding(
+                height, "history_root", f"the history_root of block {height} is not the root over the headers before it"
+            )
 
-    def _records(self, height: int, records: Sequence[Record], pool: ThreadPoolExecutor) -> Generator[Finding, None, dict[bytes, Body] | None]:
+    def _records(
+        self, height: int, records: Sequence[Record], pool: ThreadPoolExecutor
+    ) -> Generator[Finding, None, dict[bytes, Body] | None]:
         """Yield findings about single records; return the bodies by hash, or None when one is missing."""
         bodies: dict[bytes, Body] | None = {}
         for index, (record, is_signed) in enumerate(zip(records, pool.map(_is_signed, records), strict=True)):
@@ -251,13 +269,20 @@ class _Replay:
             except MalformedBytes as error:
                 yield Finding(height, "record_shape", error.what, record_id)
             if not is_signed:
-                yield Finding(height, "record_signature", "the signature of the record, or of an attestation, does not verify", record_id)
+                yield Finding(
+                    height,
+                    "record_signature",
+                    "the signature of the record, or of an attestation, does not verify",
+                    record_id,
+                )
             if record_id in self.seen:
                 yield Finding(height, "record_repeated", "the record stands in the chain already", record_id)
             self.seen.add(record_id)
             place = self.source.get(RECORD_PREFIX + record_id)
             if place is None or decode_place(place) != (height, index):
-                yield Finding(height, "record_index", f"the record is not found as number {index} of block {height}", record_id)
+                yield Finding(
+                    height, "record_index", f"the record is not found as number {index} of block {height}", record_id
+                )
             self.bodies_seen.add(record.body_hash)
             body, finding = self._body(height, record, record_id)
             if finding is not None:
@@ -271,7 +296,12 @@ class _Replay:
     def _body(self, height: int, record: Record, record_id: bytes) -> tuple[Body | None, Finding | None]:
         data = self.source.get(BODY_PREFIX + record.body_hash)
         if data is None:
-            return None, Finding(height, "body_missing", f"the body of a {record.kind} record is not kept: its effect cannot be replayed", record_id)
+            return None, Finding(
+                height,
+                "body_missing",
+                f"the body of a {record.kind} record is not kept: its effect cannot be replayed",
+                record_id,
+            )
         try:
             body = decode(Body, data)
         except MalformedBytes as error:
@@ -288,7 +318,9 @@ class _Replay:
         if parent is None or state is None:
             return
         certificate = self.source.get(CERTIFICATE_PREFIX + height_bytes(height))
-        problem = "there is none" if certificate is None else self.verify_certificate(state, charter, header, certificate)
+        problem = (
+            "there is none" if certificate is None else self.verify_certificate(state, charter, header, certificate)
+        )
         self.counts.certificates += 1
         if problem is not None:
             yield Finding(height, "certificate", f"the certificate of block {height} does not hold: {problem}")
@@ -298,7 +330,7 @@ class _Replay:
             self.state = None
             return
         try:
-            applied = self.rules.apply(state, charter, parent, header, records, bodies)
+            applied = self.rules.apply(state, charter, parent, header, records=records, bodies=bodies)
         except MutuaError as error:
             yield Finding(height, "rules", f"the rules refuse block {height}: {error}")
             self.state = None
@@ -326,7 +358,13 @@ class _Replay:
         replayed = dict(self.state.scan(b""))
         wrong = sorted(key for key in stored.keys() | replayed.keys() if stored.get(key) != replayed.get(key))
         for key in wrong[:ROW_FINDINGS_MAX]:
-            what = "is missing" if key not in stored else "should not be there" if key not in replayed else "has another value"
+            what = (
+                "is missing"
+                if key not in stored
+                else "should not be there"
+                if key not in replayed
+                else "has another value"
+            )
             yield Finding(height, "state_rows", f"state row {key!r} {what}")
         if len(wrong) > ROW_FINDINGS_MAX:
             yield Finding(height, "state_rows", f"{len(wrong) - ROW_FINDINGS_MAX} more state rows differ")
@@ -336,16 +374,26 @@ class _Replay:
         limit = height_bytes(height + 1)
         by_height = (HEADER_PREFIX, BLOCK_PREFIX, CERTIFICATE_PREFIX, EVENTS_PREFIX)
         for key, _ in chained.from_iterable(self.source.scan(prefix, limit) for prefix in by_height):
-            yield Finding(height, "beyond_tip", f"row {key[:2].decode()} {int.from_bytes(key[2:], 'big')} lies beyond the tip")
+            yield Finding(
+                height, "beyond_tip", f"row {key[:2].decode()} {int.from_bytes(key[2:], 'big')} lies beyond the tip"
+            )
         for key, _ in self.source.scan(RECORD_PREFIX):
             if key[len(RECORD_PREFIX) :] not in self.seen:
-                yield Finding(height, "record_index", "the index names a record that no block holds", key[len(RECORD_PREFIX) :])
+                yield Finding(
+                    height, "record_index", "the index names a record that no block holds", key[len(RECORD_PREFIX) :]
+                )
         for key, _ in self.source.scan(HASH_PREFIX):
             if key[len(HASH_PREFIX) :] not in self.hashes:
-                yield Finding(height, "header_link", f"the index names a block that is not in the chain: {key[len(HASH_PREFIX) :].hex()}")
+                yield Finding(
+                    height,
+                    "header_link",
+                    f"the index names a block that is not in the chain: {key[len(HASH_PREFIX) :].hex()}",
+                )
         for key, _ in self.source.scan(BODY_PREFIX):
             if key[len(BODY_PREFIX) :] not in self.bodies_seen:
-                yield Finding(height, "body_stray", f"a body is kept that no record commits to: {key[len(BODY_PREFIX) :].hex()}")
+                yield Finding(
+                    height, "body_stray", f"a body is kept that no record commits to: {key[len(BODY_PREFIX) :].hex()}"
+                )
 
 
 def _header_beside(source: Store, height: int) -> Header | None:
@@ -358,7 +406,9 @@ def _header_beside(source: Store, height: int) -> Header | None:
 
 def _records_of(height: int, header: Header, block: Block) -> Iterator[Finding]:
     if header.record_count != len(block.records):
-        yield Finding(height, "record_count", f"block {height} says {header.record_count} records and holds {len(block.records)}")
+        yield Finding(
+            height, "record_count", f"block {height} says {header.record_count} records and holds {len(block.records)}"
+        )
     if header.records_root != records_root_of(block.records):
         yield Finding(height, "records_root", f"the records_root of block {height} is not the root over its records")
 

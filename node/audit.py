@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from consensus.committee import committee_hash, draw_committee
+from consensus.committee import committee_hash
 from consensus.messages import VoteKind, decode_certificate
 from consensus.signing import verify_certificate
 from ledger.blocks import Header, block_hash_of, decode_header
 from ledger.calendar import is_boundary
-from ledger.chain import CHARTER_KEY, HEADER_PREFIX, Chain, height_bytes
+from ledger.chain import CHARTER_KEY, Chain
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
 from ledger.hashing import ZERO_HASH
@@ -35,43 +35,35 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-def committees_of(charter: Charter) -> tuple[tuple[bytes, ...], ...]:
-    """Return the founders' committee in the orders a header may name it: drawn, or as the charter lists them."""
-    keys = tuple(founder.consensus_key for founder in charter.founders)
-    drawn = draw_committee(keys, charter.seed, charter.committee_max)
-    return (drawn, keys) if len(keys) <= charter.committee_max else (drawn,)
+def committee_named(charter: Charter, header: Header) -> tuple[bytes, ...] | None:
+    """Return the members' committee when this header names it, else None."""
+    from node.ledgerside import committee_of
 
-
-def committee_of(charter: Charter, header: Header) -> tuple[bytes, ...] | None:
-    """Return the committee of the charter that this header names, or None."""
-    return next((keys for keys in committees_of(charter) if committee_hash(keys) == header.committee_hash), None)
+    committee = committee_of(charter)
+    return committee if committee_hash(committee) == header.committee_hash else None
 
 
 class NodeRules:
     """`ledger.verify.Rules` by the same functions that the daemon applies blocks with."""
 
-    def __init__(self, source: Store) -> None:
-        self._source = source
-
     def genesis(self, charter: Charter) -> tuple[Mapping[bytes, bytes], bytes, bytes]:
         """Return rows, events and committee hash of block 0."""
+        from node.ledgerside import committee_of
         from node.rules import genesis_rows
 
-        allowed = {ZERO_HASH, *(committee_hash(keys) for keys in committees_of(charter))}
-        stored = decode_header(self._source.get(HEADER_PREFIX + height_bytes(0)) or b"")
-        return genesis_rows(charter), b"", stored.committee_hash if stored.committee_hash in allowed else committee_hash(committees_of(charter)[0])
+        return genesis_rows(charter), b"", committee_hash(committee_of(charter))
 
     def header_problems(self, state: StateReader, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
         """Return what is wrong with committee, proposer, schedule and reserved bytes."""
         del state
         problems: list[str] = []
         height = header.height
-        committee = committee_of(charter, header)
+        committee = committee_named(charter, header)
         if committee is None:
             problems.append(f"block {height} names a committee that is not the members'")
         elif header.proposer >= len(committee):
             problems.append(f"block {height} names proposer {header.proposer} of {len(committee)}")
-        if parent.committee_hash not in {ZERO_HASH, header.committee_hash}:
+        if parent.committee_hash != header.committee_hash:
             problems.append(f"block {height} changes the committee inside a term")
         if header.next_committee_hash != (header.committee_hash if is_boundary(height) else ZERO_HASH):
             problems.append(f"block {height} names another next committee than the rules give")
@@ -82,13 +74,20 @@ class NodeRules:
         return problems
 
     def apply(
-        self, state: StateReader, charter: Charter, parent: Header, header: Header, records: Sequence[Record], bodies: Mapping[bytes, Body]
+        self,
+        state: StateReader,
+        charter: Charter,
+        parent: Header,
+        header: Header,
+        *,
+        records: Sequence[Record],
+        bodies: Mapping[bytes, Body],
     ) -> Applied:
         """Return the effect of the block; MutuaError when the rules refuse it."""
         from node.producer import encode_events
         from node.rules import apply_block
 
-        committee = committee_of(charter, header)
+        committee = committee_named(charter, header)
         if committee is None or header.proposer >= len(committee):
             raise LedgerCorrupt("committee", "the proposer is not known", "see the finding on the header")
         applied = apply_block(state, header, parent.randomness, committee[header.proposer], records, bodies)
@@ -101,12 +100,16 @@ def certificate_problem(charter: Charter, header: Header, data: bytes) -> str | 
         certificate = decode_certificate(data)
     except MalformedBytes as error:
         return error.what
-    committee = committee_of(charter, header)
+    committee = committee_named(charter, header)
     if committee is None:
         return "the header's committee is not the members'"
     if certificate.kind != VoteKind.FINALIZE:
         return "it is no commit certificate"
-    if (certificate.epoch, certificate.height, certificate.block_hash) != (header.epoch, header.height, block_hash_of(header)):
+    if (certificate.epoch, certificate.height, certificate.block_hash) != (
+        header.epoch,
+        header.height,
+        block_hash_of(header),
+    ):
         return "it certifies another block"
     if not verify_certificate(certificate, committee, header.chain_id):
         return "there is no quorum of valid signatures by its committee"
@@ -118,7 +121,7 @@ def audit_folder(folder: Path, on_height: Callable[[int, int], None] | None = No
     counts = Counts(on_height=on_height)
     try:
         with opened_ledger(folder) as store:
-            findings = list(replay(store, NodeRules(store), _verify, counts))
+            findings = list(replay(store, NodeRules(), _verify, counts))
             findings += _charter_file(folder, store)
     except LedgerCorrupt as error:
         findings = [Finding(0, "store", error.what)]
@@ -130,7 +133,9 @@ def opened_ledger(folder: Path) -> Generator[Store]:
     """Open the ledger of a stopped data folder without changing it."""
     ledger = folder / "ledger" if (folder / "ledger").is_dir() else folder
     if is_locked(folder / "lock"):
-        raise MutuaError("store_locked", f"a daemon runs on {folder}", "stop it first, or work on a copy made after it stopped")
+        raise MutuaError(
+            "store_locked", f"a daemon runs on {folder}", "stop it first, or work on a copy made after it stopped"
+        )
     with opened_aside(ledger) as store:
         yield store
 

@@ -43,7 +43,13 @@ def verify(data_folder: Path, *, json_output: Json = False) -> int:
     counts = report.counts
     if json_output:
         findings = [
-            {"height": f.height, "check": f.check, "what": f.what, "record_id": f.record_id.hex() if f.record_id else None} for f in report.findings
+            {
+                "height": f.height,
+                "check": f.check,
+                "what": f.what,
+                "record_id": f.record_id.hex() if f.record_id else None,
+            }
+            for f in report.findings
         ]
         print(
             json.dumps(
@@ -82,7 +88,9 @@ def prove(record_id: str, *, data_folder: Path, json_output: Json = False) -> in
     try:
         wanted = bytes.fromhex(record_id)
     except ValueError:
-        raise MutuaError("record_id", f"{record_id!r} is not hex", "name the 64 hex digits of the record's id") from None
+        raise MutuaError(
+            "record_id", f"{record_id!r} is not hex", "name the 64 hex digits of the record's id"
+        ) from None
     print(proof_to_json(prove_record(data_folder, wanted)))
     return EXIT_OK
 
@@ -108,7 +116,12 @@ def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = 
     proof = proof_from_json(_read(proof_file))
     problems = proof_problems(proof, charter_from_file(_read(charter)) if charter is not None else None)
     if json_output:
-        print(json.dumps({"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems}, indent=2))
+        print(
+            json.dumps(
+                {"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems},
+                indent=2,
+            )
+        )
     else:
         for problem in problems:
             print(problem)
@@ -119,7 +132,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MutuaError("file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file") from None
+        raise MutuaError(
+            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
+        ) from None
 
 
 def _show_progress(height: int, tip: int) -> None:

@@ -72,7 +72,11 @@ def new(
         reserve_cents=reserve_cents, rate=rate, plans=(example_plan(),),
     )  # fmt: skip
     _write_new(draft, charter_to_toml(charter).encode())
-    _say(json_output, {"draft": str(draft)}, f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add")
+    _say(
+        json_output,
+        {"draft": str(draft)},
+        f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add",
+    )
     return 0
 
 
@@ -97,7 +101,11 @@ def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
         charter = add_founder(charter, founder_from_file(_read(entry)))
     _replace(draft, charter_to_toml(charter).encode())
     count = len(charter.founders)
-    _say(json_output, {"draft": str(draft), "founders": count}, f"{draft} has {count} founders; when all are in: mutua charter seal")
+    _say(
+        json_output,
+        {"draft": str(draft), "founders": count},
+        f"{draft} has {count} founders; when all are in: mutua charter seal",
+    )
     return 0
 
 
@@ -126,7 +134,11 @@ def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = Fa
     _replace(folder / "charter.toml", text)
     _replace(folder / "charter.bin", data)
     chain_id = chain_id_of(charter).hex()
-    _say(json_output, {"chain_id": chain_id, "folder": str(folder)}, f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it")
+    _say(
+        json_output,
+        {"chain_id": chain_id, "folder": str(folder)},
+        f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it",
+    )
     return 0
 
 
@@ -165,10 +177,16 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
         f"blocks     every {charter.block_interval_ms / 1000:g} s, height 1 is {charter.day_one}",
         f"accounts   claims {charter.claims_cents}, reserve {charter.reserve_cents} minor units; {charter.rate} a bitcoin",
         f"treasury   {treasury.threshold} of {signers} on {treasury.network}, {treasury.amount_sat} sat",
-        *(f"plan       {plan.name}: premium {plan.premium_cents} a term, deductible {plan.deductible_cents}" for plan in charter.plans),
+        *(
+            f"plan       {plan.name}: premium {plan.premium_cents} a term, deductible {plan.deductible_cents}"
+            for plan in charter.plans
+        ),
         f"codes      {sum(code.is_standard for code in charter.codes)} standard of {len(charter.codes)} listed; {len(charter.providers)} providers",
         *(f"param      {name} = {value}" for name, value in charter.params),
-        *(f"founder {number:<2} {founder.identity_key.hex()} {founder.plan} {founder.address}" for number, founder in enumerate(charter.founders, start=1)),
+        *(
+            f"founder {number:<2} {founder.identity_key.hex()} {founder.plan} {founder.address}"
+            for number, founder in enumerate(charter.founders, start=1)
+        ),
     ]
 
 
@@ -187,7 +205,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MutuaError("file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file") from None
+        raise MutuaError(
+            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
+        ) from None
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -195,9 +215,13 @@ def _write_new(path: Path, data: bytes) -> None:
         with path.open("xb") as handle:
             handle.write(data)
     except FileExistsError:
-        raise MutuaError("file_exists", f"{path} is there already", "choose another name; nothing was written") from None
+        raise MutuaError(
+            "file_exists", f"{path} is there already", "choose another name; nothing was written"
+        ) from None
     except OSError as error:
-        raise MutuaError("file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place") from None
+        raise MutuaError(
+            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
+        ) from None
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -208,7 +232,9 @@ def _replace(path: Path, data: bytes) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise MutuaError("file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place") from None
+        raise MutuaError(
+            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
+        ) from None
 
 
 def _say(is_json: bool, value: dict[str, Any], text: str) -> None:

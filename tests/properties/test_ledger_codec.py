@@ -29,16 +29,36 @@ class Outer(Shape):
     numbers: tuple[int, ...]
 
 
-ints = st.one_of(st.integers(0, INT_MAX), st.sampled_from([0, 1, 127, 128, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, INT_MAX]))
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(lambda text: unicodedata.normalize("NFC", text))
+ints = st.one_of(
+    st.integers(0, INT_MAX), st.sampled_from([0, 1, 127, 128, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, INT_MAX])
+)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(
+    lambda text: unicodedata.normalize("NFC", text)
+)
 inners = st.builds(Inner, texts, ints)
 outers = st.builds(
-    Outer, st.booleans(), st.none() | ints, texts, st.binary(max_size=300), st.lists(inners, max_size=20).map(tuple), st.lists(ints, max_size=20).map(tuple)
+    Outer,
+    st.booleans(),
+    st.none() | ints,
+    texts,
+    st.binary(max_size=300),
+    st.lists(inners, max_size=20).map(tuple),
+    st.lists(ints, max_size=20).map(tuple),
 )
 keys = st.binary(min_size=32, max_size=32)
 attestations = st.builds(Attestation, texts, keys, keys, st.binary(min_size=64, max_size=64))
 records = st.builds(
-    Record, ints, keys, texts, keys, keys, ints, ints, keys, st.lists(attestations, max_size=3).map(tuple), st.binary(min_size=64, max_size=64)
+    Record,
+    ints,
+    keys,
+    texts,
+    keys,
+    keys,
+    ints,
+    ints,
+    keys,
+    st.lists(attestations, max_size=3).map(tuple),
+    st.binary(min_size=64, max_size=64),
 )
 
 
@@ -89,7 +109,11 @@ def longer_forms(value: object) -> list[bytes]:
         raw = value.encode()
         return [b"\xda" + len(raw).to_bytes(2, "big") + raw, b"\xdb" + len(raw).to_bytes(4, "big") + raw]
     raw = bytes(value)
-    return [b"\xc5" + len(raw).to_bytes(2, "big") + raw, b"\xc6" + len(raw).to_bytes(4, "big") + raw] if len(raw) < 256 else []
+    return (
+        [b"\xc5" + len(raw).to_bytes(2, "big") + raw, b"\xc6" + len(raw).to_bytes(4, "big") + raw]
+        if len(raw) < 256
+        else []
+    )
 
 
 class HoldsNumber(Shape):
@@ -142,7 +166,11 @@ def test_integers_outside_the_bounds_are_refused(number: int) -> None:
         decode(Inner, msgspec.msgpack.encode(["x", number]))
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).map(lambda text: unicodedata.normalize("NFD", text)))
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).map(
+        lambda text: unicodedata.normalize("NFD", text)
+    )
+)
 def test_text_that_is_not_nfc_is_refused(text: str) -> None:
     data = msgspec.msgpack.encode([text, 1])
     if unicodedata.normalize("NFC", text) == text:

@@ -30,7 +30,13 @@ def make_record(chain_id: bytes, number: int, seed: bytes = b"\x07" * 32, data: 
     """Return a signed record of a made-up kind."""
     body = Body(number.to_bytes(16, "big"), data)
     return sign_record(
-        seed, chain_id=chain_id, kind="test.note", author=signatures.public_key_of(seed), number=number, valid_until_height=90, body=body
+        seed,
+        chain_id=chain_id,
+        kind="test.note",
+        author=signatures.public_key_of(seed),
+        number=number,
+        valid_until_height=90,
+        body=body,
     )
 
 
@@ -41,7 +47,9 @@ class Builder:
     chain: Chain
     number: int = field(default=0)
 
-    def next_block(self, delta: Mapping[bytes, bytes | None] | None = None, records: int = 1) -> tuple[BlockWithBodies, dict[bytes, bytes | None]]:
+    def next_block(
+        self, delta: Mapping[bytes, bytes | None] | None = None, records: int = 1
+    ) -> tuple[BlockWithBodies, dict[bytes, bytes | None]]:
         """Return a block that leads to the root after `delta`."""
         changes = dict(delta or {})
         tip = self.chain.tip

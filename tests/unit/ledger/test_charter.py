@@ -43,7 +43,15 @@ def seed(number: int, kind: str) -> bytes:
 def entry(number: int, name: str = "Riverside", **fields) -> Founder:
     keys = [public_key_of(seed(number, kind)) for kind in ("identity", "device", "cover", "consensus", "transport")]
     bare = Founder(
-        *keys, bytes.fromhex(BITCOIN_KEYS[number - 1]), seed(number, "onion"), f"/ip4/127.0.0.1/tcp/{4000 + number}", "", "basic", 12, 1, b""
+        *keys,
+        bytes.fromhex(BITCOIN_KEYS[number - 1]),
+        seed(number, "onion"),
+        f"/ip4/127.0.0.1/tcp/{4000 + number}",
+        "",
+        "basic",
+        12,
+        1,
+        b"",
     )
     return sign_founder(seed(number, "identity"), replace(bare, **fields), name)
 
@@ -109,7 +117,11 @@ def test_a_change_after_sealing_is_found() -> None:
 def test_an_entry_of_the_same_founder_replaces_the_old_one_in_place() -> None:
     moved = entry(2, address="/ip4/127.0.0.1/tcp/9")
     charter = add_founder(full(), moved)
-    assert [founder.address for founder in charter.founders] == ["/ip4/127.0.0.1/tcp/4001", "/ip4/127.0.0.1/tcp/9", "/ip4/127.0.0.1/tcp/4003"]
+    assert [founder.address for founder in charter.founders] == [
+        "/ip4/127.0.0.1/tcp/4001",
+        "/ip4/127.0.0.1/tcp/9",
+        "/ip4/127.0.0.1/tcp/4003",
+    ]
 
 
 def test_an_entry_signed_for_another_charter_or_changed_is_refused() -> None:

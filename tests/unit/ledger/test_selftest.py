@@ -117,7 +117,9 @@ def vectors(name: str) -> object:
 
 def test_speccheck_row_is_that_of_libsodium() -> None:
     row = [
-        signatures.is_signed_raw(bytes.fromhex(case["pub_key"]), bytes.fromhex(case["signature"]), bytes.fromhex(case["message"]))
+        signatures.is_signed_raw(
+            bytes.fromhex(case["pub_key"]), bytes.fromhex(case["signature"]), bytes.fromhex(case["message"])
+        )
         for case in vectors("speccheck.json")
     ]
     assert "".join("V" if accepted else "X" for accepted in row) == "XXXVXXXXXXXX"

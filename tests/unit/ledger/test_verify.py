@@ -40,7 +40,7 @@ class ToyRules:
     def header_problems(self, state, charter, parent, header):
         return ["scheduled"] if header.scheduled_time_ms else []
 
-    def apply(self, state, charter, parent, header, records, bodies):
+    def apply(self, state, charter, parent, header, *, records, bodies):
         value = state.get(b"n")
         for record in records:
             data = bodies[record.body_hash].data
@@ -191,7 +191,7 @@ def test_a_block_that_the_rules_refuse_is_found(charter, builder_of) -> None:
     assert checks_of(store)[0] == "state_root"
 
     class Refusing(ToyRules):
-        def apply(self, *_args):
+        def apply(self, *_args, **_named):
             raise RuleBroken("no", "no")
 
     assert [finding.check for finding in replay(store, Refusing(), verify_certificate)] == ["rules"]
@@ -208,7 +208,13 @@ def test_wrong_genesis_rows_are_found(store) -> None:
 
 def test_one_lost_body_does_not_hide_later_damage(store) -> None:
     records = block_at(store, 1).records
-    store.write({BODY_PREFIX + records[0].body_hash: None, STATE_PREFIX + b"n": b"x", CERTIFICATE_PREFIX + height_bytes(1): b"bad"})
+    store.write(
+        {
+            BODY_PREFIX + records[0].body_hash: None,
+            STATE_PREFIX + b"n": b"x",
+            CERTIFICATE_PREFIX + height_bytes(1): b"bad",
+        }
+    )
     assert checks_of(store) == ["body_missing", "certificate", "state_root"]
 
 
