@@ -1,4 +1,4 @@
-"""What treasury signers say to each other, and the two record bodies they attest. One tag byte, then canonical bytes.
+"""What treasury signers say to each other, and what they attest of the two record bodies of governance. One tag byte, then canonical bytes.
 
 The transport knows who sends (members-only Noise), so a message names no sender. Every list has a bound.
 """
@@ -7,46 +7,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from governance.money.treasury import BatchBody, BatchPayout, ConfirmBody
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
 from ledger.hashing import tagged_hash
 from ledger.records import Attestation
 
+__all__ = ["BatchBody", "BatchPayout", "ConfirmBody"]
 PAYEES_MAX = 60
 """60 payees with 32 outputs each stay inside a standard transaction."""
 MESSAGE_SIZE_MAX = 900 * 1024
 BATCH_KIND = "treasury.batch"
 CONFIRM_KIND = "treasury.confirm"
-
-
-class BatchPayout(Shape, frozen=True):
-    """One payout in a batch: paid + queued + credit is what it was owed."""
-
-    payout_id: bytes
-    paid_sat: int
-    queued_sat: int
-    credit_sat: int
-    outputs: int
-
-
-class BatchBody(Shape, frozen=True):
-    """Body of `treasury.batch`. The next baton is (unsigned_txid, output 0)."""
-
-    baton_txid: bytes
-    baton_vout: int
-    unsigned_txid: bytes
-    locktime: int
-    fee_sat: int
-    change_sat: int
-    payouts: tuple[BatchPayout, ...]
-
-
-class ConfirmBody(Shape, frozen=True):
-    """Body of `treasury.confirm`: the confirmations required, and the bitcoin height that carries the transaction."""
-
-    unsigned_txid: bytes
-    confirmations: int
-    block_height: int
 
 
 class OpenedBlob(Shape, frozen=True):

@@ -7,7 +7,7 @@ or when a member asked for "now". Payouts too small for four outputs ride along 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.codec import encode
 from ledger.errors import MutuaError
@@ -27,7 +27,7 @@ class DuePayout:
     """What is still owed, queued parts included."""
     due_height: int
     first_output: int = 0
-    """Addresses of the list that earlier batches used up."""
+    """Addresses of the list that earlier batches used, for whatever payout of the claim."""
     is_urgent: bool = False
     """The member asked for "now", knowing that a crowd hides better."""
 
@@ -77,31 +77,59 @@ class Plan:
         return encode(self.body)
 
 
-def split_of(payout: DuePayout, policy: Policy, address_count: int = OUTPUTS_MAX) -> Split:
-    """Return how a payout is paid, given how many addresses its list has."""
-    left = min(OUTPUTS_MAX, address_count - payout.first_output)
-    if left < policy.outputs_min:
-        return Split(payout.payout_id, (), payout.amount_sat, 0)
-    return split_amount(Owed(payout.payout_id, payout.amount_sat), policy.dmin_sat, policy.outputs_min, left)
-
-
 def is_rider(payout: DuePayout, policy: Policy) -> bool:
     """True iff a payout is too small for outputs: it becomes credit in whatever batch comes next."""
     return payout.amount_sat < policy.outputs_min * policy.dmin_sat
 
 
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """How one payout is paid in a batch: its split, and an address for each piece."""
+
+    split: Split
+    programs: tuple[bytes, ...]
+
+
+def allot(payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy) -> dict[bytes, Allotment]:
+    """Return each payout's split and addresses, by payout id: payouts of one claim share one list and take it in turn."""
+    taken: dict[bytes, int] = {}
+    found: dict[bytes, Allotment] = {}
+    for payout in sorted(payouts, key=lambda item: item.payout_id):
+        addresses = programs.get(payout.commitment, ())
+        start = _next_address(payout.first_output + taken.get(payout.commitment, 0), len(addresses), policy.outputs_min)
+        left = min(OUTPUTS_MAX, len(addresses) - start)
+        if is_rider(payout, policy):
+            split = Split(payout.payout_id, (), 0, payout.amount_sat)
+        elif left < policy.outputs_min:
+            split = Split(payout.payout_id, (), payout.amount_sat, 0)
+        else:
+            split = split_amount(Owed(payout.payout_id, payout.amount_sat), policy.dmin_sat, policy.outputs_min, left)
+        count = len(split.pieces_sat)
+        found[payout.payout_id] = Allotment(split, addresses[start : start + count])
+        taken[payout.commitment] = taken.get(payout.commitment, 0) + count
+    return found
+
+
+def _next_address(used: int, count: int, need: int) -> int:
+    """Return where a list goes on after `used` addresses; one that is used up starts again: money owed is paid all the same."""
+    if count - used >= need or count == 0:
+        return used
+    return used % count if count - used % count >= need else 0
+
+
 def payable_of(due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy) -> list[DuePayout]:
-    """Return the payouts that can have outputs now, oldest first: list open, addresses left, none used by one before."""
-    used: set[bytes] = set()
+    """Return the payouts that can have outputs in one batch, oldest first: list open, no address paid twice."""
     found: list[DuePayout] = []
+    used: dict[bytes, set[bytes]] = {}
     for payout in sorted(due, key=lambda item: (item.due_height, item.payout_id)):
-        addresses = programs.get(payout.commitment)
-        if addresses is None:
+        name = payout.commitment
+        if name not in programs or is_rider(payout, policy):
             continue
-        count = len(split_of(payout, policy, len(addresses)).pieces_sat)
-        mine = set(addresses[payout.first_output : payout.first_output + count])
-        if count and not mine & used:
-            used |= mine
+        allotted = allot([*(item for item in found if item.commitment == name), payout], programs, policy)
+        fresh = [program for item in allotted.values() for program in item.programs]
+        others = set[bytes]().union(*(taken for other, taken in used.items() if other != name))
+        if all(item.programs for item in allotted.values()) and len(set(fresh)) == len(fresh) and not others.intersection(fresh):
+            used[name] = set(fresh)
             found.append(payout)
     return found
 
@@ -130,18 +158,13 @@ def build_plan(
 
     Errors: MutuaError `batch_unpayable` when a payout has no open list or no addresses left; those of `build_batch`.
     """
-    payments: list[Payment] = []
-    rows: list[BatchPayout] = []
-    for payout in sorted(payouts, key=lambda item: item.payout_id):
-        addresses = programs.get(payout.commitment, ())
-        split = split_of(payout, policy, OUTPUTS_MAX + payout.first_output if is_rider(payout, policy) else len(addresses))
-        if not split.pieces_sat and not is_rider(payout, policy):
-            raise MutuaError("batch_unpayable", f"payout {payout.payout_id.hex()[:16]} has no usable addresses", "leave it out of this batch")
-        fresh = addresses[payout.first_output : payout.first_output + len(split.pieces_sat)]
-        payments += [Payment(program, piece) for program, piece in zip(fresh, split.pieces_sat, strict=True)]
-        rows.append(BatchPayout(payout.payout_id, split.paid_sat, split.queued_sat, split.credit_sat, len(split.pieces_sat)))
+    allotted, riders = allot(payouts, programs, policy), {payout.payout_id for payout in payouts if is_rider(payout, policy)}
+    for payout_id, item in allotted.items():
+        if not item.programs and payout_id not in riders:
+            raise MutuaError("batch_unpayable", f"payout {payout_id.hex()[:16]} has no usable addresses", "leave it out of this batch")
+    payments = [Payment(program, piece) for item in allotted.values() for program, piece in zip(item.programs, item.split.pieces_sat, strict=True)]
     batch = build_batch(treasury, baton, payments, policy.fee_sat_per_vb, locktime)
-    body = BatchBody(baton.txid, baton.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, tuple(rows))
+    body = BatchBody(baton.txid, baton.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, _rows_of(allotted))
     return Plan(batch, body)
 
 
@@ -149,7 +172,17 @@ def rebuild_plan(treasury: Treasury, opened: OpenBatch, programs: Mapping[bytes,
     """Return the plan of a batch that is on the ledger; MutuaError `batch_differs` unless every figure and the txid agree."""
     body = opened.body
     amount_sat = body.fee_sat + body.change_sat + sum(row.paid_sat for row in body.payouts)
-    plan = build_plan(treasury, Outpoint(body.baton_txid, body.baton_vout, amount_sat), opened.payouts, programs, policy, locktime=body.locktime)
-    if plan.body != body:
-        raise MutuaError("batch_differs", f"batch {body.unsigned_txid.hex()[:16]}… on the ledger is not what this signer builds", "do not sign it; ask for an audit")
-    return plan
+    baton = Outpoint(body.baton_txid, body.baton_vout, amount_sat)
+    for outputs_min in (policy.outputs_min, *range(1, OUTPUTS_MAX + 1)):  # the parameter may have changed since: the rows tell what it was
+        then = replace(policy, outputs_min=outputs_min)
+        if _rows_of(allot(opened.payouts, programs, then)) == body.payouts:
+            plan = build_plan(treasury, baton, opened.payouts, programs, then, locktime=body.locktime)
+            if plan.body == body:
+                return plan
+    raise MutuaError("batch_differs", f"batch {body.unsigned_txid.hex()[:16]}… on the ledger is not what this signer builds", "do not sign it; ask for an audit")
+
+
+def _rows_of(allotted: Mapping[bytes, Allotment]) -> tuple[BatchPayout, ...]:
+    """Return what the record says of each payout, by payout id."""
+    splits = [item.split for _, item in sorted(allotted.items())]
+    return tuple(BatchPayout(item.payout_id, item.paid_sat, item.queued_sat, item.credit_sat, len(item.pieces_sat)) for item in splits)

@@ -32,7 +32,7 @@ from node.jobs.treasury_messages import (
     decode_message,
     encode_message,
 )
-from node.jobs.treasury_plan import choose, is_crowd
+from node.jobs.treasury_plan import allot, choose, is_crowd, payable_of
 from node.regtest.client import OutputStatus, RegtestClient, TxStatus
 from node.regtest.engine import Engine
 from wallet.addresses import account_of, claim_programs, script_of
@@ -560,8 +560,20 @@ def test_the_crowd_rule_at_its_edges() -> None:
     assert is_crowd([replace(due[0], is_urgent=True)], 10, policy)
     assert [item.payout_id for item in choose(due[::-1], programs, 10, policy)] == [bytes([n]) for n in range(9)]
     assert choose(due, {}, 99, policy) == []
-    used_up = [replace(item, first_output=29) for item in due]
-    assert choose(used_up, programs, 99, policy) == []
+
+
+def test_payouts_of_one_claim_take_its_list_in_turn_and_a_used_up_list_starts_again() -> None:
+    policy = Policy(fee_sat_per_vb=1)
+    programs = {b"c": tuple(bytes([i]) * 20 for i in range(12))}
+    due = [DuePayout(bytes([n]), b"c", 180_000, 10, first_output=2) for n in range(4)]
+    allotted = allot(due[:2][::-1], programs, policy)
+    assert allotted[b"\x00"].programs == programs[b"c"][2:6] and allotted[b"\x01"].programs == programs[b"c"][6:10]
+    assert allot(due[:3], programs, policy)[b"\x02"].programs == programs[b"c"][:4]  # 10 of 12 are used: too few are left
+    assert [item.payout_id for item in payable_of(due, programs, policy)] == [b"\x00", b"\x01"]  # the third would pay an address twice
+    used_up = [replace(due[0], first_output=12)]
+    assert allot(used_up, programs, policy)[b"\x00"].programs == programs[b"c"][:4]
+
+
 
 
 async def test_end_to_end_with_a_regtest_process_and_running_jobs() -> None:
