@@ -1,0 +1,27 @@
+"""What can go wrong between a client and the daemon, as the other side of the socket sees it.
+
+These are not the ledger's own errors: the terminal UI knows the API only. They read the same way: a stable code, what
+happened, how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An error that the daemon answered, or the client found: `status` is the HTTP status, 0 where there was no answer."""
+
+    def __init__(self, code: str, what: str, mend: str = "", status: int = 0) -> None:
+        super().__init__(f"{what}; {mend}" if mend else what)
+        self.code = code
+        self.what = what
+        self.mend = mend
+        self.status = status
+
+
+class NodeNotRunning(ApiError):
+    """Nobody answers at the socket of this data folder."""
+
+
+def node_not_running(socket_path: object) -> NodeNotRunning:
+    """Return the error for a socket where nobody answers."""
+    return NodeNotRunning("node_not_running", f"no node answers at {socket_path}", "start it: mutua run")
