@@ -36,6 +36,7 @@ class LevelDB:
         Errors: MutuaError `store_locked`, `store_missing`, `disk_full` or `store_unusable`; LedgerCorrupt `store_corrupt`.
         """
         self._folder = folder
+        self._failure: MutuaError | None = None
         if not create and not (folder / "CURRENT").exists():
             raise MutuaError(
                 "store_missing", f"there is no ledger in {folder}", "name the data folder of a node, or run mutua init"
@@ -64,7 +65,17 @@ class LevelDB:
             raise _explained(self._folder, error) from error
 
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
-        """Put (or delete, where None) all rows at once; on disk when this returns."""
+        """Put (or delete, where None) all rows at once; on disk when this returns.
+
+        After a failed write nothing more is written: LevelDB would go on behind the torn end of its log, and that log could
+        not be opened again. A restart drops the torn end and goes on.
+        """
+        if self._failure is not None:
+            raise MutuaError(
+                "store_stopped",
+                f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})",
+                "mend the disk and start the node again",
+            )
         try:
             with self._db.write_batch(transaction=True, sync=True) as rows:
                 for key in sorted(batch):
@@ -74,7 +85,8 @@ class LevelDB:
                     else:
                         rows.put(key, value)
         except (plyvel.Error, OSError) as error:
-            raise _explained(self._folder, error) from error
+            self._failure = _explained(self._folder, error)
+            raise self._failure from error
 
     def close(self) -> None:
         """Release the files; later calls fail."""
@@ -110,7 +122,10 @@ def opened_aside(folder: Path) -> Generator[LevelDB]:
 
 
 def is_locked(path: Path) -> bool:
-    """True while another process holds a lock (fcntl or flock) on `path`; False where there is no such file."""
+    """True while another process holds a lock (fcntl or flock) on `path`; False where there is no such file.
+
+    Never call it on a file that this very process has locked with fcntl: closing it here would drop that lock.
+    """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -152,9 +167,11 @@ def _explained(folder: Path, error: Exception) -> MutuaError:
             f"the ledger in {folder} is damaged ({text})",
             "keep the folder as evidence and sync a fresh one from the peers",
         )
-    if "no space left" in lower:
+    if any(words in lower for words in ("no space left", "file too large", "quota exceeded")):
         return MutuaError(
-            "disk_full", f"the disk of {folder} is full", "make room and start again; nothing of this block was kept"
+            "disk_full",
+            f"the disk of {folder} is full",
+            "make room and start the node again; nothing of this write was kept",
         )
     if "lock" in lower and ("temporarily unavailable" in lower or "already held" in lower):
         return _locked(folder)

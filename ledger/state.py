@@ -43,6 +43,8 @@ class StateTree:
     def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
         self._hashes: dict[bytes, bytes] = {key: merkle.leaf_hash(leaf_of(key, value)) for key, value in rows}
         self._keys: list[bytes] = sorted(self._hashes)
+        self._judged: tuple[dict[bytes, bytes | None], bytes] | None = None
+        """The last delta asked about, with its root: a block is judged when it is proposed and once more when it is kept."""
 
     @property
     def size(self) -> int:
@@ -55,6 +57,12 @@ class StateTree:
 
     def root_after(self, delta: Mapping[bytes, bytes | None]) -> bytes:
         """Return the root that `apply(delta)` would give, without changing this tree."""
+        judged = self._judged
+        if judged is None or judged[0] != delta:
+            judged = self._judged = (dict(delta), self._compute_root_after(delta))
+        return judged[1]
+
+    def _compute_root_after(self, delta: Mapping[bytes, bytes | None]) -> bytes:
         changed = {key: merkle.leaf_hash(leaf_of(key, value)) for key, value in delta.items() if value is not None}
         gone = {key for key, value in delta.items() if value is None}
         fresh = sorted(key for key in changed if key not in self._hashes)
@@ -68,6 +76,7 @@ class StateTree:
 
     def apply(self, delta: Mapping[bytes, bytes | None]) -> None:
         """Take the delta of a final block into the tree."""
+        self._judged = None
         for key, value in delta.items():
             if value is None:
                 if self._hashes.pop(key, None) is not None:

@@ -117,17 +117,32 @@ def test_looking_aside_changes_no_byte_of_the_folder(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_full_disk_is_told_in_plain_words() -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("no /dev/full here")
-    from ledger.leveldb import _explained
-
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from ledger.errors import MutuaError
+from ledger.leveldb import LevelDB
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = LevelDB(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+for key, size in ((b"small", 100), (b"big", 1_000_000), (b"after", 100)):
     try:
-        with full.open("wb", buffering=0) as handle:
-            handle.write(b"x")
-    except OSError as error:
-        assert _explained(Path("ledger"), error).code == "disk_full"
+        store.write({key: bytes(size), b"tip": key})
+        print("kept")
+    except MutuaError as error:
+        print(error.code)
+"""
+
+
+def test_a_full_disk_keeps_what_was_kept_and_nothing_of_the_rest(tmp_path: Path) -> None:
+    LevelDB(tmp_path, create=True).close()
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["kept", "disk_full", "store_stopped"]
+    store = LevelDB(tmp_path)
+    assert store.get(b"tip") == b"small"
+    assert [key for key, _ in store.scan(b"")] == [b"small", b"tip"]
+    store.write({b"after": b"1"})
+    store.close()
 
 
 def test_memory_store_takes_rows_at_the_start() -> None:
