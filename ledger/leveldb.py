@@ -67,8 +67,8 @@ class LevelDB:
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
         """Put (or delete, where None) all rows at once; on disk when this returns.
 
-        After a failed write nothing more is written: LevelDB would go on behind the torn end of its log, and that log could
-        not be opened again. A restart drops the torn end and goes on.
+        After a failed write nothing more is written. LevelDB would go on behind the torn end of its log, say "done", and
+        drop all of it at the next start, paranoid or not (measured). A restart drops the torn end and goes on.
         """
         if self._failure is not None:
             raise MutuaError(
