@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import nacl.bindings as sodium
 from nacl.exceptions import CryptoError
@@ -18,7 +19,10 @@ from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
 from ledger.hashing import tagged_hash
 from ledger.signatures import is_valid_key
-from wallet.addresses import PROGRAM_SIZE
+from wallet.addresses import PROGRAM_SIZE, account_of, claim_programs
+
+if TYPE_CHECKING:
+    from embit.bip32 import HDKey
 
 VERSION = 1
 KEY_SIZE = 32
@@ -68,6 +72,11 @@ def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes
     )
     box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
     return encode(SealedBlob(VERSION, tagged_hash("sealed-key", key), sealed, nonce, box))
+
+
+def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[bytes], network: str = "regtest") -> bytes:
+    """Return a blob of fresh addresses for the claim that `unique` names (its source hash, say), from the claimant's BIP32 root."""
+    return seal_addresses(claim_programs(root, account_of(unique), network=network), signer_device_keys)
 
 
 def check_blob(blob: bytes) -> SealedBlob:

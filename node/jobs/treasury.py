@@ -66,6 +66,8 @@ LOCKTIME_AHEAD = 2
 INBOX_MAX = 256
 PROPOSAL_BLOCKS = 2
 """A proposal that this node cannot follow yet is tried again for so many blocks."""
+PROPOSALS_MAX = 8
+"""Proposals heard from one signer at one height: each costs a transaction built, and an honest one needs two."""
 PARTIALS_MAX = 8
 """Partial signatures kept for one signer, by txid: they may come before the block that this node waits for."""
 TICK_S = 2.0
@@ -191,6 +193,7 @@ class TreasuryJob:
         self._opened: dict[bytes, OpenedBlob] = {}
         self._proposals: dict[int, tuple[int, Propose]] = {}
         """The newest unjudged proposal of each signer, with the height at which it came (it may be ahead of this node)."""
+        self._heard = Counter[tuple[int, int]]()
         self._plans: dict[int, Plan] = {}
         """Plans over the present baton that this signer attested: the newest of each proposer, so that none can crowd out others."""
         self._attested: dict[bytes, dict[bytes, Attestation]] = {}
@@ -259,6 +262,7 @@ class TreasuryJob:
         live = {batch.body.unsigned_txid for batch in opened}
         self._plans = {index: plan for index, plan in self._plans.items() if baton is not None and _is_over(plan, baton)}
         self._proposals = {index: item for index, item in self._proposals.items() if item[0] + PROPOSAL_BLOCKS >= self._host.height()}
+        self._heard = Counter({at: count for at, count in self._heard.items() if at[0] == self._host.height()})
         self._confirming = {txid: body for txid, body in self._confirming.items() if txid in live}
         subjects = {plan.subject for plan in self._plans.values()} | {confirm_subject(body) for body in self._confirming.values()}
         self._attested = {subject: kept for subject, kept in self._attested.items() if subject in subjects}
@@ -481,6 +485,11 @@ class TreasuryJob:
     async def _handle_message(self, sender: int, message: Message) -> None:
         match message:
             case Propose():
+                at = (self._host.height(), sender)
+                self._heard[at] += 1
+                if self._heard[at] > PROPOSALS_MAX:
+                    self._refuse(sender, "proposals_flood")
+                    return
                 self._proposals[sender] = (self._host.height(), message)
                 if not await self._host.open_batches():
                     await self._judge_proposals(await self._host.payouts_due())

@@ -134,6 +134,35 @@ def test_the_engine_comes_back_with_blocks_and_waiting_transactions_even_with_a_
     engine.close()
 
 
+def test_a_transaction_that_no_block_can_carry_does_not_stop_the_chain(tmp_path) -> None:
+    engine = Engine(tmp_path)
+    txid, vout = engine.fund(TREASURY.script_pubkey, 10**8)
+    hog = engine.send_raw(write_tx([(txid, 1)], [TxOut(10**8, b"\xac" * 30_000), TxOut(10**8, b"\x51")]))
+    child = engine.send_raw(write_tx([(hog, 1)], [TxOut(10**7, b"\x51")]))
+    engine.mine(1)
+    batch = batch_from(txid, vout, 10**8)
+    engine.send_raw(signed(batch))
+    engine.mine(2)
+    assert engine.find_tx(batch.txid)["confirmations"] == 2
+    assert engine.find_tx(hog)["confirmations"] == engine.find_tx(child)["confirmations"] == 0
+    before = engine.info()
+    engine.close()
+    engine = Engine(tmp_path)
+    assert engine.info() == before
+    engine.mine(1)
+    assert engine.height == before["height"] + 1
+    engine.close()
+
+
+def test_a_relative_lock_is_refused(tmp_path) -> None:
+    engine = Engine(tmp_path)
+    txid, _ = engine.fund(TREASURY.script_pubkey, 10**8)
+    raw = write_tx([(txid, 1)], [TxOut(1, b"\x51")]).replace(b"\xfd\xff\xff\xff", b"\x05\x00\x00\x00")
+    with pytest.raises(MutuaError, match="relative lock"):
+        engine.send_raw(raw)
+    engine.close()
+
+
 def test_two_engines_never_share_a_folder(tmp_path) -> None:
     engine = Engine(tmp_path)
     with pytest.raises(MutuaError) as caught:

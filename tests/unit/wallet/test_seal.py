@@ -7,8 +7,18 @@ from hypothesis import strategies as st
 from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes
 from ledger.hashing import tagged_hash
+from wallet.addresses import account_of, claim_programs
 from wallet.keys import KeyRing
-from wallet.seal import AddressList, SealedBlob, commitment_of, open_addresses, open_key, open_with_key, seal_addresses
+from wallet.seal import (
+    AddressList,
+    SealedBlob,
+    commitment_of,
+    new_payout_blob,
+    open_addresses,
+    open_key,
+    open_with_key,
+    seal_addresses,
+)
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 8)]
 DEVICES = [ring.device_key for ring in RINGS]
@@ -21,6 +31,11 @@ def test_every_signer_reads_the_same_list_and_nobody_else() -> None:
     with pytest.raises(MalformedBytes) as caught:
         open_addresses(blob, KeyRing.from_seed(bytes(32)).device_seed)
     assert caught.value.code == "blob_not_mine"
+
+
+def test_a_claimant_makes_a_blob_of_the_addresses_its_own_wallet_finds_again() -> None:
+    blob = new_payout_blob(RINGS[0].bitcoin_root, b"source hash", DEVICES)
+    assert open_addresses(blob, RINGS[6].device_seed) == claim_programs(RINGS[0].bitcoin_root, account_of(b"source hash"))
 
 
 def test_a_blob_shows_no_address_and_two_blobs_of_one_list_differ() -> None:
