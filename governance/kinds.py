@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.acts import Act
-from governance.benefits import contracts
+from governance.benefits import claims, contracts
 from governance.day import Day
-from governance.money import rates, treasury
+from governance.membership import delegation
+from governance.money import premiums, rates, treasury
+from governance.voting import ballots, cases
 from ledger.codec import Shape, decode, encode
 from ledger.errors import RuleBroken
 
@@ -25,9 +27,52 @@ class Kind:
     is_by_member: bool = True
 
 
+def _ignore(_value: object) -> None:
+    """Drop a result that the caller has no use for."""
+
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind(
+            "claim.file", claims.ClaimBody, claims.check_claim, claims.apply_claim,
+            is_by_member=False,
+        ),
+        Kind(
+            "claim.withdraw", claims.WithdrawBody,
+            lambda day, act, body: _ignore(claims.check_own_claim(day, act.author, body.claim)),
+            lambda day, act, body: _ignore(cases.withdraw_open(day, body.claim)),
+        ),
+        Kind(
+            "claim.evidence", claims.EvidenceBody,
+            lambda day, act, body: claims.check_evidence(day, act.author, body),
+            lambda day, act, body: claims.apply_evidence(day, body),
+        ),
+        Kind(
+            "case.ballot", ballots.BallotBody,
+            lambda day, act, body: ballots.check_ballot(day, act.author, body),
+            lambda day, act, body: ballots.apply_ballot(day, act.author, body),
+        ),
+        Kind(
+            "case.auto_ballot", ballots.AutoBallotBody,
+            lambda day, act, body: ballots.check_auto_ballot(day, act.author, body),
+            lambda day, act, body: ballots.apply_auto_ballot(day, act.author, body),
+        ),
+        Kind("case.opened", ballots.OpenedBody, ballots.check_opened, ballots.apply_opened),
+        Kind(
+            "vote.delegate", delegation.DelegateBody,
+            lambda day, act, body: delegation.check_delegate(day, act.author, body),
+            lambda day, act, body: delegation.apply_delegate(day, act.author, body),
+        ),
+        Kind(
+            "vote.undelegate", delegation.UndelegateBody,
+            lambda day, act, body: delegation.check_undelegate(day, act.author, body),
+            lambda day, act, body: delegation.apply_undelegate(day, act.author, body),
+        ),
+        Kind(
+            "premium.paid", premiums.PremiumBody, premiums.check_premium,
+            lambda day, act, body: premiums.apply_payment(day, body.member),
+        ),
         Kind(
             "rate.quote", rates.QuoteBody,
             lambda day, act, body: rates.check_quote(day, act.author, body),

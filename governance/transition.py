@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from governance import windows
 from governance.acts import Act
-from governance.benefits import contracts
+from governance.benefits import contracts, promotion
 from governance.day import Day
 from governance.events import Event
 from governance.kinds import KINDS, decode_body
 from governance.membership import members
-from governance.money import premiums, rates
+from governance.money import payouts, premiums, rates
 from governance.tables import Draft
+from governance.voting import audits, cases, panels
 from ledger import calendar
 from ledger.errors import RuleBroken
 from ledger.state import StateReader
@@ -109,14 +110,20 @@ def end_day(day: Day) -> None:
     """End of day, in the order of rules §1."""
     premiums.end_day(day)
     rates.end_day(day)
+    panels.end_day(day)
+    cases.end_day(day)
+    payouts.end_day(day)
 
 
 def end_term(day: Day) -> None:
     """End of term, in the order of rules §1."""
     contracts.end_term(day)
+    promotion.end_term(day)
     premiums.end_term(day)
+    audits.end_term(day)
     members.end_term(day, lambda key: contracts.is_suspended(day.draft, key))
 
 
 def freeze(day: Day) -> None:
     """Fix E, bar and seniority of every case carried by this block."""
+    cases.freeze(day)

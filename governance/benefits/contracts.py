@@ -69,7 +69,9 @@ class ContractRow(Shape):
     suspended_from: int | None
     gaps: tuple[tuple[int, int], ...]
     spans: tuple[Span, ...]
+    waiting_first_day: int
     waiting_last_day: int
+    """Days first..last are the waiting of a first contract; last is 0 where there is none."""
     benefit_start: int
     """First height of the first contract: benefit years are counted from it."""
 
@@ -117,6 +119,11 @@ def plan_on(row: ContractRow | None, day_number: int) -> str | None:
     return None
 
 
+def is_waiting(row: ContractRow, day_number: int) -> bool:
+    """True on days of the first terms of a first contract that its plan does not cover yet."""
+    return row.waiting_first_day <= day_number <= row.waiting_last_day
+
+
 def check_length(terms: int) -> None:
     """Raise RuleBroken for a contract length that is not offered."""
     if terms not in LENGTHS:
@@ -135,7 +142,7 @@ def start_contract(day: Day, member: bytes, plan_name: str, length_terms: int, f
         member=member, plan=plan_name, first_term=first_term, length_terms=length_terms, rate_cents=plan.premium_cents,
         next_plan=None, next_length=1, is_in_force=True, prepaid_until_term=first_term + prepaid_terms,
         owed=() if old is None else old.owed, suspended_from=None, gaps=() if old is None else old.gaps,
-        spans=(*spans, Span(first_day, None, plan_name)), waiting_last_day=waiting_last_day,
+        spans=(*spans, Span(first_day, None, plan_name)), waiting_first_day=first_day, waiting_last_day=waiting_last_day,
         benefit_start=first_day if old is None else old.benefit_start,
     )  # fmt: skip
     CONTRACTS.put(day.draft, row, member)
@@ -278,8 +285,7 @@ def standing_of(day: Day, member: members.MemberRow) -> str:
         return "not_renewed"
     if member.leave_term is not None:
         return "leaving"
-    is_waiting = day.height <= row.waiting_last_day or day.height < row.spans[0].first_day - 1
-    return "waiting" if is_waiting else "covered"
+    return "waiting" if is_waiting(row, day.height) or not row.spans or day.height < row.waiting_first_day - 1 else "covered"
 
 
 # ---- Invariants ---------------------------------------------------------

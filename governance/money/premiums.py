@@ -6,14 +6,16 @@ attested by the treasury's signers; the ledger holds a commitment to it, never a
 
 from __future__ import annotations
 
+from governance.acts import Act, check_threshold
 from governance.benefits import contracts, plans
 from governance.day import Day
 from governance.membership import members
-from governance.money import accounts
+from governance.money import accounts, treasury
 from governance.tables import Name
 from ledger import calendar
-from ledger.codec import Shape
+from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
 
 
 # ---- Records ------------------------------------------------------------
@@ -39,6 +41,14 @@ def start_term(day: Day) -> None:
         day.emit("premium_due", member=row.member, plan=row.plan, amount_cents=row.rate_cents)
         if coop.is_auto_pay:
             apply_payment(day, row.member)
+
+
+def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
+    """Raise RuleBroken unless m signers attest the deposit (implied in a rehearsal) and something is owed."""
+    check_payment(day, body.member)
+    if not day.coop.is_rehearsal:
+        box = treasury.check_treasury(day.draft)
+        check_threshold(act, "deposit", tagged_hash("premium-deposit", encode(body)), box.signers, box.threshold)
 
 
 def check_payment(day: Day, member: bytes) -> None:

@@ -1,0 +1,257 @@
+"""Claims: filed by the cover's key with the provider's attestation, settled at once where standard, voted on elsewhere.
+
+A claim names a cover, never a member. Lines are standard or not on their day; each code of the other lines is a case. All
+parts share the copay and the ceiling of the claim.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from governance.acts import Act, attesters_of
+from governance.benefits import codes, settlement
+from governance.benefits.settlement import CLAIMS, ClaimRow, EvidenceRef, LineRow
+from governance.day import Day
+from governance.membership import members
+from governance.money import payouts
+from governance.tables import Name, Table
+from governance.voting import audits, cases
+from ledger.codec import Shape, encode
+from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
+
+# ---- Records ------------------------------------------------------------
+LINES_MAX = 100
+EVIDENCE_MAX = 64
+UNITS_MAX = 1_000_000
+AMOUNT_CENTS_MAX = 10**12
+"""Bounds keep every product of figures inside 64 bits."""
+TEXT_MAX = 128
+
+
+class ClaimLine(Shape):
+    """One service: code, units, charge in minor units, first and last day (heights)."""
+
+    system: str
+    code: str
+    modifiers: tuple[str, ...]
+    units: int
+    charge_cents: int
+    first_day: int
+    last_day: int
+
+
+class ClaimBody(Shape):
+    """A claim as filed (rules §5). Empty bytes where there is no event, superseded claim, source or commitment."""
+
+    scheme: str
+    cover_id: bytes
+    submitter_role: str
+    payee: str
+    provider_id: bytes
+    event_id: bytes
+    use: str
+    supersedes: bytes
+    other_payer_cents: int
+    source_hash: bytes
+    evidence: tuple[EvidenceRef, ...]
+    payout_commitment: bytes
+    lines: tuple[ClaimLine, ...]
+
+
+class WithdrawBody(Shape):
+    """Withdraw the open cases of an own claim."""
+
+    claim: bytes
+
+
+class EvidenceBody(Shape):
+    """New evidence for the open cases of an own claim: the next version."""
+
+    claim: bytes
+    evidence: tuple[EvidenceRef, ...]
+
+
+def claim_subject_hash(body: ClaimBody) -> bytes:
+    """Return what the provider attests: the claim without the commitment to the payout addresses."""
+    return tagged_hash("claim-subject", encode(msgspec.structs.replace(body, payout_commitment=b"")))
+
+
+# ---- State --------------------------------------------------------------
+SOURCES = Table("benefits/source", Name)
+"""(cover, source hash) -> claim: the same source is imported once."""
+
+
+# ---- Rules --------------------------------------------------------------
+def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
+    """Raise RuleBroken unless the claim may be filed in this block. Lines that are not covered do not refuse it."""
+    _check_figures(day, body)
+    member = members.member_of_cover(day.draft, body.cover_id)
+    if member is None:
+        raise RuleBroken("cover_unknown", "the claim names no cover of this co-op", "use the cover key of a contract")
+    if not act.author == act.signer == body.cover_id:
+        raise RuleBroken("cover_signature", "a claim is signed by the key of its cover", "sign it with the cover key")
+    if CLAIMS.find(day.draft, act.record_id) is not None:
+        raise RuleBroken("claim_known", "a claim of this id stands already", "file it once")
+    _check_provider(day, act, body, member)
+    freed = _freed_by_supersedes(day, body, member)
+    _check_duplicates(day, body, freed)
+    if body.source_hash:
+        earlier = SOURCES.find(day.draft, body.cover_id, body.source_hash)
+        if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
+            raise RuleBroken("source_known", "this source was imported before", "see the claim it became")
+
+
+def _check_figures(day: Day, body: ClaimBody) -> None:
+    """Raise RuleBroken for a claim whose fields are out of bounds."""
+    problem = None
+    if body.payee not in ("member", "provider"):
+        problem = "the payee is member or provider"
+    elif body.use != "claim":
+        problem = "this scheme takes claims only, no pre-authorisations"
+    elif not 1 <= len(body.lines) <= LINES_MAX:
+        problem = f"a claim has 1 to {LINES_MAX} lines, not {len(body.lines)}"
+    elif len(body.evidence) > EVIDENCE_MAX or body.other_payer_cents > AMOUNT_CENTS_MAX:
+        problem = "it has too much evidence or too large an amount of another payer"
+    elif max(len(body.scheme), len(body.submitter_role), len(body.event_id), len(body.source_hash), len(body.payout_commitment)) > TEXT_MAX:
+        problem = f"a field is longer than {TEXT_MAX}"
+    for index, line in enumerate(body.lines):
+        if not 1 <= len(line.code) <= TEXT_MAX or len(line.system) > TEXT_MAX:
+            problem = f"line {index} has no code, or too long a one"
+        elif not 1 <= line.units <= UNITS_MAX or line.charge_cents > AMOUNT_CENTS_MAX:
+            problem = f"line {index} has units outside 1..{UNITS_MAX} or a charge above {AMOUNT_CENTS_MAX}"
+        elif not line.first_day <= line.last_day <= day.height:
+            problem = f"line {index} has days {line.first_day}..{line.last_day}, this is block {day.height}"
+    if len({(line.system, line.code) for line in body.lines}) != len({line.code for line in body.lines}):
+        problem = "one code stands under two coding systems"
+    if problem is not None:
+        raise RuleBroken("claim_shape", f"claim refused: {problem}", "correct it and file again")
+
+
+def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberRow) -> None:
+    """Raise RuleBroken unless a listed provider, not the claimant, attests the claim."""
+    if codes.PROVIDERS.find(day.draft, body.provider_id) is None:
+        raise RuleBroken("provider_unknown", "the provider is not listed", "ask the members to list it")
+    device = members.DEVICES.find(day.draft, body.provider_id)
+    if body.provider_id in (member.key, body.cover_id) or (device is not None and device.value == member.key):
+        raise RuleBroken("provider_own", "the provider's attestation is the claimant's own", "have another provider attest it")
+    if not day.coop.is_rehearsal and body.provider_id not in attesters_of(act, "provider", claim_subject_hash(body)):
+        raise RuleBroken("provider_attestation", "the provider's attestation is missing", "have the provider sign the claim")
+
+
+def _freed_by_supersedes(day: Day, body: ClaimBody, member: members.MemberRow) -> set[tuple[bytes, bytes, str, int]]:
+    """Return the lines that the superseded claim's open cases give back."""
+    if not body.supersedes:
+        return set()
+    earlier = CLAIMS.find(day.draft, body.supersedes)
+    if earlier is None or earlier.member != member.key:
+        raise RuleBroken("supersedes_unknown", "the superseded claim is not an own one", "name an own claim, or none")
+    return {cases.line_key_of(earlier, line) for line in earlier.lines if line.status == "open"}
+
+
+def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, str, int]]) -> None:
+    """Raise RuleBroken when a line stands earlier in the claim or in an earlier claim (rules §5)."""
+    seen: set[tuple[bytes, bytes, str, int]] = set()
+    for index, line in enumerate(body.lines):
+        key = (body.cover_id, body.provider_id, line.code, line.first_day)
+        use = cases.LINE_USES.find(day.draft, *key)
+        stands = use is not None and (use.lapses > 1 or (bool(use.standing) and key not in freed))
+        if key in seen or stands:
+            raise RuleBroken("duplicate_line", f"line {index}: code {line.code} of day {line.first_day} stands in a claim already", "leave it out")
+        seen.add(key)
+
+
+def _has_standing_lines(day: Day, claim_id: bytes) -> bool:
+    """True iff a line of an earlier claim neither lapsed nor was withdrawn."""
+    return any(line.status not in ("lapsed", "withdrawn") for line in CLAIMS.get(day.draft, claim_id).lines)
+
+
+def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
+    """File a claim: refuse what is not covered, settle the standard lines, open a case for each other code."""
+    if body.supersedes:
+        cases.withdraw_open(day, body.supersedes)
+    member = members.member_of_cover(day.draft, body.cover_id)
+    assert member is not None, "checked before"
+    claim = ClaimRow(
+        claim=act.record_id, cover=body.cover_id, member=member.key, height=day.height, scheme=body.scheme,
+        submitter_role=body.submitter_role, payee=body.payee, provider=body.provider_id, event_id=body.event_id,
+        supersedes=body.supersedes, source_hash=body.source_hash, commitment=body.payout_commitment, evidence=body.evidence,
+        evidence_version=1, other_payer_cents=body.other_payer_cents, other_left_cents=body.other_payer_cents, is_copay_taken=False,
+        benefit_cents=0, lines=tuple(_line_row(day, line) for line in body.lines),
+    )  # fmt: skip
+    CLAIMS.put(day.draft, claim, claim.claim)
+    if body.source_hash:
+        SOURCES.put(day.draft, Name(claim.claim), body.cover_id, body.source_hash)
+    repeats = {index for index, line in enumerate(claim.lines) if _take_line(day, claim, line)}
+    claim, waiting = _settle_standard(day, claim)
+    for code in sorted(waiting):
+        indexes = tuple(waiting[code])
+        cases.open_case(day, claim, code, indexes, is_second=repeats.issuperset(indexes))
+    audits.after_claim(day, claim)
+
+
+def _line_row(day: Day, line: ClaimLine) -> LineRow:
+    """Return a filed line, standard or not on its day."""
+    is_standard = codes.code_on(day.draft, line.system, line.code, line.first_day).is_standard
+    return LineRow(
+        line.system, line.code, line.modifiers, line.units, line.charge_cents, line.first_day, line.last_day, is_standard, "open", "",
+        0, 0, 0, 0, 0, 0, 0, 0, None,
+    )  # fmt: skip
+
+
+def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
+    """Let a line stand in this claim; True when it repeats a lapsed one."""
+    key = cases.line_key_of(claim, line)
+    use = cases.LINE_USES.find(day.draft, *key) or cases.LineUse(b"", 0)
+    cases.LINE_USES.put(day.draft, cases.LineUse(claim.claim, use.lapses), *key)
+    return use.lapses > 0
+
+
+def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
+    """Refuse and settle what needs no vote, line by line; return the claim and the other lines by code."""
+    waiting: dict[str, list[int]] = {}
+    for index, line in enumerate(claim.lines):
+        refusal = settlement.find_refusal(day, claim.member, line)
+        if refusal is not None:
+            claim = settlement.refuse_line(day, claim, index, refusal)
+        elif line.is_standard:
+            claim, _ = settlement.settle_line(day, claim, index, None)
+        else:
+            waiting.setdefault(line.code, []).append(index)
+    all_refused = all(line.status == "refused" for line in claim.lines)
+    if any(line.is_standard for line in claim.lines) or all_refused:
+        day.emit(
+            "claim_accepted", claim=claim.claim, case=None, how="standard", yes=None, no=None, bar_bp=None, seniority_bp=None,
+            award_cents=None, benefit_cents=claim.benefit_cents,
+        )  # fmt: skip
+        cases.owe(day, claim, None, payouts.STANDARD, claim.benefit_cents)
+    return claim, waiting
+
+
+def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
+    """Return a claim of the author (by member or cover key) with open cases; RuleBroken otherwise."""
+    claim = CLAIMS.find(day.draft, claim_id)
+    if claim is None or author not in (claim.member, claim.cover):
+        raise RuleBroken("claim_not_own", "the author has no claim of this id", "name an own claim")
+    if all(case.status != "open" for case in cases.CASES.scan(day.draft, claim_id)):
+        raise RuleBroken("nothing_open", "the claim has no open case", "nothing to do")
+    return claim
+
+
+def check_evidence(day: Day, author: bytes, body: EvidenceBody) -> None:
+    """Raise RuleBroken unless the author may add a version of evidence now (rules §6)."""
+    claim = check_own_claim(day, author, body.claim)
+    set_now = day.params
+    if day.height > claim.height + set_now.evidence_until:
+        raise RuleBroken("evidence_late", f"evidence was taken until block {claim.height + set_now.evidence_until}", "let the vote end")
+    if claim.evidence_version >= set_now.evidence_versions:
+        raise RuleBroken("evidence_full", f"the claim has {claim.evidence_version} versions of evidence", "let the vote end")
+    if len(claim.evidence) + len(body.evidence) > EVIDENCE_MAX:
+        raise RuleBroken("evidence_full", f"a claim has at most {EVIDENCE_MAX} documents", "join documents")
+
+
+def apply_evidence(day: Day, body: EvidenceBody) -> None:
+    """Add a version of evidence: voters may change their ballots once more."""
+    claim = CLAIMS.get(day.draft, body.claim)
+    version = claim.evidence_version + 1
+    CLAIMS.put(day.draft, msgspec.structs.replace(claim, evidence=(*claim.evidence, *body.evidence), evidence_version=version), body.claim)

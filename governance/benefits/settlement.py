@@ -1,0 +1,232 @@
+"""Settlement, line by line, every figure kept (rules §5): units, allowed, deductible, copay, coinsurance, relief, ceilings.
+
+allowed = deductible + copay + coinsurance - relief + benefit + cut. What is used up - units of a code, deductible and maximum
+of a benefit year, ceilings - counts every line settled before, in settlement order. Plan, code status, frequency and
+benefit year are those of the line's day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from governance.benefits import codes, contracts, plans
+from governance.day import Day
+from governance.membership import members
+from governance.tables import Draft, Number, Table
+from ledger import calendar
+from ledger.codec import Shape
+
+# ---- State --------------------------------------------------------------
+NO_COVER, WAITING, FREQUENCY, NOT_IN_PLAN, OTHER_PAYER, FILED_LATE = 1, 2, 3, 4, 7, 8
+
+
+class LineRow(Shape):
+    """A line of a claim with every figure of its settlement, in minor units."""
+
+    system: str
+    code: str
+    modifiers: tuple[str, ...]
+    units: int
+    charge_cents: int
+    first_day: int
+    last_day: int
+    is_standard: bool
+    status: str
+    """open | settled | refused | denied | lapsed | withdrawn"""
+    plan: str
+    units_paid: int
+    allowed_cents: int
+    deductible_cents: int
+    copay_cents: int
+    coinsurance_cents: int
+    relief_cents: int
+    cut_cents: int
+    benefit_cents: int
+    refusal: int | None
+
+
+class EvidenceRef(Shape):
+    """A document of the evidence: salted hash, size, media type. Its text never comes here."""
+
+    hash: bytes
+    size_bytes: int
+    media: str
+
+
+class ClaimRow(Shape):
+    """A claim: what was filed, and how far its money is spent."""
+
+    claim: bytes
+    cover: bytes
+    member: bytes
+    height: int
+    scheme: str
+    submitter_role: str
+    payee: str
+    provider: bytes
+    event_id: bytes
+    supersedes: bytes
+    source_hash: bytes
+    commitment: bytes
+    evidence: tuple[EvidenceRef, ...]
+    evidence_version: int
+    other_payer_cents: int
+    other_left_cents: int
+    is_copay_taken: bool
+    benefit_cents: int
+    lines: tuple[LineRow, ...]
+
+
+class YearRow(Shape):
+    """What a cover used up in a benefit year."""
+
+    deductible_cents: int
+    borne_cents: int
+    """Deductible + copay + coinsurance - relief: never above the maximum of the plan."""
+    benefit_cents: int
+
+
+CLAIMS = Table("benefits/claim", ClaimRow)
+YEARS = Table("benefits/year", YearRow)
+UNITS = Table("benefits/units", Number)
+DAY_BENEFITS = Table("benefits/day_benefit", Number)
+"""Benefit of one cover, provider and day: parts of one visit share the ceiling of a claim."""
+
+
+# ---- Rules --------------------------------------------------------------
+def benefit_year_of(row: contracts.ContractRow, day_number: int) -> int:
+    """Return the benefit year of a day: 12 terms each, counted from the first contract."""
+    return (day_number - row.benefit_start) // calendar.YEAR_BLOCKS
+
+
+def find_refusal(day: Day, member: bytes, line: LineRow) -> int | None:
+    """Return the reason to refuse a line in the carrying block, tested in the order 8, 1, 2, 4, or None."""
+    if day.height > line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms:
+        return FILED_LATE
+    row = contracts.CONTRACTS.find(day.draft, member)
+    coop = day.coop
+    plan_name = contracts.plan_on(row, line.first_day)
+    if row is None or plan_name is None or (coop.run_off_height is not None and line.first_day > coop.run_off_height):
+        return NO_COVER
+    if contracts.is_waiting(row, line.first_day):
+        return WAITING
+    covered = plans.figures_on(plans.PLANS.get(day.draft, plan_name), line.first_day).codes
+    return NOT_IN_PLAN if covered and line.code not in covered else None
+
+
+def refuse_line(day: Day, claim: ClaimRow, index: int, refusal: int) -> ClaimRow:
+    """Refuse a line with a numbered reason and say so."""
+    line = msgspec.structs.replace(claim.lines[index], status="refused", refusal=refusal)
+    return _put_line(day, claim, index, line)
+
+
+def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -> tuple[ClaimRow, int | None]:
+    """Settle one line; return the claim after it and what is left of the award (None: no award, a standard line)."""
+    line = claim.lines[index]
+    contract = contracts.CONTRACTS.get(day.draft, claim.member)
+    plan_name = contracts.plan_on(contract, line.first_day) or contract.plan
+    figures = plans.figures_on(plans.PLANS.get(day.draft, plan_name), line.first_day)
+    code = codes.code_on(day.draft, line.system, line.code, line.first_day)
+    year_number = benefit_year_of(contract, line.first_day)
+
+    from_other = min(line.charge_cents, claim.other_left_cents)
+    claim = msgspec.structs.replace(claim, other_left_cents=claim.other_left_cents - from_other)
+    if from_other and from_other == line.charge_cents:
+        return refuse_line(day, claim, index, OTHER_PAYER), award_left
+    units_before = UNITS.find(day.draft, claim.cover, line.code, year_number) or Number(0)
+    units = line.units if code.frequency is None else min(line.units, code.frequency - units_before.value)
+    if units <= 0:
+        return refuse_line(day, claim, index, FREQUENCY), award_left
+
+    allowed = line.charge_cents - from_other
+    if code.allowed_cents is not None:
+        allowed = min(allowed, code.allowed_cents * units)
+    if award_left is not None:
+        allowed = min(allowed, award_left)
+        award_left -= allowed
+    year = YEARS.find(day.draft, claim.cover, year_number) or YearRow(0, 0, 0)
+    deductible = min(allowed, max(0, figures.deductible_cents - year.deductible_cents))
+    rest = allowed - deductible
+    copay = 0
+    if rest and not claim.is_copay_taken:
+        copay = min(figures.copay_cents, rest)
+        claim = msgspec.structs.replace(claim, is_copay_taken=True)
+    rest -= copay
+    coinsurance = rest - rest * (10_000 - figures.coinsurance_bp) // 10_000
+    borne = deductible + copay + coinsurance
+    relief = 0
+    if figures.oop_max_cents is not None:
+        relief = min(borne, max(0, year.borne_cents + borne - figures.oop_max_cents))
+    uncut = allowed - borne + relief
+    room = _room_cents(day, claim, line, figures, year)
+    benefit = uncut if room is None else min(uncut, max(0, room))
+
+    UNITS.put(day.draft, Number(units_before.value + units), claim.cover, line.code, year_number)
+    year = YearRow(year.deductible_cents + deductible, year.borne_cents + borne - relief, year.benefit_cents + benefit)
+    YEARS.put(day.draft, year, claim.cover, year_number)
+    day_before = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
+    DAY_BENEFITS.put(day.draft, Number(day_before.value + benefit), claim.cover, claim.provider, line.first_day)
+    plans.add_benefit(day.draft, plan_name, day.term, benefit)
+    line = msgspec.structs.replace(
+        line, status="settled", plan=plan_name, units_paid=units, allowed_cents=allowed, deductible_cents=deductible, copay_cents=copay,
+        coinsurance_cents=coinsurance, relief_cents=relief, cut_cents=uncut - benefit, benefit_cents=benefit,
+    )  # fmt: skip
+    claim = msgspec.structs.replace(claim, benefit_cents=claim.benefit_cents + benefit)
+    return _put_line(day, claim, index, line), award_left
+
+
+def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: plans.PlanFigures, year: YearRow) -> int | None:
+    """Return what the ceilings leave for a line's benefit, None where there is no ceiling."""
+    rooms: list[int] = []
+    if figures.claim_ceiling_cents is not None:
+        same_visit = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
+        rooms += [figures.claim_ceiling_cents - claim.benefit_cents, figures.claim_ceiling_cents - same_visit.value]
+    if figures.year_ceiling_cents is not None:
+        rooms.append(figures.year_ceiling_cents - year.benefit_cents)
+    if day.coop.phase == "pilot":
+        rooms.append(day.params.pilot_claim_cents - claim.benefit_cents)
+    return min(rooms) if rooms else None
+
+
+def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:
+    """Write a line of the claim and emit its receipt."""
+    claim = msgspec.structs.replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
+    CLAIMS.put(day.draft, claim, claim.claim)
+    day.emit(
+        "claim_line", claim=claim.claim, line=index, code=line.code, standard=line.is_standard, units_paid=line.units_paid,
+        charge_cents=line.charge_cents, allowed_cents=line.allowed_cents, deductible_cents=line.deductible_cents,
+        copay_cents=line.copay_cents, coinsurance_cents=line.coinsurance_cents, relief_cents=line.relief_cents,
+        cut_cents=line.cut_cents, benefit_cents=line.benefit_cents, refusal=line.refusal,
+    )  # fmt: skip
+    return claim
+
+
+def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: str) -> None:
+    """Mark lines that close without being settled."""
+    claim = CLAIMS.get(draft, claim_id)
+    lines = tuple(msgspec.structs.replace(line, status=status) if i in indexes else line for i, line in enumerate(claim.lines))
+    CLAIMS.put(draft, msgspec.structs.replace(claim, lines=lines), claim_id)
+
+
+def payee_key_of(claim: ClaimRow) -> bytes:
+    """Return who is paid: the provider's key or the cover, never the member's key."""
+    return claim.provider if claim.payee == "provider" else claim.cover
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each line whose figures do not add up or are negative."""
+    for claim in CLAIMS.scan(draft):
+        total = 0
+        for index, line in enumerate(claim.lines):
+            total += line.benefit_cents
+            parts = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents + line.benefit_cents + line.cut_cents
+            smallest = min(line.deductible_cents, line.copay_cents, line.coinsurance_cents, line.relief_cents, line.benefit_cents, line.cut_cents)
+            if parts != line.allowed_cents or smallest < 0:
+                yield f"line {index} of claim {claim.claim.hex()} does not add up"
+        if total != claim.benefit_cents:
+            yield f"claim {claim.claim.hex()} has benefits of {total}, its row says {claim.benefit_cents}"
+        if members.find_member(draft, claim.member) is None:
+            yield f"claim {claim.claim.hex()} belongs to nobody"

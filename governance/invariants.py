@@ -1,0 +1,30 @@
+"""What must be true after every block, whatever the records were. A broken one is ours: stop, keep the evidence."""
+
+from __future__ import annotations
+
+from governance import params
+from governance.benefits import codes, contracts, plans, settlement
+from governance.day import COUNTS
+from governance.membership import members
+from governance.money import accounts, payouts, treasury
+from governance.tables import Draft
+from governance.voting import cases
+from ledger.state import StateReader
+
+
+def all_broken_invariants(state: StateReader) -> list[str]:
+    """Return a sentence for every invariant that does not hold; none when all is well. Linear in the state."""
+    draft = Draft(state)
+    counts = COUNTS.get(draft)
+    return [
+        *params.broken_invariants(draft),
+        *accounts.broken_invariants(draft),
+        *members.broken_invariants(draft, counts.voters),
+        *plans.broken_invariants(draft),
+        *codes.broken_invariants(draft),
+        *contracts.broken_invariants(draft, counts.rates_cents),
+        *settlement.broken_invariants(draft),
+        *cases.broken_invariants(draft, counts.open_cases),
+        *payouts.broken_invariants(draft),
+        *treasury.broken_invariants(draft),
+    ]

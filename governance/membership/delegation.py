@@ -1,0 +1,100 @@
+"""Delegation: per code or for all, revocable, one level deep, to a delegate with few delegators (rules §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from governance.day import Day
+from governance.membership import members
+from governance.tables import Draft, Name, Number, Table
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+# ---- Records ------------------------------------------------------------
+EVERY_TOPIC = "*"
+TOPIC_SIZE_MAX = 64
+
+
+class DelegateBody(Shape):
+    """Let `to` vote for the author where the author does not: on one code, or `*` for all."""
+
+    to: bytes
+    topic: str
+
+
+class UndelegateBody(Shape):
+    """Take a delegation back."""
+
+    topic: str
+
+
+# ---- State --------------------------------------------------------------
+DELEGATES = Table("membership/delegate", Name)
+"""(delegator, topic) -> delegate."""
+DELEGATORS = Table("membership/delegators", Name)
+"""(delegate, topic, delegator) -> delegator."""
+PAIRS = Table("membership/delegation_pair", Number)
+"""(delegate, delegator) -> topics between them."""
+LOADS = Table("membership/delegate_load", Number)
+"""delegate -> delegators over all topics."""
+
+
+# ---- Rules --------------------------------------------------------------
+def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
+    """Raise RuleBroken unless the author may delegate this topic to this member now."""
+    members.check_member(day.draft, author)
+    target = members.find_member(day.draft, body.to)
+    if target is None or not members.is_voter(target) or body.to == author:
+        raise RuleBroken("delegate_unfit", "the delegate is not another member who may vote", "choose somebody else")
+    if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
+        raise RuleBroken("topic_size", "a topic is a code or *", "name one")
+    set_now = day.params
+    limit = max(set_now.delegators_min, day.counts.voters * set_now.delegators_bp // 10_000)
+    load = LOADS.find(day.draft, body.to) or Number(0)
+    if PAIRS.find(day.draft, body.to, author) is None and load.value >= limit:
+        raise RuleBroken("delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else")
+
+
+def apply_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
+    """Delegate a topic; an earlier delegate of the same topic is replaced."""
+    if DELEGATES.find(day.draft, author, body.topic) is not None:
+        apply_undelegate(day, author, UndelegateBody(body.topic))
+    DELEGATES.put(day.draft, Name(body.to), author, body.topic)
+    DELEGATORS.put(day.draft, Name(author), body.to, body.topic, author)
+    pair = PAIRS.find(day.draft, body.to, author)
+    PAIRS.put(day.draft, Number(1 if pair is None else pair.value + 1), body.to, author)
+    if pair is None:
+        load = LOADS.find(day.draft, body.to) or Number(0)
+        LOADS.put(day.draft, Number(load.value + 1), body.to)
+    day.count(delegations=1)
+
+
+def check_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
+    """Raise RuleBroken when there is no such delegation."""
+    if DELEGATES.find(day.draft, author, body.topic) is None:
+        raise RuleBroken("no_delegation", f"the author delegated nothing on {body.topic}", "nothing to do")
+
+
+def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
+    """Take a delegation back; it counts in no later tally."""
+    to = DELEGATES.get(day.draft, author, body.topic).value
+    DELEGATES.delete(day.draft, author, body.topic)
+    DELEGATORS.delete(day.draft, to, body.topic, author)
+    pair = PAIRS.get(day.draft, to, author)
+    if pair.value > 1:
+        PAIRS.put(day.draft, Number(pair.value - 1), to, author)
+    else:
+        PAIRS.delete(day.draft, to, author)
+        LOADS.put(day.draft, Number(LOADS.get(day.draft, to).value - 1), to)
+    day.count(delegations=-1)
+
+
+def delegators_of(draft: Draft, delegate: bytes, code: str) -> Iterator[bytes]:
+    """Yield who lets `delegate` vote on a code: by the code, or for all without another delegate for the code."""
+    for name in DELEGATORS.scan(draft, delegate, code):
+        yield name.value
+    for name in DELEGATORS.scan(draft, delegate, EVERY_TOPIC):
+        if DELEGATES.find(draft, name.value, code) is None:
+            yield name.value
+
+

@@ -1,0 +1,108 @@
+"""Payouts: what is accepted in block h is due in h+1 and paid in its place, from claims first, then from the reserve.
+
+One payout and block takes at most a share of the reserve. In a boundary block, when money is short, all are paid at one
+ratio. What is not paid stays owed in its place. The payee is a cover or a provider, never a member's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from governance.day import Day
+from governance.money import accounts, rates, treasury
+from governance.tables import Draft, Number, Table
+from ledger import calendar
+from ledger.codec import Shape
+
+# ---- State --------------------------------------------------------------
+STANDARD, VOTED, APPEAL, REFUND = 0, 1, 2, 3
+SAT_PER_BITCOIN = 10**8
+
+
+class PayoutRow(Shape):
+    """A payout by its place in the queue: class, acceptance height, claim, case."""
+
+    rank: int
+    height: int
+    claim: bytes
+    case: str | None
+    cover: bytes
+    provider: bytes
+    payee: bytes
+    benefit_cents: int
+    owed_cents: int
+    commitment: bytes
+
+
+PAYOUTS = Table("money/payout", PayoutRow)
+"""Payouts with something owed, in the order in which they are paid."""
+PAYOUT_HISTORY = Table("money/payout_history", PayoutRow)
+"""Every payout by (claim, case): one final decision, one payout."""
+HOLDS = Table("money/hold", Number)
+"""Covers and providers whose payouts wait: key -> height of the end of day at which the hold ends."""
+
+
+# ---- Rules --------------------------------------------------------------
+def open_payout(day: Day, row: PayoutRow) -> None:
+    """Note what a final decision owes; it is due in the next block."""
+    assert PAYOUT_HISTORY.find(day.draft, row.claim, row.case or "") is None, "a part of a claim is decided once"
+    PAYOUT_HISTORY.put(day.draft, row, row.claim, row.case or "")
+    if row.owed_cents:
+        PAYOUTS.put(day.draft, row, row.rank, row.height, row.claim, row.case or "")
+
+
+def owed_total(draft: Draft) -> int:
+    """Return everything accepted and unpaid."""
+    return sum(row.owed_cents for row in PAYOUTS.scan(draft))
+
+
+def end_day(day: Day) -> None:
+    """Pay what is due, in order (rules §11). Without any rate payouts wait."""
+    rate = rates.rate_now(day)
+    queue = [row for row in PAYOUTS.scan(day.draft) if row.height < day.height and not _is_held(day, row)]
+    if rate is None or not queue:
+        return
+    reserve = accounts.balance_of(day.draft, "reserve")
+    cap = reserve * day.params.claim_reserve_bp // 10_000
+    total = sum(row.owed_cents for row in queue)
+    available = accounts.balance_of(day.draft, "claims") + min(reserve, cap * len(queue))
+    at_ratio = calendar.is_boundary(day.height) and available < total
+    for row in queue:
+        limit = accounts.balance_of(day.draft, "claims") + min(cap, accounts.balance_of(day.draft, "reserve"))
+        wanted = row.owed_cents * available // total if at_ratio else row.owed_cents
+        pay(day, row, min(wanted, limit), rate)
+
+
+def _is_held(day: Day, row: PayoutRow) -> bool:
+    """True while a hold is on the cover or the provider of a payout."""
+    return HOLDS.find(day.draft, row.cover) is not None or HOLDS.find(day.draft, row.provider) is not None
+
+
+def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int) -> None:
+    """Pay part or all of a payout; the rest stays owed in its place."""
+    left = row.owed_cents - amount_cents
+    if amount_cents:
+        accounts.pay_out(day, amount_cents)
+        amount_sat = amount_cents * SAT_PER_BITCOIN // rate
+        treasury.open_payment(day, row.claim, row.case, row.payee, amount_cents, amount_sat, row.commitment)
+        day.emit(
+            "payout_due", claim=row.claim, case=row.case, payee=row.payee, amount_cents=amount_cents, amount_sat=amount_sat
+        )  # fmt: skip
+    key = (row.rank, row.height, row.claim, row.case or "")
+    if left:
+        PAYOUTS.put(day.draft, msgspec.structs.replace(row, owed_cents=left), *key)
+        day.emit("payout_short", claim=row.claim, case=row.case, paid_cents=amount_cents, owed_cents=left)
+    else:
+        PAYOUTS.delete(day.draft, *key)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each payout that owes more than its decision gave, or nothing at all."""
+    for row in PAYOUTS.scan(draft):
+        if not 0 < row.owed_cents <= row.benefit_cents:
+            yield f"payout for claim {row.claim.hex()} owes {row.owed_cents} of {row.benefit_cents}"
+        if PAYOUT_HISTORY.find(draft, row.claim, row.case or "") is None:
+            yield f"payout for claim {row.claim.hex()} follows no decision"

@@ -1,0 +1,276 @@
+"""Play a scenario file through the real rules, without network, clock or keys: names are keys, attestations are implied.
+
+`play` yields every event as it happens, then `end`. An action at height a closes every block below a and becomes a record
+of block a; what the rules refuse is an event. Two runs of one file give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from governance import views
+from governance.benefits import claims, contracts
+from governance.benefits.settlement import CLAIMS
+from governance.day import Day
+from governance.events import Event, event_json, render_text
+from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, genesis_rows
+from governance.kinds import encode_body
+from governance.membership import delegation, members
+from governance.money import premiums, rates
+from governance.simulation.scenario import Action, ScenarioError
+from governance.tables import Draft
+from governance.transition import Act, BlockContext, OpenBlock
+from governance.voting import ballots
+from ledger.codec import Shape
+from ledger.errors import MutuaError, RuleBroken
+from ledger.state import StateTree
+from ledger.store import MemoryStore
+
+SEED_DOMAIN = b"mutua-rehearse-v1"
+VALID_UNTIL = 2**62
+RECEIPT = b"opened"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoRule:
+    """A standing yes on a member's own node. None: every code, any charge, every provider."""
+
+    by: bytes
+    rule_id: str
+    codes: tuple[str, ...] | None
+    ceiling_cents: int | None
+    providers: tuple[str, ...] | None
+
+
+def randomness_of(seed: int, height: int) -> bytes:
+    """Return R_h of a rehearsal."""
+    return sha256(SEED_DOMAIN + seed.to_bytes(8, "big") + height.to_bytes(8, "big")).digest()
+
+
+def spec_of(action: Action) -> GenesisSpec:
+    """Return the genesis of a scenario's first line."""
+    fields = action.fields
+    return GenesisSpec(
+        phase=fields["phase"], currency=fields["currency"], exponent=fields["exponent"], is_rehearsal=True, is_auto_pay=fields["auto_pay"],
+        claims_cents=fields["accounts"].get("claims", 0), reserve_cents=fields["accounts"].get("reserve", 0),
+        rate=fields["rate"] or None, params=fields["params"],
+        plans=tuple(PlanSpec(**{**plan, "codes": plan["codes"] or ()}) for plan in fields["plans"]),
+        members=tuple(
+            MemberSpec(
+                key=item["name"].encode(), cover=item["name"].encode(), plan=item["plan"], household=(item["household"] or "").encode(),
+                contract_terms=item["contract_terms"], terms_ago=item["terms_ago"], record=item["record"],
+            )
+            for item in fields["members"]
+        ),
+        providers=tuple((name.encode(), name) for name in fields["providers"]),
+        codes=tuple(CodeSpec(item["code"], item["standard"], item["allowed_cents"], item["frequency"], item["system"]) for item in fields["codes"]),
+    )  # fmt: skip
+
+
+def play(actions: list[Action]) -> Iterator[dict[str, Any]]:
+    """Yield every event of a scenario, ready for JSON; ScenarioError when its genesis breaks the rules."""
+    try:
+        player = Player(actions[0])
+    except MutuaError as error:
+        raise ScenarioError("scenario", f"line {actions[0].line}, field genesis: {error.what}", "correct the line; nothing was played") from None
+    count = 0
+    for action in actions[1:]:
+        for event in player.act(action):
+            count += 1
+            yield event_json(event, render_text)
+    for event in player.close_open():
+        count += 1
+        yield event_json(event, render_text)
+    yield {"event": "end", "height": player.closed, "state_root": player.state_root().hex(), "events": count}
+
+
+def line_of(event: dict[str, Any]) -> str:
+    """Return an event as one line of output, without the line's end."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+class Player:
+    """The state of a rehearsal: closed blocks, at most one open block, the members' auto-accept rules."""
+
+    def __init__(self, genesis: Action) -> None:
+        self.seed: int = genesis.fields["seed"]
+        self.state = MemoryStore(genesis_rows(spec_of(genesis)))
+        self.closed = 0
+        self.block: OpenBlock | None = None
+        self.numbers: dict[bytes, int] = {}
+        self.rules: dict[tuple[bytes, str], AutoRule] = {}
+
+    def state_root(self) -> bytes:
+        """Return the root over all rows after the last closed block."""
+        return StateTree(self.state.scan(b"")).root()
+
+    def act(self, action: Action) -> Iterator[Event]:
+        """Do one action and yield what happens, the blocks it closes first."""
+        if action.do == "show":
+            yield self._show(action)
+            return
+        if action.do == "advance":
+            yield from self._close_to(max(action.at - 1, action.fields["to"]))
+            return
+        if action.at <= self.closed:
+            yield self._refused(action, RuleBroken("block_closed", f"block {action.at} is closed", f"act at {self.closed + 1} or later"))
+            return
+        yield from self._close_to(action.at - 1)
+        block = self._open(action.at)
+        before = len(block.day.events)
+        try:
+            self._take(block, action)
+        except MutuaError as error:
+            block.day.events.append(self._refused(action, error))
+        # what happened is yielded when the block closes: one order, that of the block
+        assert len(block.day.events) >= before
+
+    def close_open(self) -> Iterator[Event]:
+        """Close the open block, if there is one."""
+        if self.block is not None:
+            yield from self._close_to(self.closed + 1)
+
+    def _open(self, height: int) -> OpenBlock:
+        """Return the open block at `height`, started with the ballots of auto-accept."""
+        if self.block is None:
+            self.block = OpenBlock(self.state, BlockContext(height, randomness_of(self.seed, height)))
+            self._cast_auto(self.block)
+        return self.block
+
+    def _close_to(self, height: int) -> Iterator[Event]:
+        """Close every block up to and including `height`."""
+        while self.closed < height:
+            outcome = self._open(self.closed + 1).close()
+            self.block = None
+            self.state.write(outcome.delta)
+            self.closed += 1
+            yield from outcome.events
+
+    def _refused(self, action: Action, error: MutuaError) -> Event:
+        by = action.fields.get("by")
+        if by is None and action.do == "apply":
+            by = action.fields["name"]
+        fields = {"do": action.do, "by": by, "code": error.code, "what": error.what, "mend": error.mend}
+        return Event("refused", action.at, fields)
+
+    def _show(self, action: Action) -> Event:
+        """Return the state of what was asked, as of the last closed block."""
+        if action.at > self.closed:
+            return self._refused(action, RuleBroken("block_open", f"block {action.at} is not closed", "advance first"))
+        day = Day(Draft(self.state), self.closed, b"")
+        try:
+            shown = views.shown(day, action.fields["what"], action.fields["name"])
+        except MutuaError as error:
+            return self._refused(action, error)
+        return Event("shown", action.at, {"what": action.fields["what"], "name": action.fields["name"], **shown})
+
+    def _record(self, block: OpenBlock, kind: str, author: bytes, body: Shape, record_id: bytes = b"") -> None:
+        """Put a record into the block."""
+        number = self.numbers.get(author, 0) + 1
+        block.take(Act(kind, author, author, record_id, number, VALID_UNTIL, encode_body(body), ()))
+        self.numbers[author] = number
+
+    def _cast_auto(self, block: OpenBlock) -> None:
+        """Cast the ballots of auto-accept rules on the cases of the block before."""
+        if not self.rules:
+            return
+        draft = block.day.draft
+        for key in list(ballots.OPEN_CASES.scan(draft, block.day.height - 1)):
+            case = ballots.CASES.get(draft, key.claim, key.code)
+            provider = CLAIMS.get(draft, key.claim).provider.decode()
+            for by, rule_id in sorted(self.rules):
+                rule = self.rules[by, rule_id]
+                fits = (
+                    (rule.codes is None or case.code in rule.codes)
+                    and (rule.ceiling_cents is None or case.charges_cents <= rule.ceiling_cents)
+                    and (rule.providers is None or provider in rule.providers)
+                )
+                if fits:
+                    try:
+                        body = ballots.AutoBallotBody(key.claim, key.code, sha256(rule_id.encode()).digest())
+                        self._record(block, "case.auto_ballot", by, body)
+                    except RuleBroken:
+                        continue  # not eligible, or another rule of this member cast it: the program stays silent
+
+    # ---- One method an action -------------------------------------------
+    def _take(self, block: OpenBlock, action: Action) -> None:
+        fields = action.fields
+        by = (fields.get("by") or "").encode()
+        match action.do:
+            case "claim":
+                self._record(block, "claim.file", by, _claim_body(by, fields), fields["id"].encode())
+            case "ballot":
+                self._record(block, "case.ballot", by, self._ballot_body(block, fields))
+            case "withdraw":
+                self._record(block, "claim.withdraw", by, claims.WithdrawBody(fields["claim"].encode()))
+            case "evidence":
+                self._record(block, "claim.evidence", by, claims.EvidenceBody(fields["claim"].encode(), ()))
+            case "auto_accept":
+                self._auto_accept(block, by, fields)
+            case "delegate":
+                self._record(block, "vote.delegate", by, delegation.DelegateBody(fields["to"].encode(), fields["topic"]))
+            case "undelegate":
+                self._record(block, "vote.undelegate", by, delegation.UndelegateBody(fields["topic"]))
+            case "pay_premium":
+                self._record(block, "premium.paid", by, premiums.PremiumBody(by, b""))
+            case "change_plan":
+                self._record(block, "plan.change", by, contracts.PlanChangeBody(fields["plan"], fields["contract_terms"]))
+            case "leave":
+                self._record(block, "member.leave", by, contracts.LeaveBody())
+            case "quote":
+                self._record(block, "rate.quote", by, rates.QuoteBody(fields["rate"]))
+            case _:
+                raise RuleBroken("not_played", f"{action.do} is not played by this version", "leave the line out")
+
+    def _auto_accept(self, block: OpenBlock, by: bytes, fields: dict[str, Any]) -> None:
+        """Keep, replace or revoke a rule of a member's own node."""
+        members.check_member(block.day.draft, by)
+        key = by, fields["id"]
+        if fields["off"]:
+            if self.rules.pop(key, None) is None:
+                raise RuleBroken("rule_unknown", f"there is no rule {fields['id']}", "nothing to do")
+            return
+        self.rules[key] = AutoRule(by, fields["id"], fields["codes"], fields["ceiling_cents"], fields["providers"])
+
+    def _ballot_body(self, block: OpenBlock, fields: dict[str, Any]) -> ballots.BallotBody:
+        """Return the ballot; a claim with one case needs no code."""
+        claim_id = fields["claim"].encode()
+        claim = CLAIMS.find(block.day.draft, claim_id)
+        return ballots.BallotBody(
+            claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["choice"], fields["award_cents"], fields["reason"] or "",
+            1 if claim is None else claim.evidence_version, RECEIPT if fields["opened"] else b"",
+        )  # fmt: skip
+
+
+def _code_of(draft: Draft, claim_id: bytes, code: str | None) -> str:
+    """Return the code of a case; RuleBroken when it is not given and the claim has not exactly one case."""
+    if code is not None:
+        return code
+    found = [case.code for case in ballots.CASES.scan(draft, claim_id)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise RuleBroken("case_unknown", "there is no such case", "name a claim with non-standard lines")
+    raise RuleBroken("code_needed", f"the claim has {len(found)} cases", "name the code")
+
+
+def _claim_body(by: bytes, fields: dict[str, Any]) -> claims.ClaimBody:
+    """Return the body of a claim; what a scenario does not say is empty."""
+    lines = tuple(
+        claims.ClaimLine(line["system"], line["code"], (), line["units"], line["charge_cents"], line["day"], line["day"]) for line in fields["lines"]
+    )
+    return claims.ClaimBody(
+        "", by, "member", fields["payee"], fields["provider"].encode(), (fields["event"] or "").encode(), "claim",
+        (fields["supersedes"] or "").encode(), fields["other_payer_cents"], b"", (), b"", lines,
+    )  # fmt: skip
+
+
+def play_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Parse and play a file's lines."""
+    from governance.simulation.scenario import parse
+
+    return play(parse(lines))

@@ -1,0 +1,258 @@
+"""Scenario files: JSON lines read into checked actions. A file with one error plays nothing and says line, field and shape."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from governance.day import PHASES
+from governance.params import PARAMETERS
+from ledger.codec import INT_MAX
+from ledger.errors import MutuaError
+
+LINES_MAX = 5_000_000
+"""A bound on the file; longer stories are split."""
+ABSENT = object()
+
+
+class ScenarioError(MutuaError):
+    """A file that does not parse: nothing of it is played."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field's shape: its kind, whether it may be null, its default (ABSENT: required)."""
+
+    kind: str
+    default: Any = ABSENT
+    is_nullable: bool = False
+    choices: tuple[str, ...] = ()
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One line: what is done at which height, with every field filled in."""
+
+    line: int
+    at: int
+    do: str
+    fields: dict[str, Any]
+
+
+def _text(default: Any = ABSENT, *, null: bool = False, choices: tuple[str, ...] = ()) -> Field:
+    return Field("text", default, null, choices)
+
+
+def _int(default: Any = ABSENT, *, null: bool = False) -> Field:
+    return Field("integer", default, null)
+
+
+def _flag(default: bool) -> Field:
+    return Field("flag", default)
+
+
+CODE_FIELDS = {
+    "code": _text(), "standard": _flag(False), "allowed_cents": _int(None, null=True), "frequency": _int(None, null=True),
+    "system": _text(""),
+}  # fmt: skip
+PLAN_FIELDS = {
+    "name": _text(), "premium_cents": _int(0), "deductible_cents": _int(0), "copay_cents": _int(0), "coinsurance_bp": _int(0),
+    "oop_max_cents": _int(None, null=True), "claim_ceiling_cents": _int(None, null=True), "year_ceiling_cents": _int(None, null=True),
+    "waiting_terms": _int(0), "prior_cents": _int(None, null=True), "codes": Field("texts", (), is_nullable=True),
+}  # fmt: skip
+MEMBER_FIELDS = {
+    "name": _text(), "plan": _text(), "household": _text(None, null=True), "contract_terms": _int(1), "terms_ago": _int(0),
+    "record": Field("record", (0, 0)),
+}  # fmt: skip
+LINE_FIELDS = {"code": _text(), "units": _int(1), "charge_cents": _int(), "day": _int(), "system": _text("")}
+GENESIS_FIELDS = {
+    "do": _text(), "at": _int(0), "phase": _text("live", choices=PHASES), "currency": _text("USD"), "exponent": _int(2),
+    "params": Field("params", {}), "seed": _int(0), "accounts": Field("accounts", {}), "rate": _int(None, null=True),
+    "auto_pay": _flag(False), "plans": Field("objects", (), shape="plan"), "members": Field("objects", (), shape="member"),
+    "providers": Field("texts", ()), "codes": Field("objects", (), shape="code"),
+}  # fmt: skip
+OBJECTS = {"plan": PLAN_FIELDS, "member": MEMBER_FIELDS, "code": CODE_FIELDS, "line": LINE_FIELDS}
+PROPOSALS: dict[str, dict[str, Field]] = {
+    "demote": {"code": _text(), "system": _text("")},
+    "param": {"name": _text(), "value": _int()},
+    "list": CODE_FIELDS,
+    "plan": PLAN_FIELDS,
+    "phase": {"to": _text(choices=PHASES)},
+    "expel": {"member": _text()},
+}
+ACTIONS: dict[str, dict[str, Field]] = {
+    "claim": {
+        "id": _text(), "by": _text(), "provider": _text(), "lines": Field("objects", shape="line"),
+        "payee": _text("member", choices=("member", "provider")), "other_payer_cents": _int(0), "event": _text(None, null=True),
+        "supersedes": _text(None, null=True),
+    },
+    "ballot": {
+        "by": _text(), "claim": _text(), "code": _text(None, null=True), "choice": _text(choices=("accept", "deny", "abstain")),
+        "award_cents": _int(None, null=True), "opened": _flag(False), "reason": _text("", null=True),
+    },
+    "withdraw": {"by": _text(), "claim": _text()},
+    "evidence": {"by": _text(), "claim": _text()},
+    "auto_accept": {
+        "by": _text(), "id": _text(), "off": _flag(False), "codes": Field("texts", None, is_nullable=True),
+        "ceiling_cents": _int(None, null=True), "providers": Field("texts", None, is_nullable=True),
+    },
+    "delegate": {"by": _text(), "to": _text(), "topic": _text("*")},
+    "undelegate": {"by": _text(), "topic": _text("*")},
+    "pay_premium": {"by": _text()},
+    "change_plan": {"by": _text(), "plan": _text(), "contract_terms": _int(1)},
+    "leave": {"by": _text()},
+    "apply": {"name": _text(), "plan": _text(), "contract_terms": _int(1), "household": _text(None, null=True)},
+    "vouch": {"by": _text(), "name": _text()},
+    "object": {"by": _text(), "name": _text(), "reason": _text("", null=True)},
+    "propose": {"by": _text(), "id": _text(), "what": _text(choices=tuple(PROPOSALS))},
+    "sponsor": {"by": _text(), "proposal": _text()},
+    "cast": {"by": _text(), "proposal": _text(), "choice": _text(choices=("yes", "no", "abstain"))},
+    "report": {"by": _text(), "member": _text(), "claim": _text(None, null=True)},
+    "finding": {"claim": _text(), "outcome": _text(choices=("fraud", "clear")), "by": _text(None, null=True)},
+    "appeal": {"by": _text(), "claim": _text(), "code": _text(None, null=True), "ground": _text(choices=("evidence", "rule"))},
+    "quote": {"by": _text(), "rate": _int()},
+    "advance": {"to": _int()},
+    "show": {"what": _text(choices=("member", "claim", "code", "plan", "accounts", "params")), "name": _text(None, null=True)},
+}  # fmt: skip
+
+
+def parse(lines: Iterable[str]) -> list[Action]:
+    """Return the actions of a file, the genesis first; ScenarioError at the first line that is not as the page says."""
+    actions: list[Action] = []
+    at = 0
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        if number > LINES_MAX:
+            raise _error(number, "the file", f"at most {LINES_MAX} lines", "more")
+        action = _parse_line(number, text, is_first=not actions)
+        if action.at < at:
+            raise _error(number, "at", f"an integer of {at} or more (lines are sorted)", action.at)
+        at = action.at
+        actions.append(action)
+    if not actions:
+        raise _error(1, "do", '"genesis"', "an empty file")
+    return actions
+
+
+def _error(line: int, field: str, expected: str, found: Any) -> ScenarioError:
+    shown = found if isinstance(found, str) and found in ("more", "an empty file", "nothing") else json.dumps(found, ensure_ascii=False, default=str)
+    return ScenarioError("scenario", f"line {line}, field {field}: expected {expected}, found {shown[:80]}", "correct the line; nothing was played")
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a number of JSON")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a field stands twice")
+    return found
+
+
+def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
+    """Return one checked action."""
+    try:
+        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError("scenario", f"line {number}, the line: expected one JSON object, {error}", "correct the line; nothing was played") from None
+    if not isinstance(found, dict):
+        raise _error(number, "the line", "one JSON object", found)
+    fields: dict[str, Any] = found
+    do = fields.get("do")
+    if is_first or do == "genesis":
+        if not is_first or do != "genesis":
+            raise _error(number, "do", '"genesis" on the first line and only there', do)
+        checked = _check_object(number, "", fields, GENESIS_FIELDS)
+        if checked["at"] != 0:
+            raise _error(number, "at", "0", checked["at"])
+        return Action(number, 0, "genesis", checked)
+    if not isinstance(do, str) or do not in ACTIONS:
+        raise _error(number, "do", "one of " + ", ".join(ACTIONS), do)
+    shape = {"at": _int(), "do": _text(), **ACTIONS[do]}
+    if do == "propose":
+        shape |= PROPOSALS.get(str(fields.get("what")), {})
+    if do == "show" and fields.get("what") in ("member", "claim", "code", "plan"):
+        shape["name"] = _text()
+    checked = _check_object(number, "", fields, shape)
+    at = checked.pop("at")
+    checked.pop("do")
+    return Action(number, at, do, checked)
+
+
+def _check_object(line: int, path: str, found: Any, shape: dict[str, Field]) -> dict[str, Any]:
+    """Return an object with defaults filled in, every field of its shape and no other."""
+    if not isinstance(found, dict):
+        raise _error(line, path.rstrip(".") or "the line", "an object", found)
+    given: dict[str, Any] = found
+    for name in given:
+        if name not in shape:
+            raise _error(line, path + name, "one of " + ", ".join(shape), name)
+    checked: dict[str, Any] = {}
+    for name, field in shape.items():
+        if name not in given:
+            if field.default is ABSENT:
+                raise _error(line, path + name, _expected(field), "nothing")
+            checked[name] = field.default
+        else:
+            checked[name] = _check_field(line, path + name, given[name], field)
+    return checked
+
+
+def _expected(field: Field) -> str:
+    """Return a field's shape in words."""
+    words = {
+        "text": "text", "integer": "an integer of 0 or more", "flag": "true or false", "texts": "a list of texts",
+        "record": "[denied, voted] with denied <= voted", "params": "an object of parameter names and integers",
+        "accounts": '{"claims": cents, "reserve": cents}', "objects": f"a list of {field.shape} objects",
+    }[field.kind]  # fmt: skip
+    if field.choices:
+        words = "one of " + ", ".join(field.choices)
+    return words + (" or null" if field.is_nullable else "")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= INT_MAX
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(value.encode() or True) and len(value) <= 4096 and unicodedata.normalize("NFC", value) == value
+    except UnicodeError:
+        return False
+
+
+def _check_field(line: int, path: str, value: Any, field: Field) -> Any:
+    """Return a field's checked value."""
+    if value is None and field.is_nullable:
+        return field.default if field.default is not ABSENT else None
+    kind = field.kind
+    is_fine = (
+        (kind == "text" and _is_text(value) and (not field.choices or value in field.choices))
+        or (kind == "integer" and _is_integer(value))
+        or (kind == "flag" and isinstance(value, bool))
+        or (kind == "texts" and isinstance(value, list) and all(_is_text(item) for item in value))
+        or (kind == "record" and isinstance(value, list) and len(value) == 2 and all(map(_is_integer, value)) and value[0] <= value[1])
+        or (kind in ("params", "accounts") and isinstance(value, dict) and all(_is_integer(item) for item in value.values()))
+        or (kind == "objects" and isinstance(value, list))
+    )
+    if not is_fine:
+        raise _error(line, path, _expected(field), value)
+    if kind == "params":
+        for name in value:
+            if name not in PARAMETERS:
+                raise _error(line, f"{path}.{name}", "the name of a parameter of the rules", name)
+    if kind == "accounts":
+        for name in value:
+            if name not in ("claims", "reserve"):
+                raise _error(line, f"{path}.{name}", "claims or reserve", name)
+    if kind == "objects":
+        if field.shape == "line" and not value:
+            raise _error(line, path, "at least one line", value)
+        return tuple(_check_object(line, f"{path}[{index}].", item, OBJECTS[field.shape]) for index, item in enumerate(value))
+    return tuple(value) if kind in ("texts", "record") else value

@@ -1,0 +1,114 @@
+"""Audits: random draws, suspicious patterns, reports; holds on payment; findings (rules §9)."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from governance.benefits import contracts
+from governance.benefits.settlement import ClaimRow
+from governance.day import Day, ceil_div
+from governance.tables import Mark, Number, Table
+from ledger.codec import Shape
+
+# ---- State --------------------------------------------------------------
+WINDOW_TERMS = 12
+PAIRS_MIN = 100
+ODDS_FACTOR = 10
+ODDS_BASE = 10_000
+
+TERM_CLAIMS = Table("voting/term_claims", Number)
+"""(cover, term) -> claims."""
+
+
+class PairRow(Shape):
+    """Claims of a provider-cover pair in one term."""
+
+    provider: bytes
+    cover: bytes
+    claims: int
+
+
+PAIR_TERMS = Table("voting/pair_claims", PairRow)
+"""By (term, provider, cover)."""
+PAIR_SUMS = Table("voting/pair_sum", Number)
+"""(provider, cover) -> claims in the last 12 terms."""
+PAIR_COUNTS = Table("voting/pair_count", Number)
+"""number of claims -> pairs that have so many in the last 12 terms."""
+DRAWN = Table("voting/audit", Mark)
+
+
+# ---- Rules --------------------------------------------------------------
+def after_claim(day: Day, claim: ClaimRow) -> None:
+    """Count the claim, then draw it for audit or not: the draw stands right after the claim's record."""
+    in_term = TERM_CLAIMS.find(day.draft, claim.cover, day.term) or Number(0)
+    TERM_CLAIMS.put(day.draft, Number(in_term.value + 1), claim.cover, day.term)
+    set_now = day.params
+    trigger = None
+    if in_term.value + 1 >= set_now.audit_claims:
+        trigger = "claims"
+    else:
+        contract = contracts.CONTRACTS.find(day.draft, claim.member)
+        if contract is not None and contract.owed:
+            trigger = "arrears"
+    is_pair = _count_pair(day, claim)
+    if trigger is None and is_pair:
+        trigger = "pair"
+    odds = min(ODDS_BASE, set_now.audit_random_bp * (ODDS_FACTOR if trigger else 1))
+    number = int.from_bytes(sha256(day.randomness + b"audit" + claim.claim).digest(), "big") % ODDS_BASE
+    if number < odds:
+        DRAWN.put(day.draft, Mark(), claim.claim)
+        day.emit("audit_drawn", member=claim.cover, claim=claim.claim, trigger=trigger or "random")
+
+
+def _count_pair(day: Day, claim: ClaimRow) -> bool:
+    """Count the claim of a provider-cover pair; True when its number is over the 99th percentile of 100 pairs or more."""
+    before = PAIR_SUMS.find(day.draft, claim.provider, claim.cover)
+    _move_pair(day, 0 if before is None else before.value, (0 if before is None else before.value) + 1)
+    total = 1 if before is None else before.value + 1
+    PAIR_SUMS.put(day.draft, Number(total), claim.provider, claim.cover)
+    in_term = PAIR_TERMS.find(day.draft, day.term, claim.provider, claim.cover)
+    claims = 1 if in_term is None else in_term.claims + 1
+    PAIR_TERMS.put(day.draft, PairRow(claim.provider, claim.cover, claims), day.term, claim.provider, claim.cover)
+    return _is_over_percentile(day, total)
+
+
+def end_term(day: Day) -> None:
+    """Let the claims of the term that leaves the window leave the pairs' numbers: in term t they count t-11 .. t."""
+    leaving = day.term - WINDOW_TERMS + 1
+    for row in list(PAIR_TERMS.scan(day.draft, leaving)):
+        before = PAIR_SUMS.get(day.draft, row.provider, row.cover).value
+        _move_pair(day, before, before - row.claims)
+        if before > row.claims:
+            PAIR_SUMS.put(day.draft, Number(before - row.claims), row.provider, row.cover)
+        else:
+            PAIR_SUMS.delete(day.draft, row.provider, row.cover)
+        PAIR_TERMS.delete(day.draft, leaving, row.provider, row.cover)
+
+
+def _move_pair(day: Day, before: int, after: int) -> None:
+    """Keep the histogram of pairs by number of claims."""
+    for value, change in ((before, -1), (after, 1)):
+        if value > 0:
+            row = PAIR_COUNTS.find(day.draft, value) or Number(0)
+            PAIR_COUNTS.put(day.draft, Number(row.value + change), value)
+
+
+def _is_over_percentile(day: Day, total: int) -> bool:
+    """True iff `total` is above the value of rank ceil(n·audit_pair_bp / 10 000), with 100 pairs or more."""
+    counts = [(value, row) for value, row in _histogram(day) if row > 0]
+    pairs = sum(count for _, count in counts)
+    if pairs < PAIRS_MIN:
+        return False
+    rank = ceil_div(pairs * day.params.audit_pair_bp, ODDS_BASE)
+    seen = 0
+    for value, count in counts:
+        seen += count
+        if seen >= rank:
+            return total > value
+    return False
+
+
+def _histogram(day: Day) -> list[tuple[int, int]]:
+    """Return (number of claims, pairs), ascending."""
+    rows = day.draft.walk(PAIR_COUNTS.prefix, PAIR_COUNTS.prefix, PAIR_COUNTS.decoder)
+    return [(int.from_bytes(key[len(PAIR_COUNTS.prefix) :][:8], "big") - (1 << 63), row.value) for key, row in rows]

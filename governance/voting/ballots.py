@@ -1,0 +1,264 @@
+"""Ballots on cases: accept, deny or abstain, an award, a receipt of the evidence opened; how they change; how they are counted.
+
+The tally reads live ballots alone, so the order of ballots inside a block does not matter. A delegate's ballot counts for
+delegators without an own one, one level deep. Ballots by auto-accept or delegation never count as opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from governance import params
+from governance.acts import Act
+from governance.benefits.settlement import CLAIMS
+from governance.day import Day
+from governance.membership import delegation, members
+from governance.tables import Draft, Table
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+# ---- Records ------------------------------------------------------------
+CHOICES = ("accept", "deny", "abstain")
+REASON_SIZE_MAX = 280
+
+
+class BallotBody(Shape):
+    """A vote on a case. `opened`: hash of the document opened (the receipt), empty if none; `award_cents` None: the charges."""
+
+    claim: bytes
+    code: str
+    choice: str
+    award_cents: int | None
+    reason: str
+    evidence_version: int
+    opened: bytes
+
+
+class AutoBallotBody(Shape):
+    """A yes cast by the author's own node in s+1 under a standing rule, named by the rule's hash."""
+
+    claim: bytes
+    code: str
+    rule_hash: bytes
+
+
+class OpenedBody(Shape):
+    """A receipt: the author's node opened a document of a claim's evidence."""
+
+    claim: bytes
+    evidence_hash: bytes
+
+
+# ---- State --------------------------------------------------------------
+class CaseRow(Shape):
+    """A case and everything fixed as of its block s."""
+
+    claim: bytes
+    code: str
+    system: str
+    s: int
+    is_second: bool
+    lines: tuple[int, ...]
+    charges_cents: int
+    excluded: tuple[bytes, ...]
+    eligible: int
+    bar_bp: int
+    seniority_bp: int
+    params_version: int
+    streak: int
+    panel: tuple[bytes, ...]
+    status: str
+    """open | accepted | denied | lapsed | withdrawn"""
+    how: str
+    yes: int
+    no: int
+    opened: int
+    award_cents: int
+    benefit_cents: int
+    closed_height: int
+
+
+class CaseKey(Shape):
+    """Names a case."""
+
+    claim: bytes
+    code: str
+
+
+class BallotRow(Shape):
+    """A voter's live ballot. `changed_version`: evidence version in which it was last changed (0: never)."""
+
+    voter: bytes
+    choice: str
+    award_cents: int | None
+    reason: str
+    version: int
+    height: int
+    changed_version: int
+    rule_hash: bytes
+    """Hash of the auto-accept rule that cast it; empty: cast by hand."""
+
+
+class OpeningRow(Shape):
+    """A receipt of a voter for a claim; it counts once a ballot came with or after it."""
+
+    height: int
+    is_effective: bool
+    evidence_hash: bytes
+
+
+CASES = Table("voting/case", CaseRow)
+OPEN_CASES = Table("voting/open_case", CaseKey)
+BALLOTS = Table("voting/ballot", BallotRow)
+OPENINGS = Table("voting/opening", OpeningRow)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Live yes and no with delegations, receipts among the own ones, awards of the accepting, and who they count for."""
+
+    yes: int = 0
+    no: int = 0
+    abstain: int = 0
+    opened: int = 0
+    awards: list[int | None] = field(default_factory=list[int | None])
+    voters: list[tuple[bytes, bool, bool]] = field(default_factory=list[tuple[bytes, bool, bool]])
+    """(voter, said no, by auto-accept)"""
+
+
+# ---- Rules --------------------------------------------------------------
+def is_eligible(draft: Draft, case: CaseRow, key: bytes) -> bool:
+    """True iff a member is in E: may vote as of s, and is not claimant, household, provider or voucher."""
+    row = members.find_member(draft, key)
+    return row is not None and members.was_voter(row, case.s) and key not in case.excluded
+
+
+def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow:
+    """Return a case the author may vote on in this block; RuleBroken otherwise."""
+    case = CASES.find(day.draft, claim, code)
+    if case is None:
+        raise RuleBroken("case_unknown", "there is no such case", "name a claim and one of its non-standard codes")
+    vote_blocks = params.params_at(day.draft, case.params_version).vote_blocks
+    if case.status != "open":
+        raise RuleBroken("vote_closed", f"the case was {case.status} in block {case.closed_height}", "nothing to do")
+    if not case.s < day.height <= case.s + vote_blocks:
+        raise RuleBroken("vote_not_open", f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}", "wait for the next block")
+    if not is_eligible(day.draft, case, author):
+        raise RuleBroken("not_eligible", "the author may not vote on this case", "claimant, household, provider and vouchers never do")
+    if not members.is_voter(members.MEMBERS.get(day.draft, author)):
+        raise RuleBroken("may_not_vote", "the author may not vote now", "pay what is owed, if cover is suspended")
+    return case
+
+
+def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
+    """Raise RuleBroken unless the author has no ballot yet or may change it (rules §6)."""
+    live = BALLOTS.find(day.draft, case.claim, case.code, author)
+    if live is None:
+        return
+    set_of_s = params.params_at(day.draft, case.params_version)
+    if day.height > case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks and live.version >= version:
+        raise RuleBroken("ballot_frozen", "in the last blocks a ballot changes only under newer evidence", "the ballot stands")
+    if not live.rule_hash and live.changed_version == version:
+        raise RuleBroken("ballot_changed", f"the ballot was changed once under evidence version {version}", "wait for newer evidence")
+
+
+def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+    """Raise RuleBroken unless this ballot may be cast now."""
+    case = check_open_case(day, author, body.claim, body.code)
+    claim = CLAIMS.get(day.draft, body.claim)
+    if body.choice not in CHOICES:
+        raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "accept, deny or abstain")
+    if len(body.reason) > REASON_SIZE_MAX:
+        raise RuleBroken("reason_long", f"the reason has more than {REASON_SIZE_MAX} characters", "shorten it")
+    if body.award_cents is not None and body.award_cents > case.charges_cents:
+        raise RuleBroken("award_high", f"an award of {body.award_cents} is above the charges of {case.charges_cents}", "award at most the charges")
+    if body.evidence_version != claim.evidence_version:
+        raise RuleBroken("evidence_version", f"the evidence is at version {claim.evidence_version}", "look at it and cast again")
+    if body.opened:
+        check_receipt(day, body.claim, body.opened)
+    check_change(day, case, author, body.evidence_version)
+
+
+def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+    """Cast or change a ballot; a receipt given with it, or before, counts from now on."""
+    live = BALLOTS.find(day.draft, body.claim, body.code, author)
+    changed = 0 if live is None or live.rule_hash else body.evidence_version
+    award = body.award_cents if body.choice == "accept" else None
+    row = BallotRow(author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
+    BALLOTS.put(day.draft, row, body.claim, body.code, author)
+    opening = OPENINGS.find(day.draft, body.claim, author)
+    if body.opened and opening is None:
+        OPENINGS.put(day.draft, OpeningRow(day.height, True, body.opened), body.claim, author)
+    elif opening is not None and not opening.is_effective:
+        OPENINGS.put(day.draft, OpeningRow(opening.height, True, opening.evidence_hash), body.claim, author)
+
+
+def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
+    """Raise RuleBroken unless the author's node may cast this yes in s+1 and the author has no ballot yet."""
+    case = check_open_case(day, author, body.claim, body.code)
+    if day.height != case.s + 1:
+        raise RuleBroken("auto_late", f"auto-accept casts in block {case.s + 1} only", "cast a ballot by hand")
+    if not 1 <= len(body.rule_hash) <= 64:
+        raise RuleBroken("rule_hash", "an auto-accept ballot names the hash of its rule", "name it")
+    if BALLOTS.find(day.draft, body.claim, body.code, author) is not None:
+        raise RuleBroken("ballot_there", "the author has a ballot on this case", "nothing to do")
+
+
+def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
+    """Cast a standing yes."""
+    version = CLAIMS.get(day.draft, body.claim).evidence_version
+    row = BallotRow(author, "accept", None, "", version, day.height, 0, body.rule_hash)
+    BALLOTS.put(day.draft, row, body.claim, body.code, author)
+
+
+def check_receipt(day: Day, claim_id: bytes, evidence_hash: bytes) -> None:
+    """Raise RuleBroken unless the hash names a document of the claim (any hash, where the claim has none)."""
+    claim = CLAIMS.find(day.draft, claim_id)
+    if claim is None:
+        raise RuleBroken("claim_unknown", "there is no such claim", "name a claim of this ledger")
+    if claim.evidence and all(item.hash != evidence_hash for item in claim.evidence):
+        raise RuleBroken("document_unknown", "the receipt names no document of this claim", "open a document of its evidence")
+
+
+def check_opened(day: Day, act: Act, body: OpenedBody) -> None:
+    """Raise RuleBroken unless a member gives a first receipt for a known claim."""
+    members.check_member(day.draft, act.author)
+    check_receipt(day, body.claim, body.evidence_hash)
+    if OPENINGS.find(day.draft, body.claim, act.author) is not None:
+        raise RuleBroken("receipt_there", "the author gave a receipt for this claim before", "nothing to do")
+
+
+def apply_opened(day: Day, act: Act, body: OpenedBody) -> None:
+    """Keep a receipt; it counts with the author's next ballot."""
+    OPENINGS.put(day.draft, OpeningRow(day.height, False, body.evidence_hash), body.claim, act.author)
+
+
+def tally_of(day: Day, case: CaseRow) -> Tally:
+    """Count a case's live ballots, and for each delegate the delegators in E without an own one."""
+    live = list(BALLOTS.scan(day.draft, case.claim, case.code))
+    own = {row.voter for row in live}
+    has_delegations = day.counts.delegations > 0
+    tally = Tally()
+    for row in live:
+        is_auto = bool(row.rule_hash)
+        opening = None if is_auto or row.choice == "abstain" else OPENINGS.find(day.draft, case.claim, row.voter)
+        _count(tally, row, row.voter, is_auto)
+        tally.opened += opening is not None and opening.is_effective
+        if has_delegations:
+            for delegator in delegation.delegators_of(day.draft, row.voter, case.code):
+                if delegator not in own and is_eligible(day.draft, case, delegator):
+                    _count(tally, row, delegator, is_auto)
+    return tally
+
+
+def _count(tally: Tally, row: BallotRow, voter: bytes, is_auto: bool) -> None:
+    """Count one ballot for one voter."""
+    if row.choice == "abstain":
+        tally.abstain += 1
+        return
+    is_no = row.choice == "deny"
+    tally.no += is_no
+    tally.yes += not is_no
+    if not is_no:
+        tally.awards.append(row.award_cents)
+    tally.voters.append((voter, is_no, is_auto))

@@ -1,0 +1,239 @@
+"""Cases: one claim, one code, sixty blocks. Accepted once fifteen blocks in a row pass, denied or lapsed at the end (rules §6).
+
+A case fixes as of its block s who is eligible, the claimant's bar and seniority, and the parameters. The tally is cumulative; a
+tie at 50 % pays. A lapsed case may be filed once more; then it is decided or paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from governance import params
+from governance.benefits import promotion, settlement
+from governance.benefits.settlement import CLAIMS, ClaimRow
+from governance.day import Day, ceil_div, lower_median
+from governance.membership import members
+from governance.money import payouts
+from governance.tables import Draft, Mark, Table
+from governance.voting import ballots, bars
+from ledger.codec import Shape
+
+# ---- State --------------------------------------------------------------
+SECOND_LAPSE_BALLOTS = 3
+"""So many yes/no ballots decide a second filing that would lapse."""
+
+
+class LineUse(Shape):
+    """Who holds a (cover, provider, code, day): the claim in which it stands (empty: none), and how often it lapsed."""
+
+    standing: bytes
+    lapses: int
+
+
+CASES = ballots.CASES
+OPEN_CASES = ballots.OPEN_CASES
+LINE_USES = Table("benefits/line_use", LineUse)
+SMALL_PAID = Table("voting/small_paid", Mark)
+
+
+# ---- Rules --------------------------------------------------------------
+def open_case(day: Day, claim: ClaimRow, code: str, indexes: tuple[int, ...], is_second: bool) -> None:
+    """Carry a case; `freeze` fixes the rest at the end of the block."""
+    charges = sum(claim.lines[index].charge_cents for index in indexes)
+    row = ballots.CaseRow(
+        claim=claim.claim, code=code, system=claim.lines[indexes[0]].system, s=day.height, is_second=is_second, lines=indexes,
+        charges_cents=charges, excluded=(), eligible=0, bar_bp=0, seniority_bp=0, params_version=params.current_version(day.draft),
+        streak=0, panel=(), status="open", how="", yes=0, no=0, opened=0, award_cents=0, benefit_cents=0, closed_height=0,
+    )  # fmt: skip
+    CASES.put(day.draft, row, claim.claim, code)
+    OPEN_CASES.put(day.draft, ballots.CaseKey(claim.claim, code), day.height, claim.claim, code)
+    day.count(open_cases=1)
+
+
+def freeze(day: Day) -> None:
+    """Fix E, bar and seniority of every case carried by this block, last of all (rules §1)."""
+    for key in list(OPEN_CASES.scan(day.draft, day.height)):
+        case = CASES.get(day.draft, key.claim, key.code)
+        claim = CLAIMS.get(day.draft, case.claim)
+        member = members.MEMBERS.get(day.draft, claim.member)
+        excluded = sorted({member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers})
+        voters_out = 0
+        for other in excluded:
+            row = members.find_member(day.draft, other)
+            voters_out += row is not None and members.is_voter(row)
+        standing = bars.standing_of(day, member)
+        frozen = msgspec.structs.replace(
+            case, excluded=tuple(excluded), eligible=day.counts.voters - voters_out, bar_bp=standing.bar_bp,
+            seniority_bp=standing.seniority_bp, params_version=params.current_version(day.draft),
+        )  # fmt: skip
+        CASES.put(day.draft, frozen, case.claim, case.code)
+
+
+def quorum_of(case: ballots.CaseRow, set_of_s: params.Params) -> int:
+    """Return Q: a twentieth of the eligible, within bounds, never more than there are."""
+    wanted = ceil_div(case.eligible, set_of_s.quorum_div)
+    return min(case.eligible, max(set_of_s.quorum_min, min(set_of_s.quorum_max, wanted)))
+
+
+def has_quorum(case: ballots.CaseRow, tally: ballots.Tally, set_of_s: params.Params) -> bool:
+    """True iff enough voted yes or no and half of the quorum opened the evidence."""
+    quorum = quorum_of(case, set_of_s)
+    return tally.yes + tally.no >= quorum and tally.opened >= ceil_div(quorum, 2)
+
+
+def has_majority(case: ballots.CaseRow, tally: ballots.Tally) -> bool:
+    """True iff the yes share reaches the claimant's bar less seniority. A tie at 50 % pays."""
+    return 10_000 * tally.yes >= (case.bar_bp - case.seniority_bp) * (tally.yes + tally.no)
+
+
+def end_day(day: Day) -> None:
+    """Tally every open case, by (s, case id): accept, deny, lapse or go on."""
+    for key in list(OPEN_CASES.scan(day.draft)):
+        case = CASES.get(day.draft, key.claim, key.code)
+        if case.s == day.height:
+            continue
+        set_of_s = params.params_at(day.draft, case.params_version)
+        tally = ballots.tally_of(day, case)
+        quorum_holds = has_quorum(case, tally, set_of_s)
+        passes = quorum_holds and has_majority(case, tally)
+        streak = case.streak + 1 if passes else 0
+        case = msgspec.structs.replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
+        CASES.put(day.draft, case, case.claim, case.code)
+        if streak >= set_of_s.streak_blocks and case.eligible >= set_of_s.min_voters:
+            accept_by_vote(day, case, tally)
+        elif day.height >= case.s + set_of_s.vote_blocks:
+            _close(day, case, tally, is_denied=quorum_holds and not passes and case.eligible >= set_of_s.min_voters)
+
+
+def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
+    """Close a case by vote and settle it with the lower median of the accepting ballots' awards."""
+    award = lower_median([case.charges_cents if item is None else item for item in tally.awards])
+    _count_records(day, tally)
+    case = settle_case(day, case, "vote", award)
+    promotion.note_closing(day, CLAIMS.get(day.draft, case.claim), case.system, case.code, case.lines, is_accepted=True)
+
+
+def _count_records(day: Day, tally: ballots.Tally) -> None:
+    """Enter each yes or no into its voter's record: a delegated one into the delegator's."""
+    for voter, is_no, is_auto in tally.voters:
+        bars.add_closing(day.draft, voter, day.term, int(is_no), int(not is_auto), int(is_auto))
+
+
+def _close(day: Day, case: ballots.CaseRow, tally: ballots.Tally, *, is_denied: bool) -> None:
+    """Close a case at the end of its last block without fifteen passing blocks."""
+    if is_denied:
+        _deny(day, case, tally)
+        return
+    set_of_s = params.params_at(day.draft, case.params_version)
+    if case.is_second:
+        if tally.yes + tally.no < SECOND_LAPSE_BALLOTS:
+            settle_case(day, case, "lapse", min(case.charges_cents, set_of_s.lapse_pay_cents))
+        elif has_majority(case, tally):
+            accept_by_vote(day, case, tally) if tally.awards else settle_case(day, case, "vote", case.charges_cents)
+        else:
+            _deny(day, case, tally)
+        return
+    member = CLAIMS.get(day.draft, case.claim).member
+    if case.charges_cents <= set_of_s.small_claim_cents and SMALL_PAID.find(day.draft, member, day.term) is None:
+        SMALL_PAID.put(day.draft, Mark(), member, day.term)
+        settle_case(day, case, "small", case.charges_cents)
+        return
+    _end(day, case, "lapsed")
+    claim = CLAIMS.get(day.draft, case.claim)
+    for index in case.lines:
+        key = line_key_of(claim, claim.lines[index])
+        use = LINE_USES.get(day.draft, *key)
+        LINE_USES.put(day.draft, LineUse(b"", use.lapses + 1), *key)
+    _emit_closed(day, "claim_lapsed", case, set_of_s)
+
+
+def _deny(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
+    """Close a case by vote against it."""
+    _count_records(day, tally)
+    _end(day, case, "denied")
+    _emit_closed(day, "claim_denied", case, params.params_at(day.draft, case.params_version))
+    promotion.note_closing(day, CLAIMS.get(day.draft, case.claim), case.system, case.code, case.lines, is_accepted=False)
+
+
+def _emit_closed(day: Day, name: str, case: ballots.CaseRow, set_of_s: params.Params) -> None:
+    day.emit(
+        name, claim=case.claim, case=case.code, yes=case.yes, no=case.no, opened=case.opened, eligible=case.eligible,
+        quorum=quorum_of(case, set_of_s), bar_bp=case.bar_bp, seniority_bp=case.seniority_bp,
+    )  # fmt: skip
+
+
+def _end(day: Day, case: ballots.CaseRow, status: str) -> ballots.CaseRow:
+    """Take a case off the open ones."""
+    case = msgspec.structs.replace(case, status=status, closed_height=day.height)
+    CASES.put(day.draft, case, case.claim, case.code)
+    OPEN_CASES.delete(day.draft, case.s, case.claim, case.code)
+    day.count(open_cases=-1)
+    if status != "accepted":
+        settlement.set_line_status(day.draft, case.claim, case.lines, status)
+    return case
+
+
+def settle_case(day: Day, case: ballots.CaseRow, how: str, award_cents: int) -> ballots.CaseRow:
+    """Settle a case's lines in order with its award, say so, and owe the benefit."""
+    if case.status == "open":
+        case = _end(day, case, "accepted")
+    claim = CLAIMS.get(day.draft, case.claim)
+    left: int | None = award_cents
+    for index in case.lines:
+        claim, left = settlement.settle_line(day, claim, index, left)
+    benefit = sum(claim.lines[index].benefit_cents for index in case.lines)
+    case = msgspec.structs.replace(case, status="accepted", how=how, award_cents=award_cents, benefit_cents=benefit, closed_height=day.height)
+    CASES.put(day.draft, case, case.claim, case.code)
+    day.emit(
+        "claim_accepted", claim=case.claim, case=case.code, how=how, yes=case.yes, no=case.no, bar_bp=case.bar_bp,
+        seniority_bp=case.seniority_bp, award_cents=award_cents, benefit_cents=benefit,
+    )  # fmt: skip
+    rank = payouts.APPEAL if how == "appeal" else payouts.VOTED
+    owe(day, claim, case.code, rank, benefit)
+    return case
+
+
+def owe(day: Day, claim: ClaimRow, case: str | None, rank: int, benefit_cents: int) -> None:
+    """Owe the benefit of a settled part of a claim from the next block on."""
+    payee = settlement.payee_key_of(claim)
+    row = payouts.PayoutRow(
+        rank, day.height, claim.claim, case, claim.cover, claim.provider, payee, benefit_cents, benefit_cents, claim.commitment
+    )
+    payouts.open_payout(day, row)
+
+
+def withdraw_open(day: Day, claim_id: bytes) -> int:
+    """Withdraw the open cases of a claim; their lines may be filed again. Return how many there were."""
+    count = 0
+    for case in list(CASES.scan(day.draft, claim_id)):
+        if case.status == "open":
+            count += 1
+            _end(day, case, "withdrawn")
+            claim = CLAIMS.get(day.draft, claim_id)
+            for index in case.lines:
+                key = line_key_of(claim, claim.lines[index])
+                use = LINE_USES.get(day.draft, *key)
+                LINE_USES.put(day.draft, LineUse(b"", use.lapses), *key)
+    return count
+
+
+def line_key_of(claim: ClaimRow, line: settlement.LineRow) -> tuple[bytes, bytes, str, int]:
+    """Return what makes two lines duplicates: cover, provider, code, day."""
+    return claim.cover, claim.provider, line.code, line.first_day
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
+    """Yield a sentence for each case without one state, and for a counter that drifted."""
+    indexed = sum(1 for _ in OPEN_CASES.scan(draft))
+    found = 0
+    for case in CASES.scan(draft):
+        found += case.status == "open"
+        if case.benefit_cents and case.status != "accepted":
+            yield f"case {case.code} of claim {case.claim.hex()} has a benefit without being accepted"
+        if case.status == "accepted" and payouts.PAYOUT_HISTORY.find(draft, case.claim, case.code) is None:
+            yield f"case {case.code} of claim {case.claim.hex()} was accepted without a payout row"
+    if not indexed == found == open_cases:
+        yield f"{found} cases are open, {indexed} are indexed, the counter says {open_cases}"
