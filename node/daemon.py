@@ -17,9 +17,9 @@ from typing import IO, Any
 import structlog
 import trio
 
-from governance import views
+from consensus.committee import committee_hash
 from governance.events import event_json
-from ledger.chain import Chain
+from ledger.chain import CHARTER_KEY, Chain
 from ledger.codec import Shape, decode
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
@@ -38,6 +38,7 @@ from node.producer import Candidate, Proposer
 from node.rules import genesis_rows
 from node.signing import Pen
 from node.sync import BlockSync
+from node.viewing import read_view
 from node.votes import VoteLog
 from wallet.keys import KeyRing
 
@@ -73,12 +74,11 @@ def load_charter(folder: Path) -> Charter:
 
 def open_chain(folder: Path, charter: Charter) -> Chain:
     """Open the ledger of a data folder, or make it with block 0."""
-    place = folder / LEDGER_FOLDER
-    if place.exists():
-        return Chain.open(LevelDB(place), chain_id_of(charter))
-    from consensus.committee import committee_hash
-
-    return Chain.create(LevelDB(place, create=True), charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter)))
+    store = LevelDB(folder / LEDGER_FOLDER, create=True)
+    if store.get(CHARTER_KEY) is not None:
+        return Chain.open(store, chain_id_of(charter))
+    # An empty store is a first start, or a crash before block 0 was written: that batch is all or nothing.
+    return Chain.create(store, charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter)))
 
 
 class Daemon:
@@ -273,7 +273,7 @@ class Daemon:
 
     def view(self, name: str, **arguments: str) -> Any:
         """Return a governance view by name, JSON-ready."""
-        return views.view(self.chain.state, self.chain.height, name, arguments)
+        return read_view(self.chain.state, self.chain.height, name, arguments)
 
 
 def _import_treasury() -> None:

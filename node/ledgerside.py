@@ -20,7 +20,7 @@ from ledger.blocks import BlockWithBodies, block_hash_of, decode_header
 from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.genesis import Charter
-from ledger.records import SignedRecord, record_id_of
+from ledger.records import Record, SignedRecord, record_id_of
 from node.clock import now_ms
 from node.mempool import Mempool
 from node.producer import Candidate, Proposer, build_candidate, check_candidate, encode_events, schedule_ms
@@ -149,6 +149,7 @@ class LedgerSide:
             return ()
         return (commitment,) if commitment else ()
 
-    def _is_verified(self, record_id: bytes) -> bool:
-        # What waits in the mempool was verified when it came in.
-        return record_id in self.mempool
+    def _is_verified(self, record: Record) -> bool:
+        """True for a record that waits here just as it stands: its signatures were verified when it came in."""
+        held = self.mempool.get(record_id_of(record))
+        return held is not None and held.record == record

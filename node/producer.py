@@ -30,7 +30,7 @@ from ledger.chain import Chain
 from ledger.codec import encode
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.hashing import ZERO_HASH
-from ledger.records import SignedRecord, check_record_shape, is_body_of, is_record_signed
+from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of, is_record_signed
 from node.rules import ONION_PREFIX, act_of, apply_block, onion_of, reveal_row
 
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
@@ -96,10 +96,10 @@ def build_candidate(
     return Candidate(block, header, block_hash_of(header), delta, outcome.events), refused
 
 
-def check_candidate(chain: Chain, committee: tuple[bytes, ...], block: BlockWithBodies, is_verified: Callable[[bytes], bool]) -> Candidate:
+def check_candidate(chain: Chain, committee: tuple[bytes, ...], block: BlockWithBodies, is_verified: Callable[[Record], bool]) -> Candidate:
     """Check a peer's block over the tip, apply it, and return it with its effect; MutuaError says why it does not hold.
 
-    `is_verified(record id)` spares signatures that were verified when the record arrived. Every body must be present.
+    `is_verified(record)` spares signatures of a record that arrived before, equal in every byte. Every body must be present.
     """
     header = decode_header(block.block.header)
     expected = _header_for(
@@ -127,9 +127,7 @@ def encode_events(events: Iterable[Event]) -> bytes:
     return b"\n".join(msgspec.json.encode(event_json(event)) for event in events)
 
 
-def _checked_bodies(chain: Chain, block: BlockWithBodies, is_verified: Callable[[bytes], bool]):  # noqa: ANN202 - see return
-    from ledger.records import Body, record_id_of
-
+def _checked_bodies(chain: Chain, block: BlockWithBodies, is_verified: Callable[[Record], bool]) -> dict[bytes, Body]:
     bodies: dict[bytes, Body] = {}
     if len(block.bodies) != len(block.block.records):
         raise MalformedBytes("block_bodies", "the block has another number of bodies than records", "send one body a record")
@@ -137,7 +135,7 @@ def _checked_bodies(chain: Chain, block: BlockWithBodies, is_verified: Callable[
         check_record_shape(record, chain.chain_id)
         if body is None or not is_body_of(record, body):
             raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
-        if not is_verified(record_id_of(record)) and not is_record_signed(record):
+        if not is_verified(record) and not is_record_signed(record):
             raise MalformedBytes("record_signature", "a record of the block has a bad signature", "count the proposal as invalid")
         bodies[record.body_hash] = body
     return bodies

@@ -80,7 +80,7 @@ class DaemonTreasuryHost:
     async def payouts_due(self) -> Sequence[DuePayout]:
         """Payments with something left to send, oldest first."""
         draft = Draft(self._chain.state)
-        rows = [PAYMENTS.get(draft, item.name) for item in UNSENT.scan(draft)]
+        rows = [PAYMENTS.get(draft, item.value) for item in UNSENT.scan(draft)]
         return [DuePayout(row.payment_id, row.commitment, row.left_sat, row.height, first_output=row.outputs) for row in rows if row.commitment]
 
     async def open_batches(self) -> Sequence[OpenBatch]:

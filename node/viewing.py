@@ -1,0 +1,53 @@
+"""Governance views by name, as the local API and the CLI ask for them: arguments are text, keys and ids are hex."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from governance import views
+from ledger.errors import MutuaError
+from ledger.state import StateReader
+
+Arguments = Mapping[str, str]
+
+
+def read_view(state: StateReader, height: int, name: str, arguments: Arguments) -> Any:
+    """Return a view, JSON-ready. MutuaError `not_found` for an unknown view, member or claim."""
+    read = _VIEWS.get(name)
+    if read is None:
+        raise MutuaError("not_found", f"there is no view {name!r}", f"views: {', '.join(sorted(_VIEWS))}")
+    answer = read(state, height, arguments)
+    if answer is None:
+        raise MutuaError("not_found", f"the ledger knows no such {name} at height {height}", "check the id, or wait until the node is in step")
+    return answer
+
+
+def _key(arguments: Arguments, name: str) -> bytes:
+    value = arguments.get(name, "")
+    try:
+        key = bytes.fromhex(value)
+    except ValueError:
+        key = b""
+    if not key:
+        raise MutuaError("usage", f"{name} must be a hexadecimal id", "give the whole id as it was shown")
+    return key
+
+
+_VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
+    "coop": lambda state, height, _: views.status_view(state, height),
+    "params": lambda state, _, __: views.params_view(state),
+    "accounts": lambda state, _, __: views.accounts_view(state),
+    "plans": lambda state, _, __: views.plans_view(state),
+    "codes": lambda state, _, __: views.codes_view(state),
+    "members": lambda state, height, _: views.members_view(state, height),
+    "member": lambda state, height, given: views.member_view(state, height, _key(given, "key" if "key" in given else "id")),
+    "claims": lambda state, height, given: views.claims_view(state, height, _key(given, "member") if given.get("member") else None),
+    "claim": lambda state, height, given: views.claim_view(state, height, _key(given, "claim" if "claim" in given else "id")),
+    "needs_me": lambda state, height, given: views.needs_me_view(state, height, _key(given, "member")),
+    "payouts": lambda state, _, __: views.payouts_view(state),
+    "owed": lambda state, _, __: views.owed_view(state),
+    "unsent": lambda state, _, __: views.unsent_view(state),
+    "batches": lambda state, _, __: views.batches_view(state),
+    "treasury": lambda state, _, __: views.treasury_view(state),
+}
