@@ -44,22 +44,22 @@ async def serve(engine: Engine, listener: trio.socket.SocketType, mine_every_ms:
 
 async def run(folder: Path, path: Path, mine_every_ms: int | None) -> None:
     """Run an engine in `folder` on the socket at `path` until SIGTERM or SIGINT; prints one line when it is ready."""
-    engine = Engine(folder)
-    try:
-        listener = bind(path)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:  # first: whoever reads the ready line may stop us at once
+        engine = Engine(folder)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(serve, engine, listener, mine_every_ms)
-                print(json.dumps({"event": "regtest_ready", "socket": str(path), **engine.info()}), flush=True)
-                with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            listener = bind(path)
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(serve, engine, listener, mine_every_ms)
+                    print(json.dumps({"event": "regtest_ready", "socket": str(path), **engine.info()}), flush=True)
                     async for _ in signals:
                         nursery.cancel_scope.cancel()
                         break
+            finally:
+                listener.close()
+                path.unlink(missing_ok=True)  # noqa: ASYNC240 - the program ends here
         finally:
-            listener.close()
-            path.unlink(missing_ok=True)  # noqa: ASYNC240 - the program ends here
-    finally:
-        engine.close()
+            engine.close()
 
 
 def bind(path: Path) -> trio.socket.SocketType:

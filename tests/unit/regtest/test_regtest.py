@@ -223,6 +223,13 @@ async def test_a_process_survives_restarts_of_clients_and_a_kill_of_itself(short
     assert not (short_path / "s").exists()
 
 
+def test_a_signal_right_after_the_ready_line_ends_it_cleanly(short_path) -> None:
+    with engine_process(short_path) as process:
+        process.terminate()
+        assert process.wait(10) == 0
+    assert not (short_path / "s").exists()
+
+
 async def test_garbage_and_a_dropped_connection_do_not_stop_the_engine(short_path) -> None:
     with engine_process(short_path):
         for garbage in (b"\x00\xff\n", b"x" * 2_000_000, b'{"method":'):
