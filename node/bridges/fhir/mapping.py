@@ -55,6 +55,7 @@ def map_claims(file: FhirFile, mapping: ImportMapping, context: CharterContext) 
         what = f"the file holds no Claim of {mapping.patient}" if mapping.patient else "the file holds no Claim"
         refusals.append(Refusal("file", "Claim", "fhir_no_claims", what, "give FHIR R4 Claim resources; statements (ExplanationOfBenefit) are not claims"))
     refusals.extend(_several_patients(claims, mapping))
+    refusals.extend(_repeated_lines(claims))
     if refusals:
         return ImportPlan((), tuple(dict.fromkeys(refusals)), 0, other_patients)
     return ImportPlan(tuple(claims.values()), (), claim_count - len(claims), other_patients)
@@ -142,6 +143,8 @@ class _ClaimMapper:
         use = _USES.get(str(self._claim.get("use")))
         if use is None:
             raise Unmappable("Claim.use", "fhir_use", f"use {self._claim.get('use')!r} is neither claim nor preauthorization", "correct the use")
+        if use not in self._context.uses:
+            raise Unmappable("Claim.use", "fhir_use", "this co-op takes no pre-authorisations", "file the claim when the service was given")
         return use
 
     def _payee(self) -> str:
@@ -216,7 +219,10 @@ class _ClaimMapper:
             return None
         lines = [self._line(item, f"Claim.item[{number}]") for number, item in enumerate(items)]
         whole = tuple(line for line in lines if line is not None)
-        return whole if len(whole) == len(items) else None
+        if len(whole) < len(items):
+            return None
+        self._try(lambda: _check_one_system_per_code(whole))
+        return whole
 
     def _line(self, item: dict[str, Any], path: str) -> MappedLine | None:
         context = self._context
@@ -248,6 +254,29 @@ class _ClaimMapper:
 def _check_no_details(item: dict[str, Any], path: str) -> None:
     if item.get("detail"):
         raise Unmappable(f"{path}.detail", "fhir_details", "the line has nested details", "give each service as a line of its own")
+
+
+def _check_one_system_per_code(lines: tuple[MappedLine, ...]) -> None:
+    """Refuse one code string under two systems: a case is named by (claim, code)."""
+    systems: dict[str, str] = {}
+    for number, line in enumerate(lines):
+        if systems.setdefault(line.code, line.system) != line.system:
+            what = f"the code {line.code} stands under two coding systems in one claim"
+            raise Unmappable(f"Claim.item[{number}].productOrService", "fhir_code_two_systems", what, "split the claim")
+
+
+def _repeated_lines(claims: dict[bytes, MappedClaim]) -> list[Refusal]:
+    """Return a reason for each line whose (patient, provider, code, first day) stands earlier in the file (rules §5)."""
+    seen: dict[tuple[str, bytes, str, int], str] = {}
+    reasons: list[Refusal] = []
+    for claim in claims.values():
+        for number, line in enumerate(claim.lines):
+            place = f"Claim.item[{number}]"
+            earlier = seen.setdefault((claim.patient, claim.provider_key, line.code, line.first_day), f"{claim.resource} {place}")
+            if earlier != f"{claim.resource} {place}":
+                what = f"{line.code} of day {line.first_day} at this provider stands in {earlier} already"
+                reasons.append(Refusal(claim.resource, place, "fhir_duplicate_line", what, "give one line with all its units"))
+    return reasons
 
 
 def _patient_of(resource: FhirResource) -> str:

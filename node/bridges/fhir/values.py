@@ -10,14 +10,14 @@ from typing import Any
 HCPCS_SYSTEM = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 """URI of HCPCS Level II in HL7's registry of code systems; every accepted spelling of it becomes this one."""
 
-LINES_MAX = 50
-"""Lines of one claim: the most an institutional paper form carries on one page is 22; 50 fit a record body with room."""
+LINES_MAX = 100
+"""Lines of one claim, as the rules of claims bound it."""
 UNITS_MAX = 10_000
 """Units of one line; more is a typing error, and splitting a line stays possible."""
 MODIFIERS_MAX = 4
 """Modifiers of one line, as on the common claim forms."""
-TEXT_SIZE_MAX = 256
-"""Characters of a code, a system URI or an identifier."""
+TEXT_SIZE_MAX = 128
+"""Characters of a code, a system URI or an identifier, as the rules of claims bound it."""
 CHARGE_CENTS_MAX = 10**12
 """Charge of one line in minor units; keeps every sum far below 2**63."""
 
@@ -92,6 +92,8 @@ class CharterContext:
     """Charter identifier of a provider, `system|value` or bare value, to its key."""
     codes: frozenset[tuple[str, str]] = frozenset()
     """(system, code) of the charter's list: picks the coding when a line carries several."""
+    uses: frozenset[str] = frozenset(("claim", "preauth"))
+    """What the co-op takes: claims, and perhaps pre-authorisations."""
     lines_max: int = LINES_MAX
 
     def height_of(self, day: date) -> int:

@@ -1,8 +1,11 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from node.bridges.fhir import ImportMapping, MappedLine, map_claims, read_fhir
+from governance.benefits import claims
+from node.bridges.fhir import ImportMapping, MappedLine, map_claims, read_fhir, values
 from node.bridges.fhir.values import HCPCS_SYSTEM
 
 PLAIN = ImportMapping()
@@ -43,8 +46,8 @@ def test_both_registered_spellings_of_hcpcs_become_one_system(plan_of, make):
 
 def test_cpt_snomed_and_icd_codes_pass_as_opaque_codes(plan_of, make):
     systems = ["http://www.ama-assn.org/go/cpt", "http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]
-    plan = plan_of(make.claim(*[make.item("99213", system=system) for system in systems]))
-    assert [(line.system, line.code) for line in plan.claims[0].lines] == [(system, "99213") for system in systems]
+    plan = plan_of(make.claim(*[make.item(f"9921{n}", system=system) for n, system in enumerate(systems)]))
+    assert [(line.system, line.code) for line in plan.claims[0].lines] == [(system, f"9921{n}") for n, system in enumerate(systems)]
 
 
 def test_a_cpt_code_under_the_hcpcs_system_is_refused(reasons_of, make):
@@ -179,14 +182,14 @@ def test_a_currency_without_minor_units_takes_whole_amounts_only(make, context, 
 
 
 def test_a_total_that_is_not_the_sum_of_the_lines_is_refused(reasons_of, plan_of, make):
-    items = make.item(net=100), make.item(net=20)
+    items = make.item(net=100), make.item("T1015", net=20)
     assert plan_of(make.claim(*items, total=make.money(120))).claims[0].charge_cents == 12_000
     assert reasons_of(make.claim(*items, total=make.money(125))) == [("Claim.total", "fhir_amount_contradicts")]
 
 
 def test_a_claim_has_at_least_one_line_and_at_most_the_charters_maximum(reasons_of, plan_of, make, context):
     small = replace(context, lines_max=2)
-    assert len(plan_of(make.claim(make.item(), make.item()), context=small).claims[0].lines) == 2
+    assert len(plan_of(make.claim(make.item(), make.item("T1015")), context=small).claims[0].lines) == 2
     assert reasons_of(make.claim(*[make.item()] * 3), context=small) == [("Claim.item", "fhir_lines")]
     assert reasons_of(make.claim(item=None)) == [("Claim.item", "fhir_lines")]
 
@@ -216,6 +219,10 @@ def test_preauthorizations_and_payees_keep_their_meaning(plan_of, make):
     assert (claim.use, claim.payee) == ("preauth", "provider")
 
 
+def test_a_co_op_that_takes_no_preauthorizations_refuses_them_in_the_file(reasons_of, make, context):
+    assert reasons_of(make.claim(use="preauthorization"), context=replace(context, uses=frozenset({"claim"}))) == [("Claim.use", "fhir_use")]
+
+
 def test_one_bad_claim_keeps_the_whole_file_out_and_every_reason_is_given(plan_of, make):
     bad = make.claim(make.item(net=-1, servicedDate="2027-01-01"), id="c2", use="bogus")
     plan = plan_of(make.claim(), bad)
@@ -230,6 +237,30 @@ def test_one_bad_claim_keeps_the_whole_file_out_and_every_reason_is_given(plan_o
 
 def test_a_file_without_claims_says_so(reasons_of, make):
     assert reasons_of(make.encounter()) == [("Claim", "fhir_no_claims")]
+
+
+def test_a_service_that_stands_twice_in_a_file_is_refused(reasons_of, plan_of, make):
+    assert reasons_of(make.claim(make.item(), make.item(net=9))) == [("Claim.item[1]", "fhir_duplicate_line")]
+    assert reasons_of(make.claim(), make.claim(id="c2")) == [("Claim.item[0]", "fhir_duplicate_line")]
+    assert len(plan_of(make.claim(), make.claim(make.item(servicedDate="2026-01-06"), id="c2")).claims) == 2
+
+
+def test_one_code_under_two_systems_in_a_claim_is_refused(reasons_of, make):
+    items = make.item(), make.item(system="urn:x", servicedDate="2026-01-06")
+    assert reasons_of(make.claim(*items)) == [("Claim.item[1].productOrService", "fhir_code_two_systems")]
+
+
+def test_the_bounds_are_those_of_the_rules():
+    assert (values.LINES_MAX, values.TEXT_SIZE_MAX, values.CHARGE_CENTS_MAX) == (claims.LINES_MAX, claims.TEXT_MAX, claims.AMOUNT_CENTS_MAX)
+    assert values.UNITS_MAX <= claims.UNITS_MAX
+
+
+def test_every_reason_and_error_of_the_importer_stands_in_the_reference():
+    root = Path(values.__file__).parents[3]
+    sources = [*Path(values.__file__).parent.glob("*.py"), root / "node" / "cli" / "claim_import.py"]
+    used = {code for source in sources for code in re.findall(r'"(fhir_[a-z_]+)"', source.read_text("utf-8"))}
+    documented = set(re.findall(r"^\| `(fhir_[a-z_]+)` \|", (root / "docs" / "reference" / "fhir-import.md").read_text("utf-8"), re.MULTILINE))
+    assert used == documented
 
 
 def test_the_same_claim_twice_is_taken_once_and_two_versions_are_refused(plan_of, reasons_of, make):
@@ -249,7 +280,7 @@ def test_claims_of_several_patients_need_a_choice(plan_of, reasons_of, make):
 
 def test_claims_of_one_encounter_share_their_event(plan_of, make):
     visit = [{"reference": "Encounter/e1"}]
-    plan = plan_of(make.claim(make.item(encounter=visit)), make.claim(make.item(encounter=[{"reference": "Encounter/e1/_history/4"}]), id="c2"), make.claim(id="c3"), make.encounter())
+    plan = plan_of(make.claim(make.item(encounter=visit)), make.claim(make.item("T1015", encounter=[{"reference": "Encounter/e1/_history/4"}]), id="c2"), make.claim(make.item("A0428"), id="c3"), make.encounter())
     first, second, third = (claim.event_id for claim in plan.claims)
     assert first == second
     assert len(first) == 32
@@ -262,4 +293,4 @@ def test_ids_of_different_types_may_be_equal(plan_of, make):
 
 
 def test_the_plan_is_the_same_every_time(plan_of, make):
-    assert plan_of(make.claim(), make.claim(id="c2")) == plan_of(make.claim(), make.claim(id="c2"))
+    assert plan_of(make.claim(), make.claim(make.item("T1015"), id="c2")) == plan_of(make.claim(), make.claim(make.item("T1015"), id="c2"))

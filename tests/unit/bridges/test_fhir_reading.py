@@ -1,5 +1,8 @@
+import gzip
 import json
+import os
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -88,11 +91,19 @@ def test_entries_without_a_resource_carry_nothing(make):
 
 
 def test_a_source_is_the_same_however_it_is_printed_and_whatever_the_server_adds():
-    plain = {"resourceType": "Claim", "id": "1", "total": {"value": Decimal("125")}}
+    plain = {"resourceType": "Claim", "id": "1", "total": {"value": Decimal(125)}}
     printed = {"total": {"value": Decimal("1.2500E+2")}, "id": "1", "meta": {"versionId": "3"}, "text": {"div": "x"}, "resourceType": "Claim"}
     assert source_hash_of(plain) == source_hash_of(printed)
     assert source_hash_of(plain) != source_hash_of({**plain, "id": "2"})
 
 
 def test_negative_zero_and_small_numbers_have_one_canonical_form():
-    assert canonical_json([Decimal("-0.00"), Decimal("1E-7"), 0, Decimal("10")]) == "[0,0.0000001,0,10]"
+    assert canonical_json([Decimal("-0.00"), Decimal("1E-7"), 0, Decimal(10)]) == "[0,0.0000001,0,10]"
+
+
+def test_statements_are_read_and_passed_over_because_they_are_no_claims():
+    folder = os.environ.get("MUTUA_REFERENCE_DATA")
+    if not folder:
+        pytest.skip("MUTUA_REFERENCE_DATA names no folder with the sample of 200 statements")
+    file = read_fhir(gzip.decompress((Path(folder) / "fhir_eob_sample" / "eob_200_synthetic.ndjson.gz").read_bytes()))
+    assert (file.resources, file.ignored, file.refusals) == ((), (("ExplanationOfBenefit", 200),), ())

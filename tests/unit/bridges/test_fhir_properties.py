@@ -1,0 +1,88 @@
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.errors import MutuaError
+from node.bridges.fhir import CharterContext, ImportMapping, map_claims, read_fhir
+from node.bridges.fhir.amounts import cents_of
+from node.bridges.fhir.canonical import canonical_json, source_hash_of
+from node.bridges.fhir.values import CHARGE_CENTS_MAX, Unmappable
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@QUICK
+@given(st.integers(1, CHARGE_CENTS_MAX), st.sampled_from([0, 2, 3]), st.integers(0, 4))
+def test_every_whole_number_of_minor_units_survives_the_way_through_a_decimal(cents, exponent, zeros):
+    written = f"{Decimal(cents).scaleb(-exponent):f}"
+    padded = written + ("0" * zeros if "." in written else "")
+    assert cents_of(Decimal(padded), "net", "USD", exponent) == cents
+
+
+@QUICK
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6), st.sampled_from([0, 2, 3]))
+def test_an_amount_is_either_exact_or_refused_never_rounded(amount, exponent):
+    try:
+        cents = cents_of(amount, "net", "USD", exponent)
+    except Unmappable as reason:
+        assert amount <= 0 or (amount * 10**exponent) % 1 != 0 or amount * 10**exponent > CHARGE_CENTS_MAX
+        assert reason.code.startswith("fhir_amount")
+    else:
+        assert Decimal(cents) == amount * 10**exponent
+
+
+@QUICK
+@given(st.lists(st.integers(1, 10**7), min_size=1, max_size=12), st.data())
+def test_a_claims_lines_sum_to_what_the_file_says(make, charges, data):
+    days = data.draw(st.lists(st.integers(0, 9), min_size=len(charges), max_size=len(charges)))
+    day_one = date(2026, 1, 1)
+    items = [
+        make.item(f"T{1000 + number}", servicedDate=(day_one + timedelta(days=day)).isoformat(), net=0) for number, day in enumerate(days)
+    ]
+    text = json.dumps(make.claim(*items))
+    for charge in charges:
+        text = text.replace('"value": 0,', f'"value": {charge // 100}.{charge % 100:02},', 1)
+    context = CharterContext("USD", 2, day_one, 10, {"urn:example:clinics|north": b"N" * 32})
+    plan = map_claims(read_fhir(text.encode()), ImportMapping(), context)
+    assert [line.charge_cents for line in plan.claims[0].lines] == charges
+    assert [line.first_day for line in plan.claims[0].lines] == [day + 1 for day in days]
+
+
+@QUICK
+@given(json_values)
+def test_canonical_json_is_json_with_the_same_meaning(value):
+    assert json.loads(canonical_json(value)) == value
+
+
+@QUICK
+@given(st.dictionaries(st.text(max_size=6), json_values, max_size=6), st.randoms())
+def test_a_source_hash_does_not_depend_on_the_order_of_names(content, random):
+    names = list(content)
+    random.shuffle(names)
+    assert source_hash_of({name: content[name] for name in names}) == source_hash_of(content)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200) | st.text(alphabet='{}[]":,0123456789.eE-\\ \nresourceTypClm', max_size=80).map(str.encode))
+def test_no_bytes_bring_the_reader_down(data):
+    try:
+        read_fhir(data)
+    except MutuaError as error:
+        assert error.code == "fhir_malformed"
+        assert error.mend
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["item", "patient", "provider", "insurance", "total", "payee", "contained", "billablePeriod", "status", "use"]), json_values)
+def test_any_value_in_any_place_gives_a_plan_and_never_a_crash(make, context, name, value):
+    file = read_fhir(json.dumps(make.claim(**{name: value}) | {name: value}).encode())
+    plan = map_claims(file, ImportMapping(), context)
+    assert bool(plan.claims) != bool(plan.refusals)
