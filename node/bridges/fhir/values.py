@@ -22,7 +22,7 @@ CHARGE_CENTS_MAX = 10**12
 """Charge of one line in minor units; keeps every sum far below 2**63."""
 
 
-class Unmappable(Exception):  # noqa: N818 - a reason, collected, never shown as a crash
+class Unmappable(Exception):
     """One thing in a resource that cannot be mapped; the mapper collects these, it does not stop at the first."""
 
     def __init__(self, path: str, code: str, what: str, mend: str) -> None:
