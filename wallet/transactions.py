@@ -279,12 +279,13 @@ def _bitcoinlib() -> _Library:
     """Import bitcoinlib once, with its data in a folder of its own and without its database and network providers."""
     with _import_lock:
         if not _loaded:
-            folder = os.environ.get("BCL_DATA_DIR")
-            if folder is None:
-                folder = tempfile.mkdtemp(prefix="mutua-bitcoinlib-")
-                atexit.register(shutil.rmtree, folder, ignore_errors=True)
-                os.environ["BCL_DATA_DIR"] = folder
-                Path(folder, "config.ini").write_text("[logs]\nenable_bitcoinlib_logging=False\nloglevel=ERROR\n", encoding="utf-8")
+            if "BCL_DATA_DIR" not in os.environ:
+                os.environ["BCL_DATA_DIR"] = tempfile.mkdtemp(prefix="mutua-bitcoinlib-")
+                atexit.register(shutil.rmtree, os.environ["BCL_DATA_DIR"], ignore_errors=True)
+            settings = Path(os.environ["BCL_DATA_DIR"], "config.ini")
+            if not settings.exists():  # without it bitcoinlib logs to a file, which could come to hold what no log may hold
+                settings.parent.mkdir(parents=True, exist_ok=True)
+                settings.write_text("[logs]\nenable_bitcoinlib_logging=False\nloglevel=ERROR\n", encoding="utf-8")
             hide = "sqlalchemy" not in sys.modules
             if hide:  # bitcoinlib leaves out wallets and services when SQLAlchemy is missing: 0.06 s instead of 0.4 s
                 sys.modules["sqlalchemy"] = None  # type: ignore[assignment]

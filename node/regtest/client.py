@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -105,6 +106,16 @@ class RegtestClient:
         if "error" in answer:
             raise MutuaError(answer["error"]["code"], answer["error"]["what"], answer["error"]["mend"])
         return answer["result"]
+
+
+async def fund_treasury(client: RegtestClient, threshold: int, bitcoin_keys: Sequence[bytes], amount_sat: int) -> tuple[bytes, int]:
+    """Make a confirmed output of `amount_sat` to the m-of-n treasury of these keys; return (txid, vout), the charter's first baton.
+
+    It needs the founders' keys alone, so it comes before the charter is sealed. Any order of the keys gives the same treasury.
+    """
+    from wallet.transactions import Treasury
+
+    return await client.fund(Treasury.of(threshold, bitcoin_keys).script_pubkey, amount_sat)
 
 
 async def _read_line(stream: trio.SocketStream) -> bytes:

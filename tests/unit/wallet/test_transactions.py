@@ -166,3 +166,9 @@ def test_bitcoinlib_leaves_no_folder_at_home_and_no_database(tmp_path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n" and done.stderr == ""
     assert not (tmp_path / ".bitcoinlib").exists()
+
+
+def test_bitcoinlib_keeps_to_a_folder_that_is_named_and_logs_nothing(tmp_path) -> None:
+    code = "import sys; sys.path[:0] = ['.', 'tests/unit/wallet']; import test_transactions as t; t.batch_of().txid"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "BCL_DATA_DIR": str(tmp_path / "lib")}, check=True)
+    assert (tmp_path / "lib").is_dir() and not (tmp_path / "lib" / "bitcoinlib.log").exists()
