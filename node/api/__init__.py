@@ -1,0 +1,1 @@
+"""The local API: its server, its clients and the shapes of its answers."""

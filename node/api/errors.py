@@ -8,13 +8,18 @@ from __future__ import annotations
 
 
 class ApiError(Exception):
-    """An error that the daemon answered, or the client found: `status` is the HTTP status, 0 where there was no answer."""
+    """An error that the daemon answered, or that the client found.
 
-    def __init__(self, code: str, what: str, mend: str = "", status: int = 0) -> None:
+    `status` is the HTTP status, 0 where there was no answer. `family` is rule (the rules refuse it), malformed (the request does
+    not fit), node (everything else the daemon says), off (nobody answers).
+    """
+
+    def __init__(self, code: str, what: str, mend: str = "", family: str = "node", status: int = 0) -> None:
         super().__init__(f"{what}; {mend}" if mend else what)
         self.code = code
         self.what = what
         self.mend = mend
+        self.family = family
         self.status = status
 
 
@@ -24,4 +29,4 @@ class NodeNotRunning(ApiError):
 
 def node_not_running(socket_path: object) -> NodeNotRunning:
     """Return the error for a socket where nobody answers."""
-    return NodeNotRunning("node_not_running", f"no node answers at {socket_path}", "start it: mutua run")
+    return NodeNotRunning("node_not_running", f"no node answers at {socket_path}", "start it: mutua run", family="off")

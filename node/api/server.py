@@ -4,7 +4,7 @@
 | --- | --- |
 | GET /v1/health | `{"live", "ready"}`; ready once the node is in step |
 | GET /v1/status · /v1/peers | where the node stands; its peers |
-| GET /v1/blocks?start&count · /v1/blocks/{h} | headers; one block with records and events |
+| GET /v1/blocks?start&count · /v1/blocks/{h} | headers (the newest without `start`); one block with records and events |
 | GET /v1/views/{name}?… | a view of the newest final state |
 | GET /v1/records/{id} | a record's receipt: pending, refused, or final with its proof |
 | GET /v1/events | server-sent events, one JSON object each |
@@ -12,47 +12,62 @@
 | POST /v1/open | `{"claim"}`: open a local document and sign the receipt |
 | POST /v1/log · /v1/stop | change the log level; end the daemon |
 
-Errors are `{"error": {"code", "what", "mend"}}` with 400 (malformed), 404, 409 (refused by a rule), 503.
+The daemon is behind a narrow facade, so the API knows nothing of ledger, network or keys. Errors are
+`{"error": {"code", "what", "mend", "family"}}` with 400 (malformed), 404, 409 (refused by a rule), 413, 423 (locked), 500, 503.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import hypercorn.trio
+import msgspec
 import structlog
 import trio
 from hypercorn.config import Config
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ledger.errors import MalformedBytes, MutuaError, RuleBroken
+from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken
+from ledger.hashing import HASH_SIZE
+from node.api import schema
 
 log = structlog.get_logger("mutua.api")
 
-BODY_SIZE_MAX = 256 * 1024
-SSE_KEEPALIVE_S = 10.0
-NOT_FOUND_CODES = frozenset({"not_found", "document_missing"})
+HEARTBEAT_S = 10.0
+"""A comment on a quiet event stream, so that both ends notice a dead one."""
+ARGUMENT_MAX = 8
+SOCKET_PATH_MAX = 103
+"""Bytes of a Unix socket's path: 107 on Linux, 103 on macOS."""
+HEIGHT_MAX = 2**63 - 1
+LOG_LEVELS = ("debug", "info", "warning", "error")
+STATUS_OF_CODE = {
+    "not_found": 404, "document_missing": 404, "not_a_member": 409, "body_size": 413, "locked": 423, "disk": 503,
+    "too_many_subscribers": 503, "mempool_full": 503,
+}  # fmt: skip
+T = TypeVar("T")
 
 
 class NodeFacade(Protocol):
-    """What the API needs of a daemon; `node.facade.Facade` is the real one."""
+    """What the API needs of a daemon; `node.facade.Facade` is the real one. Everything is JSON-ready; ids are bytes here, hex outside."""
 
     def status(self) -> dict[str, Any]:
         """Return what `mutua status` shows."""
         ...
 
     def view(self, name: str, **arguments: str | None) -> Any:
-        """Return a governance view by name."""
+        """Return a governance view; MutuaError `not_found` for an unknown view or subject."""
         ...
 
     def peers(self) -> list[dict[str, Any]]:
@@ -60,27 +75,27 @@ class NodeFacade(Protocol):
         ...
 
     def blocks(self, start: int, count: int) -> list[dict[str, Any]]:
-        """Return headers from `start` on."""
+        """Return up to `count` headers from `start` on, ascending."""
         ...
 
     def block(self, height: int) -> dict[str, Any]:
-        """Return a block with records and events."""
+        """Return a block with records and events; MutuaError `not_found`."""
         ...
 
     def record(self, record_id: bytes) -> dict[str, Any]:
-        """Return a record's receipt."""
+        """Return a record's receipt; MutuaError `not_found`."""
         ...
 
     async def submit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Build, sign, check, keep durably and spread a record."""
+        """Build, sign, check, keep durably and spread a record; RuleBroken when the rules refuse it."""
         ...
 
     async def open_document(self, claim: bytes) -> dict[str, Any]:
-        """Open a local document and sign the receipt."""
+        """Open a local document of a claim and sign the receipt."""
         ...
 
     def events(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[dict[str, Any]]]:
-        """Subscribe to events."""
+        """Subscribe to events until the block is left."""
         ...
 
     def set_log_level(self, level: str) -> None:
@@ -92,145 +107,248 @@ class NodeFacade(Protocol):
         ...
 
 
-async def serve(facade: NodeFacade, path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """Serve until cancelled. A socket left by a dead daemon is replaced (the folder's lock says that no other lives)."""
-    path.unlink(missing_ok=True)
-    if len(str(path).encode()) > 100:
-        raise MutuaError("socket_path", f"the path of the API socket is too long for the system: {path}", "use a data folder with a shorter path")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    os.chmod(path, 0o600)
-    listener.listen(64)
+async def serve(
+    facade: NodeFacade, path: Path, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Answer on the socket `path` until cancelled; the socket is gone afterwards. A socket left by a dead daemon is replaced.
+
+    Errors: MutuaError `socket_path` (too long), `api_in_use` (another daemon answers there), `socket_unusable`.
+    """
+    _check_socket(path)
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"unix:{path}"]
+    config.umask = 0o177
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
     config.graceful_timeout = 0.5
+    run: Any = hypercorn.trio.serve  # it names the ASGI types of starlette differently
     try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(partial(hypercorn.trio.serve, build_app(facade), config, shutdown_trigger=trio.sleep_forever))  # type: ignore[arg-type]
-            task_status.started()
+        await run(build_app(facade), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+    except OSError as error:
+        mend = "use a data folder that can hold a socket"
+        raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", mend) from None
     finally:
-        listener.close()
-        path.unlink(missing_ok=True)
+        _remove(path)
 
 
 def build_app(facade: NodeFacade) -> Starlette:
     """Return the ASGI application over a facade."""
-    routes = [
-        Route("/v1/health", _answer(lambda _: {"live": True, "ready": not facade.status()["is_syncing"]})),
-        Route("/v1/status", _answer(lambda _: facade.status())),
-        Route("/v1/peers", _answer(lambda _: facade.peers())),
-        Route("/v1/blocks", _answer(lambda r: facade.blocks(_number(r, "start", 0), _number(r, "count", 20)))),
-        Route("/v1/blocks/{height:int}", _answer(lambda r: facade.block(r.path_params["height"]))),
-        Route("/v1/views/{name}", _answer(lambda r: facade.view(r.path_params["name"], **dict(r.query_params)))),
-        Route("/v1/records/{record_id}", _answer(lambda r: facade.record(_hex(r.path_params["record_id"])))),
-        Route("/v1/events", partial(_events, facade)),
-        Route("/v1/submit", _action(lambda body: facade.submit(_text(body, "kind"), _object(body, "body"))), methods=["POST"]),
-        Route("/v1/open", _action(lambda body: facade.open_document(_hex(_text(body, "claim")))), methods=["POST"]),
-        Route("/v1/log", _action(lambda body: _done(facade.set_log_level(_text(body, "level")))), methods=["POST"]),
-        Route("/v1/stop", _action(lambda _: _done(facade.stop())), methods=["POST"]),
-    ]
-    return Starlette(routes=routes)
+
+    def get(path: str, read: Callable[[Request], Any]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            return _json(read(request))
+
+        return Route(path, _guarded(endpoint))
+
+    def post(path: str, act: Callable[[Request], Awaitable[Response]]) -> Route:
+        return Route(path, _guarded(act), methods=["POST"])
+
+    return Starlette(
+        routes=[
+            get("/v1/health", lambda _: {"live": True, "ready": not facade.status().get("is_syncing", False)}),
+            get("/v1/status", lambda _: facade.status()),
+            get("/v1/peers", lambda _: facade.peers()),
+            get("/v1/blocks", partial(_blocks, facade)),
+            get(
+                "/v1/blocks/{height}", lambda r: facade.block(_number(r.path_params["height"], "height", 0, HEIGHT_MAX))
+            ),
+            get("/v1/views/{name}", partial(_view, facade)),
+            get("/v1/records/{record_id}", lambda r: facade.record(_hash(r.path_params["record_id"], "the record id"))),
+            Route("/v1/events", _guarded(partial(_events, facade))),
+            post("/v1/submit", partial(_submit, facade)),
+            post("/v1/open", partial(_open, facade)),
+            post("/v1/log", partial(_log, facade)),
+            post("/v1/stop", partial(_stop, facade)),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
 
 
-async def _done(_: None) -> dict[str, Any]:
-    return {"done": True}
+# ---- Endpoints ------------------------------------------------------------------
 
 
-def _answer(read: Callable[[Request], Any]) -> Callable[[Request], Awaitable[JSONResponse]]:
-    async def endpoint(request: Request) -> JSONResponse:
+def _blocks(facade: NodeFacade, request: Request) -> Any:
+    count = _number(request.query_params.get("count", "20"), "count", 1, schema.BLOCKS_PAGE_MAX)
+    given = request.query_params.get("start")
+    start = (
+        max(0, int(facade.status()["height"]) - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
+    )
+    return facade.blocks(start, count)
+
+
+def _view(facade: NodeFacade, request: Request) -> Any:
+    name, arguments = request.path_params["name"], dict(request.query_params)
+    if len(arguments) > ARGUMENT_MAX or not all(
+        key.isidentifier() and key not in ("self", "name") for key in arguments
+    ):
+        raise MutuaError("arguments", "these are no arguments of a view", "see the views in the reference")
+    return facade.view(name, **arguments)
+
+
+async def _submit(facade: NodeFacade, request: Request) -> Response:
+    wanted = await _body(request, schema.SubmitRequest)
+    return _json(await facade.submit(wanted.kind, wanted.body))
+
+
+async def _open(facade: NodeFacade, request: Request) -> Response:
+    wanted = await _body(request, schema.OpenRequest)
+    return _json(await facade.open_document(_hash(wanted.claim, "the claim id")))
+
+
+async def _log(facade: NodeFacade, request: Request) -> Response:
+    level = (await _body(request, schema.LogRequest)).level.lower()
+    if level not in LOG_LEVELS:
+        raise MutuaError("log_level", f"there is no log level {level[:40]!r}", f"use one of {', '.join(LOG_LEVELS)}")
+    facade.set_log_level(level)
+    return _json({"done": True, "level": level})
+
+
+async def _stop(facade: NodeFacade, request: Request) -> Response:
+    """Answer first, end afterwards."""
+    del request
+
+    async def end() -> None:
+        facade.stop()
+
+    response = _json({"done": True})
+    response.background = BackgroundTask(end)
+    return response
+
+
+async def _events(facade: NodeFacade, request: Request) -> Response:
+    del request
+    subscription = facade.events()
+    channel = (
+        await subscription.__aenter__()
+    )  # here, so that a refused subscription is an error and not an empty stream
+
+    async def lines() -> AsyncIterator[bytes]:
         try:
-            return JSONResponse(read(request))
-        except MutuaError as error:
-            return error_response(error)
+            yield b": mutua events\n\n"
+            while True:
+                line = b": alive\n\n"
+                with trio.move_on_after(HEARTBEAT_S):
+                    line = b"data: " + msgspec.json.encode(await channel.receive()) + b"\n\n"
+                yield line
+        except trio.EndOfChannel:
+            return
+        finally:
+            await subscription.__aexit__(None, None, None)
 
-    return endpoint
+    return StreamingResponse(lines(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-def _action(act: Callable[[dict[str, Any]], Awaitable[Any]]) -> Callable[[Request], Awaitable[JSONResponse]]:
-    async def endpoint(request: Request) -> JSONResponse:
+# ---- Requests and answers -------------------------------------------------------
+
+
+def _guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint with every error in the one shape."""
+
+    async def answer(request: Request) -> Response:
         try:
-            return JSONResponse(await act(await _read_body(request)))
+            return await endpoint(request)
         except MutuaError as error:
             return error_response(error)
         except OSError as error:
-            log.error("disk_error", what=str(error))
-            return error_response(MutuaError("disk", f"the disk did not take it: {error.strerror}", "free space and send it again"))
+            log.exception("disk_error", what=str(error))
+            return error_response(
+                MutuaError("disk", f"the disk did not take it: {error.strerror}", "free space and send it again")
+            )
+        except Exception:
+            # The edge of the daemon: a fault in one answer is told and logged, and never ends the node.
+            log.exception("api_fault", path=request.url.path)
+            return _error(
+                schema.ErrorBody("internal", "the node met a fault while answering", "see its log: mutua logs"), 500
+            )
 
-    return endpoint
-
-
-async def _events(facade: NodeFacade, request: Request) -> StreamingResponse | JSONResponse:
-    async def lines() -> AsyncIterator[bytes]:
-        async with facade.events() as channel:
-            yield b": mutua events\n\n"
-            while True:
-                event: dict[str, Any] | None = None
-                with trio.move_on_after(SSE_KEEPALIVE_S):
-                    try:
-                        event = await channel.receive()
-                    except trio.EndOfChannel:
-                        return
-                yield b": alive\n\n" if event is None else b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
-
-    del request
-    return StreamingResponse(lines(), media_type="text/event-stream")
+    return answer
 
 
-def error_response(error: MutuaError) -> JSONResponse:
-    """Return an error as the API says it."""
-    if error.code in NOT_FOUND_CODES:
-        status = 404
-    elif isinstance(error, RuleBroken):
-        status = 409
-    elif isinstance(error, MalformedBytes) or error.code in ("body_shape", "usage"):
-        status = 400
-    else:
-        status = 503
+def error_response(error: MutuaError) -> Response:
+    """Return an error as the API says it: its code and words, the family, and the HTTP status that goes with them."""
     family = "rule" if isinstance(error, RuleBroken) else "malformed" if isinstance(error, MalformedBytes) else "node"
-    return JSONResponse({"error": {"code": error.code, "what": error.what, "mend": error.mend, "family": family}}, status_code=status)
+    by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
+    return _error(
+        schema.ErrorBody(error.code, error.what, error.mend, family), STATUS_OF_CODE.get(error.code, by_family)
+    )
 
 
-async def _read_body(request: Request) -> dict[str, Any]:
-    data = b""
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method"}.get(error.status_code, "request")
+    what = f"{request.method} {request.url.path}: {error.detail}"
+    return _error(schema.ErrorBody(code, what, "see the API in the reference", "malformed"), error.status_code)
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _error(body: schema.ErrorBody, status: int) -> Response:
+    return _json(schema.ErrorAnswer(body), status)
+
+
+async def _body(request: Request, shape: type[T]) -> T:
+    """Return the request's JSON, read up to the bound and not further."""
+    data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > BODY_SIZE_MAX:
-            raise MutuaError("usage", f"a request holds at most {BODY_SIZE_MAX} bytes", "send less")
+        if len(data) > schema.BODY_SIZE_MAX:
+            raise MalformedBytes(
+                "body_size", f"the request has more than {schema.BODY_SIZE_MAX} bytes", "send a smaller one"
+            )
     try:
-        value = json.loads(data or b"{}")
-    except ValueError as error:
-        raise MutuaError("usage", f"the request is not JSON: {error}", "send one JSON object") from None
-    if not isinstance(value, dict):
-        raise MutuaError("usage", "the request is not a JSON object", "send one JSON object")
-    return value
+        return msgspec.json.decode(bytes(data), type=shape)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise MalformedBytes(
+            "request_shape", f"the request does not fit: {error}", "see the API in the reference"
+        ) from None
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    value = request.query_params.get(name, str(default))
-    if not value.isdigit():
-        raise MutuaError("usage", f"{name} is no height: {value}", "give a whole number")
-    return int(value)
+def _number(text: str, name: str, low: int, high: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
+        raise MalformedBytes(
+            "arguments", f"{name} {text[:40]!r} is not a whole number of {low}..{high}", f"correct {name}"
+        )
+    return int(text)
 
 
-def _hex(value: str) -> bytes:
+def _hash(text: str, name: str) -> bytes:
     try:
-        return bytes.fromhex(value)
+        value = bytes.fromhex(text)
     except ValueError:
-        raise MutuaError("usage", f"{value[:80]} is not hexadecimal", "give the whole id as it was shown") from None
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise MutuaError("usage", f"the request has no text {name!r}", "see the API's page")
+        value = b""
+    if len(value) != HASH_SIZE:
+        raise MalformedBytes(
+            "hash_shape", f"{name} is not {2 * HASH_SIZE} hex digits", "give the whole id as it was shown"
+        )
     return value
 
 
-def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
-    value = body.get(name)
-    if not isinstance(value, dict):
-        raise MutuaError("usage", f"the request has no object {name!r}", "see the API's page")
-    return value
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _check_socket(path: Path) -> None:
+    """Refuse a path that is too long, is no socket, or where somebody answers; a dead socket is removed."""
+    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+        raise MutuaError(
+            "socket_path",
+            f"the path of the API socket is too long for the system: {path}",
+            "use a data folder with a shorter path",
+        )
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise MutuaError("socket_unusable", f"{path} is there and is no socket", "move it away")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise MutuaError("api_in_use", f"another node answers at {path}", "stop it first: mutua stop")

@@ -1,0 +1,172 @@
+"""The local API, asked over its real socket by both clients."""
+
+from __future__ import annotations
+
+import socket
+import stat
+
+import pytest
+import trio
+
+from ledger.errors import MutuaError
+from node.api import schema
+from node.api.client import ApiError, AsyncClient, Client, NodeNotRunning
+from node.api.server import serve
+
+CLAIM = "ab" * 32
+
+
+async def ask(call, *arguments, **named):
+    return await trio.to_thread.run_sync(lambda: call(*arguments, **named))
+
+
+async def test_the_socket_is_for_its_owner_alone(served) -> None:
+    assert stat.S_IMODE(served.stat().st_mode) == 0o600
+
+
+async def test_the_blocking_client_reads_everything(served) -> None:
+    client = Client(served)
+    status = schema.convert(schema.Status, await ask(client.status))
+    assert (status.name, status.height, status.peers.connected) == ("Test Co-op", 41, 5)
+    assert await ask(client.get_json, "/v1/health") == {"live": True, "ready": True}
+    assert (await ask(client.peers))[0]["key"] == "aa"
+    assert [block["height"] for block in await ask(client.blocks)] == list(range(22, 42))
+    assert [block["height"] for block in await ask(client.blocks, 3, 2)] == [3, 4]
+    assert (await ask(client.block, 7))["height"] == 7
+    assert await ask(client.view, "member", member="aa", empty=None) == {"view": "member", "member": "aa"}
+    assert (await ask(client.record, CLAIM))["state"] == "pending"
+
+
+async def test_a_submitted_record_reaches_the_facade_whole(served, facade) -> None:
+    client = Client(served)
+    answer = await ask(client.submit, "claim.file", {"lines": []}, [{"role": "provider"}])
+    assert answer["record_id"] == "cd" * 32
+    assert facade.submitted == [("claim.file", {"lines": [], "attestations": [{"role": "provider"}]})]
+    assert (await ask(client.open_document, CLAIM))["claim"] == CLAIM
+
+
+async def test_a_refusal_keeps_its_code_and_words(served) -> None:
+    with pytest.raises(ApiError) as caught:
+        await ask(Client(served).submit, "case.ballot", {})
+    assert (caught.value.status, caught.value.code, caught.value.mend) == (409, "vote_closed", "ask for an audit")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/v1/views/claim?id=00", 404, "not_found"),
+        ("/v1/views/broken", 500, "internal"),
+        ("/v1/views/claim?self=1", 400, "arguments"),
+        ("/v1/records/zz", 400, "hash_shape"),
+        ("/v1/blocks/-1", 400, "arguments"),
+        ("/v1/blocks?count=1000", 400, "arguments"),
+        ("/v1/elsewhere", 404, "not_found"),
+        ("/v1/submit", 405, "method"),
+    ],
+)
+async def test_each_wrong_question_gets_its_own_error(served, path, status, code) -> None:
+    with pytest.raises(ApiError) as caught:
+        await ask(Client(served).get_json, path)
+    assert (caught.value.status, caught.value.code) == (status, code)
+
+
+@pytest.mark.parametrize("value", [{"kind": 3, "body": {}}, {"kind": "a"}, {"kind": "a", "body": {}, "more": 1}])
+async def test_a_misshapen_request_is_refused(served, facade, value) -> None:
+    with pytest.raises(ApiError) as caught:
+        await ask(Client(served).post_json, "/v1/submit", value)
+    assert (caught.value.status, caught.value.code) == (400, "request_shape")
+    assert facade.submitted == []
+
+
+async def test_a_body_above_the_bound_is_not_read_to_its_end(served) -> None:
+    with pytest.raises(ApiError) as caught:
+        await ask(Client(served).submit, "claim.file", {"reason": "x" * schema.BODY_SIZE_MAX})
+    assert (caught.value.status, caught.value.code) == (413, "body_size")
+
+
+async def test_the_log_level_changes_live_and_unknown_ones_do_not(served, facade) -> None:
+    await ask(Client(served).set_log_level, "DEBUG")
+    assert facade.level == "debug"
+    with pytest.raises(ApiError, match="no log level"):
+        await ask(Client(served).set_log_level, "loud")
+    assert facade.level == "debug"
+
+
+async def test_stop_answers_before_the_node_ends(served, facade) -> None:
+    assert await ask(Client(served).stop) == {"done": True}
+    with trio.fail_after(2):
+        await facade.stopped.wait()
+
+
+async def test_nobody_at_the_socket_is_said_as_such(tmp_path) -> None:
+    with pytest.raises(NodeNotRunning):
+        await ask(Client(tmp_path / "api.sock").status)
+    async with AsyncClient(tmp_path / "api.sock") as client:
+        with pytest.raises(NodeNotRunning):
+            await client.status()
+
+
+async def test_the_asynchronous_client_reads_and_acts(served, facade) -> None:
+    async with AsyncClient(served) as client:
+        assert (await client.status())["height"] == 41
+        assert (await client.view("claims"))["view"] == "claims"
+        assert (await client.submit("case.ballot", {"claim": CLAIM}))["state"] == "pending"
+        with pytest.raises(ApiError, match="closed on day 212"):
+            await client.submit("case.ballot", {})
+
+
+async def test_events_flow_to_the_asynchronous_client_and_a_left_stream_is_unsubscribed(served, facade) -> None:
+    async with AsyncClient(served) as client:
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(publish, facade, {"event": "payout_due", "height": 9})
+                stream = client.events()
+                assert await anext(stream) == {"event": "payout_due", "height": 9}
+                await stream.aclose()
+            await facade.left.wait()
+
+
+async def test_events_flow_to_the_blocking_client_and_end_with_the_source(served, facade, nursery) -> None:
+    nursery.start_soon(publish, facade, {"event": "case_opened", "height": 10}, True)
+    with trio.fail_after(5):
+        assert await ask(lambda: list(Client(served).events())) == [{"event": "case_opened", "height": 10}]
+
+
+async def publish(facade, event, is_last=False) -> None:
+    await facade.subscribed.wait()
+    for channel in facade.channels:
+        await channel.send(event)
+        if is_last:
+            channel.close()
+
+
+async def test_the_socket_is_gone_after_the_server(facade, tmp_path) -> None:
+    path = tmp_path / "api.sock"
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve, facade, path)
+        assert path.exists()
+        nursery.cancel_scope.cancel()
+    assert not path.exists()
+
+
+async def test_a_dead_socket_is_replaced_and_a_live_one_is_not(served, facade, tmp_path, nursery) -> None:
+    dead = tmp_path / "dead.sock"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(dead))
+    left.close()
+    await nursery.start(serve, facade, dead)
+    assert (await ask(Client(dead).status))["height"] == 41
+    with pytest.raises(MutuaError) as caught:
+        await serve(facade, served)
+    assert caught.value.code == "api_in_use"
+    assert (await ask(Client(served).status))["height"] == 41
+
+
+async def test_a_path_that_cannot_be_a_socket_is_refused(facade, tmp_path) -> None:
+    plain = tmp_path / "file"
+    plain.write_bytes(b"mine")
+    for path, code in ((plain, "socket_unusable"), (tmp_path / ("x" * 120), "socket_path")):
+        with pytest.raises(MutuaError) as caught:
+            await serve(facade, path)
+        assert caught.value.code == code
+    assert plain.read_bytes() == b"mine"
