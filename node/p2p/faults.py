@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from typing import cast
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
@@ -13,7 +14,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
     ['a', '1']
     """
     if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
             yield from leaves(inner)
     else:
         yield error

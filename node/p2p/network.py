@@ -179,6 +179,8 @@ class Network:
         that has restarted (its nonce is new), or a second one from the same side, replaces what must be a dead one.
         """
         record, old = link.peer, link.peer.link
+        if not self.is_admitted(record.key):
+            return False  # banned, or no longer a member, since its handshake
         if old is not None:
             smaller_dials = self.key < record.key
             if old.peer_nonce == link.peer_nonce and old.is_dialler != link.is_dialler and old.is_dialler == smaller_dials:

@@ -24,11 +24,11 @@ from libp2p.crypto.keys import KeyPair
 from libp2p.custom_types import TProtocol
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.peer.id import ID
 from libp2p.protocol_muxer.multiselect_client import MultiselectClient
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.security.noise.transport import Transport as Noise
-from libp2p.peer.id import ID
 
 SYN, ACK, FIN, RST = 1, 2, 4, 8
 DATA, WINDOW, PING, GO_AWAY = range(4)

@@ -72,13 +72,26 @@ async def test_a_key_that_is_not_a_members_is_refused_and_admitted_once_it_is(cl
     await until(lambda: member.network.connected() == ())
 
 
-async def test_a_peer_of_another_chain_is_refused_with_a_clear_line_on_both_sides(cluster, capsys):
+async def test_a_peer_of_another_chain_is_refused_with_a_clear_line_on_both_sides(cluster, until, capsys):
     left = await cluster.start("left")
     right = await cluster.start("right", chain_id=b"\x01" * 32)
-    await trio.sleep(2.0)
+    lines: list[str] = []
+
+    def both_have_said_so() -> bool:
+        lines.extend(line for line in capsys.readouterr().out.splitlines() if "another chain" in line)
+        return len(lines) == 2
+
+    await until(both_have_said_so)
     assert left.network.connected() == right.network.connected() == ()
-    lines = [line for line in capsys.readouterr().out.splitlines() if "another chain" in line]
-    assert len(lines) == 2
+
+
+async def test_a_banned_peer_loses_the_connections_it_was_still_opening(cluster, until):
+    left, right = await cluster.start_many(2)
+    link = left.network._peers[right.key].link
+    assert link is not None
+    left.network.ban(right.key, "garbage")
+    assert not left.network.link_up(link)
+    await until(lambda: left.network.connected() == ())
 
 
 async def test_strikes_add_up_to_a_ban_and_the_banned_peer_stays_out(cluster, until):
