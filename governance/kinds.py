@@ -9,9 +9,9 @@ from typing import Any
 from governance.acts import Act
 from governance.benefits import claims, contracts
 from governance.day import Day
-from governance.membership import delegation
+from governance.membership import admission, delegation
 from governance.money import premiums, rates, treasury
-from governance.voting import ballots, cases
+from governance.voting import appeals, ballots, cases, holds, proposals
 from ledger.codec import Shape, decode, encode
 from ledger.errors import RuleBroken
 
@@ -31,6 +31,17 @@ def _ignore(_value: object) -> None:
     """Drop a result that the caller has no use for."""
 
 
+def _check_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
+    """While an appeal is open its panel votes; else the members."""
+    check = appeals.check_ballot if appeals.is_open(day.draft, body.claim, body.code) else ballots.check_ballot
+    check(day, act.author, body)
+
+
+def _apply_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
+    cast = appeals.apply_ballot if appeals.is_open(day.draft, body.claim, body.code) else ballots.apply_ballot
+    cast(day, act.author, body)
+
+
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -48,10 +59,46 @@ KINDS: dict[str, Kind] = {
             lambda day, act, body: claims.check_evidence(day, act.author, body),
             lambda day, act, body: claims.apply_evidence(day, body),
         ),
+        Kind("case.ballot", ballots.BallotBody, _check_ballot, _apply_ballot),
         Kind(
-            "case.ballot", ballots.BallotBody,
-            lambda day, act, body: ballots.check_ballot(day, act.author, body),
-            lambda day, act, body: ballots.apply_ballot(day, act.author, body),
+            "case.appeal", appeals.AppealBody,
+            lambda day, act, body: appeals.check_appeal(day, act.author, body),
+            lambda day, act, body: appeals.apply_appeal(day, body),
+        ),
+        Kind(
+            "audit.report", holds.ReportBody,
+            lambda day, act, body: holds.check_report(day, act.author, body),
+            lambda day, act, body: holds.apply_report(day, act.author, body),
+        ),
+        Kind(
+            "audit.finding", holds.FindingBody, holds.check_finding,
+            lambda day, act, body: holds.apply_finding(day, body),
+        ),
+        Kind(
+            "proposal.open", proposals.ProposeBody,
+            lambda day, act, body: proposals.check_propose(day, act.author, act.record_id, body),
+            lambda day, act, body: proposals.apply_propose(day, act.author, act.record_id, body),
+        ),
+        Kind(
+            "proposal.sponsor", proposals.SponsorBody,
+            lambda day, act, body: proposals.check_sponsor(day, act.author, body),
+            lambda day, act, body: proposals.apply_sponsor(day, act.author, body),
+        ),
+        Kind(
+            "proposal.vote", proposals.CastBody,
+            lambda day, act, body: proposals.check_cast(day, act.author, body),
+            lambda day, act, body: proposals.apply_cast(day, act.author, body),
+        ),
+        Kind("member.apply", admission.ApplyBody, admission.check_apply, admission.apply_apply, is_by_member=False),
+        Kind(
+            "member.vouch", admission.VouchBody,
+            lambda day, act, body: admission.check_vouch(day, act.author, body),
+            lambda day, act, body: admission.apply_vouch(day, act.author, body),
+        ),
+        Kind(
+            "member.object", admission.ObjectBody,
+            lambda day, act, body: admission.check_object(day, act.author, body),
+            lambda day, act, body: admission.apply_object(day, act.author, body),
         ),
         Kind(
             "case.auto_ballot", ballots.AutoBallotBody,

@@ -15,15 +15,19 @@ from governance.benefits import contracts, promotion
 from governance.day import Day
 from governance.events import Event
 from governance.kinds import KINDS, decode_body
-from governance.membership import members
-from governance.money import payouts, premiums, rates
+from governance.membership import admission, members, renewal
+from governance.money import payouts, premiums, rates, solvency
 from governance.tables import Draft
-from governance.voting import audits, cases, panels
+from governance.voting import appeals, audits, cases, holds, panels, proposals
 from ledger import calendar
 from ledger.errors import RuleBroken
 from ledger.state import StateReader
 
 __all__ = ["Act", "BlockContext", "OpenBlock", "Outcome", "apply_block", "check_act"]
+
+
+AFTER_THE_END = ("treasury.batch", "treasury.confirm")
+"""Records a disbanded co-op still takes: the last payments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def take_record(day: Day, act: Act) -> None:
     if kind is None:
         raise RuleBroken("kind_unknown", f"there is no record kind {act.kind!r}", "see the list of record kinds in the reference")
     body = decode_body(act.kind, act.body)
+    if day.coop.is_disbanded and act.kind not in AFTER_THE_END:
+        raise RuleBroken("disbanded", "the co-op has disbanded", "nothing to do")
     windows.take_number(day.draft, act.signer, act.number, act.valid_until_height, day.height)
     if kind.is_by_member:
         members.check_signer(day.draft, act.author, act.signer)
@@ -109,21 +115,29 @@ def close_block(day: Day) -> None:
 def end_day(day: Day) -> None:
     """End of day, in the order of rules §1."""
     premiums.end_day(day)
+    holds.end_day(day)
     rates.end_day(day)
     panels.end_day(day)
     cases.end_day(day)
+    appeals.end_day(day)
+    proposals.end_day(day)
     payouts.end_day(day)
 
 
 def end_term(day: Day) -> None:
-    """End of term, in the order of rules §1."""
+    """End of term, in the order of rules §1. The committee is drawn by the node, from the state after this."""
     contracts.end_term(day)
+    renewal.end_term(day)
     promotion.end_term(day)
+    proposals.end_term(day)
     premiums.end_term(day)
-    audits.end_term(day)
+    solvency.end_term(day)
+    admission.end_term(day)
     members.end_term(day, lambda key: contracts.is_suspended(day.draft, key))
+    audits.end_term(day)
 
 
 def freeze(day: Day) -> None:
-    """Fix E, bar and seniority of every case carried by this block."""
+    """Fix E, bar and seniority of every case carried by this block, and who is eligible on proposals opened in it."""
     cases.freeze(day)
+    proposals.freeze(day)

@@ -221,12 +221,17 @@ def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
     members.check_member(day.draft, author)
     plans.check_plan(day.draft, body.plan)
-    check_length(body.contract_terms)
     row = CONTRACTS.find(day.draft, author)
     if row is None or not row.is_in_force:
         raise RuleBroken("no_contract", "the author has no contract in force", "apply for membership")
+    check_guarantee(day, body.contract_terms)
+
+
+def check_guarantee(day: Day, terms: int) -> None:
+    """Raise RuleBroken for a length not offered, or over one term while guarantees are used up (rules §3)."""
+    check_length(terms)
     counts = day.counts
-    if body.contract_terms > 1 and counts.long_rates_cents * 10_000 > counts.rates_cents * day.params.guaranteed_max_bp:
+    if terms > 1 and counts.long_rates_cents * 10_000 > counts.rates_cents * day.params.guaranteed_max_bp:
         raise RuleBroken(
             "guarantee_full",
             f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates",

@@ -132,8 +132,13 @@ def restore_vote(day: Day, key: bytes) -> None:
     """Give the vote back after suspension, where nothing else stands against it."""
     row = MEMBERS.get(day.draft, key)
     matured = row.is_founder or terms_complete_of(day, row) >= day.params.voting_after_terms
-    if row.is_member and matured and row.no_vote_until < day.height:
+    if row.is_member and matured and row.no_vote_until <= day.height:
         set_voting(day, key, True)
+
+
+def put_maturing(day: Day, key: bytes, terms_complete: int) -> None:
+    """Let the member vote from the end of the boundary at which so many terms are complete."""
+    MATURING.put(day.draft, Name(key), terms_complete, key)
 
 
 def add_member(day: Day, row: MemberRow) -> None:

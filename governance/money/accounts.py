@@ -35,8 +35,17 @@ class TotalsRow(Shape):
     paid_cents: int
 
 
+class PaidRow(Shape):
+    """Premiums a member paid in one term."""
+
+    member: bytes
+    amount_cents: int
+
+
 ACCOUNTS = Table("money/account", AccountRow)
 TOTALS = Table("money/totals", TotalsRow)
+PAID = Table("money/premiums_paid", PaidRow)
+"""By (term, member), for the case that the co-op disbands."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -72,6 +81,12 @@ def take_premium(day: Day, amount_cents: int) -> None:
     add_to(day.draft, "claims", amount_cents - to_reserve)
     totals = TOTALS.get(day.draft)
     TOTALS.put(day.draft, TotalsRow(totals.genesis_cents, totals.premiums_cents + amount_cents, totals.paid_cents))
+
+
+def note_paid(day: Day, member: bytes, amount_cents: int) -> None:
+    """Remember a premium for the case that the co-op disbands."""
+    row = PAID.find(day.draft, day.term, member) or PaidRow(member, 0)
+    PAID.put(day.draft, PaidRow(member, row.amount_cents + amount_cents), day.term, member)
 
 
 def pay_out(day: Day, amount_cents: int) -> None:

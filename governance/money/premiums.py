@@ -63,6 +63,7 @@ def apply_payment(day: Day, member: bytes) -> None:
     row = contracts.CONTRACTS.get(day.draft, member)
     for owed in row.owed:
         accounts.take_premium(day, owed.amount_cents)
+        accounts.note_paid(day, member, owed.amount_cents)
         day.emit("premium_paid", member=member, plan=owed.plan, amount_cents=owed.amount_cents)
     contracts.OWING.delete(day.draft, member)
     gaps = row.gaps

@@ -13,18 +13,18 @@ from hashlib import sha256
 from typing import Any
 
 from governance import views
-from governance.benefits import claims, contracts
+from governance.benefits import claims, contracts, plans
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day
 from governance.events import Event, event_json, render_text
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, genesis_rows
 from governance.kinds import encode_body
-from governance.membership import delegation, members
+from governance.membership import admission, delegation, members
 from governance.money import premiums, rates
 from governance.simulation.scenario import Action, ScenarioError
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, OpenBlock
-from governance.voting import ballots
+from governance.voting import appeals, ballots, holds, proposals
 from ledger.codec import Shape
 from ledger.errors import MutuaError, RuleBroken
 from ledger.state import StateTree
@@ -223,6 +223,30 @@ class Player:
                 self._record(block, "member.leave", by, contracts.LeaveBody())
             case "quote":
                 self._record(block, "rate.quote", by, rates.QuoteBody(fields["rate"]))
+            case "apply":
+                name = fields["name"].encode()
+                household = (fields["household"] or "").encode()
+                body = admission.ApplyBody(name, fields["plan"], fields["contract_terms"], household, b"")
+                self._record(block, "member.apply", name, body)
+            case "vouch":
+                self._record(block, "member.vouch", by, admission.VouchBody(fields["name"].encode()))
+            case "object":
+                self._record(block, "member.object", by, admission.ObjectBody(fields["name"].encode(), fields["reason"] or ""))
+            case "propose":
+                self._record(block, "proposal.open", by, _propose_body(fields), fields["id"].encode())
+            case "sponsor":
+                self._record(block, "proposal.sponsor", by, proposals.SponsorBody(fields["proposal"].encode()))
+            case "cast":
+                self._record(block, "proposal.vote", by, proposals.CastBody(fields["proposal"].encode(), fields["choice"]))
+            case "report":
+                body = holds.ReportBody(fields["member"].encode(), (fields["claim"] or "").encode())
+                self._record(block, "audit.report", by, body)
+            case "finding":
+                self._record(block, "audit.finding", b"", holds.FindingBody(fields["claim"].encode(), fields["outcome"], ""))
+            case "appeal":
+                claim_id = fields["claim"].encode()
+                body = appeals.AppealBody(claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["ground"])
+                self._record(block, "case.appeal", by, body)
             case _:
                 raise RuleBroken("not_played", f"{action.do} is not played by this version", "leave the line out")
 
@@ -256,6 +280,24 @@ def _code_of(draft: Draft, claim_id: bytes, code: str | None) -> str:
     if not found:
         raise RuleBroken("case_unknown", "there is no such case", "name a claim with non-standard lines")
     raise RuleBroken("code_needed", f"the claim has {len(found)} cases", "name the code")
+
+
+def _propose_body(fields: dict[str, Any]) -> proposals.ProposeBody:
+    """Return the body of a proposal from its flat fields."""
+    what = fields["what"]
+    name = {"phase": "to", "demote": "code", "list": "code"}.get(what, "name")
+    figures = None
+    if what == "plan":
+        figures = plans.PlanFigures(
+            0, fields["deductible_cents"], fields["copay_cents"], fields["coinsurance_bp"], fields["oop_max_cents"],
+            fields["claim_ceiling_cents"], fields["year_ceiling_cents"], fields["waiting_terms"], tuple(fields["codes"] or ()),
+        )  # fmt: skip
+    return proposals.ProposeBody(
+        what=what, name=fields.get(name, ""), system=fields.get("system", ""), member=fields.get("member", "").encode(),
+        value=fields.get("value", 0), standard=fields.get("standard", False), allowed_cents=fields.get("allowed_cents"),
+        frequency=fields.get("frequency"), premium_cents=fields.get("premium_cents", 0), prior_cents=fields.get("prior_cents"),
+        figures=figures,
+    )  # fmt: skip
 
 
 def _claim_body(by: bytes, fields: dict[str, Any]) -> claims.ClaimBody:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from governance.benefits import contracts
 from governance.benefits.settlement import ClaimRow
 from governance.day import Day, ceil_div
-from governance.tables import Mark, Number, Table
+from governance.tables import Number, Table
 from ledger.codec import Shape
 
 # ---- State --------------------------------------------------------------
@@ -34,7 +34,15 @@ PAIR_SUMS = Table("voting/pair_sum", Number)
 """(provider, cover) -> claims in the last 12 terms."""
 PAIR_COUNTS = Table("voting/pair_count", Number)
 """number of claims -> pairs that have so many in the last 12 terms."""
-DRAWN = Table("voting/audit", Mark)
+
+
+class DrawnRow(Shape):
+    """Why a claim was drawn for audit."""
+
+    trigger: str
+
+
+DRAWN = Table("voting/audit", DrawnRow)
 
 
 # ---- Rules --------------------------------------------------------------
@@ -56,7 +64,7 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
     odds = min(ODDS_BASE, set_now.audit_random_bp * (ODDS_FACTOR if trigger else 1))
     number = int.from_bytes(sha256(day.randomness + b"audit" + claim.claim).digest(), "big") % ODDS_BASE
     if number < odds:
-        DRAWN.put(day.draft, Mark(), claim.claim)
+        DRAWN.put(day.draft, DrawnRow(trigger or "random"), claim.claim)
         day.emit("audit_drawn", member=claim.cover, claim=claim.claim, trigger=trigger or "random")
 
 

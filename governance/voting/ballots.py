@@ -162,16 +162,27 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
         raise RuleBroken("ballot_changed", f"the ballot was changed once under evidence version {version}", "wait for newer evidence")
 
 
-def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
-    """Raise RuleBroken unless this ballot may be cast now."""
-    case = check_open_case(day, author, body.claim, body.code)
-    claim = CLAIMS.get(day.draft, body.claim)
+def check_figures(case: CaseRow, body: BallotBody) -> None:
+    """Raise RuleBroken for an unknown choice, too long a reason or an award above the charges."""
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "accept, deny or abstain")
     if len(body.reason) > REASON_SIZE_MAX:
         raise RuleBroken("reason_long", f"the reason has more than {REASON_SIZE_MAX} characters", "shorten it")
     if body.award_cents is not None and body.award_cents > case.charges_cents:
         raise RuleBroken("award_high", f"an award of {body.award_cents} is above the charges of {case.charges_cents}", "award at most the charges")
+
+
+def is_opened(day: Day, claim: bytes, voter: bytes) -> bool:
+    """True iff the voter gave a receipt for the claim with or before a ballot."""
+    opening = OPENINGS.find(day.draft, claim, voter)
+    return opening is not None and opening.is_effective
+
+
+def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+    """Raise RuleBroken unless this ballot may be cast now."""
+    case = check_open_case(day, author, body.claim, body.code)
+    claim = CLAIMS.get(day.draft, body.claim)
+    check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
         raise RuleBroken("evidence_version", f"the evidence is at version {claim.evidence_version}", "look at it and cast again")
     if body.opened:
@@ -241,9 +252,8 @@ def tally_of(day: Day, case: CaseRow) -> Tally:
     tally = Tally()
     for row in live:
         is_auto = bool(row.rule_hash)
-        opening = None if is_auto or row.choice == "abstain" else OPENINGS.find(day.draft, case.claim, row.voter)
         _count(tally, row, row.voter, is_auto)
-        tally.opened += opening is not None and opening.is_effective
+        tally.opened += not is_auto and row.choice != "abstain" and is_opened(day, case.claim, row.voter)
         if has_delegations:
             for delegator in delegation.delegators_of(day.draft, row.voter, case.code):
                 if delegator not in own and is_eligible(day.draft, case, delegator):

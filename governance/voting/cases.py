@@ -32,7 +32,23 @@ class LineUse(Shape):
     lapses: int
 
 
+class ClosedVote(Shape):
+    """A yes or no as it entered its voter's record."""
+
+    voter: bytes
+    is_no: bool
+    is_auto: bool
+
+
+class ClosedVotesRow(Shape):
+    """Who voted on a case closed by vote, and in which term: a finding of fraud takes it out of the records again."""
+
+    term: int
+    votes: tuple[ClosedVote, ...]
+
+
 CASES = ballots.CASES
+CLOSED_VOTES = Table("voting/closed_votes", ClosedVotesRow)
 OPEN_CASES = ballots.OPEN_CASES
 LINE_USES = Table("benefits/line_use", LineUse)
 SMALL_PAID = Table("voting/small_paid", Mark)
@@ -110,15 +126,34 @@ def end_day(day: Day) -> None:
 def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
     """Close a case by vote and settle it with the lower median of the accepting ballots' awards."""
     award = lower_median([case.charges_cents if item is None else item for item in tally.awards])
-    _count_records(day, tally)
+    _count_records(day, case, tally)
     case = settle_case(day, case, "vote", award)
     promotion.note_closing(day, CLAIMS.get(day.draft, case.claim), case.system, case.code, case.lines, is_accepted=True)
 
 
-def _count_records(day: Day, tally: ballots.Tally) -> None:
+def _count_records(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
     """Enter each yes or no into its voter's record: a delegated one into the delegator's."""
     for voter, is_no, is_auto in tally.voters:
         bars.add_closing(day.draft, voter, day.term, int(is_no), int(not is_auto), int(is_auto))
+    votes = tuple(ClosedVote(*item) for item in tally.voters)
+    CLOSED_VOTES.put(day.draft, ClosedVotesRow(day.term, votes), case.claim, case.code)
+
+
+def forget_records(day: Day, claim_id: bytes) -> None:
+    """Take the ballots on a fraudulent claim out of every record (rules §7)."""
+    for case in CASES.scan(day.draft, claim_id):
+        row = CLOSED_VOTES.find(day.draft, claim_id, case.code)
+        if row is not None:
+            for item in row.votes:
+                bars.add_closing(day.draft, item.voter, row.term, -int(item.is_no), -int(not item.is_auto), -int(item.is_auto))
+            CLOSED_VOTES.delete(day.draft, claim_id, case.code)
+
+
+def cancel_open(day: Day, claim_id: bytes) -> None:
+    """Close the open cases of a fraudulent claim; their lines stand."""
+    for case in list(CASES.scan(day.draft, claim_id)):
+        if case.status == "open":
+            _end(day, case, "cancelled")
 
 
 def _close(day: Day, case: ballots.CaseRow, tally: ballots.Tally, *, is_denied: bool) -> None:
@@ -151,7 +186,7 @@ def _close(day: Day, case: ballots.CaseRow, tally: ballots.Tally, *, is_denied: 
 
 def _deny(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
     """Close a case by vote against it."""
-    _count_records(day, tally)
+    _count_records(day, case, tally)
     _end(day, case, "denied")
     _emit_closed(day, "claim_denied", case, params.params_at(day.draft, case.params_version))
     promotion.note_closing(day, CLAIMS.get(day.draft, case.claim), case.system, case.code, case.lines, is_accepted=False)

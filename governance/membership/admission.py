@@ -1,0 +1,202 @@
+"""Admission: an application, three vouchers, thirty blocks for objections, and a bound on growth (rules §2).
+
+On a real chain an application carries a nullifier - a keyed hash of a civil identity - attested by two enrolment attesters:
+one person, one membership, and the ledger learns nothing. Membership starts with the next term.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from governance.acts import Act, check_threshold
+from governance.benefits import contracts, plans
+from governance.day import Day, ceil_div
+from governance.membership import members
+from governance.money import treasury
+from governance.tables import Name, Number, Table
+from ledger import calendar
+from ledger.codec import Shape, encode
+from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
+
+# ---- Records ------------------------------------------------------------
+ATTESTERS_NEEDED = 2
+OBJECTION_BLOCKS = 30
+VOUCHES_PER_TERM = 2
+TEXT_SIZE_MAX = 280
+
+
+class ApplyBody(Shape):
+    """Apply for membership with a cover, a plan and a household."""
+
+    cover_id: bytes
+    plan: str
+    contract_terms: int
+    household: bytes
+    nullifier: bytes
+
+
+class VouchBody(Shape):
+    """Vouch for an applicant."""
+
+    applicant: bytes
+
+
+class ObjectBody(Shape):
+    """Object to an applicant, with a reason."""
+
+    applicant: bytes
+    reason: str
+
+
+# ---- State --------------------------------------------------------------
+class ApplicationRow(Shape):
+    """An application on its way."""
+
+    applicant: bytes
+    body: ApplyBody
+    height: int
+    vouchers: tuple[bytes, ...]
+    objectors: tuple[bytes, ...]
+
+
+APPLICATIONS = Table("membership/application", ApplicationRow)
+QUEUE = Table("membership/application_queue", Name)
+"""(height, applicant) -> applicant: first come, first served."""
+NULLIFIERS = Table("membership/nullifier", Name)
+VOUCHES = Table("membership/vouches", Number)
+"""(voucher, term) -> how often."""
+
+
+# ---- Rules --------------------------------------------------------------
+def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
+    """Raise RuleBroken unless a stranger, or a past member, may apply now."""
+    coop = day.coop
+    if coop.phase == "recruit" or coop.run_off_height is not None:
+        raise RuleBroken("no_admission", "founders come in by genesis, and nobody in run-off", "wait for the pilot")
+    if act.signer != act.author:
+        raise RuleBroken("signer_unknown", "an application is signed by the identity key", "sign it with that key")
+    present = members.find_member(day.draft, act.author)
+    if APPLICATIONS.find(day.draft, act.author) is not None or (present is not None and present.is_member):
+        raise RuleBroken("applied", "the author is a member or has applied", "nothing to do")
+    link = members.COVERS.find(day.draft, body.cover_id)
+    if not 1 <= len(body.cover_id) <= 128 or (link is not None and link.value != act.author) or len(body.household) > 128:
+        raise RuleBroken("cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key")
+    contract = contracts.CONTRACTS.find(day.draft, act.author)
+    if contract is not None and contract.owed:
+        raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it first")
+    plans.check_plan(day.draft, body.plan)
+    contracts.check_guarantee(day, body.contract_terms)
+    if not coop.is_rehearsal:
+        _check_nullifier(day, act, body)
+
+
+def _check_nullifier(day: Day, act: Act, body: ApplyBody) -> None:
+    """Raise RuleBroken unless two attesters vouch for one person, who is nobody else here."""
+    box = treasury.check_treasury(day.draft)
+    subject = tagged_hash("enrolment", act.author, encode(body))
+    check_threshold(act, "enrolment", subject, box.signers, ATTESTERS_NEEDED)
+    known = NULLIFIERS.find(day.draft, body.nullifier)
+    if len(body.nullifier) != 32 or (known is not None and known.value != act.author):
+        raise RuleBroken("nullifier_known", "this person is a member under another key", "return under the old key")
+
+
+def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
+    """Put an application up."""
+    APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height, (), ()), act.author)
+    QUEUE.put(day.draft, Name(act.author), day.height, act.author)
+    if body.nullifier:
+        NULLIFIERS.put(day.draft, Name(act.author), body.nullifier)
+
+
+def _check_standing(day: Day, author: bytes, applicant: bytes) -> ApplicationRow:
+    """Return the application; RuleBroken unless the author is in good standing."""
+    row = members.check_member(day.draft, author)
+    if not members.is_good_standing(day, row, contracts.is_suspended(day.draft, author)):
+        raise RuleBroken("not_in_standing", "the author is suspended, new, or was found in fraud", "others may do it")
+    application = APPLICATIONS.find(day.draft, applicant)
+    if application is None:
+        raise RuleBroken("applicant_unknown", "there is no such application", "see the list of applications")
+    return application
+
+
+def check_vouch(day: Day, author: bytes, body: VouchBody) -> None:
+    """Raise RuleBroken unless the author may vouch for the applicant now."""
+    application = _check_standing(day, author, body.applicant)
+    if author in application.vouchers:
+        raise RuleBroken("vouched", "the author vouched before", "nothing to do")
+    used = VOUCHES.find(day.draft, author, day.term) or Number(0)
+    if used.value >= VOUCHES_PER_TERM:
+        raise RuleBroken("vouches_used", f"the author vouched {used.value} times this term", "wait for the next term")
+
+
+def apply_vouch(day: Day, author: bytes, body: VouchBody) -> None:
+    """Vouch."""
+    row = APPLICATIONS.get(day.draft, body.applicant)
+    APPLICATIONS.put(day.draft, msgspec.structs.replace(row, vouchers=(*row.vouchers, author)), body.applicant)
+    used = VOUCHES.find(day.draft, author, day.term) or Number(0)
+    VOUCHES.put(day.draft, Number(used.value + 1), author, day.term)
+
+
+def check_object(day: Day, author: bytes, body: ObjectBody) -> None:
+    """Raise RuleBroken unless the author may object now."""
+    application = _check_standing(day, author, body.applicant)
+    if day.height > application.height + OBJECTION_BLOCKS:
+        raise RuleBroken("objection_late", f"objections were heard until block {application.height + OBJECTION_BLOCKS}", "nothing to do")
+    if author in application.objectors:
+        raise RuleBroken("objected", "the author objected before", "nothing to do")
+    if len(body.reason) > TEXT_SIZE_MAX:
+        raise RuleBroken("reason_long", f"the reason has more than {TEXT_SIZE_MAX} characters", "shorten it")
+
+
+def apply_object(day: Day, author: bytes, body: ObjectBody) -> None:
+    """Object; the last needed objection ends the application."""
+    row = APPLICATIONS.get(day.draft, body.applicant)
+    row = msgspec.structs.replace(row, objectors=(*row.objectors, author))
+    if len(row.objectors) >= day.params.objections:
+        _forget(day, row)
+    else:
+        APPLICATIONS.put(day.draft, row, body.applicant)
+
+
+def _forget(day: Day, row: ApplicationRow) -> None:
+    APPLICATIONS.delete(day.draft, row.applicant)
+    QUEUE.delete(day.draft, row.height, row.applicant)
+
+
+def end_term(day: Day) -> None:
+    """Admit who has vouchers and has waited, first come first served, within the bound on growth."""
+    coop = day.coop
+    if coop.is_admission_stopped or coop.run_off_height is not None or coop.phase == "recruit":
+        return
+    room = ceil_div(day.counts.voters, day.params.growth_div) if coop.phase == "live" else None
+    for name in list(QUEUE.scan(day.draft)):
+        row = APPLICATIONS.get(day.draft, name.value)
+        if room == 0:
+            return
+        if day.height >= row.height + OBJECTION_BLOCKS and len(row.vouchers) >= day.params.vouchers:
+            _forget(day, row)
+            _admit(day, row)
+            room = None if room is None else room - 1
+
+
+def _admit(day: Day, row: ApplicationRow) -> None:
+    """Make the applicant a member from the next term on; a past one keeps the old record."""
+    first_term = day.term + 1
+    old = members.find_member(day.draft, row.applicant)
+    since = first_term
+    if old is not None and old.left_height is not None and first_term - calendar.term_of(old.left_height) - 1 <= 2:
+        since = old.since_term
+    fresh = members.MemberRow(
+        key=row.applicant, household=row.body.household, cover=row.body.cover_id, is_founder=False, is_member=True, since_term=since,
+        leave_term=None, voting=() if old is None else old.voting, vouchers=row.vouchers, is_warned=old is not None and old.is_warned,
+        until=None, fraud_height=None if old is None else old.fraud_height, no_vote_until=-1 if old is None else old.no_vote_until,
+        left_height=None,
+    )  # fmt: skip
+    members.add_member(day, fresh)
+    contracts.start_contract(day, row.applicant, row.body.plan, row.body.contract_terms, first_term, 0)
+    matures = max(since + day.params.voting_after_terms, day.terms_complete)
+    if fresh.no_vote_until > day.height:
+        matures = max(matures, calendar.term_of(fresh.no_vote_until) + 1)
+    members.put_maturing(day, row.applicant, matures)
+    day.emit("member_joined", member=row.applicant)

@@ -1,0 +1,77 @@
+"""Solvency at boundaries: admissions stop on a thin reserve, run-off follows insolvency, and in the end the co-op disbands (rules §11)."""
+
+from __future__ import annotations
+
+from governance.day import Day
+from governance.membership import members
+from governance.money import accounts, payouts, rates, treasury
+from governance.voting import appeals, ballots
+from ledger import calendar
+
+# ---- State --------------------------------------------------------------
+FIRST_STOP_HEIGHT = 90
+"""Before it the reserve is still being filled."""
+
+
+# ---- Rules --------------------------------------------------------------
+def end_term(day: Day) -> None:
+    """Judge the reserve and what is owed at a boundary."""
+    coop = day.coop
+    if coop.is_disbanded:
+        return
+    if coop.run_off_height is not None:
+        _end_run_off(day, coop.run_off_height)
+        return
+    reserve = accounts.balance_of(day.draft, "reserve")
+    set_now = day.params
+    is_thin = day.height >= FIRST_STOP_HEIGHT and reserve * 10_000 < accounts.annual_premium_of(day) * set_now.stop_bp
+    if is_thin != coop.is_admission_stopped:
+        day.set_coop(is_admission_stopped=is_thin)
+        names = ("open", "stopped") if is_thin else ("stopped", "open")
+        day.emit("admission_stopped", **{"from": names[0], "to": names[1]})
+    is_short = accounts.balance_of(day.draft, "claims") + reserve < payouts.owed_total(day.draft)
+    short = coop.short_boundaries + 1 if is_short else 0
+    day.set_coop(short_boundaries=short)
+    if short >= set_now.run_off_terms:
+        day.set_coop(run_off_height=day.height)
+        day.emit("run_off", **{"from": coop.phase, "to": "run_off"})
+    for row in list(accounts.PAID.scan(day.draft, day.term - 11)):
+        accounts.PAID.delete(day.draft, day.term - 11, row.member)
+
+
+def _end_run_off(day: Day, run_off_height: int) -> None:
+    """Pay all debts at one ratio without the cap, cancel the rest, share what is left, and disband."""
+    if day.height < run_off_height + calendar.TERM_BLOCKS * day.params.filing_terms:
+        return
+    if any(True for _ in ballots.OPEN_CASES.scan(day.draft)) or any(True for _ in appeals.OPEN_APPEALS.scan(day.draft)):
+        return
+    rate = rates.rate_now(day)
+    queue = list(payouts.PAYOUTS.scan(day.draft))
+    if rate is None:
+        return
+    total = sum(row.owed_cents for row in queue)
+    available = accounts.balance_of(day.draft, "claims") + accounts.balance_of(day.draft, "reserve")
+    for row in queue:
+        payouts.pay(day, row, row.owed_cents if available >= total else row.owed_cents * available // total, rate)
+        payouts.PAYOUTS.delete(day.draft, row.rank, row.height, row.claim, row.case or "")
+    _share_rest(day, rate)
+    day.set_coop(is_disbanded=True)
+    day.emit("disbanded", **{"from": "run_off", "to": "disbanded"})
+
+
+def _share_rest(day: Day, rate: int) -> None:
+    """Give what is left back by one ratio of the premiums paid in the last twelve terms, rounded down."""
+    paid: dict[bytes, int] = {}
+    for term in range(day.term - 11, day.term + 1):
+        for row in accounts.PAID.scan(day.draft, term):
+            paid[row.member] = paid.get(row.member, 0) + row.amount_cents
+    left = accounts.balance_of(day.draft, "claims") + accounts.balance_of(day.draft, "reserve")
+    total = sum(paid.values())
+    for key, premiums_cents in sorted(paid.items()):
+        amount = left * premiums_cents // total
+        if amount:
+            cover = members.MEMBERS.get(day.draft, key).cover
+            amount_sat = amount * payouts.SAT_PER_BITCOIN // rate
+            accounts.pay_out(day, amount)
+            treasury.open_payment(day, b"refund/" + cover, None, cover, amount, amount_sat, b"")
+            day.emit("payout_due", claim=None, case=None, payee=cover, amount_cents=amount, amount_sat=amount_sat)

@@ -1,0 +1,138 @@
+"""Appeals: once, soon after a denial, on new evidence or a named rule error; a fresh panel decides for good (rules §9)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from governance import params
+from governance.benefits.settlement import CLAIMS
+from governance.day import Day, ceil_div, lower_median
+from governance.membership import members
+from governance.tables import Draft, Table
+from governance.voting import ballots, cases, panels
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+# ---- Records ------------------------------------------------------------
+GROUNDS = ("evidence", "rule")
+PANEL_MIN = 5
+"""Fewer fresh members than this: the first voters may sit too."""
+QUORUM_MAX = 15
+
+
+class AppealBody(Shape):
+    """Appeal the denial of an own case."""
+
+    claim: bytes
+    code: str
+    ground: str
+
+
+# ---- State --------------------------------------------------------------
+class AppealRow(Shape):
+    """An appeal and its panel, in the order of the draw."""
+
+    claim: bytes
+    code: str
+    height: int
+    ground: str
+    panel: tuple[bytes, ...]
+    status: str
+
+
+APPEALS = Table("voting/appeal", AppealRow)
+OPEN_APPEALS = Table("voting/open_appeal", ballots.CaseKey)
+APPEAL_BALLOTS = Table("voting/appeal_ballot", ballots.BallotRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
+    """Raise RuleBroken unless the author's case was denied in the last blocks and not appealed."""
+    claim = CLAIMS.find(day.draft, body.claim)
+    case = ballots.CASES.find(day.draft, body.claim, body.code)
+    if claim is None or case is None or author not in (claim.member, claim.cover):
+        raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
+    if body.ground not in GROUNDS:
+        raise RuleBroken("ground_unknown", f"{body.ground!r} is no ground", "new evidence, or a named rule error")
+    if APPEALS.find(day.draft, body.claim, body.code) is not None:
+        raise RuleBroken("appealed", "the case was appealed before", "a second judgement is final")
+    within = params.params_at(day.draft, case.params_version).appeal_within
+    if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
+        raise RuleBroken("appeal_late", f"an appeal comes within {within} blocks after a denial", "nothing to do")
+
+
+def apply_appeal(day: Day, body: AppealBody) -> None:
+    """Draw a panel from those who may vote now, without the first voters where enough remain."""
+    case = ballots.CASES.get(day.draft, body.claim, body.code)
+    set_of_s = params.params_at(day.draft, case.params_version)
+    eligible = [row.key for row in members.MEMBERS.scan(day.draft) if members.is_voter(row) and row.key not in case.excluded]
+    first = {row.voter for row in ballots.BALLOTS.scan(day.draft, body.claim, body.code)}
+    closed = cases.CLOSED_VOTES.find(day.draft, body.claim, body.code)
+    if closed is not None:
+        first |= {item.voter for item in closed.votes}
+    fresh = [key for key in eligible if key not in first]
+    label = b"appeal/" + body.claim + b"/" + body.code.encode()
+    panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, set_of_s.appeal_panel)
+    row = AppealRow(body.claim, body.code, day.height, body.ground, tuple(panel), "open")
+    APPEALS.put(day.draft, row, body.claim, body.code)
+    OPEN_APPEALS.put(day.draft, ballots.CaseKey(body.claim, body.code), day.height, body.claim, body.code)
+    day.emit("appeal_opened", claim=body.claim, case=body.code, panel=row.panel)
+
+
+def is_open(draft: Draft, claim: bytes, code: str) -> bool:
+    """True while a panel votes on the case."""
+    row = APPEALS.find(draft, claim, code)
+    return row is not None and row.status == "open"
+
+
+def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
+    """Raise RuleBroken unless a panel member votes in a+1 .. a+15, with one change at most."""
+    row = APPEALS.get(day.draft, body.claim, body.code)
+    case = ballots.CASES.get(day.draft, body.claim, body.code)
+    blocks = params.params_at(day.draft, case.params_version).appeal_blocks
+    member = members.check_member(day.draft, author)
+    if not row.height < day.height <= row.height + blocks:
+        raise RuleBroken("vote_not_open", f"ballots count in blocks {row.height + 1} to {row.height + blocks}", "wait for the next block")
+    if author not in row.panel:
+        raise RuleBroken("not_on_panel", "the author was not drawn for this appeal", "the panel decides")
+    if not members.is_voter(member):
+        raise RuleBroken("may_not_vote", "the author may not vote now", "pay what is owed, if cover is suspended")
+    ballots.check_figures(case, body)
+    live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
+    if live is not None and live.changed_version:
+        raise RuleBroken("ballot_changed", "the ballot was changed once", "it stands")
+
+
+def apply_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
+    """Cast or change a panel member's ballot."""
+    live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
+    award = body.award_cents if body.choice == "accept" else None
+    row = ballots.BallotRow(author, body.choice, award, body.reason, 1, day.height, int(live is not None), b"")
+    APPEAL_BALLOTS.put(day.draft, row, body.claim, body.code, author)
+
+
+def end_day(day: Day) -> None:
+    """Judge appeals whose ballots end with this block, by (height, id)."""
+    for key in list(OPEN_APPEALS.scan(day.draft)):
+        row = APPEALS.get(day.draft, key.claim, key.code)
+        case = ballots.CASES.get(day.draft, key.claim, key.code)
+        set_of_s = params.params_at(day.draft, case.params_version)
+        if day.height < row.height + set_of_s.appeal_blocks:
+            continue
+        OPEN_APPEALS.delete(day.draft, row.height, key.claim, key.code)
+        live = list(APPEAL_BALLOTS.scan(day.draft, key.claim, key.code))
+        yes = sum(item.choice == "accept" for item in live)
+        no = sum(item.choice == "deny" for item in live)
+        quorum = min(QUORUM_MAX, ceil_div(len(row.panel), 3))
+        passes = yes > 0 and yes + no >= quorum and 10_000 * yes >= (case.bar_bp - case.seniority_bp) * (yes + no)
+        APPEALS.put(day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code)
+        case = msgspec.structs.replace(case, yes=yes, no=no)
+        if passes:
+            awards = [case.charges_cents if item.award_cents is None else item.award_cents for item in live if item.choice == "accept"]
+            cases.settle_case(day, case, "appeal", lower_median(awards))
+        else:
+            opened = sum(ballots.is_opened(day, key.claim, item.voter) for item in live if item.choice != "abstain")
+            day.emit(
+                "claim_denied", claim=case.claim, case=case.code, yes=yes, no=no, opened=opened, eligible=len(row.panel), quorum=quorum,
+                bar_bp=case.bar_bp, seniority_bp=case.seniority_bp,
+            )  # fmt: skip

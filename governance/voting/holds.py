@@ -1,0 +1,187 @@
+"""Reports, holds and findings: payment waits for a while, a panel looks, and fraud has consequences (rules §9).
+
+Five members' reports within twelve terms place a hold on payment to a cover. A finding ends it: cleared, or fraud, which
+cancels what is unpaid, makes what was paid a debt, takes the vote for twelve terms and opens a proposal of expulsion.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from governance.acts import Act, check_threshold
+from governance.benefits.settlement import CLAIMS, ClaimRow
+from governance.day import Day
+from governance.membership import members
+from governance.money import payouts
+from governance.tables import Number, Table
+from governance.voting import audits, cases, panels, proposals
+from ledger import calendar
+from ledger.codec import Shape, encode
+from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
+
+# ---- Records ------------------------------------------------------------
+OUTCOMES = ("fraud", "clear")
+FRAUD_TERMS = 12
+
+
+class ReportBody(Shape):
+    """The author suspects a member of fraud, on a claim or in general (empty)."""
+
+    member: bytes
+    claim: bytes
+
+
+class FindingBody(Shape):
+    """What the audit panel found about a claim; a majority of the panel attests it in the role `finding`."""
+
+    claim: bytes
+    outcome: str
+    reason: str
+
+
+# ---- State --------------------------------------------------------------
+class ReportRow(Shape):
+    """A member's report of another."""
+
+    height: int
+    claim: bytes
+
+
+class HoldRow(Shape):
+    """A hold on the payouts of a cover, to the end of block `until` at most."""
+
+    cover: bytes
+    member: bytes
+    claim: bytes | None
+    trigger: str
+    until: int
+
+
+class AuditPanelRow(Shape):
+    """Who opens the documents of a claim under audit."""
+
+    panel: tuple[bytes, ...]
+
+
+REPORTS = Table("voting/report", ReportRow)
+"""By (reported member, reporter)."""
+HOLD_ROWS = Table("voting/hold", HoldRow)
+"""By (until, cover): the end of day visits those that expire."""
+PANELS = Table("voting/audit_panel", AuditPanelRow)
+RECEIVABLES = Table("money/receivable", Number)
+"""(member, claim) -> what fraud made a debt; a receivable, never a premium."""
+
+
+# ---- Rules --------------------------------------------------------------
+def check_report(day: Day, author: bytes, body: ReportBody) -> None:
+    """Raise RuleBroken unless a member reports another, once in twelve terms."""
+    members.check_member(day.draft, author)
+    target = members.find_member(day.draft, body.member)
+    if target is None or body.member == author:
+        raise RuleBroken("report_unfit", "a report names another member", "name one")
+    if body.claim:
+        claim = CLAIMS.find(day.draft, body.claim)
+        if claim is None or claim.member != body.member:
+            raise RuleBroken("claim_unknown", "the claim is not one of the reported member", "name one, or none")
+    earlier = REPORTS.find(day.draft, body.member, author)
+    if earlier is not None and earlier.height > day.height - calendar.YEAR_BLOCKS:
+        raise RuleBroken("reported", f"the author reported this member in block {earlier.height}", "others may co-sign")
+
+
+def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
+    """Count a report; the last needed one places a hold."""
+    REPORTS.put(day.draft, ReportRow(day.height, body.claim), body.member, author)
+    recent = [row for row in REPORTS.scan(day.draft, body.member) if row.height > day.height - calendar.YEAR_BLOCKS]
+    target = members.MEMBERS.get(day.draft, body.member)
+    if len(recent) < day.params.audit_reports or payouts.HOLDS.find(day.draft, target.cover) is not None:
+        return
+    if len(recent) > day.params.audit_reports and not body.claim:
+        return  # the hold for these reports has been; a further one needs a further claim
+    until = day.height + day.params.hold_blocks
+    hold = HoldRow(target.cover, target.key, body.claim or None, "reports", until)
+    HOLD_ROWS.put(day.draft, hold, until, target.cover)
+    payouts.HOLDS.put(day.draft, Number(until), target.cover)
+    if body.claim:
+        _draw_panel(day, body.claim)
+    day.emit("hold_placed", member=target.cover, claim=hold.claim, trigger=hold.trigger)
+
+
+def _draw_panel(day: Day, claim_id: bytes) -> None:
+    """Draw the members who open the documents: anyone who may vote, without those who never vote on the claim."""
+    claim = CLAIMS.get(day.draft, claim_id)
+    member = members.MEMBERS.get(day.draft, claim.member)
+    excluded = {member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers}
+    eligible = [row.key for row in members.MEMBERS.scan(day.draft) if members.is_voter(row) and row.key not in excluded]
+    panel = panels.draw(day.randomness, b"audit-panel/" + claim_id, eligible, day.params.audit_panel)
+    PANELS.put(day.draft, AuditPanelRow(tuple(panel)), claim_id)
+
+
+def end_day(day: Day) -> None:
+    """Lift the holds that expire with this block."""
+    for hold in list(HOLD_ROWS.scan(day.draft, day.height)):
+        _lift(day, hold)
+
+
+def _lift(day: Day, hold: HoldRow) -> None:
+    HOLD_ROWS.delete(day.draft, hold.until, hold.cover)
+    payouts.HOLDS.delete(day.draft, hold.cover)
+    day.emit("hold_lifted", member=hold.cover, claim=hold.claim, trigger=hold.trigger)
+
+
+def check_finding(day: Day, act: Act, body: FindingBody) -> None:
+    """Raise RuleBroken unless the panel's majority attests a first finding (in a rehearsal the file decides)."""
+    claim = CLAIMS.find(day.draft, body.claim)
+    if claim is None:
+        raise RuleBroken("claim_unknown", "there is no such claim", "name a claim of this ledger")
+    if body.outcome not in OUTCOMES:
+        raise RuleBroken("outcome_unknown", f"{body.outcome!r} is no outcome", "fraud or clear")
+    if RECEIVABLES.find(day.draft, claim.member, body.claim) is not None:
+        raise RuleBroken("fraud_known", "the claim was found fraudulent before", "nothing to do")
+    if not day.coop.is_rehearsal:
+        panel = PANELS.find(day.draft, body.claim)
+        if panel is None:
+            raise RuleBroken("no_panel", "no panel was drawn for this claim", "report it first")
+        check_threshold(act, "finding", tagged_hash("audit-finding", encode(body)), panel.panel, len(panel.panel) // 2 + 1)
+
+
+def apply_finding(day: Day, body: FindingBody) -> None:
+    """Lift the hold on a cleared cover; let fraud take its consequences."""
+    claim = CLAIMS.get(day.draft, body.claim)
+    held = payouts.HOLDS.find(day.draft, claim.cover)
+    hold = None if held is None else HOLD_ROWS.get(day.draft, held.value, claim.cover)
+    if body.outcome == "clear":
+        if hold is not None:
+            _lift(day, hold)
+        return
+    drawn = audits.DRAWN.find(day.draft, body.claim)
+    trigger = hold.trigger if hold is not None else drawn.trigger if drawn is not None else None
+    day.emit("fraud_found", member=claim.cover, claim=body.claim, trigger=trigger)
+    if hold is not None:
+        _lift(day, hold)
+    _cancel(day, claim)
+    _punish(day, claim)
+
+
+def _cancel(day: Day, claim: ClaimRow) -> None:
+    """Cancel what is unpaid; what was paid is owed."""
+    cases.cancel_open(day, claim.claim)
+    owed = sum(row.benefit_cents for row in payouts.PAYOUT_HISTORY.scan(day.draft, claim.claim))
+    for row in [row for row in payouts.PAYOUTS.scan(day.draft) if row.claim == claim.claim]:
+        owed -= row.owed_cents
+        payouts.PAYOUTS.delete(day.draft, row.rank, row.height, row.claim, row.case or "")
+    RECEIVABLES.put(day.draft, Number(owed), claim.member, claim.claim)
+    cases.forget_records(day, claim.claim)
+
+
+def _punish(day: Day, claim: ClaimRow) -> None:
+    """Take the vote through the next twelve terms and open the proposal of expulsion."""
+    row = members.MEMBERS.get(day.draft, claim.member)
+    until = calendar.last_height_of(day.term + FRAUD_TERMS)
+    members.MEMBERS.put(day.draft, msgspec.structs.replace(row, fraud_height=day.height, no_vote_until=until), row.key)
+    if row.is_member:
+        members.set_voting(day, row.key, False)
+        members.put_maturing(day, row.key, day.term + FRAUD_TERMS + 1)
+        proposals.open_expulsion(day, row.key, claim.claim)
+
+
