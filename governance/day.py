@@ -88,7 +88,7 @@ class Day:
         """Terms that are over at the end of this block: a boundary completes its own."""
         return self.height // calendar.TERM_BLOCKS
 
-    def emit(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, /, **fields: Any) -> None:
         """Say that something happened."""
         self.events.append(Event(name, self.height, fields))
 

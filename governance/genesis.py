@@ -178,9 +178,11 @@ def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
     members.set_voting(day, spec.key, True)
     for device in spec.devices:
         members.DEVICES.put(day.draft, Name(spec.key), device)
-    contracts.start_contract(day, spec.key, spec.plan, spec.contract_terms, 0, spec.prepaid_terms)
+    contracts.start_contract(
+        day, spec.key, spec.plan, length_terms=spec.contract_terms, first_term=0, prepaid_terms=spec.prepaid_terms
+    )
     if phase == "recruit":
         contracts.hold_contract(day, spec.key)
     denied, voted = spec.record
     if voted:
-        bars.add_closing(day.draft, spec.key, -1, denied, voted, 0)
+        bars.add_closing(day.draft, spec.key, -1, bars.RecordRow(denied, voted, 0))

@@ -52,18 +52,18 @@ KINDS: dict[str, Kind] = {
         Kind(
             "claim.withdraw", claims.WithdrawBody,
             lambda day, act, body: _ignore(claims.check_own_claim(day, act.author, body.claim)),
-            lambda day, act, body: _ignore(cases.withdraw_open(day, body.claim)),
+            lambda day, _act, body: _ignore(cases.withdraw_open(day, body.claim)),
         ),
         Kind(
             "claim.evidence", claims.EvidenceBody,
             lambda day, act, body: claims.check_evidence(day, act.author, body),
-            lambda day, act, body: claims.apply_evidence(day, body),
+            lambda day, _act, body: claims.apply_evidence(day, body),
         ),
         Kind("case.ballot", ballots.BallotBody, _check_ballot, _apply_ballot),
         Kind(
             "case.appeal", appeals.AppealBody,
             lambda day, act, body: appeals.check_appeal(day, act.author, body),
-            lambda day, act, body: appeals.apply_appeal(day, body),
+            lambda day, _act, body: appeals.apply_appeal(day, body),
         ),
         Kind(
             "audit.report", holds.ReportBody,
@@ -72,7 +72,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "audit.finding", holds.FindingBody, holds.check_finding,
-            lambda day, act, body: holds.apply_finding(day, body),
+            lambda day, _act, body: holds.apply_finding(day, body),
         ),
         Kind(
             "proposal.open", proposals.ProposeBody,
@@ -118,7 +118,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "premium.paid", premiums.PremiumBody, premiums.check_premium,
-            lambda day, act, body: premiums.apply_payment(day, body.member),
+            lambda day, _act, body: premiums.apply_payment(day, body.member),
         ),
         Kind(
             "rate.quote", rates.QuoteBody,
@@ -132,16 +132,16 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "member.leave", contracts.LeaveBody,
-            lambda day, act, body: contracts.check_leave(day, act.author),
-            lambda day, act, body: contracts.apply_leave(day, act.author),
+            lambda day, act, _body: contracts.check_leave(day, act.author),
+            lambda day, act, _body: contracts.apply_leave(day, act.author),
         ),
         Kind(
             "treasury.batch", treasury.BatchBody, treasury.check_batch,
-            lambda day, act, body: treasury.apply_batch(day, body),
+            lambda day, _act, body: treasury.apply_batch(day, body),
         ),
         Kind(
             "treasury.confirm", treasury.ConfirmBody, treasury.check_confirm,
-            lambda day, act, body: treasury.apply_confirm(day, body),
+            lambda day, _act, body: treasury.apply_confirm(day, body),
         ),
     )
 }  # fmt: skip

@@ -52,7 +52,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("deny_sample_min", 20, "ballots", 1, 1_000, False, "§7", "least sample against which denials are weighed"),
         Parameter("seniority_step_bp", 100, "bp", 0, 1_000, False, "§7", "off the bar for a full year"),
         Parameter("seniority_max_bp", 1_000, "bp", 0, 5_000, True, "§7", "seniority at most"),
-        Parameter("bar_floor_bp", 4_000, "bp", 0, 10_000, True, "§7", "no bar falls below"),
+        Parameter("bar_floor_bp", 4_000, "bp", 1, 10_000, True, "§7", "no bar falls below"),
         Parameter("renewal_pct", 95, "percent", 50, 100, True, "§7", "denial rate that refuses a renewal"),
         Parameter("warning_pct", 85, "percent", 50, 100, False, "§7", "denial rate that warns"),
         Parameter("renewal_terms", 6, "terms", 1, 12, False, "§7", "closings must lie in so many terms"),

@@ -128,7 +128,7 @@ def members_view(state: StateReader, height: int) -> list[dict[str, Any]]:
 
 
 # ---- Claims and cases --------------------------------------------------------
-def claims_view(state: StateReader, height: int, member: bytes | None = None) -> list[dict[str, Any]]:
+def claims_view(state: StateReader, member: bytes | None = None) -> list[dict[str, Any]]:
     """Return claims in short, newest first: all, or those of one member (by member or cover key)."""
     draft = Draft(state)
     rows = [row for row in CLAIMS.scan(draft) if member is None or member in (row.member, row.cover)]

@@ -1,0 +1,1 @@
+"""Plans, contracts, codes, claims, settlement, promotion."""

@@ -130,7 +130,7 @@ def check_length(terms: int) -> None:
         raise RuleBroken("contract_length", f"a contract has 1, 3, 6 or 12 terms, not {terms}", "choose one of these")
 
 
-def start_contract(day: Day, member: bytes, plan_name: str, length_terms: int, first_term: int, prepaid_terms: int) -> None:
+def start_contract(day: Day, member: bytes, plan_name: str, *, length_terms: int, first_term: int, prepaid_terms: int) -> None:
     """Begin a first contract at `first_term`, at the current rate, with the plan's waiting terms."""
     plan = plans.PLANS.get(day.draft, plan_name)
     old = CONTRACTS.find(day.draft, member)
@@ -162,7 +162,9 @@ def release_contracts(day: Day) -> None:
         member = members.MEMBERS.get(day.draft, row.member)
         if not row.is_in_force and not row.spans and member.is_member:
             CONTRACTS.delete(day.draft, row.member)
-            start_contract(day, row.member, row.plan, row.length_terms, day.term + 1, row.prepaid_until_term)
+            start_contract(
+                day, row.member, row.plan, length_terms=row.length_terms, first_term=day.term + 1, prepaid_terms=row.prepaid_until_term
+            )
 
 
 def end_contract(day: Day, member: bytes) -> None:
@@ -173,6 +175,7 @@ def end_contract(day: Day, member: bytes) -> None:
     if row.suspended_from is not None and row.suspended_from <= day.height:
         gaps = (*gaps, (row.suspended_from, day.height))
     spans = tuple(_closed(span, day.height) for span in row.spans if span.first_day <= day.height)
+    OWING.delete(day.draft, member)
     row = change(day, member, is_in_force=False, suspended_from=None, gaps=gaps, spans=spans, next_plan=None)
     day.emit("contract_ended", member=member, plan=row.plan, amount_cents=row.owed_cents)
     members.end_membership(day, member)
@@ -290,7 +293,7 @@ def standing_of(day: Day, member: members.MemberRow) -> str:
         return "not_renewed"
     if member.leave_term is not None:
         return "leaving"
-    return "waiting" if is_waiting(row, day.height) or not row.spans or day.height < row.waiting_first_day - 1 else "covered"
+    return "waiting" if is_waiting(row, day.height) or day.height < row.waiting_first_day else "covered"
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -1,5 +1,6 @@
-"""Plans: what a contract pays for and what the member bears. Figures have versions, so that a claim is settled by the
-figures of its line's day; the premium of a plan is one figure, re-rated at each boundary, guaranteed by contracts.
+"""Plans: what a contract pays for and what the member bears.
+
+Figures have versions, so that a claim is settled by the figures of its line's day; the premium of a plan is one figure, re-rated at each boundary, guaranteed by contracts.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Members, delegation, renewal, admission."""

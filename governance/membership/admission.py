@@ -194,7 +194,9 @@ def _admit(day: Day, row: ApplicationRow) -> None:
         left_height=None,
     )  # fmt: skip
     members.add_member(day, fresh)
-    contracts.start_contract(day, row.applicant, row.body.plan, row.body.contract_terms, first_term, 0)
+    contracts.start_contract(
+        day, row.applicant, row.body.plan, length_terms=row.body.contract_terms, first_term=first_term, prepaid_terms=0
+    )
     matures = max(since + day.params.voting_after_terms, day.terms_complete)
     if fresh.no_vote_until > day.height:
         matures = max(matures, calendar.term_of(fresh.no_vote_until) + 1)

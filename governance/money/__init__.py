@@ -1,0 +1,1 @@
+"""Accounts, premiums, rates, payouts, treasury, solvency."""

@@ -86,7 +86,9 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int) -> None:
     if amount_cents:
         accounts.pay_out(day, amount_cents)
         amount_sat = amount_cents * SAT_PER_BITCOIN // rate
-        treasury.open_payment(day, row.claim, row.case, row.payee, amount_cents, amount_sat, row.commitment)
+        treasury.open_payment(
+            day, row.claim, row.case, payee=row.payee, amount_cents=amount_cents, amount_sat=amount_sat, commitment=row.commitment
+        )
         day.emit(
             "payout_due", claim=row.claim, case=row.case, payee=row.payee, amount_cents=amount_cents, amount_sat=amount_sat
         )  # fmt: skip

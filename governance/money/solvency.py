@@ -73,5 +73,7 @@ def _share_rest(day: Day, rate: int) -> None:
             cover = members.MEMBERS.get(day.draft, key).cover
             amount_sat = amount * payouts.SAT_PER_BITCOIN // rate
             accounts.pay_out(day, amount)
-            treasury.open_payment(day, b"refund/" + cover, None, cover, amount, amount_sat, b"")
+            treasury.open_payment(
+                day, b"refund/" + cover, None, payee=cover, amount_cents=amount, amount_sat=amount_sat, commitment=b""
+            )
             day.emit("payout_due", claim=None, case=None, payee=cover, amount_cents=amount, amount_sat=amount_sat)

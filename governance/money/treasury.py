@@ -110,7 +110,9 @@ def payment_id_of(claim: bytes, case: str | None, height: int) -> bytes:
     return tagged_hash("payout", len(claim).to_bytes(4, "big"), claim, height.to_bytes(8, "big"), part)
 
 
-def open_payment(day: Day, claim: bytes, case: str | None, payee: bytes, amount_cents: int, amount_sat: int, commitment: bytes) -> None:
+def open_payment(
+    day: Day, claim: bytes, case: str | None, *, payee: bytes, amount_cents: int, amount_sat: int, commitment: bytes
+) -> None:
     """Note a payment for the signers' nodes. Nothing is sent for 0 satoshi."""
     payment_id = payment_id_of(claim, case, day.height)
     status = "due" if amount_sat else "confirmed"

@@ -58,7 +58,7 @@ def spec_of(action: Action) -> GenesisSpec:
         phase=fields["phase"], currency=fields["currency"], exponent=fields["exponent"], is_rehearsal=True, is_auto_pay=fields["auto_pay"],
         claims_cents=fields["accounts"].get("claims", 0), reserve_cents=fields["accounts"].get("reserve", 0),
         rate=fields["rate"] or None, params=fields["params"],
-        plans=tuple(PlanSpec(**{**plan, "codes": plan["codes"] or ()}) for plan in fields["plans"]),
+        plans=tuple(_plan_spec(plan) for plan in fields["plans"]),
         members=tuple(
             MemberSpec(
                 key=item["name"].encode(), cover=item["name"].encode(), plan=item["plan"], household=(item["household"] or "").encode(),
@@ -69,6 +69,12 @@ def spec_of(action: Action) -> GenesisSpec:
         providers=tuple((name.encode(), name) for name in fields["providers"]),
         codes=tuple(CodeSpec(item["code"], item["standard"], item["allowed_cents"], item["frequency"], item["system"]) for item in fields["codes"]),
     )  # fmt: skip
+
+
+def _plan_spec(plan: dict[str, Any]) -> PlanSpec:
+    """Return a plan of the first line; no list of codes covers every code."""
+    figures: dict[str, Any] = {name: value for name, value in plan.items() if name != "codes"}
+    return PlanSpec(**figures, codes=tuple(plan["codes"] or ()))
 
 
 def play(actions: list[Action]) -> Iterator[dict[str, Any]]:
@@ -223,6 +229,13 @@ class Player:
                 self._record(block, "member.leave", by, contracts.LeaveBody())
             case "quote":
                 self._record(block, "rate.quote", by, rates.QuoteBody(fields["rate"]))
+            case _:
+                self._take_rare(block, action, by)
+
+    def _take_rare(self, block: OpenBlock, action: Action, by: bytes) -> None:
+        """The actions of admission, proposals, audits and appeals."""
+        fields = action.fields
+        match action.do:
             case "apply":
                 name = fields["name"].encode()
                 household = (fields["household"] or "").encode()
@@ -248,7 +261,7 @@ class Player:
                 body = appeals.AppealBody(claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["ground"])
                 self._record(block, "case.appeal", by, body)
             case _:
-                raise RuleBroken("not_played", f"{action.do} is not played by this version", "leave the line out")
+                raise RuleBroken("action_unknown", f"{action.do} is no action", "see the scenario page")
 
     def _auto_accept(self, block: OpenBlock, by: bytes, fields: dict[str, Any]) -> None:
         """Keep, replace or revoke a rule of a member's own node."""

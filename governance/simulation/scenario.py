@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from governance.day import PHASES
 from governance.params import PARAMETERS
@@ -163,7 +163,7 @@ def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
         raise ScenarioError("scenario", f"line {number}, the line: expected one JSON object, {error}", "correct the line; nothing was played") from None
     if not isinstance(found, dict):
         raise _error(number, "the line", "one JSON object", found)
-    fields: dict[str, Any] = found
+    fields = cast("dict[str, Any]", found)
     do = fields.get("do")
     if is_first or do == "genesis":
         if not is_first or do != "genesis":
@@ -189,7 +189,7 @@ def _check_object(line: int, path: str, found: Any, shape: dict[str, Field]) -> 
     """Return an object with defaults filled in, every field of its shape and no other."""
     if not isinstance(found, dict):
         raise _error(line, path.rstrip(".") or "the line", "an object", found)
-    given: dict[str, Any] = found
+    given = cast("dict[str, Any]", found)
     for name in given:
         if name not in shape:
             raise _error(line, path + name, "one of " + ", ".join(shape), name)
@@ -232,27 +232,31 @@ def _check_field(line: int, path: str, value: Any, field: Field) -> Any:
     if value is None and field.is_nullable:
         return field.default if field.default is not ABSENT else None
     kind = field.kind
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    named = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     is_fine = (
         (kind == "text" and _is_text(value) and (not field.choices or value in field.choices))
         or (kind == "integer" and _is_integer(value))
         or (kind == "flag" and isinstance(value, bool))
-        or (kind == "texts" and isinstance(value, list) and all(_is_text(item) for item in value))
-        or (kind == "record" and isinstance(value, list) and len(value) == 2 and all(map(_is_integer, value)) and value[0] <= value[1])
-        or (kind in ("params", "accounts") and isinstance(value, dict) and all(_is_integer(item) for item in value.values()))
+        or (kind == "texts" and isinstance(value, list) and all(_is_text(item) for item in items))
+        or (kind == "record" and len(items) == 2 and all(map(_is_integer, items)) and items[0] <= items[1])
+        or (kind in ("params", "accounts") and isinstance(value, dict) and all(_is_integer(item) for item in named.values()))
         or (kind == "objects" and isinstance(value, list))
     )
     if not is_fine:
         raise _error(line, path, _expected(field), value)
     if kind == "params":
-        for name in value:
+        for name in named:
             if name not in PARAMETERS:
                 raise _error(line, f"{path}.{name}", "the name of a parameter of the rules", name)
     if kind == "accounts":
-        for name in value:
+        for name in named:
             if name not in ("claims", "reserve"):
                 raise _error(line, f"{path}.{name}", "claims or reserve", name)
     if kind == "objects":
-        if field.shape == "line" and not value:
+        if field.shape == "line" and not items:
             raise _error(line, path, "at least one line", value)
-        return tuple(_check_object(line, f"{path}[{index}].", item, OBJECTS[field.shape]) for index, item in enumerate(value))
-    return tuple(value) if kind in ("texts", "record") else value
+        return tuple(_check_object(line, f"{path}[{index}].", item, OBJECTS[field.shape]) for index, item in enumerate(items))
+    if kind in ("texts", "record"):
+        return tuple(items)
+    return named if kind in ("params", "accounts") else value

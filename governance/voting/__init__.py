@@ -1,0 +1,1 @@
+"""Cases, ballots, bars, panels, proposals, audits, holds, appeals."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
 from governance.day import Day
 from governance.membership import members
 from governance.tables import Draft, Table
@@ -45,10 +43,10 @@ RECORDS = Table("voting/record", RecordRow)
 
 
 # ---- Rules --------------------------------------------------------------
-def add_closing(draft: Draft, member: bytes, term: int, denied: int, voted: int, auto: int) -> None:
+def add_closing(draft: Draft, member: bytes, term: int, more: RecordRow) -> None:
     """Count closings of a member in a term; negative figures take them back."""
     row = RECORDS.find(draft, member, term) or RecordRow(0, 0, 0)
-    RECORDS.put(draft, msgspec.structs.replace(row, denied=row.denied + denied, voted=row.voted + voted, auto=row.auto + auto), member, term)
+    RECORDS.put(draft, RecordRow(row.denied + more.denied, row.voted + more.voted, row.auto + more.auto), member, term)
 
 
 def record_over(draft: Draft, member: bytes, terms: Iterable[int]) -> tuple[int, int, int]:

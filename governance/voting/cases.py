@@ -134,7 +134,7 @@ def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> Non
 def _count_records(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
     """Enter each yes or no into its voter's record: a delegated one into the delegator's."""
     for voter, is_no, is_auto in tally.voters:
-        bars.add_closing(day.draft, voter, day.term, int(is_no), int(not is_auto), int(is_auto))
+        bars.add_closing(day.draft, voter, day.term, bars.RecordRow(int(is_no), int(not is_auto), int(is_auto)))
     votes = tuple(ClosedVote(*item) for item in tally.voters)
     CLOSED_VOTES.put(day.draft, ClosedVotesRow(day.term, votes), case.claim, case.code)
 
@@ -145,7 +145,8 @@ def forget_records(day: Day, claim_id: bytes) -> None:
         row = CLOSED_VOTES.find(day.draft, claim_id, case.code)
         if row is not None:
             for item in row.votes:
-                bars.add_closing(day.draft, item.voter, row.term, -int(item.is_no), -int(not item.is_auto), -int(item.is_auto))
+                less = bars.RecordRow(-int(item.is_no), -int(not item.is_auto), -int(item.is_auto))
+                bars.add_closing(day.draft, item.voter, row.term, less)
             CLOSED_VOTES.delete(day.draft, claim_id, case.code)
 
 
