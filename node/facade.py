@@ -22,6 +22,7 @@ from ledger.hashing import tagged_hash
 from ledger.records import Attestation, record_id_of
 from node.bodies import body_from_json
 from node.gossip import blob_hash_of
+from wallet.seal import new_payout_blob
 
 if TYPE_CHECKING:
     from node.daemon import Daemon
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 SUBSCRIBERS_MAX = 64
 EVENTS_QUEUED_MAX = 1_000
 BLOCKS_LISTED_MAX = 200
-ADDRESSES_PER_CLAIM = 32
 
 
 class Facade:
@@ -61,7 +61,9 @@ class Facade:
         }  # fmt: skip
 
     def view(self, name: str, **arguments: str | None) -> Any:
-        """Return a governance view by name."""
+        """Return a governance view by name; `providers` are those of the charter."""
+        if name == "providers":
+            return [{"key": item.key.hex(), "identifier": item.identifier} for item in self._daemon.charter.providers]
         return self._daemon.view(name, **{key: value for key, value in arguments.items() if value is not None})
 
     def peers(self) -> list[dict[str, Any]]:
@@ -172,7 +174,7 @@ class Facade:
             fields.setdefault("payout_commitment", "")
             return []
         unique = encode(body_from_json(ClaimBody, {**fields, "payout_commitment": ""}))
-        blob = await trio.to_thread.run_sync(_seal_addresses, node.keys, unique, signers, node.charter.treasury.network)
+        blob = await trio.to_thread.run_sync(new_payout_blob, node.keys.bitcoin_root, unique, signers, node.charter.treasury.network)
         fields["payout_commitment"] = blob_hash_of(blob).hex()
         return [blob]
 
@@ -222,11 +224,3 @@ def store_document(folder: Path, data: bytes) -> bytes:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / digest.hex()).write_bytes(data)
     return digest
-
-
-def _seal_addresses(keys: Any, unique: bytes, signers: list[bytes], network: str) -> bytes:
-    from wallet import seal
-    from wallet.addresses import account_of, claim_programs
-
-    programs = claim_programs(keys.bitcoin_root, account_of(unique), ADDRESSES_PER_CLAIM, network)
-    return seal.seal_addresses(programs, signers)

@@ -29,3 +29,6 @@ echo "mutua setup: installing pinned packages into $venv (about two minutes the 
   cat "$probe/log" >&2
   fail "the packages could not be installed; the lines above say which; a package index must be reachable"
 }
+
+# libp2p pulls in trio-typing, whose stale stubs hide trio's own types from the type checker.
+rm -rf "$venv"/lib/python3.11/site-packages/trio-stubs

@@ -1,0 +1,106 @@
+"""The summary: read from the folders of stopped nodes, never from what the demo thinks it did."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from governance import views
+from ledger.chain import Chain
+from ledger.leveldb import opened_aside
+
+PAID_BY = 70
+Events = list[dict[str, Any]]
+
+
+def read_events(chain: Chain) -> Events:
+    """Return every event of a ledger, in order."""
+    return [json.loads(line) for height in range(chain.height + 1) for line in (chain.events(height) or b"").splitlines() if line]
+
+
+def summarise(members: Sequence[Path], followers: Sequence[Path], killed: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Return the summary of stopped data folders. `killed` names the node that was killed, and at which height."""
+    heights: dict[str, int] = {}
+    for folder in [*members, *followers]:
+        with opened_aside(folder / "ledger") as store:
+            heights[folder.name] = Chain.open(store).height
+    common = min(heights.values())
+    roots: list[str] = []
+    for folder in [*members, *followers]:
+        with opened_aside(folder / "ledger") as store:
+            header = Chain.open(store).header(common)
+            roots.append(header.state_root.hex() if header else "")
+    with opened_aside(members[0] / "ledger") as store:
+        chain = Chain.open(store)
+        events = read_events(chain)
+        body = {
+            "claims": _claims(chain, events),
+            "bars": {folder: item["bar_bp"] for folder, item in _members(chain, members).items()},
+            "payouts": _payouts(chain, events),
+        }
+    names = [folder.name for folder in [*members, *followers]]
+    back = killed.get("node")
+    return {
+        "nodes": len(names), "height": common, "state_roots": roots, **body,
+        "restarted_caught_up": bool(back) and heights[str(back)] >= common and roots[names.index(str(back))] == roots[0],
+        "killed": killed,
+        "follower_caught_up": all(heights[folder.name] >= heights[members[0].name] - 1 for folder in followers) and len(set(roots)) == 1,
+        "audit_exit_codes": [audit_exit_code(folder) for folder in [*members, *followers]],
+        "seconds": round(seconds, 1), "amounts": "synthetic: see docs/explanation/synthetic-visits.md",
+    }  # fmt: skip
+
+
+def audit_exit_code(folder: Path) -> int:
+    """Run `mutua audit verify` on a stopped folder and return its exit code."""
+    return subprocess.run([sys.executable, "-m", "node.cli.main", "audit", "verify", str(folder)], capture_output=True, check=False).returncode
+
+
+def _claims(chain: Chain, events: Events) -> dict[str, int]:
+    views_short = views.claims_view(chain.state, chain.height)
+    paid = {(event["claim"], event["height"]) for event in events if event["event"] == "payout_due" and event["case"] is None}
+    standard = [event for event in events if event["event"] == "claim_accepted" and event["how"] == "standard"]
+    return {
+        "imported": sum(1 for claim in views_short if claim["source_hash"]),
+        "standard_accepted": len(standard),
+        "standard_paid": sum(1 for event in standard if (event["claim"], event["height"] + 1) in paid),
+        "standard_within_deductible": sum(1 for event in standard if not event["benefit_cents"]),
+        "vote_accepted": sum(1 for event in events if event["event"] == "claim_accepted" and event["how"] == "vote"),
+        "denied": sum(1 for event in events if event["event"] == "claim_denied"),
+        "lapsed": sum(1 for event in events if event["event"] == "claim_lapsed"),
+    }
+
+
+def _members(chain: Chain, folders: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Return the member view of each folder's member, in the order of the charter's founders."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder, founder in zip(folders, chain.charter.founders, strict=True):
+        view = views.member_view(chain.state, chain.height, founder.identity_key)
+        assert view is not None
+        found[folder.name] = view
+    return found
+
+
+def _payouts(chain: Chain, events: Events) -> dict[str, Any]:
+    payments = views.payouts_view(chain.state)
+    batches = views.batches_view(chain.state)
+    due = [event for event in events if event["event"] == "payout_due" and event["height"] <= PAID_BY and event["amount_sat"]]
+    early = [item for item in payments if item["height"] <= PAID_BY and item["amount_sat"]]
+    sent = [item for item in payments if item["sent_sat"]]
+    mined = {item["unsigned_txid"] for item in batches if item["confirmations"] > 0}
+    return {
+        "due_by_70": len(due),
+        "due_by_70_mined": sum(1 for item in early if item["sent_sat"] and not item["left_sat"] and set(item["batches"]) <= mined),
+        "due_by_70_credit_only": sum(1 for item in early if not item["sent_sat"] and not item["left_sat"] and item["credit_sat"]),
+        "due_by_70_open": sum(1 for item in early if item["left_sat"] or not set(item["batches"]) <= mined),
+        "paid": sum(1 for item in payments if item["sent_sat"] and not item["left_sat"] and set(item["batches"]) <= mined),
+        "queued": sum(1 for item in payments if item["left_sat"]),
+        "credit_sat": sum(item["credit_sat"] for item in payments),
+        "sent_sat": sum(item["sent_sat"] for item in payments),
+        "outputs_per_payee_min": min((item["outputs"] for item in sent), default=0),
+        "txids": [item["unsigned_txid"] for item in batches],
+        "confirmed": sum(1 for item in batches if item["confirmations"] > 0),
+    }
