@@ -1,0 +1,59 @@
+"""Appeals (§9): once, within ten blocks of a denial, before a panel of those who have not voted."""
+
+from .claims import accept_case, own_claim
+from .votes import check_choice, eligible, reaches_bar, tell_end
+from .world import ceil_div, draw, emit, lower_median, refuse_if
+
+
+def appeal(w, act):
+    claim = own_claim(w, act)
+    cases = [c for c in w["cases"] if c["claim"] is claim and c["code"] == act.get("code", c["code"])]
+    refuse_if(len(cases) != 1, "name one case")
+    case = cases[0]
+    p = case["params"]
+    refuse_if(case["status"] != "denied" or case["appealed"], "only a denied case is appealed, and once")
+    refuse_if(act["ground"] not in ("evidence", "rule"), "evidence or rule")
+    refuse_if(w["height"] > case["closed"] + p["appeal_within"], "too late")
+    able = eligible(w, claim, w["members"][claim["by"]])
+    fresh = [name for name in able if name not in case["votes"] and name not in case["ballots"]]
+    if len(fresh) < 5:
+        fresh = able
+    panel = draw(w, f"appeal/{claim['id']}/{case['code']}", fresh, p["appeal_panel"])
+    case["appealed"] = True
+    w["appeals"].append({"case": case, "height": w["height"], "panel": panel, "ballots": {}, "open": True})
+    emit(w, "appeal_opened", claim=claim["id"], case=case["code"], panel=panel)
+
+
+def open_appeal(w, claim_id, code):
+    found = [
+        a for a in w["appeals"]
+        if a["open"] and a["case"]["claim"]["id"] == claim_id and (code is None or a["case"]["code"] == code)
+    ]  # fmt: skip
+    return found[0] if len(found) == 1 else None
+
+
+def appeal_ballot(w, a, act):
+    refuse_if(act["by"] not in a["panel"], "not on the panel")
+    refuse_if(w["height"] <= a["height"], "ballots start in the next block")
+    check_choice(act)
+    award = act.get("award_cents")
+    refuse_if(award is not None and (award < 0 or award > a["case"]["charges"]), "an award is at most the charges")
+    live = a["ballots"].get(act["by"])
+    refuse_if(live is not None and live["changed"], "one change")
+    a["ballots"][act["by"]] = {"choice": act["choice"], "award": award, "changed": live is not None}
+
+
+def judge_appeals(w):
+    for a in sorted(w["appeals"], key=lambda a: (a["height"], a["case"]["claim"]["id"].encode(), a["case"]["code"])):
+        case = a["case"]
+        if not a["open"] or w["height"] < a["height"] + case["params"]["appeal_blocks"]:
+            continue
+        a["open"] = False
+        yes = [b for b in a["ballots"].values() if b["choice"] == "accept"]
+        no = [b for b in a["ballots"].values() if b["choice"] == "deny"]
+        q = min(15, ceil_div(len(a["panel"]), 3))
+        if yes and len(yes) + len(no) >= q and reaches_bar(case, len(yes), len(no)):
+            award = lower_median([case["charges"] if b["award"] is None else b["award"] for b in yes])
+            accept_case(w, case, "appeal", len(yes), len(no), award)
+        else:
+            tell_end(w, "claim_denied", case, len(yes), len(no), 0, q)

@@ -1,0 +1,99 @@
+"""Audits, reports, holds, findings (§9)."""
+
+import hashlib
+
+from .world import TERM, YEAR, active_member, ceil_div, emit, randomness, refuse_if, term_of
+
+
+def draw_audit(w, m, claim):
+    p = w["params"]
+    number = int.from_bytes(
+        hashlib.sha256(randomness(w) + b"audit" + claim["id"].encode()).digest(), "big"
+    )
+    trigger = special_trigger(w, m, claim)
+    odds = p["audit_random_bp"] * (10 if trigger else 1)
+    if number % 10000 < odds:
+        emit(w, "audit_drawn", member=claim["by"], claim=claim["id"], trigger=trigger or "random")
+
+
+def special_trigger(w, m, claim):
+    p = w["params"]
+    term = term_of(w["height"])
+    in_term = [c for c in w["claims"].values() if c["by"] == claim["by"] and term_of(c["height"]) == term]
+    if len(in_term) >= p["audit_claims"]:
+        return "claims"
+    if m["owed"]:
+        return "arrears"
+    pairs = {}
+    for c in w["claims"].values():
+        if term - YEAR < term_of(c["height"]) <= term:
+            pairs[(c["by"], c["provider"])] = pairs.get((c["by"], c["provider"]), 0) + 1
+    if len(pairs) >= 100:
+        counts = sorted(pairs.values())
+        limit = counts[ceil_div(len(counts) * p["audit_pair_bp"], 10000) - 1]
+        if pairs[(claim["by"], claim["provider"])] > limit:
+            return "pair"
+    return None
+
+
+def report(w, act):
+    active_member(w, act["by"])
+    refuse_if(act["member"] not in w["members"] and act["member"] not in w["providers"], "nobody of that name")
+    refuse_if(act["by"] == act["member"], "nobody reports oneself")
+    claim = act.get("claim")
+    refuse_if(claim is not None and claim not in w["claims"], "no such claim")
+    term = term_of(w["height"])
+    live = [
+        r for r in w["reports"]
+        if r["member"] == act["member"] and not r["used"] and term - YEAR < term_of(r["height"]) <= term
+    ]  # fmt: skip
+    refuse_if(act["by"] in [r["by"] for r in live], "reported already")
+    new = {"by": act["by"], "member": act["member"], "claim": claim, "height": w["height"], "used": False}
+    w["reports"].append(new)
+    live.append(new)
+    if len(live) >= w["params"]["audit_reports"]:
+        for r in live:
+            r["used"] = True
+        w["holds"].append({"member": act["member"], "claim": claim, "height": w["height"], "lifted": None})
+        emit(w, "hold_placed", member=act["member"], claim=claim, trigger="reports")
+
+
+def expire_holds(w):
+    for hold in w["holds"]:
+        if hold["lifted"] is None and w["height"] >= hold["height"] + w["params"]["hold_blocks"]:
+            lift(w, hold)
+
+
+def lift(w, hold):
+    hold["lifted"] = w["height"]
+    emit(w, "hold_lifted", member=hold["member"], claim=hold["claim"], trigger="reports")
+
+
+def finding(w, act):
+    from .proposals import open_expulsion
+
+    claim = w["claims"].get(act["claim"])
+    refuse_if(claim is None, "no such claim")
+    refuse_if(act["outcome"] not in ("fraud", "clear"), "fraud or clear")
+    refuse_if(claim["fraud"], "found already")
+    holds = [h for h in w["holds"] if h["lifted"] is None and h["claim"] == act["claim"]]
+    if act["outcome"] == "clear":
+        for hold in holds:
+            lift(w, hold)
+        return
+    claim["fraud"] = True
+    m = w["members"][claim["by"]]
+    for payout in w["payouts"]:
+        if payout["claim"] == claim["id"]:
+            m["receivable"] += payout["paid"]
+            payout["owed"] = 0
+    for case in w["cases"]:
+        if case["claim"] is claim and case["status"] == "open":
+            case["status"] = "withdrawn"
+            case["closed"] = w["height"]
+    m["no_vote_until"] = (term_of(w["height"]) + YEAR + 1) * TERM
+    m["fraud_terms"].append(term_of(w["height"]))
+    emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger="reports" if holds else "random")
+    for hold in holds:
+        lift(w, hold)
+    open_expulsion(w, claim)

@@ -1,0 +1,152 @@
+"""The naive model: plays a scenario file (a list of dicts) and returns its events, without `state_root`.
+
+It follows the order of rules §1 and is written to be read beside the rules; speed does not matter here.
+"""
+
+from . import admission, appeals, audits, claims, contracts, money, proposals, votes
+from .world import Refused, code_on, emit, is_boundary, is_suspended, new_world, running
+
+RECORDS = {
+    "claim": claims.file_claim,
+    "withdraw": claims.withdraw,
+    "evidence": claims.evidence,
+    "ballot": votes.ballot,
+    "auto_accept": votes.auto_accept,
+    "delegate": votes.delegate,
+    "undelegate": votes.undelegate,
+    "pay_premium": contracts.pay_premium,
+    "change_plan": contracts.change_plan,
+    "leave": contracts.leave,
+    "apply": admission.apply,
+    "vouch": admission.vouch,
+    "object": admission.object_to,
+    "propose": proposals.propose,
+    "sponsor": proposals.sponsor,
+    "cast": proposals.cast,
+    "report": audits.report,
+    "finding": audits.finding,
+    "appeal": appeals.appeal,
+    "quote": money.quote,
+}
+
+
+def play(lines):
+    """The events of a scenario, in order; raises ValueError for a file that cannot be played."""
+    if not lines or lines[0].get("do") != "genesis":
+        raise ValueError("the first line is genesis")
+    w = new_world(lines[0])
+    for line in lines[1:]:
+        if line["do"] == "show":
+            show(w, line)
+        elif line["do"] == "advance":
+            close_up_to(w, line["to"])
+        elif line["do"] in RECORDS:
+            record(w, line)
+        else:
+            raise ValueError(f"unknown action {line['do']}")
+    if w["open"]:
+        close_block(w)
+    emit(w, "end", events=len(w["events"]))
+    return w["events"]
+
+
+def record(w, act):
+    if act["at"] <= w["tip"]:
+        refused(w, act, "this block is closed", act["at"])
+        return
+    close_up_to(w, act["at"] - 1)
+    if not w["open"]:
+        open_block(w)
+    try:
+        if w["disbanded"]:
+            raise Refused("the co-op has disbanded")
+        RECORDS[act["do"]](w, act)
+    except Refused as why:
+        refused(w, act, str(why), w["height"])
+
+
+def refused(w, act, why, height):
+    w["events"].append({"event": "refused", "height": height, "do": act["do"], "by": act.get("by"), "what": why})
+
+
+def close_up_to(w, height):
+    while w["tip"] < height:
+        if not w["open"]:
+            open_block(w)
+        close_block(w)
+
+
+def open_block(w):
+    w["height"] = w["tip"] + 1
+    w["open"] = True
+    if w["height"] % 30 == 1:
+        contracts.ask_premiums(w)
+    votes.cast_auto_ballots(w)
+
+
+def close_block(w):
+    contracts.suspend(w)
+    audits.expire_holds(w)
+    money.set_rate(w)
+    votes.draw_panels(w)
+    votes.decide_cases(w)
+    appeals.judge_appeals(w)
+    proposals.judge_proposals(w)
+    money.pay_out(w)
+    w["in_term_end"] = True
+    if is_boundary(w["height"]):
+        contracts.count_contracts(w)
+        contracts.turn_contracts(w)
+        votes.judge_renewals(w)
+        votes.promote(w)
+        proposals.enact(w)
+        contracts.rerate(w)
+        money.judge_solvency(w)
+        admission.admit(w)
+    votes.freeze(w)
+    proposals.freeze_proposals(w)
+    w["in_term_end"] = False
+    w["open"] = False
+    w["tip"] = w["height"]
+
+
+# ---- show ----
+
+
+def show(w, act):
+    if w["open"] or act["at"] > w["tip"]:
+        refused(w, act, "above the last closed block", act["at"])
+        return
+    what = act["what"]
+    fields = {"what": what, "name": act.get("name")}
+    if what == "member":
+        if act["name"] not in w["members"]:
+            refused(w, act, "no such member", act["at"])
+            return
+        m = w["members"][act["name"]]
+        bar, seniority, denied, voted = votes.bar_of(w, m, w["tip"])
+        fields |= {"denied": denied, "voted": voted, "bar_bp": bar, "seniority_bp": seniority, "standing": standing(w, m)}
+    elif what == "accounts":
+        fields |= {"claims": w["claims_account"], "reserve": w["reserve"]}
+    elif what == "params":
+        fields |= {"params": dict(w["params"])}
+    elif what == "code":
+        status = code_on(w, act["name"], w["tip"])
+        fields |= {"standard": status["standard"], "allowed_cents": status["allowed"], "frequency": status["frequency"]}
+    elif what == "plan":
+        fields |= {"premium_cents": w["plans"][act["name"]]["rate"]}
+    emit(w, "shown", **fields)
+
+
+def standing(w, m):
+    if m["left"] is not None or running(m) is None:
+        return "ended"
+    if is_suspended(m):
+        return "suspended"
+    if m["refused_until"] is not None:
+        return "not_renewed"
+    if m["leaving_at"] is not None:
+        return "leaving"
+    if w["tip"] < m["waiting_until"]:
+        return "waiting"
+    return "covered"

@@ -1,0 +1,149 @@
+"""Proposals of the members (§12), with what each does when it takes effect."""
+
+from .contracts import end_contract
+from .world import (
+    CRITICAL, TERM, active_member, add_plan, ceil_div, code_on, emit, may_vote, refuse_if, running, voters,
+)  # fmt: skip
+
+
+def propose(w, act):
+    m = active_member(w, act["by"])
+    refuse_if(not may_vote(w, m), "no vote, no proposal")
+    refuse_if(act["id"] in w["proposals"], "this proposal exists")
+    check_content(w, act)
+    add_proposal(w, act["id"], act, [act["by"]])
+
+
+def check_content(w, act):
+    what = act["what"]
+    refuse_if(what not in ("demote", "param", "list", "plan", "phase", "expel"), "nothing can be proposed so")
+    if what == "param":
+        refuse_if(act["name"] not in w["params"], "no such parameter")
+        refuse_if(act["name"] == "reserve_bp" and not 800 <= act["value"] <= 3000, "800 to 3000")
+    if what == "demote":
+        refuse_if(not code_on(w, act["code"], w["height"])["standard"], "not a standard code")
+    if what == "phase":
+        refuse_if(act["to"] not in ("recruit", "pilot", "live"), "no such phase")
+    if what == "expel":
+        active_member(w, act["member"])
+
+
+def add_proposal(w, name, act, sponsors):
+    critical = act["what"] == "phase" or (act["what"] == "param" and act["name"] in CRITICAL)
+    w["proposals"][name] = {
+        "id": name, "act": act, "sponsors": sponsors, "status": "waiting", "critical": critical, "opened": None,
+        "voters": None, "votes": {}, "effect": None,
+    }  # fmt: skip
+    open_if_sponsored(w, w["proposals"][name])
+
+
+def open_if_sponsored(w, proposal):
+    p = w["params"]
+    if len(proposal["sponsors"]) >= max(p["sponsor_min"], ceil_div(len(voters(w)), p["sponsor_div"])):
+        open_it(w, proposal)
+
+
+def open_it(w, proposal):
+    proposal["status"] = "open"
+    proposal["opened"] = w["height"]
+    proposal["params"] = dict(w["params"])
+    emit(w, "proposal_opened", proposal=proposal["id"], yes=0, no=0, abstain=0, eligible=len(voters(w)))
+
+
+def open_expulsion(w, claim):
+    name = f"expel/{claim['by']}"
+    if name in w["proposals"]:
+        return
+    act = {"what": "expel", "member": claim["by"], "id": name}
+    critical = False
+    w["proposals"][name] = {
+        "id": name, "act": act, "sponsors": [], "status": "waiting", "critical": critical, "opened": None,
+        "voters": None, "votes": {}, "effect": None,
+    }  # fmt: skip
+    open_it(w, w["proposals"][name])
+
+
+def sponsor(w, act):
+    m = active_member(w, act["by"])
+    proposal = w["proposals"].get(act["proposal"])
+    refuse_if(proposal is None or proposal["status"] != "waiting", "no proposal waits for sponsors")
+    refuse_if(not may_vote(w, m), "no vote, no sponsor")
+    refuse_if(act["by"] in proposal["sponsors"], "sponsors already")
+    proposal["sponsors"].append(act["by"])
+    open_if_sponsored(w, proposal)
+
+
+def cast(w, act):
+    active_member(w, act["by"])
+    proposal = w["proposals"].get(act["proposal"])
+    refuse_if(proposal is None or proposal["status"] != "open", "the proposal is not open")
+    refuse_if(w["height"] <= proposal["opened"], "votes start in the next block")
+    refuse_if(act["by"] not in proposal["voters"], "not eligible")
+    refuse_if(act["choice"] not in ("yes", "no", "abstain"), "yes, no or abstain")
+    proposal["votes"][act["by"]] = act["choice"]
+
+
+def freeze_proposals(w):
+    for proposal in w["proposals"].values():
+        if proposal["status"] == "open" and proposal["voters"] is None:
+            proposal["voters"] = voters(w)
+
+
+def judge_proposals(w):
+    open_ones = [x for x in w["proposals"].values() if x["status"] == "open"]
+    for x in sorted(open_ones, key=lambda x: (x["opened"], x["id"].encode())):
+        p = x["params"]
+        if w["height"] < x["opened"] + p["proposal_blocks"]:
+            continue
+        choices = list(x["votes"].values())
+        yes, no, abstain = choices.count("yes"), choices.count("no"), choices.count("abstain")
+        turnout = min(p["turnout_max"], ceil_div(len(x["voters"]), p["turnout_div"]))
+        passed = yes > no and yes + no + abstain >= turnout and (not x["critical"] or 3 * yes >= 2 * (yes + no))
+        x["status"] = "passed" if passed else "failed"
+        emit(w, "proposal_passed" if passed else "proposal_failed", proposal=x["id"], yes=yes, no=no, abstain=abstain,
+             eligible=len(x["voters"]))  # fmt: skip
+        boundary = ceil_div(w["height"], TERM) * TERM
+        x["effect"] = boundary + TERM if x["critical"] else boundary
+
+
+def enact(w):
+    due = [x for x in w["proposals"].values() if x["status"] == "passed" and x["effect"] == w["height"]]
+    for x in sorted(due, key=lambda x: x["id"].encode()):
+        x["status"] = "done"
+        act = x["act"]
+        if act["what"] == "param":
+            old = w["params"][act["name"]]
+            w["params"][act["name"]] = act["value"]
+            emit(w, "param_changed", name=act["name"], **{"from": old, "to": act["value"]})
+        elif act["what"] == "phase":
+            emit(w, "phase_changed", **{"from": w["phases"][-1][1], "to": act["to"]})
+            w["phases"].append((w["height"], act["to"]))
+        elif act["what"] == "demote":
+            demote(w, act["code"])
+        elif act["what"] == "list":
+            w["codes"].setdefault(act["code"], []).append(
+                (w["height"] + 1, {"standard": act.get("standard", True), "allowed": act.get("allowed_cents"),
+                                   "frequency": act.get("frequency")})
+            )  # fmt: skip
+        elif act["what"] == "plan":
+            add_plan(w, act)
+        elif act["what"] == "expel":
+            expel(w, act["member"])
+
+
+def demote(w, code):
+    if not code_on(w, code, w["height"] + 1)["standard"]:
+        return
+    w["codes"][code].append((w["height"] + 1, {"standard": False, "allowed": None, "frequency": None}))
+    w["no_promotion_until"][code] = w["height"] + 360
+    emit(w, "code_demoted", code=code, paid=None, decided=None, allowed_cents=None, frequency=None)
+
+
+def expel(w, name):
+    m = w["members"][name]
+    if m["left"] is not None:
+        return
+    if running(m) is not None:
+        end_contract(w, m)
+    m["left"] = w["height"]
+    emit(w, "member_expelled", member=name)
