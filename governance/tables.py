@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import msgspec
@@ -18,15 +19,18 @@ from ledger.state import StateReader
 
 T = TypeVar("T", bound=Shape)
 KeyPart = bytes | str | int
+PARTS_CACHED = 1 << 14
+"""The keys of a block's members, claims and codes come again and again; a pure function of a part may remember them."""
 _SHIFT = 1 << 63
 _encoder = msgspec.msgpack.Encoder()
 
 
 def encode_key(parts: tuple[KeyPart, ...]) -> bytes:
     """Return key bytes that sort as the parts do."""
-    return b"".join(_encode_part(part) for part in parts)
+    return b"".join([_encode_part(part) for part in parts])
 
 
+@lru_cache(maxsize=PARTS_CACHED)
 def _encode_part(part: KeyPart) -> bytes:
     if isinstance(part, int):
         return (part + _SHIFT).to_bytes(8, "big") + b"/"
