@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
+
 from consensus.committee import committee_hash
 from governance.benefits.claims import ClaimBody, ClaimLine, claim_subject_hash
 from governance.voting.ballots import BallotBody
@@ -23,8 +25,8 @@ from ledger.chain import Chain
 from ledger.codec import encode
 from ledger.genesis import CharterCode, CharterPlan, CharterProvider, Founder
 from ledger.leveldb import LevelDB
-from ledger.records import Body, SignedRecord, attest, is_record_signed, record_id_of, sign_record
-from ledger.signatures import public_key_of
+from ledger.records import Body, SignedRecord, attest, record_id_of, sign_record
+from ledger.signatures import is_signed_raw, public_key_of, sign_bytes
 from node.ledgerside import committee_of
 from node.producer import Proposer, build_candidate, check_candidate
 from node.rules import genesis_rows
@@ -57,8 +59,6 @@ def build_charter():
         claims_cents=10**12, reserve_cents=10**11, rate=10_000_000, plans=(plan,), codes=(CharterCode("s", "X1", False, None, None),),
         providers=(provider,),
     )  # fmt: skip
-    import msgspec
-
     return msgspec.structs.replace(draft, founders=tuple(founders)), onion
 
 
@@ -99,8 +99,6 @@ def main() -> int:
     committee = committee_of(charter)
     leader = next(i for i, founder in enumerate(charter.founders) if founder.consensus_key == committee[0])
     if leader:
-        import msgspec
-
         founders = list(charter.founders)
         founders[leader] = msgspec.structs.replace(founders[leader], onion_tip=onion.tip)
         founders[0] = msgspec.structs.replace(founders[0], onion_tip=seed("tip0"))
@@ -120,9 +118,14 @@ def main() -> int:
         assert not refused, next(iter(refused.values()))
         raw = BlockWithBodies(Block(encode_header(built.header), built.block.block.records), built.block.bodies)
 
+        bare = [
+            (s.record.signer, s.record.signature, sign_bytes("record", chain.chain_id, encode(msgspec.structs.replace(s.record, signature=b""))))
+            for s in votes
+        ]
+        parts = [bare[i : i + 128] for i in range(0, len(bare), 128)]
         start = time.perf_counter()
         with ThreadPoolExecutor(CORES) as pool:
-            assert all(pool.map(is_record_signed, [s.record for s in votes], chunksize=256))
+            assert all(pool.map(lambda part: all(is_signed_raw(*item) for item in part), parts))
         raw_s = time.perf_counter() - start
         start = time.perf_counter()
         candidate = check_candidate(chain, committee, raw, lambda _record: False)

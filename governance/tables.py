@@ -31,6 +31,12 @@ def encode_key(parts: tuple[KeyPart, ...]) -> bytes:
 
 
 @lru_cache(maxsize=PARTS_CACHED)
+def _row_key(prefix: bytes, parts: tuple[KeyPart, ...]) -> bytes:
+    """Return the whole key of a row. Remembered: a record reads the same few rows several times."""
+    return prefix + encode_key(parts)
+
+
+@lru_cache(maxsize=PARTS_CACHED)
 def _encode_part(part: KeyPart) -> bytes:
     if isinstance(part, int):
         return (part + _SHIFT).to_bytes(8, "big") + b"/"
@@ -134,7 +140,7 @@ class Table(Generic[T]):
 
     def find(self, draft: Draft, *parts: KeyPart) -> T | None:
         """Return the row, or None."""
-        return draft.read(self.prefix + encode_key(parts), self.decoder)
+        return draft.read(_row_key(self.prefix, parts), self.decoder)
 
     def get(self, draft: Draft, *parts: KeyPart) -> T:
         """Return a row that must be there."""
@@ -144,11 +150,11 @@ class Table(Generic[T]):
 
     def put(self, draft: Draft, row: T, *parts: KeyPart) -> None:
         """Write a row."""
-        draft.write(self.prefix, self.prefix + encode_key(parts), row)
+        draft.write(self.prefix, _row_key(self.prefix, parts), row)
 
     def delete(self, draft: Draft, *parts: KeyPart) -> None:
         """Take a row away; nothing happens when there is none."""
-        draft.write(self.prefix, self.prefix + encode_key(parts), None)
+        draft.write(self.prefix, _row_key(self.prefix, parts), None)
 
     def scan(self, draft: Draft, *parts: KeyPart) -> Iterator[T]:
         """Yield rows whose key begins with `parts`, in key order. Rows carry what their readers need of their key."""

@@ -73,7 +73,9 @@ def _check_leaves(value: object, name: str) -> None:
             _check_leaves(item, name)
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
-            _check_leaves(getattr(value, field), name)
+            item = getattr(value, field)
+            if type(item) is not bytes:  # most fields of a record are, and there is nothing to check in them
+                _check_leaves(item, name)
     else:
         raise MalformedBytes(
             "value_type", f"{name} holds a {type(value).__name__}", "use integers, text, bytes, tuples and shapes only"
