@@ -1,0 +1,193 @@
+"""Write the reference pages that follow from the code: parameters, record kinds, commands.
+
+`python tools/reference.py` writes them; `--check` writes nothing and exits 1 with the names of pages that are not up to date. What a number, a field
+or an option means is said once, where it is declared, and copied here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import msgspec  # noqa: E402 - the project's own packages lie beside this folder
+
+from governance.kinds import KINDS  # noqa: E402
+from governance.params import PARAMETERS  # noqa: E402
+
+PAGES = Path("docs/reference")
+NOTE = "<!-- made by tools/reference.py; change the code it reads, not this page -->"
+
+ATTESTED = {
+    "claim.file": "the provider signs the claim (role `provider`, subject: the claim without the payout commitment)",
+    "audit.finding": "a majority of the drawn panel (role `finding`)",
+    "member.apply": "enrolment attesters vouch that this person is nobody else here (role `enrolment`)",
+    "premium.paid": "m of n treasury signers saw the deposit (role `deposit`)",
+    "treasury.batch": "m of n treasury signers built the same transaction (role `batch`)",
+    "treasury.confirm": "m of n treasury signers saw it confirmed (role `confirm`)",
+}
+"""What a record carries beside its author's signature. The envelope's `attestations` hold (role, key, subject hash, signature)."""
+
+
+def parameters_page() -> str:
+    """Return the table of parameters."""
+    lines = [
+        NOTE, "", "# Parameters", "",
+        "Every number that members may change by a proposal. A case keeps the parameters of the block that carried it.",
+        "**Critical** parameters need two thirds, and hold one term later. *Source* is the section of the rules.", "",
+        "A charter may begin with other values; an unknown name is an error ([param_unknown](errors.md#param_unknown)).", "",
+        "Constants, and so no parameters: a term has 30 blocks, a year 12 terms, a premium moves by at most a tenth a term, and the rows of the bars.",
+        "",
+        "| name | default | unit | from | to | critical | source | meaning |", "|---|--:|---|--:|--:|---|---|---|",
+    ]  # fmt: skip
+    for item in PARAMETERS.values():
+        critical = "yes" if item.is_critical else ""
+        lines.append(
+            f"| `{item.name}` | {item.default} | {item.unit} | {item.value_min} | {item.value_max} | {critical} | {item.source} | {item.meaning} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def kinds_page() -> str:
+    """Return the record kinds with their bodies."""
+    lines = [
+        NOTE, "", "# Record kinds", "",
+        "A record is what a member signs: an envelope (version, chain, kind, author, signer, number, validity, hash of the body, attestations)",
+        "and a body, kept apart. The order of fields is the order on the wire. Bytes are hex in the API; times are block heights; `_cents` are",
+        "minor units of the co-op's currency, `_sat` satoshi, `_bp` hundredths of a percent.", "",
+        f"There are {len(KINDS)} kinds.", "",
+    ]  # fmt: skip
+    structs: dict[str, type[msgspec.Struct]] = {}
+    for kind in KINDS.values():
+        lines += [f"## {kind.name}", "", _doc(kind.body), ""]
+        signer = "by the member's identity or device key" if kind.is_by_member else "by a key that the body names"
+        if kind.name == "claim.file":
+            signer = "by the cover key, so that the claim does not name the member"
+        lines += [f"*Signed* {signer}" + (f"; {ATTESTED[kind.name]}." if kind.name in ATTESTED else "."), ""]
+        lines += [*_fields(kind.body, structs), ""]
+    lines += ["## Parts of bodies", ""]
+    for name in sorted(structs):
+        lines += [f"### {name}", "", _doc(structs[name]), "", *_fields(structs[name], structs), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _doc(shape: type) -> str:
+    return " ".join((inspect.getdoc(shape) or "").split())
+
+
+def _fields(shape: type, structs: dict[str, type[msgspec.Struct]]) -> list[str]:
+    hints = get_type_hints(shape)
+    if not shape.__struct_fields__:  # type: ignore[attr-defined]
+        return ["The body is empty."]
+    rows = [f"| `{name}` | {_type_words(hints[name], structs)} |" for name in shape.__struct_fields__]  # type: ignore[attr-defined]
+    return ["| field | type |", "|---|---|", *rows]
+
+
+def _type_words(hint: Any, structs: dict[str, type[msgspec.Struct]]) -> str:
+    """Return a type in words, and note the structs met on the way."""
+    words = {int: "integer", str: "text", bytes: "bytes", bool: "yes or no", type(None): "nothing"}
+    if hint in words:
+        return words[hint]
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        structs.setdefault(hint.__name__, hint)
+        return f"[{hint.__name__}](#{hint.__name__.lower()})"
+    parts = [_type_words(part, structs) for part in getattr(hint, "__args__", ()) if part is not Ellipsis]
+    return f"list of {parts[0]}" if getattr(hint, "__origin__", None) is tuple else " or ".join(parts)
+
+
+def commands_page() -> str:
+    """Return every command with its options."""
+    lines = [
+        NOTE, "", "# Commands", "",
+        "Errors go to standard error as `mutua: what happened; how to mend it`, with `--json` as `error`: code, what, mend.",
+        "Codes: [errors.md](errors.md). `mutua COMMAND --help` says the same as this page.", "", *_exit_codes(), "",
+    ]  # fmt: skip
+    for path, command in commands():
+        lines += [f"## mutua {path}", ""]
+        if command is None:
+            lines += ["Not in this version yet.", ""]
+            continue
+        lines += [*_help_words(command), "", *_options(command), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _exit_codes() -> list[str]:
+    """Return the table of exit codes from the module that declares them."""
+    doc = importlib.import_module("node.exit_codes").__doc__ or ""
+    return [line for line in doc.splitlines() if line.startswith("|")]
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield (words after `mutua`, command), in the order of the help; None for a command whose module is not there."""
+    main = importlib.import_module("node.cli.main")
+    for entry in main.COMMANDS:
+        try:
+            command = main.app[entry.name]
+            command.default_command  # noqa: B018 - a late command is imported here
+        except (ImportError, AttributeError):
+            yield entry.name, None
+            continue
+        below = [name for name in command if not name.startswith("-")]
+        if command.default_command is not None:
+            yield entry.name, command
+        for name in below:
+            yield f"{entry.name} {name}", command[name]
+
+
+def _help_words(command: Any) -> list[str]:
+    text = inspect.cleandoc(command.help or "")
+    text = text.split("Parameters\n---")[0].strip()
+    return textwrap.wrap(" ".join(text.split()), 120) if "\n\n" not in text else text.splitlines()
+
+
+def options_of(command: Any) -> list[Any]:
+    """Return the arguments of a command that people may give."""
+    return [item for item in command.assemble_argument_collection(parse_docstring=True) if item.show and item.names]
+
+
+def _options(command: Any) -> list[str]:
+    rows: list[str] = []
+    for item in options_of(command):
+        names = ", ".join(f"`{name}`" for name in item.names)
+        words = " ".join((item.parameter.help or "").split()).replace("|", "\\|")
+        default = item.field_info.default
+        shown = "" if item.required else _default_words(default)
+        rows.append(f"| {names} | {words} | {'needed' if item.required else shown} |")
+    return ["| option | meaning | default |", "|---|---|---|", *rows] if rows else ["No options."]
+
+
+def _default_words(default: Any) -> str:
+    if default is None or default is inspect.Parameter.empty or default in ("", ()):
+        return ""
+    if isinstance(default, bool):
+        return "yes" if default else ""
+    return f"`{default}`" if isinstance(default, (int, str, Path)) else ""
+
+
+MADE = {"parameters.md": parameters_page, "record-kinds.md": kinds_page, "commands.md": commands_page}
+
+
+def main() -> int:
+    """Write the pages, or with `--check` name those that differ."""
+    stale = [
+        name for name, make in MADE.items() if not (ROOT / PAGES / name).exists() or (ROOT / PAGES / name).read_text(encoding="utf-8") != make()
+    ]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"{PAGES / name} is not what the code says; run: python tools/reference.py", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (ROOT / PAGES / name).write_text(MADE[name](), encoding="utf-8")
+        print(f"{PAGES / name} written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
