@@ -156,6 +156,8 @@ def _options(command: Any) -> list[str]:
     rows: list[str] = []
     for item in options_of(command):
         names = ", ".join(f"`{name}`" for name in item.names)
+        if item.index is not None:  # given by its place, too
+            names = f"{item.names[0].lstrip('-').replace('-', '_').upper()} or {names}"
         words = " ".join((item.parameter.help or "").split()).replace("|", "\\|")
         default = item.field_info.default
         shown = "" if item.required else _default_words(default)

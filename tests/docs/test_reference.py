@@ -1,0 +1,137 @@
+"""The reference is complete: what the code declares stands in docs/reference. `python tools/reference.py` writes the pages made from the code."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def tool(name: str) -> ModuleType:
+    path = ROOT / "tools" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"mutua_tools_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def page(name: str) -> str:
+    return (REFERENCE / name).read_text(encoding="utf-8")
+
+
+def headings(name: str) -> list[str]:
+    return re.findall(r"^#{2,3} (.+)$", page(name), re.MULTILINE)
+
+
+def event_names() -> set[str]:
+    """Names of events, read from `day.emit("name", …)`, and of `_emit(day, "name", …)` and `name = "a" if x else "b"` helpers."""
+    found: set[str] = set()
+    for path in sorted((ROOT / "governance").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            at = {"emit": 0, "_emit": 1}.get(called)
+            if at is not None and len(node.args) > at and isinstance(node.args[at], ast.Constant):
+                found.add(node.args[at].value)
+    return found
+
+
+def test_every_error_code_has_a_section_and_every_section_a_code() -> None:
+    codes, unread = tool("error_codes").collect(ROOT)
+    described = re.findall(r"^### (\S+)$", page("errors.md"), re.MULTILINE)
+    assert not unread, f"a code is neither a literal nor passed to a helper: {unread}"
+    missing = {code: min(found.places) for code, found in codes.items() if code not in described}
+    assert not missing, f"write a section in docs/reference/errors.md for {missing}"
+    assert not sorted(set(described) - set(codes)), "docs/reference/errors.md describes codes that nothing raises"
+    assert len(described) == len(set(described)), "a code has two sections"
+
+
+def test_every_section_of_an_error_says_how_to_mend_it() -> None:
+    sections = re.split(r"^### ", page("errors.md"), flags=re.MULTILINE)[1:]
+    assert [part.split()[0] for part in sections if "\n*Mend:* " not in part] == []
+
+
+@pytest.mark.parametrize("name", ["parameters.md", "record-kinds.md"])
+def test_the_page_is_what_the_code_says(name: str) -> None:
+    assert page(name) == tool("reference").MADE[name](), "run: python tools/reference.py"
+
+
+def test_every_parameter_and_record_kind_is_in_the_reference() -> None:
+    from governance.kinds import KINDS
+    from governance.params import PARAMETERS
+
+    assert [name for name in PARAMETERS if f"| `{name}` |" not in page("parameters.md")] == []
+    assert [name for name in KINDS if name not in headings("record-kinds.md")] == []
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    reference = tool("reference")
+    text = page("commands.md")
+    sections = dict(re.findall(r"^## mutua (.+?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    for path, command in reference.commands():
+        assert path in sections, f"mutua {path} is missing in docs/reference/commands.md; run: python tools/reference.py"
+        for item in reference.options_of(command) if command is not None else ():
+            for name in item.names:
+                assert f"`{name}`" in sections[path], f"mutua {path} {name} is missing; run: python tools/reference.py"
+
+
+def test_every_event_is_in_the_reference() -> None:
+    assert sorted(event_names() - set(headings("events.md"))) == []
+
+
+def test_every_route_and_view_of_the_api_is_in_the_reference() -> None:
+    from node.viewing import _VIEWS
+
+    text = page("api.md")
+    source = (ROOT / "node/api/server.py").read_text(encoding="utf-8")
+    assert [route for route in set(re.findall(r'"(/v1/[^"]+)"', source)) if route not in text] == []
+    assert [name for name in _VIEWS if f"`{name}`" not in text] == []
+
+
+def test_every_setting_is_in_the_reference() -> None:
+    from node.config import SETTINGS
+
+    assert [item.name for item in SETTINGS if f"`{item.name}`" not in page("data-folder.md")] == []
+
+
+def test_every_name_in_the_data_folder_is_in_the_reference() -> None:
+    from node.paths import DataFolder
+
+    root = Path("folder")
+    names = [getattr(DataFolder(root), name).name for name in vars(DataFolder) if isinstance(vars(DataFolder)[name], property)]
+    assert len(names) > 5
+    assert [name for name in names if f"`{name}" not in page("data-folder.md")] == []
+
+
+def test_every_check_of_an_audit_is_in_the_reference() -> None:
+    source = (ROOT / "ledger/verify.py").read_text(encoding="utf-8")
+    checks = set(re.findall(r'Finding\(\s*[^,"]+(?:\([^)]*\))?[^,"]*,\s*"(\w+)"', source))
+    assert len(checks) > 10
+    assert [name for name in sorted(checks) if f"`{name}`" not in (ROOT / "docs/how-to/audit-a-folder.md").read_text(encoding="utf-8")] == []
+
+
+def _pages() -> list[Path]:
+    return [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    targets = [(path, link) for path in _pages() for link in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))]
+    local = [(path, link) for path, link in targets if link and "://" not in link]
+    assert [f"{path.relative_to(ROOT)}: {link}" for path, link in local if not (path.parent / link).exists()] == []
+
+
+def test_pages_name_no_machine_and_no_registry() -> None:
+    told = re.compile(r"/(?:home|work|root|tmp|Users)/|pypi\.org|index-url|localhost:\d", re.IGNORECASE)
+    assert [str(path.relative_to(ROOT)) for path in _pages() if told.search(path.read_text(encoding="utf-8"))] == []
