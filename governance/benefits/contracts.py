@@ -196,8 +196,8 @@ def roll_over(day: Day, row: ContractRow) -> None:
     plan = plans.PLANS.get(day.draft, plan_name)
     first_day = calendar.first_height_of(first_term)
     spans = row.spans
-    if plan_name != row.plan:
-        old = plans.PLANS.get(day.draft, row.plan)
+    if plan_name != row.plan and spans:
+        old = plans.PLANS.get(day.draft, plan_on(row, day.height) or spans[-1].plan)
         waiting = plans.figures_on(plan, first_day).waiting_terms if plan.premium_cents > old.premium_cents else 0
         spans = _spans_after_change(spans, plan_name, first_day, calendar.first_height_of(first_term + waiting))
     day.count(

@@ -72,8 +72,8 @@ VOUCHES = Table("membership/vouches", Number)
 def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Raise RuleBroken unless a stranger, or a past member, may apply now."""
     coop = day.coop
-    if coop.phase == "recruit" or coop.run_off_height is not None:
-        raise RuleBroken("no_admission", "founders come in by genesis, and nobody in run-off", "wait for the pilot")
+    if coop.run_off_height is not None:
+        raise RuleBroken("no_admission", "the co-op is in run-off and admits nobody", "nothing to do")
     if act.signer != act.author:
         raise RuleBroken("signer_unknown", "an application is signed by the identity key", "sign it with that key")
     present = members.find_member(day.draft, act.author)
@@ -167,7 +167,7 @@ def _forget(day: Day, row: ApplicationRow) -> None:
 def end_term(day: Day) -> None:
     """Admit who has vouchers and has waited, first come first served, within the bound on growth."""
     coop = day.coop
-    if coop.is_admission_stopped or coop.run_off_height is not None or coop.phase == "recruit":
+    if coop.is_admission_stopped or coop.run_off_height is not None:
         return
     room = ceil_div(day.counts.voters, day.params.growth_div) if coop.phase == "live" else None
     for name in list(QUEUE.scan(day.draft)):
@@ -197,6 +197,8 @@ def _admit(day: Day, row: ApplicationRow) -> None:
     contracts.start_contract(
         day, row.applicant, row.body.plan, length_terms=row.body.contract_terms, first_term=first_term, prepaid_terms=0
     )
+    if day.coop.phase == "recruit":
+        contracts.hold_contract(day, row.applicant)
     matures = max(since + day.params.voting_after_terms, day.terms_complete)
     if fresh.no_vote_until > day.height:
         matures = max(matures, calendar.term_of(fresh.no_vote_until) + 1)

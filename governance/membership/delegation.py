@@ -44,8 +44,8 @@ def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
     """Raise RuleBroken unless the author may delegate this topic to this member now."""
     members.check_member(day.draft, author)
     target = members.find_member(day.draft, body.to)
-    if target is None or not members.is_voter(target) or body.to == author:
-        raise RuleBroken("delegate_unfit", "the delegate is not another member who may vote", "choose somebody else")
+    if target is None or not target.is_member or body.to == author:
+        raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
         raise RuleBroken("topic_size", "a topic is a code or *", "name one")
     set_now = day.params

@@ -157,10 +157,7 @@ class Player:
             yield from outcome.events
 
     def _refused(self, action: Action, error: MutuaError) -> Event:
-        by = action.fields.get("by")
-        if by is None and action.do == "apply":
-            by = action.fields["name"]
-        fields = {"do": action.do, "by": by, "code": error.code, "what": error.what, "mend": error.mend}
+        fields = {"do": action.do, "by": action.fields.get("by"), "code": error.code, "what": error.what, "mend": error.mend}
         return Event("refused", action.at, fields)
 
     def _show(self, action: Action) -> Event:
