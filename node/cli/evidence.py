@@ -1,0 +1,93 @@
+"""`mutua evidence add | open`: documents stay on this machine; the ledger holds their hashes and the receipts of opening."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from ledger.errors import MutuaError
+from node.cli.common import DEFAULT, Common, claim_id, say
+
+app = App(name="evidence", help="Keep and open the documents of claims.")
+
+DOCUMENT_SIZE_MAX = 256 * 1024 * 1024
+MEDIA_DEFAULT = "application/octet-stream"
+
+
+@app.command
+def add(*files: Path, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Keep documents on this node under their hashes; nothing is sent anywhere.
+
+    Parameters
+    ----------
+    files
+        The documents, such as a scan of an invoice.
+
+    """
+    if not files:
+        raise MutuaError("usage", "no document was named", "mutua evidence add FILE...")
+    folder = common.config().documents
+    kept = [keep_document(folder, file) for file in files]
+    return say(
+        common,
+        [item for item, _ in kept],
+        lambda: [f"{item['hash']}  {item['size_bytes']} bytes  {item['media']}" for item, _ in kept],
+    )
+
+
+@app.command(name="open")
+def open_command(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Open the document of a claim on this node; the receipt of the opening is signed and sent.
+
+    Parameters
+    ----------
+    claim
+        The claim's id, or its first digits.
+
+    """
+    client = common.client()
+    answer = client.open_document(claim_id(client, claim))
+    return say(
+        common,
+        answer,
+        f"{answer.get('path', 'the document is open')}\nreceipt {answer['record_id']}: it says that you opened the evidence",
+    )
+
+
+def keep_document(folder: Path, file: Path) -> tuple[dict[str, Any], bool]:
+    """Copy a document into `folder` under its hash, durably.
+
+    Returns the reference a claim carries {hash, size_bytes, media}, and whether the copy is new.
+    """
+    from ledger.hashing import tagged_hash
+    from node.paths import FOLDER_MODE, SECRET_MODE, write_whole
+
+    try:
+        size = file.stat().st_size
+        if size > DOCUMENT_SIZE_MAX:
+            raise MutuaError("document_size", f"{file} has {size} bytes, more than {DOCUMENT_SIZE_MAX}", "split it")
+        data = file.read_bytes()
+    except OSError as error:
+        raise MutuaError(
+            "file_unreadable", f"{file} cannot be read ({error.strerror})", "name an existing document"
+        ) from None
+    if not data:
+        raise MutuaError("document_size", f"{file} is empty", "name a document with content")
+    digest = tagged_hash("evidence", data).hex()
+    folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+    place = folder / digest
+    is_new = not place.exists()
+    if is_new:
+        write_whole(place, data, SECRET_MODE)
+    media = mimetypes.guess_type(file.name)[0] or MEDIA_DEFAULT
+    return {"hash": digest, "size_bytes": len(data), "media": media}, is_new
+
+
+def forget(folder: Path, references: list[tuple[dict[str, Any], bool]]) -> None:
+    """Remove the copies that were new: the claim they were kept for was refused."""
+    for reference, is_new in references:
+        if is_new:
+            (folder / str(reference["hash"])).unlink(missing_ok=True)

@@ -1,0 +1,178 @@
+"""The command `mutua`: a table of contents. Every command is imported when it is called, and not before.
+
+Errors go to standard error as `mutua: what happened; how to mend it`, with `--json` as `{"error": {code, what, mend}}`;
+the exit codes are those of `node.exit_codes`.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import cyclopts
+
+app = cyclopts.App(
+    name="mutua",
+    help="A peer-to-peer health-insurance co-op that its members run themselves.",
+    version_flags=["--version"],
+    version=lambda: f"mutua {importlib.metadata.version('mutua')}",
+)
+
+_LIVE, _MEMBER, _COOP, _MORE = (
+    cyclopts.Group(title, sort_key=place)
+    for place, title in enumerate(("Live with a node", "As a member", "The co-op", "Audit, rehearse, try out"), start=1)
+)
+
+
+class _Entry(NamedTuple):
+    name: str
+    path: str
+    group: cyclopts.Group
+    text: str
+
+
+COMMANDS = (
+    _Entry("init", "node.cli.init:init", _LIVE, "Make keys and settings in a data folder; run it again at any time."),
+    _Entry("run", "node.cli.run:run", _LIVE, "Run the node until it is stopped."),
+    _Entry("status", "node.cli.live:status", _LIVE, "Show height, peers, progress and what needs you."),
+    _Entry("stop", "node.cli.live:stop", _LIVE, "Stop the running node."),
+    _Entry("peers", "node.cli.live:peers", _LIVE, "List the other members' nodes."),
+    _Entry("logs", "node.cli.logs:logs", _LIVE, "Show the log, follow it, or change its level."),
+    _Entry("doctor", "node.cli.doctor:doctor", _LIVE, "Check the set-up; each finding comes with its remedy."),
+    _Entry("config", "node.cli.settings:app", _LIVE, "Show the settings and where each comes from."),
+    _Entry("tui", "node.cli.main:tui", _LIVE, "Open the terminal screens."),
+    _Entry("claim", "node.cli.claim:app", _MEMBER, "Submit, import, list, show and explain claims."),
+    _Entry("vote", "node.cli.vote:app", _MEMBER, "List the cases that need you, cast a ballot, verify a receipt."),
+    _Entry("evidence", "node.cli.evidence:app", _MEMBER, "Keep and open the documents of claims."),
+    _Entry("member", "node.cli.lookups:member", _COOP, "Look up members."),
+    _Entry("plan", "node.cli.lookups:plan", _COOP, "Look up plans."),
+    _Entry("code", "node.cli.lookups:code", _COOP, "Look up the list of codes."),
+    _Entry("payout", "node.cli.lookups:payout", _COOP, "Look up payouts."),
+    _Entry("block", "node.cli.lookups:block", _COOP, "Look up blocks."),
+    _Entry("charter", "node.cli.charter:app", _COOP, "Write, complete, seal and read the charter of a co-op."),
+    _Entry("audit", "node.cli.audit:app", _MORE, "Check a stopped node's ledger, prove a record, check a proof."),
+    _Entry("rehearse", "node.cli.rehearse:rehearse", _MORE, "Play a scenario through the real rules."),
+    _Entry("devnet", "node.cli.devnet:app", _MORE, "Run a whole co-op on this machine."),
+    _Entry(
+        "demo", "node.cli.demo:demo", _MORE, "Play three months of a co-op: real nodes, real blocks, no real coins."
+    ),
+    _Entry("completion", "node.cli.settings:completion", _MORE, "Print the completion script of a shell."),
+)
+
+for _entry in COMMANDS:
+    app.command(_entry.path, name=_entry.name, group=_entry.group, help=_entry.text)
+
+
+def tui(*, data_dir: str | None = None) -> int:
+    """Open the terminal screens of a running node.
+
+    Parameters
+    ----------
+    data_dir
+        The node's data folder (or MUTUA_DATA_DIR).
+
+    """
+    from pathlib import Path
+
+    from node.config import load_config
+
+    config = load_config(Path(data_dir) if data_dir else None)
+    from tui.app import main as open_screens
+
+    open_screens(config.api_socket)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code. Nothing else of the program catches errors for people."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result: Any = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except BaseException as error:
+        return _answer(_innermost(error), is_json="--json" in tokens)
+    return result if isinstance(result, int) else 0
+
+
+def _answer(error: BaseException, *, is_json: bool) -> int:
+    """Print an error for people or programs and return its exit code."""
+    from ledger.errors import MutuaError
+    from node import exit_codes
+    from node.api.errors import ApiError
+
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else exit_codes.USAGE
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has enough (`mutua block list | head`); Python must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.OK
+    if isinstance(error, KeyboardInterrupt):
+        print(file=sys.stderr)
+        return exit_codes.INTERRUPTED
+    if isinstance(error, (MutuaError, ApiError)):
+        _print_error(error.code, error.what, error.mend, is_json=is_json)
+        return exit_codes.exit_code_of(error)
+    if isinstance(error, cyclopts.CycloptsError):
+        _print_error("usage", _usage_fault(error), "see mutua --help", is_json=is_json)
+        return exit_codes.USAGE
+    if isinstance(error, OSError):
+        code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "system"
+        where = f" ({error.filename})" if error.filename else ""
+        mend = (
+            "free some space; nothing half-written was kept"
+            if code == "disk_full"
+            else "check the path and its permissions"
+        )
+        _print_error(code, f"{error.strerror or type(error).__name__}{where}", mend, is_json=is_json)
+        return exit_codes.FAULT
+    if os.environ.get("MUTUA_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    _print_error(
+        "fault",
+        f"the program met a fault: {type(error).__name__}: {error}",
+        "report it with the output under MUTUA_TRACEBACK=1",
+        is_json=is_json,
+    )
+    return exit_codes.FAULT
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the error inside groups of one, as nurseries make them; of several the first that a person may read."""
+    from ledger.errors import MutuaError
+
+    while isinstance(error, BaseExceptionGroup):
+        inner: tuple[BaseException, ...] = cast("Any", error).exceptions
+        readable: list[BaseException] = [item for item in inner if isinstance(item, (MutuaError, BaseExceptionGroup))]
+        error = readable[0] if readable else inner[0]
+    return error
+
+
+def _usage_fault(error: cyclopts.CycloptsError) -> str:
+    """Return what is wrong with the command line. For an unknown command cyclopts would import them all to look for a likely one."""
+    if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens:
+        import difflib
+
+        given = error.unused_tokens[0]
+        likely = difflib.get_close_matches(given, [entry.name for entry in COMMANDS], 1)
+        return f"there is no command {given!r}" + (f"; did you mean {likely[0]!r}?" if likely else "")
+    return " ".join(str(error).split()).rstrip(".") or "the command line does not fit"
+
+
+def _print_error(code: str, what: str, mend: str, *, is_json: bool) -> None:
+    if is_json:
+        print(json.dumps({"error": {"code": code, "what": what, "mend": mend}}, ensure_ascii=False), file=sys.stderr)
+        return
+    from node.cli.common import printable
+
+    print(printable(f"mutua: {what}; {mend}" if mend else f"mutua: {what}"), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""How a passphrase comes in: a prompt, a file, an open descriptor or a systemd credential. Never the environment or the command line."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ledger.errors import MutuaError
+
+if TYPE_CHECKING:
+    from node.paths import DataFolder
+    from wallet.keys import KeyRing
+
+PASSPHRASE_SIZE_MAX = 4096
+CREDENTIAL = "mutua-passphrase"
+"""Name of the systemd credential: LoadCredential=mutua-passphrase:/path."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class PassphraseFrom:
+    """Where the passphrase comes from; the prompt when neither is given."""
+
+    passphrase_fd: Annotated[
+        int | None, Parameter(help="Read the passphrase's first line from this open descriptor.")
+    ] = None
+    passphrase_file: Annotated[Path | None, Parameter(help="Read the passphrase's first line from this file.")] = None
+
+    def read(self, *, is_new: bool = False) -> str:
+        """Return the passphrase. MutuaError `passphrase_missing` where it cannot be asked for, `passphrase_file` for an unreadable one."""
+        if self.passphrase_fd is not None and self.passphrase_file is not None:
+            raise MutuaError("usage", "both --passphrase-fd and --passphrase-file are given", "give one")
+        if self.passphrase_fd is not None:
+            return _first_line(self.passphrase_fd, f"descriptor {self.passphrase_fd}")
+        if self.passphrase_file is not None:
+            return _first_line(self.passphrase_file, str(self.passphrase_file))
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        if credentials and (Path(credentials) / CREDENTIAL).exists():
+            return _first_line(Path(credentials) / CREDENTIAL, f"credential {CREDENTIAL}")
+        return _ask(is_new=is_new)
+
+
+DEFAULT_PASSPHRASE = PassphraseFrom()
+
+
+def _first_line(source: int | Path, name: str) -> str:
+    try:
+        with open(source, encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor has no path
+            line = stream.readline(PASSPHRASE_SIZE_MAX).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise MutuaError(
+            "passphrase_file",
+            f"the passphrase cannot be read from {name}: {reason}",
+            "name a readable file or descriptor",
+        ) from None
+    if not line:
+        raise MutuaError("passphrase_empty", f"{name} holds no passphrase", "write it into the first line")
+    return line
+
+
+def _ask(*, is_new: bool) -> str:
+    if not sys.stdin.isatty():
+        raise MutuaError(
+            "passphrase_missing",
+            "the key file needs its passphrase, and nobody can be asked",
+            "give --passphrase-file or --passphrase-fd",
+        )
+    passphrase = getpass.getpass("new passphrase: " if is_new else "passphrase: ")
+    if is_new and passphrase != getpass.getpass("once more: "):
+        raise MutuaError("passphrase_differs", "the two passphrases differ", "start again")
+    return passphrase
+
+
+def unlock_seed(folder: DataFolder, passphrase: PassphraseFrom) -> bytes:
+    """Return the master seed of a data folder. Errors: MutuaError `keys_missing`, `wrong_passphrase`; MalformedBytes for a broken file."""
+    from wallet.keyfile import open_keyfile
+
+    try:
+        data = folder.keys.read_bytes()
+    except FileNotFoundError:
+        raise MutuaError("keys_missing", f"{folder.root} holds no key file", "make one: mutua init") from None
+    return open_keyfile(data, passphrase.read())
+
+
+def unlock(folder: DataFolder, passphrase: PassphraseFrom) -> KeyRing:
+    """Return the keys of a data folder; errors as `unlock_seed`."""
+    from wallet.keys import KeyRing
+
+    return KeyRing.from_seed(unlock_seed(folder, passphrase))
