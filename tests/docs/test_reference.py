@@ -42,7 +42,7 @@ def event_names() -> set[str]:
             if not isinstance(node, ast.Call):
                 continue
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            at = {"emit": 0, "_emit": 1}.get(called)
+            at = 0 if called == "emit" else 1 if called.startswith("_emit") else None
             if at is not None and len(node.args) > at and isinstance(node.args[at], ast.Constant):
                 found.add(node.args[at].value)
     return found
