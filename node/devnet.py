@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -157,7 +156,7 @@ class Devnet:
         (folder / "documents").mkdir()
         seed = seed_of(self.spec.seed, name)
         (folder / "keys.json").write_bytes(seal_keyfile(seed, PASSPHRASE, LIGHT))
-        os.chmod(folder / "keys.json", 0o600)
+        (folder / "keys.json").chmod(0o600)
         return Node(name, folder, KeyRing.from_seed(seed))
 
     def _founder(self, node: Node, port: int, index: int) -> Founder:
@@ -240,8 +239,3 @@ def _wait_or_kill(process: subprocess.Popen[Any]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def chance(seed: int, label: str) -> random.Random:
-    """Return a source of chance that a seed and a label fix for ever."""
-    return random.Random(sha256(f"{seed}/{label}".encode()).digest())

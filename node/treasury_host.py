@@ -40,7 +40,7 @@ class DaemonTreasuryHost:
 
     @property
     def signer_index(self) -> int:
-        """This node's place in `signers`."""
+        """Return this node's place in `signers`."""
         return self._index
 
     @property

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,18 @@ class Play:
     def _before(self, block: int) -> None:
         """File and vote for `block`: claims of the story's block, ballots on what the block before carried."""
         story = self._story
-        jobs: list[Callable[[], None]] = [lambda claim=claim: self._file(claim) for claim in story.voted if claim.block == block]
+        jobs: list[Callable[[], None]] = [partial(self._file, claim) for claim in story.voted if claim.block == block]
         if story.lapsing.block == block:
             self._silent.add(story.lapsing.label)
-            jobs.append(lambda: self._file(story.lapsing))
+            jobs.append(partial(self._file, story.lapsing))
         if story.denier.block == block:
-            jobs.append(lambda: self._file(story.denier))
+            jobs.append(partial(self._file, story.denier))
         if block >= REFILE_FROM and not self._refiled:
             self._refiled = True
             self._silent.discard(story.lapsing.label)
             self._voted_on.discard(story.lapsing.label)
-            jobs.append(lambda: self._file(story.lapsing, again=True))
-        jobs += [lambda m=member, v=visits: self._import(block, m, v) for member, visits in story.imports.get(block, {}).items()]
+            jobs.append(partial(self._file, story.lapsing, again=True))
+        jobs += [partial(self._import, block, member, visits) for member, visits in story.imports.get(block, {}).items()]
         for future in [self._pool.submit(job) for job in jobs]:
             future.result()
         self._vote()
@@ -119,7 +120,7 @@ class Play:
             voters = voters[:2] if label in self._silent else voters
             for voter in voters:
                 choice = self._choice(voter, claim)
-                jobs.append(lambda v=voter, c=claim, how=choice: self._ballot(v, c, how))
+                jobs.append(partial(self._ballot, voter, claim, choice))
         for future in [self._pool.submit(job) for job in jobs]:
             future.result()
 

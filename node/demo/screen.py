@@ -60,12 +60,13 @@ class PlainScreen:
         print(f"[{time.monotonic() - self._started:6.1f}s] {line}", file=self._out, flush=True)
 
     def block(self, height: int, block: dict[str, Any], heights: dict[str, int]) -> None:
-        """Say what a block did."""
+        """Say what a block did, and who is behind."""
+        behind = [name for name, at in heights.items() if at < height - 2]
         kinds: dict[str, int] = {}
         for record in block["records"]:
             kinds[record["kind"]] = kinds.get(record["kind"], 0) + 1
         held = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no records"
-        self.say(f"block {height}/{BLOCKS} final: {held}")
+        self.say(f"block {height}/{BLOCKS} final: {held}" + (f"; behind or off: {', '.join(behind)}" if behind else ""))
         for event in block["events"]:
             words = sentence(event)
             if words:

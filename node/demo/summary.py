@@ -60,7 +60,7 @@ def audit_exit_code(folder: Path) -> int:
 
 
 def _claims(chain: Chain, events: Events) -> dict[str, int]:
-    views_short = views.claims_view(chain.state, chain.height)
+    views_short = views.claims_view(chain.state)
     paid = {(event["claim"], event["height"]) for event in events if event["event"] == "payout_due" and event["case"] is None}
     standard = [event for event in events if event["event"] == "claim_accepted" and event["how"] == "standard"]
     return {
