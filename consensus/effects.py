@@ -9,7 +9,7 @@ from consensus.messages import Cell, Certificate, Message, Proposal, Vote
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Make a cell of the vote log durable before anything that follows."""
+    """Make a cell of the vote log durable, its support with it, before anything that follows."""
 
     cell: Cell
 
@@ -30,7 +30,7 @@ class SendProposal:
 
 @dataclass(frozen=True, slots=True)
 class SendCertificate:
-    """Send a certificate to all: it may unblock those who lack a vote."""
+    """Send a certificate to all: it spares those who lack a vote the wait."""
 
     certificate: Certificate
 
@@ -45,14 +45,18 @@ class SetTimer:
 
 @dataclass(frozen=True, slots=True)
 class BuildBlock:
-    """Build a fresh block over the tip and answer with `BlockBuilt`."""
+    """Build a fresh block over the tip, keep it durably, and answer with `BlockBuilt`."""
 
     view: int
 
 
 @dataclass(frozen=True, slots=True)
 class CheckBlock:
-    """Get the block with this hash, check it, and answer with `BlockChecked`."""
+    """Get the block with this hash, check it, keep it durably, and answer with `BlockChecked`.
+
+    Durably, because the vote that follows may make it final: if its voters all lost power and nobody still held the
+    body, the committee would be bound for ever to a block that does not exist.
+    """
 
     block_hash: bytes
 
@@ -74,9 +78,23 @@ class ReportMisbehaviour:
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """The block of this commit certificate is final: keep it durably, then open the next height."""
+    """The block of this commit certificate is final: keep it durably, then open the next height.
+
+    Repeated at each tick until the driver leaves the height, since the block may have to be fetched first.
+    """
 
     certificate: Certificate
 
 
-Effect = Journal | CastVote | SendProposal | SendCertificate | SetTimer | BuildBlock | CheckBlock | Resend | ReportMisbehaviour | Finalize
+Effect = (
+    Journal
+    | CastVote
+    | SendProposal
+    | SendCertificate
+    | SetTimer
+    | BuildBlock
+    | CheckBlock
+    | Resend
+    | ReportMisbehaviour
+    | Finalize
+)

@@ -44,7 +44,7 @@ class BlockBuilt:
 
 @dataclass(frozen=True, slots=True)
 class BlockChecked:
-    """The answer to `CheckBlock`: the body is held, and it is valid or not."""
+    """The answer to `CheckBlock`: the body is held durably and is valid, or it is not valid."""
 
     block_hash: bytes
     is_valid: bool
@@ -62,4 +62,13 @@ class ResendTick:
     """Time to say again what may have been lost."""
 
 
-Event = SlotOpened | ProposalReceived | VoteReceived | CertificateReceived | BlockBuilt | BlockChecked | TimerFired | ResendTick
+Event = (
+    SlotOpened
+    | ProposalReceived
+    | VoteReceived
+    | CertificateReceived
+    | BlockBuilt
+    | BlockChecked
+    | TimerFired
+    | ResendTick
+)

@@ -1,12 +1,17 @@
-"""H-Simplex as one pure step function, for one height at a time (Simplex of Chan and Pass; notes on consensus, section 1.3).
+"""H-Simplex as one pure step function, for one height at a time (Simplex of Chan and Pass; notes on consensus, 1.3).
 
-Three votes. A node NOTARIZEs at most one block a view; on a notarization certificate it FINALIZEs, unless it has voted to SKIP the view; when the
-view's time is over it SKIPs, unless it has finalized. There are no locks: what must survive a crash are write-once cells (height, view) in the vote
-log, journalled before the vote leaves. A block is justified in view v when, walking down from v-1, a notarization certificate of it comes before any view
-that lacks a certificate; a fresh block needs SKIP certificates of all lower views. A quorum of FINALIZE makes it final at once.
+Three votes. A node NOTARIZEs at most one block a view; on a notarization certificate it FINALIZEs, unless it has voted
+to SKIP the view; when the view's time is over it SKIPs, unless it has finalized. There are no locks: what must survive
+a crash are write-once cells (height, view) in the vote log, journalled before the vote leaves. A block is justified in
+view v when, walking down from v-1, a notarization certificate of it comes before any view that lacks a SKIP
+certificate; a fresh block needs SKIP certificates of all lower views. A quorum of FINALIZE makes it final at once.
 
-Invariants asserted here: I2 (cells are written once, never S and F together), I3 (FINALIZE only with the certificate), I4 (only justified blocks are
-notarized), I5 (a vote's cell is journalled by the effect before it).
+What a crash may take away and what it may not: certificates live in memory, but a FINALIZE cell keeps the one it rests
+on, and a NOTARIZE cell its block's header (the driver keeps the body). A view that nobody has finalized may be skipped
+late. So a committee that lost power as a whole, with f members never coming back, still rebuilds every certificate.
+
+Invariants asserted here: I2 (cells are written once, never S and F together), I3 (FINALIZE only with the certificate),
+I4 (only justified blocks are notarized), I5 (a vote's cell is journalled by the effect before it).
 """
 
 from __future__ import annotations
@@ -25,15 +30,34 @@ from consensus.effects import (
     Journal,
     ReportMisbehaviour,
     Resend,
+    SendCertificate,
     SendProposal,
     SetTimer,
 )
-from consensus.messages import JUSTIFICATION_MAX, VIEW_MAX, Cell, CellKind, Certificate, Message, Proposal, Vote, VoteKind
+from consensus.messages import (
+    JUSTIFICATION_MAX,
+    VIEW_MAX,
+    Cell,
+    CellKind,
+    Certificate,
+    Message,
+    Proposal,
+    Vote,
+    VoteKind,
+    decode_certificate,
+    encode_certificate,
+)
 from consensus.misbehaviour import is_contradiction
 from ledger.hashing import ZERO_HASH
 
 VIEWS_AHEAD_MAX = 256
-"""Votes for views further ahead are dropped: a liar cannot fill the memory, and an honest quorum ahead shows itself by certificates."""
+"""Votes for views further ahead are dropped: a liar cannot fill the memory, and an honest quorum ahead shows itself by
+certificates."""
+RESEND_NEWEST = 8
+RESEND_OLDER = 8
+"""Messages for old views in one resend: the newest always, the older in turn, so that a tick stays small."""
+LATE_SKIP_TICKS = 2
+"""A view below the current one may lack its certificate only because it is under way: so many ticks are waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,12 @@ class Config:
         return min(self.timeout0_ms * (1 + view), self.timeout_cap_ms)
 
 
+Cells = dict[tuple[CellKind, int], bytes]
+Column = Mapping[int, Vote]
+Votes = dict[tuple[VoteKind, int], Column]
+Certificates = dict[tuple[VoteKind, int], Certificate]
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """All that a node knows at one height. Mappings are never changed in place."""
@@ -72,55 +102,108 @@ class State:
     config: Config
     view: int = 0
     is_open: bool = False
-    is_final: bool = False
-    cells: Mapping[tuple[CellKind, int], bytes] = field(default_factory=dict[tuple[CellKind, int], bytes])
-    votes: Mapping[tuple[VoteKind, int], Mapping[int, Vote]] = field(default_factory=dict[tuple[VoteKind, int], Mapping[int, Vote]])
-    certificates: Mapping[tuple[VoteKind, int], Certificate] = field(default_factory=dict[tuple[VoteKind, int], Certificate])
+    final: Certificate | None = None
+    """The commit certificate: this height is over, all but handing it to the driver."""
+    cells: Mapping[tuple[CellKind, int], bytes] = field(default_factory=Cells)
+    votes: Mapping[tuple[VoteKind, int], Column] = field(default_factory=Votes)
+    certificates: Mapping[tuple[VoteKind, int], Certificate] = field(default_factory=Certificates)
     proposals: Mapping[int, Proposal] = field(default_factory=dict[int, Proposal])
+    """The first proposal of each view, or the one that was notarized."""
+    headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    """Headers by block hash, of those proposals and of own cells."""
     checked: Mapping[bytes, bool | None] = field(default_factory=dict[bytes, bool | None])
     """None: asked, not yet answered."""
     building: frozenset[int] = frozenset()
+    reported: frozenset[tuple[int, int]] = frozenset()
+    """(member, view) of misbehaviour already reported."""
+    ticks: int = 0
+    """Resend ticks so far."""
+    entered: int = 0
+    """Ticks when the current view was entered."""
+
+    @property
+    def is_final(self) -> bool:
+        """True once a commit certificate is known."""
+        return self.final is not None
 
 
 def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[Effect, ...]]:
     """Return the state at the start of a height, with what the vote log says this node has signed at it.
 
-    Signing is deterministic, so votes cast again from their cells are the same bytes: nothing is decided anew.
+    Signing is deterministic, so what is signed again from its cell is the same bytes: nothing is decided anew.
     """
     own = [cell for cell in cells if cell.height == config.height]
-    held = {(cell.kind, cell.view): cell.block_hash for cell in own}
-    view = max((cell.view + (cell.kind == CellKind.FINALIZE) for cell in own), default=0)
+    state = State(
+        config,
+        view=max((cell.view + (cell.kind == CellKind.FINALIZE) for cell in own), default=0),
+        cells={(cell.kind, cell.view): cell.block_hash for cell in own},
+        headers={
+            cell.block_hash: cell.support
+            for cell in own
+            if cell.kind in (CellKind.NOTARIZE, CellKind.PROPOSE) and cell.support
+        },
+        certificates={
+            (VoteKind.NOTARIZE, cell.view): decode_certificate(cell.support)
+            for cell in own
+            if cell.kind == CellKind.FINALIZE and cell.support
+        },
+    )
+    if config.own_index is None:
+        return state, ()
     effects: list[Effect] = []
-    if config.own_index is not None:
-        for cell in own:
-            if cell.kind != CellKind.PROPOSE:
-                effects.append(CastVote(_vote(config, VoteKind(cell.kind), cell.view, cell.block_hash)))
-    return State(config, view=view, cells=held), tuple(effects)
+    for cell in own:
+        if cell.kind != CellKind.PROPOSE:
+            effects.append(CastVote(_vote(config, VoteKind(cell.kind), cell.view, cell.block_hash)))
+        elif cell.view == state.view and cell.support:
+            effects.append(SendProposal(_proposal(config, cell.view, cell.block_hash, cell.support, ())))
+    return state, tuple(effects)
 
 
 def step(state: State, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
-    """Return the next state and the effects the driver must carry out, in order. A final height ignores everything."""
-    if state.is_final:
-        return state, ()
-    turn = Turn(state)
+    """Return the next state and the effects the driver must carry out, in order.
+
+    A final height ignores everything but the answer it may wait for and the tick: `Finalize` is repeated until the
+    driver, which may lack the block, can carry it out, and the certificate is shown to those who may have it.
+    """
+    return take_turn(Turn(state), event)
+
+
+def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
+    """Let one event happen to a turn. Tests call this with a turn that has a fault planted."""
     match event:
+        case ev.ResendTick():
+            turn.on_resend()
+        case ev.BlockChecked(block_hash, is_valid):
+            turn.on_checked(block_hash, is_valid=is_valid)
+        case _ if turn.state.is_final:
+            pass
         case ev.VoteReceived(vote):
             turn.on_vote(vote)
         case ev.ProposalReceived(proposal):
             turn.on_proposal(proposal)
         case ev.CertificateReceived(certificate):
             turn.on_certificate(certificate)
-        case ev.BlockChecked(block_hash, is_valid):
-            turn.on_checked(block_hash, is_valid)
         case ev.BlockBuilt(view, header, block_hash):
             turn.on_built(view, header, block_hash)
         case ev.TimerFired(view):
             turn.on_timer(view)
         case ev.SlotOpened():
             turn.on_slot()
-        case ev.ResendTick():
-            turn.on_resend()
     return turn.state, tuple(turn.effects)
+
+
+def is_known(state: State, message: Message) -> bool:
+    """True when a message would change nothing, so that its signatures need not be verified.
+
+    Only a message equal to one that was verified, or a certificate of a kind and view that already has one.
+    """
+    if isinstance(message, Vote):
+        return state.votes.get((message.kind, message.view), {}).get(message.voter) == message
+    if isinstance(message, Certificate):
+        return (message.kind, message.view) in state.certificates
+    return state.proposals.get(message.view) == message and all(
+        is_known(state, certificate) for certificate in message.justification
+    )
 
 
 class Turn:
@@ -134,21 +217,28 @@ class Turn:
 
     def on_slot(self) -> None:
         """The slot opens: the clock of the current view starts, its leader may propose."""
-        if self.state.is_open:
-            return
-        self.state = replace(self.state, is_open=True)
-        self.start_view()
+        if not self.state.is_open:
+            self.state = replace(self.state, is_open=True)
+            self.start_view()
 
     def on_proposal(self, proposal: Proposal) -> None:
-        """Keep the first proposal of a view; a second one with another block is misbehaviour."""
-        if not self.is_here(proposal.epoch, proposal.height, proposal.view):
+        """Keep the first proposal of a view, or the notarized one; two blocks in one view are misbehaviour."""
+        state = self.state
+        view = proposal.view
+        if not self.is_here(proposal.epoch, proposal.height, view) or proposal.proposer != state.config.leader(view):
             return
-        first = self.state.proposals.get(proposal.view)
+        first = state.proposals.get(view)
         if first is not None:
-            if is_contradiction(first, proposal):
-                self.effects.append(ReportMisbehaviour(first, proposal))
-            return
-        self.state = replace(self.state, proposals={**self.state.proposals, proposal.view: proposal})
+            self.report_if_contradictory(first, proposal, proposal.proposer)
+            notarized = state.certificates.get((VoteKind.NOTARIZE, view))
+            is_better = notarized is not None and first.block_hash != notarized.block_hash == proposal.block_hash
+            if not is_better:
+                return
+        self.state = replace(
+            self.state,
+            proposals={**state.proposals, view: proposal},
+            headers={**state.headers, proposal.block_hash: proposal.header},
+        )
         self.try_notarize()
 
     def on_vote(self, vote: Vote) -> None:
@@ -157,8 +247,8 @@ class Turn:
             return
         for kind in VoteKind:
             earlier = self.state.votes.get((kind, vote.view), {}).get(vote.voter)
-            if earlier is not None and is_contradiction(earlier, vote):
-                self.effects.append(ReportMisbehaviour(earlier, vote))
+            if earlier is not None:
+                self.report_if_contradictory(earlier, vote, vote.voter)
         key = (vote.kind, vote.view)
         column = self.state.votes.get(key, {})
         if vote.voter in column:
@@ -168,48 +258,75 @@ class Turn:
         if key in self.state.certificates:
             return
         equal = sorted((item.voter, item.signature) for item in column.values() if item.block_hash == vote.block_hash)
-        if len(equal) >= self.quorum():
-            config = self.state.config
-            voters, signatures = zip(*equal[: self.quorum()], strict=True)
-            self.take_certificate(Certificate(vote.kind, config.epoch, config.height, vote.view, vote.block_hash, voters, signatures))
+        if len(equal) < self.quorum():
+            return
+        config = self.state.config
+        voters, signatures = zip(*equal[: self.quorum()], strict=True)
+        certificate = Certificate(
+            vote.kind, config.epoch, config.height, vote.view, vote.block_hash, voters, signatures
+        )
+        if certificate.kind == VoteKind.SKIP:  # off the usual path: spare the others the wait for each vote
+            self.effects.append(SendCertificate(certificate))
+        self.take_certificate(certificate)
 
     def on_certificate(self, certificate: Certificate) -> None:
         """Take a verified certificate of this height."""
         config = self.state.config
-        if certificate.epoch == config.epoch and certificate.height == config.height and certificate.view <= VIEW_MAX:
+        is_here = certificate.epoch == config.epoch and certificate.height == config.height
+        if is_here and certificate.view <= VIEW_MAX:
             self.take_certificate(certificate)
 
-    def on_checked(self, block_hash: bytes, is_valid: bool) -> None:
+    def on_checked(self, block_hash: bytes, *, is_valid: bool) -> None:
         """Note whether a block holds."""
         self.state = replace(self.state, checked={**self.state.checked, block_hash: is_valid})
-        self.try_notarize()
+        if self.state.final is None:
+            self.try_notarize()
+        elif is_valid and self.state.final.block_hash == block_hash:
+            self.effects.append(Finalize(self.state.final))
 
     def on_built(self, view: int, header: bytes, block_hash: bytes) -> None:
         """Propose the fresh block, if its view is still the current one and nothing was proposed in it."""
-        self.state = replace(self.state, checked={**self.state.checked, block_hash: True})
-        if view == self.state.view and (CellKind.PROPOSE, view) not in self.state.cells and self.target() == (True, None):
+        self.state = replace(
+            self.state,
+            checked={**self.state.checked, block_hash: True},
+            headers={**self.state.headers, block_hash: header},
+        )
+        is_proposed = (CellKind.PROPOSE, view) in self.state.cells
+        if view == self.state.view and not is_proposed and self.target() == (True, None):
             self.propose(block_hash, header)
 
     def on_timer(self, view: int) -> None:
-        """The view's time is over: vote to skip it, unless finalized in it."""
+        """Rule 5, the view's time is over: vote to skip it, unless finalized in it."""
         if view == self.state.view and self.may_skip(view):
             self.cast(VoteKind.SKIP, view, ZERO_HASH)
 
     def on_resend(self) -> None:
-        """Say again what this node has said in the newest views, and the certificates that carry the current view."""
-        state = self.state
-        own = state.config.own_index
+        """Say again what this node has said in the newest views, and what carries the current view.
+
+        Nothing is said anew but a re-proposal that has waited, and a SKIP for an old view that still lacks a
+        certificate, which others may have lost for good in a crash.
+        """
+        self.state = replace(self.state, ticks=self.state.ticks + 1)
+        if self.state.final is not None:
+            self.effects += (
+                Resend((self.state.final, *self.own_votes(self.state.final.view))),
+                Finalize(self.state.final),
+            )
+            return
         messages: list[Message] = []
-        if own is not None:
-            for (_, view), column in sorted(state.votes.items()):
-                if view >= state.view - 1 and own in column:
-                    messages.append(column[own])
-            proposal = state.proposals.get(state.view)
-            if proposal is not None and proposal.proposer == own:
-                messages.append(proposal)
-        messages.extend(self.justification()[:8])
+        for view in (self.state.view, self.state.view - 1):
+            messages += self.own_votes(view)
+        proposal = self.state.proposals.get(self.state.view)
+        if proposal is not None and proposal.proposer == self.state.config.own_index:
+            messages.append(proposal)
+        older = self.supports()
+        messages += older[:RESEND_NEWEST]
+        if rest := older[RESEND_NEWEST:]:
+            start = self.state.ticks * RESEND_OLDER % len(rest)
+            messages += (rest + rest)[start : start + min(RESEND_OLDER, len(rest))]
         if messages:
             self.effects.append(Resend(tuple(messages)))
+        self.skip_late()
         self.try_propose(is_late=True)
 
     # ---- Rules ----------------------------------------------------------------
@@ -221,14 +338,17 @@ class Turn:
             return
         self.state = replace(self.state, certificates={**self.state.certificates, key: certificate})
         if certificate.kind == VoteKind.FINALIZE:
-            self.state = replace(self.state, is_final=True)
+            self.state = replace(self.state, final=certificate)
             self.effects.append(Finalize(certificate))
             return
         if certificate.kind == VoteKind.NOTARIZE and self.may_finalize(certificate.view):
             self.cast(VoteKind.FINALIZE, certificate.view, certificate.block_hash)
         if certificate.view >= self.state.view:
-            self.state = replace(self.state, view=certificate.view + 1)
+            self.state = replace(self.state, view=certificate.view + 1, entered=self.state.ticks)
             self.start_view()
+        else:  # it may be the one that a proposal waited for
+            self.try_propose(is_late=False)
+            self.try_notarize()
 
     def start_view(self) -> None:
         """Enter the current view: its timer runs, its leader proposes, a proposal that waited is judged."""
@@ -242,7 +362,8 @@ class Turn:
         """Rule 2. A re-proposal waits for the next resend tick: by then the commit certificate has usually come."""
         state = self.state
         view = state.view
-        if state.config.own_index != state.config.leader(view) or not state.is_open or (CellKind.PROPOSE, view) in state.cells:
+        is_leader = state.config.own_index == state.config.leader(view)
+        if not is_leader or not state.is_open or (CellKind.PROPOSE, view) in state.cells:
             return
         is_possible, again = self.target()
         if not is_possible:
@@ -251,20 +372,15 @@ class Turn:
             if view not in state.building:
                 self.state = replace(state, building=state.building | {view})
                 self.effects.append(BuildBlock(view))
-        elif is_late:
-            header = next((item.header for item in state.proposals.values() if item.block_hash == again), None)
-            if header is not None:
-                self.propose(again, header)
+        elif is_late and again in state.headers:
+            self.propose(again, state.headers[again])
 
     def propose(self, block_hash: bytes, header: bytes) -> None:
         """Journal and send the proposal of the current view."""
         config, view = self.state.config, self.state.view
-        assert config.own_index is not None
-        self.write(CellKind.PROPOSE, view, block_hash)
+        self.write(CellKind.PROPOSE, view, block_hash, header)
         justification = tuple(self.justification()[:JUSTIFICATION_MAX])
-        self.effects.append(
-            SendProposal(Proposal(config.epoch, config.height, view, block_hash, header, config.own_index, justification=justification))
-        )
+        self.effects.append(SendProposal(_proposal(config, view, block_hash, header, justification)))
 
     def try_notarize(self) -> None:
         """Rule 3: at most one block a view, by its leader, justified, valid, its body held."""
@@ -279,18 +395,30 @@ class Turn:
             self.state = replace(state, checked={**state.checked, proposal.block_hash: None})
             self.effects.append(CheckBlock(proposal.block_hash))
         elif state.checked[proposal.block_hash]:
-            self.cast(VoteKind.NOTARIZE, view, proposal.block_hash)
+            self.cast(VoteKind.NOTARIZE, view, proposal.block_hash, proposal.header)
+
+    def skip_late(self) -> None:
+        """Skip old views without a certificate: rule 5, for views that were jumped over, or left by a crash."""
+        state = self.state
+        if not state.is_open or state.ticks - state.entered < LATE_SKIP_TICKS:
+            return
+        for view in [gap for gap in self.gaps() if self.may_skip(gap)][:RESEND_OLDER]:
+            self.cast(VoteKind.SKIP, view, ZERO_HASH)
 
     def is_justified(self, view: int, block_hash: bytes) -> bool:
-        """Rule 1, for a given block: the certificates below `view` allow it."""
-        is_possible, again = self.target(view)
-        if not is_possible:
-            return False
-        return self.state.is_open if again is None else again == block_hash
+        """Rule 1: no view below lacks the certificate that lets this block pass; a fresh one needs the open slot."""
+        certificates = self.state.certificates
+        for below in range(view - 1, -1, -1):
+            notarized = certificates.get((VoteKind.NOTARIZE, below))
+            if notarized is not None and notarized.block_hash == block_hash:
+                return True
+            if (VoteKind.SKIP, below) not in certificates:
+                return False
+        return self.state.is_open
 
-    def target(self, view: int | None = None) -> tuple[bool, bytes | None]:
-        """Return (may anything be proposed in `view`?, the block that must be proposed again or None for a fresh one)."""
-        for below in range((self.state.view if view is None else view) - 1, -1, -1):
+    def target(self) -> tuple[bool, bytes | None]:
+        """Return (may anything be proposed now?, the block that must be proposed again or None for a fresh one)."""
+        for below in range(self.state.view - 1, -1, -1):
             notarized = self.state.certificates.get((VoteKind.NOTARIZE, below))
             if notarized is not None:
                 return True, notarized.block_hash
@@ -299,18 +427,58 @@ class Turn:
         return True, None
 
     def justification(self) -> list[Certificate]:
-        """Return the certificates that carry the current view, newest first."""
+        """Return the certificates that carry the current view, newest first, down to a notarization or a gap."""
         found: list[Certificate] = []
         for below in range(self.state.view - 1, -1, -1):
-            notarized = self.state.certificates.get((VoteKind.NOTARIZE, below))
-            if notarized is not None:
-                found.append(notarized)
+            held = self.carrier(below)
+            if held is not None:
+                found.append(held)
+            if held is None or held.kind == VoteKind.NOTARIZE:
                 break
-            skipped = self.state.certificates.get((VoteKind.SKIP, below))
-            if skipped is None:
-                break
-            found.append(skipped)
         return found
+
+    def carrier(self, view: int) -> Certificate | None:
+        """Return what lets later views pass over this one: its notarization, or else its skip."""
+        certificates = self.state.certificates
+        return certificates.get((VoteKind.NOTARIZE, view)) or certificates.get((VoteKind.SKIP, view))
+
+    def supports(self) -> list[Message]:
+        """Return what others may need to follow to the current view, newest first.
+
+        Certificates down to a notarization; where one is missing, own votes that help to rebuild it. With the
+        notarization come its proposal, for leaders who must propose the block again, and the own FINALIZE.
+        """
+        found: list[Message] = []
+        for below in range(self.state.view - 1, -1, -1):
+            held = self.carrier(below)
+            if held is None:
+                found += self.own_votes(below)
+                continue
+            found.append(held)
+            if held.kind == VoteKind.NOTARIZE:
+                found += self.own_votes(below)
+                proposal = self.state.proposals.get(below)
+                if proposal is not None and proposal.block_hash == held.block_hash:
+                    found.append(proposal)
+                break
+        return found
+
+    def gaps(self) -> list[int]:
+        """Return the views below the current one that lack the certificate to pass over them, newest first."""
+        found: list[int] = []
+        for below in range(self.state.view - 1, -1, -1):
+            held = self.carrier(below)
+            if held is None:
+                found.append(below)
+            elif held.kind == VoteKind.NOTARIZE:
+                break
+        return found
+
+    def own_votes(self, view: int) -> list[Message]:
+        """Return this node's signed votes of a view."""
+        own = self.state.config.own_index
+        columns = (self.state.votes.get((kind, view), {}) for kind in VoteKind)
+        return [column[own] for column in columns if own is not None and own in column]
 
     # ---- What may be signed -------------------------------------------------------
 
@@ -329,10 +497,9 @@ class Turn:
 
     def may_skip(self, view: int) -> bool:
         """True while neither FINALIZE nor SKIP of the view is signed."""
-        is_free = (CellKind.FINALIZE, view) not in self.state.cells and (CellKind.SKIP, view) not in self.state.cells
-        return self.state.config.own_index is not None and is_free
+        return self.may_finalize(view)
 
-    def write(self, kind: CellKind, view: int, block_hash: bytes) -> None:
+    def write(self, kind: CellKind, view: int, block_hash: bytes, support: bytes) -> None:
         """Fill a write-once cell and journal it (I2, I5)."""
         cells = self.state.cells
         assert (kind, view) not in cells, f"I2: cell {kind.name} of view {view} is written already"
@@ -340,17 +507,25 @@ class Turn:
             other = CellKind.FINALIZE if kind == CellKind.SKIP else CellKind.SKIP
             assert (other, view) not in cells, f"I2: SKIP and FINALIZE of view {view}"
         self.state = replace(self.state, cells={**cells, (kind, view): block_hash})
-        self.effects.append(Journal(Cell(kind, self.state.config.height, view, block_hash)))
+        self.effects.append(Journal(Cell(kind, self.state.config.height, view, block_hash, support)))
 
-    def cast(self, kind: VoteKind, view: int, block_hash: bytes) -> None:
+    def cast(self, kind: VoteKind, view: int, block_hash: bytes, support: bytes = b"") -> None:
         """Journal and cast a vote; the driver feeds it back signed."""
         if kind == VoteKind.FINALIZE:
             held = self.state.certificates.get((VoteKind.NOTARIZE, view))
-            assert held is not None and held.block_hash == block_hash, "I3: FINALIZE without its certificate"  # noqa: PT018
+            assert held is not None, "I3: FINALIZE without its certificate"
+            assert held.block_hash == block_hash, "I3: FINALIZE with another block's certificate"
+            support = encode_certificate(held)
         if kind == VoteKind.NOTARIZE:
             assert self.is_justified(view, block_hash), "I4: NOTARIZE of a block that is not justified"
-        self.write(CellKind(kind), view, block_hash)
+        self.write(CellKind(kind), view, block_hash, support)
         self.effects.append(CastVote(_vote(self.state.config, kind, view, block_hash)))
+
+    def report_if_contradictory(self, first: Vote | Proposal, second: Vote | Proposal, member: int) -> None:
+        """Report two contradictory signatures, once a member and view: a liar cannot fill the memory with proofs."""
+        if (member, first.view) not in self.state.reported and is_contradiction(first, second):
+            self.state = replace(self.state, reported=self.state.reported | {(member, first.view)})
+            self.effects.append(ReportMisbehaviour(first, second))
 
     def is_here(self, epoch: int, height: int, view: int) -> bool:
         """True for messages of this epoch and height, of views within reach."""
@@ -361,3 +536,12 @@ class Turn:
 def _vote(config: Config, kind: VoteKind, view: int, block_hash: bytes) -> Vote:
     assert config.own_index is not None
     return Vote(kind, config.epoch, config.height, view, block_hash, config.own_index)
+
+
+def _proposal(
+    config: Config, view: int, block_hash: bytes, header: bytes, justification: tuple[Certificate, ...]
+) -> Proposal:
+    assert config.own_index is not None
+    return Proposal(
+        config.epoch, config.height, view, block_hash, header, config.own_index, justification=justification
+    )

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ledger.blocks import HEADER_SIZE
+from ledger.codec import INT_MAX
 from ledger.errors import MalformedBytes
 from ledger.hashing import ZERO_HASH
 
 COMMITTEE_MAX = 1_000
+"""A multiple of 8: so long is the longest bitmap. A certificate of 667 of them fits the vote log's 16-bit length."""
 VIEW_MAX = 1_000_000
 JUSTIFICATION_MAX = 64
 """Certificates in a proposal: the leader sends those of the newest views; older ones travel by themselves."""
@@ -41,12 +43,17 @@ class CellKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One thing this node has bound itself to: it never signs another value in this cell."""
+    """One thing this node has bound itself to: it never signs another value in this cell.
+
+    `support` is what the bond rests on, kept so that a committee that lost power as a whole can go on: the header of a
+    notarized or proposed block, the encoded NOTARIZE certificate of a FINALIZE; empty for a SKIP.
+    """
 
     kind: CellKind
     height: int
     view: int
     block_hash: bytes
+    support: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,13 @@ def encode_message(message: Message) -> bytes:
     """Return the bytes of a message, first byte its tag."""
     if isinstance(message, Vote):
         return bytes([_TAG_VOTE]) + _VOTE.pack(
-            message.kind, message.epoch, message.height, message.view, message.block_hash, message.voter, message.signature
+            message.kind,
+            message.epoch,
+            message.height,
+            message.view,
+            message.block_hash,
+            message.voter,
+            message.signature,
         )
     if isinstance(message, Certificate):
         return bytes([_TAG_CERTIFICATE]) + encode_certificate(message)
@@ -144,9 +157,12 @@ def encode_certificate(certificate: Certificate) -> bytes:
     """Return the fixed head, the bitmap of voters, and the signatures in committee order."""
     size = certificate.voters[-1] + 1 if certificate.voters else 0
     bitmap = bytearray((size + 7) // 8)
+    assert all(len(each) == SIGNATURE_SIZE for each in certificate.signatures), "a signature has 64 bytes"
     for voter in certificate.voters:
         bitmap[voter // 8] |= 1 << (voter % 8)
-    head = _CERTIFICATE.pack(certificate.kind, certificate.epoch, certificate.height, certificate.view, certificate.block_hash, len(bitmap))
+    head = _CERTIFICATE.pack(
+        certificate.kind, certificate.epoch, certificate.height, certificate.view, certificate.block_hash, len(bitmap)
+    )
     return head + bytes(bitmap) + b"".join(certificate.signatures)
 
 
@@ -155,6 +171,8 @@ def decode_certificate(data: bytes) -> Certificate:
     if len(data) < _CERTIFICATE.size:
         raise _malformed("certificate too short")
     kind, epoch, height, view, block_hash, bitmap_size = _CERTIFICATE.unpack_from(data)
+    if bitmap_size > COMMITTEE_MAX // 8:
+        raise _malformed("bitmap of more members than a committee may have")
     bitmap = data[_CERTIFICATE.size : _CERTIFICATE.size + bitmap_size]
     signatures = data[_CERTIFICATE.size + bitmap_size :]
     voters = tuple(index for index in range(8 * len(bitmap)) if bitmap[index // 8] >> (index % 8) & 1)
@@ -162,14 +180,16 @@ def decode_certificate(data: bytes) -> Certificate:
     if not fits or len(signatures) != SIGNATURE_SIZE * len(voters):
         raise _malformed("bitmap and signatures do not agree")
     parts = tuple(signatures[i : i + SIGNATURE_SIZE] for i in range(0, len(signatures), SIGNATURE_SIZE))
-    return Certificate(_kind(kind, block_hash), epoch, height, _view(view), block_hash, voters, parts)
+    return Certificate(_kind(kind, block_hash), epoch, _height(height), _view(view), block_hash, voters, parts)
 
 
 def _decode_vote(data: bytes) -> Vote:
     if len(data) != _VOTE.size:
         raise _malformed("wrong length of a vote")
     kind, epoch, height, view, block_hash, voter, signature = _VOTE.unpack(data)
-    return Vote(_kind(kind, block_hash), epoch, height, _view(view), block_hash, voter, signature)
+    if voter >= COMMITTEE_MAX:
+        raise _malformed("voter out of range")
+    return Vote(_kind(kind, block_hash), epoch, _height(height), _view(view), block_hash, voter, signature)
 
 
 def _decode_proposal(data: bytes) -> Proposal:
@@ -178,6 +198,8 @@ def _decode_proposal(data: bytes) -> Proposal:
     epoch, height, view, block_hash, header, proposer, signature, count = _PROPOSAL.unpack_from(data)
     if count > JUSTIFICATION_MAX:
         raise _malformed("too many certificates")
+    if proposer >= COMMITTEE_MAX:
+        raise _malformed("proposer out of range")
     position = _PROPOSAL.size
     certificates: list[Certificate] = []
     for _ in range(count):
@@ -189,13 +211,19 @@ def _decode_proposal(data: bytes) -> Proposal:
         position += 4 + size
     if position != len(data):
         raise _malformed("bytes after the proposal")
-    return Proposal(epoch, height, _view(view), block_hash, header, proposer, signature, tuple(certificates))
+    return Proposal(epoch, _height(height), _view(view), block_hash, header, proposer, signature, tuple(certificates))
 
 
 def _kind(kind: int, block_hash: bytes) -> VoteKind:
     if kind not in (1, 2, 3) or (kind == VoteKind.SKIP) != (block_hash == ZERO_HASH):
         raise _malformed("vote kind and block hash do not agree")
     return VoteKind(kind)
+
+
+def _height(height: int) -> int:
+    if height > INT_MAX:
+        raise _malformed("height out of range")
+    return height
 
 
 def _view(view: int) -> int:
@@ -205,4 +233,6 @@ def _view(view: int) -> int:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes("consensus_message", f"a consensus message is malformed: {reason}", "drop it and count it against the peer")
+    return MalformedBytes(
+        "consensus_message", f"a consensus message is malformed: {reason}", "drop it and count it against the peer"
+    )

@@ -6,7 +6,10 @@ NOTARIZE of one block with FINALIZE of another is not one: an honest member may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from consensus.messages import Proposal, Vote, VoteKind
+from consensus.signing import is_proposal_signed, verify_vote
 
 
 def is_contradiction(first: Vote | Proposal, second: Vote | Proposal) -> bool:
@@ -22,3 +25,19 @@ def is_contradiction(first: Vote | Proposal, second: Vote | Proposal) -> bool:
     if first.kind == second.kind:
         return first.kind != VoteKind.SKIP and first.block_hash != second.block_hash
     return {first.kind, second.kind} == {VoteKind.SKIP, VoteKind.FINALIZE}
+
+
+def is_proven(first: Vote | Proposal, second: Vote | Proposal, committee: Sequence[bytes], chain_id: bytes) -> bool:
+    """True iff the two contradict each other and both signatures are the member's own: anybody can redo this.
+
+    Who was the leader of the view does not matter: signing two proposals of one view is a contradiction in any case.
+    """
+    if not is_contradiction(first, second):
+        return False
+    return all(_is_signed(message, committee, chain_id) for message in (first, second))
+
+
+def _is_signed(message: Vote | Proposal, committee: Sequence[bytes], chain_id: bytes) -> bool:
+    if isinstance(message, Vote):
+        return verify_vote(message, committee, chain_id)
+    return is_proposal_signed(message, committee, chain_id)

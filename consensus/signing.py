@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from consensus.committee import leader_of, quorum_of
 from consensus.messages import Certificate, Proposal, Vote, proposal_message, vote_message
@@ -40,7 +41,18 @@ def verify_proposal(proposal: Proposal, committee: Sequence[bytes], seed: bytes,
         header = decode_header(proposal.header)
     except MalformedBytes:
         return False
-    if header.height != proposal.height or header.epoch != proposal.epoch or block_hash_of(header) != proposal.block_hash:
+    if (
+        header.height != proposal.height
+        or header.epoch != proposal.epoch
+        or block_hash_of(header) != proposal.block_hash
+    ):
+        return False
+    return is_proposal_signed(proposal, committee, chain_id)
+
+
+def is_proposal_signed(proposal: Proposal, committee: Sequence[bytes], chain_id: bytes) -> bool:
+    """True iff the committee member it names signed it, leader or not."""
+    if proposal.proposer >= len(committee):
         return False
     message = proposal_message(proposal.epoch, proposal.height, proposal.view, proposal.block_hash)
     return signatures.is_signed(committee[proposal.proposer], proposal.signature, "proposal", chain_id, message)
@@ -51,9 +63,11 @@ def verify_certificate(certificate: Certificate, committee: Sequence[bytes], cha
     voters = certificate.voters
     if len(voters) < quorum_of(len(committee)) or len(voters) != len(certificate.signatures):
         return False
-    if any(a >= b for a, b in zip(voters, voters[1:], strict=False)) or voters[-1] >= len(committee):
+    if any(a >= b for a, b in pairwise(voters)) or voters[-1] >= len(committee):
         return False
-    message = vote_message(certificate.kind, certificate.epoch, certificate.height, certificate.view, certificate.block_hash)
+    message = vote_message(
+        certificate.kind, certificate.epoch, certificate.height, certificate.view, certificate.block_hash
+    )
     return all(
         signatures.is_signed(committee[voter], signature, "vote", chain_id, message)
         for voter, signature in zip(voters, certificate.signatures, strict=True)

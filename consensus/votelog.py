@@ -1,12 +1,17 @@
-"""The bytes of the vote log: records chained by SHA-256, so that a torn tail is told from a broken past.
+r"""The bytes of the vote log: records chained by SHA-256, so that a torn tail is told from a broken past.
 
-File: the line `mutua-votes-1\\n`, the key's fingerprint (32 bytes); then records `length (u16) ‖ payload ‖ SHA-256(previous digest ‖ payload)`.
-Payload: kind, height, view, block hash. No disk here: `node.votes` writes and syncs.
+File: the line `mutua-votes-1\n`, the key's fingerprint (32 bytes); then records
+`length of payload (u16) ‖ payload ‖ SHA-256(previous digest ‖ payload)`.
+Payload: kind, height, view, block hash, and the cell's support to its end. No disk here: `node.votes` writes and syncs.
+
+A crash can tear only the last record, because each is synced before the next is begun. A record that does not hold is
+therefore taken for torn when no whole record follows it, and for a broken past when one does.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -14,9 +19,13 @@ from consensus.messages import Cell, CellKind
 from ledger.errors import LedgerCorrupt
 
 _MAGIC = b"mutua-votes-1\n"
-_PAYLOAD = struct.Struct(">BQI32s")
-_RECORD_SIZE = 2 + _PAYLOAD.size + 32
-_QUARANTINE = "move it away and start: the node then signs nothing until the network has passed the heights it may have voted in"
+_LENGTH_SIZE = 2
+_HEAD = struct.Struct(">BQI32s")
+_DIGEST_SIZE = 32
+_RECORD_MAX = _LENGTH_SIZE + 0xFFFF + _DIGEST_SIZE
+_QUARANTINE = (
+    "move it away and start: the node then signs nothing until the network has passed the heights it may have voted in"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +45,24 @@ def begin(fingerprint: bytes) -> tuple[bytes, bytes]:
 
 def append(head: bytes, cell: Cell) -> tuple[bytes, bytes]:
     """Return the bytes of one more record, and the new digest."""
-    payload = _PAYLOAD.pack(cell.kind, cell.height, cell.view, cell.block_hash)
+    payload = _HEAD.pack(cell.kind, cell.height, cell.view, cell.block_hash) + cell.support
     digest = sha256(head + payload).digest()
-    return len(payload).to_bytes(2, "big") + payload + digest, digest
+    return len(payload).to_bytes(_LENGTH_SIZE, "big") + payload + digest, digest
+
+
+def prune(fingerprint: bytes, cells: Iterable[Cell], final_height: int) -> tuple[bytes, bytes]:
+    """Return a whole new log without the cells of heights up to `final_height`, and its digest to chain on."""
+    data, head = begin(fingerprint)
+    parts = [data]
+    for cell in cells:
+        if cell.height > final_height:
+            record, head = append(head, cell)
+            parts.append(record)
+    return b"".join(parts), head
 
 
 def scan(data: bytes, fingerprint: bytes) -> Scan:
-    """Read a log. A torn last record is left out; LedgerCorrupt on another key's log or a chain broken elsewhere.
-
-    A record that is whole in length but wrong is torn only when nothing follows it: blocks of a write may land in any order.
-    """
+    """Read a log. A torn last record is left out; LedgerCorrupt on another key's log or a chain broken elsewhere."""
     start, head = begin(fingerprint)
     if not data.startswith(_MAGIC) or len(data) < len(start):
         raise LedgerCorrupt("vote_log_broken", "the vote log does not begin as one", _QUARANTINE)
@@ -54,15 +71,42 @@ def scan(data: bytes, fingerprint: bytes) -> Scan:
     cells: list[Cell] = []
     position = len(start)
     while position < len(data):
-        record = data[position : position + _RECORD_SIZE]
-        payload = record[2 : 2 + _PAYLOAD.size]
-        is_whole = len(record) == _RECORD_SIZE and int.from_bytes(record[:2], "big") == _PAYLOAD.size
-        if not is_whole or sha256(head + payload).digest() != record[2 + _PAYLOAD.size :]:
-            if len(data) - position <= _RECORD_SIZE:
-                break
-            raise LedgerCorrupt("vote_log_broken", f"the vote log is broken after {len(cells)} records", _QUARANTINE)
-        kind, height, view, block_hash = _PAYLOAD.unpack(payload)
-        cells.append(Cell(CellKind(kind), height, view, block_hash))
-        head = record[2 + _PAYLOAD.size :]
-        position += _RECORD_SIZE
+        end = _end_of_record(data, position, head)
+        if end is None:
+            if _has_record_after(data, position):
+                raise LedgerCorrupt(
+                    "vote_log_broken", f"the vote log is broken after {len(cells)} records", _QUARANTINE
+                )
+            break
+        cells.append(_decode_cell(data[position + _LENGTH_SIZE : end - _DIGEST_SIZE]))
+        head = data[end - _DIGEST_SIZE : end]
+        position = end
     return Scan(tuple(cells), head, position)
+
+
+def _end_of_record(data: bytes, position: int, head: bytes) -> int | None:
+    """Return where the record at `position` ends, or None when no whole record chained on `head` stands there."""
+    size = int.from_bytes(data[position : position + _LENGTH_SIZE], "big")
+    end = position + _LENGTH_SIZE + size + _DIGEST_SIZE
+    if size < _HEAD.size or end > len(data):
+        return None
+    payload = data[position + _LENGTH_SIZE : end - _DIGEST_SIZE]
+    return end if sha256(head + payload).digest() == data[end - _DIGEST_SIZE : end] else None
+
+
+def _has_record_after(data: bytes, position: int) -> bool:
+    """True when a whole record begins after the bad one at `position`: its chain hangs on the 32 bytes before it."""
+    if len(data) - position > _RECORD_MAX:
+        return True
+    first = position + _LENGTH_SIZE + _HEAD.size + _DIGEST_SIZE
+    return any(
+        _end_of_record(data, begin_at, data[begin_at - _DIGEST_SIZE : begin_at]) is not None
+        for begin_at in range(first, len(data))
+    )
+
+
+def _decode_cell(payload: bytes) -> Cell:
+    kind, height, view, block_hash = _HEAD.unpack_from(payload)
+    if kind not in (1, 2, 3, 4):
+        raise LedgerCorrupt("vote_log_broken", f"the vote log holds a cell of unknown kind {kind}", "upgrade mutua")
+    return Cell(CellKind(kind), height, view, block_hash, payload[_HEAD.size :])

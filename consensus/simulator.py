@@ -1,0 +1,496 @@
+"""A whole committee from one seed, over the very step function that daemons run.
+
+Nothing is real but the protocol: the clock is a number, the network a heap of deliveries, disks are bytes, and chance is
+one seeded generator, so a seed always gives the same run. Two phases. First everything goes wrong: messages are lost,
+late, doubled; the network splits; members lose power, also in the middle of a write to the vote log; one member lies.
+Then the network is whole and all are up, the liar lies on, and every honest member must reach the last height. The oracle
+(`consensus.simulator_oracle`) judges each message and each commit.
+
+    python -m consensus.simulator --seed 1 --runs 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from random import Random
+from time import perf_counter
+
+from consensus import effects as fx
+from consensus import events as ev
+from consensus import machine, votelog
+from consensus.catchup import find_wanted
+from consensus.messages import Cell, Certificate, Message, Proposal, Vote, decode_message, encode_message
+from consensus.simulator_liar import (
+    ACT_EVERY_MS,
+    CHAIN_ID,
+    Body,
+    Final,
+    GetBody,
+    Liar,
+    Parcel,
+    Told,
+    leader_seed,
+    make_header,
+    signed_proposal,
+    signed_vote,
+)
+from consensus.simulator_oracle import ALL_RULES, Oracle
+from ledger.blocks import block_hash_of, decode_header
+from ledger.hashing import ZERO_HASH
+
+Step = Callable[[machine.State, ev.Event], tuple[machine.State, tuple[fx.Effect, ...]]]
+
+GENESIS = sha256(b"simulated genesis").digest()
+TIMEOUT0_MS = 400
+TIMEOUT_CAP_MS = 3_000
+TICK_MS = 300
+CALM_MAX_MS = 90_000
+"""Simulated time within which a whole network must reach the last height; the slowest of 20,000 seeds took a third."""
+LATER_MAX = 200
+_FINGERPRINT_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What goes wrong in a run, and how much."""
+
+    seed: int
+    size: int
+    heights: int
+    liar: int | None
+    has_observer: bool
+    chaos_ms: int
+    loss: float
+    duplicates: float
+    delay_max_ms: int
+    slow: float
+    """Share of messages that take up to four seconds."""
+    crash: float
+    """Chance of losing power before any one effect."""
+    split_every_ms: int
+    """0: the network never splits."""
+
+
+def options_of(seed: int) -> Options:
+    """Return the options of a seed: each run has its own mix, some have hardly any fault."""
+    rng = Random(f"options {seed}")  # noqa: S311  # chance that can be repeated is the point
+    size = 7 if rng.random() < 0.08 else 4
+    return Options(
+        seed=seed,
+        size=size,
+        heights=2 if size == 7 else 3,
+        liar=rng.randrange(size) if rng.random() < 0.7 else None,
+        has_observer=rng.random() < 0.1,
+        chaos_ms=rng.choice((2_000, 5_000, 9_000)),
+        loss=rng.choice((0.0, 0.05, 0.15, 0.3)),
+        duplicates=rng.choice((0.0, 0.05, 0.3)),
+        delay_max_ms=rng.choice((20, 100, 400)),
+        slow=rng.choice((0.0, 0.02, 0.1)),
+        crash=rng.choice((0.0, 0.005, 0.02, 0.06)),
+        split_every_ms=rng.choice((0, 700, 2_000)),
+    )
+
+
+@dataclass(slots=True)
+class Member:
+    """An honest member: what its disk holds, and what it has in memory until the power goes."""
+
+    index: int
+    disk: bytearray
+    head: bytes
+    chain: list[Final] = field(default_factory=list[Final])
+    bodies: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    """Durable before a block is called checked, as `CheckBlock` asks."""
+    life: int = 0
+    state: machine.State | None = None
+    wanted: list[bytes] = field(default_factory=list[bytes])
+    later: list[tuple[int, Message]] = field(default_factory=list[tuple[int, Message]])
+    inbox: deque[ev.Event] = field(default_factory=deque[ev.Event])
+    cells: list[Cell] = field(default_factory=list[Cell])
+
+    @property
+    def height(self) -> int:
+        """The newest final height."""
+        return len(self.chain)
+
+    @property
+    def tip(self) -> bytes:
+        """The newest final block."""
+        return self.chain[-1].certificate.block_hash if self.chain else GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run went."""
+
+    options: Options
+    simulated_ms: int
+    event_count: int
+    crash_count: int
+    view_max: int
+    trace: str
+    """Digest over everything that was sent and committed, in order."""
+
+
+class Cluster:
+    """One run."""
+
+    def __init__(self, options: Options, step: Step, rules: frozenset[str]) -> None:
+        self.options = options
+        self.rng = Random(options.seed)  # noqa: S311  # chance that can be repeated is the point
+        self.size = options.size
+        self._step = step
+        self._now_ms = 0
+        self._is_calm = False
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = 0
+        self._groups: list[int] | None = None
+        self._event_count = self._crash_count = self._view_max = 0
+        self._trace = sha256()
+        liars = () if options.liar is None else (options.liar,)
+        self.oracle = Oracle(options.size, liars, GENESIS, rules)
+        self._committee = tuple(bytes([member]) * 32 for member in range(options.size))
+        start, head = votelog.begin(bytes(_FINGERPRINT_SIZE))
+        count = options.size + options.has_observer
+        self._members = {index: Member(index, bytearray(start), head) for index in range(count) if index not in liars}
+        self._liar = None if options.liar is None else Liar(options.liar, self)
+
+    # ---- The run --------------------------------------------------------------
+
+    def run(self) -> Report:
+        """Run to the end; Violation when something happens that must not."""
+        for member in self._members.values():
+            self._start(member)
+        self._after(self.options.chaos_ms, self._calm_down)
+        if self.options.split_every_ms:
+            self._after(self.options.split_every_ms, self._split)
+        if self._liar is not None:
+            self._after(ACT_EVERY_MS, self._lie)
+        while not self._is_done():
+            self._now_ms, _, happen = heapq.heappop(self._heap)
+            self._event_count += 1
+            if self._now_ms > self.options.chaos_ms + CALM_MAX_MS:
+                heights = [(member.index, member.height) for member in self._members.values()]
+                self.oracle.starved(f"(member, height) {heights} after {self._now_ms} ms")
+                break
+            happen()
+        return Report(
+            self.options,
+            self._now_ms,
+            self._event_count,
+            self._crash_count,
+            self._view_max,
+            self._trace.hexdigest(),
+        )
+
+    def _is_done(self) -> bool:
+        return all(member.height >= self.options.heights for member in self._members.values())
+
+    def _after(self, delay_ms: int, happen: Callable[[], None]) -> None:
+        self._order += 1
+        heapq.heappush(self._heap, (self._now_ms + delay_ms, self._order, happen))
+
+    def _calm_down(self) -> None:
+        self._is_calm = True
+        self._groups = None
+        for member in self._members.values():
+            if member.state is None and member.height < self.options.heights:
+                self._restart(member, member.life)
+
+    def _split(self) -> None:
+        if self._is_calm:
+            return
+        whole = self._groups is not None and self.rng.random() < 0.5
+        self._groups = None if whole else [self.rng.randrange(2) for _ in range(self.size + 1)]
+        self._after(self.rng.randint(1, 2 * self.options.split_every_ms), self._split)
+
+    def _lie(self) -> None:
+        assert self._liar is not None
+        self._liar.act()
+        self._after(ACT_EVERY_MS, self._lie)
+
+    # ---- What the liar may use ------------------------------------------------
+
+    def send(self, sender: int, to: int, parcel: Parcel) -> None:
+        """Put a parcel on the network, which may lose, delay or double it."""
+        options, rng = self.options, self.rng
+        if self._is_calm:
+            self._after(rng.randint(1, 20), partial(self._deliver, sender, to, parcel))
+            return
+        if self._groups is not None and self._groups[sender] != self._groups[to]:
+            return
+        if rng.random() < options.loss:
+            return
+        for _ in range(1 + (rng.random() < options.duplicates)):
+            delay_ms = rng.randint(1, 4_000 if rng.random() < options.slow else options.delay_max_ms)
+            self._after(delay_ms, partial(self._deliver, sender, to, parcel))
+
+    def note_liar_vote(self, vote: Vote) -> None:
+        """Let the oracle know of a vote that exists."""
+        self.oracle.vote_sent(vote.voter, vote, tuple)
+
+    def final_hashes(self) -> Mapping[int, bytes]:
+        """Return the final block of each height."""
+        return self.oracle.final
+
+    # ---- Members --------------------------------------------------------------
+
+    def _start(self, member: Member) -> None:
+        """Open the height after the tip, or stop at the last one."""
+        member.wanted.clear()
+        member.inbox.clear()
+        member.life += 1
+        if member.height >= self.options.heights:
+            member.state = None
+            return
+        config = machine.Config(
+            CHAIN_ID,
+            0,
+            member.height + 1,
+            self._committee,
+            leader_seed(member.tip),
+            member.index if member.index < self.size else None,
+            TIMEOUT0_MS,
+            TIMEOUT_CAP_MS,
+        )
+        member.state, effects = machine.start_height(config, member.cells)
+        life = member.life
+        self._after(self.rng.randint(0, 150), partial(self._happen, member, life, ev.SlotOpened()))
+        self._after(self.rng.randint(1, TICK_MS), partial(self._tick, member, life))
+        later, member.later = member.later, []
+        self._carry_out(member, effects)
+        for sender, message in later:
+            if member.life == life:
+                self._hear(member, sender, message)
+
+    def _happen(self, member: Member, life: int, event: ev.Event) -> None:
+        """Let an event happen to a member, unless that life or height is over; then all that follows from it."""
+        if member.life != life:
+            return
+        member.inbox.append(event)
+        while member.inbox and member.life == life:
+            assert member.state is not None
+            member.state, effects = self._step(member.state, member.inbox.popleft())
+            self._view_max = max(self._view_max, member.state.view)
+            self._carry_out(member, effects)
+
+    def _tick(self, member: Member, life: int) -> None:
+        if member.life != life:
+            return
+        self._after(TICK_MS, partial(self._tick, member, life))
+        self._broadcast(member, Told(member.height))
+        for block_hash in member.wanted:
+            self._broadcast(member, GetBody(block_hash))
+        self._happen(member, life, ev.ResendTick())
+
+    def _deliver(self, sender: int, to: int, parcel: Parcel) -> None:
+        if self._liar is not None and to == self._liar.index:
+            self._liar.hear(sender, parcel)
+            return
+        member = self._members[to]
+        if member.state is None and member.height < self.options.heights:
+            return  # without power
+        match parcel:
+            case Told(height):
+                for wanted in find_wanted(height, [member.height], 3):
+                    self.send(to, sender, member.chain[wanted - 1])
+            case Final(header, certificate):
+                if certificate.height == member.height + 1:
+                    self._commit(member, header, certificate)
+            case GetBody(block_hash):
+                header = member.bodies.get(block_hash)
+                if header is not None:
+                    self.send(to, sender, Body(header))
+            case Body(header):
+                self._take_body(member, header)
+            case _:
+                self._hear(member, sender, parcel)
+
+    def _hear(self, member: Member, sender: int, message: Message) -> None:
+        """Take a message as the driver does: this height's at once, the next one's later, an old one gets an answer."""
+        if message.height <= member.height:
+            self.send(member.index, sender, member.chain[message.height - 1])
+            return
+        if message.height > member.height + 1:
+            if len(member.later) < LATER_MAX:
+                member.later.append((sender, message))
+            return
+        life = member.life
+        match message:
+            case Vote():
+                self._happen(member, life, ev.VoteReceived(message))
+            case Certificate():
+                self._happen(member, life, ev.CertificateReceived(message))
+            case Proposal():
+                for certificate in message.justification:
+                    self._happen(member, life, ev.CertificateReceived(certificate))
+                self._happen(member, life, ev.ProposalReceived(message))
+
+    def _take_body(self, member: Member, header: bytes) -> None:
+        block_hash = block_hash_of(decode_header(header))
+        member.bodies[block_hash] = header
+        if block_hash in member.wanted:
+            member.wanted.remove(block_hash)
+            self._check(member, block_hash)
+
+    def _check(self, member: Member, block_hash: bytes) -> None:
+        header = decode_header(member.bodies[block_hash])
+        is_valid = header.parent == member.tip and header.height == member.height + 1 and header.reserved == ZERO_HASH
+        answer = ev.BlockChecked(block_hash, is_valid=is_valid)
+        self._after(self.rng.randint(1, 40), partial(self._happen, member, member.life, answer))
+
+    def _build(self, member: Member, view: int, life: int) -> None:
+        if member.life != life:
+            return
+        header = make_header(member.height + 1, member.tip, member.index, self.rng.randbytes(8))
+        block_hash = block_hash_of(decode_header(header))
+        member.bodies[block_hash] = header
+        self._happen(member, life, ev.BlockBuilt(view, header, block_hash))
+
+    # ---- Effects --------------------------------------------------------------
+
+    def _carry_out(self, member: Member, effects: Sequence[fx.Effect]) -> None:
+        """Carry out effects in order, as the driver does; the power may go before each."""
+        life = member.life
+        for effect in effects:
+            if not self._is_calm and self.options.crash and self.rng.random() < self.options.crash:
+                self._crash(member, effect)
+            if member.life != life:
+                return
+            self._carry_out_one(member, effect)
+
+    def _carry_out_one(self, member: Member, effect: fx.Effect) -> None:
+        life = member.life
+        match effect:
+            case fx.Journal(cell):
+                record, member.head = votelog.append(member.head, cell)
+                member.disk += record
+                member.cells.append(cell)
+            case fx.CastVote(vote):
+                signed = signed_vote(vote.kind, vote.height, vote.view, vote.block_hash, vote.voter)
+                self.oracle.vote_sent(member.index, signed, lambda: member.cells)
+                self._broadcast(member, _over_the_wire(signed))
+                member.inbox.append(ev.VoteReceived(signed))
+            case fx.SendProposal(bare):
+                proposal = signed_proposal(bare.height, bare.view, bare.header, bare.proposer, bare.justification)
+                self.oracle.proposal_sent(member.index, proposal, lambda: member.cells)
+                self._broadcast(member, Body(proposal.header))
+                self._broadcast(member, _over_the_wire(proposal))
+                member.inbox.append(ev.ProposalReceived(proposal))
+            case fx.SendCertificate(certificate):
+                self._broadcast(member, _over_the_wire(certificate))
+            case fx.SetTimer(view, after_ms):
+                self._after(after_ms, partial(self._happen, member, life, ev.TimerFired(view)))
+            case fx.BuildBlock(view):
+                self._after(self.rng.randint(1, 60), partial(self._build, member, view, life))
+            case fx.CheckBlock(block_hash):
+                self._want(member, block_hash)
+            case fx.Resend(messages):
+                for message in messages:
+                    self._broadcast(member, message)
+            case fx.ReportMisbehaviour(first, second):
+                self.oracle.reported(member.index, first, second)
+            case fx.Finalize(certificate):
+                header = member.bodies.get(certificate.block_hash)
+                if header is None:
+                    self._want(member, certificate.block_hash)
+                else:
+                    self._commit(member, header, certificate)
+
+    def _want(self, member: Member, block_hash: bytes) -> None:
+        if block_hash in member.bodies:
+            self._check(member, block_hash)
+        elif block_hash not in member.wanted:
+            member.wanted.append(block_hash)
+            self._broadcast(member, GetBody(block_hash))
+
+    def _commit(self, member: Member, header: bytes, certificate: Certificate) -> None:
+        """Make a block durable and go on; the vote log forgets the height now and then."""
+        self.oracle.committed(member.index, header, certificate)
+        self._trace.update(bytes([member.index]) + certificate.block_hash)
+        member.chain.append(Final(header, certificate))
+        if self.rng.random() < 0.5:
+            data, member.head = votelog.prune(bytes(_FINGERPRINT_SIZE), member.cells, member.height)
+            member.disk = bytearray(data)
+            member.cells = [cell for cell in member.cells if cell.height > member.height]
+        self._start(member)
+
+    def _crash(self, member: Member, effect: fx.Effect) -> None:
+        """Cut the power. What a journal write had under way is on the disk in part, in full, or not at all."""
+        if isinstance(effect, fx.Journal):
+            record, _ = votelog.append(member.head, effect.cell)
+            member.disk += record[: self.rng.randint(0, len(record))]
+        self._crash_count += 1
+        member.life += 1
+        member.state = None
+        member.later.clear()
+        self._after(self.rng.randint(50, 2_500), partial(self._restart, member, member.life))
+
+    def _restart(self, member: Member, life: int) -> None:
+        if member.life != life or member.state is not None:
+            return
+        scan = votelog.scan(bytes(member.disk), bytes(_FINGERPRINT_SIZE))
+        assert list(scan.cells[: len(member.cells)]) == member.cells, "a synced record of the vote log was lost"
+        del member.disk[scan.size :]
+        member.head = scan.head
+        member.cells = list(scan.cells)
+        self._start(member)
+
+    def _broadcast(self, member: Member, parcel: Parcel) -> None:
+        if isinstance(parcel, Vote | Proposal):
+            self._trace.update(bytes([member.index]) + parcel.signature)
+        for to in range(self.size + self.options.has_observer):
+            if to != member.index:
+                self.send(member.index, to, parcel)
+
+
+def _over_the_wire(message: Message) -> Message:
+    """Return a message as it arrives: encoded and decoded."""
+    arrived = decode_message(encode_message(message))
+    assert arrived == message, "a message changed on the wire"
+    return arrived
+
+
+def simulate(options: Options, step: Step = machine.step, rules: Collection[str] = ALL_RULES) -> Report:
+    """Run one cluster; Violation (or an assertion of the machine) when something happens that must not."""
+    return Cluster(options, step, frozenset(rules)).run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run seeds from the command line, print each that fails, and return 1 if one did."""
+    parser = argparse.ArgumentParser(prog="python -m consensus.simulator", description="Try to break H-Simplex.")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--runs", type=int, default=100, help="how many seeds, one after another")
+    parser.add_argument("--verbose", action="store_true", help="print a line for each seed")
+    chosen = parser.parse_args(arguments)
+    began = perf_counter()
+    failed: list[int] = []
+    events = crashes = slowest_ms = 0
+    for seed in range(chosen.seed, chosen.seed + chosen.runs):
+        try:
+            report = simulate(options_of(seed))
+        except AssertionError as error:
+            failed.append(seed)
+            print(f"seed {seed} FAILED: {error}")
+            continue
+        events += report.event_count
+        crashes += report.crash_count
+        slowest_ms = max(slowest_ms, report.simulated_ms - report.options.chaos_ms)
+        if chosen.verbose:
+            print(f"seed {seed}: {report.simulated_ms} ms, view {report.view_max}, {report.options}")
+    print(
+        f"seeds {chosen.seed}..{chosen.seed + chosen.runs - 1}: {len(failed)} failed, {events} events, {crashes} power"
+        f" losses, slowest recovery {slowest_ms} simulated ms, {perf_counter() - began:.1f} s"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
