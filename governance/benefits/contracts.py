@@ -153,18 +153,23 @@ def hold_contract(day: Day, member: bytes) -> None:
     """Keep a contract back while the co-op recruits: no cover, no premium, no rate in force."""
     row = CONTRACTS.get(day.draft, member)
     day.count(rates_cents=-row.rate_cents, long_rates_cents=-row.rate_cents if row.length_terms > 1 else 0)
-    change(day, member, is_in_force=False, spans=())
+    change(day, member, is_in_force=False, spans=(), waiting_last_day=0)
+
+
+def is_held(row: ContractRow) -> bool:
+    """True while a contract waits for the end of recruiting."""
+    return not row.is_in_force and not row.spans
 
 
 def release_contracts(day: Day) -> None:
     """Begin every contract held back with the next term, at its rate: recruiting is over."""
     for row in list(CONTRACTS.scan(day.draft)):
-        member = members.MEMBERS.get(day.draft, row.member)
-        if not row.is_in_force and not row.spans and member.is_member:
+        if is_held(row) and members.MEMBERS.get(day.draft, row.member).is_member:
             CONTRACTS.delete(day.draft, row.member)
             start_contract(
-                day, row.member, row.plan, length_terms=row.length_terms, first_term=day.term + 1, prepaid_terms=row.prepaid_until_term
-            )
+                day, row.member, row.next_plan or row.plan, length_terms=row.length_terms if row.next_plan is None else row.next_length,
+                first_term=day.term + 1, prepaid_terms=row.prepaid_until_term - row.first_term,
+            )  # fmt: skip
 
 
 def end_contract(day: Day, member: bytes) -> None:
@@ -222,10 +227,12 @@ def _spans_after_change(spans: tuple[Span, ...], plan: str, first_day: int, figu
 
 def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
-    members.check_member(day.draft, author)
+    member = members.check_member(day.draft, author)
+    if member.leave_term is not None:
+        raise RuleBroken("notice_given", f"membership ends at block {calendar.last_height_of(member.leave_term)}", "return after it by applying")
     plans.check_plan(day.draft, body.plan)
     row = CONTRACTS.find(day.draft, author)
-    if row is None or not row.is_in_force:
+    if row is None or not (row.is_in_force or is_held(row)):
         raise RuleBroken("no_contract", "the author has no contract in force", "apply for membership")
     check_guarantee(day, body.contract_terms)
 
@@ -265,19 +272,29 @@ def end_term(day: Day) -> None:
     unpaid_terms = day.params.unpaid_terms
     in_force: dict[str, int] = {}
     for row in CONTRACTS.scan(day.draft):
+        if is_held(row):
+            _leave_while_recruiting(day, row.member)
         if not row.is_in_force or row.first_term > day.term:
             continue
         in_force[row.plan] = in_force.get(row.plan, 0) + 1
         member = members.MEMBERS.get(day.draft, row.member)
-        if len(row.owed) >= unpaid_terms:
+        is_leaving = member.leave_term is not None and member.leave_term <= day.term
+        if is_leaving or len(row.owed) >= unpaid_terms:
             end_contract(day, row.member)
-        elif member.leave_term is not None and member.leave_term <= day.term:
-            end_contract(day, row.member)
-            day.emit("member_left", member=row.member)
+            if is_leaving:
+                day.emit("member_left", member=row.member)
         elif row.last_term <= day.term and member.until is None:
             roll_over(day, row)
     for name, contracts in sorted(in_force.items()):
         plans.put_contract_count(day.draft, name, day.term, contracts)
+
+
+def _leave_while_recruiting(day: Day, key: bytes) -> None:
+    """End a membership without cover, when notice was given."""
+    member = members.MEMBERS.get(day.draft, key)
+    if member.is_member and member.leave_term is not None and member.leave_term <= day.term:
+        members.end_membership(day, key)
+        day.emit("member_left", member=key)
 
 
 def standing_of(day: Day, member: members.MemberRow) -> str:

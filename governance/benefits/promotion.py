@@ -92,3 +92,13 @@ def _promote(day: Day, system: str, code: str, rows: list[ClosingRow]) -> None:
 def apply_demotion(day: Day, system: str, code: str) -> None:
     """Make a code non-standard by day of service from the next block on; no promotion of it for 360 blocks."""
     codes.set_code(day.draft, system, code, codes.CodeVersion(day.height + 1, False, None, None), day.height + NO_PROMOTION_BLOCKS)
+
+
+def share_of(day: Day, system: str, code: str) -> tuple[int, int]:
+    """Return (accepted, decided) cases of a code over the last twelve terms."""
+    accepted = decided = 0
+    for term in range(day.term - 11, day.term + 1):
+        for row in CLOSINGS.scan(day.draft, term, code, system):
+            decided += 1
+            accepted += row.is_accepted
+    return accepted, decided

@@ -41,7 +41,7 @@ PAYOUTS = Table("money/payout", PayoutRow)
 PAYOUT_HISTORY = Table("money/payout_history", PayoutRow)
 """Every payout by (claim, case): one final decision, one payout."""
 HOLDS = Table("money/hold", Number)
-"""Covers and providers whose payouts wait: key -> height of the end of day at which the hold ends."""
+"""Covers and providers whose payouts wait: key -> number of holds on it."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -80,8 +80,8 @@ def _is_held(day: Day, row: PayoutRow) -> bool:
     return HOLDS.find(day.draft, row.cover) is not None or HOLDS.find(day.draft, row.provider) is not None
 
 
-def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int) -> None:
-    """Pay part or all of a payout; the rest stays owed in its place."""
+def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: bool = False) -> None:
+    """Pay part or all of a payout; the rest stays owed in its place, or is cancelled when the payment is final."""
     left = row.owed_cents - amount_cents
     if amount_cents:
         accounts.pay_out(day, amount_cents)
@@ -93,7 +93,7 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int) -> None:
             "payout_due", claim=row.claim, case=row.case, payee=row.payee, amount_cents=amount_cents, amount_sat=amount_sat
         )  # fmt: skip
     key = (row.rank, row.height, row.claim, row.case or "")
-    if left:
+    if left and not is_final:
         PAYOUTS.put(day.draft, msgspec.structs.replace(row, owed_cents=left), *key)
         day.emit("payout_short", claim=row.claim, case=row.case, paid_cents=amount_cents, owed_cents=left)
     else:

@@ -27,14 +27,13 @@ def end_term(day: Day) -> None:
     is_thin = day.height >= FIRST_STOP_HEIGHT and reserve * 10_000 < accounts.annual_premium_of(day) * set_now.stop_bp
     if is_thin != coop.is_admission_stopped:
         day.set_coop(is_admission_stopped=is_thin)
-        names = ("open", "stopped") if is_thin else ("stopped", "open")
-        day.emit("admission_stopped", **{"from": names[0], "to": names[1]})
+        day.emit("admission_stopped", **{"from": not is_thin, "to": is_thin})
     is_short = accounts.balance_of(day.draft, "claims") + reserve < payouts.owed_total(day.draft)
     short = coop.short_boundaries + 1 if is_short else 0
     day.set_coop(short_boundaries=short)
     if short >= set_now.run_off_terms:
         day.set_coop(run_off_height=day.height)
-        day.emit("run_off", **{"from": coop.phase, "to": "run_off"})
+        day.emit("run_off", **{"from": False, "to": True})
     for row in list(accounts.PAID.scan(day.draft, day.term - 11)):
         accounts.PAID.delete(day.draft, day.term - 11, row.member)
 
@@ -52,11 +51,11 @@ def _end_run_off(day: Day, run_off_height: int) -> None:
     total = sum(row.owed_cents for row in queue)
     available = accounts.balance_of(day.draft, "claims") + accounts.balance_of(day.draft, "reserve")
     for row in queue:
-        payouts.pay(day, row, row.owed_cents if available >= total else row.owed_cents * available // total, rate)
-        payouts.PAYOUTS.delete(day.draft, row.rank, row.height, row.claim, row.case or "")
+        amount = row.owed_cents if available >= total else row.owed_cents * available // total
+        payouts.pay(day, row, amount, rate, is_final=True)
     _share_rest(day, rate)
     day.set_coop(is_disbanded=True)
-    day.emit("disbanded", **{"from": "run_off", "to": "disbanded"})
+    day.emit("disbanded", **{"from": False, "to": True})
 
 
 def _share_rest(day: Day, rate: int) -> None:
@@ -67,7 +66,7 @@ def _share_rest(day: Day, rate: int) -> None:
             paid[row.member] = paid.get(row.member, 0) + row.amount_cents
     left = accounts.balance_of(day.draft, "claims") + accounts.balance_of(day.draft, "reserve")
     total = sum(paid.values())
-    for key, premiums_cents in sorted(paid.items()):
+    for key, premiums_cents in sorted(paid.items()) if total else ():
         amount = left * premiums_cents // total
         if amount:
             cover = members.MEMBERS.get(day.draft, key).cover

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from governance.acts import Act, check_threshold
+from governance.benefits import codes
 from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
 from governance.membership import members
@@ -26,7 +27,7 @@ FRAUD_TERMS = 12
 
 
 class ReportBody(Shape):
-    """The author suspects a member of fraud, on a claim or in general (empty)."""
+    """The author suspects a member, or a provider, of fraud, on a claim or in general (empty)."""
 
     member: bytes
     claim: bytes
@@ -44,6 +45,7 @@ class FindingBody(Shape):
 class ReportRow(Shape):
     """A member's report of another."""
 
+    reporter: bytes
     height: int
     claim: bytes
 
@@ -52,10 +54,12 @@ class HoldRow(Shape):
     """A hold on the payouts of a cover, to the end of block `until` at most."""
 
     cover: bytes
-    member: bytes
+    """The cover held, or the provider."""
     claim: bytes | None
     trigger: str
     until: int
+    serial: int
+    """Tells holds on one cover apart that end in one block."""
 
 
 class AuditPanelRow(Shape):
@@ -67,7 +71,7 @@ class AuditPanelRow(Shape):
 REPORTS = Table("voting/report", ReportRow)
 """By (reported member, reporter)."""
 HOLD_ROWS = Table("voting/hold", HoldRow)
-"""By (until, cover): the end of day visits those that expire."""
+"""By (until, cover, serial): the end of day visits those that expire."""
 PANELS = Table("voting/audit_panel", AuditPanelRow)
 RECEIVABLES = Table("money/receivable", Number)
 """(member, claim) -> what fraud made a debt; a receivable, never a premium."""
@@ -75,36 +79,42 @@ RECEIVABLES = Table("money/receivable", Number)
 
 # ---- Rules --------------------------------------------------------------
 def check_report(day: Day, author: bytes, body: ReportBody) -> None:
-    """Raise RuleBroken unless a member reports another, once in twelve terms."""
+    """Raise RuleBroken unless a member reports another, on one thing once in twelve terms."""
     members.check_member(day.draft, author)
-    target = members.find_member(day.draft, body.member)
-    if target is None or body.member == author:
-        raise RuleBroken("report_unfit", "a report names another member", "name one")
-    if body.claim:
-        claim = CLAIMS.find(day.draft, body.claim)
-        if claim is None or claim.member != body.member:
-            raise RuleBroken("claim_unknown", "the claim is not one of the reported member", "name one, or none")
+    known = members.find_member(day.draft, body.member) is not None or codes.PROVIDERS.find(day.draft, body.member) is not None
+    if not known or body.member == author:
+        raise RuleBroken("report_unfit", "a report names another member, or a provider", "name one")
+    if body.claim and CLAIMS.find(day.draft, body.claim) is None:
+        raise RuleBroken("claim_unknown", "there is no such claim", "name one, or none")
     earlier = REPORTS.find(day.draft, body.member, author)
-    if earlier is not None and earlier.height > day.height - calendar.YEAR_BLOCKS:
-        raise RuleBroken("reported", f"the author reported this member in block {earlier.height}", "others may co-sign")
+    if earlier is not None and _is_recent(day, earlier):
+        raise RuleBroken("reported", f"the author reported this in block {earlier.height}", "others may co-sign")
+
+
+def _is_recent(day: Day, report: ReportRow) -> bool:
+    """True for a report of the last twelve terms, the present one included."""
+    return calendar.term_of(report.height) > day.term - calendar.YEAR_TERMS
 
 
 def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
     """Count a report; the last needed one places a hold."""
-    REPORTS.put(day.draft, ReportRow(day.height, body.claim), body.member, author)
-    recent = [row for row in REPORTS.scan(day.draft, body.member) if row.height > day.height - calendar.YEAR_BLOCKS]
-    target = members.MEMBERS.get(day.draft, body.member)
-    if len(recent) < day.params.audit_reports or payouts.HOLDS.find(day.draft, target.cover) is not None:
+    REPORTS.put(day.draft, ReportRow(author, day.height, body.claim), body.member, author)
+    recent = [row for row in REPORTS.scan(day.draft, body.member) if _is_recent(day, row)]
+    if len(recent) < day.params.audit_reports:
         return
-    if len(recent) > day.params.audit_reports and not body.claim:
-        return  # the hold for these reports has been; a further one needs a further claim
+    for row in recent:  # used up: a further hold needs as many further reports
+        REPORTS.delete(day.draft, body.member, row.reporter)
+    target = members.find_member(day.draft, body.member)
+    key = body.member if target is None else target.cover
     until = day.height + day.params.hold_blocks
-    hold = HoldRow(target.cover, target.key, body.claim or None, "reports", until)
-    HOLD_ROWS.put(day.draft, hold, until, target.cover)
-    payouts.HOLDS.put(day.draft, Number(until), target.cover)
+    serial = sum(1 for _ in HOLD_ROWS.scan(day.draft, until, key))
+    hold = HoldRow(key, body.claim or None, "reports", until, serial)
+    HOLD_ROWS.put(day.draft, hold, until, key, serial)
+    held = payouts.HOLDS.find(day.draft, key) or Number(0)
+    payouts.HOLDS.put(day.draft, Number(held.value + 1), key)
     if body.claim:
         _draw_panel(day, body.claim)
-    day.emit("hold_placed", member=target.cover, claim=hold.claim, trigger=hold.trigger)
+    day.emit("hold_placed", member=key, claim=hold.claim, trigger=hold.trigger)
 
 
 def _draw_panel(day: Day, claim_id: bytes) -> None:
@@ -124,8 +134,12 @@ def end_day(day: Day) -> None:
 
 
 def _lift(day: Day, hold: HoldRow) -> None:
-    HOLD_ROWS.delete(day.draft, hold.until, hold.cover)
-    payouts.HOLDS.delete(day.draft, hold.cover)
+    HOLD_ROWS.delete(day.draft, hold.until, hold.cover, hold.serial)
+    held = payouts.HOLDS.get(day.draft, hold.cover)
+    if held.value > 1:
+        payouts.HOLDS.put(day.draft, Number(held.value - 1), hold.cover)
+    else:
+        payouts.HOLDS.delete(day.draft, hold.cover)
     day.emit("hold_lifted", member=hold.cover, claim=hold.claim, trigger=hold.trigger)
 
 
@@ -146,19 +160,17 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
 
 
 def apply_finding(day: Day, body: FindingBody) -> None:
-    """Lift the hold on a cleared cover; let fraud take its consequences."""
+    """Lift the holds that name the claim; let fraud take its consequences."""
     claim = CLAIMS.get(day.draft, body.claim)
-    held = payouts.HOLDS.find(day.draft, claim.cover)
-    hold = None if held is None else HOLD_ROWS.get(day.draft, held.value, claim.cover)
-    if body.outcome == "clear":
-        if hold is not None:
-            _lift(day, hold)
-        return
-    drawn = audits.DRAWN.find(day.draft, body.claim)
-    trigger = hold.trigger if hold is not None else drawn.trigger if drawn is not None else None
-    day.emit("fraud_found", member=claim.cover, claim=body.claim, trigger=trigger)
-    if hold is not None:
+    named = [hold for hold in HOLD_ROWS.scan(day.draft) if hold.claim == body.claim]
+    if body.outcome == "fraud":
+        drawn = audits.DRAWN.find(day.draft, body.claim)
+        trigger = named[0].trigger if named else drawn.trigger if drawn is not None else None
+        day.emit("fraud_found", member=claim.cover, claim=body.claim, trigger=trigger)
+    for hold in named:
         _lift(day, hold)
+    if body.outcome == "clear":
+        return
     _cancel(day, claim)
     _punish(day, claim)
 

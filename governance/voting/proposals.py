@@ -279,8 +279,9 @@ def end_term(day: Day) -> None:
 def _effect_demote(day: Day, body: ProposeBody) -> bool:
     if not codes.code_on(day.draft, body.system, body.name, day.height + 1).is_standard:
         return False
+    paid, decided = promotion.share_of(day, body.system, body.name)
     promotion.apply_demotion(day, body.system, body.name)
-    day.emit("code_demoted", code=body.name, paid=None, decided=None, allowed_cents=None, frequency=None)
+    day.emit("code_demoted", code=body.name, paid=paid, decided=decided, allowed_cents=None, frequency=None)
     return True
 
 

@@ -237,7 +237,7 @@ def test_three_objections_end_an_application(story):
 def test_insolvency_leads_to_run_off_and_disbanding(story):
     run = story(accounts={"claims": 0, "reserve": 0}, plans=[{"name": "free", "premium_cents": 100}], codes=[{"code": "S", "standard": True}])
     run.claim(1, "m0", "a", ("S", 1, 10_000_000)).advance(91)
-    assert pick(run.events("run_off"), "height", "from", "to") == [(90, "live", "run_off")]
+    assert pick(run.events("run_off"), "height", "from", "to") == [(90, False, True)]
     assert not run.events("premium_due", height=91)
     run.claim(92, "m1", "b", ("S", 1, 100)).advance(270)
     assert run.events("claim_line", claim="b")[0]["refusal"] == 1
