@@ -1,0 +1,122 @@
+"""The line to the node: its status again and again, at once when an event says that something happened, and slowly otherwise.
+
+Server-sent events only ring the bell; what is shown is always read anew, so a lost event costs seconds and never truth. When
+the stream breaks, polling goes on faster, and the stream is tried again with growing pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from node.api.errors import ApiError
+from node.api.schema import Status, convert
+
+POLL_LIVE_S = 5.0
+POLL_ALONE_S = 1.5
+"""Without the event stream, and while the node is off."""
+REST_S = 0.15
+"""Shortest pause between two looks: a node that syncs makes hundreds of blocks a second."""
+RETRY_MIN_S, RETRY_MAX_S = 1.0, 15.0
+
+
+class Api(Protocol):
+    """What the screens use of `node.api.client.AsyncClient`."""
+
+    async def status(self) -> Any: ...
+    async def view(self, name: str, **arguments: str | None) -> Any: ...
+    async def blocks(self, start: int | None = None, count: int = 20) -> Any: ...
+    async def block(self, height: int) -> Any: ...
+    async def record(self, record_id: str) -> Any: ...
+    async def submit(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> Any: ...
+    async def open_document(self, claim: str) -> Any: ...
+    def events(self) -> AsyncIterator[dict[str, Any]]: ...
+    async def close(self) -> None: ...
+
+
+Connect = Callable[[Path], Api]
+
+
+def connect(socket_path: Path) -> Api:
+    """Return the real client. httpx is imported here and not before, after the first screen is on the terminal."""
+    from node.api.client import AsyncClient
+
+    return AsyncClient(socket_path)
+
+
+def fault_of(error: Exception) -> ApiError:
+    """Return any failure as one with what happened and how to mend it."""
+    if isinstance(error, ApiError):
+        return error
+    return ApiError("answer_shape", f"the node's answer does not fit this screen ({type(error).__name__})", "update mutua and restart the node")
+
+
+class Feed:
+    """Follows the node until cancelled. `on_status(status, is_new_block)` and `on_fault(error)` are called in the app's loop."""
+
+    def __init__(
+        self, socket_path: Path, connect: Connect, on_status: Callable[[Status, bool], None], on_fault: Callable[[ApiError], None]
+    ) -> None:
+        self.is_live = False
+        self._path = socket_path
+        self._connect = connect
+        self._on_status = on_status
+        self._on_fault = on_fault
+        self._bell = asyncio.Event()
+        self._is_ready = asyncio.Event()
+        self._client: Api | None = None
+
+    async def client(self) -> Api:
+        """Return the client, as soon as there is one."""
+        await self._is_ready.wait()
+        assert self._client is not None
+        return self._client
+
+    def ring(self) -> None:
+        """Look at the node now."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Follow the node."""
+        self._client = await asyncio.to_thread(self._connect, self._path)
+        self._is_ready.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._look(self._client))
+                tasks.create_task(self._listen(self._client))
+        finally:
+            with contextlib.suppress(Exception):
+                await self._client.close()
+
+    async def _look(self, client: Api) -> None:
+        height: int | None = None
+        while True:
+            self._bell.clear()
+            try:
+                status = convert(Status, await client.status())
+            except Exception as error:
+                height = None
+                self._on_fault(fault_of(error))
+            else:
+                is_new, height = status.height != height, status.height
+                self._on_status(status, is_new)
+            await asyncio.sleep(REST_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), POLL_LIVE_S if self.is_live else POLL_ALONE_S)
+
+    async def _listen(self, client: Api) -> None:
+        pause_s = RETRY_MIN_S
+        while True:
+            with contextlib.suppress(Exception):
+                async for _ in client.events():
+                    self.is_live = True
+                    pause_s = RETRY_MIN_S
+                    self.ring()
+            if self.is_live:
+                self.is_live = False
+                self.ring()
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, RETRY_MAX_S)

@@ -1,0 +1,346 @@
+"""Review and cast a ballot: four screens, one question each. Claim card, choice, review of what is signed, receipt.
+
+The bar is shown, the claimant's seniority is not (rules §7): no figure and no sentence of the node that contains it comes
+before a voter while the case is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Input, RadioButton, RadioSet, Static
+
+from node.api.errors import ApiError
+from node.api.schema import Submitted, convert
+from tui.feed import Api, fault_of
+from tui.memory import KeptReceipt
+from tui.model import CHOICES, REASON_SIZE_MAX, BallotDraft, Case, Claim, clean, find_draft_fault, short, similar_words
+from tui.screens.base import LiveScreen
+from tui.screens.document import DocumentScreen, read_document
+from tui.screens.receipt import ReceiptScreen
+from tui.widgets.words import labelled, stacked, tally_bar, title
+
+SIMILAR_MAX = 8
+"""Earlier cases of the same code that are looked up: enough to judge by, few enough to be quick."""
+BACK = Binding("escape", "app.back", "Back", id="ballot.back", tooltip="One step back; nothing is sent")
+
+
+class CaseScreen(LiveScreen):
+    """Step 1: what is asked?"""
+
+    PLACE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        BACK,
+        Binding("o", "open_document", "Open document", id="case.open", tooltip="Read the evidence; your node signs a receipt that you did"),
+        Binding("v,enter", "vote", "Vote", id="case.vote", tooltip="Go on to your choice"),
+    ]
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self._case = case
+        self._claim: Claim | None = None
+        self._similar: list[Case] | None = None
+        self._is_opening = False
+
+    def body(self) -> Iterable[Widget]:
+        """A card."""
+        yield Static(_step(1, "What is asked?"), classes="step", markup=False)
+        with VerticalScroll(classes="card", can_focus=True):
+            yield Static("", id="card", markup=False)
+
+    async def load(self, client: Api) -> None:
+        """Fetch the claim anew; similar cases once."""
+        answer, _ = await asyncio.gather(client.view("claim", id=self._case.claim), self.mutua.load_names(client))
+        self._claim = Claim.of(answer)
+        newest = self._claim.case_of(self._case.code)
+        if newest is not None:
+            member = self.mutua.member
+            own = newest.ballot_of(member)
+            self._case = replace(
+                newest, provider=self._claim.provider, evidence=self._claim.evidence, evidence_version=self._claim.evidence_version,
+                on_duty=self._case.on_duty, my_choice=own.choice if own else "",
+            )  # fmt: skip
+        self._show()
+        if self._similar is None:
+            self._similar = await find_similar(client, self._case)
+            self._show()
+
+    def _show(self) -> None:
+        claim, case = self._claim, self._case
+        if claim is None:
+            return
+        units, opened = self.units, self.mutua.memory.opened.get(case.claim, "")
+        lines: list[Content | str] = [
+            Content.assemble((clean(case.code, 20), "bold $accent"), ("   ", ""), (units.money(case.charges_cents), "bold")),
+            "",
+            labelled("provider", self.mutua.provider_name(claim.provider)),
+            labelled("service", _service_words(claim, case)),
+            labelled("plan", claim.plan or "named by the ledger once a line is settled"),
+            labelled("whole claim", f"{units.money(claim.charge_cents)}, codes {claim.codes_words()}"),
+            labelled("other payer", units.money(claim.other_payer_cents) if claim.other_payer_cents else "none"),
+            "",
+            labelled("votes", Content.assemble(tally_bar(case))),
+            labelled("", case.tally_words() + "; " + case.bar_words()),
+            labelled("", case.quorum_words()),
+            labelled("time", case.time_left(self.height, units) if case.is_open else case.outcome(units)),
+            labelled("you", f"voted {clean(case.my_choice, 10)}; it may be changed once" if case.my_choice else "have not voted"),
+            "",
+            labelled("document", _document_words(case, opened), "" if opened else "$warning"),
+            "",
+            title(f"Earlier cases of {clean(case.code, 20)}"),
+        ]
+        lines += [f"  {row}" for row in (["looking …"] if self._similar is None else similar_words(self._similar, units))]
+        self.query_one("#card", Static).update(stacked(lines))
+
+    def action_open_document(self) -> None:
+        """Open the document; the node signs the receipt."""
+        if not self._is_opening and self._claim is not None:
+            self._is_opening = True
+            self.run_worker(self._open(), group="open")
+
+    async def _open(self) -> None:
+        case, memory = self._case, self.mutua.memory
+        try:
+            if not case.evidence:
+                memory.note_opened(case.claim, case.claim)
+                self.notify("This claim has no document. Your ballot will say that you read the claim itself.", title="Nothing to open")
+                return
+            digest, path = await self._ask_receipt()
+            memory.note_opened(case.claim, digest)
+            media = next((item.media for item in case.evidence if item.hash == digest), "")
+            self.app.push_screen(DocumentScreen(path, media, await asyncio.to_thread(read_document, path)))
+        except Exception as error:
+            self.mutua.tell(fault_of(error))
+        finally:
+            self._is_opening = False
+            self._show()
+
+    async def _ask_receipt(self) -> tuple[str, Path]:
+        """Return the hash and place of the document. A document opened before needs no second receipt."""
+        client = await self.mutua.feed.client()
+        folder = self.mutua.folder / "documents"
+        try:
+            answer = await client.open_document(self._case.claim)
+        except ApiError as error:
+            here = next((item.hash for item in self._case.evidence if (folder / Path(item.hash).name).is_file()), None)
+            if error.code != "receipt_there" or here is None:
+                raise
+            return here, folder / Path(here).name
+        return str(answer["hash"]), Path(str(answer["path"]))
+
+    def action_vote(self) -> None:
+        """Go on to the choice."""
+        if self._claim is None:
+            return
+        if not self._case.is_open:
+            self.notify(f"This case is {self._case.outcome(self.units)}.", severity="warning")
+            return
+        draft = BallotDraft(self._case.claim, self._case.code, self._case.evidence_version, self.mutua.memory.opened.get(self._case.claim, ""))
+        self.app.push_screen(ChoiceScreen(self._case, draft))
+
+
+class ChoiceScreen(LiveScreen):
+    """Step 2: what do you say?"""
+
+    PLACE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        BACK,
+        Binding("a", "choose('accept')", "Accept", id="choice.accept"),
+        Binding("d", "choose('deny')", "Deny", id="choice.deny"),
+        Binding("s", "choose('abstain')", "Abstain", id="choice.abstain"),
+        Binding("ctrl+r", "review", "Review", id="choice.review", tooltip="See exactly what will be signed"),
+    ]
+
+    def __init__(self, case: Case, draft: BallotDraft) -> None:
+        super().__init__()
+        self._case = case
+        self._draft = draft
+
+    def body(self) -> Iterable[Widget]:
+        """Three choices, two optional fields."""
+        charges = self.units.money(self._case.charges_cents)
+        yield Static(_step(2, "What do you say?"), classes="step", markup=False)
+        with VerticalScroll(classes="card", can_focus=False):
+            yield Static(Content.assemble((clean(self._case.code, 20), "bold $accent"), f"   {charges}"), markup=False)
+            with RadioSet(id="choice"):
+                yield RadioButton("Accept   the co-op pays", id="accept")
+                yield RadioButton("Deny     the co-op does not pay", id="deny")
+                yield RadioButton("Abstain  you have seen it and leave it to others", id="abstain")
+            yield Static("Award, if you accept and find another amount right (empty: all charges)", classes="field-label", markup=False)
+            yield Input(id="award", placeholder=self.units.figure(self._case.charges_cents), max_length=24)
+            yield Static("Reason, if you like; everybody can read it", classes="field-label", markup=False)
+            yield Input(id="reason", placeholder="", max_length=REASON_SIZE_MAX)
+            yield Static("", id="fault", markup=False)
+            yield Button("Review what will be signed", id="review")
+
+    def on_mount(self) -> None:
+        """Begin with the choice."""
+        self.query_one(RadioSet).focus()
+
+    @property
+    def choice(self) -> str:
+        """What is chosen, or empty."""
+        pressed = self.query_one(RadioSet).pressed_button
+        return str(pressed.id) if pressed is not None else ""
+
+    def action_choose(self, choice: str) -> None:
+        """Choose by letter."""
+        if choice in CHOICES:
+            self.query_one(f"#{choice}", RadioButton).value = True
+
+    def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
+        """An award goes with accept only; go on to the next field."""
+        event.stop()
+        award = self.query_one("#award", Input)
+        award.disabled = self.choice != "accept"
+        (award if self.choice == "accept" else self.query_one("#reason", Input)).focus()
+        self.query_one("#fault", Static).update("")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the next field, from the last one to the review."""
+        event.stop()
+        if event.input.id == "award":
+            self.query_one("#reason", Input).focus()
+        else:
+            self.action_review()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Go on."""
+        event.stop()
+        self.action_review()
+
+    def action_review(self) -> None:
+        """Go on to the review, or say what is missing."""
+        award, reason = self.query_one("#award", Input).value, self.query_one("#reason", Input).value.strip()
+        fault = find_draft_fault(self.choice, award, reason, self._case.charges_cents, self.units)
+        if fault is not None:
+            self.query_one("#fault", Static).update(Content.styled(f"✗ {fault}", "bold $error"))
+            return
+        amount = self.units.parse(award) if self.choice == "accept" and award.strip() else None
+        self.app.push_screen(ReviewScreen(self._case, replace(self._draft, choice=self.choice, award_cents=amount, reason=reason)))
+
+
+class ReviewScreen(LiveScreen):
+    """Step 3: is this what you mean? Shows every field that will be signed."""
+
+    PLACE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        BACK,
+        Binding("s", "sign", "Sign and send", id="review.sign", tooltip="Your node signs the ballot and sends it"),
+    ]
+
+    def __init__(self, case: Case, draft: BallotDraft) -> None:
+        super().__init__()
+        self._case = case
+        self._draft = draft
+        self._is_sent = False
+
+    def body(self) -> Iterable[Widget]:
+        """The fields, and two buttons."""
+        yield Static(_step(3, "Is this what you mean?"), classes="step", markup=False)
+        with VerticalScroll(classes="card", can_focus=True):
+            yield Static(self._fields(), id="fields", markup=False)
+            yield Static("", id="fault", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Sign and send (s)", id="sign", variant="primary")
+                yield Button("Back (escape)", id="back")
+
+    def _fields(self) -> Content:
+        draft, units = self._draft, self.units
+        award = "–" if draft.choice != "accept" else "all charges" if draft.award_cents is None else units.money(draft.award_cents)
+        opened = "no document opened; your ballot counts, but not as one with the document opened"
+        if draft.opened:
+            opened = "the claim itself (it has no document)" if draft.opened == draft.claim else draft.opened
+        rows: list[Content | str] = [
+            Content.assemble(("You ", ""), (draft.choice, "bold $accent"), f" {clean(draft.code, 20)}, {units.money(self._case.charges_cents)}."),
+            "",
+            title("Your node will sign exactly this record"),
+            labelled("kind", "case.ballot"),
+            labelled("claim", clean(draft.claim, 70)),
+            labelled("code", clean(draft.code, 20)),
+            labelled("choice", draft.choice),
+            labelled("award", award),
+            labelled("reason", clean(draft.reason) or "none"),
+            labelled("evidence", f"version {draft.evidence_version}"),
+            labelled("opened", opened),
+            labelled("signed by", f"you, {clean(self.mutua.member, 70)}"),
+            "",
+            Content.styled("Everybody in the co-op can see that you voted, your choice, award and reason.", "$foreground-muted"),
+            Content.styled("You may change a ballot once while the vote is open, not in its last 15 blocks.", "$foreground-muted"),
+        ]
+        return stacked(rows)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Sign, or go back."""
+        event.stop()
+        if event.button.id == "sign":
+            self.action_sign()
+        else:
+            self.mutua.action_back()
+
+    def action_sign(self) -> None:
+        """Send the ballot once, however often the key is pressed."""
+        if self._is_sent:
+            return
+        self._is_sent = True
+        self.query_one("#sign", Button).disabled = True
+        self.query_one("#fault", Static).update(Content.styled("… your node signs and stores it", "$foreground-muted"))
+        self.run_worker(self._send(), group="send")
+
+    async def _send(self) -> None:
+        draft = self._draft
+        try:
+            client = await self.mutua.feed.client()
+            answer = convert(Submitted, await client.submit("case.ballot", draft.body()))
+        except Exception as error:
+            self._show_fault(fault_of(error))
+            return
+        kept = KeptReceipt(answer.record_id, draft.claim, draft.code, draft.choice, self.height)
+        self.mutua.memory.keep(kept)
+        self.mutua.call_later(self.mutua.finish_with, ReceiptScreen(kept))  # the app outlives this screen
+
+    def _show_fault(self, fault: ApiError) -> None:
+        self._is_sent = False
+        self.query_one("#sign", Button).disabled = False
+        words = f"✗ {clean(fault.what)}; {clean(fault.mend)}"
+        if fault.code == "node_silent":
+            words += "\n  It may have been stored all the same: look at My ballots and the case before you send it again."
+        self.query_one("#fault", Static).update(Content.styled(words, "bold $error"))
+
+
+# ---- Words -------------------------------------------------------------------
+def _step(number: int, question: str) -> Content:
+    return Content.assemble((f"Step {number} of 4  ", "$foreground-muted"), (question, "bold"))
+
+
+def _service_words(claim: Claim, case: Case) -> str:
+    lines = [line for line in claim.lines if line.code == case.code]
+    if not lines:
+        return "–"
+    first, last = min(line.first_day for line in lines), max(line.last_day for line in lines)
+    units = sum(line.units for line in lines)
+    return f"{units} {'unit' if units == 1 else 'units'}, " + (f"day {first}" if first == last else f"days {first} to {last}")
+
+
+def _document_words(case: Case, opened: str) -> str:
+    if not case.evidence:
+        return "none; press o to say that you read the claim itself" if not opened else "none; you read the claim itself"
+    words = "; ".join(item.words() for item in case.evidence[:3])
+    return f"{words} – ✓ opened, receipt {short(opened)}" if opened else f"{words} – not opened yet, press o"
+
+
+async def find_similar(client: Api, case: Case) -> list[Case]:
+    """Return earlier cases of the same code, newest first, at most 8."""
+    listed = [Claim.of(item) for item in await client.view("claims")]
+    wanted = [claim.claim for claim in listed if case.code in claim.codes and claim.claim != case.claim and claim.status != "open"][:SIMILAR_MAX]
+    answers = await asyncio.gather(*(client.view("claim", id=claim) for claim in wanted))
+    found = [Claim.of(answer).case_of(case.code) for answer in answers]
+    return [item for item in found if item is not None]

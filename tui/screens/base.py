@@ -1,0 +1,110 @@
+"""What all places share: top bar, notice, footer, and loading that never blocks and never piles up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from node.api.errors import ApiError
+from tui.feed import Api, fault_of
+from tui.model import Units
+from tui.widgets.top import Notice, TopBar
+
+if TYPE_CHECKING:
+    from tui.app import MutuaApp
+
+
+class LiveScreen(Screen[Any]):
+    """A screen that shows the node's newest final state. Subclasses lay out `body` and fetch and show in `load`."""
+
+    PLACE: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load_count = 0
+        self._is_loading = False
+        self._is_stale = False
+        self._load_fault: ApiError | None = None
+
+    # ---- For subclasses ----------------------------------------------------------
+
+    def body(self) -> Iterable[Widget]:
+        """Yield the widgets between top bar and footer."""
+        raise AssertionError("every screen has a body")
+
+    async def load(self, client: Api) -> None:
+        """Fetch what this screen shows and show it. ApiError is shown in the notice."""
+
+    def on_tick(self) -> None:
+        """Do what is due at every look at the node, new block or not."""
+
+    @property
+    def mutua(self) -> MutuaApp:
+        """The app, with its type."""
+        return cast("MutuaApp", self.app)
+
+    @property
+    def units(self) -> Units:
+        """How this co-op writes money and time."""
+        return self.mutua.units
+
+    @property
+    def height(self) -> int:
+        """The newest final block."""
+        status = self.mutua.status
+        return status.height if status else 0
+
+    # ---- Life --------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen."""
+        yield TopBar(self.PLACE)
+        yield Notice()
+        yield from self.body()
+        yield Footer()
+
+    def on_screen_resume(self) -> None:
+        """Show what changed while another screen was in front."""
+        self.show_state()
+        self.reload()
+
+    def show_state(self) -> None:
+        """Show the node's state in the top bar and the notice."""
+        if not self.is_mounted:
+            return
+        app = self.mutua
+        for bar in self.query(TopBar):
+            bar.show(app.status, app.fault, is_live=app.is_live)
+        for notice in self.query(Notice):
+            notice.show(app.fault or self._load_fault)
+
+    def reload(self) -> None:
+        """Load in the background. A call while loading makes one more round afterwards, never two."""
+        self._is_stale = True
+        if not self._is_loading and self.is_mounted:
+            self._is_loading = True
+            self.run_worker(self._load_until_fresh(), group="load")
+
+    async def _load_until_fresh(self) -> None:
+        try:
+            client = await self.mutua.feed.client()
+            while self._is_stale:
+                self._is_stale = False
+                if self.mutua.status is None:
+                    return
+                try:
+                    await self.load(client)
+                    self._load_fault = None
+                except Exception as error:
+                    if not self.is_mounted:
+                        return
+                    self._load_fault = fault_of(error)
+                self.load_count += 1
+                self.show_state()
+        finally:
+            self._is_loading = False

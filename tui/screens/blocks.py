@@ -1,0 +1,129 @@
+"""Blocks: the newest final ones, older ones by page, and each with its records and what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+
+from tui.feed import Api
+from tui.model import BlockRow, blocks_of, clean, clock, short
+from tui.screens.base import LiveScreen
+from tui.widgets.rows import RowList
+from tui.widgets.words import labelled, stacked, title
+
+PAGE = 50
+
+
+class BlocksScreen(LiveScreen):
+    """The list of blocks."""
+
+    PLACE = "blocks"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "noop", "Show block", id="blocks.choose", show=True),
+        Binding("o,right_square_bracket", "page(1)", "Older", id="blocks.older"),
+        Binding("n,left_square_bracket", "page(-1)", "Newer", id="blocks.newer"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._page = 0
+        """0 follows the tip."""
+
+    def body(self) -> Iterable[Widget]:
+        """A list."""
+        yield Static("", id="headline", markup=False)
+        yield Static(Content.styled(f"  {'block':>7}  {'time (UTC)':<20} {'term':>4} {'records':>8}  {'proposer':>8}  hash", "$foreground-muted"), classes="columns", markup=False)
+        yield RowList(id="blocks", empty="No block yet.")
+
+    async def load(self, client: Api) -> None:
+        """Fetch the page."""
+        newest = self.height - self._page * PAGE
+        if newest < 0:
+            self._page = 0
+            newest = self.height
+        start = max(0, newest - PAGE + 1)
+        rows = blocks_of(await client.blocks(start=start, count=newest - start + 1))
+        where = "the newest, live" if self._page == 0 else f"page {self._page + 1} back"
+        self.query_one("#headline", Static).update(Content.assemble((f"Blocks {start} to {newest}", "bold"), (f" – {where}", "$foreground-muted")))
+        self.query_one("#blocks", RowList).set_rows([(str(row.height), _row(row)) for row in rows])
+
+    def action_page(self, step: int) -> None:
+        """Go to older or newer blocks."""
+        wanted = max(0, self._page + step)
+        if self.height - wanted * PAGE >= 0 and wanted != self._page:
+            self._page = wanted
+            self.reload()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Show the block."""
+        event.stop()
+        self.app.push_screen(BlockScreen(int(event.option.id or 0)))
+
+    def action_noop(self) -> None:
+        """Stand in the footer: Enter is handled by the list."""
+
+
+class BlockScreen(LiveScreen):
+    """One block."""
+
+    PLACE = "blocks"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "app.back", "Back", id="block.back"),
+        Binding("left", "step(-1)", "Block before", id="block.before"),
+        Binding("right", "step(1)", "Block after", id="block.after"),
+    ]
+
+    def __init__(self, height: int) -> None:
+        super().__init__()
+        self._block_height = height
+
+    def body(self) -> Iterable[Widget]:
+        """Everything about it."""
+        with VerticalScroll(classes="card", can_focus=True):
+            yield Static("", id="block", markup=False)
+
+    async def load(self, client: Api) -> None:
+        """Fetch the block."""
+        wanted = self._block_height
+        block = BlockRow.of(await client.block(wanted))
+        if wanted == self._block_height:
+            self.query_one("#block", Static).update(block_detail(block))
+
+    def action_step(self, step: int) -> None:
+        """Go to the neighbour."""
+        if 0 <= self._block_height + step <= self.height:
+            self._block_height += step
+            self.reload()
+
+
+def _row(row: BlockRow) -> Content:
+    records = f"{row.record_count:>8}" if row.record_count else f"{'–':>8}"
+    return Content.assemble(
+        (f"  {row.height:>7}", "bold"), f"  {clock(row.time_ms):<20} {row.term:>4} {records}  {row.proposer + 1:>8}  ", (short(row.hash), "$foreground-muted")
+    )
+
+
+def block_detail(block: BlockRow) -> Content:
+    """Return a block with its records and events."""
+    sealed = "✓ certificate of the committee" if block.has_certificate else "genesis: no certificate is needed" if block.height == 0 else "✗ no certificate here"
+    lines: list[Content | str] = [
+        Content.styled(f"Block {block.height}", "bold $accent"),
+        labelled("time", f"{clock(block.time_ms)} UTC, by the proposer's clock"),
+        labelled("term", str(block.term)),
+        labelled("proposer", f"member {block.proposer + 1} of the committee"),
+        labelled("final by", sealed),
+        labelled("hash", clean(block.hash, 70)),
+        labelled("state root", clean(block.state_root, 70)),
+        "",
+        title(f"Records ({len(block.records)})"),
+    ]
+    lines += [Content.assemble((f"  {kind:<20}", "bold"), f"by {short(author)}  ", (f"record {short(name)}", "$foreground-muted")) for kind, author, name in block.records]
+    lines += ["", title(f"What they did ({len(block.events)})")]
+    lines += [f"  {clean(event, 300)}" for event in block.events]
+    return stacked(lines)

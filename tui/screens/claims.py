@@ -1,0 +1,154 @@
+"""My claims: the list, and beside it everything the ledger knows of the one under the cursor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+
+from tui.feed import Api
+from tui.model import Batch, Case, Claim, Line, Units, batches_of, claims_of, clean, percent, short, timeline
+from tui.screens.base import LiveScreen
+from tui.widgets.rows import RowList
+from tui.widgets.words import labelled, stacked, status_sign, tally_bar, title
+
+
+def claim_row(claim: Claim, units: Units) -> Content:
+    """Return a claim for a list."""
+    sign, style = status_sign(claim.status)
+    return Content.assemble(
+        (f"{sign} ", style), (f"{claim.codes_words(2):<16}", "bold"), f"{units.money(claim.charge_cents):>15}  ",
+        (f"{clean(claim.status, 10)}", style), (f"  block {claim.height}", "$foreground-muted"),
+    )  # fmt: skip
+
+
+class ClaimsScreen(LiveScreen):
+    """My claims."""
+
+    PLACE = "claims"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy claim id", id="claims.copy", tooltip="Put the claim's id on the clipboard"),
+        Binding("tab", "app.focus_next", "List/details", id="claims.pane", show=True),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted: str | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """A list left, the details right."""
+        with Horizontal(id="panes"):
+            yield RowList(id="my-claims", empty="You have filed no claim. File one: mutua claim submit")
+            with VerticalScroll(id="detail", can_focus=True):
+                yield Static("", id="claim", markup=False)
+
+    def want(self, claim: str) -> None:
+        """Put the cursor on a claim as soon as it is listed."""
+        self._wanted = claim
+        self.reload()
+
+    async def load(self, client: Api) -> None:
+        """Fetch the list and the claim under the cursor."""
+        status = self.mutua.status
+        rows = self.query_one("#my-claims", RowList)
+        if status is None or status.member is None:
+            rows.set_rows([], "This node follows the ledger for no member.")
+            return
+        listed = claims_of(await client.view("claims", member=status.member))
+        rows.set_rows([(claim.claim, _short_row(claim, self.units)) for claim in listed])
+        if self._wanted is not None and any(claim.claim == self._wanted for claim in listed):
+            rows.highlighted = rows.get_option_index(self._wanted)
+            self._wanted = None
+        await self._load_claim(client, rows.chosen)
+
+    async def _load_claim(self, client: Api, claim_id: str | None) -> None:
+        shown = self.query_one("#claim", Static)
+        if claim_id is None:
+            shown.update("")
+            return
+        answer, batches, _ = await asyncio.gather(client.view("claim", id=claim_id), client.view("batches"), self.mutua.load_names(client))
+        if claim_id == self.query_one("#my-claims", RowList).chosen:
+            claim = Claim.of(answer)
+            shown.update(claim_detail(claim, batches_of(batches), self.height, self.units, self.mutua.provider_name(claim.provider)))
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Show the claim under the cursor."""
+        event.stop()
+        self.reload()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Enter goes to the details."""
+        event.stop()
+        self.query_one("#detail").focus()
+
+    def action_copy(self) -> None:
+        """Copy the claim's id."""
+        chosen = self.query_one("#my-claims", RowList).chosen
+        if chosen:
+            self.mutua.copy_text(chosen, "claim id")
+
+
+def _short_row(claim: Claim, units: Units) -> Content:
+    sign, style = status_sign(claim.status)
+    first = Content.assemble((f"{sign} ", style), (f"{claim.codes_words(1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>12}")
+    return stacked([first, Content.styled(f"  {clean(claim.status, 10)}, block {claim.height}", "$foreground-muted")])
+
+
+def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Units, provider: str) -> Content:
+    """Return everything about a claim: head, timeline, every figure of each line, tally of each case, payouts."""
+    sign, style = status_sign(claim.status)
+    lines: list[Content | str] = [
+        Content.assemble((f"{sign} {clean(claim.status, 12)}", f"bold {style}"), f"  benefit so far {units.money(claim.benefit_cents)}"),
+        labelled("claim", short(claim.claim)),
+        labelled("provider", provider),
+        labelled("paid to", clean(claim.payee, 12)),
+        labelled("documents", f"{len(claim.evidence)}, version {claim.evidence_version}"),
+        "",
+        title("Timeline"),
+    ]
+    for moment in timeline(claim, batches, height, units):
+        look = "" if moment.is_done else "$foreground-muted"
+        lines.append(Content.assemble((f"{'✓' if moment.is_done else '○'} {moment.height:>6}  ", "$success" if moment.is_done else look), (moment.text, look)))
+    for line in claim.lines:
+        lines += ["", *_line_detail(line, units)]
+    for case in claim.cases:
+        lines += ["", *_case_detail(case, height, units)]
+    if claim.payouts:
+        lines += ["", title("Payouts")]
+    for payout in claim.payouts:
+        lines.append(labelled(payout.part[:LABEL_MAX], f"{units.money(payout.amount_cents)} = {payout.amount_sat:,} sat"))
+        lines.append(Content.styled(f"  {payout.state_words(batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, credit {payout.credit_sat:,} sat", "$foreground-muted"))
+    return stacked(lines)
+
+
+LABEL_MAX = 13
+
+
+def _line_detail(line: Line, units: Units) -> list[Content | str]:
+    kind = "standard" if line.is_standard else "voted on"
+    head = Content.assemble(title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line.state_words()}", "$foreground-muted"))
+    days = f"day {line.first_day}" if line.first_day == line.last_day else f"days {line.first_day} to {line.last_day}"
+    where = f"{days}, {line.units_paid} of {line.units} units paid" + (f", plan {clean(line.plan, 20)}" if line.plan else "")
+    rows: list[Content | str] = [head, Content.styled(f"  {where}", "$foreground-muted")]
+    for place, (sign, label, amount) in enumerate(line.figures(units)):
+        is_sum = place == len(line.figures(units)) - 1
+        rows.append(Content.assemble((f"  {sign} {label:<29}{amount:>12}", "bold" if is_sum else "")))
+    return rows
+
+
+def _case_detail(case: Case, height: int, units: Units) -> list[Content | str]:
+    rows: list[Content | str] = [Content.assemble(title(f"Vote on {clean(case.code, 12)}"), (f"  {case.outcome(units)}", "$foreground-muted"))]
+    rows += [Content.assemble("  ", tally_bar(case)), f"  {case.tally_words()}", f"  {case.quorum_words()}", f"  {case.bar_words()}"]
+    if case.seniority_bp:
+        rows.append(f"  your seniority lowers the bar by {percent(case.seniority_bp)}; voters do not see it")
+    if case.is_open:
+        rows.append(f"  above the bar for {case.streak} of {case.streak_needed} blocks in a row; {case.time_left(height, units)}")
+    reasons = sorted({clean(ballot.reason, 120) for ballot in case.ballots if ballot.reason})
+    rows += [Content.styled(f"  “{reason}”", "$foreground-muted") for reason in reasons[:5]]
+    return rows

@@ -1,0 +1,64 @@
+"""A document of a claim's evidence, shown as plain text where it is text, and by its place where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.model import clean
+from tui.screens.base import LiveScreen
+from tui.widgets.words import labelled, stacked
+
+DOCUMENT_SHOWN_MAX = 64 * 1024
+"""Bytes shown here; longer documents are read with the member's own program."""
+
+
+def read_document(path: Path) -> str | None:
+    """Return the first 64 KiB of a text document, cleaned; None when it is no text or cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(DOCUMENT_SHOWN_MAX)
+    except OSError:
+        return None
+    if b"\x00" in data:
+        return None
+    try:
+        return clean(data.decode("utf-8").replace("\t", "    ").replace("\r\n", "\n"), DOCUMENT_SHOWN_MAX)
+    except UnicodeDecodeError as error:
+        return clean(data[: error.start].decode("utf-8"), DOCUMENT_SHOWN_MAX) if error.start > len(data) - 4 else None
+
+
+class DocumentScreen(LiveScreen):
+    """The opened document."""
+
+    PLACE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "app.back", "Back to the case", id="document.back"),
+        Binding("y", "copy", "Copy place", id="document.copy", tooltip="Put the file's path on the clipboard"),
+    ]
+
+    def __init__(self, path: Path, media: str, text: str | None) -> None:
+        super().__init__()
+        self._path = path
+        self._media = media
+        self._text = text
+
+    def body(self) -> Iterable[Widget]:
+        """What it is, and its text."""
+        text = self._text if self._text is not None else "This is no plain text. Open the file with a program of your own."
+        yield Static(Content.assemble(("✓ Opened.", "bold $success"), " Your node signed a receipt; it counts with your ballot."), classes="step", markup=False)
+        with VerticalScroll(classes="card", can_focus=True):
+            head = stacked([labelled("kind", clean(self._media, 40) or "unknown"), labelled("file", clean(self._path, 300)), ""])
+            yield Static(head, markup=False)
+            yield Static(text, id="document", markup=False)
+
+    def action_copy(self) -> None:
+        """Copy the path."""
+        self.mutua.copy_text(str(self._path), "path")

@@ -1,0 +1,61 @@
+"""Help: every key of the present place with its name, and the words this program uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.widgets.words import stacked, title
+
+WORDS = (
+    ("case", "the part of a claim that members vote on: one code that is not standard."),
+    ("bar", "the share of accept among yes and no that a case needs. It rises with the denials in the claimant's own voting."),
+    ("quorum", "how many yes or no ballots must be there, half of them by members who opened the document."),
+    ("15 blocks", "a case is accepted once it has stood above its bar, with quorum, for 15 blocks in a row."),
+    ("60 blocks", "so long ballots count. Then a case with quorum is denied, one without lapses and may be filed again once."),
+    ("change", "a ballot may be changed once, and in the last 15 blocks only when there is new evidence."),
+    ("receipt", "the id of your signed record. With it you can check on your own ledger that your ballot is there."),
+    ("what others see", "that you voted, your choice, award and reason. They never see a claimant's name, only a cover."),
+)
+Key = tuple[str, str, str]
+"""(key, what it does, binding id)"""
+
+
+class HelpScreen(ModalScreen[None]):
+    """Keys and words."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "dismiss", "Close", id="help.close")]
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with VerticalScroll(id="help", can_focus=True):
+            yield Static(self._page(), markup=False)
+
+    def _page(self) -> Content:
+        lines: list[Content | str] = [title("Keys here"), ""]
+        lines += [Content.assemble((f"  {key:<12}", "bold $accent"), f"{words:<26}", (name, "$foreground-muted")) for key, words, name in self._keys]
+        lines += ["", title("Words"), ""]
+        for word, meaning in WORDS:
+            lines += [Content.assemble((f"  {word}: ", "bold"), meaning)]
+        lines += [
+            "",
+            title("Your own way"),
+            "",
+            '  tui.json in the data folder: "keys": {"go.home": "h"} gives a key to a name of the right column above,',
+            '  "theme": "mutua-contrast" (also F2), "animations": true. NO_COLOR=1 shows no colour at all.',
+            "  Everything here is also a plain command: mutua vote list, mutua vote cast, mutua claim show.",
+            "",
+            Content.styled("  Escape closes this page.", "$foreground-muted"),
+        ]
+        return stacked(lines)

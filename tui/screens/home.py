@@ -1,0 +1,89 @@
+"""Home: what needs me. Open cases that wait for my ballot first, then my own open claims."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+
+from tui.feed import Api
+from tui.model import Case, Claim, cases_of, claims_of, counted
+from tui.screens.base import LiveScreen
+from tui.screens.claims import claim_row
+from tui.widgets.rows import RowList
+from tui.widgets.words import case_row, title
+
+
+class HomeScreen(LiveScreen):
+    """What needs me."""
+
+    PLACE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "noop", "Look at it", id="home.choose", show=True, tooltip="Open the case or claim under the cursor")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cases: dict[str, Case] = {}
+
+    def body(self) -> Iterable[Widget]:
+        """One sentence, and two lists."""
+        yield Static("", id="headline", markup=False)
+        yield Static(title("Waiting for your ballot"), classes="section")
+        yield RowList(id="cases", empty="Nothing waits for you. New cases appear here by themselves.")
+        yield Static(title("Your open claims"), classes="section")
+        yield RowList(id="claims", empty="You have no open claim.")
+
+    async def load(self, client: Api) -> None:
+        """Fetch the member's open cases and claims."""
+        status = self.mutua.status
+        if status is None:
+            return
+        if status.member is None:
+            self.query_one("#headline", Static).update(
+                Content.assemble(("This node follows the ledger for no member.", "bold"), "\nBallots are cast from a member's own node; blocks and payouts are here to read.")
+            )
+            for rows in self.query(RowList):
+                rows.set_rows([], "–")
+            return
+        needs, mine, _ = await asyncio.gather(
+            client.view("needs_me", member=status.member), client.view("claims", member=status.member), self.mutua.load_names(client)
+        )
+        self._show(cases_of(needs), [claim for claim in claims_of(mine) if claim.status == "open"])
+
+    def _show(self, cases: list[Case], claims: list[Claim]) -> None:
+        self._cases = {case.id: case for case in cases}
+        waiting = [case for case in cases if not case.my_choice]
+        voted = [case for case in cases if case.my_choice]
+        if waiting:
+            soonest = min(waiting, key=lambda case: case.closes_at)
+            headline = Content.assemble(
+                (f"{counted(len(waiting), 'case')} {'waits' if len(waiting) == 1 else 'wait'} for your ballot", "bold"),
+                (f" – the first to close has {soonest.time_left(self.height, self.units)}", "$foreground-muted"),
+            )
+        else:
+            headline = Content.assemble(("Nothing needs you now", "bold"), (" – you may close this screen", "$foreground-muted"))
+        self.query_one("#headline", Static).update(headline)
+        rows = [(case.id, self._row(case)) for case in waiting]
+        if voted:
+            rows.append(("-voted", Content.styled("You voted; a ballot may be changed once", "$foreground-muted")))
+            rows += [(case.id, self._row(case)) for case in voted]
+        self.query_one("#cases", RowList).set_rows(rows)
+        self.query_one("#claims", RowList).set_rows([(claim.claim, claim_row(claim, self.units)) for claim in claims])
+
+    def _row(self, case: Case) -> Content:
+        return case_row(case, self.height, self.units, self.mutua.provider_name(case.provider))
+
+    async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Open the case or claim."""
+        event.stop()
+        if event.option_list.id == "claims":
+            await self.mutua.show_claim(str(event.option.id))
+        elif event.option.id in self._cases:
+            self.mutua.review(self._cases[event.option.id])
+
+    def action_noop(self) -> None:
+        """Stand in the footer: Enter is handled by the list that has the focus."""

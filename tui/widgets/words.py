@@ -1,0 +1,63 @@
+"""Pieces of text that several screens show alike: the tally bar, a label with its value, a section's title."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.content import Content
+
+from tui.model import Case, Units, clean, percent
+
+BAR_WIDTH = 24
+LABEL_WIDTH = 14
+
+
+def tally_bar(case: Case, width: int = BAR_WIDTH) -> Content:
+    """Return accept against deny, with the bar marked: `█` accept, `░` deny, `·` no ballot yet, `┃` where the bar stands."""
+    mark = min(width - 1, case.bar_bp * width // 10_000)
+    accept = 0 if case.yes_bp is None else (case.yes_bp * width + 5_000) // 10_000
+    cells: list[tuple[str, str]] = []
+    for place in range(width):
+        if place == mark:
+            cells.append(("┃", "bold $accent"))
+        elif not case.cast:
+            cells.append(("·", "$foreground-muted"))
+        else:
+            cells.append(("█", "$success") if place < accept else ("░", "$error"))
+    return Content.assemble(*cells, (f" bar {percent(case.bar_bp)}", "$foreground-muted"))
+
+
+def labelled(label: str, value: str | Content, style: str = "") -> Content:
+    """Return `label   value`, labels aligned."""
+    return Content.assemble((f"{label:<{LABEL_WIDTH}}", "$foreground-muted"), value if isinstance(value, Content) else (value, style))
+
+
+def title(text: str) -> Content:
+    """Return a section's title."""
+    return Content.styled(text, "bold $primary")
+
+
+def stacked(lines: Iterable[Content | str]) -> Content:
+    """Return lines one below the other."""
+    return Content("\n").join([line if isinstance(line, Content) else Content(line) for line in lines])
+
+
+def case_row(case: Case, height: int, units: Units, provider: str) -> Content:
+    """Return a case for a list: what and how long on the first line, the tally on the second."""
+    mark = Content.styled("✓ ", "$success") if case.my_choice else Content.styled("● ", "$accent")
+    duty = Content.styled("  you are on duty", "$warning") if case.on_duty else Content("")
+    first = Content.assemble(
+        mark, (f"{clean(case.code, 10):<10}", "bold"), f"{units.money(case.charges_cents):>16}  ", (f"{provider[:16]:<16}  ", "$foreground-muted"),
+        case.time_left(height, units), duty,
+    )  # fmt: skip
+    said = f"you: {clean(case.my_choice, 10)} · " if case.my_choice else ""
+    second = Content.assemble("  ", tally_bar(case), (f"   {said}{case.tally_words()}", "$foreground-muted"))
+    return stacked([first, second])
+
+
+def status_sign(status: str) -> tuple[str, str]:
+    """Return a sign and a style for a status; the word itself stands beside it."""
+    return {
+        "accepted": ("✓", "$success"), "denied": ("✗", "$error"), "lapsed": ("–", "$warning"), "withdrawn": ("–", "$foreground-muted"),
+        "open": ("●", "$accent"), "final": ("✓", "$success"), "pending": ("…", "$accent"), "refused": ("✗", "$error"),
+    }.get(status, ("·", "$foreground-muted"))  # fmt: skip
