@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from governance.benefits import contracts
 from governance.day import Day
 from governance.membership import members
 from governance.money import accounts, payouts, rates, treasury
@@ -53,9 +54,12 @@ def _end_run_off(day: Day, run_off_height: int) -> None:
     for row in queue:
         amount = row.owed_cents if available >= total else row.owed_cents * available // total
         payouts.pay(day, row, amount, rate, is_final=True)
-    _share_rest(day, rate)
     day.set_coop(is_disbanded=True)
     day.emit("disbanded", **{"from": False, "to": True})
+    _share_rest(day, rate)
+    for row in list(contracts.CONTRACTS.scan(day.draft)):
+        if row.is_in_force:
+            contracts.end_contract(day, row.member)
 
 
 def _share_rest(day: Day, rate: int) -> None:
