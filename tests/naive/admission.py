@@ -13,10 +13,10 @@ def good_standing(w, m):
 
 def apply(w, act):
     refuse_if(act["name"] in w["applications"], "applied already")
-    refuse_if(act["name"] in w["members"] and w["members"][act["name"]]["left"] is None, "a member already")
+    refuse_if(act["name"] in w["members"] and running(w["members"][act["name"]]) is not None, "a member already")
     refuse_if(act["plan"] not in w["plans"], "no such plan")
     refuse_if(act.get("contract_terms", 1) not in (1, 3, 6, 12), "1, 3, 6 or 12 terms")
-    refuse_if(w["admission_stopped"] or w["run_off"] is not None, "admissions have stopped")
+    refuse_if(w["run_off"] is not None, "run-off")
     w["applications"][act["name"]] = {
         "name": act["name"], "plan": act["plan"], "terms": act.get("contract_terms", 1),
         "household": act.get("household"), "height": w["height"], "vouchers": [], "objectors": [],

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from .world import TERM, YEAR, active_member, ceil_div, emit, randomness, refuse_if, term_of
+from .world import TERM, YEAR, active_member, ceil_div, emit, randomness, refuse_if, running, term_of
 
 
 def draw_audit(w, m, claim):
@@ -13,6 +13,7 @@ def draw_audit(w, m, claim):
     trigger = special_trigger(w, m, claim)
     odds = p["audit_random_bp"] * (10 if trigger else 1)
     if number % 10000 < odds:
+        claim["audit"] = trigger or "random"
         emit(w, "audit_drawn", member=claim["by"], claim=claim["id"], trigger=trigger or "random")
 
 
@@ -45,21 +46,20 @@ def report(w, act):
     term = term_of(w["height"])
     live = [
         r for r in w["reports"]
-        if r["member"] == act["member"] and not r["used"] and term - YEAR < term_of(r["height"]) <= term
+        if r["member"] == act["member"] and term - YEAR < term_of(r["height"]) <= term
     ]  # fmt: skip
-    refuse_if(act["by"] in [r["by"] for r in live], "reported already")
-    new = {"by": act["by"], "member": act["member"], "claim": claim, "height": w["height"], "used": False}
-    w["reports"].append(new)
-    live.append(new)
-    if len(live) >= w["params"]["audit_reports"]:
-        for r in live:
+    refuse_if(act["by"] in [r["by"] for r in live if not r["used"]], "reported already")
+    w["reports"].append({"by": act["by"], "member": act["member"], "claim": claim, "height": w["height"], "used": False})
+    fresh = [r for r in live + w["reports"][-1:] if not r["used"]]
+    if len(fresh) >= w["params"]["audit_reports"]:
+        for r in fresh:
             r["used"] = True
         w["holds"].append({"member": act["member"], "claim": claim, "height": w["height"], "lifted": None})
         emit(w, "hold_placed", member=act["member"], claim=claim, trigger="reports")
 
 
 def expire_holds(w):
-    for hold in w["holds"]:
+    for hold in sorted(w["holds"], key=lambda hold: hold["member"].encode()):
         if hold["lifted"] is None and w["height"] >= hold["height"] + w["params"]["hold_blocks"]:
             lift(w, hold)
 
@@ -89,11 +89,12 @@ def finding(w, act):
             payout["owed"] = 0
     for case in w["cases"]:
         if case["claim"] is claim and case["status"] == "open":
-            case["status"] = "withdrawn"
+            case["status"] = "cancelled"
             case["closed"] = w["height"]
     m["no_vote_until"] = (term_of(w["height"]) + YEAR + 1) * TERM
     m["fraud_terms"].append(term_of(w["height"]))
-    emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger="reports" if holds else "random")
+    emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger=claim["audit"] or ("reports" if holds else None))
     for hold in holds:
         lift(w, hold)
-    open_expulsion(w, claim)
+    if running(m) is not None:
+        open_expulsion(w, claim)

@@ -1,7 +1,7 @@
 """Claims (rules §5): what may be filed, and how a line is settled."""
 
 from .audits import draw_audit
-from .world import YEAR, TERM, active_member, code_on, emit, refuse_if, term_of
+from .world import YEAR, TERM, code_on, emit, member, refuse_if, term_of
 
 NOTHING = {"units_paid": 0, "allowed_cents": 0, "deductible_cents": 0, "copay_cents": 0, "coinsurance_cents": 0,
            "relief_cents": 0, "cut_cents": 0, "benefit_cents": 0}  # fmt: skip
@@ -58,7 +58,7 @@ def carry_refusal(w, m, line):
 
 
 def file_claim(w, act):
-    m = active_member(w, act["by"])
+    m = member(w, act["by"])
     refuse_if(act["id"] in w["claims"], "this claim exists")
     refuse_if(act["provider"] not in w["providers"], "the provider is not enrolled")
     refuse_if(act["provider"] == act["by"], "nobody attests an own claim")
@@ -69,10 +69,6 @@ def file_claim(w, act):
         refuse_if(line["units"] < 1 or line["charge_cents"] < 1, "units and charges are above zero")
         refuse_if(line["day"] > w["height"], "a day after the carrying block")
         refuse_if(line["day"] < 1, "a day before the first")
-    total = sum(line["charge_cents"] for line in act["lines"])
-    refuse_if(
-        w["phases"][-1][1] == "pilot" and total > w["params"]["pilot_claim_cents"], "over the pilot's limit a claim"
-    )
     superseded = []
     if act.get("supersedes") is not None:
         old = w["claims"].get(act["supersedes"])
@@ -90,7 +86,7 @@ def file_claim(w, act):
     claim = {
         "id": act["id"], "by": act["by"], "provider": act["provider"], "payee": act.get("payee", "member"),
         "other_left": act.get("other_payer_cents", 0), "copay_done": False, "height": w["height"], "version": 1,
-        "opened": [], "fraud": False, "lines": [],
+        "opened": [], "fraud": False, "audit": None, "lines": [],
     }  # fmt: skip
     w["claims"][act["id"]] = claim
     for index, given in enumerate(act["lines"]):
@@ -202,13 +198,16 @@ def settle_line(w, claim, line, award_left):
         relief = max(0, bears - max(0, plan["oop_max"] - sum(x["bears"] for x in before)))
     full = allowed - bears + relief
     benefit = full
-    if plan["claim_ceiling"] is not None:
-        of_claim = sum(x["benefit"] for x in w["settled"] if x["claim"] == claim["id"])
+    of_claim = sum(x["benefit"] for x in w["settled"] if x["claim"] == claim["id"])
+    if w["phases"][-1][1] == "pilot":
+        benefit = min(benefit, max(0, w["params"]["pilot_claim_cents"] - of_claim))
+    ceiling = plan["claim_ceiling"]
+    if ceiling is not None:
         of_day = sum(
             x["benefit"] for x in w["settled"]
             if x["by"] == claim["by"] and x["provider"] == claim["provider"] and x["day"] == line["day"]
         )  # fmt: skip
-        benefit = min(benefit, max(0, plan["claim_ceiling"] - of_claim), max(0, plan["claim_ceiling"] - of_day))
+        benefit = min(benefit, max(0, ceiling - of_claim), max(0, ceiling - of_day))
     if plan["year_ceiling"] is not None:
         benefit = min(benefit, max(0, plan["year_ceiling"] - sum(x["benefit"] for x in before)))
     line["result"] = {
@@ -271,7 +270,7 @@ def evidence(w, act):
 
 
 def own_claim(w, act):
-    active_member(w, act["by"])
+    member(w, act["by"])
     claim = w["claims"].get(act["claim"])
     refuse_if(claim is None, "no such claim")
     refuse_if(claim["by"] != act["by"], "not the own claim")

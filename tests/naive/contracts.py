@@ -1,7 +1,7 @@
 """Contracts, premiums, suspension, re-rating (§3, §11), leaving (§2)."""
 
 from .world import (
-    TERM, YEAR, active_member, annual_premium, contract_of, emit, is_suspended, member, phase, rate_of, refuse_if,
+    TERM, YEAR, active_member, annual_premium, contract_of, emit, is_suspended, member, phase, refuse_if,
     running, term_of,
 )  # fmt: skip
 
@@ -25,14 +25,11 @@ def ask_premiums(w):
         contract = running(m)
         if contract is None or contract["first_term"] > term:
             continue
-        amount = rate_of(w, contract)
-        if amount > 0:
-            m["owed"].append((w["height"], amount))
-            emit(w, "premium_due", member=m["name"], plan=contract["plan"], amount_cents=amount)
-    if w["auto_pay"]:
-        for m in by_name(w):
-            if m["owed"]:
-                pay_all(w, m)
+        amount = contract["rate"]
+        m["owed"].append((w["height"], amount))
+        emit(w, "premium_due", member=m["name"], plan=contract["plan"], amount_cents=amount)
+        if w["auto_pay"]:
+            pay_all(w, m)
 
 
 def pay_all(w, m):
@@ -65,21 +62,21 @@ def change_plan(w, act):
     refuse_if(act["plan"] not in w["plans"], "no such plan")
     refuse_if(terms not in (1, 3, 6, 12), "1, 3, 6 or 12 terms")
     refuse_if(m["leaving_at"] is not None, "leaving")
-    refuse_if(running(m) is None, "no contract")
+    refuse_if(running(m) is None, "no contract in force")
     check_guarantee(w, terms)
     m["next"] = (act["plan"], terms)
 
 
 def check_guarantee(w, terms):
-    if terms == 1:
+    if terms == 1 or phase(w) == "recruit":
         return
     total = 0
     longer = 0
     for m in by_name(w):
         contract = running(m)
         if contract is not None:
-            total += rate_of(w, contract)
-            longer += rate_of(w, contract) if contract["terms"] > 1 else 0
+            total += contract["rate"]
+            longer += contract["rate"] if contract["terms"] > 1 else 0
     refuse_if(10000 * longer > w["params"]["guaranteed_max_bp"] * total, "too many guaranteed rates")
 
 
@@ -111,7 +108,8 @@ def end_contract(w, m):
     contract = running(m)
     contract["last"] = w["height"]
     m["refused_until"] = None
-    emit(w, "contract_ended", member=m["name"], plan=contract["plan"], amount_cents=owed(m))
+    if phase(w) != "recruit":
+        emit(w, "contract_ended", member=m["name"], plan=contract["plan"], amount_cents=owed(m))
 
 
 def roll_contract(w, m):
@@ -120,12 +118,12 @@ def roll_contract(w, m):
     term = term_of(w["height"]) + 1
     contract["last"] = w["height"]
     if m["next"] is None:
-        following = contract_of(contract["plan"], term, 1, None)
+        following = contract_of(contract["plan"], term, 1, w["plans"][contract["plan"]]["rate"])
         following["old_plan"] = contract["old_plan"]
         following["old_plan_until"] = contract["old_plan_until"]
     else:
         plan, terms = m["next"]
-        following = contract_of(plan, term, terms, "current")
+        following = contract_of(plan, term, terms, w["plans"][plan]["rate"])
         held = contract["plan"]
         if contract["old_plan"] is not None and w["height"] < contract["old_plan_until"]:
             held = contract["old_plan"]
@@ -138,26 +136,44 @@ def roll_contract(w, m):
 
 def turn_contracts(w):
     for m in by_name(w):
-        contract = running(m)
-        if contract is None or contract["first_term"] > term_of(w["height"]):
-            continue
-        if len(m["owed"]) >= w["params"]["unpaid_terms"]:
-            end_contract(w, m)
-        elif m["leaving_at"] == w["height"]:
-            end_contract(w, m)
-        elif (contract["first_term"] + contract["terms"]) * TERM == w["height"] and m["refused_until"] is None:
-            roll_contract(w, m)
-    for m in by_name(w):
+        turn_contract(w, m)
         if m["leaving_at"] == w["height"] and m["left"] is None:
             m["left"] = w["height"]
             emit(w, "member_left", member=m["name"])
+
+
+def start_held_contracts(w):
+    """The recruits' contracts begin with the term after the phase `recruit`."""
+    for m in by_name(w):
+        contract = running(m)
+        if contract is not None:
+            term = term_of(w["height"]) + 1
+            plan = w["plans"][contract["plan"]]
+            contract["first_term"] = m["first_term"] = term
+            contract["rate"] = plan["rate"]
+            m["waiting_until"] = (term + plan["waiting_terms"]) * TERM
+
+
+def turn_contract(w, m):
+    contract = running(m)
+    if phase(w) == "recruit" and m["leaving_at"] != w["height"]:
+        return
+    if contract is None or contract["first_term"] > term_of(w["height"]):
+        return
+    if len(m["owed"]) >= w["params"]["unpaid_terms"]:
+        end_contract(w, m)
+        m["leaving_at"] = None
+    elif m["leaving_at"] == w["height"]:
+        end_contract(w, m)
+    elif (contract["first_term"] + contract["terms"]) * TERM == w["height"] and m["refused_until"] is None:
+        roll_contract(w, m)
 
 
 def count_contracts(w):
     """Before a boundary changes anything: one (contract, term) pair for each contract in force."""
     for m in by_name(w):
         contract = running(m)
-        if contract is not None and contract["first_term"] <= term_of(w["height"]):
+        if contract is not None and contract["first_term"] <= term_of(w["height"]) and phase(w) != "recruit":
             w["pairs"].append((contract["plan"], term_of(w["height"])))
 
 
@@ -181,7 +197,3 @@ def rerate(w):
         new = max(-(-9 * old // 10), min(11 * old // 10, target))
         plan["rate"] = new
         emit(w, "premium_set", plan=name, old_cents=old, target_cents=target, new_cents=new)
-    for m in by_name(w):
-        contract = running(m)
-        if contract is not None and contract["rate"] == "current":
-            contract["rate"] = w["plans"][contract["plan"]]["rate"]

@@ -58,7 +58,7 @@ def record(w, act):
     if not w["open"]:
         open_block(w)
     try:
-        if w["disbanded"]:
+        if w["disbanded"] and act["do"] != "auto_accept":
             raise Refused("the co-op has disbanded")
         RECORDS[act["do"]](w, act)
     except Refused as why:
@@ -127,9 +127,9 @@ def show(w, act):
         bar, seniority, denied, voted = votes.bar_of(w, m, w["tip"])
         fields |= {"denied": denied, "voted": voted, "bar_bp": bar, "seniority_bp": seniority, "standing": standing(w, m)}
     elif what == "accounts":
-        fields |= {"claims": w["claims_account"], "reserve": w["reserve"]}
+        fields |= {"claims_cents": w["claims_account"], "reserve_cents": w["reserve"]}
     elif what == "params":
-        fields |= {"params": dict(w["params"])}
+        fields |= w["params"]
     elif what == "code":
         status = code_on(w, act["name"], w["tip"])
         fields |= {"standard": status["standard"], "allowed_cents": status["allowed"], "frequency": status["frequency"]}
@@ -143,10 +143,10 @@ def standing(w, m):
         return "ended"
     if is_suspended(m):
         return "suspended"
+    if w["tip"] <= m["waiting_until"] or w["phases"][-1][1] == "recruit":
+        return "waiting"
     if m["refused_until"] is not None:
         return "not_renewed"
     if m["leaving_at"] is not None:
         return "leaving"
-    if w["tip"] < m["waiting_until"]:
-        return "waiting"
     return "covered"

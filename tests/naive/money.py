@@ -1,13 +1,11 @@
 """The exchange rate, payouts and solvency (§11)."""
 
-from .contracts import by_name, end_contract
-from .world import TERM, active_member, annual_premium, emit, is_boundary, lower_median, refuse_if, running
+from .world import TERM, active_member, annual_premium, emit, is_boundary, lower_median, refuse_if
 
 
 def quote(w, act):
     active_member(w, act["by"])
     refuse_if(act["rate"] < 1, "a rate is above zero")
-    refuse_if(act["by"] in w["quotes"], "one quote a block")
     w["quotes"][act["by"]] = act["rate"]
 
 
@@ -98,8 +96,5 @@ def end_run_off(w, owed):
             tell_payout(w, x, pay)
     w["disbanded"] = True
     emit(w, "disbanded", **{"from": False, "to": True})
-    for m in by_name(w):
-        if running(m) is not None:
-            end_contract(w, m)
 
 

@@ -1,6 +1,7 @@
 """Proposals of the members (§12), with what each does when it takes effect."""
 
-from .contracts import end_contract
+from .contracts import end_contract, start_held_contracts
+from .votes import decided_cases
 from .world import (
     CRITICAL, TERM, active_member, add_plan, ceil_div, code_on, emit, may_vote, refuse_if, running, voters,
 )  # fmt: skip
@@ -23,7 +24,9 @@ def check_content(w, act):
     if what == "demote":
         refuse_if(not code_on(w, act["code"], w["height"])["standard"], "not a standard code")
     if what == "phase":
-        refuse_if(act["to"] not in ("recruit", "pilot", "live"), "no such phase")
+        order = ("recruit", "pilot", "live")
+        refuse_if(act["to"] not in order, "no such phase")
+        refuse_if(order.index(act["to"]) != order.index(w["phases"][-1][1]) + 1, "recruit, then pilot, then live")
     if what == "expel":
         active_member(w, act["member"])
 
@@ -51,7 +54,7 @@ def open_it(w, proposal):
 
 
 def open_expulsion(w, claim):
-    name = f"expel/{claim['by']}"
+    name = f"expel/{claim['id']}"
     if name in w["proposals"]:
         return
     act = {"what": "expel", "member": claim["by"], "id": name}
@@ -117,6 +120,8 @@ def enact(w):
             emit(w, "param_changed", name=act["name"], **{"from": old, "to": act["value"]})
         elif act["what"] == "phase":
             emit(w, "phase_changed", **{"from": w["phases"][-1][1], "to": act["to"]})
+            if w["phases"][-1][1] == "recruit":
+                start_held_contracts(w)
             w["phases"].append((w["height"], act["to"]))
         elif act["what"] == "demote":
             demote(w, act["code"])
@@ -136,7 +141,8 @@ def demote(w, code):
         return
     w["codes"][code].append((w["height"] + 1, {"standard": False, "allowed": None, "frequency": None}))
     w["no_promotion_until"][code] = w["height"] + 360
-    emit(w, "code_demoted", code=code, paid=None, decided=None, allowed_cents=None, frequency=None)
+    decided, paid = decided_cases(w, code)
+    emit(w, "code_demoted", code=code, paid=len(paid), decided=len(decided), allowed_cents=None, frequency=None)
 
 
 def expel(w, name):

@@ -2,7 +2,7 @@
 
 from .claims import accept_case
 from .world import (
-    TERM, YEAR, active_member, ceil_div, complete_terms, draw, emit, lower_median, refuse_if, same_household,
+    TERM, YEAR, active_member, ceil_div, complete_terms, draw, emit, lower_median, may_vote, refuse_if, same_household,
     term_of, voters,
 )  # fmt: skip
 
@@ -22,7 +22,8 @@ def find_case(w, claim_id, code, statuses=("open",)):
 def ballot(w, act):
     from .appeals import appeal_ballot, open_appeal
 
-    active_member(w, act["by"])
+    voter = active_member(w, act["by"])
+    refuse_if(not may_vote(w, voter), "suspended, or without a vote after a fraud")
     appeal = open_appeal(w, act["claim"], act.get("code"))
     if appeal is not None:
         appeal_ballot(w, appeal, act)
@@ -304,7 +305,7 @@ def judge_renewals(w):
     for name in sorted(w["members"], key=str.encode):
         m = w["members"][name]
         contract = running(m)
-        if contract is None or contract["first_term"] > term:
+        if contract is None:
             continue
         denied, voted, terms = record_of(w, m, term - YEAR + 1, term)
         enough = w["height"] >= YEAR * TERM and voted >= p["renewal_min"] and len(terms) >= p["renewal_terms"]
@@ -332,22 +333,27 @@ def judge_renewals(w):
 # ---- Boundary: promotion ----
 
 
+def decided_cases(w, code):
+    """(decided by vote, of these accepted) in the twelve terms that end with this one."""
+    term = term_of(w["height"])
+    decided = [
+        c for c in w["cases"]
+        if c["code"] == code and c["by_vote"] and term - YEAR < term_of(c["closed"]) <= term
+    ]  # fmt: skip
+    return decided, [c for c in decided if c["status"] == "accepted" and not c["appealed"]]
+
+
 def promote(w):
     from .world import code_on
 
     p = w["params"]
     if w["height"] < YEAR * TERM:
         return
-    term = term_of(w["height"])
     codes = sorted({case["code"] for case in w["cases"]}, key=str.encode)
     for code in codes:
         if code_on(w, code, w["height"] + 1)["standard"] or w["no_promotion_until"].get(code, 0) > w["height"]:
             continue
-        decided = [
-            c for c in w["cases"]
-            if c["code"] == code and c["by_vote"] and term - YEAR < term_of(c["closed"]) <= term
-        ]  # fmt: skip
-        paid = [c for c in decided if c["status"] == "accepted" and not c["appealed"]]
+        decided, paid = decided_cases(w, code)
         if not 100 * len(paid) > p["promote_pct"] * len(decided) or len(decided) < p["promote_cases"]:
             continue
         if len({c["claim"]["by"] for c in decided}) < p["promote_claimants"]:

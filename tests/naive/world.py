@@ -21,7 +21,7 @@ PARAMS = {
     "audit_panel": 21, "appeal_blocks": 15, "appeal_within": 10, "appeal_panel": 43,
     "reserve_bp": 1500, "expense_bp": 0, "credibility_k": 1200, "claim_reserve_bp": 500, "stop_bp": 300,
     "run_off_terms": 3, "rate_move_bp": 1000, "guaranteed_max_bp": 4000, "crowd_payees": 8, "crowd_wait": 7,
-    "relax_wait": 14, "outputs_min": 4, "pilot_claim_cents": 500000, "filing_terms": 6, "waiting_terms": 1,
+    "relax_wait": 14, "p_max": 2500, "outputs_min": 4, "pilot_claim_cents": 500000, "filing_terms": 6, "waiting_terms": 1,
     "objections": 3,
 }  # fmt: skip
 
@@ -107,15 +107,27 @@ def add_plan(w, plan):
 
 
 def add_member(w, name, plan, terms, first_term, household):
+    old = w["members"].get(name)
     w["members"][name] = {
         "name": name, "household": household, "founder": False, "joined_term": first_term, "first_term": first_term,
         "contracts": [], "next": None, "owed": [], "suspended": [], "genesis_record": (0, 0), "left": None,
         "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0, "fraud_terms": [],
         "receivable": 0, "vouchers": [],
     }  # fmt: skip
+    if old is not None:
+        w["members"][name] |= rejoined(old, first_term)
     rate = w["plans"][plan]["rate"]
     w["members"][name]["contracts"].append(contract_of(plan, first_term, terms, rate))
     w["members"][name]["waiting_until"] = (first_term + w["plans"][plan]["waiting_terms"]) * TERM
+
+
+def rejoined(old, first_term):
+    """What a returning member keeps; more than two terms without a contract start seniority anew."""
+    kept = {field: old[field] for field in ("contracts", "owed", "suspended", "genesis_record", "no_vote_until",
+                                            "fraud_terms", "receivable", "warned", "founder")}  # fmt: skip
+    if first_term - old["contracts"][-1]["last"] // TERM <= 2:
+        kept["joined_term"] = old["joined_term"]
+    return kept
 
 
 def contract_of(plan, first_term, terms, rate):
@@ -151,18 +163,14 @@ def running(m):
     return None
 
 
-def rate_of(w, contract):
-    if contract["rate"] in (None, "current"):
-        return w["plans"][contract["plan"]]["rate"]
-    return contract["rate"]
-
-
 def annual_premium(w):
     total = 0
+    if phase(w) == "recruit":
+        return 0
     for m in w["members"].values():
         contract = running(m)
-        if contract is not None and contract["first_term"] <= term_of(max(1, w["height"])):
-            total += rate_of(w, contract)
+        if contract is not None and contract["first_term"] <= term_of(max(1, w["height"])) + w["in_term_end"]:
+            total += contract["rate"]
     return 12 * total
 
 
@@ -199,7 +207,7 @@ def member(w, name):
 
 def active_member(w, name):
     m = member(w, name)
-    refuse_if(m["left"] is not None, f"{name} is no member any more")
+    refuse_if(running(m) is None, f"{name} is no member any more")
     return m
 
 
