@@ -150,9 +150,7 @@ def start_contract(day: Day, member: bytes, plan_name: str, *, length_terms: int
 
 
 def hold_contract(day: Day, member: bytes) -> None:
-    """Keep a contract back while the co-op recruits: no cover, no premium, no rate in force."""
-    row = CONTRACTS.get(day.draft, member)
-    day.count(rates_cents=-row.rate_cents, long_rates_cents=-row.rate_cents if row.length_terms > 1 else 0)
+    """Keep a contract back while the co-op recruits: no cover and no premium, but its rate counts in A."""
     change(day, member, is_in_force=False, spans=(), waiting_last_day=0)
 
 
@@ -165,11 +163,23 @@ def release_contracts(day: Day) -> None:
     """Begin every contract held back with the next term, at its rate: recruiting is over."""
     for row in list(CONTRACTS.scan(day.draft)):
         if is_held(row) and members.MEMBERS.get(day.draft, row.member).is_member:
-            CONTRACTS.delete(day.draft, row.member)
+            _drop_held(day, row)
             start_contract(
                 day, row.member, row.next_plan or row.plan, length_terms=row.length_terms if row.next_plan is None else row.next_length,
                 first_term=day.term + 1, prepaid_terms=row.prepaid_until_term - row.first_term,
             )  # fmt: skip
+
+
+def _drop_held(day: Day, row: ContractRow) -> None:
+    """Take a held contract away; there was no cover and nothing is owed."""
+    day.count(rates_cents=-row.rate_cents, long_rates_cents=-row.rate_cents if row.length_terms > 1 else 0)
+    CONTRACTS.delete(day.draft, row.member)
+
+
+def end_held(day: Day, row: ContractRow) -> None:
+    """End a membership that never had cover."""
+    _drop_held(day, row)
+    members.end_membership(day, row.member)
 
 
 def end_contract(day: Day, member: bytes) -> None:
@@ -272,12 +282,13 @@ def end_term(day: Day) -> None:
     unpaid_terms = day.params.unpaid_terms
     in_force: dict[str, int] = {}
     for row in CONTRACTS.scan(day.draft):
-        if is_held(row):
-            _leave_while_recruiting(day, row.member)
+        member = members.MEMBERS.get(day.draft, row.member)
+        if is_held(row) and member.leave_term is not None and member.leave_term <= day.term:
+            end_held(day, row)
+            day.emit("member_left", member=row.member)
         if not row.is_in_force or row.first_term > day.term:
             continue
         in_force[row.plan] = in_force.get(row.plan, 0) + 1
-        member = members.MEMBERS.get(day.draft, row.member)
         is_leaving = member.leave_term is not None and member.leave_term <= day.term
         if is_leaving or len(row.owed) >= unpaid_terms:
             end_contract(day, row.member)
@@ -287,14 +298,6 @@ def end_term(day: Day) -> None:
             roll_over(day, row)
     for name, contracts in sorted(in_force.items()):
         plans.put_contract_count(day.draft, name, day.term, contracts)
-
-
-def _leave_while_recruiting(day: Day, key: bytes) -> None:
-    """End a membership without cover, when notice was given."""
-    member = members.MEMBERS.get(day.draft, key)
-    if member.is_member and member.leave_term is not None and member.leave_term <= day.term:
-        members.end_membership(day, key)
-        day.emit("member_left", member=key)
 
 
 def standing_of(day: Day, member: members.MemberRow) -> str:
@@ -316,9 +319,9 @@ def standing_of(day: Day, member: members.MemberRow) -> str:
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft, rates_cents: int) -> Iterator[str]:
     """Yield a sentence when the sum of rates drifted or a past member is covered."""
-    total = sum(row.rate_cents for row in CONTRACTS.scan(draft) if row.is_in_force)
+    total = sum(row.rate_cents for row in CONTRACTS.scan(draft) if row.is_in_force or is_held(row))
     if total != rates_cents:
-        yield f"contracts in force have rates of {total}, the counter says {rates_cents}"
+        yield f"contracts have rates of {total}, the counter says {rates_cents}"
     for row in CONTRACTS.scan(draft):
         if not row.is_in_force and any(span.last_day is None for span in row.spans):
             yield f"{row.member.hex()} has open cover without a contract"

@@ -56,10 +56,10 @@ def _end_run_off(day: Day, run_off_height: int) -> None:
         payouts.pay(day, row, amount, rate, is_final=True)
     day.set_coop(is_disbanded=True)
     day.emit("disbanded", **{"from": False, "to": True})
-    _share_rest(day, rate)
     for row in list(contracts.CONTRACTS.scan(day.draft)):
         if row.is_in_force:
             contracts.end_contract(day, row.member)
+    _share_rest(day, rate)
 
 
 def _share_rest(day: Day, rate: int) -> None:

@@ -330,6 +330,8 @@ def _effect_expel(day: Day, body: ProposeBody) -> bool:
     contract = contracts.CONTRACTS.find(day.draft, body.member)
     if contract is not None and contract.is_in_force:
         contracts.end_contract(day, body.member)
+    elif contract is not None and contracts.is_held(contract):
+        contracts.end_held(day, contract)
     else:
         members.end_membership(day, body.member)
     day.emit("member_expelled", member=body.member)
