@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,13 +20,17 @@ def rehearse(file: Path) -> int:
     from governance.simulation.scenario import ScenarioError, parse
 
     try:
-        if str(file) == "-":
-            actions = parse(sys.stdin.buffer.read().decode("utf-8").split("\n"))
-        else:
-            actions = parse(file.read_bytes().decode("utf-8").split("\n"))
-        is_watched = sys.stderr.isatty() and not sys.stdout.isatty()
-        out = sys.stdout.buffer
-        for count, event in enumerate(play(actions), 1):
+        text = (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8")
+    except OSError as error:
+        print(f"mutua: {file} cannot be read: {error.strerror}; name a scenario file", file=sys.stderr)
+        return EXIT_USAGE
+    except UnicodeDecodeError:
+        print(f"mutua: {file} is not UTF-8; save it as UTF-8", file=sys.stderr)
+        return EXIT_USAGE
+    is_watched = sys.stderr.isatty() and not sys.stdout.isatty()
+    out = sys.stdout.buffer
+    try:
+        for count, event in enumerate(play(parse(text.split("\n"))), 1):
             out.write(line_of(event).encode("utf-8") + b"\n")
             if is_watched and count % PROGRESS_EVENTS == 0:
                 print(f"block {event['height']}, {count} events", file=sys.stderr)
@@ -33,10 +38,7 @@ def rehearse(file: Path) -> int:
     except ScenarioError as error:
         print(f"mutua: {error.what}; {error.mend}", file=sys.stderr)
         return EXIT_USAGE
-    except OSError as error:
-        print(f"mutua: {file} cannot be read: {error.strerror}; name a scenario file", file=sys.stderr)
-        return EXIT_USAGE
-    except UnicodeDecodeError:
-        print(f"mutua: {file} is not UTF-8; save it as UTF-8", file=sys.stderr)
-        return EXIT_USAGE
+    except BrokenPipeError:
+        # the reader, such as `head`, has seen enough; nothing of ours is lost
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_OK
