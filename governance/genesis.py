@@ -121,10 +121,38 @@ def spec_of_charter(charter: Charter) -> GenesisSpec:
     )  # fmt: skip
 
 
+FIGURE_MAX = 10**12
+"""Bounds on the figures of a founding keep every product and sum inside 64 bits."""
+ACCOUNT_MAX = 10**16
+TERMS_AGO_MAX = 10_000
+
+
+def check_figures(spec: GenesisSpec) -> None:
+    """Raise RuleBroken when a figure of the founding is out of bounds."""
+    figures: list[tuple[str, int | None, int]] = [
+        ("accounts", max(spec.claims_cents, spec.reserve_cents), ACCOUNT_MAX),
+        ("rate", spec.rate, rates.RATE_MAX),
+        ("exponent", spec.exponent, 18),
+    ]
+    for plan in spec.plans:
+        cents = (plan.premium_cents, plan.deductible_cents, plan.copay_cents, plan.oop_max_cents, plan.claim_ceiling_cents)
+        figures += [(f"plan {plan.name}", value, FIGURE_MAX) for value in (*cents, plan.year_ceiling_cents, plan.prior_cents)]
+        figures += [(f"coinsurance of plan {plan.name}", plan.coinsurance_bp, 10_000), (f"waiting of plan {plan.name}", plan.waiting_terms, 120)]
+    for code in spec.codes:
+        figures += [(f"code {code.code}", value, FIGURE_MAX) for value in (code.allowed_cents, code.frequency)]
+    for member in spec.members:
+        figures += [("terms_ago", member.terms_ago, TERMS_AGO_MAX), ("record", member.record[1], FIGURE_MAX)]
+        figures.append(("prepaid terms", member.prepaid_terms, TERMS_AGO_MAX))
+    for name, value, limit in figures:
+        if value is not None and not 0 <= value <= limit:
+            raise RuleBroken("genesis_figure", f"{name}: {value} is outside 0..{limit}", "correct the founding")
+
+
 def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     """Return every row of the first state; RuleBroken when the spec contradicts itself or the rules."""
     if spec.phase not in PHASES:
         raise RuleBroken("phase_unknown", f"there is no phase {spec.phase}", "choose recruit, pilot or live")
+    check_figures(spec)
     draft = Draft(MemoryStore())
     day = Day(draft, 0, b"")
     params.put_params(draft, params.params_of(spec.params), 0)

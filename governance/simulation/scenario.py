@@ -15,6 +15,8 @@ from ledger.errors import MutuaError
 
 LINES_MAX = 5_000_000
 """A bound on the file; longer stories are split."""
+HEIGHT_MAX = 1_000_000
+"""About 2,700 years of daily blocks: a typing error must not play for ever."""
 ABSENT = object()
 
 
@@ -182,6 +184,9 @@ def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
     checked = _check_object(number, "", fields, shape)
     at = checked.pop("at")
     checked.pop("do")
+    for name, height in (("at", at), ("to", checked.get("to"))):
+        if isinstance(height, int) and height > HEIGHT_MAX:
+            raise _error(number, name, f"a height of at most {HEIGHT_MAX}", height)
     return Action(number, at, do, checked)
 
 

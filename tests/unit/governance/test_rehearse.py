@@ -28,7 +28,7 @@ CLAIM = '{"at":3,"do":"claim","id":"c1","by":"ann","provider":"dr_lee","lines":[
     ('{"at":1,"do":"claim","id":"c","by":"a","provider":"p","lines":[]}', "lines"), ('{"at":1,"do":"leave","by":"a","by":"b"}', "the line"),
     ('{"at":1,"do":"claim","id":"c","by":"a","provider":"p","lines":[{"code":"X","units":1,"charge_cents":"1","day":1}]}', "lines[0].charge_cents"),
     ('{"at":1,"do":"propose","by":"a","id":"p","what":"param","name":"x"}', "value"), ('{"do":"genesis"}', "do"),
-    ('{"at":1,"do":"leave","by":9223372036854775808}', "by"), ('{"at":9223372036854775808,"do":"leave","by":"a"}', "at"),
+    ('{"at":1,"do":"leave","by":9223372036854775808}', "by"), ('{"at":1,"do":"advance","to":1000001}', "to"), ('{"at":9223372036854775808,"do":"leave","by":"a"}', "at"),
 ])  # fmt: skip
 def test_a_line_that_is_not_as_the_page_says_names_line_and_field(line, field):
     with pytest.raises(ScenarioError) as caught:
@@ -44,7 +44,7 @@ def test_a_file_begins_with_a_genesis_of_known_parameters_and_phase(genesis):
 
 
 @pytest.mark.parametrize("genesis", [
-    {"params": {"reserve_bp": 1}}, {"members": [{"name": "a", "plan": "none"}]}, {"plans": [{"name": "p"}, {"name": "p"}]},
+    {"params": {"reserve_bp": 1}}, {"plans": [{"name": "p", "coinsurance_bp": 10_001}]}, {"accounts": {"claims": 10**17}}, {"members": [{"name": "a", "plan": "none"}]}, {"plans": [{"name": "p"}, {"name": "p"}]},
     {"plans": [{"name": "p"}], "members": [{"name": "a", "plan": "p"}] * 2}, {"plans": [{"name": "p"}], "members": [{"name": "a", "plan": "p", "contract_terms": 2}]},
 ])  # fmt: skip
 def test_a_genesis_that_breaks_the_rules_plays_nothing(genesis):
