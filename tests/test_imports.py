@@ -25,7 +25,13 @@ print(code, *[name for name in heavy if name in sys.modules])
 
 def run_command(words: str, folder: Path) -> tuple[int, list[str]]:
     """Run a command in a process of its own; return its exit code and the heavy modules it loaded."""
-    environment = {"PATH": "", "MUTUA_DATA_DIR": str(folder / "data"), "HOME": str(folder), "PYTHONHASHSEED": "0", "NO_COLOR": "1"}
+    environment = {
+        "PATH": "",
+        "MUTUA_DATA_DIR": str(folder / "data"),
+        "HOME": str(folder),
+        "PYTHONHASHSEED": "0",
+        "NO_COLOR": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-c", REPORT, words, " ".join(HEAVY)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
@@ -54,7 +60,9 @@ def needs_cli() -> None:
         ("audit --help", "node.cli.audit", 0),
     ],
 )
-def test_a_light_command_loads_neither_libp2p_nor_bitcoinlib_nor_web3(words: str, module: str, code: int, tmp_path: Path) -> None:
+def test_a_light_command_loads_neither_libp2p_nor_bitcoinlib_nor_web3(
+    words: str, module: str, code: int, tmp_path: Path
+) -> None:
     if find_spec(module) is None:
         pytest.skip(f"{module} does not exist yet, so `mutua {words}` cannot run")
     assert run_command(words, tmp_path) == (code, [])
@@ -84,7 +92,9 @@ def test_rule_modules_never_import_the_actuarial_laboratory() -> None:
         if "simulation" in path.parts or "actuarial" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("governance.actuarial", "governance.simulation")):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                ("governance.actuarial", "governance.simulation")
+            ):
                 found.append(str(path.relative_to(ROOT)))
             if isinstance(node, ast.Constant) and isinstance(node.value, float):
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno} holds a float")

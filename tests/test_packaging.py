@@ -35,7 +35,10 @@ def test_no_package_imports_the_tests_or_the_tools() -> None:
         str(path.relative_to(ROOT))
         for name in NAMES
         for path in (ROOT / name).rglob("*.py")
-        if any(line.startswith(("from tests", "import tests", "from tools", "import tools")) for line in path.read_text(encoding="utf-8").splitlines())
+        if any(
+            line.startswith(("from tests", "import tests", "from tools", "import tools"))
+            for line in path.read_text(encoding="utf-8").splitlines()
+        )
     ]
     assert found == []
 
@@ -45,7 +48,9 @@ def test_the_command_is_installed() -> None:
         scripts = importlib.metadata.distribution("mutua").entry_points
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("mutua is not installed here; make test installs it")
-    assert [(item.name, item.value) for item in scripts if item.group == "console_scripts"] == [("mutua", "node.cli.main:main")]
+    assert [(item.name, item.value) for item in scripts if item.group == "console_scripts"] == [
+        ("mutua", "node.cli.main:main")
+    ]
 
 
 def test_pins_name_no_registry() -> None:

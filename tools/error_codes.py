@@ -87,7 +87,8 @@ def assigned(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> lis
     values = [
         literals(node.value)
         for node in ast.walk(function)
-        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
     ]
     found = [text for value in values for text in value or ()]
     return found if values and all(value is not None for value in values) else None
@@ -103,7 +104,9 @@ def called_name(call: ast.Call) -> str | None:
 def code_argument(call: ast.Call | ast.Dict, maker: Maker) -> ast.expr | None:
     """Return the argument that is the code, None when it is left to a default or there is none."""
     if isinstance(call, ast.Dict):  # an error written as JSON by hand: {"code": …, "what": …, "mend": …}
-        entries = {key.value: value for key, value in zip(call.keys, call.values, strict=True) if isinstance(key, ast.Constant)}
+        entries = {
+            key.value: value for key, value in zip(call.keys, call.values, strict=True) if isinstance(key, ast.Constant)
+        }
         return entries["code"] if {"code", "what", "mend"} <= entries.keys() else None
     for keyword in call.keywords:
         if keyword.arg == maker.keyword:
@@ -112,7 +115,9 @@ def code_argument(call: ast.Call | ast.Dict, maker: Maker) -> ast.expr | None:
     return plain[maker.position] if len(plain) > maker.position else None
 
 
-def calls_of(tree: ast.Module) -> Iterator[tuple[ast.Call | ast.Dict, tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]]]:
+def calls_of(
+    tree: ast.Module,
+) -> Iterator[tuple[ast.Call | ast.Dict, tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]]]:
     """Yield every call and dictionary with the functions around it, the innermost last."""
 
     def walk(node: ast.AST, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> Iterator[
@@ -138,7 +143,9 @@ def collect(root: Path) -> tuple[dict[str, Found], list[str]]:
     return dict(sorted(codes.items())), sorted(unread)
 
 
-def _collect_file(path: str, tree: ast.Module, classes: dict[str, Maker], codes: dict[str, Found], unread: set[str]) -> None:
+def _collect_file(
+    path: str, tree: ast.Module, classes: dict[str, Maker], codes: dict[str, Found], unread: set[str]
+) -> None:
     makers = dict(classes)
     for _ in range(ROUNDS_MAX):
         before = len(makers)
@@ -161,7 +168,9 @@ def _collect_file(path: str, tree: ast.Module, classes: dict[str, Maker], codes:
             return
 
 
-def _helper(code: ast.expr, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...], maker: Maker, makers: dict[str, Maker]) -> bool:
+def _helper(
+    code: ast.expr, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...], maker: Maker, makers: dict[str, Maker]
+) -> bool:
     """Note the function around as a maker when the code is one of its parameters."""
     if not isinstance(code, ast.Name):
         return False

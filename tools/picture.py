@@ -44,7 +44,9 @@ def read_blocks(folder: Path, last: int) -> tuple[list[dict[str, Any]], float]:
             block = chain.block(height)
             assert block is not None
             events = [msgspec.json.decode(line) for line in (chain.events(height) or b"").splitlines() if line]
-            blocks.append({"height": height, "records": [{"kind": record.kind} for record in block.records], "events": events})
+            blocks.append(
+                {"height": height, "records": [{"kind": record.kind} for record in block.records], "events": events}
+            )
         first, newest = chain.header(1), chain.header(len(blocks))
         assert first is not None
         assert newest is not None

@@ -173,13 +173,74 @@ def _default_words(default: Any) -> str:
     return f"`{default}`" if isinstance(default, (int, str, Path)) else ""
 
 
-MADE = {"parameters.md": parameters_page, "record-kinds.md": kinds_page, "commands.md": commands_page}
+def scenarios_page() -> str:
+    """Return the format of scenario files, with a small one that the tests play."""
+    from governance.simulation import scenario
+
+    lines = [
+        NOTE, "", "# Scenario files", "",
+        "`mutua rehearse FILE` plays a scenario through the real rules, without network, clock or keys, and prints what happens, one",
+        "[event](events.md) a line. Two runs print the same bytes on any machine.", "",
+        "A file is JSON Lines, sorted by `at`. The first line is `genesis`. An action at height `at` closes every block below and becomes a record of",
+        "that block; the end of the file closes the open one. Names are labels of the file. An action that the rules refuse is an event `refused`; a file",
+        "that does not parse plays nothing (exit code 2).", "", "```json", EXAMPLE.strip(), "```", "",
+        "## Actions", "", "Fields beside `at` and `do`, with the default in brackets where there is one.", "",
+    ]  # fmt: skip
+    lines += ["| do | fields |", "|---|---|", f"| `genesis` | {_scenario_fields(scenario.GENESIS_FIELDS)} |"]
+    lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in scenario.ACTIONS.items()]
+    lines += ["", "`propose` has the fields of what it proposes as well:", "", "| what | fields |", "|---|---|"]
+    lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in scenario.PROPOSALS.items()]
+    lines += ["", "## Objects", "", "| object | fields |", "|---|---|"]
+    lines += [f"| {name} | {_scenario_fields(fields)} |" for name, fields in scenario.OBJECTS.items()]
+    return "\n".join(lines) + "\n"
+
+
+EXAMPLE = """
+{"do":"genesis","plans":[{"name":"basic","premium_cents":50000}],"members":[{"name":"ann","plan":"basic"},{"name":"bob","plan":"basic"}],"providers":["lee"],"codes":[{"code":"A1","standard":true,"allowed_cents":30000}],"accounts":{"claims":5000000},"rate":10000000,"auto_pay":true}
+{"at":3,"do":"claim","id":"c1","by":"ann","provider":"lee","lines":[{"code":"A1","charge_cents":20000,"day":2}]}
+{"at":3,"do":"advance","to":10}
+{"at":10,"do":"show","what":"claim","name":"c1"}
+"""
+
+
+def _scenario_fields(fields: dict[str, Any]) -> str:
+    """Return the fields of an action with their defaults."""
+    from governance.simulation.scenario import ABSENT
+
+    words: list[str] = []
+    for name, item in fields.items():
+        if name in ("do", "at"):
+            continue
+        text = f"`{name}`"
+        if item.choices:
+            text += ": " + ", ".join(item.choices)
+        if item.default is not ABSENT and not (item.default in ((), {}, "") and not item.choices):
+            shown = (
+                "none"
+                if item.default is None
+                else str(item.default).lower()
+                if isinstance(item.default, bool)
+                else item.default
+            )
+            text += f" ({shown})"
+        words.append(text)
+    return " · ".join(words)
+
+
+MADE = {
+    "scenarios.md": scenarios_page,
+    "parameters.md": parameters_page,
+    "record-kinds.md": kinds_page,
+    "commands.md": commands_page,
+}
 
 
 def main() -> int:
     """Write the pages, or with `--check` name those that differ."""
     stale = [
-        name for name, make in MADE.items() if not (ROOT / PAGES / name).exists() or (ROOT / PAGES / name).read_text(encoding="utf-8") != make()
+        name
+        for name, make in MADE.items()
+        if not (ROOT / PAGES / name).exists() or (ROOT / PAGES / name).read_text(encoding="utf-8") != make()
     ]
     if "--check" in sys.argv[1:]:
         for name in stale:

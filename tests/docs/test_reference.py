@@ -63,7 +63,7 @@ def test_every_section_of_an_error_says_how_to_mend_it() -> None:
     assert [part.split()[0] for part in sections if "\n*Mend:* " not in part] == []
 
 
-@pytest.mark.parametrize("name", ["parameters.md", "record-kinds.md"])
+@pytest.mark.parametrize("name", ["parameters.md", "record-kinds.md", "scenarios.md"])
 def test_the_page_is_what_the_code_says(name: str) -> None:
     assert page(name) == tool("reference").MADE[name](), "run: python tools/reference.py"
 
@@ -81,14 +81,45 @@ def test_every_command_and_option_is_in_the_reference() -> None:
     text = page("commands.md")
     sections = dict(re.findall(r"^## mutua (.+?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     for path, command in reference.commands():
-        assert path in sections, f"mutua {path} is missing in docs/reference/commands.md; run: python tools/reference.py"
+        assert path in sections, (
+            f"mutua {path} is missing in docs/reference/commands.md; run: python tools/reference.py"
+        )
         for item in reference.options_of(command) if command is not None else ():
             for name in item.names:
                 assert f"`{name}`" in sections[path], f"mutua {path} {name} is missing; run: python tools/reference.py"
 
 
+def test_commands_shown_in_the_pages_exist() -> None:
+    known = [path for path, _ in tool("reference").commands()]
+    groups = {path.split()[0] for path in known if " " in path}
+    wrong: list[str] = []
+    for path in _pages():
+        for block in re.findall(r"```console\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+            for words in re.findall(r"^\s*mutua ((?:[a-z-]+ ?)+)", block, re.MULTILINE):
+                one, *more = words.split()
+                name = f"{one} {more[0]}" if one in groups and more else one
+                if name not in known:
+                    wrong.append(f"{path.relative_to(ROOT)}: mutua {words}")
+    assert wrong == []
+
+
 def test_every_event_is_in_the_reference() -> None:
     assert sorted(event_names() - set(headings("events.md"))) == []
+
+
+def test_every_described_event_can_happen() -> None:
+    spoken = event_names() | {"block_final", "peer_up", "refused", "shown", "end"}
+    described = {name for name in headings("events.md") if re.fullmatch(r"[a-z_]+", name)}
+    assert sorted(described - spoken) == []
+
+
+def test_the_scenario_of_the_reference_plays_and_its_claim_is_paid() -> None:
+    from governance.simulation.rehearse import play
+    from governance.simulation.scenario import parse
+
+    events = list(play(parse(tool("reference").EXAMPLE.strip().split("\n"))))
+    assert [event for event in events if event["event"] == "refused"] == []
+    assert [event["amount_cents"] for event in events if event["event"] == "payout_due"] == [20_000]
 
 
 def test_every_route_and_view_of_the_api_is_in_the_reference() -> None:
@@ -110,7 +141,11 @@ def test_every_name_in_the_data_folder_is_in_the_reference() -> None:
     from node.paths import DataFolder
 
     root = Path("folder")
-    names = [getattr(DataFolder(root), name).name for name in vars(DataFolder) if isinstance(vars(DataFolder)[name], property)]
+    names = [
+        getattr(DataFolder(root), name).name
+        for name in vars(DataFolder)
+        if isinstance(vars(DataFolder)[name], property)
+    ]
     assert len(names) > 5
     assert [name for name in names if f"`{name}" not in page("data-folder.md")] == []
 
@@ -119,7 +154,11 @@ def test_every_check_of_an_audit_is_in_the_reference() -> None:
     source = (ROOT / "ledger/verify.py").read_text(encoding="utf-8")
     checks = set(re.findall(r'Finding\(\s*[^,"]+(?:\([^)]*\))?[^,"]*,\s*"(\w+)"', source))
     assert len(checks) > 10
-    assert [name for name in sorted(checks) if f"`{name}`" not in (ROOT / "docs/how-to/audit-a-folder.md").read_text(encoding="utf-8")] == []
+    assert [
+        name
+        for name in sorted(checks)
+        if f"`{name}`" not in (ROOT / "docs/how-to/audit-a-folder.md").read_text(encoding="utf-8")
+    ] == []
 
 
 def _pages() -> list[Path]:
@@ -127,7 +166,11 @@ def _pages() -> list[Path]:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    targets = [(path, link) for path in _pages() for link in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))]
+    targets = [
+        (path, link)
+        for path in _pages()
+        for link in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    ]
     local = [(path, link) for path, link in targets if link and "://" not in link]
     assert [f"{path.relative_to(ROOT)}: {link}" for path, link in local if not (path.parent / link).exists()] == []
 
