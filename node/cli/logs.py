@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TextIO, cast
 
 from cyclopts import Parameter
 
@@ -42,23 +42,18 @@ def logs(  # noqa: D417
     path = common.config().folder.log
     if not path.exists():
         raise MutuaError("log_missing", f"{path} is not there", "the log begins with mutua run")
-    for line in _newest(path, max(0, min(lines, LINES_MAX))):
+    stream = path.open(encoding="utf-8", errors="replace")
+    for line in deque(stream, max(0, min(lines, LINES_MAX))):
         _show(line, is_json=common.json)
     if follow:
-        for line in follow_lines(path):
+        for line in follow_lines(path, stream):
             _show(line, is_json=common.json)
+    stream.close()
     return 0
 
 
-def _newest(path: Path, count: int) -> list[str]:
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        return list(deque(stream, count))
-
-
-def follow_lines(path: Path) -> Iterator[str]:
-    """Yield lines as they are written, also after the file has moved aside for a new one."""
-    stream = path.open(encoding="utf-8", errors="replace")
-    stream.seek(0, 2)
+def follow_lines(path: Path, stream: TextIO) -> Iterator[str]:
+    """Yield lines as they are written, from where `stream` was read to, also after the file has moved aside for a new one."""
     part = ""
     try:
         while True:
@@ -70,6 +65,7 @@ def follow_lines(path: Path) -> Iterator[str]:
                     part = ""
                 continue
             if path.exists() and path.stat().st_ino != _inode(stream.fileno()):
+                yield from stream.readlines()  # what was written between the last read and the move
                 stream.close()
                 stream = path.open(encoding="utf-8", errors="replace")
                 continue

@@ -1,0 +1,291 @@
+"""The command as a shell sees it: start-up, exit codes, pipes, completion, set-up of a data folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ledger.charter import charter_from_file, founder_from_file, is_founder_signed
+from wallet.keyfile import LIGHT, open_keyfile, seal_keyfile
+
+PASSPHRASE = "four random words here"
+SEED = bytes(range(32))
+
+
+@pytest.fixture
+def secret(tmp_path):
+    path = tmp_path / "passphrase"
+    path.write_text(PASSPHRASE + "\n")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A data folder with a key file that costs little to open."""
+    place = tmp_path / "data"
+    place.mkdir(mode=0o700)
+    (place / "keys.json").write_bytes(seal_keyfile(SEED, PASSPHRASE, LIGHT))
+    (place / "keys.json").chmod(0o600)
+    return place
+
+
+@pytest.fixture
+def sealed(call, tmp_path, folder, secret):
+    """A sealed charter of one founder, whose keys are those of `folder`."""
+    draft = tmp_path / "draft.toml"
+    assert call("charter", "new", draft, "--name", "Shell Mutual").code == 0
+    made = call(
+        "init",
+        "-d",
+        folder,
+        "--passphrase-file",
+        secret,
+        "--draft",
+        draft,
+        "--no-signer",
+        "--address",
+        "/ip4/127.0.0.1/tcp/4555",
+    )
+    assert made.code == 0, made.err
+    assert call("charter", "add", draft, folder / "founder.toml").code == 0
+    assert call("charter", "seal", draft, "--out", tmp_path / "sealed").code == 0
+    return tmp_path / "sealed" / "charter.toml"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("status",), ("vote", "list"), ("vote", "cast", "abcdef", "--accept"), ("claim", "list")]
+)
+def test_everyday_commands_load_no_heavy_library(arguments) -> None:
+    heavy = (
+        "libp2p",
+        "bitcoinlib",
+        "web3",
+        "trio",
+        "httpx",
+        "structlog",
+        "starlette",
+        "hypercorn",
+        "governance",
+        "consensus",
+        "plyvel",
+        "nacl",
+        "asyncio",
+    )
+    code = f"import sys; from node.cli.main import main; main({list(arguments)!r}); print([m for m in {heavy!r} if m in sys.modules])"
+    environment = {**os.environ, "MUTUA_DATA_DIR": "/nowhere"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_no_node_is_exit_code_3_in_words_and_in_json(shell, tmp_path) -> None:
+    plain = shell("status", "-d", tmp_path)
+    assert (plain.code, plain.out) == (3, "")
+    assert plain.err == f"mutua: no node answers at {tmp_path}/api.sock; start it: mutua run\n"
+    machine = shell("status", "--json", env={"MUTUA_DATA_DIR": str(tmp_path)})
+    assert (machine.code, json.loads(machine.err)["error"]["code"]) == (3, "node_not_running")
+
+
+def test_version_and_help_answer(shell) -> None:
+    assert shell("--version").out.startswith("mutua ")
+    text = shell("--help").out
+    for name in ("init", "run", "status", "claim", "vote", "audit", "rehearse", "demo"):
+        assert f" {name} " in text
+
+
+def test_a_reader_that_has_enough_is_no_fault(tmp_path) -> None:
+    environment = {**os.environ, "MUTUA_DATA_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from node.cli.main import main; import sys; sys.exit(main(['config', 'show', '--json']))"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+
+
+def test_a_config_that_does_not_fit_stops_every_command(call, tmp_path) -> None:
+    (tmp_path / "config.toml").write_text("lissten = 'x'\n")
+    for command in (("status",), ("config", "show"), ("run",)):
+        result = call(*command, "-d", tmp_path)
+        assert result.code == 2
+        assert "'lissten', which is no setting" in result.err
+
+
+def test_init_makes_everything_once_and_keeps_it_afterwards(shell, tmp_path, secret) -> None:
+    place = tmp_path / "new"
+    first = shell("init", "-d", place, "--passphrase-file", secret, "--show-words", "--json")
+    assert first.code == 0, first.err
+    answer = json.loads(first.out)
+    assert {step["state"] for step in answer["steps"]} == {"made"}
+    assert len(answer["words"].split()) == 24
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert (place / "keys.json").stat().st_mode & 0o777 == 0o600
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    second = shell("init", "-d", place, "--passphrase-file", secret, "--json")
+    assert {step["state"] for step in json.loads(second.out)["steps"]} == {"kept"}
+    assert json.loads(second.out)["member"] == answer["member"]
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    restored = tmp_path / "restored"
+    (tmp_path / "words").write_text(answer["words"].upper())
+    third = shell("init", "-d", restored, "--passphrase-file", secret, "--words-file", tmp_path / "words", "--json")
+    assert json.loads(third.out)["member"] == answer["member"]
+
+
+def test_the_passphrase_comes_by_descriptor_too(tmp_path, folder) -> None:
+    read, write = os.pipe()
+    os.write(write, PASSPHRASE.encode() + b"\n")
+    os.close(write)
+    done = subprocess.run(
+        [sys.executable, "-m", "node.cli.main", "init", "-d", str(folder), "--passphrase-fd", str(read)],
+        pass_fds=(read,), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(read)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_founders_entry_is_signed_for_its_draft(sealed, folder) -> None:
+    founder = founder_from_file((folder / "founder.toml").read_bytes())
+    assert is_founder_signed(founder, "Shell Mutual")
+    assert charter_from_file(sealed.read_bytes()).founders == (founder,)
+
+
+def test_init_keeps_the_sealed_charter_and_refuses_another_chain(call, sealed, folder, secret, tmp_path) -> None:
+    assert call("init", "-d", folder, "--passphrase-file", secret, "--charter", sealed).code == 0
+    kept = (folder / "charter.bin").read_bytes()
+    other = tmp_path / "other.toml"
+    other.write_text(sealed.read_text().replace('phase = "pilot"', 'phase = "live"').replace("chain_id", "# chain_id"))
+    result = call("init", "-d", folder, "--passphrase-file", secret, "--charter", other)
+    assert result.code == 2
+    assert "belongs to another chain" in result.err
+    assert (folder / "charter.bin").read_bytes() == kept
+
+
+@pytest.mark.parametrize("command", ["init", "run"])
+def test_a_wrong_passphrase_is_exit_code_4_and_changes_nothing(call, sealed, folder, secret, command) -> None:
+    assert call("init", "-d", folder, "--passphrase-file", secret, "--charter", sealed).code == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    secret.write_text("something else\n")
+    result = call(command, "-d", folder, "--passphrase-file", secret)
+    assert (result.code, result.out) == (4, "")
+    assert "does not open the key file" in result.err
+    assert "something else" not in result.err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_nobody_to_ask_is_locked(shell, folder) -> None:
+    result = shell("init", "-d", folder)
+    assert result.code == 4
+    assert "--passphrase-file" in result.err
+
+
+def test_run_names_what_is_missing(call, tmp_path, secret, folder) -> None:
+    assert "mutua init --charter" in call("run", "-d", folder, "--passphrase-file", secret).err
+    (folder / "keys.json").unlink()
+    (folder / "charter.bin").write_bytes(b"x")
+    result = call("run", "-d", folder, "--passphrase-file", secret)
+    assert result.code == 2
+    assert "mutua init" in result.err
+
+
+def test_a_broken_key_file_is_named(call, folder, secret) -> None:
+    (folder / "keys.json").write_bytes(b"{}")
+    result = call("init", "-d", folder, "--passphrase-file", secret)
+    assert result.code == 2
+    assert "not a key file" in result.err
+    assert (folder / "keys.json").read_bytes() == b"{}"
+
+
+def test_a_second_node_on_a_folder_is_refused_before_the_passphrase(call, sealed, folder, secret) -> None:
+    import fcntl
+
+    assert call("init", "-d", folder, "--passphrase-file", secret, "--charter", sealed).code == 0
+    with (folder / "lock").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = call("run", "-d", folder)
+    assert result.code == 2
+    assert "another node runs on" in result.err
+
+
+def test_doctor_names_each_fault_with_its_remedy(call, folder, tmp_path) -> None:
+    folder.chmod(0o755)
+    (folder / "config.toml").write_text(f'bitcoin_socket = "{tmp_path}/nobody.sock"\nlisten = "nonsense"\n')
+    result = call("doctor", "-d", folder, "--json")
+    assert result.code == 6
+    found = {item["name"]: item for item in json.loads(result.out)}
+    assert {name for name, item in found.items() if item["state"] == "fault"} == {
+        "folder",
+        "charter",
+        "bitcoin",
+        "port",
+    }
+    assert all(item["mend"] for item in found.values() if item["state"] == "fault")
+    assert open_keyfile((folder / "keys.json").read_bytes(), PASSPHRASE) == SEED
+
+
+def test_logs_show_the_newest_lines_of_a_stopped_node(call, tmp_path) -> None:
+    lines = [
+        json.dumps({"event": "block_final", "height": height, "level": "info", "timestamp": "2026-01-01T10:00:00.1Z"})
+        for height in range(9)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
+    assert call("logs", "-n", "2", "-d", tmp_path).out == (
+        "2026-01-01 10:00:00 info    block_final  height=7\n2026-01-01 10:00:00 info    block_final  height=8\n"
+    )
+    assert call("logs", "-n", "1", "--json", "-d", tmp_path).out == lines[-1] + "\n"
+    assert call("logs", "-d", tmp_path / "empty").code == 2
+
+
+def test_logs_are_followed_across_a_rotation(tmp_path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("old\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "node.cli.main", "logs", "-f", "-n", "1", "--json", "-d", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "old\n"
+        with path.open("a") as stream:
+            stream.write("new\n")
+        assert process.stdout.readline() == "new\n"
+        path.replace(tmp_path / "log.jsonl.1")
+        path.write_text("after\n")
+        assert process.stdout.readline() == "after\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_commands(call, name) -> None:
+    result = call("completion", name)
+    assert result.code == 0, result.err
+    assert "status" in result.out
+
+
+def test_a_fault_is_one_line_without_a_traceback(call, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("node.cli.live.status_lines", lambda _answer: 1 // 0)
+    monkeypatch.setattr("node.api.client.Client.status", lambda _self: {})
+    result = call("status", "-d", tmp_path)
+    assert result.code == 1
+    assert result.err.startswith("mutua: the program met a fault: ZeroDivisionError")
+    assert result.err.count("\n") == 1
+
+
+def test_a_full_disk_is_said_as_such(call, folder, secret, monkeypatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device", "config.toml")
+
+    monkeypatch.setattr("node.paths.write_whole", full)
+    result = call("init", "-d", folder, "--passphrase-file", secret)
+    assert result.code == 1
+    assert "No space left on device (config.toml); free some space" in result.err
