@@ -1,15 +1,19 @@
 """The daemon: one process, one owned nursery, and the wiring between ledger, consensus, network, treasury and local API.
 
 Every task is started by `Daemon.run` and ends with it. "Accepted" is said after the record is on disk, "final" after the block's batch
-is synced. The ledger of another chain, a broken vote log, a second daemon on the folder: each stops the start with one clear error.
+is synced. The ledger of another chain, a port in use, a second daemon on the folder: each stops the start with one clear error, before
+anything in the folder is changed. A disk that fails, or a ledger that contradicts itself, ends the daemon wherever it is noticed.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -19,27 +23,32 @@ import trio
 
 from consensus.committee import committee_hash
 from governance.events import event_json
+from governance.transition import BlockContext, OpenBlock
 from ledger.chain import CHARTER_KEY, Chain
-from ledger.codec import Shape, decode
-from ledger.errors import MalformedBytes, MutuaError
+from ledger.codec import Shape, decode, encode
+from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.genesis import Charter, chain_id_of
-from ledger.leveldb import LevelDB
-from ledger.records import Attestation, SignedRecord
+from ledger.leveldb import LevelDB, opened_aside
+from ledger.records import Attestation, SignedRecord, record_id_of
 from ledger.selftest import check_signatures
 from node import wire
+from node.blobs import Blobs
+from node.candidates import Candidates
 from node.clock import choose, now_ms
-from node.driver import Driver, Ledger, Seat, vote_log_path
+from node.driver import Driver, Ledger, Seat
 from node.facade import Facade
-from node.gossip import Blobs, Gossip
+from node.faults import cause_of, disk_error, is_fatal
+from node.gossip import Gossip
 from node.ledgerside import LedgerSide, committee_of
 from node.mempool import Mempool
 from node.p2p.network import Channel, Network
 from node.producer import Candidate, Proposer
-from node.rules import genesis_rows
+from node.rules import act_of, genesis_rows
 from node.signing import Pen
+from node.standing import Standing
 from node.sync import BlockSync
 from node.viewing import read_view
-from node.votes import VoteLog
+from node.votes import VoteLog, vote_log_path
 from wallet.keys import KeyRing
 
 log = structlog.get_logger("mutua.daemon")
@@ -48,28 +57,77 @@ GOSSIP_TICK_DAY_S = 2.0
 DIGEST_EVERY_S = 5.0
 MEMPOOL_FOLDER = "mempool"
 LEDGER_FOLDER = "ledger"
+THREAD_FROM_BYTES = 32 * 1024
+"""Larger frames are decoded in a thread: nothing that a peer sends may hold up the others."""
+ANSWER_PAUSE_S = 0.05
+TREASURY_RESTART_S = 5.0
+PENDING_LOOKED_AT_MAX = 500
+"""Own waiting records that a new one is checked behind."""
 
 
 def lock_folder(folder: Path) -> IO[bytes]:
-    """Take the folder for this process until it ends. MutuaError `folder_in_use` when another daemon has it."""
-    handle = (folder / "lock").open("ab")
+    """Take the folder for this process until it ends. MutuaError `folder_in_use` when another daemon has it, `disk`."""
+    try:
+        handle = (folder / "lock").open("ab")
+    except OSError as error:
+        raise disk_error(f"{folder / 'lock'}", error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         raise MutuaError("folder_in_use", f"another daemon runs on {folder}", "stop it with mutua stop, or use its own folder") from None
-    handle.truncate(0)
-    handle.write(str(os.getpid()).encode())
-    handle.flush()
+    try:
+        handle.truncate(0)
+        handle.write(str(os.getpid()).encode())
+        handle.flush()
+    except OSError as error:
+        handle.close()
+        raise disk_error(f"{folder / 'lock'}", error) from error
     return handle
 
 
 def load_charter(folder: Path) -> Charter:
-    """Return the sealed charter of a data folder. MutuaError `charter_missing` or MalformedBytes."""
+    """Return the sealed charter of a data folder. MutuaError `charter_missing` or `charter_malformed`."""
     path = folder / "charter.bin"
-    if not path.exists():
-        raise MutuaError("charter_missing", f"{folder} holds no charter", "run mutua init --charter FILE with the sealed charter of your co-op")
-    return decode(Charter, path.read_bytes())
+    try:
+        return decode(Charter, path.read_bytes())
+    except FileNotFoundError:
+        raise MutuaError("charter_missing", f"{folder} holds no charter", "run mutua init --charter FILE with the sealed charter of your co-op") from None
+    except OSError as error:
+        raise disk_error(f"{path}", error) from error
+    except MalformedBytes as error:
+        mend = "put the sealed charter of your co-op there again and compare its chain id: mutua charter show"
+        raise MutuaError("charter_malformed", f"{path} is not a sealed charter ({error.what})", mend) from None
+
+
+def check_port(listen: str) -> None:
+    """Raise MutuaError `port_in_use`, `address_unusable` or `address_malformed` before anything is opened or written."""
+    from node.p2p.host import parse_address
+
+    host, port = parse_address(listen)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        is_in_use = error.errno == errno.EADDRINUSE
+        what = f"port {port} on {host} is in use" if is_in_use else f"cannot listen on {listen} ({error.strerror})"
+        mend = "stop the other program, or change `listen` in config.toml"
+        raise MutuaError("port_in_use" if is_in_use else "address_unusable", what, mend) from None
+
+
+def check_chain(folder: Path, charter: Charter) -> None:
+    """Raise MutuaError `other_chain` when the folder's ledger began with another charter. Not a byte is changed."""
+    if not (folder / LEDGER_FOLDER / "CURRENT").exists():
+        return
+    with opened_aside(folder / LEDGER_FOLDER) as store:
+        stored = store.get(CHARTER_KEY)
+    if stored is not None and stored != encode(charter):
+        raise MutuaError(
+            "other_chain", f"the ledger in {folder} is of another chain than its charter.bin", "put that chain's charter back, or use another data folder"
+        )
 
 
 def open_chain(folder: Path, charter: Charter) -> Chain:
@@ -84,20 +142,29 @@ def open_chain(folder: Path, charter: Charter) -> Chain:
 class Daemon:
     """One node. Build it with an unlocked key ring; `run` works until `stop`."""
 
-    def __init__(self, folder: Path, keys: KeyRing, *, listen: str | None, bitcoin_socket: Path | None, guests: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self, folder: Path, keys: KeyRing, *, listen: str | None, bitcoin_socket: Path | None, guests: Sequence[bytes] = (),
+        api_socket: Path | None = None, documents: Path | None = None,
+    ) -> None:  # fmt: skip
         check_signatures()
         self.folder = folder
+        self.api_socket = api_socket or folder / "api.sock"
+        self.documents = documents or folder / "documents"
         self.keys = keys
         self.charter = load_charter(folder)
+        self.founder = next((item for item in self.charter.founders if item.identity_key == keys.identity_key), None)
+        address = listen or (self.founder.address if self.founder else "/ip4/127.0.0.1/tcp/0")
+        check_port(address)
+        check_chain(folder, self.charter)
         self.chain = open_chain(folder, self.charter)
         self.mempool_store = LevelDB(folder / MEMPOOL_FOLDER, create=True)
         self.mempool = Mempool(self.mempool_store)
         self.blobs = Blobs(self.mempool_store)
-        self.ledger = LedgerSide(self.chain, self.mempool, keys.consensus_key, self._on_final)
-        self.founder = next((item for item in self.charter.founders if item.identity_key == keys.identity_key), None)
+        self.ledger = LedgerSide(self.chain, self.mempool, self.blobs, keys.consensus_key, self._on_final)
+        self.ledger.forget_final()
         self._guests = frozenset(guests)
         self._book = {item.transport_key: item.address for item in self.charter.founders}
-        address = listen or (self.founder.address if self.founder else "/ip4/127.0.0.1/tcp/0")
+        self._committee_peers = frozenset(item.transport_key for item in self.charter.founders if item.consensus_key in self.ledger.committee)
         self.network = Network(
             transport_seed=keys.transport_seed, listen=address, chain_id=self.chain.chain_id, members=self._is_admitted,
             peers=lambda: self._book, on_frame=self._on_frame, on_peer_up=self._on_peer_up, clock_ms=now_ms,
@@ -105,16 +172,21 @@ class Daemon:
         interval_s = self.charter.block_interval_ms / 1000
         self.gossip = Gossip(
             self.network, self.mempool, self.blobs, self.ledger, tick_s=min(GOSSIP_TICK_DAY_S, interval_s / 20),
-            digest_every_s=DIGEST_EVERY_S, choose_peer=choose, on_fresh=self._on_fresh,
+            digest_every_s=DIGEST_EVERY_S, choose_peer=choose,
         )  # fmt: skip
         self.sync = BlockSync(self.network, self.ledger, choose_peer=choose, clock=trio.current_time)
-        self.votes = VoteLog(vote_log_path(folder), sha256(keys.consensus_key).digest())
-        self.driver = Driver(self._driver_ledger(), self.network, self.votes, self._seat())
+        seat = self._seat()
+        self.votes = VoteLog(vote_log_path(folder), sha256(keys.consensus_key).digest(), is_first_start=self.chain.height == 0)
+        self.standing = None if seat is None else Standing(self.votes, len(self.ledger.committee), lambda: self.chain.height, trio.current_time)
+        self.driver = Driver(self._driver_ledger(), self.network, self.votes, seat, self.standing, Candidates(self.mempool_store), choose)
         self.pen = Pen(keys, self.chain, self.mempool)
         self.treasury: Any = None
         self.treasury_host: Any = None
         self._bitcoin_socket = bitcoin_socket
         self._stop = trio.Event()
+        self._failure: BaseException | None = None
+        self._accepting = trio.Lock()
+        self._own_block: OpenBlock | None = None
         self.facade = Facade(self)
 
     # ---- Running --------------------------------------------------------------
@@ -126,17 +198,19 @@ class Daemon:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._signals)
-                await nursery.start(serve, self.facade, self.folder / "api.sock")
+                await nursery.start(serve, self.facade, self.api_socket)
                 address = await nursery.start(self.network.run)
                 log.info("node_started", height=self.chain.height, listen=address, member=self.founder is not None)
                 nursery.start_soon(self.gossip.run)
                 nursery.start_soon(self.sync.run)
                 nursery.start_soon(self.driver.run)
                 if self.founder is not None and self.founder.bitcoin_key and self._bitcoin_socket is not None:
-                    nursery.start_soon(self._run_treasury)
+                    nursery.start_soon(self._treasury_for_ever, self._bitcoin_socket)
                 task_status.started()
                 await self._stop.wait()
                 nursery.cancel_scope.cancel()
+            if self._failure is not None:
+                raise self._failure
         finally:
             self.votes.close()
             self.chain.store.close()
@@ -147,23 +221,42 @@ class Daemon:
         """Ask the daemon to end."""
         self._stop.set()
 
+    def fail(self, error: BaseException) -> None:
+        """End the daemon with this error: nothing more is acknowledged."""
+        if self._failure is None:
+            self._failure = error
+            log.error("node_fails", error=type(error).__name__, what=str(error))
+        self._stop.set()
+
     async def _signals(self) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
             async for _ in received:
                 self.stop()
 
-    async def _run_treasury(self) -> None:
-        """The signer's job; its libraries are loaded in a thread, after the node is up."""
+    async def _treasury_for_ever(self, bitcoin_socket: Path) -> None:
+        """The signer's job under a supervisor: a fault in it, or a bitcoin engine that is away, never costs the node its place."""
+        while True:
+            try:
+                await self._run_treasury(bitcoin_socket)
+            except Exception as group:
+                error = cause_of(group)
+                if is_fatal(error) and not isinstance(error, ConnectionError):
+                    raise
+                log.exception("treasury_failed", error=str(error), mend="starts again by itself")
+            self.treasury = None
+            await trio.sleep(TREASURY_RESTART_S)
+
+    async def _run_treasury(self, bitcoin_socket: Path) -> None:
+        """Its libraries are loaded in a thread, after the node is up."""
         await trio.to_thread.run_sync(_import_treasury)
         from node.jobs.treasury import SignerSecrets, TreasuryJob
         from node.regtest.client import RegtestClient
         from node.treasury_host import DaemonTreasuryHost
 
-        assert self._bitcoin_socket is not None
         host = DaemonTreasuryHost(self.chain, self.network, self.blobs, self.keys.device_key, self.submit)
         secrets = SignerSecrets(self.keys.device_seed, self.keys.bitcoin_secret, self.chain.chain_id)
         self.treasury_host = host
-        self.treasury = TreasuryJob(host, RegtestClient(self._bitcoin_socket), secrets, self.folder / "treasury.journal")
+        self.treasury = TreasuryJob(host, RegtestClient(bitcoin_socket), secrets, self.folder / "treasury.journal")
         await self.treasury.run()
 
     # ---- Records of this node ---------------------------------------------------
@@ -174,15 +267,31 @@ class Daemon:
         return await self.accept(signed, blobs)
 
     async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
-        """Check and keep a signed record of this node."""
-        from governance.transition import BlockContext, check_act
-        from ledger.records import record_id_of
-        from node.rules import act_of
-
-        context = BlockContext(height=self.chain.height + 1, randomness=self.chain.tip.header.randomness)
-        check_act(self.chain.state, context, act_of(signed.record, signed.body))
-        await self.gossip.accept_own(signed, blobs)
+        """Check a signed record of this node against the newest state and what of its own waits already; keep it durably, spread it."""
+        try:
+            async with self._accepting:  # one after the other: a second copy sees the first
+                await self.ledger.look(self._check_own, signed)
+                try:
+                    await self.gossip.accept_own(signed, blobs)
+                except BaseException:
+                    self._own_block = None
+                    raise
+        except (MutuaError, OSError) as error:
+            if is_fatal(error):
+                self.fail(error)
+            raise
         return record_id_of(signed.record)
+
+    def _check_own(self, signed: SignedRecord) -> None:
+        """Raise RuleBroken or MalformedBytes unless the record could follow, in the next block, all that waits of this node."""
+        if self._own_block is None or self._own_block.day.height != self.chain.height + 1:
+            own = frozenset({self.keys.identity_key, self.keys.cover_key})
+            context = BlockContext(height=self.chain.height + 1, randomness=self.chain.tip.header.randomness)
+            self._own_block = OpenBlock(self.chain.state, context)
+            for waiting in self.mempool.of_authors(own)[-PENDING_LOOKED_AT_MAX:]:
+                with suppress(MalformedBytes, RuleBroken):  # it may wait for a record of somebody else
+                    self._own_block.take(act_of(waiting.record, waiting.body))
+        self._own_block.take(act_of(signed.record, signed.body))
 
     # ---- Peers --------------------------------------------------------------------
 
@@ -199,58 +308,75 @@ class Daemon:
                 await self.driver.hear(peer, data)
             elif channel == Channel.SIGNERS:
                 index = self.treasury_host.index_of(peer) if self.treasury_host is not None else None
-                if index is not None:
+                if index is not None and self.treasury is not None:
                     self.treasury.receive(index, data)
+            elif len(data) >= THREAD_FROM_BYTES:
+                await self._on_message(peer, await trio.to_thread.run_sync(wire.decode_message, data), len(data))
             else:
-                await self._on_message(peer, wire.decode_message(data))
+                await self._on_message(peer, wire.decode_message(data), len(data))
         except MalformedBytes as error:
             self.network.strike(peer, error.code)
-        except MutuaError as error:
-            log.warning("frame_refused", peer=peer.hex()[:12], code=error.code, what=error.what)
+        except (MutuaError, OSError) as error:
+            if is_fatal(error):
+                self.fail(error)
+                return
+            log.warning("frame_refused", peer=peer.hex()[:12], error=str(error))
 
-    async def _on_message(self, peer: bytes, message: wire.Message) -> None:
+    async def _on_message(self, peer: bytes, message: wire.Message, size: int) -> None:
         match message:
             case wire.Tip():
                 self.sync.hear_tip(peer, message)
+                if self.standing is not None and peer in self._committee_peers:
+                    self.standing.hear_tip(peer, message.height)
             case wire.Bundle():
                 await self.gossip.accept_bundle(peer, message)
             case wire.Digest():
-                self.gossip.answer_digest(peer, message)
+                await self.gossip.answer_digest(peer, message)
             case wire.Want():
-                self.gossip.answer_want(peer, message)
+                await self.gossip.answer_want(peer, message)
             case wire.GetBlocks():
-                self.sync.answer(peer, message)
+                await self.sync.answer(peer, message)
             case wire.Blocks():
-                await self.sync.hear_blocks(peer, message)
+                self.sync.hear_blocks(peer, message)
             case wire.GetCandidate():
-                block = self.driver.candidate(message.block_hash)
-                if block is not None:
-                    self.network.send(peer, Channel.SYNC, wire.encode_message(wire.Candidate(block)))
+                await self._answer_candidate(peer, message.block_hash)
             case wire.Candidate():
-                await self.driver.hear_candidate(message.block)
+                await self.driver.hear_candidate(peer, message.block, size)
+            case wire.AskVotes():
+                await trio.sleep(ANSWER_PAUSE_S)
+                self.network.send(peer, Channel.SYNC, wire.encode_message(self.driver.votes_of(message.voter)))
+            case wire.VotesSeen():
+                if peer in self._committee_peers:
+                    await self.driver.hear_votes_seen(peer, message)
+
+    async def _answer_candidate(self, peer: bytes, block_hash: bytes) -> None:
+        """Send a proposed block; a peer that asks without pause waits for itself only."""
+        block = self.driver.candidate(block_hash)
+        if block is not None:
+            self.network.send(peer, Channel.SYNC, wire.encode_message(wire.Candidate(block)))
+        await trio.sleep(ANSWER_PAUSE_S)
 
     # ---- Finality -----------------------------------------------------------------
 
     async def _on_final(self, candidate: Candidate) -> None:
         header = candidate.header
         log.info("block_final", height=header.height, records=header.record_count, events=len(candidate.events))
+        if self.standing is not None:
+            await trio.to_thread.run_sync(self.standing.note_final, header.height)
         await trio.to_thread.run_sync(self.votes.prune, header.height)
         self.sync.tell()
         self.driver.height_moved(header.height)
         for event in candidate.events:
             self.facade.publish(event_json(event))
         self.facade.publish({"event": "block_final", "height": header.height, "hash": candidate.block_hash.hex(), "records": header.record_count})
-        if self.treasury is not None:
-            self.treasury.wake()
-            missing = await self._missing_blobs()
-            self.gossip.ask_blobs(missing)
+        treasury = self.treasury
+        if treasury is not None:
+            treasury.wake()
+            self.gossip.ask_blobs(await self._missing_blobs())
 
     async def _missing_blobs(self) -> list[bytes]:
         due = await self.treasury_host.payouts_due()
         return sorted({item.commitment for item in due if self.blobs.get(item.commitment) is None})
-
-    async def _on_fresh(self) -> None:
-        """New records wait: nothing to do before the slot; a hook for the facade's counters."""
 
     def _driver_ledger(self) -> Ledger:
         seat = self._seat()
@@ -261,7 +387,7 @@ class Daemon:
 
         return Ledger(
             chain_id=self.chain.chain_id, height=lambda: self.chain.height, config=self.ledger.config, earliest_ms=self.ledger.earliest_ms,
-            build=build, check=self.ledger.check, commit=self.ledger.commit, now_ms=now_ms,
+            build=build, check=self.ledger.check, commit=self.ledger.commit, is_timely=self.ledger.is_timely, now_ms=now_ms,
         )  # fmt: skip
 
     def _seat(self) -> Seat | None:
@@ -281,18 +407,21 @@ def _import_treasury() -> None:
 
 
 def main(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
-    """Run a daemon on `folder` until it is stopped."""
+    """Run a daemon on `folder` until it is stopped. Of all errors of its tasks the one that explains the others is raised."""
     lock = lock_folder(folder)
     try:
         trio.run(_run, folder, keys, options)
+    except BaseExceptionGroup as group:
+        raise cause_of(group) from group
     finally:
         lock.close()
 
 
 async def _run(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
     daemon = Daemon(
-        folder, keys, listen=options.get("listen"), bitcoin_socket=options.get("bitcoin_socket"), guests=options.get("guests", ())
-    )
+        folder, keys, listen=options.get("listen"), bitcoin_socket=options.get("bitcoin_socket"), guests=options.get("guests", ()),
+        api_socket=options.get("api_socket"), documents=options.get("documents"),
+    )  # fmt: skip
     await daemon.run()
 
 

@@ -144,7 +144,7 @@ class Facade:
         """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing` when none is here."""
         view = self.view("claim", id=claim.hex())
         hashes = [bytes.fromhex(item["hash"]) for item in view.get("evidence", ())]
-        folder = self._daemon.folder / "documents"
+        folder = self._daemon.documents
         for digest in hashes:
             path = folder / digest.hex()
             if path.exists() and document_hash(path.read_bytes()) == digest:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from threading import Lock
 
 from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes, MutuaError
@@ -19,6 +20,10 @@ PREFIX = b"p/"
 RECORDS_MAX = 20_000
 BYTES_MAX = 64 * 1024 * 1024
 PER_AUTHOR_MAX = 2_000
+PER_AUTHOR_CROWDED_MAX = 100
+"""What one author may have waiting once the pool is half full: nobody can take the room of all others."""
+APPLY_KIND = "member.apply"
+"""The one kind whose author is not in the co-op yet: all applications together count as one author."""
 REFUSED_HEIGHTS_MAX = 4
 """A record refused while building at so many heights is dropped: it is not early, it is wrong."""
 REFUSALS_KEPT_MAX = 2_000
@@ -35,10 +40,12 @@ class Refusal:
 
 
 class Mempool:
-    """The waiting records, mirrored in the store under `p/`."""
+    """The waiting records, mirrored in the store under `p/`. Safe for several threads: one writes at a time, readers never wait for the disk."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._writing = Lock()
+        self._memory = Lock()
         self._records: OrderedDict[bytes, SignedRecord] = OrderedDict()
         self._sizes: dict[bytes, int] = {}
         self._per_author: dict[bytes, int] = {}
@@ -49,7 +56,7 @@ class Mempool:
             try:
                 self._remember(key[len(PREFIX) :], decode(SignedRecord, value), len(value))
             except MalformedBytes:
-                store.write({key: None})
+                store.write({key: None})  # of a version of long ago: its author signs it anew
 
     def __len__(self) -> int:
         return len(self._records)
@@ -58,11 +65,17 @@ class Mempool:
         return record_id in self._records
 
     def __iter__(self) -> Iterator[tuple[bytes, SignedRecord]]:
-        return iter(list(self._records.items()))
+        with self._memory:
+            return iter(list(self._records.items()))
 
     def ids(self) -> list[bytes]:
         """Return the ids, oldest first."""
-        return list(self._records)
+        with self._memory:
+            return list(self._records)
+
+    def of_authors(self, authors: frozenset[bytes]) -> list[SignedRecord]:
+        """Return what waits of these authors, oldest first."""
+        return [signed for _, signed in self if signed.record.author in authors]
 
     def get(self, record_id: bytes) -> SignedRecord | None:
         """Return a waiting record."""
@@ -73,65 +86,82 @@ class Mempool:
 
         Errors: MutuaError `mempool_full` when nothing of it fits; disk errors pass through and nothing is kept.
         """
-        batch: dict[bytes, bytes | None] = {}
-        fresh: list[tuple[bytes, SignedRecord, int]] = []
+        with self._writing:
+            fresh, is_full = self._choose(signed_records)
+            if is_full and not fresh:
+                raise MutuaError("mempool_full", "this node holds as many waiting records as it may", "wait for the next block and send it again")
+            if fresh:
+                self._store.write({PREFIX + record_id: data for record_id, _, data in fresh})
+            with self._memory:
+                for record_id, signed, data in fresh:
+                    self._remember(record_id, signed, len(data))
+        return [record_id for record_id, _, _ in fresh]
+
+    def _choose(self, signed_records: Iterable[SignedRecord]) -> tuple[list[tuple[bytes, SignedRecord, bytes]], bool]:
+        """Return the records that are new and fit, and whether any did not fit."""
+        fresh: dict[bytes, tuple[bytes, SignedRecord, bytes]] = {}
         is_full = False
         room = BYTES_MAX - self.size_bytes
         authors = dict[bytes, int]()
         for signed in signed_records:
             record_id = record_id_of(signed.record)
-            if record_id in self._records or PREFIX + record_id in batch:
+            if record_id in self._records or record_id in fresh:
                 continue
             data = encode(signed)
-            author = signed.record.author
-            taken = self._per_author.get(author, 0) + authors.get(author, 0)
-            if len(self._records) + len(fresh) >= RECORDS_MAX or len(data) > room or taken >= PER_AUTHOR_MAX:
+            author = _bucket(signed)
+            count = len(self._records) + len(fresh)
+            is_crowded = count >= RECORDS_MAX // 2 or room < BYTES_MAX // 2
+            share = PER_AUTHOR_CROWDED_MAX if is_crowded else PER_AUTHOR_MAX
+            if count >= RECORDS_MAX or len(data) > room or self._per_author.get(author, 0) + authors.get(author, 0) >= share:
                 is_full = True
                 continue
             room -= len(data)
             authors[author] = authors.get(author, 0) + 1
-            batch[PREFIX + record_id] = data
-            fresh.append((record_id, signed, len(data)))
-        if is_full and not fresh:
-            raise MutuaError("mempool_full", "this node holds as many waiting records as it may", "wait for the next block and send it again")
-        if batch:
-            self._store.write(batch)
-        for record_id, signed, size in fresh:
-            self._remember(record_id, signed, size)
-        return [record_id for record_id, _, _ in fresh]
+            fresh[record_id] = (record_id, signed, data)
+        return list(fresh.values()), is_full
 
     def refuse(self, record_id: bytes, error: MutuaError, height: int) -> None:
         """Note that the rules refused a record while the block of `height` was built."""
-        heights = self._refused_at.setdefault(record_id, set())
-        heights.add(height)
-        self.refusals[record_id] = Refusal(error.code, error.what, error.mend, height)
+        with self._memory:
+            if record_id not in self._records:
+                return
+            self._refused_at.setdefault(record_id, set()).add(height)
+            self._note(record_id, Refusal(error.code, error.what, error.mend, height))
+
+    def settle(self, included: Iterable[bytes], height: int) -> list[SignedRecord]:
+        """After the block of `height`: drop what it holds, what expired, what keeps being refused. Returns the records dropped for the last two."""
+        with self._writing:
+            with self._memory:
+                done = {record_id for record_id in included if record_id in self._records}
+                expired = {
+                    record_id
+                    for record_id, signed in self._records.items()
+                    if signed.record.valid_until_height <= height and record_id not in done
+                }
+                refused = {record_id for record_id, heights in self._refused_at.items() if len(heights) >= REFUSED_HEIGHTS_MAX} - done
+            if done or expired or refused:
+                self._store.write({PREFIX + record_id: None for record_id in done | expired | refused})
+            with self._memory:
+                for record_id in expired - refused:
+                    if record_id not in self.refusals:
+                        self._note(record_id, Refusal("record_expired", f"not in a block by height {height}", "sign it anew", height))
+                for record_id in done:
+                    self.refusals.pop(record_id, None)
+                dropped = [self._records[record_id] for record_id in sorted(expired | refused)]
+                for record_id in done | expired | refused:
+                    self._forget(record_id)
+        return dropped
+
+    def _note(self, record_id: bytes, refusal: Refusal) -> None:
+        self.refusals[record_id] = refusal
         while len(self.refusals) > REFUSALS_KEPT_MAX:
             self.refusals.popitem(last=False)
-
-    def settle(self, included: Iterable[bytes], height: int) -> list[bytes]:
-        """After the block of `height`: drop what it holds, what expired, what keeps being refused. Returns the refused ids dropped."""
-        gone = [record_id for record_id in included if record_id in self._records]
-        for record_id in gone:
-            self.refusals.pop(record_id, None)
-        dropped = [record_id for record_id, heights in self._refused_at.items() if len(heights) >= REFUSED_HEIGHTS_MAX]
-        for record_id, signed in self._records.items():
-            if signed.record.valid_until_height <= height and record_id not in gone:
-                dropped.append(record_id)
-                self.refusals.setdefault(
-                    record_id, Refusal("record_expired", f"not in a block by height {height}", "sign it anew", height)
-                )
-        batch = {PREFIX + record_id: None for record_id in {*gone, *dropped} if record_id in self._records}
-        if batch:
-            self._store.write(batch)
-        for record_id in {*gone, *dropped}:
-            self._forget(record_id)
-        return dropped
 
     def _remember(self, record_id: bytes, signed: SignedRecord, size: int) -> None:
         self._records[record_id] = signed
         self._sizes[record_id] = size
         self.size_bytes += size
-        author = signed.record.author
+        author = _bucket(signed)
         self._per_author[author] = self._per_author.get(author, 0) + 1
 
     def _forget(self, record_id: bytes) -> None:
@@ -140,7 +170,11 @@ class Mempool:
         if signed is None:
             return
         self.size_bytes -= self._sizes.pop(record_id)
-        author = signed.record.author
+        author = _bucket(signed)
         self._per_author[author] -= 1
         if not self._per_author[author]:
             del self._per_author[author]
+
+
+def _bucket(signed: SignedRecord) -> bytes:
+    return APPLY_KIND.encode() if signed.record.kind == APPLY_KIND else signed.record.author

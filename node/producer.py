@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import msgspec
+import structlog
 
+from consensus.catchup import earliest_proposal_ms
 from consensus.committee import committee_hash
 from governance.events import Event, event_json
 from governance.transition import BlockContext, OpenBlock
@@ -30,13 +32,16 @@ from ledger.blocks import (
 from ledger.calendar import is_boundary
 from ledger.chain import Chain
 from ledger.codec import encode
-from ledger.errors import MalformedBytes, MutuaError
+from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.hashing import ZERO_HASH
 from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of, is_record_signed
+from node.faults import is_fatal
 from node.rules import ONION_PREFIX, act_of, apply_block, onion_of, reveal_row
 
+log = structlog.get_logger("mutua.ledger")
+
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
-"""A whole block fits in one frame with room to spare."""
+"""Records with their bodies in one block: a final block with its certificate then fits in one frame with room to spare."""
 
 
 VERIFY_CHUNK = 128
@@ -64,15 +69,29 @@ class Proposer:
     """Layers already gone -> the next preimage."""
 
 
+def weight_of(signed: SignedRecord) -> int:
+    """Return the bytes that a record with its body takes of a block's size."""
+    return len(encode(signed))
+
+
 def schedule_ms(chain: Chain, height: int) -> int:
     """Return the nominal time of a height (rules §1)."""
     return chain.charter.genesis_time_ms + height * chain.charter.block_interval_ms
 
 
+def earliest_ms(chain: Chain) -> int:
+    """Return when a fresh block may be proposed: at its nominal time, and no sooner than half an interval after its parent."""
+    return earliest_proposal_ms(schedule_ms(chain, chain.height + 1), chain.tip.header.proposed_time_ms, chain.charter.block_interval_ms)
+
+
 def build_candidate(
-    chain: Chain, committee: tuple[bytes, ...], proposer: Proposer, waiting: Iterable[tuple[bytes, SignedRecord]], now_ms: int
-) -> tuple[Candidate, dict[bytes, MutuaError]]:
-    """Return a fresh block over the tip, and the waiting records that the rules refused with the reason of each."""
+    chain: Chain, committee: tuple[bytes, ...], proposer: Proposer, waiting: Iterable[tuple[bytes, SignedRecord]], now_ms: int,
+    is_late: Callable[[], bool] = lambda: False,
+) -> tuple[Candidate, dict[bytes, MutuaError]]:  # fmt: skip
+    """Return a fresh block over the tip, and the waiting records that the rules refused with the reason of each.
+
+    `is_late`: asked before each record; a block is closed with what it has rather than after its view is over.
+    """
     height = chain.height + 1
     _, gone = onion_of(chain.state, proposer.consensus_key)
     reveal = proposer.reveal(gone)
@@ -82,13 +101,19 @@ def build_candidate(
     refused: dict[bytes, MutuaError] = {}
     size = 0
     for record_id, signed in waiting:
-        weight = len(encode(signed))
-        if size + weight > BLOCK_BYTES_MAX:
+        weight = weight_of(signed)
+        if size + weight > BLOCK_BYTES_MAX or is_late():
             break
         try:
             opened.take(act_of(signed.record, signed.body))
         except MutuaError as error:
+            if is_fatal(error):
+                raise
             refused[record_id] = error
+            continue
+        except Exception as error:  # a record must never be able to stop every proposer
+            log.exception("rules_fault", kind=signed.record.kind, record_id=record_id.hex())
+            refused[record_id] = RuleBroken("rules_fault", f"the rules met a fault at this record: {type(error).__name__}", "report it to the maintainers")
             continue
         size += weight
         taken.append(signed)
@@ -96,7 +121,7 @@ def build_candidate(
     delta = dict(outcome.delta)
     delta[ONION_PREFIX + proposer.consensus_key] = reveal_row(chain.state, proposer.consensus_key, reveal)
     records = tuple(signed.record for signed in taken)
-    header = _header_for(chain, committee, height, now_ms, records_root=records_root_of(records), count=len(records))
+    header = _header_for(chain, committee, height, max(now_ms, earliest_ms(chain)), records_root=records_root_of(records), count=len(records))
     header = replace(header, proposer=proposer.index, onion_reveal=reveal, randomness=randomness, state_root=chain.tree.root_after(delta))
     block = BlockWithBodies(Block(encode_header(header), records), tuple(signed.body for signed in taken))
     return Candidate(block, header, block_hash_of(header), delta, outcome.events), refused
@@ -120,12 +145,39 @@ def check_candidate(chain: Chain, committee: tuple[bytes, ...], block: BlockWith
     if expected != header:
         names = [name for name in Header.__dataclass_fields__ if getattr(expected, name) != getattr(header, name)]
         raise MalformedBytes("block_header", f"the block's {', '.join(names)} do not follow from the tip", "count the proposal as invalid")
+    if header.proposed_time_ms < earliest_ms(chain):
+        raise MalformedBytes("block_early", "the block was proposed before its time", "count the proposal as invalid")
     bodies = _checked_bodies(chain, block)
     _check_signatures([record for record in block.block.records if not is_verified(record)])
     applied = apply_block(chain.state, header, chain.tip.header.randomness, committee[header.proposer], block.block.records, bodies)
     if chain.tree.root_after(applied.delta) != header.state_root:
         raise MalformedBytes("block_state_root", "applying the block does not give its state root", "count the proposal as invalid")
     return Candidate(block, header, block_hash_of(header), applied.delta, applied.events)
+
+
+def check_whole(block: BlockWithBodies) -> None:
+    """Raise MalformedBytes unless the records are those of the header and every body is there, its record's own, within the size of a block.
+
+    What fails here is the fault of whoever sent the bytes; what a whole block does is the fault of whoever signed it.
+    """
+    header = decode_header(block.block.header)
+    records = block.block.records
+    if header.record_count != len(records) or header.records_root != records_root_of(records):
+        raise MalformedBytes("block_records", "the block came with other records than its header names", "fetch the block again")
+    _check_bodies(block)
+
+
+def _check_bodies(block: BlockWithBodies) -> None:
+    records = block.block.records
+    if len(block.bodies) != len(records):
+        raise MalformedBytes("block_bodies", "the block has another number of bodies than records", "send one body a record")
+    size = 0
+    for record, body in zip(records, block.bodies, strict=True):
+        if body is None or not is_body_of(record, body):
+            raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
+        size += weight_of(SignedRecord(record, body))
+    if size > BLOCK_BYTES_MAX:
+        raise MalformedBytes("block_size", f"the block has {size} bytes of records, more than {BLOCK_BYTES_MAX}", "count the proposal as invalid")
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
@@ -150,13 +202,11 @@ def _all_signed(records: Sequence[Record]) -> bool:
 
 
 def _checked_bodies(chain: Chain, block: BlockWithBodies) -> dict[bytes, Body]:
+    _check_bodies(block)
     bodies: dict[bytes, Body] = {}
-    if len(block.bodies) != len(block.block.records):
-        raise MalformedBytes("block_bodies", "the block has another number of bodies than records", "send one body a record")
     for record, body in zip(block.block.records, block.bodies, strict=True):
         check_record_shape(record, chain.chain_id)
-        if body is None or not is_body_of(record, body):
-            raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
+        assert body is not None
         bodies[record.body_hash] = body
     return bodies
 
@@ -173,4 +223,4 @@ def _header_for(chain: Chain, committee: tuple[bytes, ...], height: int, now_ms:
     )  # fmt: skip
 
 
-__all__ = ["BLOCK_BYTES_MAX", "Candidate", "Proposer", "build_candidate", "check_candidate", "encode_events", "schedule_ms"]
+__all__ = ["BLOCK_BYTES_MAX", "Candidate", "Proposer", "build_candidate", "check_candidate", "check_whole", "earliest_ms", "encode_events", "schedule_ms"]

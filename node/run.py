@@ -6,54 +6,63 @@ The passphrase comes from a file or a descriptor, never from the environment or 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from ledger.errors import MutuaError
+from node.exit_codes import INTERRUPTED, OK, exit_code_of
+from node.faults import disk_error
 
-EXIT_OK, EXIT_USAGE, EXIT_LOCKED = 0, 2, 4
-LOCKED_CODES = frozenset({"wrong_passphrase", "passphrase", "keyfile_passphrase"})
+if TYPE_CHECKING:
+    from wallet.keys import KeyRing
+
+PASSPHRASE_SIZE_MAX = 4096
 
 
 def read_passphrase(file: Path | None, descriptor: int | None) -> str:
-    """Return the passphrase: the first line of a file or an open descriptor."""
-    if file is not None:
-        return file.read_text(encoding="utf-8").split("\n", 1)[0]
-    if descriptor is not None:
-        with os.fdopen(descriptor, encoding="utf-8") as stream:
-            return stream.readline().rstrip("\n")
-    raise MutuaError("locked", "the key file is locked", "give --passphrase-file or --passphrase-fd")
+    """Return the passphrase: the first line of a file or an open descriptor. MutuaError `locked` or `passphrase_unreadable`."""
+    if file is None and descriptor is None:
+        raise MutuaError("locked", "the key file is locked", "give --passphrase-file or --passphrase-fd")
+    try:
+        with (file.open(encoding="utf-8") if file is not None else os.fdopen(descriptor or 0, encoding="utf-8")) as stream:
+            return stream.readline(PASSPHRASE_SIZE_MAX).rstrip("\n")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        source = file if file is not None else f"descriptor {descriptor}"
+        raise MutuaError("locked", f"no passphrase can be read from {source} ({reason})", "name a file whose first line is the passphrase") from None
 
 
-def set_up_logs(folder: Path, level: str = "INFO") -> None:
-    """Write events as JSON lines to log.jsonl in the data folder. Secrets are never among the fields."""
-    stream = (folder / "log.jsonl").open("a", encoding="utf-8", buffering=1)
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info,
-                    structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=stream),
-    )  # fmt: skip
-    logging.getLogger("libp2p").setLevel(logging.ERROR)
-    logging.getLogger().addHandler(logging.NullHandler())
-
-
-def run_node(folder: Path, passphrase: str, *, listen: str | None, bitcoin_socket: Path | None, guests: tuple[bytes, ...], level: str = "INFO") -> None:
-    """Unlock the keys of `folder` and run its daemon until it is stopped. Errors: MutuaError of keys, charter, ledger, lock, port."""
+def unlock_keys(folder: Path, passphrase: str) -> KeyRing:
+    """Return the keys of a data folder. MutuaError `keys_missing`, `wrong_passphrase`, `disk`; MalformedBytes of the key file."""
     from wallet.keyfile import open_keyfile
     from wallet.keys import KeyRing
 
     path = folder / "keys.json"
-    if not path.exists():
-        raise MutuaError("keys_missing", f"{folder} holds no key file", "run mutua init first")
-    keys = KeyRing.from_seed(open_keyfile(path.read_bytes(), passphrase))
-    from node import daemon
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MutuaError("keys_missing", f"{folder} holds no key file", "run mutua init first") from None
+    except OSError as error:
+        raise disk_error(f"{path}", error) from error
+    return KeyRing.from_seed(open_keyfile(data, passphrase))
 
-    set_up_logs(folder, level)
+
+def run_node(folder: Path, passphrase: str, *, listen: str | None, bitcoin_socket: Path | None, guests: tuple[bytes, ...], level: str = "info") -> None:
+    """Unlock the keys of `folder` and run its daemon until it is stopped. Errors: MutuaError of keys, charter, ledger, lock, port, disk."""
+    keys = unlock_keys(folder, passphrase)
+    from node import daemon
+    from node.logs import set_up_logs
+
+    daemon.load_charter(folder)
+    daemon.lock_folder(folder).close()
+    try:
+        set_up_logs(folder, level, "quiet")
+    except OSError as error:
+        raise disk_error(f"{folder / 'log.jsonl'}", error) from error
     daemon.main(folder, keys, {"listen": listen, "bitcoin_socket": bitcoin_socket, "guests": guests})
 
 
@@ -65,19 +74,36 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--passphrase-fd", type=int)
     parser.add_argument("--listen")
     parser.add_argument("--bitcoin-socket", type=Path)
-    parser.add_argument("--guest", action="append", default=[], help="transport key (hex) of a follower that may connect")
-    parser.add_argument("--log-level", default="INFO")
+    parser.add_argument("--guest", action="append", default=[], type=_key, help="transport key (hex) of a follower that may connect")
+    parser.add_argument("--log-level", default="info", type=str.lower, choices=["debug", "info", "warning", "error"])
     given = parser.parse_args(arguments)
     try:
         passphrase = read_passphrase(given.passphrase_file, given.passphrase_fd)
         run_node(
-            given.data_dir, passphrase, listen=given.listen, bitcoin_socket=given.bitcoin_socket,
-            guests=tuple(bytes.fromhex(item) for item in given.guest), level=given.log_level,
+            given.data_dir, passphrase, listen=given.listen, bitcoin_socket=given.bitcoin_socket, guests=tuple(given.guest), level=given.log_level,
         )  # fmt: skip
     except MutuaError as error:
-        print(f"mutua: {error.what}; {error.mend}", file=sys.stderr)
-        return EXIT_LOCKED if error.code in LOCKED_CODES or "passphrase" in error.code else EXIT_USAGE
-    return EXIT_OK
+        return _told(error)
+    except OSError as error:
+        return _told(disk_error(str(error.filename or given.data_dir), error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        structlog.get_logger("mutua.run").exception("node_fault")
+        return _told(MutuaError("internal", f"the node met a fault: {type(error).__name__}: {error}", f"see {given.data_dir / 'log.jsonl'} and report it"))
+    return OK
+
+
+def _told(error: MutuaError) -> int:
+    print(" ".join(f"mutua: {error.what}; {error.mend}".split()), file=sys.stderr)
+    return exit_code_of(error)
+
+
+def _key(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != 32:
+        raise ValueError("a key has 64 hex digits")
+    return key
 
 
 if __name__ == "__main__":

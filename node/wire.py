@@ -11,6 +11,7 @@ from typing import ClassVar
 from ledger.blocks import BlockWithBodies
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
+from ledger.hashing import HASH_SIZE
 from ledger.records import SignedRecord
 
 BUNDLE_RECORDS_MAX = 2_000
@@ -18,6 +19,9 @@ BUNDLE_BYTES_MAX = 1024 * 1024
 BLOB_SIZE_MAX = 64 * 1024
 DIGEST_IDS_MAX = 20_000
 DIGEST_ID_SIZE = 8
+WANT_BLOBS_MAX = 256
+BUNDLE_BLOBS_MAX = 2_000
+VOTES_SEEN_MAX = 64
 BLOCKS_PER_ANSWER_MAX = 32
 BLOCKS_ANSWER_BYTES_MAX = 3 * 1024 * 1024
 
@@ -89,8 +93,30 @@ class Candidate(Shape):
     block: BlockWithBodies
 
 
-Message = Tip | Bundle | Digest | Want | GetBlocks | Blocks | GetCandidate | Candidate
-_SHAPES: dict[int, type[Message]] = {shape.TAG: shape for shape in (Tip, Bundle, Digest, Want, GetBlocks, Blocks, GetCandidate, Candidate)}
+class AskVotes(Shape):
+    """What have you seen the committee member with this index sign at the height you work on? A node asks it about itself at its start."""
+
+    TAG: ClassVar[int] = 9
+    voter: int
+
+
+class VotesSeen(Shape):
+    """The answer to AskVotes: the height worked on, and votes (bytes of `consensus.messages`)."""
+
+    TAG: ClassVar[int] = 10
+    height: int
+    votes: tuple[bytes, ...]
+
+
+Message = Tip | Bundle | Digest | Want | GetBlocks | Blocks | GetCandidate | Candidate | AskVotes | VotesSeen
+_SHAPES: dict[int, type[Message]] = {
+    shape.TAG: shape for shape in (Tip, Bundle, Digest, Want, GetBlocks, Blocks, GetCandidate, Candidate, AskVotes, VotesSeen)
+}
+_SIZES_MAX: dict[int, int] = {
+    Tip.TAG: 64, Bundle.TAG: 2 * BUNDLE_BYTES_MAX, Digest.TAG: 12 * DIGEST_IDS_MAX, Want.TAG: 12 * DIGEST_IDS_MAX, GetBlocks.TAG: 32,
+    GetCandidate.TAG: 64, AskVotes.TAG: 16, VotesSeen.TAG: 64 * 1024,
+}  # fmt: skip
+"""Bytes of a frame by tag, looked at before anything is decoded; blocks may fill a whole frame."""
 
 
 def encode_message(message: Message) -> bytes:
@@ -103,12 +129,22 @@ def decode_message(data: bytes) -> Message:
     shape = _SHAPES.get(data[0]) if data else None
     if shape is None:
         raise MalformedBytes("wire_tag", "the frame has no known tag", "speak this version of the protocol")
+    if len(data) > _SIZES_MAX.get(data[0], len(data)):
+        raise MalformedBytes("wire_bound", f"the frame has {len(data)} bytes, too many for its kind", "split it")
     message = decode(shape, data[1:])
     match message:
-        case Bundle(records=records, blobs=blobs) if len(records) > BUNDLE_RECORDS_MAX or any(len(blob) > BLOB_SIZE_MAX for blob in blobs):
+        case Bundle(records=records, blobs=blobs) if len(records) > BUNDLE_RECORDS_MAX or len(blobs) > BUNDLE_BLOBS_MAX:
+            raise MalformedBytes("wire_bound", "the bundle is larger than a bundle may be", "split it")
+        case Bundle(blobs=blobs) if any(len(blob) > BLOB_SIZE_MAX for blob in blobs):
             raise MalformedBytes("wire_bound", "the bundle is larger than a bundle may be", "split it")
         case Digest(ids=ids) | Want(ids=ids) if len(ids) > DIGEST_IDS_MAX or any(len(item) != DIGEST_ID_SIZE for item in ids):
             raise MalformedBytes("wire_bound", "the list of ids is too long or misshapen", "split it")
+        case Want(blobs=blobs) if len(blobs) > WANT_BLOBS_MAX or any(len(item) != HASH_SIZE for item in blobs):
+            raise MalformedBytes("wire_bound", "the list of blobs is too long or misshapen", "split it")
+        case Tip(block_hash=block_hash) | GetCandidate(block_hash=block_hash) if len(block_hash) != HASH_SIZE:
+            raise MalformedBytes("wire_bound", "a hash has 32 bytes", "speak this version of the protocol")
+        case VotesSeen(votes=votes) if len(votes) > VOTES_SEEN_MAX:
+            raise MalformedBytes("wire_bound", "the answer holds too many votes", "send fewer")
         case Blocks(items=items) if len(items) > BLOCKS_PER_ANSWER_MAX:
             raise MalformedBytes("wire_bound", "the answer holds too many blocks", "send fewer")
         case _:

@@ -1,0 +1,47 @@
+"""Which errors end the daemon, and the one error that a person reads when many tasks end together."""
+
+from __future__ import annotations
+
+from ledger.errors import LedgerCorrupt, MutuaError
+
+FATAL_CODES = frozenset({"disk", "disk_full", "store_stopped", "store_unusable", "vote_log_stopped"})
+"""After a failed write nothing may be acknowledged: a restart drops the torn end and goes on."""
+
+
+def is_fatal(error: BaseException) -> bool:
+    """True for errors of this node's own disk or ledger; a record or a peer can never cause one.
+
+    >>> is_fatal(MutuaError("disk_full", "the disk is full")), is_fatal(MutuaError("mempool_full", "wait"))
+    (True, False)
+    """
+    return isinstance(error, (LedgerCorrupt, OSError)) or (isinstance(error, MutuaError) and error.code in FATAL_CODES)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return the error that explains the others: of a group the first expected one, else the first of all.
+
+    >>> cause_of(BaseExceptionGroup("", [ValueError("later"), MutuaError("port_in_use", "port 1 is in use")])).code
+    'port_in_use'
+    """
+    found = _leaves(error)
+    return next((item for item in found if isinstance(item, MutuaError)), found[0])
+
+
+def disk_error(what: str, error: OSError) -> MutuaError:
+    """Return the fatal error of a write or read that the disk refused; `what` names the file."""
+    reason = error.strerror or str(error)
+    return MutuaError("disk", f"{what} could not be written or read ({reason})", "mend or free the disk and start the node again")
+
+
+def quorum_disagrees(height: int, error: MutuaError) -> LedgerCorrupt:
+    """Return the error of a node whose rules refuse what a quorum made final: it must not go on."""
+    return LedgerCorrupt(
+        "quorum_disagrees", f"block {height} is final for the committee and this node's rules refuse it ({error.code}: {error.what})",
+        "upgrade mutua to the version of the others; keep this folder as evidence",
+    )  # fmt: skip
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
