@@ -8,12 +8,13 @@ from .world import (
 def good_standing(w, m):
     if m["left"] is not None or is_suspended(m) or running(m) is None:
         return False
-    return not any(term_of(w["height"]) - 12 < t for t in m["fraud_terms"])
+    return m["no_vote_until"] < w["height"]
 
 
 def apply(w, act):
     refuse_if(act["name"] in w["applications"], "applied already")
     refuse_if(act["name"] in w["members"] and running(w["members"][act["name"]]) is not None, "a member already")
+    refuse_if(act["name"] in w["members"] and w["members"][act["name"]]["owed"], "what is owed is paid first")
     refuse_if(act["plan"] not in w["plans"], "no such plan")
     refuse_if(act.get("contract_terms", 1) not in (1, 3, 6, 12), "1, 3, 6 or 12 terms")
     refuse_if(w["run_off"] is not None, "run-off")

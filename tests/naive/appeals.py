@@ -1,7 +1,7 @@
 """Appeals (§9): once, within ten blocks of a denial, before a panel of those who have not voted."""
 
 from .claims import accept_case, own_claim
-from .votes import check_choice, eligible, reaches_bar, tell_end
+from .votes import award_named, check_choice, eligible, reaches_bar, tell_end
 from .world import ceil_div, draw, emit, lower_median, refuse_if
 
 
@@ -36,8 +36,7 @@ def appeal_ballot(w, a, act):
     refuse_if(act["by"] not in a["panel"], "not on the panel")
     refuse_if(w["height"] <= a["height"], "ballots start in the next block")
     check_choice(act)
-    award = act.get("award_cents")
-    refuse_if(award is not None and (award < 0 or award > a["case"]["charges"]), "an award is at most the charges")
+    award = award_named(act, a["case"])
     live = a["ballots"].get(act["by"])
     refuse_if(live is not None and live["changed"], "one change")
     a["ballots"][act["by"]] = {"choice": act["choice"], "award": award, "changed": live is not None}
@@ -56,4 +55,4 @@ def judge_appeals(w):
             award = lower_median([case["charges"] if b["award"] is None else b["award"] for b in yes])
             accept_case(w, case, "appeal", len(yes), len(no), award)
         else:
-            tell_end(w, "claim_denied", case, len(yes), len(no), 0, q)
+            tell_end(w, "claim_denied", case, len(yes), len(no), 0, q, len(a["panel"]))

@@ -92,8 +92,7 @@ def finding(w, act):
             case["status"] = "cancelled"
             case["closed"] = w["height"]
     m["no_vote_until"] = (term_of(w["height"]) + YEAR + 1) * TERM
-    m["fraud_terms"].append(term_of(w["height"]))
-    emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger=claim["audit"] or ("reports" if holds else None))
+    emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger="reports" if holds else claim["audit"])
     for hold in holds:
         lift(w, hold)
     if running(m) is not None:

@@ -11,7 +11,7 @@ def by_name(w):
 
 
 def owed(m):
-    return sum(amount for _, amount in m["owed"])
+    return sum(amount for _, amount, _ in m["owed"])
 
 
 # ---- Start of a term ----
@@ -26,20 +26,20 @@ def ask_premiums(w):
         if contract is None or contract["first_term"] > term:
             continue
         amount = contract["rate"]
-        m["owed"].append((w["height"], amount))
+        m["owed"].append((w["height"], amount, contract["plan"]))
         emit(w, "premium_due", member=m["name"], plan=contract["plan"], amount_cents=amount)
         if w["auto_pay"]:
             pay_all(w, m)
 
 
 def pay_all(w, m):
-    for _, amount in m["owed"]:
+    for _, amount, plan in m["owed"]:
         aim = annual_premium(w) * w["params"]["reserve_bp"] // 10000
         part = min(amount * w["params"]["reserve_bp"] // 10000, max(0, aim - w["reserve"]))
         w["reserve"] += part
         w["claims_account"] += amount - part
         w["premiums_paid"].append((m["name"], term_of(w["height"]), amount))
-        emit(w, "premium_paid", member=m["name"], plan=m["contracts"][-1]["plan"], amount_cents=amount)
+        emit(w, "premium_paid", member=m["name"], plan=plan, amount_cents=amount)
     m["owed"] = []
     if is_suspended(m):
         m["suspended"][-1][1] = w["height"]
@@ -68,7 +68,7 @@ def change_plan(w, act):
 
 
 def check_guarantee(w, terms):
-    if terms == 1 or phase(w) == "recruit":
+    if terms == 1:
         return
     total = 0
     longer = 0
@@ -137,7 +137,7 @@ def roll_contract(w, m):
 def turn_contracts(w):
     for m in by_name(w):
         turn_contract(w, m)
-        if m["leaving_at"] == w["height"] and m["left"] is None:
+        if m["leaving_at"] == w["height"] and m["left"] is None and not w["disbanded"]:
             m["left"] = w["height"]
             emit(w, "member_left", member=m["name"])
 
@@ -162,7 +162,8 @@ def turn_contract(w, m):
         return
     if len(m["owed"]) >= w["params"]["unpaid_terms"]:
         end_contract(w, m)
-        m["leaving_at"] = None
+        if m["leaving_at"] != w["height"]:
+            m["leaving_at"] = None
     elif m["leaving_at"] == w["height"]:
         end_contract(w, m)
     elif (contract["first_term"] + contract["terms"]) * TERM == w["height"] and m["refused_until"] is None:

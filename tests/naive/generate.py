@@ -66,12 +66,14 @@ def scenario(seed):
     proposals = []
     applicants = []
     at = 1
-    mood = r.choice([["accept"] * 5 + ["deny"], CHOICES, ["deny"] * 5 + ["accept"]])
-    opens = r.choice([0.3, 0.95])
-    end = r.choice([100, 200, 430, 600])
-    step = end / r.choice([20, 60, 90])
+    moods = [["accept"] * 5 + ["deny"], CHOICES, ["deny"] * 5 + ["accept"], ["deny"], ["accept"]]
+    mood = r.choice(moods)
+    opens = r.choice([0.3, 0.95, 1])
+    busy = r.random() < 0.5
+    end = r.choice([100, 200, 430, 600] if not busy else [430, 500, 620])
+    step = end / r.choice([20, 60, 90] if not busy else [60, 120, 200])
     count = 0
-    while at < end and len(lines) < 420:
+    while at < end and len(lines) < (420 if not busy else 900):
         at += int(r.expovariate(1 / step)) if r.random() < 0.7 else 0
         if r.random() < 0.02:
             at = max(at, (at + 29) // 30 * 30)
@@ -79,7 +81,7 @@ def scenario(seed):
             ["claim", "votes", "one", "evidence", "withdraw", "auto", "delegate", "undelegate", "pay", "plan", "leave",
              "apply", "vouch", "object", "propose", "sponsor", "cast", "report", "finding", "appeal", "quote", "show",
              "refile", "appealvotes"],
-            [16, 12, 6, 2, 1, 2, 3, 1, 4, 3, 0.7, 2, 5, 1, 3, 4, 6, 4, 0.6, 3, 2, 2, 5, 4],
+            [16, 30 if busy else 12, 6, 2, 1, 2, 3, 1, 4, 3, 0.7, 2, 5, 1, 3, 4, 6, 4, 0.6, 3, 2, 2, 5, 4],
         )[0]  # fmt: skip
         who = r.choice(names)
         recent = [c for c in claims if at - c[2] <= 61]
@@ -116,6 +118,8 @@ def scenario(seed):
             claims.append((f"c{count}", old[1], at, old[3], old[4], old[5]))
         elif kind in ("votes", "one", "appealvotes") and claims:
             many = names if kind != "one" else [who]
+            if r.random() < 0.3:
+                mood = r.choice(moods)
             claim = r.choice(recent or claims) if kind != "appealvotes" else r.choice(claims)
             if kind != "one" and at == claim[2]:
                 at += 1

@@ -143,10 +143,10 @@ def standing(w, m):
         return "ended"
     if is_suspended(m):
         return "suspended"
-    if w["tip"] <= m["waiting_until"] or w["phases"][-1][1] == "recruit":
-        return "waiting"
     if m["refused_until"] is not None:
         return "not_renewed"
     if m["leaving_at"] is not None:
         return "leaving"
+    if w["tip"] <= m["waiting_until"] or w["phases"][-1][1] == "recruit":
+        return "waiting"
     return "covered"

@@ -1,6 +1,7 @@
 """The exchange rate, payouts and solvency (§11)."""
 
-from .world import TERM, active_member, annual_premium, emit, is_boundary, lower_median, refuse_if
+from .contracts import by_name, end_contract
+from .world import TERM, YEAR, active_member, annual_premium, emit, is_boundary, lower_median, refuse_if, running, term_of
 
 
 def quote(w, act):
@@ -79,7 +80,7 @@ def judge_solvency(w):
 def end_run_off(w, owed):
     if w["height"] < w["run_off"] + TERM * w["params"]["filing_terms"]:
         return
-    if any(case["status"] == "open" for case in w["cases"]) or w["disbanded"]:
+    if any(case["status"] == "open" for case in w["cases"]) or w["disbanded"] or w["rate"] is None:
         return
     money = w["claims_account"] + w["reserve"]
     due = [x for x in w["payouts"] if x["owed"] > 0]
@@ -92,9 +93,29 @@ def end_run_off(w, owed):
         w["reserve"] -= pay - from_claims
         x["owed"] = 0
         x["paid"] += pay
-        if pay > 0 and w["rate"] is not None:
+        if pay > 0:
             tell_payout(w, x, pay)
     w["disbanded"] = True
     emit(w, "disbanded", **{"from": False, "to": True})
+    for m in by_name(w):
+        if running(m) is not None:
+            end_contract(w, m)
+            m["left"] = w["height"]
+    share_rest(w)
+
+
+def share_rest(w):
+    """What is left goes back by the premiums of the last twelve terms, each share rounded down."""
+    term = term_of(w["height"])
+    recent = [(name, amount) for name, t, amount in w["premiums_paid"] if term - YEAR < t <= term]
+    total = sum(amount for _, amount in recent)
+    left = w["claims_account"] + w["reserve"]
+    for name in sorted({name for name, _ in recent}, key=str.encode):
+        share = left * sum(amount for payer, amount in recent if payer == name) // total if total else 0
+        from_claims = min(share, w["claims_account"])
+        w["claims_account"] -= from_claims
+        w["reserve"] -= share - from_claims
+        if share > 0:
+            tell_payout(w, {"claim": None, "case": None, "payee": name}, share)
 
 

@@ -77,9 +77,10 @@ def sponsor(w, act):
 
 
 def cast(w, act):
-    active_member(w, act["by"])
+    m = active_member(w, act["by"])
     proposal = w["proposals"].get(act["proposal"])
     refuse_if(proposal is None or proposal["status"] != "open", "the proposal is not open")
+    refuse_if(not may_vote(w, m), "no vote now")
     refuse_if(w["height"] <= proposal["opened"], "votes start in the next block")
     refuse_if(act["by"] not in proposal["voters"], "not eligible")
     refuse_if(act["choice"] not in ("yes", "no", "abstain"), "yes, no or abstain")

@@ -2,7 +2,7 @@
 
 from .claims import accept_case
 from .world import (
-    TERM, YEAR, active_member, ceil_div, complete_terms, draw, emit, lower_median, may_vote, refuse_if, same_household,
+    TERM, YEAR, active_member, ceil_div, complete_terms, draw, emit, lower_median, may_vote, member, refuse_if, same_household,
     term_of, voters,
 )  # fmt: skip
 
@@ -33,8 +33,7 @@ def ballot(w, act):
     p = case["params"]
     refuse_if(act["by"] not in case["E"], "not eligible")
     check_choice(act)
-    award = act.get("award_cents")
-    refuse_if(award is not None and (award < 0 or award > case["charges"]), "an award is at most the charges")
+    award = award_named(act, case)
     live = case["ballots"].get(act["by"])
     version = case["claim"]["version"]
     if live is not None:
@@ -50,7 +49,12 @@ def ballot(w, act):
 
 def check_choice(act):
     refuse_if(act["choice"] not in ("accept", "deny", "abstain"), "accept, deny or abstain")
-    refuse_if(act.get("award_cents") is not None and act["choice"] != "accept", "only who accepts names an award")
+
+
+def award_named(act, case):
+    award = act.get("award_cents") if act["choice"] == "accept" else None
+    refuse_if(award is not None and (award < 0 or award > case["charges"]), "an award is at most the charges")
+    return award
 
 
 def auto_accept(w, act):
@@ -93,7 +97,7 @@ def delegate(w, act):
 
 
 def undelegate(w, act):
-    active_member(w, act["by"])
+    member(w, act["by"])
     refuse_if((act["by"], act["topic"]) not in w["delegations"], "no such delegation")
     del w["delegations"][(act["by"], act["topic"])]
 
@@ -288,9 +292,9 @@ def deny(w, case, yes, no, opened, q):
     tell_end(w, "claim_denied", case, yes, no, opened, q)
 
 
-def tell_end(w, event, case, yes, no, opened, q):
+def tell_end(w, event, case, yes, no, opened, q, eligible_count=None):
     emit(w, event, claim=case["claim"]["id"], case=case["code"], yes=yes, no=no, opened=opened,
-         eligible=len(case["E"]), quorum=q, bar_bp=case["bar"], seniority_bp=case["seniority"])  # fmt: skip
+         eligible=len(case["E"]) if eligible_count is None else eligible_count, quorum=q, bar_bp=case["bar"], seniority_bp=case["seniority"])  # fmt: skip
 
 
 # ---- Boundary: renewals ----
@@ -327,7 +331,8 @@ def judge_renewals(w):
             m["warned"] = False
         elif enough and not refused and m["refused_until"] is None and not m["warned"]:
             m["warned"] = True
-            emit(w, "renewal_warned", member=name, denied=denied, voted=voted, until=None)
+            emit(w, "renewal_warned", member=name, denied=denied, voted=voted,
+                 until=max((contract["first_term"] + contract["terms"]) * TERM, w["height"] + TERM))
 
 
 # ---- Boundary: promotion ----

@@ -111,7 +111,7 @@ def add_member(w, name, plan, terms, first_term, household):
     w["members"][name] = {
         "name": name, "household": household, "founder": False, "joined_term": first_term, "first_term": first_term,
         "contracts": [], "next": None, "owed": [], "suspended": [], "genesis_record": (0, 0), "left": None,
-        "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0, "fraud_terms": [],
+        "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0,
         "receivable": 0, "vouchers": [],
     }  # fmt: skip
     if old is not None:
@@ -124,7 +124,7 @@ def add_member(w, name, plan, terms, first_term, household):
 def rejoined(old, first_term):
     """What a returning member keeps; more than two terms without a contract start seniority anew."""
     kept = {field: old[field] for field in ("contracts", "owed", "suspended", "genesis_record", "no_vote_until",
-                                            "fraud_terms", "receivable", "warned", "founder")}  # fmt: skip
+                                            "receivable", "warned", "founder")}  # fmt: skip
     if first_term - old["contracts"][-1]["last"] // TERM <= 2:
         kept["joined_term"] = old["joined_term"]
     return kept
@@ -165,8 +165,6 @@ def running(m):
 
 def annual_premium(w):
     total = 0
-    if phase(w) == "recruit":
-        return 0
     for m in w["members"].values():
         contract = running(m)
         if contract is not None and contract["first_term"] <= term_of(max(1, w["height"])) + w["in_term_end"]:
@@ -187,7 +185,7 @@ def is_suspended(m):
 def may_vote(w, m):
     if m["left"] is not None or running(m) is None or is_suspended(m):
         return False
-    if m["no_vote_until"] >= w["height"]:
+    if m["no_vote_until"] >= w["height"] + w["in_term_end"]:
         return False
     return m["founder"] or complete_terms(w, m) >= w["params"]["voting_after_terms"]
 
