@@ -5,7 +5,7 @@ File: the line `mutua-votes-1\n`, the key's fingerprint (32 bytes); then records
 Payload: kind, height, view, block hash, and the cell's support to its end. No disk here: `node.votes` writes and syncs.
 
 A crash can tear only the last record, because each is synced before the next is begun. A record that does not hold is
-therefore taken for torn when no whole record follows it, and for a broken past when one does.
+therefore taken for torn when nothing follows it, and for a broken past when something does.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def scan(data: bytes, fingerprint: bytes) -> Scan:
     while position < len(data):
         end = _end_of_record(data, position, head)
         if end is None:
-            if _has_record_after(data, position):
+            if _is_followed(data, position):
                 raise LedgerCorrupt(
                     "vote_log_broken", f"the vote log is broken after {len(cells)} records", _QUARANTINE
                 )
@@ -94,9 +94,16 @@ def _end_of_record(data: bytes, position: int, head: bytes) -> int | None:
     return end if sha256(head + payload).digest() == data[end - _DIGEST_SIZE : end] else None
 
 
-def _has_record_after(data: bytes, position: int) -> bool:
-    """True when a whole record begins after the bad one at `position`: its chain hangs on the 32 bytes before it."""
+def _is_followed(data: bytes, position: int) -> bool:
+    """True when something stands after the bad record at `position`: it is not the last, so no crash explains it.
+
+    A torn record never reaches past the length it declares. Where that length itself is no length, or reaches past the
+    end, a whole record may still begin later: its chain hangs on the 32 bytes before it.
+    """
     if len(data) - position > _RECORD_MAX:
+        return True
+    size = int.from_bytes(data[position : position + _LENGTH_SIZE], "big")
+    if size >= _HEAD.size and position + _LENGTH_SIZE + size + _DIGEST_SIZE < len(data):
         return True
     first = position + _LENGTH_SIZE + _HEAD.size + _DIGEST_SIZE
     return any(

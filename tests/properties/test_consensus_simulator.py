@@ -21,7 +21,9 @@ def play(seeds: Iterable[int]) -> list[Report]:
         try:
             reports.append(simulate(options_of(seed)))
         except AssertionError as error:
-            pytest.fail(f"seed {seed}: {error}; {options_of(seed)}; python -m consensus.simulator --seed {seed} --runs 1")
+            pytest.fail(
+                f"seed {seed}: {error}; {options_of(seed)}; python -m consensus.simulator --seed {seed} --runs 1"
+            )
     return reports
 
 

@@ -369,7 +369,11 @@ def test_every_signature_comes_right_after_the_journal_of_its_cell(bench):
         if isinstance(effect, fx.CastVote):
             vote = effect.vote
             assert isinstance(before, fx.Journal)
-            assert (before.cell.kind, before.cell.view, before.cell.block_hash) == (vote.kind, vote.view, vote.block_hash)
+            assert (before.cell.kind, before.cell.view, before.cell.block_hash) == (
+                vote.kind,
+                vote.view,
+                vote.block_hash,
+            )
             signed += 1
         if isinstance(effect, fx.SendProposal):
             assert isinstance(before, fx.Journal)
