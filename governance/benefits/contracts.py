@@ -45,11 +45,12 @@ class Owed(Shape):
 
 
 class Span(Shape):
-    """Days with the figures of a plan; open while `last_day` is None."""
+    """Days with the figures of `plan`, paid for under a contract of `contract_plan`; open while `last_day` is None."""
 
     first_day: int
     last_day: int | None
     plan: str
+    contract_plan: str
 
 
 class ContractRow(Shape):
@@ -107,6 +108,12 @@ def is_suspended(draft: Draft, member: bytes) -> bool:
 
 def plan_on(row: ContractRow | None, day_number: int) -> str | None:
     """Return the plan whose figures hold on a day of cover, or None on a day without."""
+    span = span_on(row, day_number)
+    return None if span is None else span.plan
+
+
+def span_on(row: ContractRow | None, day_number: int) -> Span | None:
+    """Return the span that a day of cover lies in, or None on a day without."""
     if row is None:
         return None
     if row.suspended_from is not None and day_number >= row.suspended_from:
@@ -115,7 +122,7 @@ def plan_on(row: ContractRow | None, day_number: int) -> str | None:
         return None
     for span in reversed(row.spans):
         if span.first_day <= day_number and (span.last_day is None or day_number <= span.last_day):
-            return span.plan
+            return span
     return None
 
 
@@ -142,7 +149,7 @@ def start_contract(day: Day, member: bytes, plan_name: str, *, length_terms: int
         member=member, plan=plan_name, first_term=first_term, length_terms=length_terms, rate_cents=plan.premium_cents,
         next_plan=None, next_length=1, is_in_force=True, prepaid_until_term=first_term + prepaid_terms,
         owed=() if old is None else old.owed, suspended_from=None, gaps=() if old is None else old.gaps,
-        spans=(*spans, Span(first_day, None, plan_name)), waiting_first_day=first_day, waiting_last_day=waiting_last_day,
+        spans=(*spans, Span(first_day, None, plan_name, plan_name)), waiting_first_day=first_day, waiting_last_day=waiting_last_day,
         benefit_start=first_day if old is None else old.benefit_start,
     )  # fmt: skip
     CONTRACTS.put(day.draft, row, member)
@@ -200,7 +207,7 @@ def _closed(span: Span, last_day: int) -> Span:
     """Return the span, ending at the latest on `last_day`."""
     if span.last_day is not None and span.last_day <= last_day:
         return span
-    return Span(span.first_day, last_day, span.plan)
+    return Span(span.first_day, last_day, span.plan, span.contract_plan)
 
 
 def roll_over(day: Day, row: ContractRow) -> None:
@@ -227,12 +234,10 @@ def roll_over(day: Day, row: ContractRow) -> None:
 
 def _spans_after_change(spans: tuple[Span, ...], plan: str, first_day: int, figures_from: int) -> tuple[Span, ...]:
     """Return the spans with `plan` from `figures_from` on; until then the figures of the day before `first_day` hold."""
-    kept = tuple(span for span in spans if span.first_day < first_day)
-    if figures_from > first_day:
-        last = kept[-1]
-        return (*kept[:-1], Span(last.first_day, figures_from - 1, last.plan), Span(figures_from, None, plan))
-    last = kept[-1]
-    return (*kept[:-1], _closed(last, first_day - 1), Span(first_day, None, plan))
+    kept = [span for span in spans if span.first_day < first_day]
+    last = kept.pop()
+    held = [Span(first_day, figures_from - 1, last.plan, plan)] if figures_from > first_day else []
+    return (*kept, _closed(last, first_day - 1), *held, Span(figures_from, None, plan, plan))
 
 
 def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
@@ -305,15 +310,14 @@ def standing_of(day: Day, member: members.MemberRow) -> str:
     row = CONTRACTS.find(day.draft, member.key)
     if not member.is_member:
         return "ended"
-    if row is None or not row.is_in_force:
-        return "waiting"
-    if row.suspended_from is not None:
+    if row is not None and row.suspended_from is not None:
         return "suspended"
     if member.until is not None:
         return "not_renewed"
     if member.leave_term is not None:
         return "leaving"
-    return "waiting" if is_waiting(row, day.height) or day.height < row.waiting_first_day else "covered"
+    is_covered = row is not None and row.is_in_force and day.height >= row.waiting_first_day and not is_waiting(row, day.height)
+    return "covered" if is_covered else "waiting"
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -126,7 +126,9 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     """Settle one line; return the claim after it and what is left of the award (None: no award, a standard line)."""
     line = claim.lines[index]
     contract = contracts.CONTRACTS.get(day.draft, claim.member)
-    plan_name = contracts.plan_on(contract, line.first_day) or contract.plan
+    span = contracts.span_on(contract, line.first_day)
+    assert span is not None, "cover of the day was checked in the carrying block"
+    plan_name = span.plan
     figures = plans.figures_on(plans.PLANS.get(day.draft, plan_name), line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = benefit_year_of(contract, line.first_day)
@@ -168,7 +170,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     YEARS.put(day.draft, year, claim.cover, year_number)
     day_before = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
     DAY_BENEFITS.put(day.draft, Number(day_before.value + benefit), claim.cover, claim.provider, line.first_day)
-    plans.add_benefit(day.draft, plan_name, day.term, benefit)
+    plans.add_benefit(day.draft, span.contract_plan, day.term, benefit)
     line = msgspec.structs.replace(
         line, status="settled", plan=plan_name, units_paid=units, allowed_cents=allowed, deductible_cents=deductible, copay_cents=copay,
         coinsurance_cents=coinsurance, relief_cents=relief, cut_cents=uncut - benefit, benefit_cents=benefit,
