@@ -116,6 +116,8 @@ class Devnet:
         """Make folders and keys, start bitcoin, fund the treasury, seal the charter. The genesis clock starts here."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "passphrase").write_text(PASSPHRASE + "\n")
+        for name, seed in self.providers.items():
+            (self.folder / f"{name}.seed").write_text(seed.hex() + "\n")
         for index in range(self.spec.founders):
             self.nodes.append(self._make_node(f"member-{index + 1}"))
         self.start_bitcoin()
