@@ -1,97 +1,111 @@
-"""A single machine on a bench: feed it events, see its effects. Signatures are made up; the machine never looks at them."""
+"""One node of a committee of four under a test's hands: events in, effects out, signatures that are only stamps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
 from consensus import effects as fx
 from consensus import events as ev
 from consensus import machine
-from consensus.messages import Cell, Certificate, Proposal, VoteKind
-from consensus.simulator_liar import make_header, signed_vote
-from ledger.blocks import block_hash_of, decode_header
+from consensus.messages import Cell, CellKind, Certificate, Proposal, Vote, VoteKind
+from ledger.blocks import HEADER_SIZE
 from ledger.hashing import ZERO_HASH
 
-PARENT = bytes(32)
+HEIGHT = 5
+
+
+def make_hash(name: str) -> bytes:
+    """Return the hash of a made-up block."""
+    return sha256(name.encode()).digest()
+
+
+def make_header(name: str) -> bytes:
+    """Return bytes as long as a header: the machine never looks inside."""
+    return name.encode().ljust(HEADER_SIZE, b".")
 
 
 class Bench:
-    """Height 5 of a committee of four; with seed 0 the leader of view v is v mod 4."""
+    """A machine of one height, the seed such that member 0 leads view 0, member 1 view 1, and so on."""
 
-    def __init__(self, own: int | None = 1, cells: Sequence[Cell] = (), size: int = 4) -> None:
-        self.config = machine.Config(
-            chain_id=bytes(32), epoch=0, height=5, committee=tuple(bytes([i]) * 32 for i in range(size)), seed=bytes(32),
-            own_index=own, timeout0_ms=1_000, timeout_cap_ms=3_500,
-        )  # fmt: skip
-        self.state, effects = machine.start_height(self.config, cells)
-        self.done: list[fx.Effect] = []
-        self.feed_back(effects)
+    def __init__(self, own: int | None = 0, size: int = 4, cells: Iterable[Cell] = (), *, is_open: bool = True) -> None:
+        committee = tuple(bytes([index + 1]) * 32 for index in range(size))
+        self.config = machine.Config(bytes(32), 0, HEIGHT, committee, bytes(32), own, 1_000, 3_000)
+        self.state, self.effects = machine.start_height(self.config, cells)
+        self.start_effects = self.effects
+        if is_open:
+            self.feed(ev.SlotOpened())
 
-    def feed_back(self, effects: tuple[fx.Effect, ...]) -> None:
-        """Do what a driver does with votes and proposals: sign them and feed them back."""
-        self.done.extend(effects)
-        for effect in effects:
-            if isinstance(effect, fx.CastVote):
-                vote = effect.vote
-                signed = signed_vote(vote.kind, vote.height, vote.view, vote.block_hash, vote.voter)
-                self.happen(ev.VoteReceived(signed))
-            elif isinstance(effect, fx.SendProposal):
-                self.happen(ev.ProposalReceived(replace(effect.proposal, signature=bytes(64))))
+    def feed(self, *events: ev.Event) -> tuple[fx.Effect, ...]:
+        """Let events happen, own votes and proposals fed back as a driver does; return all effects in order."""
+        effects: list[fx.Effect] = []
+        waiting = list(events)
+        while waiting:
+            self.state, fresh = machine.step(self.state, waiting.pop(0))
+            effects += fresh
+            for effect in fresh:
+                if isinstance(effect, fx.CastVote):
+                    waiting.append(ev.VoteReceived(replace(effect.vote, signature=bytes([effect.vote.voter]) * 64)))
+                elif isinstance(effect, fx.SendProposal):
+                    signed = replace(effect.proposal, signature=bytes([effect.proposal.proposer]) * 64)
+                    waiting.append(ev.ProposalReceived(signed))
+        self.effects = tuple(effects)
+        return self.effects
 
-    def happen(self, *events: ev.Event) -> list[fx.Effect]:
-        """Feed events; return the effects of all of them, votes fed back included."""
-        start = len(self.done)
-        for event in events:
-            self.state, effects = machine.step(self.state, event)
-            self.feed_back(effects)
-        return self.done[start:]
+    def cast(self) -> list[tuple[VoteKind, int, bytes]]:
+        """Return the votes among the newest effects."""
+        return [(e.vote.kind, e.vote.view, e.vote.block_hash) for e in self.effects if isinstance(e, fx.CastVote)]
 
-    def open(self) -> list[fx.Effect]:
-        return self.happen(ev.SlotOpened())
+    def vote(self, kind: VoteKind, view: int, voter: int, name: str = "") -> ev.VoteReceived:
+        """Return a peer's vote; SKIP has no block."""
+        block_hash = make_hash(name) if kind != VoteKind.SKIP else ZERO_HASH
+        return ev.VoteReceived(Vote(kind, 0, HEIGHT, view, block_hash, voter, bytes([voter]) * 64))
 
-    @staticmethod
-    def block(name: str = "a") -> tuple[bytes, bytes]:
-        """Return (header, hash) of a block of height 5."""
-        header = make_header(5, PARENT, 0, name.encode())
-        return header, block_hash_of(decode_header(header))
+    def certificate(self, kind: VoteKind, view: int, name: str = "", voters: tuple[int, ...] = (1, 2, 3)) -> Certificate:
+        """Return a certificate."""
+        block_hash = make_hash(name) if kind != VoteKind.SKIP else ZERO_HASH
+        return Certificate(kind, 0, HEIGHT, view, block_hash, voters, tuple(bytes([voter]) * 64 for voter in voters))
 
-    def proposal(self, view: int = 0, name: str = "a", *carried: Certificate) -> ev.ProposalReceived:
-        header, block_hash = self.block(name)
+    def certify(self, kind: VoteKind, view: int, name: str = "") -> ev.CertificateReceived:
+        """Return a certificate as an event."""
+        return ev.CertificateReceived(self.certificate(kind, view, name))
+
+    def proposal(self, view: int, name: str, *justification: Certificate) -> ev.ProposalReceived:
+        """Return the proposal of a view's leader."""
         leader = self.config.leader(view)
-        return ev.ProposalReceived(Proposal(0, 5, view, block_hash, header, leader, bytes([leader]) * 64, carried))
-
-    def vote(self, kind: VoteKind, voter: int, view: int = 0, name: str = "a") -> ev.VoteReceived:
-        block_hash = ZERO_HASH if kind == VoteKind.SKIP else self.block(name)[1]
-        return ev.VoteReceived(signed_vote(kind, 5, view, block_hash, voter))
-
-    def certificate(self, kind: VoteKind, view: int = 0, name: str = "a") -> ev.CertificateReceived:
-        votes = [self.vote(kind, voter, view, name).vote for voter in (0, 2, 3)]
-        return ev.CertificateReceived(
-            Certificate(kind, 0, 5, view, votes[0].block_hash, (0, 2, 3), tuple(vote.signature for vote in votes))
+        return ev.ProposalReceived(
+            Proposal(0, HEIGHT, view, make_hash(name), make_header(name), leader, bytes([leader]) * 64, justification)
         )
 
-    def checked(self, name: str = "a", *, is_valid: bool = True) -> ev.BlockChecked:
-        return ev.BlockChecked(self.block(name)[1], is_valid=is_valid)
+    def checked(self, name: str, *, is_valid: bool = True) -> ev.BlockChecked:
+        """Return the verdict over a block."""
+        return ev.BlockChecked(make_hash(name), is_valid)
 
-    def cast(self) -> list[tuple[str, int]]:
-        """Return what this node has voted so far: (kind, view)."""
-        return [(effect.vote.kind.name, effect.vote.view) for effect in self.done if isinstance(effect, fx.CastVote)]
+    def built(self, view: int, name: str) -> ev.BlockBuilt:
+        """Return a block that was built."""
+        return ev.BlockBuilt(view, make_header(name), make_hash(name))
 
-    def of(self, kind: type) -> list[fx.Effect]:
-        return [effect for effect in self.done if isinstance(effect, kind)]
+    def cell(self, kind: CellKind, view: int, name: str = "", support: bytes = b"") -> Cell:
+        """Return a cell of this height."""
+        return Cell(kind, HEIGHT, view, make_hash(name) if kind != CellKind.SKIP else ZERO_HASH, support)
 
 
 @pytest.fixture
-def bench() -> type[Bench]:
+def bench() -> Callable[..., Bench]:
+    """Return the maker of machines under test."""
     return Bench
 
 
 @pytest.fixture
-def node() -> Bench:
-    """Member 1 with its slot open."""
-    made = Bench()
-    made.open()
-    return made
+def block_hash() -> Callable[[str], bytes]:
+    """Return what gives a made-up block its hash."""
+    return make_hash
+
+
+@pytest.fixture
+def header() -> Callable[[str], bytes]:
+    """Return what gives a made-up block its header."""
+    return make_header
