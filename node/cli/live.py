@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 from cyclopts import Parameter
 
+from node.api.client import Client
 from node.api.errors import ApiError, NodeNotRunning
 from node.cli.common import DEFAULT, Common, say, short, table
+from node.paths import is_held
 
 STOP_WAIT_S = 30.0
 
@@ -59,18 +62,24 @@ def stop(
     *, wait: Annotated[bool, Parameter(help="Wait until the node has ended.")] = True, common: Common = DEFAULT
 ) -> int:
     """Stop the running node."""
+    config = common.config()
     client = common.client()
     client.stop()
     deadline = time.monotonic() + STOP_WAIT_S
-    while wait:
-        try:
-            client.get_json("/v1/health")
-        except NodeNotRunning:
-            break
+    while wait and not _has_ended(client, config.folder.lock):
         if time.monotonic() > deadline:
             raise ApiError("node_silent", f"the node has not ended after {STOP_WAIT_S:g} s", "see mutua logs")
         time.sleep(0.1)
     return say(common, {"stopped": wait}, "the node has stopped" if wait else "the node is stopping")
+
+
+def _has_ended(client: Client, lock: Path) -> bool:
+    """True once nobody answers and the folder is free: then its ledger can be read."""
+    try:
+        client.get_json("/v1/health")
+    except NodeNotRunning:
+        return not is_held(lock)
+    return False
 
 
 def peers(*, common: Common = DEFAULT) -> int:

@@ -84,8 +84,7 @@ def tui(*, data_dir: str | None = None) -> int:
     config = load_config(Path(data_dir) if data_dir else None)
     from tui.app import main as open_screens
 
-    open_screens(config.api_socket)
-    return 0
+    return open_screens(config.api_socket)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock
+from node.paths import is_held
 
 
 def run(  # noqa: D417
@@ -51,7 +52,13 @@ def run(  # noqa: D417
             f"{folder.root} holds no charter",
             "mutua init --charter FILE with the sealed charter of your co-op",
         )
-    _check_free(folder.lock)
+    if is_held(folder.lock):
+        # Before a passphrase is asked for; the daemon's own lock decides.
+        raise MutuaError(
+            "folder_in_use",
+            f"another node runs on {folder.root}",
+            "stop it with mutua stop, or use another data folder",
+        )
     keys = unlock(folder, passphrase)
     from node import daemon
     from node.logs import set_up_logs
@@ -82,22 +89,3 @@ def _key(text: str) -> bytes:
             "key_shape", f"guest {text[:20]!r} is no key of 64 hex digits", "copy it from the follower's mutua init"
         )
     return key
-
-
-def _check_free(lock: object) -> None:
-    """Refuse a folder that another daemon holds before a passphrase is asked for; the daemon's own lock decides."""
-    import fcntl
-    from pathlib import Path
-
-    path = Path(str(lock))
-    if not path.exists():
-        return
-    with path.open("ab") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise MutuaError(
-                "folder_in_use",
-                f"another node runs on {path.parent}",
-                "stop it with mutua stop, or use another data folder",
-            ) from None

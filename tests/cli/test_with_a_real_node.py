@@ -1,0 +1,190 @@
+"""The commands against a real daemon: one founder, a block every 300 ms, a claim from bill to receipt."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from ledger.charter import add_founder, charter_to_toml, founder_from_file, new_charter, seal
+from ledger.genesis import CharterCode, CharterPlan, CharterProvider
+from ledger.signatures import public_key_of
+from wallet.keyfile import LIGHT, seal_keyfile
+
+PROVIDER_SEED = bytes(range(32))
+PLAN = CharterPlan("basic", 50_000, 10_000, 1_500, 2_000, 500_000, 2_500_000, None, 0, None, ())
+CODES = (CharterCode("urn:hcpcs", "G0101", True, 12_000, 5),)
+
+
+@pytest.fixture
+def home(tmp_path, call):
+    """A data folder with keys and the sealed charter of a co-op of one."""
+    folder, secret = tmp_path / "data", tmp_path / "passphrase"
+    folder.mkdir(mode=0o700)
+    secret.write_text("open sesame\n")
+    (folder / "keys.json").write_bytes(seal_keyfile(bytes(32), "open sesame", LIGHT))
+    (folder / "keys.json").chmod(0o600)
+    draft = new_charter(
+        "Real Mutual", seed=bytes(32), genesis_time_ms=time.time_ns() // 1_000_000, day_one="2026-01-01", block_interval_ms=300, phase="live",
+        claims_cents=1_000_000, reserve_cents=1_000_000, rate=10_000_000, plans=(PLAN,), codes=CODES,
+        providers=(CharterProvider(public_key_of(PROVIDER_SEED), "clinic"),), params={"audit_random_bp": 0},
+    )  # fmt: skip
+    (tmp_path / "draft.toml").write_text(charter_to_toml(draft))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = call(
+        "init", "-d", folder, "--passphrase-file", secret, "--draft", tmp_path / "draft.toml", "--no-signer", "--address", f"/ip4/127.0.0.1/tcp/{port}"
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    sealed = seal(add_founder(draft, founder_from_file((folder / "founder.toml").read_bytes())))
+    (tmp_path / "charter.toml").write_text(charter_to_toml(sealed, is_sealed=True))
+    kept = call("init", "-d", folder, "--passphrase-file", secret, "--charter", tmp_path / "charter.toml")
+    assert kept.code == 0, kept.err
+    (tmp_path / "provider.seed").write_text(PROVIDER_SEED.hex())
+    return folder
+
+
+@contextmanager
+def running(folder, call):
+    """A daemon, until the block is left."""
+    command = [
+        sys.executable,
+        "-m",
+        "node.cli.main",
+        "run",
+        "-d",
+        str(folder),
+        "--passphrase-file",
+        str(folder.parent / "passphrase"),
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUTUA_")}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    try:
+        wait_for(lambda: process.poll() is not None or call("status", "-d", folder).code == 0)
+        assert process.poll() is None, process.stderr.read()
+        yield process
+    finally:
+        if call("status", "-d", folder).code == 0:
+            process.terminate()
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+
+
+def wait_for(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def test_a_claim_from_bill_to_receipt(home, call) -> None:
+    folder = home
+    bill = (
+        "--code",
+        "G0101",
+        "--charge",
+        "150",
+        "--provider",
+        "clinic",
+        "--provider-seed-file",
+        folder.parent / "provider.seed",
+    )
+    with running(folder, call):
+        wait_for(lambda: json.loads(call("status", "-d", folder, "--json").out)["height"] >= 2)
+        (folder.parent / "invoice.pdf").write_bytes(b"an invoice")
+        filed = call(
+            "claim",
+            "submit",
+            *bill,
+            "--day",
+            "1",
+            "--evidence",
+            folder.parent / "invoice.pdf",
+            "--wait",
+            "20",
+            "-d",
+            folder,
+            "--json",
+        )
+        assert filed.code == 0, filed.err
+        receipt = json.loads(filed.out)
+        assert receipt["state"] == "final"
+        claim = receipt["record_id"]
+        text = call("claim", "explain", claim, "-d", folder).out
+        assert (
+            "Of the charge 120.00 USD is allowed; 100.00 USD goes to your deductible, 15.00 USD is your copay, 1.00 USD is your coinsurance"
+            in text
+        )
+        assert "The co-op pays 4.00 USD" in text
+        assert call("vote", "verify", claim[:12], "-d", folder).code == 0
+        again = call("claim", "submit", *bill, "--day", "1", "-d", folder)
+        assert again.code == 5
+        assert "stands in a claim already" in again.err
+        opened = call("evidence", "open", claim, "-d", folder)
+        assert opened.out.startswith(str(folder / "documents")), opened.err
+        assert call("claim", "show", claim, "-d", folder).code == 0
+        assert call("claim", "list", "-d", folder).out.splitlines()[1].startswith(claim[:12])
+        assert call("member", "show", "-d", folder).code == 0
+        assert call("doctor", "-d", folder).code == 0, call("doctor", "-d", folder).out
+        second = call("run", "-d", folder, "--passphrase-file", folder.parent / "passphrase")
+        assert second.code == 2
+        assert "another node runs on" in second.err
+        assert call("stop", "-d", folder).code == 0
+    verified = call("vote", "verify", claim, "-d", folder, "--json")
+    assert verified.code == 0, verified.err
+    assert json.loads(verified.out)["is_proven"]
+    assert call("audit", "verify", folder).code == 0
+
+
+def test_a_port_in_use_is_said_in_one_line(home, shell) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"/ip4/127.0.0.1/tcp/{taken.getsockname()[1]}"
+        result = shell(
+            "run",
+            "-d",
+            home,
+            "--passphrase-file",
+            home.parent / "passphrase",
+            "--listen",
+            address,
+            "--log-format",
+            "quiet",
+        )
+    assert result.code == 2
+    assert result.err.startswith("mutua: port ")
+    assert "in use" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_the_ledger_of_another_chain_is_refused_and_left_alone(home, call, shell, tmp_path) -> None:
+    secret = home.parent / "passphrase"
+    with running(home, call):
+        assert call("stop", "-d", home).code == 0
+    text = (home / "charter.toml").read_text().replace('name = "Real Mutual"', 'name = "Other Mutual"')
+    assert text != (home / "charter.toml").read_text()
+    from ledger.charter import charter_from_file, sign_founder
+    from ledger.codec import encode
+    from msgspec.structs import replace
+    from wallet.keys import KeyRing
+
+    other = charter_from_file((home / "charter.bin").read_bytes())
+    founder = sign_founder(KeyRing.from_seed(bytes(32)).identity_seed, other.founders[0], "Other Mutual")
+    (home / "charter.bin").write_bytes(encode(seal(replace(other, name="Other Mutual", founders=(founder,)))))
+    before = sorted((path.name, path.read_bytes()) for path in (home / "ledger").iterdir() if path.suffix == ".ldb")
+    result = shell("run", "-d", home, "--passphrase-file", secret, "--log-format", "quiet")
+    assert result.code in (2, 6), result
+    assert result.err.count("\n") == 1
+    assert "chain" in result.err
+    assert (
+        sorted((path.name, path.read_bytes()) for path in (home / "ledger").iterdir() if path.suffix == ".ldb")
+        == before
+    )
