@@ -55,7 +55,8 @@ class Facade:
             "mempool": len(node.mempool), "is_syncing": node.sync.is_syncing, "sync_target": node.sync.target,
             "consensus": {"view": node.driver.view, "is_member": node.ledger.own_index is not None, "committee": len(node.ledger.committee),
                           "messages_in": node.driver.messages_in, "messages_out": node.driver.messages_out,
-                          "misbehaviour": len(node.driver.misbehaviour)},
+                          "misbehaviour": len(node.driver.misbehaviour), "is_signing": node.driver.is_signing,
+                          "quarantine": node.votes.quarantine},
             "member": member, "cover": node.founder.cover_key.hex() if node.founder else None,
             "needs_me": len(self.view("needs_me", member=member)) if member else 0,
         }  # fmt: skip
