@@ -183,7 +183,7 @@ class MutuaApp(App[None]):
         if isinstance(self.screen, HelpScreen):
             return
         keys: list[Key] = []
-        for key, binding in sorted(self.screen.active_bindings.items(), key=lambda item: item[1].binding.id or "~"):
+        for key, binding in sorted(self.screen.active_bindings.items(), key=_help_order):
             given = binding.binding
             if given.id and not any(name == given.id for _, _, name in keys):
                 keys.append((given.key_display or self.get_key_display(given) or key, given.description, given.id))
@@ -213,6 +213,13 @@ class MutuaApp(App[None]):
             yield SystemCommand(f"Go to {name}", f"Show {name}", lambda place=place: self.run_worker(self.action_go(place), group="go"))
         yield SystemCommand("High contrast", "Switch the high-contrast theme on or off", self.action_contrast)
         yield SystemCommand("Words and keys", "What this program's words mean", self.action_help)
+
+
+def _help_order(item: tuple[str, Any]) -> tuple[int, str]:
+    """Sort keys for the help: those of the place first, then the places by their key, then the app's own."""
+    key, active = item
+    name = active.binding.id or ""
+    return ({"go": 1, "app": 2}.get(name.partition(".")[0], 0), key)
 
 
 def main(socket_path: Path) -> int:

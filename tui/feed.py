@@ -20,6 +20,8 @@ POLL_ALONE_S = 1.5
 """Without the event stream, and while the node is off."""
 REST_S = 0.15
 """Shortest pause between two looks: a node that syncs makes hundreds of blocks a second."""
+TRUSTED_S = 3.0
+"""A stream that stands so long counts as live even if nothing happens: real blocks are a day apart."""
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 15.0
 
 
@@ -107,14 +109,21 @@ class Feed:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait(), POLL_LIVE_S if self.is_live else POLL_ALONE_S)
 
+    def _trust(self) -> None:
+        if not self.is_live:
+            self.is_live = True
+            self.ring()
+
     async def _listen(self, client: Api) -> None:
         pause_s = RETRY_MIN_S
         while True:
+            trusted = asyncio.get_running_loop().call_later(TRUSTED_S, self._trust)  # a quiet stream is a good one
             with contextlib.suppress(Exception):
                 async for _ in client.events():
-                    self.is_live = True
                     pause_s = RETRY_MIN_S
+                    self._trust()
                     self.ring()
+            trusted.cancel()
             if self.is_live:
                 self.is_live = False
                 self.ring()

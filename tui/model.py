@@ -45,10 +45,12 @@ def short(identifier: str) -> str:
 def percent(basis_points: int | None) -> str:
     """Return basis points as a percentage.
 
-    >>> percent(7500), percent(8050), percent(None)
-    ('75 %', '80.5 %', '–')
+    One decimal, rounded down.
+
+    >>> percent(7500), percent(6666), percent(None)
+    ('75 %', '66.6 %', '–')
     """
-    return "–" if basis_points is None else f"{basis_points / 100:g} %"
+    return "–" if basis_points is None else f"{basis_points // 10 / 10:g} %"
 
 
 def counted(count: int, noun: str) -> str:
@@ -260,6 +262,11 @@ class Case:
             return f"last block, {units.span(1)}"
         return f"{left} blocks left, {units.span(left)}"
 
+    def time_short(self, height: int, units: Units) -> str:
+        """Return the same for a narrow column."""
+        left = self.closes_at - height
+        return f"{counted(left, 'block')}, {units.span(left).removeprefix('about ')}" if self.is_open and left > 0 else "over"
+
     def tally_words(self) -> str:
         """Return the ballots in words."""
         tail = f", {self.abstain} abstain" if self.abstain else ""
@@ -267,18 +274,14 @@ class Case:
 
     def quorum_words(self) -> str:
         """Return what is still missing until the ballots may decide."""
-        missing, unopened = max(0, self.quorum - self.cast), max(0, self.opened_needed - self.opened)
-        if not missing and not unopened:
-            return f"enough ballots ({self.cast} of {self.quorum})"
-        parts = [f"{counted(missing, 'ballot')} missing ({self.cast} of {self.quorum})"] if missing else [f"{self.cast} of {self.quorum} ballots"]
-        if unopened:
-            parts.append(f"{self.opened} of {self.opened_needed} with the document opened")
-        return ", ".join(parts)
+        if self.cast >= self.quorum and self.opened >= self.opened_needed:
+            return f"enough ballots: {self.cast} of {self.quorum}"
+        return f"{self.cast} of {self.quorum} ballots needed, {self.opened} of {self.opened_needed} with document opened"
 
     def bar_words(self) -> str:
         """Return the bar that the accepting share must reach, as everybody may see it."""
-        so_far = "" if self.yes_bp is None else f"; so far {percent(self.yes_bp)}"
-        return f"accepted from {percent(self.bar_bp)} accept on{so_far}"
+        so_far = "" if self.yes_bp is None else f"; {percent(self.yes_bp)} so far"
+        return f"needs {percent(self.bar_bp)} accept{so_far}"
 
     def outcome(self, units: Units) -> str:
         """Return how it ended, or where it stands."""

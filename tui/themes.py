@@ -18,7 +18,7 @@ LIGHT = Theme(
 
 CONTRAST = Theme(
     name="mutua-contrast", dark=True, primary="#ffffff", secondary="#ffffff", accent="#ffff00", foreground="#ffffff", background="#000000",
-    surface="#000000", panel="#000000", success="#00ff66", warning="#ffff00", error="#ff8080",
+    surface="#000000", panel="#0b3d91", success="#00ff66", warning="#ffff00", error="#ff8080",
     variables={
         "footer-key-foreground": "#ffff00", "border": "#ffffff", "block-cursor-background": "#ffff00", "block-cursor-foreground": "#000000",
         "block-cursor-blurred-background": "#333300", "block-cursor-text-style": "bold underline", "text-muted": "#ffffff",

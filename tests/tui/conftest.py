@@ -176,6 +176,7 @@ class FakeNode:
         self.queue = asyncio.Queue()
         if self.is_off:
             raise node_not_running(Path("/data/api.sock"))
+        yield {"event": "peer_up", "height": 112}
         while True:
             yield await self.queue.get()
 

@@ -88,7 +88,8 @@ class CaseScreen(LiveScreen):
             labelled("other payer", units.money(claim.other_payer_cents) if claim.other_payer_cents else "none"),
             "",
             labelled("votes", Content.assemble(tally_bar(case))),
-            labelled("", case.tally_words() + "; " + case.bar_words()),
+            labelled("", case.tally_words()),
+            labelled("", case.bar_words()),
             labelled("", case.quorum_words()),
             labelled("time", case.time_left(self.height, units) if case.is_open else case.outcome(units)),
             labelled("you", f"voted {clean(case.my_choice, 10)}; it may be changed once" if case.my_choice else "have not voted"),
@@ -147,6 +148,17 @@ class CaseScreen(LiveScreen):
         self.app.push_screen(ChoiceScreen(self._case, draft))
 
 
+class Choice(RadioButton):
+    """A choice whose mark is a sign and not only a colour: `(●)` chosen, `( )` not."""
+
+    BUTTON_LEFT = BUTTON_RIGHT = " "
+
+    @property
+    def BUTTON_INNER(self) -> str:  # type: ignore[override]  # noqa: N802 - Textual's own name
+        """The mark."""
+        return "(●)" if self.value else "( )"
+
+
 class ChoiceScreen(LiveScreen):
     """Step 2: what do you say?"""
 
@@ -171,9 +183,9 @@ class ChoiceScreen(LiveScreen):
         with VerticalScroll(classes="card", can_focus=False):
             yield Static(Content.assemble((clean(self._case.code, 20), "bold $accent"), f"   {charges}"), markup=False)
             with RadioSet(id="choice"):
-                yield RadioButton("Accept   the co-op pays", id="accept")
-                yield RadioButton("Deny     the co-op does not pay", id="deny")
-                yield RadioButton("Abstain  you have seen it and leave it to others", id="abstain")
+                yield Choice("Accept   the co-op pays", id="accept")
+                yield Choice("Deny     the co-op does not pay", id="deny")
+                yield Choice("Abstain  you have seen it and leave it to others", id="abstain")
             yield Static("Award, if you accept and find another amount right (empty: all charges)", classes="field-label", markup=False)
             yield Input(id="award", placeholder=self.units.figure(self._case.charges_cents), max_length=24)
             yield Static("Reason, if you like; everybody can read it", classes="field-label", markup=False)
@@ -293,7 +305,7 @@ class ReviewScreen(LiveScreen):
         self._is_sent = True
         self.query_one("#sign", Button).disabled = True
         self.query_one("#fault", Static).update(Content.styled("… your node signs and stores it", "$foreground-muted"))
-        self.run_worker(self._send(), group="send")
+        self.mutua.run_worker(self._send(), group="send")  # the app's: going back must not lose the receipt
 
     async def _send(self) -> None:
         draft = self._draft
@@ -305,10 +317,16 @@ class ReviewScreen(LiveScreen):
             return
         kept = KeptReceipt(answer.record_id, draft.claim, draft.code, draft.choice, self.height)
         self.mutua.memory.keep(kept)
-        self.mutua.call_later(self.mutua.finish_with, ReceiptScreen(kept))  # the app outlives this screen
+        if self in self.app.screen_stack:
+            await self.mutua.finish_with(ReceiptScreen(kept))
+        else:
+            self.mutua.notify(f"✓ your ballot on {clean(kept.code, 20)} was sent; its receipt is under My ballots", markup=False)
 
     def _show_fault(self, fault: ApiError) -> None:
         self._is_sent = False
+        if self not in self.app.screen_stack:
+            self.mutua.tell(fault)
+            return
         self.query_one("#sign", Button).disabled = False
         words = f"✗ {clean(fault.what)}; {clean(fault.mend)}"
         if fault.code == "node_silent":

@@ -25,7 +25,6 @@ class BlocksScreen(LiveScreen):
 
     PLACE = "blocks"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "noop", "Show block", id="blocks.choose", show=True),
         Binding("o,right_square_bracket", "page(1)", "Older", id="blocks.older"),
         Binding("n,left_square_bracket", "page(-1)", "Newer", id="blocks.newer"),
     ]
@@ -65,9 +64,6 @@ class BlocksScreen(LiveScreen):
         event.stop()
         self.app.push_screen(BlockScreen(int(event.option.id or 0)))
 
-    def action_noop(self) -> None:
-        """Stand in the footer: Enter is handled by the list."""
-
 
 class BlockScreen(LiveScreen):
     """One block."""
@@ -75,8 +71,8 @@ class BlockScreen(LiveScreen):
     PLACE = "blocks"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.back", "Back", id="block.back"),
-        Binding("left", "step(-1)", "Block before", id="block.before"),
-        Binding("right", "step(1)", "Block after", id="block.after"),
+        Binding("o", "step(-1)", "Older", id="block.older"),
+        Binding("n", "step(1)", "Newer", id="block.newer"),
     ]
 
     def __init__(self, height: int) -> None:

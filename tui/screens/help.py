@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -23,6 +23,16 @@ WORDS = (
     ("change", "a ballot may be changed once, and in the last 15 blocks only when there is new evidence."),
     ("receipt", "the id of your signed record. With it you can check on your own ledger that your ballot is there."),
     ("what others see", "that you voted, your choice, award and reason. They never see a claimant's name, only a cover."),
+)
+OWN_WAY: tuple[Content | str, ...] = (
+    "",
+    title("Your own way"),
+    "",
+    '  In tui.json in the data folder, "keys": {"go.home": "h"} gives another key to a name of the last column above.',
+    "  F2 switches to high contrast; the palette (ctrl+p) has more themes. NO_COLOR=1 shows no colour at all.",
+    "  Everything here is also a plain command: mutua vote list, mutua vote cast, mutua claim show.",
+    "",
+    Content.styled("  Escape closes this page.", "$foreground-muted"),
 )
 Key = tuple[str, str, str]
 """(key, what it does, binding id)"""
@@ -40,22 +50,14 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         with VerticalScroll(id="help", can_focus=True):
-            yield Static(self._page(), markup=False)
+            yield Static(self._keys_page(), markup=False)
+            for word, meaning in WORDS:
+                with Horizontal(classes="word"):
+                    yield Static(f"  {word}", classes="word-name", markup=False)
+                    yield Static(meaning, classes="word-meaning", markup=False)
+            yield Static(stacked(OWN_WAY), markup=False)
 
-    def _page(self) -> Content:
+    def _keys_page(self) -> Content:
         lines: list[Content | str] = [title("Keys here"), ""]
         lines += [Content.assemble((f"  {key:<12}", "bold $accent"), f"{words:<26}", (name, "$foreground-muted")) for key, words, name in self._keys]
-        lines += ["", title("Words"), ""]
-        for word, meaning in WORDS:
-            lines += [Content.assemble((f"  {word}: ", "bold"), meaning)]
-        lines += [
-            "",
-            title("Your own way"),
-            "",
-            '  tui.json in the data folder: "keys": {"go.home": "h"} gives a key to a name of the right column above,',
-            '  "theme": "mutua-contrast" (also F2), "animations": true. NO_COLOR=1 shows no colour at all.',
-            "  Everything here is also a plain command: mutua vote list, mutua vote cast, mutua claim show.",
-            "",
-            Content.styled("  Escape closes this page.", "$foreground-muted"),
-        ]
-        return stacked(lines)
+        return stacked([*lines, "", title("Words"), ""])

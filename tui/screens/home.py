@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
@@ -23,8 +21,6 @@ class HomeScreen(LiveScreen):
     """What needs me."""
 
     PLACE = "home"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "noop", "Look at it", id="home.choose", show=True, tooltip="Open the case or claim under the cursor")]
-
     def __init__(self) -> None:
         super().__init__()
         self._cases: dict[str, Case] = {}
@@ -62,7 +58,7 @@ class HomeScreen(LiveScreen):
             soonest = min(waiting, key=lambda case: case.closes_at)
             headline = Content.assemble(
                 (f"{counted(len(waiting), 'case')} {'waits' if len(waiting) == 1 else 'wait'} for your ballot", "bold"),
-                (f" – the first to close has {soonest.time_left(self.height, self.units)}", "$foreground-muted"),
+                (f" – {'first ' if len(waiting) > 1 else ''}{soonest.time_left(self.height, self.units)}", "$foreground-muted"),
             )
         else:
             headline = Content.assemble(("Nothing needs you now", "bold"), (" – you may close this screen", "$foreground-muted"))
@@ -84,6 +80,3 @@ class HomeScreen(LiveScreen):
             await self.mutua.show_claim(str(event.option.id))
         elif event.option.id in self._cases:
             self.mutua.review(self._cases[event.option.id])
-
-    def action_noop(self) -> None:
-        """Stand in the footer: Enter is handled by the list that has the focus."""

@@ -39,7 +39,7 @@ class PayoutsScreen(LiveScreen):
     def body(self) -> Iterable[Widget]:
         """A sum, a list, and the details of the one under the cursor."""
         yield Static("", id="headline", markup=False)
-        yield Static(Content.styled(f"    {'due at':>8}  {'claim':<10} {'part':<15}{'amount':>17}  state", "$foreground-muted"), classes="columns", markup=False)
+        yield Static(Content.styled(f"  {'due at':>8}  {'claim':<10} {'part':<15}{'amount':>17}  state", "$foreground-muted"), classes="columns", markup=False)
         yield RowList(id="payouts", empty="Nothing was paid yet.")
         with VerticalScroll(id="payout-pane", can_focus=True):
             yield Static("", id="payout", markup=False)

@@ -116,7 +116,6 @@ class BallotsScreen(LiveScreen):
     PLACE = "ballots"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy record id", id="ballots.copy"),
-        Binding("enter", "noop", "Show receipt", id="ballots.choose", show=True),
     ]
 
     def body(self) -> Iterable[Widget]:
@@ -141,9 +140,6 @@ class BallotsScreen(LiveScreen):
         chosen = self.query_one("#receipts", RowList).chosen
         if chosen:
             self.mutua.copy_text(chosen, "record id")
-
-    def action_noop(self) -> None:
-        """Stand in the footer: Enter is handled by the list."""
 
 
 def _receipt_row(item: KeptReceipt) -> Content:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -14,6 +16,8 @@ Row = tuple[str, Content]
 
 class RowList(OptionList):
     """Rows of text; Enter chooses one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open", id="rows.open", tooltip="Open what is under the cursor")]
 
     def __init__(self, *, id: str, empty: str) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id, markup=False)

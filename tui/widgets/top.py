@@ -66,5 +66,6 @@ class Notice(Static):
         """Show a fault, or hide."""
         self.display = fault is not None
         if fault is not None:
-            again = "\nThis screen looks again by itself. What you see below may be old." if fault.family == "off" else ""
-            self.update(Content.assemble((f"✗ {clean(fault.what)}", "bold $error"), f"\n  To mend it: {clean(fault.mend)}{again}"))
+            mend = clean(fault.mend)
+            again = "\n  This screen looks again by itself. What you see below may be old." if fault.family == "off" else ""
+            self.update(Content.assemble((f"✗ {clean(fault.what)}", "bold $error"), f"\n  {mend[:1].upper()}{mend[1:]}{again}"))

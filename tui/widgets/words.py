@@ -45,13 +45,13 @@ def stacked(lines: Iterable[Content | str]) -> Content:
 def case_row(case: Case, height: int, units: Units, provider: str) -> Content:
     """Return a case for a list: what and how long on the first line, the tally on the second."""
     mark = Content.styled("✓ ", "$success") if case.my_choice else Content.styled("● ", "$accent")
-    duty = Content.styled("  you are on duty", "$warning") if case.on_duty else Content("")
     first = Content.assemble(
-        mark, (f"{clean(case.code, 10):<10}", "bold"), f"{units.money(case.charges_cents):>16}  ", (f"{provider[:16]:<16}  ", "$foreground-muted"),
-        case.time_left(height, units), duty,
+        mark, (f"{clean(case.code, 10):<10}", "bold"), f"{units.money(case.charges_cents):>15}  ", (f"{provider[:16]:<16}  ", "$foreground-muted"),
+        case.time_short(height, units),
     )  # fmt: skip
     said = f"you: {clean(case.my_choice, 10)} · " if case.my_choice else ""
-    second = Content.assemble("  ", tally_bar(case), (f"   {said}{case.tally_words()}", "$foreground-muted"))
+    duty = (" · you are on duty", "$warning") if case.on_duty else ("", "")
+    second = Content.assemble("  ", tally_bar(case), (f"   {said}{case.tally_words()}", "$foreground-muted"), duty)
     return stacked([first, second])
 
 
