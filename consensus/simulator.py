@@ -65,6 +65,8 @@ class Options:
     size: int
     heights: int
     liar: int | None
+    is_liar_gone: bool
+    """Once the network is whole, the liar is silent for ever: nothing that it alone holds will be seen again."""
     has_observer: bool
     chaos_ms: int
     loss: float
@@ -76,6 +78,8 @@ class Options:
     """Chance of losing power before any one effect."""
     split_every_ms: int
     """0: the network never splits."""
+    storm_every_ms: int
+    """0: never. Else all members lose power at once, about so often."""
 
 
 def options_of(seed: int) -> Options:
@@ -87,14 +91,16 @@ def options_of(seed: int) -> Options:
         size=size,
         heights=2 if size == 7 else 3,
         liar=rng.randrange(size) if rng.random() < 0.7 else None,
+        is_liar_gone=rng.random() < 0.5,
         has_observer=rng.random() < 0.1,
         chaos_ms=rng.choice((2_000, 5_000, 9_000)),
-        loss=rng.choice((0.0, 0.05, 0.15, 0.3)),
+        loss=rng.choice((0.0, 0.1, 0.3, 0.5)),
         duplicates=rng.choice((0.0, 0.05, 0.3)),
         delay_max_ms=rng.choice((20, 100, 400)),
         slow=rng.choice((0.0, 0.02, 0.1)),
-        crash=rng.choice((0.0, 0.005, 0.02, 0.06)),
-        split_every_ms=rng.choice((0, 700, 2_000)),
+        crash=rng.choice((0.0, 0.01, 0.03, 0.08)),
+        split_every_ms=rng.choice((0, 300, 1_000)),
+        storm_every_ms=rng.choice((0, 0, 400, 1_500)),
     )
 
 
@@ -171,6 +177,8 @@ class Cluster:
         self._after(self.options.chaos_ms, self._calm_down)
         if self.options.split_every_ms:
             self._after(self.options.split_every_ms, self._split)
+        if self.options.storm_every_ms:
+            self._after(self.options.storm_every_ms, self._storm)
         if self._liar is not None:
             self._after(ACT_EVERY_MS, self._lie)
         while not self._is_done():
@@ -211,8 +219,18 @@ class Cluster:
         self._groups = None if whole else [self.rng.randrange(2) for _ in range(self.size + 1)]
         self._after(self.rng.randint(1, 2 * self.options.split_every_ms), self._split)
 
+    def _storm(self) -> None:
+        if self._is_calm:
+            return
+        for member in self._members.values():
+            if member.state is not None:
+                self._crash(member, None)
+        self._after(self.rng.randint(1, 2 * self.options.storm_every_ms), self._storm)
+
     def _lie(self) -> None:
         assert self._liar is not None
+        if self._is_calm and self.options.is_liar_gone:
+            return
         self._liar.act()
         self._after(ACT_EVERY_MS, self._lie)
 
@@ -292,7 +310,8 @@ class Cluster:
 
     def _deliver(self, sender: int, to: int, parcel: Parcel) -> None:
         if self._liar is not None and to == self._liar.index:
-            self._liar.hear(sender, parcel)
+            if not (self._is_calm and self.options.is_liar_gone):
+                self._liar.hear(sender, parcel)
             return
         member = self._members[to]
         if member.state is None and member.height < self.options.heights:
@@ -422,7 +441,7 @@ class Cluster:
             member.cells = [cell for cell in member.cells if cell.height > member.height]
         self._start(member)
 
-    def _crash(self, member: Member, effect: fx.Effect) -> None:
+    def _crash(self, member: Member, effect: fx.Effect | None) -> None:
         """Cut the power. What a journal write had under way is on the disk in part, in full, or not at all."""
         if isinstance(effect, fx.Journal):
             record, _ = votelog.append(member.head, effect.cell)
@@ -431,7 +450,7 @@ class Cluster:
         member.life += 1
         member.state = None
         member.later.clear()
-        self._after(self.rng.randint(50, 2_500), partial(self._restart, member, member.life))
+        self._after(self.rng.randint(20, self.rng.choice((100, 2_500))), partial(self._restart, member, member.life))
 
     def _restart(self, member: Member, life: int) -> None:
         if member.life != life or member.state is not None:

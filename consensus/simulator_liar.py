@@ -145,6 +145,7 @@ class Liar:
         self._proposed: dict[tuple[int, int], int] = {}
         self._height = 1
         self._view = 0
+        self._friends = self._draw_friends()
 
     def hear(self, sender: int, parcel: Parcel) -> None:
         """Take in whatever arrives."""
@@ -184,6 +185,7 @@ class Liar:
     def _see(self, height: int, view: int) -> None:
         if height > self._height:
             self._height, self._view = height, 0
+            self._friends = self._draw_friends()
             self._votes.clear()
             self._headers.clear()
             self._certificates.clear()
@@ -208,13 +210,19 @@ class Liar:
 
     def _show_certificates(self) -> None:
         held = sorted(self._certificates)
-        if held:
-            certificate = self._certificates[self._rng.choice(held)]
-            self._around.send(self.index, self._victim(), certificate)
+        if not held:
+            return
+        certificate = self._certificates[self._rng.choice(held)]
+        to = self._rng.choice(self._others())
+        if self._friends is None or (to in self._friends) == (certificate.kind != VoteKind.SKIP):
+            self._around.send(self.index, to, certificate)
 
     def _vote_in(self, height: int, view: int) -> None:
         """Tell each member another story about one view."""
         blocks = sorted(self._headers[height, view])
+        if self._friends is not None:
+            self._be_two_faced(height, view, blocks, self._friends)
+            return
         for to in self._others():
             if self._rng.random() < 0.3:
                 continue
@@ -224,6 +232,17 @@ class Liar:
             kind = self._rng.choice(kinds)
             block_hash = ZERO_HASH if kind == VoteKind.SKIP else self._rng.choice(blocks)
             self._tell(to, signed_vote(kind, height, view, block_hash, self.index))
+
+    def _be_two_faced(self, height: int, view: int, blocks: list[bytes], friends: frozenset[int]) -> None:
+        """Help a block to be final among some, and the view to be skipped among the others: the way to a fork."""
+        for to in self._others():
+            if to in friends and blocks:
+                self._tell(to, signed_vote(VoteKind.NOTARIZE, height, view, blocks[0], self.index))
+                self._tell(to, signed_vote(VoteKind.FINALIZE, height, view, blocks[0], self.index))
+            elif to not in friends:
+                self._tell(to, signed_vote(VoteKind.SKIP, height, view, ZERO_HASH, self.index))
+                if blocks and self._rng.random() < 0.3:
+                    self._tell(to, signed_vote(VoteKind.NOTARIZE, height, view, blocks[-1], self.index))
 
     def _propose_in(self, height: int, view: int) -> None:
         """Propose two blocks in a view of its own, each to a part of the others, with votes to match."""
@@ -237,7 +256,8 @@ class Liar:
         blocks = [self._block_for(height, parent) for _ in range(2)]
         justification = self._justification(height, view)
         for to in self._others():
-            header = self._rng.choice(blocks)
+            is_friend = self._friends is not None and to in self._friends
+            header = blocks[0] if is_friend else self._rng.choice(blocks)
             proposal = signed_proposal(height, view, header, self.index, justification)
             self._headers[height, view][proposal.block_hash] = header
             if self._rng.random() < 0.8:
@@ -276,5 +296,7 @@ class Liar:
     def _others(self) -> list[int]:
         return [member for member in range(self._around.size) if member != self.index]
 
-    def _victim(self) -> int:
-        return self._rng.choice(self._others())
+    def _draw_friends(self) -> frozenset[int] | None:
+        """Return whom it tells one story at this height, everybody else the other; None: stories by chance."""
+        others = self._others()
+        return None if self._rng.random() < 0.4 else frozenset(self._rng.sample(others, len(others) // 2 + 1))
