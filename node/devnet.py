@@ -154,7 +154,7 @@ class Devnet:
 
     def _make_node(self, name: str) -> Node:
         folder = self.folder / name
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
         (folder / "documents").mkdir()
         seed = seed_of(self.spec.seed, name)
         (folder / "keys.json").write_bytes(seal_keyfile(seed, PASSPHRASE, LIGHT))

@@ -20,13 +20,13 @@ STATE = "devnet.json"
 
 
 @app.command
-def up(*, nodes: int = 4, seed: int = 1, interval_ms: int = 3_000, folder: Folder = Path("devnet"), json: bool = False) -> int:
+def up(*, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = Path("devnet"), json: bool = False) -> int:
     """Make a devnet with so many founders in an empty folder and start it. It runs until `mutua devnet down`."""
     from node.demo.story import charter_codes
     from node.devnet import Devnet, Spec
 
     if not 1 <= nodes <= 15:
-        raise MutuaError("usage", f"a devnet has 1 to 15 nodes, not {nodes}", "give --nodes 4")
+        raise MutuaError("usage", f"a devnet has 1 to 15 nodes, not {nodes}", "give --nodes 7")
     place = folder.resolve()
     if place.exists() and any(place.iterdir()):
         raise MutuaError("folder_not_empty", f"{folder} is not empty", "mutua devnet down, then remove it, or name another folder")
