@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import hypercorn.trio
 import msgspec
@@ -122,7 +122,7 @@ async def serve(
     config.errorlog = None
     config.include_server_header = False
     config.graceful_timeout = 0.5
-    run: Any = hypercorn.trio.serve  # it names the ASGI types of starlette differently
+    run: Any = cast("Any", hypercorn.trio).serve  # it names the ASGI types of starlette differently
     try:
         await run(build_app(facade), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
     except OSError as error:

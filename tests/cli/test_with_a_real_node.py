@@ -171,9 +171,10 @@ def test_the_ledger_of_another_chain_is_refused_and_left_alone(home, call, shell
         assert call("stop", "-d", home).code == 0
     text = (home / "charter.toml").read_text().replace('name = "Real Mutual"', 'name = "Other Mutual"')
     assert text != (home / "charter.toml").read_text()
+    from msgspec.structs import replace
+
     from ledger.charter import charter_from_file, sign_founder
     from ledger.codec import encode
-    from msgspec.structs import replace
     from wallet.keys import KeyRing
 
     other = charter_from_file((home / "charter.bin").read_bytes())
