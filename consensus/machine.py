@@ -326,6 +326,7 @@ class Turn:
             messages += (rest + rest)[start : start + min(RESEND_OLDER, len(rest))]
         if messages:
             self.effects.append(Resend(tuple(messages)))
+        self.cast_unheard()
         self.skip_late()
         self.try_propose(is_late=True)
 
@@ -404,6 +405,15 @@ class Turn:
             return
         for view in [gap for gap in self.gaps() if self.may_skip(gap)][:RESEND_OLDER]:
             self.cast(VoteKind.SKIP, view, ZERO_HASH)
+
+    def cast_unheard(self) -> None:
+        """Cast again what is in a cell but was never fed back: a driver with a full queue may have dropped it."""
+        own = self.state.config.own_index
+        if own is None:
+            return
+        for (kind, view), block_hash in self.state.cells.items():
+            if kind != CellKind.PROPOSE and own not in self.state.votes.get((VoteKind(kind), view), {}):
+                self.effects.append(CastVote(_vote(self.state.config, VoteKind(kind), view, block_hash)))
 
     def is_justified(self, view: int, block_hash: bytes) -> bool:
         """Rule 1: no view below lacks the certificate that lets this block pass; a fresh one needs the open slot."""

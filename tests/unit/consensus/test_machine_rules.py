@@ -447,6 +447,17 @@ def test_a_resend_tick_says_own_votes_again_byte_for_byte(bench):
     assert [(m.kind, m.view, m.signature) for m in resend.messages] == [(S, 0, bytes([3]) * 64)]
 
 
+def test_an_own_vote_that_was_never_fed_back_is_cast_again_at_the_tick(bench):
+    node = bench(own=3)
+    node.state, effects = machine.step(node.state, ev.TimerFired(0))
+    assert len(of_type(effects, fx.CastVote)) == 1
+    effects = node.feed(ev.ResendTick())
+    assert node.cast() == [(S, 0, ZERO_HASH)]
+    assert not of_type(effects, fx.Journal)
+    node.feed(ev.ResendTick())
+    assert node.cast() == []
+
+
 def test_a_resend_tick_stays_small_after_many_views(bench):
     node = bench(own=3)
     for view in range(200):
