@@ -186,7 +186,7 @@ class ChoiceScreen(LiveScreen):
                 yield Choice("Accept   the co-op pays", id="accept")
                 yield Choice("Deny     the co-op does not pay", id="deny")
                 yield Choice("Abstain  you have seen it and leave it to others", id="abstain")
-            yield Static("Award, if you accept and find another amount right (empty: all charges)", classes="field-label", markup=False)
+            yield Static("Award, if you find another amount right (empty: all charges)", classes="field-label", markup=False)
             yield Input(id="award", placeholder=self.units.figure(self._case.charges_cents), max_length=24)
             yield Static("Reason, if you like; everybody can read it", classes="field-label", markup=False)
             yield Input(id="reason", placeholder="", max_length=REASON_SIZE_MAX)

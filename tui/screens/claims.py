@@ -96,7 +96,7 @@ class ClaimsScreen(LiveScreen):
 
 def _short_row(claim: Claim, units: Units) -> Content:
     sign, style = status_sign(claim.status)
-    first = Content.assemble((f"{sign} ", style), (f"{claim.codes_words(1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>12}")
+    first = Content.assemble((f"{sign} ", style), (f"{claim.codes_words(1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>11}")
     return stacked([first, Content.styled(f"  {clean(claim.status, 10)}, block {claim.height}", "$foreground-muted")])
 
 

@@ -55,10 +55,14 @@ class DocumentScreen(LiveScreen):
         text = self._text if self._text is not None else "This is no plain text. Open the file with a program of your own."
         yield Static(Content.assemble(("✓ Opened.", "bold $success"), " Your node signed a receipt; it counts with your ballot."), classes="step", markup=False)
         with VerticalScroll(classes="card", can_focus=True):
-            head = stacked([labelled("kind", clean(self._media, 40) or "unknown"), labelled("file", clean(self._path, 300)), ""])
+            head = stacked([labelled("kind", clean(self._media, 40) or "unknown"), labelled("file", clean(self.place(), 300)), ""])
             yield Static(head, markup=False)
             yield Static(text, id="document", markup=False)
 
+    def place(self) -> str:
+        """Where the document lies."""
+        return str(self._path)
+
     def action_copy(self) -> None:
         """Copy the path."""
-        self.mutua.copy_text(str(self._path), "path")
+        self.mutua.copy_text(self.place(), "path")
