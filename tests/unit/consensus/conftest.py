@@ -64,7 +64,9 @@ class Bench:
         block_hash = make_hash(name) if kind != VoteKind.SKIP else ZERO_HASH
         return ev.VoteReceived(Vote(kind, 0, HEIGHT, view, block_hash, voter, bytes([voter]) * 64))
 
-    def certificate(self, kind: VoteKind, view: int, name: str = "", voters: tuple[int, ...] = (1, 2, 3)) -> Certificate:
+    def certificate(
+        self, kind: VoteKind, view: int, name: str = "", voters: tuple[int, ...] = (1, 2, 3)
+    ) -> Certificate:
         """Return a certificate."""
         block_hash = make_hash(name) if kind != VoteKind.SKIP else ZERO_HASH
         return Certificate(kind, 0, HEIGHT, view, block_hash, voters, tuple(bytes([voter]) * 64 for voter in voters))
