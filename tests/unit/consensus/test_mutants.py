@@ -1,4 +1,4 @@
-"""Five faults planted in the machine, one at a time: the simulator must find each from outside, within few seeds.
+"""Six faults planted in the machine, one at a time: the simulator must find each from outside, within few seeds.
 
 The planted machines also leave out the machine's own assertions, so that it is the oracle which kills them. The same
 seeds with the machine as it stands find nothing.
@@ -84,12 +84,20 @@ class NotarizesTwice(Unasserted):
         return (CellKind.SKIP, view) not in self.state.cells and proposal is not None and proposal.block_hash != held
 
 
+class NeverSkips(machine.Turn):
+    """Waits for a leader for ever: safe, and useless."""
+
+    def on_timer(self, view: int) -> None:
+        pass
+
+
 MUTANTS: dict[type[machine.Turn], frozenset[str]] = {
     SendsWithoutJournal: frozenset({"I5"}),
     SkipsAfterFinalize: frozenset({"I2"}),
     NeedsNoJustification: frozenset({"I4"}),
     TakesTwoThirdsForQuorum: frozenset({"I1", "I3", "I4"}),
     NotarizesTwice: frozenset({"I2"}),
+    NeverSkips: frozenset({"liveness"}),
 }
 """Each with the invariants that may find it first."""
 
