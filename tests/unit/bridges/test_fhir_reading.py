@@ -1,8 +1,6 @@
 import gzip
 import json
-import os
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -101,9 +99,6 @@ def test_negative_zero_and_small_numbers_have_one_canonical_form():
     assert canonical_json([Decimal("-0.00"), Decimal("1E-7"), 0, Decimal(10)]) == "[0,0.0000001,0,10]"
 
 
-def test_statements_are_read_and_passed_over_because_they_are_no_claims():
-    folder = os.environ.get("MUTUA_REFERENCE_DATA")
-    if not folder:
-        pytest.skip("MUTUA_REFERENCE_DATA names no folder with the sample of 200 statements")
-    file = read_fhir(gzip.decompress((Path(folder) / "fhir_eob_sample" / "eob_200_synthetic.ndjson.gz").read_bytes()))
+def test_statements_are_read_and_passed_over_because_they_are_no_claims(reference_file):
+    file = read_fhir(gzip.decompress(reference_file("fhir_eob_sample/eob_200_synthetic.ndjson.gz").read_bytes()))
     assert (file.resources, file.ignored, file.refusals) == ((), (("ExplanationOfBenefit", 200),), ())

@@ -1,6 +1,5 @@
 import gzip
 import importlib.util
-import os
 from collections import Counter
 from dataclasses import replace
 from datetime import date
@@ -139,11 +138,8 @@ def test_the_generator_gives_the_same_visits_again(work_dir, tmp_path):
     assert again == [visit for visit in recent_visits(generate(7, 4, work_dir), 12) if visit.patient_id == again[0].patient_id]
 
 
-def test_every_demo_code_stands_in_the_official_list():
-    folder = os.environ.get("MUTUA_REFERENCE_DATA")
-    if not folder:
-        pytest.skip("MUTUA_REFERENCE_DATA names no folder with the official HCPCS file")
-    with gzip.open(Path(folder) / "hcpcs_level2" / "hcpcs_2019_anweb.csv.gz", "rt", encoding="utf-8") as file:
+def test_every_demo_code_stands_in_the_official_list(reference_file):
+    with gzip.open(reference_file("hcpcs_level2/hcpcs_2019_anweb.csv.gz"), "rt", encoding="utf-8") as file:
         official = {line.split(",", 1)[0].strip('"') for line in file}
     assert {code.code for code in DEMO_CODES} <= official
 

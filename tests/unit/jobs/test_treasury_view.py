@@ -56,7 +56,7 @@ def owe(state: State, height: int, payments: list[tuple[bytes, str | None, int]]
     draft = Draft(state)
     day = Day(draft, height, bytes(32))
     for claim, case, amount_sat in payments:
-        treasury.open_payment(day, claim, case, b"cover", 100, amount_sat, b"list-" + claim)
+        treasury.open_payment(day, claim, case, payee=b"cover", amount_cents=100, amount_sat=amount_sat, commitment=b"list-" + claim)
     state.apply(draft)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha512
-from pathlib import Path
 
 import pytest
 
@@ -108,14 +106,12 @@ def test_a_signature_means_one_thing_on_one_chain() -> None:
 # ---- Published vectors, kept outside the project -------------------------------
 
 
-def vectors(name: str) -> object:
-    folder = os.environ.get("MUTUA_REFERENCE_DATA")
-    if not folder:
-        pytest.skip("MUTUA_REFERENCE_DATA is not set")
-    return json.loads((Path(folder) / "vectors" / name).read_text())
+@pytest.fixture
+def vectors(reference_file):
+    return lambda name: json.loads(reference_file(f"vectors/{name}").read_text())
 
 
-def test_speccheck_row_is_that_of_libsodium() -> None:
+def test_speccheck_row_is_that_of_libsodium(vectors) -> None:
     row = [
         signatures.is_signed_raw(
             bytes.fromhex(case["pub_key"]), bytes.fromhex(case["signature"]), bytes.fromhex(case["message"])
@@ -125,7 +121,7 @@ def test_speccheck_row_is_that_of_libsodium() -> None:
     assert "".join("V" if accepted else "X" for accepted in row) == "XXXVXXXXXXXX"
 
 
-def test_wycheproof_agrees_in_all_cases() -> None:
+def test_wycheproof_agrees_in_all_cases(vectors) -> None:
     count = 0
     for group in vectors("wycheproof_ed25519.json")["testGroups"]:
         key = bytes.fromhex(group["publicKey"]["pk"])
