@@ -8,7 +8,7 @@ from .world import (
 def good_standing(w, m):
     if m["left"] is not None or is_suspended(m) or running(m) is None:
         return False
-    return m["no_vote_until"] < w["height"]
+    return m["fraud_height"] is None or w["height"] >= m["fraud_height"] + 12 * TERM
 
 
 def apply(w, act):

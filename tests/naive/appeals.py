@@ -1,7 +1,7 @@
 """Appeals (§9): once, within ten blocks of a denial, before a panel of those who have not voted."""
 
 from .claims import accept_case, own_claim
-from .votes import award_named, check_choice, eligible, reaches_bar, tell_end
+from .votes import award_named, check_choice, eligible, keep_receipt, reaches_bar, tell_end
 from .world import ceil_div, draw, emit, lower_median, refuse_if
 
 
@@ -40,6 +40,7 @@ def appeal_ballot(w, a, act):
     live = a["ballots"].get(act["by"])
     refuse_if(live is not None and live["changed"], "one change")
     a["ballots"][act["by"]] = {"choice": act["choice"], "award": award, "changed": live is not None}
+    keep_receipt(act, a["case"]["claim"])
 
 
 def judge_appeals(w):
@@ -55,4 +56,6 @@ def judge_appeals(w):
             award = lower_median([case["charges"] if b["award"] is None else b["award"] for b in yes])
             accept_case(w, case, "appeal", len(yes), len(no), award)
         else:
-            tell_end(w, "claim_denied", case, len(yes), len(no), 0, q, len(a["panel"]))
+            receipts = case["claim"]["opened"]
+            opened = sum(1 for name, b in a["ballots"].items() if b["choice"] != "abstain" and name in receipts)
+            tell_end(w, "claim_denied", case, len(yes), len(no), opened, q, len(a["panel"]))

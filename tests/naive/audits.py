@@ -7,9 +7,7 @@ from .world import TERM, YEAR, active_member, ceil_div, emit, randomness, refuse
 
 def draw_audit(w, m, claim):
     p = w["params"]
-    number = int.from_bytes(
-        hashlib.sha256(randomness(w) + b"audit" + claim["id"].encode()).digest(), "big"
-    )
+    number = int.from_bytes(hashlib.sha256(randomness(w) + b"audit" + claim["id"].encode()).digest(), "big")
     trigger = special_trigger(w, m, claim)
     odds = p["audit_random_bp"] * (10 if trigger else 1)
     if number % 10000 < odds:
@@ -49,7 +47,9 @@ def report(w, act):
         if r["member"] == act["member"] and term - YEAR < term_of(r["height"]) <= term
     ]  # fmt: skip
     refuse_if(act["by"] in [r["by"] for r in live if not r["used"]], "reported already")
-    w["reports"].append({"by": act["by"], "member": act["member"], "claim": claim, "height": w["height"], "used": False})
+    w["reports"].append(
+        {"by": act["by"], "member": act["member"], "claim": claim, "height": w["height"], "used": False}
+    )
     fresh = [r for r in live + w["reports"][-1:] if not r["used"]]
     if len(fresh) >= w["params"]["audit_reports"]:
         for r in fresh:
@@ -91,6 +91,7 @@ def finding(w, act):
         if case["claim"] is claim and case["status"] == "open":
             case["status"] = "cancelled"
             case["closed"] = w["height"]
+    m["fraud_height"] = w["height"]
     m["no_vote_until"] = (term_of(w["height"]) + YEAR + 1) * TERM
     emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger="reports" if holds else claim["audit"])
     for hold in holds:

@@ -232,7 +232,8 @@ def accept_case(w, case, how, yes, no, award):
         case["benefit"] += settle_line(w, claim, line, left)
         left -= line["result"]["allowed_cents"]
     case["status"] = "accepted"
-    case["closed"] = w["height"]
+    if how != "appeal":
+        case["closed"] = w["height"]
     emit(w, "claim_accepted", claim=claim["id"], case=case["code"], how=how, yes=yes, no=no, bar_bp=case["bar"],
          seniority_bp=case["seniority"], award_cents=award, benefit_cents=case["benefit"])  # fmt: skip
     owe_payout(w, claim, case["code"], 2 if how == "appeal" else 1, case["benefit"])

@@ -4,7 +4,7 @@ import json
 
 from .model import play as naive_play
 
-IGNORED = {"code_of_refusal", "what", "mend", "state_root"}  # texts of a refusal are each program's own
+IGNORED = {"mend", "state_root"}  # texts of a refusal are each program's own
 
 
 def real_play(lines):
@@ -19,7 +19,7 @@ def difference(ours, theirs):
     if ours["event"] != theirs["event"]:
         return f"event {ours['event']} against {theirs['event']}"
     for field, value in ours.items():
-        if field in IGNORED or (ours["event"] == "refused" and field == "code"):
+        if field in IGNORED or (ours["event"] == "refused" and field in ("code", "what")):
             continue
         if field not in theirs:
             return f"{ours['event']}: the real player has no field {field}"
@@ -28,15 +28,19 @@ def difference(ours, theirs):
     return None
 
 
-def first_disagreement(lines):
-    """None, or (index, sentence, naive event, real event) of the first events that differ."""
+def differences(lines):
+    """(the naive model's events, None or what differs first: index, sentence, naive event, real event)."""
     ours = naive_play(lines)
     theirs = real_play(lines)
     for index in range(max(len(ours), len(theirs))):
         if index >= len(ours) or index >= len(theirs):
             longer = ours if len(ours) > len(theirs) else theirs
-            return index, "one of them ends early", None, longer[index]
+            return ours, (index, "one of them ends early", None, longer[index])
         why = difference(ours[index], theirs[index])
         if why is not None:
-            return index, why, ours[index], theirs[index]
-    return None
+            return ours, (index, why, ours[index], theirs[index])
+    return ours, None
+
+
+def first_disagreement(lines):
+    return differences(lines)[1]

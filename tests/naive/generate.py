@@ -142,10 +142,16 @@ def scenario(seed):
             if r.random() < 0.15:
                 line["off"] = True
             elif r.random() < 0.6:
-                line |= {"codes": [r.choice(CODES)], "ceiling_cents": r.choice([30000, 100000]), "providers": ["d1", "d2"]}
+                line |= {
+                    "codes": [r.choice(CODES)],
+                    "ceiling_cents": r.choice([30000, 100000]),
+                    "providers": ["d1", "d2"],
+                }
             lines.append(line)
         elif kind == "delegate":
-            lines.append({"at": at, "do": "delegate", "by": who, "to": r.choice(names), "topic": r.choice(["*", "N1", "N2"])})
+            lines.append(
+                {"at": at, "do": "delegate", "by": who, "to": r.choice(names), "topic": r.choice(["*", "N1", "N2"])}
+            )
         elif kind == "undelegate":
             lines.append({"at": at, "do": "undelegate", "by": who, "topic": r.choice(["*", "N1", "N2"])})
         elif kind == "pay":
@@ -200,7 +206,9 @@ def scenario(seed):
                     line["claim"] = own[-1][0]
                 lines.append(line)
         elif kind == "finding" and claims:
-            lines.append({"at": at, "do": "finding", "claim": r.choice(claims)[0], "outcome": r.choice(["fraud", "clear"])})
+            lines.append(
+                {"at": at, "do": "finding", "claim": r.choice(claims)[0], "outcome": r.choice(["fraud", "clear"])}
+            )
         elif kind == "appeal" and claims:
             old = [c for c in claims if 58 <= at - c[2] <= 72] or claims
             claim = r.choice(old)

@@ -125,7 +125,13 @@ def show(w, act):
             return
         m = w["members"][act["name"]]
         bar, seniority, denied, voted = votes.bar_of(w, m, w["tip"])
-        fields |= {"denied": denied, "voted": voted, "bar_bp": bar, "seniority_bp": seniority, "standing": standing(w, m)}
+        fields |= {
+            "denied": denied,
+            "voted": voted,
+            "bar_bp": bar,
+            "seniority_bp": seniority,
+            "standing": standing(w, m),
+        }
     elif what == "accounts":
         fields |= {"claims_cents": w["claims_account"], "reserve_cents": w["reserve"]}
     elif what == "params":

@@ -1,7 +1,18 @@
 """The exchange rate, payouts and solvency (§11)."""
 
 from .contracts import by_name, end_contract
-from .world import TERM, YEAR, active_member, annual_premium, emit, is_boundary, lower_median, refuse_if, running, term_of
+from .world import (
+    TERM,
+    YEAR,
+    active_member,
+    annual_premium,
+    emit,
+    is_boundary,
+    lower_median,
+    refuse_if,
+    running,
+    term_of,
+)
 
 
 def quote(w, act):
@@ -117,5 +128,3 @@ def share_rest(w):
         w["reserve"] -= share - from_claims
         if share > 0:
             tell_payout(w, {"claim": None, "case": None, "payee": name}, share)
-
-

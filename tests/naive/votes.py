@@ -43,8 +43,7 @@ def ballot(w, act):
             refuse_if((act["by"], version) in case["changes"], "one change a version")
             case["changes"].append((act["by"], version))
     case["ballots"][act["by"]] = {"choice": act["choice"], "award": award, "version": version, "auto": False}
-    if act.get("opened", False) and act["by"] not in case["claim"]["opened"]:
-        case["claim"]["opened"].append(act["by"])
+    keep_receipt(act, case["claim"])
 
 
 def check_choice(act):
@@ -52,9 +51,14 @@ def check_choice(act):
 
 
 def award_named(act, case):
-    award = act.get("award_cents") if act["choice"] == "accept" else None
+    award = act.get("award_cents")
     refuse_if(award is not None and (award < 0 or award > case["charges"]), "an award is at most the charges")
-    return award
+    return award if act["choice"] == "accept" else None
+
+
+def keep_receipt(act, claim):
+    if act.get("opened", False) and act["by"] not in claim["opened"]:
+        claim["opened"].append(act["by"])
 
 
 def auto_accept(w, act):
@@ -88,7 +92,9 @@ def delegate(w, act):
     active_member(w, act["by"])
     active_member(w, act["to"])
     refuse_if(act["by"] == act["to"], "nobody delegates to oneself")
-    after = [d for (d, topic), to in w["delegations"].items() if to == act["to"] and (d, topic) != (act["by"], act["topic"])]
+    after = [
+        d for (d, topic), to in w["delegations"].items() if to == act["to"] and (d, topic) != (act["by"], act["topic"])
+    ]
     after = set(after) | {act["by"]}
     p = w["params"]
     many = len(after) > p["delegators_min"] and 10000 * len(after) > p["delegators_bp"] * len(voters(w))
@@ -331,8 +337,14 @@ def judge_renewals(w):
             m["warned"] = False
         elif enough and not refused and m["refused_until"] is None and not m["warned"]:
             m["warned"] = True
-            emit(w, "renewal_warned", member=name, denied=denied, voted=voted,
-                 until=max((contract["first_term"] + contract["terms"]) * TERM, w["height"] + TERM))
+            emit(
+                w,
+                "renewal_warned",
+                member=name,
+                denied=denied,
+                voted=voted,
+                until=max((contract["first_term"] + contract["terms"]) * TERM, w["height"] + TERM),
+            )
 
 
 # ---- Boundary: promotion ----

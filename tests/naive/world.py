@@ -111,7 +111,7 @@ def add_member(w, name, plan, terms, first_term, household):
     w["members"][name] = {
         "name": name, "household": household, "founder": False, "joined_term": first_term, "first_term": first_term,
         "contracts": [], "next": None, "owed": [], "suspended": [], "genesis_record": (0, 0), "left": None,
-        "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0,
+        "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0, "fraud_height": None,
         "receivable": 0, "vouchers": [],
     }  # fmt: skip
     if old is not None:
@@ -123,7 +123,7 @@ def add_member(w, name, plan, terms, first_term, household):
 
 def rejoined(old, first_term):
     """What a returning member keeps; more than two terms without a contract start seniority anew."""
-    kept = {field: old[field] for field in ("contracts", "owed", "suspended", "genesis_record", "no_vote_until",
+    kept = {field: old[field] for field in ("contracts", "owed", "suspended", "genesis_record", "no_vote_until", "fraud_height",
                                             "receivable", "warned", "founder")}  # fmt: skip
     if first_term - old["contracts"][-1]["last"] // TERM <= 2:
         kept["joined_term"] = old["joined_term"]
@@ -144,9 +144,7 @@ def phase(w):
 
 
 def randomness(w):
-    return hashlib.sha256(
-        b"mutua-rehearse-v1" + w["seed"].to_bytes(8, "big") + w["height"].to_bytes(8, "big")
-    ).digest()
+    return hashlib.sha256(b"mutua-rehearse-v1" + w["seed"].to_bytes(8, "big") + w["height"].to_bytes(8, "big")).digest()
 
 
 def draw(w, label, names, count):

@@ -1,0 +1,58 @@
+"""Two readings of the rules play the same random scenarios and say the same, event for event (state roots aside).
+
+A failing seed is printed with the first events that differ; `tests/naive/README.md` says how to look at one.
+MUTUA_SCENARIO_SEED moves the first seed (default 0), MUTUA_SCENARIO_COUNT the number of mixed scenarios.
+"""
+
+import collections
+import os
+
+import pytest
+
+FIRST_SEED = int(os.environ.get("MUTUA_SCENARIO_SEED", "0"))
+MIXED_COUNT = int(os.environ.get("MUTUA_SCENARIO_COUNT", "200"))
+COURT_COUNT = max(1, MIXED_COUNT // 8)
+BATCH = 25
+
+# What some scenario of the default seeds must reach, else the comparison proves nothing about it.
+EVENTS = {
+    "refused", "claim_line", "claim_accepted:standard", "claim_accepted:vote", "claim_accepted:appeal",
+    "claim_accepted:small", "claim_accepted:lapse", "claim_denied", "claim_lapsed", "panel_drawn", "payout_due",
+    "payout_short", "premium_due", "premium_paid", "cover_suspended", "cover_resumed", "contract_ended", "premium_set",
+    "code_promoted", "code_demoted", "renewal_warned", "renewal_refused", "renewal_cleared", "hold_placed",
+    "hold_lifted", "audit_drawn", "fraud_found", "proposal_opened", "proposal_passed", "proposal_failed",
+    "appeal_opened", "member_joined", "member_left", "member_expelled", "rate_set", "param_changed", "admission_stopped",
+    "run_off", "disbanded", "shown", "end",
+}  # fmt: skip
+
+seen: collections.Counter[str] = collections.Counter()
+
+
+def compare(kind, seed):
+    from naive.compare import differences
+    from naive.generate import scenario
+    from naive.generate_votes import court
+
+    lines = {"mixed": scenario, "court": court}[kind](seed)
+    ours, found = differences(lines)
+    for event in ours:
+        seen[event["event"] + (":" + event["how"] if "how" in event else "")] += 1
+    assert found is None, f"{kind} scenario, seed {seed}: {found}"
+
+
+@pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + MIXED_COUNT, BATCH))
+def test_mixed_scenarios_end_in_the_same_events(first):
+    for seed in range(first, min(first + BATCH, FIRST_SEED + MIXED_COUNT)):
+        compare("mixed", seed)
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + COURT_COUNT))
+def test_courts_of_many_votes_end_in_the_same_events(seed):
+    compare("court", seed)
+
+
+def test_the_scenarios_reached_every_event(pytestconfig):
+    if FIRST_SEED or MIXED_COUNT < 200 or sum(seen.values()) == 0 or seen["end"] < MIXED_COUNT + COURT_COUNT:
+        pytest.skip("only after all default scenarios ran in this process, in order")
+    print("\n".join(f"{count:8} {name}" for name, count in sorted(seen.items())))
+    assert sorted(EVENTS - set(seen)) == []

@@ -1,0 +1,63 @@
+"""Each hand-computed vector holds for the naive model and for the real rules.
+
+A vector names the events that must appear, in this order; every field it names must be equal, other events may stand between.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "rules"
+
+
+def load_vectors():
+    for path in sorted(FOLDER.glob("*.jsonl")):
+        for text in path.read_text(encoding="utf-8").splitlines():
+            vector = json.loads(text)
+            yield pytest.param(vector, id=f"{path.stem}: {vector['name']}")
+
+
+def is_part_of(expected, event):
+    return all(field in event and event[field] == value for field, value in expected.items())
+
+
+def first_missing(expected, events):
+    """None, or the sentence that says which expected event never came (after the ones before it)."""
+    position = 0
+    for index, wanted in enumerate(expected):
+        seen = []
+        while position < len(events) and not is_part_of(wanted, events[position]):
+            if events[position]["event"] == wanted.get("event"):
+                seen.append(events[position])
+            position += 1
+        if position == len(events):
+            return f"expected event {index} never came: {wanted}; passed over: {seen[:4]}"
+        position += 1
+    return None
+
+
+@pytest.mark.parametrize("vector", load_vectors())
+def test_the_naive_model_gives_what_was_computed_by_hand(vector):
+    from naive.model import play
+
+    assert first_missing(vector["expect"], play(vector["scenario"])) is None
+
+
+@pytest.mark.parametrize("vector", load_vectors())
+def test_the_real_rules_give_what_was_computed_by_hand(vector):
+    from naive.compare import real_play
+
+    assert first_missing(vector["expect"], real_play(vector["scenario"])) is None
+
+
+def test_every_topic_has_vectors_and_no_name_twice():
+    counts = {}
+    names = []
+    for path in FOLDER.glob("*.jsonl"):
+        rows = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+        counts[path.stem] = len(rows)
+        names += [(path.stem, row["name"]) for row in rows]
+    assert len(names) == len(set(names))
+    assert counts["settlement"] >= 30
+    assert {"bars", "votes", "lapses", "money", "premiums", "proposals"} <= set(counts)
