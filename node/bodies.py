@@ -14,15 +14,16 @@ def body_from_json(shape: type[Shape], value: object, where: str = "body") -> Sh
     """Return the body of JSON. MutuaError `body_shape` names the field that does not fit."""
     if not isinstance(value, dict):
         raise _misfit(where, "an object")
+    given = typing.cast("dict[str, object]", value)
     hints = typing.get_type_hints(shape)
-    unknown = sorted(set(value) - set(hints))
+    unknown = sorted(set(given) - set(hints))
     if unknown:
         raise MutuaError("body_shape", f"{where} has no field {unknown[0]!r}", f"it has: {', '.join(hints)}")
     fields: dict[str, Any] = {}
     for name, hint in hints.items():
-        if name not in value and not _is_optional(hint):
+        if name not in given and not _is_optional(hint):
             raise _misfit(f"{where}.{name}", _describe(hint))
-        fields[name] = _value(hint, value.get(name), f"{where}.{name}")
+        fields[name] = _value(hint, given.get(name), f"{where}.{name}")
     return shape(**fields)
 
 
@@ -31,7 +32,7 @@ def body_to_json(value: object) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, (tuple, list)):
-        return [body_to_json(item) for item in value]
+        return [body_to_json(item) for item in typing.cast("list[object]", value)]
     if isinstance(value, Shape):
         return {name: body_to_json(getattr(value, name)) for name in value.__struct_fields__}
     return value
@@ -51,7 +52,8 @@ def _value(hint: Any, value: object, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise _misfit(where, "a list")
         part = typing.get_args(hint)[0]
-        return tuple(_value(part, item, f"{where}[{index}]") for index, item in enumerate(value))
+        items = typing.cast("list[object]", value)
+        return tuple(_value(part, item, f"{where}[{index}]") for index, item in enumerate(items))
     if isinstance(hint, type) and issubclass(hint, Shape):
         return body_from_json(hint, value, where)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import importlib
 import os
 import signal
 import socket
@@ -39,6 +40,7 @@ from node.driver import Driver, Ledger, Seat
 from node.facade import Facade
 from node.faults import cause_of, disk_error, is_fatal
 from node.gossip import Gossip
+from node.hooks import run_hook, split_command
 from node.ledgerside import LedgerSide, committee_of
 from node.mempool import Mempool
 from node.p2p.network import Channel, Network
@@ -144,7 +146,7 @@ class Daemon:
 
     def __init__(
         self, folder: Path, keys: KeyRing, *, listen: str | None, bitcoin_socket: Path | None, guests: Sequence[bytes] = (),
-        api_socket: Path | None = None, documents: Path | None = None,
+        api_socket: Path | None = None, documents: Path | None = None, on_event: str | None = None,
     ) -> None:  # fmt: skip
         check_signatures()
         self.folder = folder
@@ -178,11 +180,15 @@ class Daemon:
         seat = self._seat()
         self.votes = VoteLog(vote_log_path(folder), sha256(keys.consensus_key).digest(), is_first_start=self.chain.height == 0)
         self.standing = None if seat is None else Standing(self.votes, len(self.ledger.committee), lambda: self.chain.height, trio.current_time)
-        self.driver = Driver(self._driver_ledger(), self.network, self.votes, seat, self.standing, Candidates(self.mempool_store), choose)
+        self.driver = Driver(
+            self._driver_ledger(), self.network, self.votes, seat=seat, standing=self.standing, candidates=Candidates(self.mempool_store),
+            choose_peer=choose,
+        )  # fmt: skip
         self.pen = Pen(keys, self.chain, self.mempool)
         self.treasury: Any = None
         self.treasury_host: Any = None
         self._bitcoin_socket = bitcoin_socket
+        self._on_event = split_command(on_event) if on_event else []
         self._stop = trio.Event()
         self._failure: BaseException | None = None
         self._accepting = trio.Lock()
@@ -204,6 +210,8 @@ class Daemon:
                 nursery.start_soon(self.gossip.run)
                 nursery.start_soon(self.sync.run)
                 nursery.start_soon(self.driver.run)
+                if self._on_event:
+                    nursery.start_soon(run_hook, self._on_event, self.facade)
                 if self.founder is not None and self.founder.bitcoin_key and self._bitcoin_socket is not None:
                     nursery.start_soon(self._treasury_for_ever, self._bitcoin_socket)
                 task_status.started()
@@ -240,7 +248,7 @@ class Daemon:
                 await self._run_treasury(bitcoin_socket)
             except Exception as group:
                 error = cause_of(group)
-                if is_fatal(error) and not isinstance(error, ConnectionError):
+                if is_fatal(error):
                     raise
                 log.exception("treasury_failed", error=str(error), mend="starts again by itself")
             self.treasury = None
@@ -403,7 +411,7 @@ class Daemon:
 
 
 def _import_treasury() -> None:
-    import wallet.transactions  # noqa: F401
+    importlib.import_module("wallet.transactions")
 
 
 def main(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
@@ -420,7 +428,7 @@ def main(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
 async def _run(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
     daemon = Daemon(
         folder, keys, listen=options.get("listen"), bitcoin_socket=options.get("bitcoin_socket"), guests=options.get("guests", ()),
-        api_socket=options.get("api_socket"), documents=options.get("documents"),
+        api_socket=options.get("api_socket"), documents=options.get("documents"), on_event=options.get("on_event"),
     )  # fmt: skip
     await daemon.run()
 

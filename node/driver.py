@@ -48,7 +48,7 @@ MISBEHAVIOUR_KEPT_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """This node's place in the committee."""
+    """A member's place in the committee, with what it takes to sign and propose there."""
 
     index: int
     consensus_seed: bytes
@@ -78,7 +78,7 @@ class Driver:
     """Runs one height after another until cancelled."""
 
     def __init__(
-        self, ledger: Ledger, network: Network, vote_log: VoteLog, seat: Seat | None, standing: Standing | None, candidates: Candidates,
+        self, ledger: Ledger, network: Network, vote_log: VoteLog, *, seat: Seat | None, standing: Standing | None, candidates: Candidates,
         choose_peer: Callable[[Sequence[bytes]], bytes],
     ) -> None:  # fmt: skip
         self._ledger = ledger
@@ -246,7 +246,7 @@ class Driver:
         while not standing.look(len(self._network.connected())):
             self._network.broadcast(Channel.SYNC, ask)
             with trio.move_on_after(LOOK_EVERY_S):
-                while not standing.look(len(self._network.connected())):
+                while not standing.look(len(self._network.connected())):  # noqa: ASYNC110 - it depends on a clock, a height and links
                     await trio.sleep(0.02)
 
     # ---- One height --------------------------------------------------------
@@ -412,7 +412,7 @@ class Driver:
         return any(item.block_hash == block_hash for item in self._state.certificates.values() if item.kind == VoteKind.NOTARIZE)
 
     async def _open_slot(self) -> None:
-        while (wait_ms := self._ledger.earliest_ms() - self._ledger.now_ms()) > 0:
+        while (wait_ms := self._ledger.earliest_ms() - self._ledger.now_ms()) > 0:  # noqa: ASYNC110 - a wall clock may be set
             await trio.sleep(min(wait_ms, 60_000) / 1000)
         self._answer(ev.SlotOpened())
 

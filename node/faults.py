@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from typing import cast
+
 from ledger.errors import LedgerCorrupt, MutuaError
 
 FATAL_CODES = frozenset({"disk", "disk_full", "store_stopped", "store_unusable", "vote_log_stopped"})
 """After a failed write nothing may be acknowledged: a restart drops the torn end and goes on."""
+
+DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def is_fatal(error: BaseException) -> bool:
@@ -14,7 +19,9 @@ def is_fatal(error: BaseException) -> bool:
     >>> is_fatal(MutuaError("disk_full", "the disk is full")), is_fatal(MutuaError("mempool_full", "wait"))
     (True, False)
     """
-    return isinstance(error, (LedgerCorrupt, OSError)) or (isinstance(error, MutuaError) and error.code in FATAL_CODES)
+    if isinstance(error, OSError):
+        return error.errno in DISK_ERRNOS
+    return isinstance(error, LedgerCorrupt) or (isinstance(error, MutuaError) and error.code in FATAL_CODES)
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -42,6 +49,7 @@ def quorum_disagrees(height: int, error: MutuaError) -> LedgerCorrupt:
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return [leaf for item in inner for leaf in _leaves(item)]

@@ -6,6 +6,7 @@ Committing is serialised by one lock: a block agreed on here and the same block 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -102,7 +103,7 @@ class LedgerSide:
         clock = trio.lowlevel.current_clock().current_time
         async with self._lock:
             candidate, refused = await trio.to_thread.run_sync(
-                build_candidate, self.chain, self.committee, proposer, waiting, now_ms(), lambda: clock() > deadline
+                partial(build_candidate, is_late=lambda: clock() > deadline), self.chain, self.committee, proposer, waiting, now_ms()
             )
         for record_id, error in refused.items():
             self.mempool.refuse(record_id, error, candidate.header.height)

@@ -86,7 +86,7 @@ def earliest_ms(chain: Chain) -> int:
 
 def build_candidate(
     chain: Chain, committee: tuple[bytes, ...], proposer: Proposer, waiting: Iterable[tuple[bytes, SignedRecord]], now_ms: int,
-    is_late: Callable[[], bool] = lambda: False,
+    *, is_late: Callable[[], bool] = lambda: False,
 ) -> tuple[Candidate, dict[bytes, MutuaError]]:  # fmt: skip
     """Return a fresh block over the tip, and the waiting records that the rules refused with the reason of each.
 

@@ -67,7 +67,7 @@ def act_of(record: Record, body: Body) -> Act:
     )  # fmt: skip
 
 
-def apply_block(
+def apply_block(  # noqa: PLR0917 - so many facts has a block
     state: StateReader, header: Header, previous_randomness: bytes, proposer_key: bytes, records: Sequence[Record], bodies: Mapping[bytes, Body]
 ) -> Applied:
     """Apply a whole block to the state before it.

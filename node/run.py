@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ledger.errors import MutuaError
-from node.exit_codes import INTERRUPTED, OK, exit_code_of
-from node.faults import disk_error
+from ledger.errors import LedgerCorrupt, MutuaError
+from node.exit_codes import FAULT, INTERRUPTED, OK, exit_code_of
+from node.faults import disk_error, is_fatal
 
 if TYPE_CHECKING:
     from wallet.keys import KeyRing
@@ -96,7 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _told(error: MutuaError) -> int:
     print(" ".join(f"mutua: {error.what}; {error.mend}".split()), file=sys.stderr)
-    return exit_code_of(error)
+    is_machine = is_fatal(error) and not isinstance(error, LedgerCorrupt)
+    return FAULT if is_machine else exit_code_of(error)
 
 
 def _key(text: str) -> bytes:

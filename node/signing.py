@@ -1,4 +1,4 @@
-"""This node's own records: which key signs what, with which number, for how long."""
+"""Records of the member who runs this node: which key signs what, with which number, for how long."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class BlockSync:
             if peer is None:
                 continue
             deadline = self._clock() + REQUEST_TIMEOUT_S
-            while self._asked is not None and (self._applying or self._clock() < deadline):
+            while self._asked is not None and (self._applying or self._clock() < deadline):  # noqa: ASYNC110 - the answer, or a deadline that applying extends
                 await trio.sleep(0.02)
             self._asked = None
             if self._chain.height == before:

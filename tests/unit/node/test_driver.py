@@ -41,7 +41,9 @@ class Member:
             build=lambda: side.build(node.proposer), check=side.check, commit=side.commit, is_timely=side.is_timely, now_ms=now_ms,
         )  # fmt: skip
         self.candidates = Candidates(node.store)
-        self.driver = Driver(ledger, network, self.votes, seat, self.standing, self.candidates, choose)
+        self.driver = Driver(
+            ledger, network, self.votes, seat=seat, standing=self.standing, candidates=self.candidates, choose_peer=choose
+        )
 
     async def take(self, peer: bytes, channel: Channel, data: bytes) -> None:
         """What the daemon does with a frame."""

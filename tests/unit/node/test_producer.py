@@ -64,7 +64,7 @@ def test_a_full_block_leaves_the_rest_for_the_next(node, coop, make_quote, monke
 def test_a_block_is_closed_in_time_with_what_it_has(node, coop, make_quote):
     records = [make_quote(node.chain.chain_id, ring, 1) for ring in coop.rings]
     asked = iter([False, False, True])
-    candidate, _ = build_candidate(node.chain, node.ledger.committee, node.proposer, waiting(records), 0, lambda: next(asked))
+    candidate, _ = build_candidate(node.chain, node.ledger.committee, node.proposer, waiting(records), 0, is_late=lambda: next(asked))
     assert candidate.header.record_count == 2
 
 

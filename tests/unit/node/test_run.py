@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import time
 
 import pytest
+
+from node.api.client import ApiError, Client
 
 
 @pytest.fixture
@@ -131,3 +134,47 @@ def test_a_damaged_ledger_is_a_finding_and_not_a_trace(folder):
     assert done.returncode == 6
     assert done.stderr.count("\n") == 1
     assert "damaged" in done.stderr
+
+
+def limit_files() -> None:
+    """What a full disk is to LevelDB: no file grows beyond 64 KiB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, resource.RLIM_INFINITY))
+
+
+def wait_for_api(process, folder) -> Client:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        try:
+            Client(folder / "api.sock").get_json("/v1/health")
+        except ApiError:
+            time.sleep(0.05)
+        else:
+            return Client(folder / "api.sock")
+    raise AssertionError("the daemon does not answer")
+
+
+def test_a_disk_that_fills_up_stops_the_daemon_and_no_acknowledged_record_is_lost(folder):
+    first = subprocess.Popen(command(folder), stderr=subprocess.PIPE, text=True, preexec_fn=limit_files)
+    accepted: list[str] = []
+    try:
+        client = wait_for_api(first, folder)
+        with pytest.raises(ApiError):
+            for rate in range(1, 1_000):
+                accepted.append(client.post_json("/v1/submit", {"kind": "rate.quote", "body": {"rate": rate}})["record_id"])
+        assert first.wait(5) == 1
+        assert first.stderr is not None
+        words = first.stderr.read()
+    finally:
+        first.kill()
+        first.wait()
+    assert words.startswith("mutua: the disk of ")
+    assert words.count("\n") == 1
+    second = subprocess.Popen(command(folder))
+    try:
+        client = wait_for_api(second, folder)
+        assert len(accepted) > 20
+        assert {client.get_json(f"/v1/records/{record_id}")["state"] for record_id in accepted} == {"pending"}
+    finally:
+        second.terminate()
+        assert second.wait(10) == 0
