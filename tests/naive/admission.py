@@ -1,7 +1,17 @@
 """Joining later (§2): application, vouchers, objections, admission at a boundary."""
 
 from .world import (
-    TERM, active_member, add_member, ceil_div, emit, is_suspended, phase, refuse_if, running, term_of, voters,
+    TERM,
+    active_member,
+    add_member,
+    ceil_div,
+    emit,
+    is_suspended,
+    phase,
+    refuse_if,
+    running,
+    term_of,
+    voters,
 )  # fmt: skip
 
 

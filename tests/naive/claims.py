@@ -1,7 +1,7 @@
 """Claims (rules §5): what may be filed, and how a line is settled."""
 
 from .audits import draw_audit
-from .world import YEAR, TERM, code_on, emit, member, refuse_if, term_of
+from .world import TERM, YEAR, code_on, emit, member, refuse_if, term_of
 
 NOTHING = {"units_paid": 0, "allowed_cents": 0, "deductible_cents": 0, "copay_cents": 0, "coinsurance_cents": 0,
            "relief_cents": 0, "cut_cents": 0, "benefit_cents": 0}  # fmt: skip

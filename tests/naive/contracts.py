@@ -1,8 +1,18 @@
 """Contracts, premiums, suspension, re-rating (§3, §11), leaving (§2)."""
 
 from .world import (
-    TERM, YEAR, active_member, annual_premium, contract_of, emit, is_suspended, member, phase, refuse_if,
-    running, term_of,
+    TERM,
+    YEAR,
+    active_member,
+    annual_premium,
+    contract_of,
+    emit,
+    is_suspended,
+    member,
+    phase,
+    refuse_if,
+    running,
+    term_of,
 )  # fmt: skip
 
 

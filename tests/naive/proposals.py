@@ -3,7 +3,17 @@
 from .contracts import end_contract, start_held_contracts
 from .votes import decided_cases
 from .world import (
-    CRITICAL, TERM, active_member, add_plan, ceil_div, code_on, emit, may_vote, refuse_if, running, voters,
+    CRITICAL,
+    TERM,
+    active_member,
+    add_plan,
+    ceil_div,
+    code_on,
+    emit,
+    may_vote,
+    refuse_if,
+    running,
+    voters,
 )  # fmt: skip
 
 

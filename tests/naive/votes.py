@@ -2,10 +2,21 @@
 
 from .claims import accept_case
 from .world import (
-    TERM, YEAR, active_member, ceil_div, complete_terms, draw, emit, lower_median, may_vote, member, refuse_if, same_household,
-    term_of, voters,
+    TERM,
+    YEAR,
+    active_member,
+    ceil_div,
+    complete_terms,
+    draw,
+    emit,
+    lower_median,
+    may_vote,
+    member,
+    refuse_if,
+    same_household,
+    term_of,
+    voters,
 )  # fmt: skip
-
 
 # ---- Records: ballots, auto-accept, delegation ----
 
