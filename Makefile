@@ -24,7 +24,6 @@ test: setup
 
 check: setup
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 

@@ -230,11 +230,12 @@ class TreasuryJob:
             await self._guarded(self.step)
             deadline = trio.current_time() + TICK_S
             while True:
-                with trio.move_on_at(deadline) as scope:  # only the wait is cut short, never the work
-                    sender, data = await self._inbox.receive()
-                if scope.cancelled_caught or (sender == self._host.signer_index and not data):
+                received: tuple[int, bytes] | None = None
+                with trio.move_on_at(deadline):  # only the wait is cut short, never the work
+                    received = await self._inbox.receive()
+                if received is None or received == (self._host.signer_index, b""):
                     break
-                await self._guarded(partial(self.handle, sender, data))
+                await self._guarded(partial(self.handle, *received))
 
     async def _guarded(self, work: Callable[[], Any]) -> None:
         try:
