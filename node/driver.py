@@ -44,6 +44,8 @@ LATER_BYTES_MAX = 512 * 1024
 """Messages of the next height kept for each peer; older and later ones are answered by sync."""
 THREAD_FROM_SIGNATURES = 3
 MISBEHAVIOUR_KEPT_MAX = 256
+SEEN_MAX = 1_000
+"""Proposals whose time of arrival is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Driver:
         self._candidates = candidates
         self._choose_peer = choose_peer
         self._send, self._queue = trio.open_memory_channel[tuple[int, int | None, ev.Event]](QUEUE_MAX)
-        self._later: dict[bytes, deque[bytes]] = {}
+        self._later: dict[bytes, deque[tuple[bytes, int]]] = {}
         self._meters: dict[bytes, Meter] = {}
         self._seen_at: dict[bytes, int] = {}
         self._untimely: set[bytes] = set()
@@ -134,22 +136,25 @@ class Driver:
 
     async def hear(self, peer: bytes, data: bytes) -> None:
         """Take a frame of the consensus channel. MalformedBytes: the peer is to be struck."""
-        message = decode_message(data)
         self.messages_in += 1
+        await self._hear(peer, data, self._ledger.now_ms())
+
+    async def _hear(self, peer: bytes, data: bytes, seen_ms: int) -> None:
+        message = decode_message(data)
         working_on = self._ledger.height() + 1
         if message.height == working_on + 1:
-            self._keep_for_later(peer, data)
+            self._keep_for_later(peer, data, seen_ms)
         elif message.height == working_on:
-            await self._hear_now(peer, message)
+            await self._hear_now(peer, message, seen_ms)
 
-    def _keep_for_later(self, peer: bytes, data: bytes) -> None:
+    def _keep_for_later(self, peer: bytes, data: bytes, seen_ms: int) -> None:
         kept = self._later.setdefault(peer, deque())
-        if len(kept) < LATER_FRAMES_MAX and sum(map(len, kept)) + len(data) <= LATER_BYTES_MAX:
-            kept.append(data)
+        if len(kept) < LATER_FRAMES_MAX and sum(len(item) for item, _ in kept) + len(data) <= LATER_BYTES_MAX:
+            kept.append((data, seen_ms))
         else:
             self.messages_dropped += 1
 
-    async def _hear_now(self, peer: bytes, message: Message) -> None:
+    async def _hear_now(self, peer: bytes, message: Message, seen_ms: int) -> None:
         """Verify what is new and queue it. What costs more signatures than the peer may spend is dropped; resending brings it again."""
         config = self._ledger.config()
         state = self._state if self._state is not None and self._state.config.height == config.height else None
@@ -175,7 +180,9 @@ class Driver:
             self._put(ev.VoteReceived(message), config.height)
         elif isinstance(message, Proposal):
             self._candidates.expect(message.block_hash)
-            self._seen_at.setdefault(message.block_hash, self._ledger.now_ms())
+            self._seen_at.setdefault(message.block_hash, seen_ms)
+            if len(self._seen_at) > SEEN_MAX:
+                del self._seen_at[next(iter(self._seen_at))]
             self._put(ev.ProposalReceived(message), config.height)
 
     async def hear_candidate(self, peer: bytes, block: BlockWithBodies, size: int) -> None:
@@ -255,7 +262,6 @@ class Driver:
         assert self._nursery is not None
         self._run_number += 1
         run = self._run_number
-        self._seen_at.clear()
         self._untimely.clear()
         config = self._ledger.config()
         if not self.is_signing:
@@ -337,7 +343,7 @@ class Driver:
     def _cast(self, effect: fx.CastVote) -> None:
         assert self._seat is not None
         config = self._ledger.config()
-        if config.height != effect.vote.height:
+        if config.height != effect.vote.height or not self.is_signing:
             return
         vote = sign_vote(effect.vote, self._seat.consensus_seed, config.chain_id)
         self._out(vote)
@@ -346,7 +352,7 @@ class Driver:
     def _propose(self, effect: fx.SendProposal) -> None:
         assert self._seat is not None
         config = self._ledger.config()
-        if config.height != effect.proposal.height:
+        if config.height != effect.proposal.height or not self.is_signing:
             return
         proposal = sign_proposal(effect.proposal, self._seat.consensus_seed, config.chain_id)
         self._out(proposal)
@@ -429,9 +435,9 @@ class Driver:
         """Take what peers sent ahead of time."""
         later, self._later = self._later, {}
         for peer, frames in later.items():
-            for data in frames:
+            for data, seen_ms in frames:
                 try:
-                    await self.hear(peer, data)
+                    await self._hear(peer, data, seen_ms)
                 except MalformedBytes as error:
                     self._network.strike(peer, error.code)
 
