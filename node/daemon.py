@@ -40,7 +40,7 @@ from node.driver import Driver, Ledger, Seat
 from node.facade import Facade
 from node.faults import cause_of, disk_error, is_fatal
 from node.gossip import Gossip
-from node.hooks import run_hook, split_command
+from node.hooks import run_hooks, words_of
 from node.ledgerside import LedgerSide, committee_of
 from node.mempool import Mempool
 from node.p2p.network import Channel, Network
@@ -149,6 +149,8 @@ class Daemon:
         api_socket: Path | None = None, documents: Path | None = None, on_event: str | None = None,
     ) -> None:  # fmt: skip
         check_signatures()
+        if on_event is not None:
+            words_of(on_event)
         self.folder = folder
         self.api_socket = api_socket or folder / "api.sock"
         self.documents = documents or folder / "documents"
@@ -188,7 +190,7 @@ class Daemon:
         self.treasury: Any = None
         self.treasury_host: Any = None
         self._bitcoin_socket = bitcoin_socket
-        self._on_event = split_command(on_event) if on_event else []
+        self._on_event = on_event
         self._stop = trio.Event()
         self._failure: BaseException | None = None
         self._accepting = trio.Lock()
@@ -211,7 +213,7 @@ class Daemon:
                 nursery.start_soon(self.sync.run)
                 nursery.start_soon(self.driver.run)
                 if self._on_event:
-                    nursery.start_soon(run_hook, self._on_event, self.facade)
+                    nursery.start_soon(self._hooks_for_ever, self._on_event)
                 if self.founder is not None and self.founder.bitcoin_key and self._bitcoin_socket is not None:
                     nursery.start_soon(self._treasury_for_ever, self._bitcoin_socket)
                 task_status.started()
@@ -240,6 +242,12 @@ class Daemon:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
             async for _ in received:
                 self.stop()
+
+    async def _hooks_for_ever(self, command: str) -> None:
+        """Run the member's command for each event; a subscription that fell too far behind is begun anew."""
+        while True:
+            await run_hooks(self.facade.events, command)
+            log.warning("hook_too_slow", mend="make the command of on_event faster")
 
     async def _treasury_for_ever(self, bitcoin_socket: Path) -> None:
         """The signer's job under a supervisor: a fault in it, or a bitcoin engine that is away, never costs the node its place."""

@@ -1,14 +1,16 @@
-"""The member's own command, run for each event with the event as JSON on standard input (`on_event` in config.toml).
+"""`on_event`: a command of the member's own that is run for each event, with the event as JSON on its standard input.
 
-No shell, one run at a time, none longer than ten seconds. What it does or fails to do never touches the node.
+One command at a time, each with a bounded time; a command that fails is logged and never holds up the node. The command is
+split into words as a shell does, without a shell, so that nothing in an event can become a command.
 """
 
 from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import msgspec
 import structlog
@@ -16,42 +18,48 @@ import trio
 
 from ledger.errors import MutuaError
 
-if TYPE_CHECKING:
-    from node.facade import Facade
-
 log = structlog.get_logger("mutua.hooks")
 
-RUN_S_MAX = 10.0
+COMMAND_TIMEOUT_S = 30.0
+"""A notification takes a second; what takes longer should go to the background by itself."""
+
+Subscribe = Callable[[], AbstractAsyncContextManager[trio.MemoryReceiveChannel[dict[str, Any]]]]
 
 
-def split_command(text: str) -> list[str]:
-    """Return the words of a command as a shell splits them. MutuaError `config_invalid` on an open quote.
-
-    >>> split_command("notify-send 'a new block'")
-    ['notify-send', 'a new block']
-    """
+def words_of(command: str) -> list[str]:
+    """Return the words of an `on_event` command. MutuaError `config_invalid` when its quotes do not close."""
     try:
-        return shlex.split(text)
+        words = shlex.split(command)
     except ValueError as error:
-        raise MutuaError("config_invalid", f"on_event is no command ({error})", "correct its quotes in config.toml") from None
+        raise MutuaError("config_invalid", f"on_event is {command!r}: {error}", "close its quotes") from None
+    if not words:
+        raise MutuaError("config_invalid", "on_event names no command", "leave it empty, or name one")
+    return words
 
 
-async def run_hook(command: Sequence[str], facade: Facade) -> None:
-    """Run the command for each event until cancelled; when it is slow for long, the newest events pass it by."""
-    while True:
-        async with facade.events() as events:
-            async for event in events:
-                await _run(command, msgspec.json.encode(event))
-        log.warning("hook_too_slow", mend="make the command of on_event faster")
+async def run_hooks(subscribe: Subscribe, command: str) -> None:
+    """Run `command` for every event until cancelled or until the events end."""
+    words = words_of(command)
+    async with subscribe() as channel:
+        async for event in channel:
+            await run_hook(words, event)
 
 
-async def _run(command: Sequence[str], data: bytes) -> None:
+async def run_hook(words: list[str], event: dict[str, Any]) -> None:
+    """Run the command for one event; its output is dropped, its failure is logged."""
+    name = str(event.get("event", ""))
     try:
-        with trio.move_on_after(RUN_S_MAX) as limit:
-            done = await trio.run_process(list(command), stdin=data, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        with trio.move_on_after(COMMAND_TIMEOUT_S) as scope:
+            done = await trio.run_process(
+                words,
+                stdin=msgspec.json.encode(event) + b"\n",
+                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             if done.returncode:
-                log.warning("hook_failed", command=command[0], exit_code=done.returncode)
-        if limit.cancelled_caught:
-            log.warning("hook_stopped", command=command[0], seconds=RUN_S_MAX)
+                log.warning("event_hook_failed", hook_event=name, exit_code=done.returncode)
+        if scope.cancelled_caught:
+            log.warning("event_hook_timed_out", hook_event=name, timeout_s=COMMAND_TIMEOUT_S)
     except OSError as error:
-        log.warning("hook_not_started", command=command[0], error=str(error))
+        log.warning("event_hook_failed", hook_event=name, reason=error.strerror)

@@ -61,11 +61,11 @@ def run(  # noqa: D417
         )
     keys = unlock(folder, passphrase)
     from node import daemon
-    from node.hooks import split_command
+    from node.hooks import words_of
     from node.logs import set_up_logs
 
     if command := config.text("on_event"):
-        split_command(command)
+        words_of(command)
 
     set_up_logs(
         folder.root,
