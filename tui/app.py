@@ -19,7 +19,7 @@ from node.api.errors import ApiError
 from node.api.schema import Receipt, Status, convert
 from tui.feed import Api, Connect, Feed, connect
 from tui.memory import load_memory
-from tui.model import Case, Units, clean, counted, short
+from tui.model import Case
 from tui.screens.ballot import CaseScreen
 from tui.screens.base import LiveScreen
 from tui.screens.blocks import BlocksScreen
@@ -28,6 +28,7 @@ from tui.screens.help import HelpScreen, Key
 from tui.screens.home import HomeScreen
 from tui.screens.payouts import PayoutsScreen
 from tui.screens.receipt import BallotsScreen
+from tui.text import Units, clean, counted, short
 from tui.themes import CALM, CONTRAST, THEMES
 from tui.widgets.top import PLACES
 
@@ -45,9 +46,19 @@ class MutuaApp(App[None]):
         "home": HomeScreen, "claims": ClaimsScreen, "ballots": BallotsScreen, "payouts": PayoutsScreen, "blocks": BlocksScreen,
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(key, f"go('{place}')", name, id=f"go.{place}", show=False, tooltip=f"Go to {name}") for place, key, name in PLACES),
+        *(
+            Binding(key, f"go('{place}')", name, id=f"go.{place}", show=False, tooltip=f"Go to {name}")
+            for place, key, name in PLACES
+        ),
         Binding("r", "look", "Look again", id="app.look", show=False, tooltip="Ask the node now"),
-        Binding("f2", "contrast", "High contrast", id="app.contrast", show=False, tooltip="Switch the high-contrast theme on or off"),
+        Binding(
+            "f2",
+            "contrast",
+            "High contrast",
+            id="app.contrast",
+            show=False,
+            tooltip="Switch the high-contrast theme on or off",
+        ),
         Binding("question_mark", "help", "Help", id="app.help", key_display="?", tooltip="Keys and words"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Close this screen; the node goes on"),
     ]
@@ -74,7 +85,7 @@ class MutuaApp(App[None]):
 
     @property
     def member(self) -> str:
-        """This member's key; empty on a node that only follows."""
+        """The member's key; empty on a node that only follows."""
         return (self.status.member or "") if self.status else ""
 
     def provider_name(self, key: str) -> str:
@@ -85,11 +96,19 @@ class MutuaApp(App[None]):
         """Fetch the providers' names once; a node without that list leaves keys in short."""
         if self._providers is None:
             with contextlib.suppress(ApiError):
-                self._providers = {str(item["key"]): clean(item["identifier"], 40) for item in await client.view("providers")}
+                self._providers = {
+                    str(item["key"]): clean(item["identifier"], 40) for item in await client.view("providers")
+                }
 
     def tell(self, fault: ApiError) -> None:
         """Show a fault that belongs to one action."""
-        self.notify(f"{clean(fault.what)}; {clean(fault.mend)}", severity="error", title="That did not work", timeout=12, markup=False)
+        self.notify(
+            f"{clean(fault.what)}; {clean(fault.mend)}",
+            severity="error",
+            title="That did not work",
+            timeout=12,
+            markup=False,
+        )
 
     def copy_text(self, text: str, what: str) -> None:
         """Put text on the terminal's clipboard."""
@@ -108,7 +127,11 @@ class MutuaApp(App[None]):
                 self.notify(f"✓ your ballot on {clean(kept.code, 20)} is final in block {receipt.height}", markup=False)
             elif receipt.state == "refused":
                 self.memory.note(kept.record_id, "refused", None)
-                self.notify(f"✗ your ballot on {clean(kept.code, 20)} was refused; see My ballots", severity="error", markup=False)
+                self.notify(
+                    f"✗ your ballot on {clean(kept.code, 20)} was refused; see My ballots",
+                    severity="error",
+                    markup=False,
+                )
 
     # ---- Life --------------------------------------------------------------------
 
@@ -163,7 +186,7 @@ class MutuaApp(App[None]):
             self.memory.screen = place
             self.memory.save()
 
-    def action_back(self) -> None:
+    def action_leave(self) -> None:
         """Go one screen back; the bottom screen of a place stays."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
@@ -208,9 +231,11 @@ class MutuaApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Add our places to the command palette."""
-        yield from super().get_system_commands(screen)
+        yield from super().get_system_commands(screen)  # type: ignore[reportUnknownMemberType]
         for place, _, name in PLACES:
-            yield SystemCommand(f"Go to {name}", f"Show {name}", lambda place=place: self.run_worker(self.action_go(place), group="go"))
+            yield SystemCommand(
+                f"Go to {name}", f"Show {name}", lambda place=place: self.run_worker(self.action_go(place), group="go")
+            )
         yield SystemCommand("High contrast", "Switch the high-contrast theme on or off", self.action_contrast)
         yield SystemCommand("Words and keys", "What this program's words mean", self.action_help)
 

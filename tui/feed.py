@@ -28,15 +28,41 @@ RETRY_MIN_S, RETRY_MAX_S = 1.0, 15.0
 class Api(Protocol):
     """What the screens use of `node.api.client.AsyncClient`."""
 
-    async def status(self) -> Any: ...
-    async def view(self, name: str, **arguments: str | None) -> Any: ...
-    async def blocks(self, start: int | None = None, count: int = 20) -> Any: ...
-    async def block(self, height: int) -> Any: ...
-    async def record(self, record_id: str) -> Any: ...
-    async def submit(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> Any: ...
-    async def open_document(self, claim: str) -> Any: ...
-    def events(self) -> AsyncIterator[dict[str, Any]]: ...
-    async def close(self) -> None: ...
+    async def status(self) -> Any:
+        """Return where the node stands."""
+        ...
+
+    async def view(self, name: str, **arguments: str | None) -> Any:
+        """Return a view of the newest final state."""
+        ...
+
+    async def blocks(self, start: int | None = None, count: int = 20) -> Any:
+        """Return a page of blocks."""
+        ...
+
+    async def block(self, height: int) -> Any:
+        """Return one block with records and events."""
+        ...
+
+    async def record(self, record_id: str) -> Any:
+        """Return a record's receipt."""
+        ...
+
+    async def submit(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> Any:
+        """Let the node sign and spread a record."""
+        ...
+
+    async def open_document(self, claim: str) -> Any:
+        """Open a claim's document; the node signs the receipt."""
+        ...
+
+    def events(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield events as they come."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
 
 
 Connect = Callable[[Path], Api]
@@ -53,14 +79,22 @@ def fault_of(error: Exception) -> ApiError:
     """Return any failure as one with what happened and how to mend it."""
     if isinstance(error, ApiError):
         return error
-    return ApiError("answer_shape", f"the node's answer does not fit this screen ({type(error).__name__})", "update mutua and restart the node")
+    return ApiError(
+        "answer_shape",
+        f"the node's answer does not fit this screen ({type(error).__name__})",
+        "update mutua and restart the node",
+    )
 
 
 class Feed:
     """Follows the node until cancelled. `on_status(status, is_new_block)` and `on_fault(error)` are called in the app's loop."""
 
     def __init__(
-        self, socket_path: Path, connect: Connect, on_status: Callable[[Status, bool], None], on_fault: Callable[[ApiError], None]
+        self,
+        socket_path: Path,
+        connect: Connect,
+        on_status: Callable[[Status, bool], None],
+        on_fault: Callable[[ApiError], None],
     ) -> None:
         self.is_live = False
         self._path = socket_path

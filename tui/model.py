@@ -6,132 +6,17 @@ other people wrote goes through `clean` before it reaches a terminal.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from tui.text import Units, clean, counted, percent, short
+
 Json = Mapping[str, Any]
 
-TEXT_SHOWN_MAX = 2_000
-MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 CHOICES = ("accept", "deny", "abstain")
 REASON_SIZE_MAX = 280
 """Characters; the rule refuses longer reasons."""
-
-
-# ---- Words ------------------------------------------------------------------
-def clean(text: object, limit: int = TEXT_SHOWN_MAX) -> str:
-    r"""Return text of others without anything that steers a terminal or turns the reading direction, at most `limit` long.
-
-    >>> clean("a\x1b[2Jb")
-    'a·[2Jb'
-    """
-    shown = "".join(
-        part if part == "\n" or unicodedata.category(part) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else "·" for part in str(text)
-    )
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def short(identifier: str) -> str:
-    """Return the first 8 characters of a long id: enough to tell two apart.
-
-    >>> short("0123456789abcdef")
-    '01234567…'
-    """
-    return clean(identifier if len(identifier) <= 9 else identifier[:8] + "…")
-
-
-def percent(basis_points: int | None) -> str:
-    """Return basis points as a percentage.
-
-    One decimal, rounded down.
-
-    >>> percent(7500), percent(6666), percent(None)
-    ('75 %', '66.6 %', '–')
-    """
-    return "–" if basis_points is None else f"{basis_points // 10 / 10:g} %"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun.
-
-    >>> counted(1, "ballot"), counted(3, "ballot")
-    ('1 ballot', '3 ballots')
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """How this co-op writes money and how long its blocks take."""
-
-    currency: str = "USD"
-    exponent: int = 2
-    interval_ms: int = DAY_S * 1000
-
-    def figure(self, amount: int | None) -> str:
-        """Return an amount without the currency.
-
-        >>> Units().figure(123456), Units(exponent=0).figure(1234), Units().figure(None)
-        ('1,234.56', '1,234', '–')
-        """
-        if amount is None:
-            return "–"
-        if self.exponent == 0:
-            return f"{amount:,}"
-        whole, part = divmod(abs(amount), 10**self.exponent)
-        return f"{'-' if amount < 0 else ''}{whole:,}.{part:0{self.exponent}d}"
-
-    def money(self, amount: int | None) -> str:
-        """Return an amount with the currency.
-
-        >>> Units().money(123456)
-        '1,234.56 USD'
-        """
-        return "–" if amount is None else f"{self.figure(amount)} {clean(self.currency, 8)}"
-
-    def parse(self, text: str) -> int | None:
-        """Return what a person typed as minor units, None if it is no amount. Nothing is rounded.
-
-        >>> Units().parse("1,234.5"), Units().parse("1.234"), Units().parse("x")
-        (123450, None, None)
-        """
-        plain = text.strip().replace(",", "").replace(" ", "")
-        whole, _, part = plain.partition(".")
-        if not plain.isascii() or not whole.isdigit() or (part and not part.isdigit()) or len(part) > self.exponent or len(whole) > 15:
-            return None
-        return int(whole) * 10**self.exponent + int(part.ljust(self.exponent, "0") or "0")
-
-    def span(self, blocks: int) -> str:
-        """Return how long some blocks take, roughly.
-
-        >>> Units(interval_ms=2000).span(45), Units().span(58)
-        ('about 1 min 30 s', 'about 58 days')
-        """
-        seconds = blocks * self.interval_ms // 1000
-        if seconds < MINUTE_S:
-            return f"about {seconds} s"
-        if seconds < HOUR_S:
-            minutes, rest = divmod(seconds, MINUTE_S)
-            return f"about {minutes} min {rest} s" if rest else f"about {minutes} min"
-        if seconds < DAY_S:
-            return f"about {seconds // HOUR_S} h {seconds % HOUR_S // MINUTE_S} min"
-        return "about " + counted(seconds // DAY_S, "day")
-
-
-def clock(time_ms: int) -> str:
-    """Return a time for people, in UTC so that two members see the same.
-
-    >>> clock(0)
-    '1970-01-01 00:00:00'
-    """
-    from datetime import UTC, datetime
-
-    try:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return "–"
 
 
 # ---- Reading JSON -----------------------------------------------------------
@@ -182,7 +67,13 @@ class Ballot:
     def of(cls, item: Json) -> Ballot:
         """Return the ballot of JSON."""
         award = item.get("award_cents")
-        return cls(_text(item, "voter"), _text(item, "choice"), award if isinstance(award, int) else None, _text(item, "reason"), _int(item, "height"))
+        return cls(
+            _text(item, "voter"),
+            _text(item, "choice"),
+            award if isinstance(award, int) else None,
+            _text(item, "reason"),
+            _int(item, "height"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +156,11 @@ class Case:
     def time_short(self, height: int, units: Units) -> str:
         """Return the same for a narrow column."""
         left = self.closes_at - height
-        return f"{counted(left, 'block')}, {units.span(left).removeprefix('about ')}" if self.is_open and left > 0 else "over"
+        return (
+            f"{counted(left, 'block')}, {units.span(left).removeprefix('about ')}"
+            if self.is_open and left > 0
+            else "over"
+        )
 
     def tally_words(self) -> str:
         """Return the ballots in words."""
@@ -276,7 +171,9 @@ class Case:
         """Return what is still missing until the ballots may decide."""
         if self.cast >= self.quorum and self.opened >= self.opened_needed:
             return f"enough ballots: {self.cast} of {self.quorum}"
-        return f"{self.cast} of {self.quorum} ballots needed, {self.opened} of {self.opened_needed} with document opened"
+        return (
+            f"{self.cast} of {self.quorum} ballots needed, {self.opened} of {self.opened_needed} with document opened"
+        )
 
     def bar_words(self) -> str:
         """Return the bar that the accepting share must reach, as everybody may see it."""
@@ -290,7 +187,12 @@ class Case:
             case "open":
                 return "open"
             case "accepted":
-                how = {"vote": "by vote", "small": "as a small claim", "lapse": "after a second lapse", "appeal": "on appeal"}.get(self.how, "")
+                how = {
+                    "vote": "by vote",
+                    "small": "as a small claim",
+                    "lapse": "after a second lapse",
+                    "appeal": "on appeal",
+                }.get(self.how, "")
                 return f"accepted {how}{at}".replace("  ", " ") + f", award {units.money(self.award_cents)}"
             case "denied":
                 return f"denied by vote{at}"
@@ -426,7 +328,9 @@ class Batch:
     @classmethod
     def of(cls, item: Json) -> Batch:
         """Return the batch of JSON."""
-        return cls(_text(item, "unsigned_txid"), _int(item, "height"), _int(item, "confirmations"), _int(item, "block_height"))
+        return cls(
+            _text(item, "unsigned_txid"), _int(item, "height"), _int(item, "confirmations"), _int(item, "block_height")
+        )
 
 
 def batches_of(answer: object) -> dict[str, Batch]:
@@ -508,10 +412,18 @@ def timeline(claim: Claim, batches: Mapping[str, Batch], height: int, units: Uni
     settled = sum(line.benefit_cents for line in standard if line.status == "settled")
     if any(line.status == "settled" for line in standard):
         found.append(Moment(claim.height, f"standard lines settled, benefit {units.money(settled)}"))
-    found += [Moment(claim.height, f"{clean(line.code, 20)} {line.state_words()}") for line in claim.lines if line.refusal is not None]
+    found += [
+        Moment(claim.height, f"{clean(line.code, 20)} {line.state_words()}")
+        for line in claim.lines
+        if line.refusal is not None
+    ]
     for case in claim.cases:
         code = clean(case.code, 20)
-        found.append(Moment(case.s + 1, f"{code}: voting opens, {counted(case.eligible, 'member')} may vote", case.s + 1 <= height))
+        found.append(
+            Moment(
+                case.s + 1, f"{code}: voting opens, {counted(case.eligible, 'member')} may vote", case.s + 1 <= height
+            )
+        )
         if case.cast and case.ballots:
             newest = max(item.height for item in case.ballots)
             found.append(Moment(newest, f"{code}: newest of {counted(len(case.ballots), 'ballot')}"))
@@ -526,7 +438,12 @@ def timeline(claim: Claim, batches: Mapping[str, Batch], height: int, units: Uni
             if batch is not None:
                 found.append(Moment(batch.height, f"sent in transaction {short(txid)}"))
                 if batch.confirmations:
-                    found.append(Moment(batch.height, f"mined in bitcoin block {batch.block_height}, {counted(batch.confirmations, 'confirmation')}"))
+                    found.append(
+                        Moment(
+                            batch.height,
+                            f"mined in bitcoin block {batch.block_height}, {counted(batch.confirmations, 'confirmation')}",
+                        )
+                    )
     return sorted(found, key=lambda item: (not item.is_done, item.height))
 
 
@@ -572,7 +489,10 @@ def similar_words(cases: Iterable[Case], units: Units) -> list[str]:
     if not closed:
         return ["none decided yet"]
     accepted = sum(case.status == "accepted" for case in closed)
-    rows = [f"{case.status:<9} {units.figure(case.charges_cents):>12}  block {case.closed_height}, {case.yes} to {case.no}" for case in closed[:5]]
+    rows = [
+        f"{case.status:<9} {units.figure(case.charges_cents):>12}  block {case.closed_height}, {case.yes} to {case.no}"
+        for case in closed[:5]
+    ]
     return [f"{accepted} of {len(closed)} were accepted", *rows]
 
 
@@ -612,7 +532,9 @@ def event_words(event: Json) -> str:
     for name, value in event.items():
         if name in ("event", "height") or value is None or value is False:
             continue
-        parts.append(f"{name} {short(value)}" if isinstance(value, str) and len(value) > 20 else f"{name} {clean(value, 40)}")
+        parts.append(
+            f"{name} {short(value)}" if isinstance(value, str) and len(value) > 20 else f"{name} {clean(value, 40)}"
+        )
     return f"{clean(event.get('event', 'event'), 30)}: " + ", ".join(parts)
 
 

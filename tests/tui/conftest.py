@@ -28,7 +28,16 @@ def case(claim, code, charges, **fields):
 
 
 def ballot(voter, choice, height, reason=""):
-    return {"voter": voter, "choice": choice, "award_cents": None, "reason": reason, "version": 1, "height": height, "changed_version": 0, "rule_hash": ""}
+    return {
+        "voter": voter,
+        "choice": choice,
+        "award_cents": None,
+        "reason": reason,
+        "version": 1,
+        "height": height,
+        "changed_version": 0,
+        "rule_hash": "",
+    }
 
 
 def line(code, charge, **fields):
@@ -63,19 +72,71 @@ def world():
         "is_standard": True, "status": "settled", "plan": "basic", "units_paid": 1, "allowed_cents": 14000, "deductible_cents": 10000,
         "copay_cents": 1500, "coinsurance_cents": 500, "benefit_cents": 2000,
     }  # fmt: skip
-    voted = case(VOTED, "A9999", 42000, yes=2, no=1, opened=1, seniority_bp=300, ballots=[ballot(OTHER, "accept", 103, "needed after the fall")])
-    old = case(OLD, "A9999", 38000, status="accepted", how="vote", s=40, closes_at=100, closed_height=61, yes=5, no=1, award_cents=38000)
-    plain = case(PLAIN, "L1820", 31000, s=70, closes_at=130, yes=4, no=0, opened=4, bar_bp=5000, ballots=[ballot(ME, "accept", 75)])
+    voted = case(
+        VOTED,
+        "A9999",
+        42000,
+        yes=2,
+        no=1,
+        opened=1,
+        seniority_bp=300,
+        ballots=[ballot(OTHER, "accept", 103, "needed after the fall")],
+    )
+    old = case(
+        OLD,
+        "A9999",
+        38000,
+        status="accepted",
+        how="vote",
+        s=40,
+        closes_at=100,
+        closed_height=61,
+        yes=5,
+        no=1,
+        award_cents=38000,
+    )
+    plain = case(
+        PLAIN,
+        "L1820",
+        31000,
+        s=70,
+        closes_at=130,
+        yes=4,
+        no=0,
+        opened=4,
+        bar_bp=5000,
+        ballots=[ballot(ME, "accept", 75)],
+    )
     mine = case(MINE, "K0001", 64000, s=95, closes_at=155, yes=3, no=1, opened=3, streak=4, seniority_bp=200, bar_bp=6500, ballots=[
         ballot(OTHER, "accept", 97, "the invoice is plausible"), ballot("b3" * 32, "deny", 99, "too dear\x1b[2J"),
     ])  # fmt: skip
-    paid = payout("51" * 32, MINE, 97, 2000, 20000, sent_sat=18000, left_sat=0, credit_sat=2000, outputs=6, batches=[TXID], status="confirmed")
+    paid = payout(
+        "51" * 32,
+        MINE,
+        97,
+        2000,
+        20000,
+        sent_sat=18000,
+        left_sat=0,
+        credit_sat=2000,
+        outputs=6,
+        batches=[TXID],
+        status="confirmed",
+    )
     due = payout("52" * 32, OLD, 111, 36000, 360000, payee="ee" * 32, case="A9999")
     claims = {
         VOTED: claim(VOTED, [line("A9999", 42000)], [voted]),
         OLD: claim(OLD, [line("A9999", 38000, status="settled")], [old], [due], status="accepted", height=40),
         PLAIN: claim(PLAIN, [line("L1820", 31000)], [plain], provider_id=LAB, evidence=[], height=70),
-        MINE: claim(MINE, [line("T1015", 18000, **settled), line("K0001", 64000)], [mine], [paid], cover_id=COVER, height=95, benefit_cents=2000),
+        MINE: claim(
+            MINE,
+            [line("T1015", 18000, **settled), line("K0001", 64000)],
+            [mine],
+            [paid],
+            cover_id=COVER,
+            height=95,
+            benefit_cents=2000,
+        ),
     }
     return {
         "status": {
@@ -146,7 +207,18 @@ class FakeNode:
     async def block(self, height):
         self._check("block", height)
         records = [{"id": BALLOT, "kind": "case.ballot", "author": OTHER, "number": 4, "body_hash": "00" * 32}]
-        events = [{"event": "claim_accepted", "height": height, "claim": OLD, "case": "A9999", "how": "vote", "yes": 5, "no": 1, "award_cents": 38000}]
+        events = [
+            {
+                "event": "claim_accepted",
+                "height": height,
+                "claim": OLD,
+                "case": "A9999",
+                "how": "vote",
+                "yes": 5,
+                "no": 1,
+                "award_cents": 38000,
+            }
+        ]
         return {**self._block(height), "records": records, "events": events, "has_certificate": True}
 
     async def record(self, record_id):
@@ -161,7 +233,11 @@ class FakeNode:
             await self.hold.wait()
         if self.refusal is not None:
             raise self.refusal
-        self.data["records"][BALLOT] = {"record_id": BALLOT, "state": "pending", "height": self.data["status"]["height"]}
+        self.data["records"][BALLOT] = {
+            "record_id": BALLOT,
+            "state": "pending",
+            "height": self.data["status"]["height"],
+        }
         return {"record_id": BALLOT, "kind": kind, "state": "pending"}
 
     async def open_document(self, claim_id):
@@ -169,7 +245,14 @@ class FakeNode:
         if self.refusal is not None:
             raise self.refusal
         path = self.folder / "documents" / DOCUMENT
-        return {"record_id": OPENED, "kind": "case.opened", "state": "pending", "path": str(path), "hash": DOCUMENT, "size_bytes": 51}
+        return {
+            "record_id": OPENED,
+            "kind": "case.opened",
+            "state": "pending",
+            "path": str(path),
+            "hash": DOCUMENT,
+            "size_bytes": 51,
+        }
 
     async def events(self):
         self.calls.append(("events",))
@@ -273,7 +356,11 @@ def text_of():
     from textual.widgets import OptionList, Static
 
     def read(app):
-        parts = [str(widget.visual) if hasattr(widget, "visual") else "" for widget in app.screen.query(Static) if widget.display]
+        parts = [
+            str(widget.visual) if hasattr(widget, "visual") else ""
+            for widget in app.screen.query(Static)
+            if widget.display
+        ]
         for rows in app.screen.query(OptionList):
             parts += [str(option.prompt) for option in rows.options]
         return "\n".join(parts)

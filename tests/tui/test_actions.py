@@ -2,9 +2,9 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_home_tells_what_needs_me_with_time_tally_and_bar(play, text_of):
 
 def test_each_place_is_one_key_away_and_the_last_one_is_remembered(play, make_app, tmp_path):
     for key, place in (("2", "claims"), ("3", "ballots"), ("4", "payouts"), ("5", "blocks"), ("1", "home")):
-        play([key], lambda pilot, place=place: pilot.app.screen.PLACE == place or pytest.fail(place))
+        play([key], lambda pilot, place=place: place == pilot.app.screen.PLACE or pytest.fail(place))
         assert json.loads((tmp_path / "tui.json").read_text())["screen"] == place
     app = make_app(screen="payouts")
     play([], lambda pilot: pilot.app.screen.PLACE == "payouts" or pytest.fail("not remembered"), app=app)
@@ -74,16 +74,22 @@ def test_opening_the_document_asks_the_node_for_a_receipt_and_shows_the_text(pla
 
 
 def test_a_document_opened_before_is_shown_again_without_a_second_receipt(play, node, text_of):
-    node.refusal = ApiError("receipt_there", "the author gave a receipt for this claim before", "nothing to do", "rule", 409)
+    node.refusal = ApiError(
+        "receipt_there", "the author gave a receipt for this claim before", "nothing to do", "rule", 409
+    )
     play(["enter", "o"], lambda pilot: "Visit note" in text_of(pilot.app) or pytest.fail("not shown"))
 
 
 def test_a_document_that_is_not_here_is_told_with_its_mend(play, node, settle):
-    node.refusal = ApiError("document_missing", "no document of this claim's evidence is on this node", "put it into documents")
+    node.refusal = ApiError(
+        "document_missing", "no document of this claim's evidence is on this node", "put it into documents"
+    )
 
     def check(pilot):
         assert isinstance(pilot.app.screen, CaseScreen)
-        assert [note.message for note in pilot.app._notifications] == ["no document of this claim's evidence is on this node; put it into documents"]
+        assert [note.message for note in pilot.app._notifications] == [
+            "no document of this claim's evidence is on this node; put it into documents"
+        ]
         assert pilot.app.memory.opened == {}
 
     play(["enter", "o"], check)
@@ -114,7 +120,15 @@ def test_signing_sends_the_reviewed_ballot_once_and_leads_to_its_receipt(play, n
     async def check(pilot):
         await pilot.press("s", "s", "s")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ReceiptScreen) and "pending" in text_of(pilot.app))
-        expected = {"claim": VOTED, "code": "A9999", "choice": "accept", "award_cents": None, "reason": "", "evidence_version": 1, "opened": DOCUMENT}
+        expected = {
+            "claim": VOTED,
+            "code": "A9999",
+            "choice": "accept",
+            "award_cents": None,
+            "reason": "",
+            "evidence_version": 1,
+            "opened": DOCUMENT,
+        }
         assert submitted(node) == [("case.ballot", expected)]
         assert BALLOT in text_of(pilot.app)
         node.finish_block()
@@ -178,7 +192,10 @@ def test_deny_takes_no_award_and_nothing_chosen_is_no_ballot(play, node, text_of
 
 
 def test_going_back_signs_nothing(play, node):
-    play([*TO_REVIEW, "escape", "escape", "escape", "escape"], lambda pilot: submitted(node) == [] or pytest.fail("signed"))
+    play(
+        [*TO_REVIEW, "escape", "escape", "escape", "escape"],
+        lambda pilot: submitted(node) == [] or pytest.fail("signed"),
+    )
 
 
 def test_a_refused_ballot_shows_the_rule_and_may_be_sent_again(play, node, settle, text_of):
@@ -208,9 +225,21 @@ def test_a_ballot_refused_later_is_told_with_its_reason(play, node, settle, text
 
 
 def test_my_ballots_lists_what_was_sent_and_shows_a_receipt_again(play, make_app, node, text_of):
-    node.data["records"][BALLOT] = {"record_id": BALLOT, "state": "final", "height": 111, "index": 0, "tree_size": 1, "proof": [], "kind": "case.ballot"}
+    node.data["records"][BALLOT] = {
+        "record_id": BALLOT,
+        "state": "final",
+        "height": 111,
+        "index": 0,
+        "tree_size": 1,
+        "proof": [],
+        "kind": "case.ballot",
+    }
     kept = {"record_id": BALLOT, "claim": VOTED, "code": "A9999", "choice": "deny", "sent_height": 110}
-    play(["3"], lambda pilot: "final in block 111" in text_of(pilot.app) or pytest.fail("not fresh"), app=make_app(receipts=[kept]))
+    play(
+        ["3"],
+        lambda pilot: "final in block 111" in text_of(pilot.app) or pytest.fail("not fresh"),
+        app=make_app(receipts=[kept]),
+    )
     play(["3", "enter"], lambda pilot: "a newer ballot of yours" in text_of(pilot.app) or pytest.fail("no receipt"))
 
 
@@ -310,13 +339,17 @@ def test_a_follower_says_that_it_votes_for_nobody(play, node, text_of):
 
 
 def test_keys_can_be_given_to_names(play, make_app):
-    play(["h"], lambda pilot: pilot.app.screen.PLACE == "payouts" or pytest.fail("not remapped"), app=make_app(keys={"go.payouts": "h"}))
+    play(
+        ["h"],
+        lambda pilot: pilot.app.screen.PLACE == "payouts" or pytest.fail("not remapped"),
+        app=make_app(keys={"go.payouts": "h"}),
+    )
 
 
 def test_every_binding_of_ours_has_a_name_for_remapping(play):
     def check(pilot):
         ours = [item.binding for item in pilot.app.screen.active_bindings.values() if item.binding.show]
-        assert [binding.description for binding in ours if not binding.id and binding.action != "command_palette"] == []
+        assert not [binding.description for binding in ours if not binding.id and binding.action != "command_palette"]
 
     for keys in ([], ["2"], ["3"], ["4"], ["5"], ["enter"], TO_REVIEW):
         play(keys, check)
@@ -330,7 +363,10 @@ def test_high_contrast_is_one_key_and_is_remembered(play, tmp_path):
 
 def test_animations_are_off_unless_asked_for(play, make_app):
     play(check=lambda pilot: pilot.app.animation_level == "none" or pytest.fail("animated"))
-    play(check=lambda pilot: pilot.app.animation_level == "full" or pytest.fail("not animated"), app=make_app(animations=True))
+    play(
+        check=lambda pilot: pilot.app.animation_level == "full" or pytest.fail("not animated"),
+        app=make_app(animations=True),
+    )
 
 
 def test_help_names_the_keys_of_the_place_and_closes_again(play, text_of):
@@ -342,11 +378,14 @@ def test_help_names_the_keys_of_the_place_and_closes_again(play, text_of):
     play(["question_mark", "escape"], lambda pilot: pilot.app.screen.PLACE == "home" or pytest.fail("open"))
 
 
-def test_the_screens_import_nothing_heavy_and_start_in_under_a_second(tmp_path):
+def test_the_screens_import_nothing_heavy_and_start_in_under_a_second():
     code = "import sys, tui.app; bad = {'httpx','trio','libp2p','bitcoinlib','ledger','governance','wallet','consensus'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
-    best = 9.0
+    used = []
     for _ in range(3):
-        started = time.monotonic()
-        subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
-        best = min(best, time.monotonic() - started)
-    assert best < 1.0
+        before = os.times()
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+        after = os.times()
+        used.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(used) < 1.0, (
+        "seconds of processor time to import the screens; the clock would measure the other tests too"
+    )

@@ -21,8 +21,12 @@ NOTE = b"Visit note: synthetic, nothing here is a person's.\n"
 WAIT_S = 20.0
 
 pytestmark = [
-    pytest.mark.skipif(TMUX is None, reason="tmux is missing; install it to press keys in a real terminal: apt-get install tmux"),
-    pytest.mark.skipif(importlib.util.find_spec("pbk") is None, reason="the regtest engine is missing: pip install 'mutua[demo]'"),
+    pytest.mark.skipif(
+        TMUX is None, reason="tmux is missing; install it to press keys in a real terminal: apt-get install tmux"
+    ),
+    pytest.mark.skipif(
+        importlib.util.find_spec("pbk") is None, reason="the regtest engine is missing: pip install 'mutua[demo]'"
+    ),
 ]
 
 
@@ -34,10 +38,17 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         environment.pop("TMUX", None)
         environment.pop("NO_COLOR", None)
-        subprocess.run([*self._base, "new-session", "-d", "-x", "100", "-y", "34", *command], check=True, env=environment, timeout=10)
+        subprocess.run(
+            [*self._base, "new-session", "-d", "-x", "100", "-y", "34", *command],
+            check=True,
+            env=environment,
+            timeout=10,
+        )
 
     def screen(self):
-        found = subprocess.run([*self._base, "capture-pane", "-p"], capture_output=True, text=True, timeout=10)
+        found = subprocess.run(
+            [*self._base, "capture-pane", "-p"], check=False, capture_output=True, text=True, timeout=10
+        )
         return found.stdout if found.returncode == 0 else ""
 
     def press(self, *keys):
@@ -53,10 +64,12 @@ class Terminal:
         raise AssertionError(f"the screen never showed {words}; it shows:\n{self.screen()}")
 
     def is_open(self):
-        return subprocess.run([*self._base, "has-session"], capture_output=True, timeout=10).returncode == 0
+        return (
+            subprocess.run([*self._base, "has-session"], check=False, capture_output=True, timeout=10).returncode == 0
+        )
 
     def close(self):
-        subprocess.run([*self._base, "kill-server"], capture_output=True, timeout=10)
+        subprocess.run([*self._base, "kill-server"], check=False, capture_output=True, timeout=10)
 
 
 def file_voted_claim(devnet, node, cents):
@@ -92,7 +105,9 @@ def wait_until(is_so, timeout_s=WAIT_S):
 def test_a_member_votes_by_keys_and_the_ballot_is_final_on_the_ledger():
     from node.devnet import Devnet, Spec
 
-    folder = Path("/tmp") / f"mutua-tui-{os.getpid()}"  # a socket's path has at most 103 bytes; pytest's folders may be longer
+    folder = (
+        Path("/tmp") / f"mutua-tui-{os.getpid()}"
+    )  # a socket's path has at most 103 bytes; pytest's folders may be longer
     shutil.rmtree(folder, ignore_errors=True)
     devnet = Devnet(folder, Spec(seed=11, interval_ms=1500, start_in_s=5))
     terminal = None
@@ -118,7 +133,9 @@ def test_a_member_votes_by_keys_and_the_ballot_is_final_on_the_ledger():
         terminal.press("v")
         terminal.wait("What do you say?")
         terminal.press("a")
+        terminal.wait("(●)", "▸ Award")
         terminal.press("Enter")
+        terminal.wait("▸ Reason")
         terminal.press("-l", "looks right")
         terminal.wait("looks right")
         terminal.press("Enter")

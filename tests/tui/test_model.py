@@ -2,9 +2,10 @@
 
 import doctest
 
-import tui.model as model
+from tui import text
 from tui.memory import KeptReceipt, load_memory
-from tui.model import BallotDraft, Case, Claim, Line, Units, clean, find_draft_fault, timeline
+from tui.model import BallotDraft, Case, Claim, Line, find_draft_fault, timeline
+from tui.text import Units, clean
 
 UNITS = Units("USD", 2, 2000)
 
@@ -15,12 +16,12 @@ def case(**fields):
 
 
 def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(model).failed == 0
+    assert doctest.testmod(text).failed == 0
 
 
 def test_text_of_others_cannot_steer_the_terminal_or_turn_the_reading_direction():
     assert clean("a\x1b[31mb\u202ec\x00\u2028") == "a·[31mb·c··"
-    assert len(clean("x" * 9_999)) == model.TEXT_SHOWN_MAX
+    assert len(clean("x" * 9_999)) == text.TEXT_SHOWN_MAX
 
 
 def test_the_time_left_counts_the_blocks_in_which_a_ballot_still_counts():
@@ -46,7 +47,16 @@ def test_a_misshapen_answer_gives_empty_fields_and_no_error():
 def test_every_settlement_figure_of_a_line_is_shown_as_the_sum_that_it_is():
     line = Line.of({"code": "T1015", "status": "settled", "charge_cents": 18000, "allowed_cents": 14000, "deductible_cents": 10000, "copay_cents": 1500,
                     "coinsurance_cents": 500, "relief_cents": 300, "cut_cents": 100, "benefit_cents": 2200})  # fmt: skip
-    assert [amount for _, _, amount in line.figures(UNITS)] == ["180.00", "140.00", "100.00", "15.00", "5.00", "3.00", "1.00", "22.00"]
+    assert [amount for _, _, amount in line.figures(UNITS)] == [
+        "180.00",
+        "140.00",
+        "100.00",
+        "15.00",
+        "5.00",
+        "3.00",
+        "1.00",
+        "22.00",
+    ]
     sign = {"−": -1, "+": 1}
     total = sum(sign.get(mark, 0) * int(amount.replace(".", "")) for mark, _, amount in line.figures(UNITS))
     assert 14000 + total == 2200
@@ -82,8 +92,8 @@ def test_receipts_survive_a_restart_and_a_broken_file_counts_as_none(tmp_path):
     memory.note("9a" * 32, "final", 113)
     again = load_memory(tmp_path)
     assert again.receipts == [KeptReceipt("9a" * 32, "11" * 32, "A9999", "accept", 112, "final", 113)]
-    for text in ("{", "[]", '{"receipts": [{"record_id": 1}], "opened": [], "keys": 3}'):
-        (tmp_path / "tui.json").write_text(text)
+    for broken in ("{", "[]", '{"receipts": [{"record_id": 1}], "opened": [], "keys": 3}'):
+        (tmp_path / "tui.json").write_text(broken)
         assert load_memory(tmp_path).receipts == []
 
 

@@ -22,24 +22,31 @@ from node.api.errors import ApiError
 from node.api.schema import Submitted, convert
 from tui.feed import Api, fault_of
 from tui.memory import KeptReceipt
-from tui.model import CHOICES, REASON_SIZE_MAX, BallotDraft, Case, Claim, clean, find_draft_fault, short, similar_words
+from tui.model import CHOICES, REASON_SIZE_MAX, BallotDraft, Case, Claim, find_draft_fault, similar_words
 from tui.screens.base import LiveScreen
 from tui.screens.document import DocumentScreen, read_document
 from tui.screens.receipt import ReceiptScreen
+from tui.text import clean, short
 from tui.widgets.words import labelled, stacked, tally_bar, title
 
 SIMILAR_MAX = 8
 """Earlier cases of the same code that are looked up: enough to judge by, few enough to be quick."""
-BACK = Binding("escape", "app.back", "Back", id="ballot.back", tooltip="One step back; nothing is sent")
+BACK = Binding("escape", "app.leave", "Back", id="ballot.back", tooltip="One step back; nothing is sent")
 
 
 class CaseScreen(LiveScreen):
-    """Step 1: what is asked?"""
+    """Step 1, what is asked: the claim card."""
 
     PLACE = "home"
     BINDINGS: ClassVar[list[BindingType]] = [
         BACK,
-        Binding("o", "open_document", "Open document", id="case.open", tooltip="Read the evidence; your node signs a receipt that you did"),
+        Binding(
+            "o",
+            "open_document",
+            "Open document",
+            id="case.open",
+            tooltip="Read the evidence; your node signs a receipt that you did",
+        ),
         Binding("v,enter", "vote", "Vote", id="case.vote", tooltip="Go on to your choice"),
     ]
 
@@ -79,7 +86,9 @@ class CaseScreen(LiveScreen):
             return
         units, opened = self.units, self.mutua.memory.opened.get(case.claim, "")
         lines: list[Content | str] = [
-            Content.assemble((clean(case.code, 20), "bold $accent"), ("   ", ""), (units.money(case.charges_cents), "bold")),
+            Content.assemble(
+                (clean(case.code, 20), "bold $accent"), ("   ", ""), (units.money(case.charges_cents), "bold")
+            ),
             "",
             labelled("provider", self.mutua.provider_name(claim.provider)),
             labelled("service", _service_words(claim, case)),
@@ -92,13 +101,18 @@ class CaseScreen(LiveScreen):
             labelled("", case.bar_words()),
             labelled("", case.quorum_words()),
             labelled("time", case.time_left(self.height, units) if case.is_open else case.outcome(units)),
-            labelled("you", f"voted {clean(case.my_choice, 10)}; it may be changed once" if case.my_choice else "have not voted"),
+            labelled(
+                "you",
+                f"voted {clean(case.my_choice, 10)}; it may be changed once" if case.my_choice else "have not voted",
+            ),
             "",
             labelled("document", _document_words(case, opened), "" if opened else "$warning"),
             "",
             title(f"Earlier cases of {clean(case.code, 20)}"),
         ]
-        lines += [f"  {row}" for row in (["looking …"] if self._similar is None else similar_words(self._similar, units))]
+        lines += [
+            f"  {row}" for row in (["looking …"] if self._similar is None else similar_words(self._similar, units))
+        ]
         self.query_one("#card", Static).update(stacked(lines))
 
     def action_open_document(self) -> None:
@@ -112,12 +126,15 @@ class CaseScreen(LiveScreen):
         try:
             if not case.evidence:
                 memory.note_opened(case.claim, case.claim)
-                self.notify("This claim has no document. Your ballot will say that you read the claim itself.", title="Nothing to open")
+                self.notify(
+                    "This claim has no document. Your ballot will say that you read the claim itself.",
+                    title="Nothing to open",
+                )
                 return
             digest, path = await self._ask_receipt()
             memory.note_opened(case.claim, digest)
             media = next((item.media for item in case.evidence if item.hash == digest), "")
-            self.app.push_screen(DocumentScreen(path, media, await asyncio.to_thread(read_document, path)))
+            self.mutua.push_screen(DocumentScreen(path, media, await asyncio.to_thread(read_document, path)))
         except Exception as error:
             self.mutua.tell(fault_of(error))
         finally:
@@ -144,8 +161,19 @@ class CaseScreen(LiveScreen):
         if not self._case.is_open:
             self.notify(f"This case is {self._case.outcome(self.units)}.", severity="warning")
             return
-        draft = BallotDraft(self._case.claim, self._case.code, self._case.evidence_version, self.mutua.memory.opened.get(self._case.claim, ""))
-        self.app.push_screen(ChoiceScreen(self._case, draft))
+        draft = BallotDraft(
+            self._case.claim,
+            self._case.code,
+            self._case.evidence_version,
+            self.mutua.memory.opened.get(self._case.claim, ""),
+        )
+        self.mutua.push_screen(ChoiceScreen(self._case, draft))
+
+
+FIELDS = {
+    "award": "Award, if you find another amount right (empty: all charges)",
+    "reason": "Reason, if you like; everybody can read it",
+}
 
 
 class Choice(RadioButton):
@@ -160,7 +188,7 @@ class Choice(RadioButton):
 
 
 class ChoiceScreen(LiveScreen):
-    """Step 2: what do you say?"""
+    """Step 2, what do you say: the choice."""
 
     PLACE = "home"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -175,6 +203,7 @@ class ChoiceScreen(LiveScreen):
         super().__init__()
         self._case = case
         self._draft = draft
+        self._choice = ""
 
     def body(self) -> Iterable[Widget]:
         """Three choices, two optional fields."""
@@ -186,9 +215,9 @@ class ChoiceScreen(LiveScreen):
                 yield Choice("Accept   the co-op pays", id="accept")
                 yield Choice("Deny     the co-op does not pay", id="deny")
                 yield Choice("Abstain  you have seen it and leave it to others", id="abstain")
-            yield Static("Award, if you find another amount right (empty: all charges)", classes="field-label", markup=False)
+            yield Static("  " + FIELDS["award"], id="award-label", classes="field-label", markup=False)
             yield Input(id="award", placeholder=self.units.figure(self._case.charges_cents), max_length=24)
-            yield Static("Reason, if you like; everybody can read it", classes="field-label", markup=False)
+            yield Static("  " + FIELDS["reason"], id="reason-label", classes="field-label", markup=False)
             yield Input(id="reason", placeholder="", max_length=REASON_SIZE_MAX)
             yield Static("", id="fault", markup=False)
             yield Button("Review what will be signed", id="review")
@@ -197,24 +226,31 @@ class ChoiceScreen(LiveScreen):
         """Begin with the choice."""
         self.query_one(RadioSet).focus()
 
-    @property
-    def choice(self) -> str:
-        """What is chosen, or empty."""
-        pressed = self.query_one(RadioSet).pressed_button
-        return str(pressed.id) if pressed is not None else ""
-
     def action_choose(self, choice: str) -> None:
-        """Choose by letter."""
+        """Choose by letter. Everything follows at once, so that fast fingers are not outrun by messages."""
         if choice in CHOICES:
+            self._take(choice)
             self.query_one(f"#{choice}", RadioButton).value = True
 
     def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
-        """An award goes with accept only; go on to the next field."""
+        """A choice by Enter or mouse goes on to the next field; one by letter has done so already."""
         event.stop()
+        if self.query_one(RadioSet).has_focus_within:
+            self._take(str(event.pressed.id))
+
+    def _take(self, choice: str) -> None:
+        """Note the choice and go on; an award goes with accept only."""
+        self._choice = choice
         award = self.query_one("#award", Input)
-        award.disabled = self.choice != "accept"
-        (award if self.choice == "accept" else self.query_one("#reason", Input)).focus()
+        award.disabled = choice != "accept"
+        (award if choice == "accept" else self.query_one("#reason", Input)).focus()
         self.query_one("#fault", Static).update("")
+
+    def on_descendant_focus(self) -> None:
+        """Mark the field that takes the keys by a sign, not by its colour alone."""
+        for name, words in FIELDS.items():
+            sign = "▸ " if self.focused is not None and self.focused.id == name else "  "
+            self.query_one(f"#{name}-label", Static).update(sign + words)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the next field, from the last one to the review."""
@@ -232,12 +268,14 @@ class ChoiceScreen(LiveScreen):
     def action_review(self) -> None:
         """Go on to the review, or say what is missing."""
         award, reason = self.query_one("#award", Input).value, self.query_one("#reason", Input).value.strip()
-        fault = find_draft_fault(self.choice, award, reason, self._case.charges_cents, self.units)
+        fault = find_draft_fault(self._choice, award, reason, self._case.charges_cents, self.units)
         if fault is not None:
             self.query_one("#fault", Static).update(Content.styled(f"✗ {fault}", "bold $error"))
             return
-        amount = self.units.parse(award) if self.choice == "accept" and award.strip() else None
-        self.app.push_screen(ReviewScreen(self._case, replace(self._draft, choice=self.choice, award_cents=amount, reason=reason)))
+        amount = self.units.parse(award) if self._choice == "accept" and award.strip() else None
+        self.mutua.push_screen(
+            ReviewScreen(self._case, replace(self._draft, choice=self._choice, award_cents=amount, reason=reason))
+        )
 
 
 class ReviewScreen(LiveScreen):
@@ -267,12 +305,22 @@ class ReviewScreen(LiveScreen):
 
     def _fields(self) -> Content:
         draft, units = self._draft, self.units
-        award = "–" if draft.choice != "accept" else "all charges" if draft.award_cents is None else units.money(draft.award_cents)
+        award = (
+            "–"
+            if draft.choice != "accept"
+            else "all charges"
+            if draft.award_cents is None
+            else units.money(draft.award_cents)
+        )
         opened = "no document opened; your ballot counts, but not as one with the document opened"
         if draft.opened:
             opened = "the claim itself (it has no document)" if draft.opened == draft.claim else draft.opened
         rows: list[Content | str] = [
-            Content.assemble(("You ", ""), (draft.choice, "bold $accent"), f" {clean(draft.code, 20)}, {units.money(self._case.charges_cents)}."),
+            Content.assemble(
+                ("You ", ""),
+                (draft.choice, "bold $accent"),
+                f" {clean(draft.code, 20)}, {units.money(self._case.charges_cents)}.",
+            ),
             "",
             title("Your node will sign exactly this record"),
             labelled("kind", "case.ballot"),
@@ -285,8 +333,12 @@ class ReviewScreen(LiveScreen):
             labelled("opened", opened),
             labelled("signed by", f"you, {clean(self.mutua.member, 70)}"),
             "",
-            Content.styled("Everybody in the co-op can see that you voted, your choice, award and reason.", "$foreground-muted"),
-            Content.styled("You may change a ballot once while the vote is open, not in its last 15 blocks.", "$foreground-muted"),
+            Content.styled(
+                "Everybody in the co-op can see that you voted, your choice, award and reason.", "$foreground-muted"
+            ),
+            Content.styled(
+                "You may change a ballot once while the vote is open, not in its last 15 blocks.", "$foreground-muted"
+            ),
         ]
         return stacked(rows)
 
@@ -296,7 +348,7 @@ class ReviewScreen(LiveScreen):
         if event.button.id == "sign":
             self.action_sign()
         else:
-            self.mutua.action_back()
+            self.mutua.action_leave()
 
     def action_sign(self) -> None:
         """Send the ballot once, however often the key is pressed."""
@@ -317,20 +369,24 @@ class ReviewScreen(LiveScreen):
             return
         kept = KeptReceipt(answer.record_id, draft.claim, draft.code, draft.choice, self.height)
         self.mutua.memory.keep(kept)
-        if self in self.app.screen_stack:
+        if self in self.mutua.screen_stack:
             await self.mutua.finish_with(ReceiptScreen(kept))
         else:
-            self.mutua.notify(f"✓ your ballot on {clean(kept.code, 20)} was sent; its receipt is under My ballots", markup=False)
+            self.mutua.notify(
+                f"✓ your ballot on {clean(kept.code, 20)} was sent; its receipt is under My ballots", markup=False
+            )
 
     def _show_fault(self, fault: ApiError) -> None:
         self._is_sent = False
-        if self not in self.app.screen_stack:
+        if self not in self.mutua.screen_stack:
             self.mutua.tell(fault)
             return
         self.query_one("#sign", Button).disabled = False
         words = f"✗ {clean(fault.what)}; {clean(fault.mend)}"
         if fault.code == "node_silent":
-            words += "\n  It may have been stored all the same: look at My ballots and the case before you send it again."
+            words += (
+                "\n  It may have been stored all the same: look at My ballots and the case before you send it again."
+            )
         self.query_one("#fault", Static).update(Content.styled(words, "bold $error"))
 
 
@@ -345,12 +401,16 @@ def _service_words(claim: Claim, case: Case) -> str:
         return "–"
     first, last = min(line.first_day for line in lines), max(line.last_day for line in lines)
     units = sum(line.units for line in lines)
-    return f"{units} {'unit' if units == 1 else 'units'}, " + (f"day {first}" if first == last else f"days {first} to {last}")
+    return f"{units} {'unit' if units == 1 else 'units'}, " + (
+        f"day {first}" if first == last else f"days {first} to {last}"
+    )
 
 
 def _document_words(case: Case, opened: str) -> str:
     if not case.evidence:
-        return "none; press o to say that you read the claim itself" if not opened else "none; you read the claim itself"
+        return (
+            "none; press o to say that you read the claim itself" if not opened else "none; you read the claim itself"
+        )
     words = "; ".join(item.words() for item in case.evidence[:3])
     return f"{words} – ✓ opened, receipt {short(opened)}" if opened else f"{words} – not opened yet, press o"
 
@@ -358,7 +418,11 @@ def _document_words(case: Case, opened: str) -> str:
 async def find_similar(client: Api, case: Case) -> list[Case]:
     """Return earlier cases of the same code, newest first, at most 8."""
     listed = [Claim.of(item) for item in await client.view("claims")]
-    wanted = [claim.claim for claim in listed if case.code in claim.codes and claim.claim != case.claim and claim.status != "open"][:SIMILAR_MAX]
+    wanted = [
+        claim.claim
+        for claim in listed
+        if case.code in claim.codes and claim.claim != case.claim and claim.status != "open"
+    ][:SIMILAR_MAX]
     answers = await asyncio.gather(*(client.view("claim", id=claim) for claim in wanted))
     found = [Claim.of(answer).case_of(case.code) for answer in answers]
     return [item for item in found if item is not None]

@@ -12,7 +12,7 @@ from textual.widgets import Footer
 
 from node.api.errors import ApiError
 from tui.feed import Api, fault_of
-from tui.model import Units
+from tui.text import Units
 from tui.widgets.top import Notice, TopBar
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class LiveScreen(Screen[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.load_count = 0
+        self._is_laid_out = False
         self._is_loading = False
         self._is_stale = False
         self._load_fault: ApiError | None = None
@@ -46,7 +47,7 @@ class LiveScreen(Screen[Any]):
     @property
     def mutua(self) -> MutuaApp:
         """The app, with its type."""
-        return cast("MutuaApp", self.app)
+        return cast("MutuaApp", self.app)  # type: ignore[reportUnknownMemberType]
 
     @property
     def units(self) -> Units:
@@ -68,6 +69,15 @@ class LiveScreen(Screen[Any]):
         yield from self.body()
         yield Footer()
 
+    def on_mount(self) -> None:
+        """Begin once everything inside is laid out: answers that come earlier would find no place."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._is_laid_out = True
+        self.show_state()
+        self.reload()
+
     def on_screen_resume(self) -> None:
         """Show what changed while another screen was in front."""
         self.show_state()
@@ -75,7 +85,7 @@ class LiveScreen(Screen[Any]):
 
     def show_state(self) -> None:
         """Show the node's state in the top bar and the notice."""
-        if not self.is_mounted:
+        if not self._is_laid_out:
             return
         app = self.mutua
         for bar in self.query(TopBar):
@@ -86,7 +96,7 @@ class LiveScreen(Screen[Any]):
     def reload(self) -> None:
         """Load in the background. A call while loading makes one more round afterwards, never two."""
         self._is_stale = True
-        if not self._is_loading and self.is_mounted:
+        if not self._is_loading and self._is_laid_out:
             self._is_loading = True
             self.run_worker(self._load_until_fresh(), group="load")
 

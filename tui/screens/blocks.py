@@ -12,8 +12,9 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from tui.feed import Api
-from tui.model import BlockRow, blocks_of, clean, clock, short
+from tui.model import BlockRow, blocks_of
 from tui.screens.base import LiveScreen
+from tui.text import clean, clock, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import labelled, stacked, title
 
@@ -37,7 +38,14 @@ class BlocksScreen(LiveScreen):
     def body(self) -> Iterable[Widget]:
         """A list."""
         yield Static("", id="headline", markup=False)
-        yield Static(Content.styled(f"  {'block':>7}  {'time (UTC)':<20} {'term':>4} {'records':>8}  {'proposer':>8}  hash", "$foreground-muted"), classes="columns", markup=False)
+        yield Static(
+            Content.styled(
+                f"  {'block':>7}  {'time (UTC)':<20} {'term':>4} {'records':>8}  {'proposer':>8}  hash",
+                "$foreground-muted",
+            ),
+            classes="columns",
+            markup=False,
+        )
         yield RowList(id="blocks", empty="No block yet.")
 
     async def load(self, client: Api) -> None:
@@ -49,7 +57,9 @@ class BlocksScreen(LiveScreen):
         start = max(0, newest - PAGE + 1)
         rows = blocks_of(await client.blocks(start=start, count=newest - start + 1))
         where = "the newest, live" if self._page == 0 else f"page {self._page + 1} back"
-        self.query_one("#headline", Static).update(Content.assemble((f"Blocks {start} to {newest}", "bold"), (f" – {where}", "$foreground-muted")))
+        self.query_one("#headline", Static).update(
+            Content.assemble((f"Blocks {start} to {newest}", "bold"), (f" – {where}", "$foreground-muted"))
+        )
         self.query_one("#blocks", RowList).set_rows([(str(row.height), _row(row)) for row in rows])
 
     def action_page(self, step: int) -> None:
@@ -62,7 +72,7 @@ class BlocksScreen(LiveScreen):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Show the block."""
         event.stop()
-        self.app.push_screen(BlockScreen(int(event.option.id or 0)))
+        self.mutua.push_screen(BlockScreen(int(event.option.id or 0)))
 
 
 class BlockScreen(LiveScreen):
@@ -70,7 +80,7 @@ class BlockScreen(LiveScreen):
 
     PLACE = "blocks"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.back", "Back", id="block.back"),
+        Binding("escape", "app.leave", "Back", id="block.back"),
         Binding("o", "step(-1)", "Older", id="block.older"),
         Binding("n", "step(1)", "Newer", id="block.newer"),
     ]
@@ -101,13 +111,21 @@ class BlockScreen(LiveScreen):
 def _row(row: BlockRow) -> Content:
     records = f"{row.record_count:>8}" if row.record_count else f"{'–':>8}"
     return Content.assemble(
-        (f"  {row.height:>7}", "bold"), f"  {clock(row.time_ms):<20} {row.term:>4} {records}  {row.proposer + 1:>8}  ", (short(row.hash), "$foreground-muted")
+        (f"  {row.height:>7}", "bold"),
+        f"  {clock(row.time_ms):<20} {row.term:>4} {records}  {row.proposer + 1:>8}  ",
+        (short(row.hash), "$foreground-muted"),
     )
 
 
 def block_detail(block: BlockRow) -> Content:
     """Return a block with its records and events."""
-    sealed = "✓ certificate of the committee" if block.has_certificate else "genesis: no certificate is needed" if block.height == 0 else "✗ no certificate here"
+    sealed = (
+        "✓ certificate of the committee"
+        if block.has_certificate
+        else "genesis: no certificate is needed"
+        if block.height == 0
+        else "✗ no certificate here"
+    )
     lines: list[Content | str] = [
         Content.styled(f"Block {block.height}", "bold $accent"),
         labelled("time", f"{clock(block.time_ms)} UTC, by the proposer's clock"),
@@ -119,7 +137,12 @@ def block_detail(block: BlockRow) -> Content:
         "",
         title(f"Records ({len(block.records)})"),
     ]
-    lines += [Content.assemble((f"  {kind:<20}", "bold"), f"by {short(author)}  ", (f"record {short(name)}", "$foreground-muted")) for kind, author, name in block.records]
+    lines += [
+        Content.assemble(
+            (f"  {kind:<20}", "bold"), f"by {short(author)}  ", (f"record {short(name)}", "$foreground-muted")
+        )
+        for kind, author, name in block.records
+    ]
     lines += ["", title(f"What they did ({len(block.events)})")]
     lines += [f"  {clean(event, 300)}" for event in block.events]
     return stacked(lines)

@@ -13,8 +13,9 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from tui.feed import Api
-from tui.model import Batch, Case, Claim, Line, Units, batches_of, claims_of, clean, percent, short, timeline
+from tui.model import Batch, Case, Claim, Line, batches_of, claims_of, timeline
 from tui.screens.base import LiveScreen
+from tui.text import Units, clean, percent, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import labelled, stacked, status_sign, tally_bar, title
 
@@ -72,10 +73,16 @@ class ClaimsScreen(LiveScreen):
         if claim_id is None:
             shown.update("")
             return
-        answer, batches, _ = await asyncio.gather(client.view("claim", id=claim_id), client.view("batches"), self.mutua.load_names(client))
+        answer, batches, _ = await asyncio.gather(
+            client.view("claim", id=claim_id), client.view("batches"), self.mutua.load_names(client)
+        )
         if claim_id == self.query_one("#my-claims", RowList).chosen:
             claim = Claim.of(answer)
-            shown.update(claim_detail(claim, batches_of(batches), self.height, self.units, self.mutua.provider_name(claim.provider)))
+            shown.update(
+                claim_detail(
+                    claim, batches_of(batches), self.height, self.units, self.mutua.provider_name(claim.provider)
+                )
+            )
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show the claim under the cursor."""
@@ -96,7 +103,9 @@ class ClaimsScreen(LiveScreen):
 
 def _short_row(claim: Claim, units: Units) -> Content:
     sign, style = status_sign(claim.status)
-    first = Content.assemble((f"{sign} ", style), (f"{claim.codes_words(1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>11}")
+    first = Content.assemble(
+        (f"{sign} ", style), (f"{claim.codes_words(1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>11}"
+    )
     return stacked([first, Content.styled(f"  {clean(claim.status, 10)}, block {claim.height}", "$foreground-muted")])
 
 
@@ -104,7 +113,10 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
     """Return everything about a claim: head, timeline, every figure of each line, tally of each case, payouts."""
     sign, style = status_sign(claim.status)
     lines: list[Content | str] = [
-        Content.assemble((f"{sign} {clean(claim.status, 12)}", f"bold {style}"), f"  benefit so far {units.money(claim.benefit_cents)}"),
+        Content.assemble(
+            (f"{sign} {clean(claim.status, 12)}", f"bold {style}"),
+            f"  benefit so far {units.money(claim.benefit_cents)}",
+        ),
         labelled("claim", short(claim.claim)),
         labelled("provider", provider),
         labelled("paid to", clean(claim.payee, 12)),
@@ -114,7 +126,12 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
     ]
     for moment in timeline(claim, batches, height, units):
         look = "" if moment.is_done else "$foreground-muted"
-        lines.append(Content.assemble((f"{'✓' if moment.is_done else '○'} {moment.height:>6}  ", "$success" if moment.is_done else look), (moment.text, look)))
+        lines.append(
+            Content.assemble(
+                (f"{'✓' if moment.is_done else '○'} {moment.height:>6}  ", "$success" if moment.is_done else look),
+                (moment.text, look),
+            )
+        )
     for line in claim.lines:
         lines += ["", *_line_detail(line, units)]
     for case in claim.cases:
@@ -122,8 +139,15 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
     if claim.payouts:
         lines += ["", title("Payouts")]
     for payout in claim.payouts:
-        lines.append(labelled(payout.part[:LABEL_MAX], f"{units.money(payout.amount_cents)} = {payout.amount_sat:,} sat"))
-        lines.append(Content.styled(f"  {payout.state_words(batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, credit {payout.credit_sat:,} sat", "$foreground-muted"))
+        lines.append(
+            labelled(payout.part[:LABEL_MAX], f"{units.money(payout.amount_cents)} = {payout.amount_sat:,} sat")
+        )
+        lines.append(
+            Content.styled(
+                f"  {payout.state_words(batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, credit {payout.credit_sat:,} sat",
+                "$foreground-muted",
+            )
+        )
     return stacked(lines)
 
 
@@ -132,9 +156,13 @@ LABEL_MAX = 13
 
 def _line_detail(line: Line, units: Units) -> list[Content | str]:
     kind = "standard" if line.is_standard else "voted on"
-    head = Content.assemble(title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line.state_words()}", "$foreground-muted"))
+    head = Content.assemble(
+        title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line.state_words()}", "$foreground-muted")
+    )
     days = f"day {line.first_day}" if line.first_day == line.last_day else f"days {line.first_day} to {line.last_day}"
-    where = f"{days}, {line.units_paid} of {line.units} units paid" + (f", plan {clean(line.plan, 20)}" if line.plan else "")
+    where = f"{days}, {line.units_paid} of {line.units} units paid" + (
+        f", plan {clean(line.plan, 20)}" if line.plan else ""
+    )
     rows: list[Content | str] = [head, Content.styled(f"  {where}", "$foreground-muted")]
     for place, (sign, label, amount) in enumerate(line.figures(units)):
         is_sum = place == len(line.figures(units)) - 1
@@ -143,12 +171,21 @@ def _line_detail(line: Line, units: Units) -> list[Content | str]:
 
 
 def _case_detail(case: Case, height: int, units: Units) -> list[Content | str]:
-    rows: list[Content | str] = [Content.assemble(title(f"Vote on {clean(case.code, 12)}"), (f"  {case.outcome(units)}", "$foreground-muted"))]
-    rows += [Content.assemble("  ", tally_bar(case)), f"  {case.tally_words()}", f"  {case.quorum_words()}", f"  {case.bar_words()}"]
+    rows: list[Content | str] = [
+        Content.assemble(title(f"Vote on {clean(case.code, 12)}"), (f"  {case.outcome(units)}", "$foreground-muted"))
+    ]
+    rows += [
+        Content.assemble("  ", tally_bar(case)),
+        f"  {case.tally_words()}",
+        f"  {case.quorum_words()}",
+        f"  {case.bar_words()}",
+    ]
     if case.seniority_bp:
         rows.append(f"  your seniority lowers the bar by {percent(case.seniority_bp)}; voters do not see it")
     if case.is_open:
-        rows.append(f"  above the bar for {case.streak} of {case.streak_needed} blocks in a row; {case.time_left(height, units)}")
+        rows.append(
+            f"  above the bar for {case.streak} of {case.streak_needed} blocks in a row; {case.time_left(height, units)}"
+        )
     reasons = sorted({clean(ballot.reason, 120) for ballot in case.ballots if ballot.reason})
     rows += [Content.styled(f"  “{reason}”", "$foreground-muted") for reason in reasons[:5]]
     return rows

@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.model import clean
 from tui.screens.base import LiveScreen
+from tui.text import clean
 from tui.widgets.words import labelled, stacked
 
 DOCUMENT_SHOWN_MAX = 64 * 1024
@@ -40,7 +40,7 @@ class DocumentScreen(LiveScreen):
 
     PLACE = "home"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.back", "Back to the case", id="document.back"),
+        Binding("escape", "app.leave", "Back to the case", id="document.back"),
         Binding("y", "copy", "Copy place", id="document.copy", tooltip="Put the file's path on the clipboard"),
     ]
 
@@ -52,10 +52,20 @@ class DocumentScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """What it is, and its text."""
-        text = self._text if self._text is not None else "This is no plain text. Open the file with a program of your own."
-        yield Static(Content.assemble(("✓ Opened.", "bold $success"), " Your node signed a receipt; it counts with your ballot."), classes="step", markup=False)
+        text = (
+            self._text if self._text is not None else "This is no plain text. Open the file with a program of your own."
+        )
+        yield Static(
+            Content.assemble(
+                ("✓ Opened.", "bold $success"), " Your node signed a receipt; it counts with your ballot."
+            ),
+            classes="step",
+            markup=False,
+        )
         with VerticalScroll(classes="card", can_focus=True):
-            head = stacked([labelled("kind", clean(self._media, 40) or "unknown"), labelled("file", clean(self.place(), 300)), ""])
+            head = stacked(
+                [labelled("kind", clean(self._media, 40) or "unknown"), labelled("file", clean(self.place(), 300)), ""]
+            )
             yield Static(head, markup=False)
             yield Static(text, id="document", markup=False)
 

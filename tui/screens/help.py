@@ -16,13 +16,22 @@ from tui.widgets.words import stacked, title
 
 WORDS = (
     ("case", "the part of a claim that members vote on: one code that is not standard."),
-    ("bar", "the share of accept among yes and no that a case needs. It rises with the denials in the claimant's own voting."),
+    (
+        "bar",
+        "the share of accept among yes and no that a case needs. It rises with the denials in the claimant's own voting.",
+    ),
     ("quorum", "how many yes or no ballots must be there, half of them by members who opened the document."),
     ("15 blocks", "a case is accepted once it has stood above its bar, with quorum, for 15 blocks in a row."),
-    ("60 blocks", "so long ballots count. Then a case with quorum is denied, one without lapses and may be filed again once."),
+    (
+        "60 blocks",
+        "so long ballots count. Then a case with quorum is denied, one without lapses and may be filed again once.",
+    ),
     ("change", "a ballot may be changed once, and in the last 15 blocks only when there is new evidence."),
     ("receipt", "the id of your signed record. With it you can check on your own ledger that your ballot is there."),
-    ("what others see", "that you voted, your choice, award and reason. They never see a claimant's name, only a cover."),
+    (
+        "what others see",
+        "that you voted, your choice, award and reason. They never see a claimant's name, only a cover.",
+    ),
 )
 OWN_WAY: tuple[Content | str, ...] = (
     "",
@@ -59,5 +68,8 @@ class HelpScreen(ModalScreen[None]):
 
     def _keys_page(self) -> Content:
         lines: list[Content | str] = [title("Keys here"), ""]
-        lines += [Content.assemble((f"  {key:<12}", "bold $accent"), f"{words:<26}", (name, "$foreground-muted")) for key, words, name in self._keys]
+        lines += [
+            Content.assemble((f"  {key:<12}", "bold $accent"), f"{words:<26}", (name, "$foreground-muted"))
+            for key, words, name in self._keys
+        ]
         return stacked([*lines, "", title("Words"), ""])

@@ -10,9 +10,10 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from tui.feed import Api
-from tui.model import Case, Claim, cases_of, claims_of, counted
+from tui.model import Case, Claim, cases_of, claims_of
 from tui.screens.base import LiveScreen
 from tui.screens.claims import claim_row
+from tui.text import counted
 from tui.widgets.rows import RowList
 from tui.widgets.words import case_row, title
 
@@ -21,6 +22,7 @@ class HomeScreen(LiveScreen):
     """What needs me."""
 
     PLACE = "home"
+
     def __init__(self) -> None:
         super().__init__()
         self._cases: dict[str, Case] = {}
@@ -40,13 +42,18 @@ class HomeScreen(LiveScreen):
             return
         if status.member is None:
             self.query_one("#headline", Static).update(
-                Content.assemble(("This node follows the ledger for no member.", "bold"), "\nBallots are cast from a member's own node; blocks and payouts are here to read.")
+                Content.assemble(
+                    ("This node follows the ledger for no member.", "bold"),
+                    "\nBallots are cast from a member's own node; blocks and payouts are here to read.",
+                )
             )
             for rows in self.query(RowList):
                 rows.set_rows([], "–")
             return
         needs, mine, _ = await asyncio.gather(
-            client.view("needs_me", member=status.member), client.view("claims", member=status.member), self.mutua.load_names(client)
+            client.view("needs_me", member=status.member),
+            client.view("claims", member=status.member),
+            self.mutua.load_names(client),
         )
         self._show(cases_of(needs), [claim for claim in claims_of(mine) if claim.status == "open"])
 
@@ -58,10 +65,15 @@ class HomeScreen(LiveScreen):
             soonest = min(waiting, key=lambda case: case.closes_at)
             headline = Content.assemble(
                 (f"{counted(len(waiting), 'case')} {'waits' if len(waiting) == 1 else 'wait'} for your ballot", "bold"),
-                (f" – {'first ' if len(waiting) > 1 else ''}{soonest.time_left(self.height, self.units)}", "$foreground-muted"),
+                (
+                    f" – {'first ' if len(waiting) > 1 else ''}{soonest.time_left(self.height, self.units)}",
+                    "$foreground-muted",
+                ),
             )
         else:
-            headline = Content.assemble(("Nothing needs you now", "bold"), (" – you may close this screen", "$foreground-muted"))
+            headline = Content.assemble(
+                ("Nothing needs you now", "bold"), (" – you may close this screen", "$foreground-muted")
+            )
         self.query_one("#headline", Static).update(headline)
         rows = [(case.id, self._row(case)) for case in waiting]
         if voted:

@@ -13,12 +13,18 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from tui.feed import Api
-from tui.model import Batch, Payout, Units, batches_of, clean, counted, payouts_of, short
+from tui.model import Batch, Payout, batches_of, payouts_of
 from tui.screens.base import LiveScreen
+from tui.text import Units, clean, counted, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import labelled, stacked, title
 
-SIGNS = {"due": ("○", "$accent"), "queued": ("◐", "$accent"), "batched": ("◐", "$accent"), "confirmed": ("✓", "$success")}
+SIGNS = {
+    "due": ("○", "$accent"),
+    "queued": ("◐", "$accent"),
+    "batched": ("◐", "$accent"),
+    "confirmed": ("✓", "$success"),
+}
 
 
 class PayoutsScreen(LiveScreen):
@@ -39,7 +45,11 @@ class PayoutsScreen(LiveScreen):
     def body(self) -> Iterable[Widget]:
         """A sum, a list, and the details of the one under the cursor."""
         yield Static("", id="headline", markup=False)
-        yield Static(Content.styled(f"  {'due at':>8}  {'claim':<10} {'part':<15}{'amount':>17}  state", "$foreground-muted"), classes="columns", markup=False)
+        yield Static(
+            Content.styled(f"  {'due at':>8}  {'claim':<10} {'part':<15}{'amount':>17}  state", "$foreground-muted"),
+            classes="columns",
+            markup=False,
+        )
         yield RowList(id="payouts", empty="Nothing was paid yet.")
         with VerticalScroll(id="payout-pane", can_focus=True):
             yield Static("", id="payout", markup=False)
@@ -50,14 +60,24 @@ class PayoutsScreen(LiveScreen):
         status = self.mutua.status
         own = {status.member, status.cover} if status else set[str | None]()
         everything = payouts_of(answer)
-        shown = everything if self._is_all or not (status and status.member) else [item for item in everything if item.payee in own]
+        shown = (
+            everything
+            if self._is_all or not (status and status.member)
+            else [item for item in everything if item.payee in own]
+        )
         self._payouts = {item.payout_id: item for item in shown}
         self._batches = batches_of(batches)
         paid = sum(item.amount_cents for item in shown if item.status == "confirmed")
         total = sum(item.amount_cents for item in shown)
         whose = "Payouts of everybody" if self._is_all else "Your payouts"
         self.query_one("#headline", Static).update(
-            Content.assemble((whose, "bold"), (f" – {counted(len(shown), 'payment')}, {self.units.money(total)}, of it mined {self.units.money(paid)}", "$foreground-muted"))
+            Content.assemble(
+                (whose, "bold"),
+                (
+                    f" – {counted(len(shown), 'payment')}, {self.units.money(total)}, of it mined {self.units.money(paid)}",
+                    "$foreground-muted",
+                ),
+            )
         )
         rows = self.query_one("#payouts", RowList)
         rows.set_rows([(item.payout_id, _row(item, self._batches, self.units)) for item in shown])
@@ -96,13 +116,20 @@ def _detail(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
     lines: list[Content | str] = [
         title(f"{units.money(payout.amount_cents)} for {payout.part}"),
         labelled("claim", clean(payout.claim, 70)),
-        labelled("in satoshi", f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + credit {payout.credit_sat:,}"),
+        labelled(
+            "in satoshi",
+            f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + credit {payout.credit_sat:,}",
+        ),
         labelled("sent as", f"{counted(payout.outputs, 'output')} of plain sizes, to fresh addresses"),
     ]
     for txid in payout.batches:
         batch = batches.get(txid)
         lines.append(labelled("transaction", clean(txid, 70)))
         if batch is not None:
-            mined = f"bitcoin block {batch.block_height}, {counted(batch.confirmations, 'confirmation')}" if batch.confirmations else "not mined yet"
+            mined = (
+                f"bitcoin block {batch.block_height}, {counted(batch.confirmations, 'confirmation')}"
+                if batch.confirmations
+                else "not mined yet"
+            )
             lines.append(labelled("", f"signed in block {batch.height}; {mined}"))
     return stacked(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -16,10 +16,11 @@ from node.api.errors import ApiError
 from node.api.schema import Receipt, convert
 from tui.feed import Api
 from tui.memory import KeptReceipt
-from tui.model import Claim, clean, counted, short
+from tui.model import Claim
 from tui.screens.base import LiveScreen
+from tui.text import clean, counted, short
 from tui.widgets.rows import RowList
-from tui.widgets.words import labelled, stacked, status_sign, title
+from tui.widgets.words import stacked, status_sign, title
 
 
 class ReceiptScreen(LiveScreen):
@@ -27,7 +28,7 @@ class ReceiptScreen(LiveScreen):
 
     PLACE = "ballots"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.back", "Done", id="receipt.back"),
+        Binding("escape", "app.leave", "Done", id="receipt.back"),
         Binding("y", "copy", "Copy record id", id="receipt.copy", tooltip="Put the record's id on the clipboard"),
     ]
 
@@ -38,7 +39,11 @@ class ReceiptScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """The steps of a ballot's life."""
-        yield Static(Content.assemble(("Receipt  ", "$foreground-muted"), ("What became of your ballot", "bold")), classes="step", markup=False)
+        yield Static(
+            Content.assemble(("Receipt  ", "$foreground-muted"), ("What became of your ballot", "bold")),
+            classes="step",
+            markup=False,
+        )
         with VerticalScroll(classes="card", can_focus=True):
             yield Static("", id="receipt", markup=False)
 
@@ -68,7 +73,11 @@ class ReceiptScreen(LiveScreen):
     def _words(self, receipt: Receipt) -> Content:
         kept = self._kept
         lines: list[Content | str] = [
-            Content.assemble("You chose ", (clean(kept.choice, 10), "bold $accent"), f" on {clean(kept.code, 20)} of claim {short(kept.claim)}."),
+            Content.assemble(
+                "You chose ",
+                (clean(kept.choice, 10), "bold $accent"),
+                f" on {clean(kept.code, 20)} of claim {short(kept.claim)}.",
+            ),
             "",
             _stage(True, f"signed and stored on your node at block {kept.sent_height}"),
         ]
@@ -77,17 +86,35 @@ class ReceiptScreen(LiveScreen):
                 size, place = receipt.tree_size, (receipt.index or 0) + 1
                 lines += [
                     _stage(True, "spread to the members"),
-                    _stage(True, f"final in block {receipt.height}: record {place} of {size}, proof of {counted(len(receipt.proof), 'step')}"),
-                    _stage(bool(self._counted), "counted: the tally holds it" if self._counted else "a newer ballot of yours stands in its place"),
+                    _stage(
+                        True,
+                        f"final in block {receipt.height}: record {place} of {size}, proof of {counted(len(receipt.proof), 'step')}",
+                    ),
+                    _stage(
+                        bool(self._counted),
+                        "counted: the tally holds it"
+                        if self._counted
+                        else "a newer ballot of yours stands in its place",
+                    ),
                 ]
             case "refused":
-                reason = receipt.reason if isinstance(receipt.reason, dict) else {}
+                given: Any = receipt.reason
+                reason = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
                 words = f"{clean(reason.get('what', 'the rules refuse it'))}; {clean(reason.get('mend', 'look at the case'))}"
                 lines.append(Content.styled(f"✗ refused: {words}", "bold $error"))
             case "unknown":
-                lines.append(Content.styled("– this node knows no such record now; it may have run out before a block carried it", "$warning"))
+                lines.append(
+                    Content.styled(
+                        "– this node knows no such record now; it may have run out before a block carried it",
+                        "$warning",
+                    )
+                )
             case _:
-                lines += [_stage(None, "pending: on its way into a block"), _stage(None, "final"), _stage(None, "counted")]
+                lines += [
+                    _stage(None, "pending: on its way into a block"),
+                    _stage(None, "final"),
+                    _stage(None, "counted"),
+                ]
         lines += [
             "",
             title("Keep this id"),
@@ -106,7 +133,9 @@ class ReceiptScreen(LiveScreen):
 
 def _stage(is_done: bool | None, text: str) -> Content:
     """Return a step that is done (True), did not happen (False), or is still to come (None)."""
-    sign, style = ("✓", "$success") if is_done else ("–", "$warning") if is_done is False else ("○", "$foreground-muted")
+    sign, style = (
+        ("✓", "$success") if is_done else ("–", "$warning") if is_done is False else ("○", "$foreground-muted")
+    )
     return Content.assemble((f"{sign} ", style), (text, "" if is_done is not None else "$foreground-muted"))
 
 
@@ -126,14 +155,16 @@ class BallotsScreen(LiveScreen):
     async def load(self, client: Api) -> None:
         """Show what is remembered; the app keeps the states fresh."""
         await self.mutua.refresh_receipts(client)
-        self.query_one("#receipts", RowList).set_rows([(item.record_id, _receipt_row(item)) for item in self.mutua.memory.receipts])
+        self.query_one("#receipts", RowList).set_rows(
+            [(item.record_id, _receipt_row(item)) for item in self.mutua.memory.receipts]
+        )
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Show the receipt."""
         event.stop()
         kept = next((item for item in self.mutua.memory.receipts if item.record_id == event.option.id), None)
         if kept is not None:
-            self.app.push_screen(ReceiptScreen(kept))
+            self.mutua.push_screen(ReceiptScreen(kept))
 
     def action_copy(self) -> None:
         """Copy the id under the cursor."""

@@ -17,7 +17,9 @@ Row = tuple[str, Content]
 class RowList(OptionList):
     """Rows of text; Enter chooses one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Open", id="rows.open", tooltip="Open what is under the cursor")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Open", id="rows.open", tooltip="Open what is under the cursor")
+    ]
 
     def __init__(self, *, id: str, empty: str) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id, markup=False)

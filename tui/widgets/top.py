@@ -9,9 +9,15 @@ from textual.widgets import Static
 
 from node.api.errors import ApiError
 from node.api.schema import Status
-from tui.model import clean
+from tui.text import clean
 
-PLACES = (("home", "1", "Home"), ("claims", "2", "My claims"), ("ballots", "3", "My ballots"), ("payouts", "4", "Payouts"), ("blocks", "5", "Blocks"))
+PLACES = (
+    ("home", "1", "Home"),
+    ("claims", "2", "My claims"),
+    ("ballots", "3", "My ballots"),
+    ("payouts", "4", "Payouts"),
+    ("blocks", "5", "Blocks"),
+)
 
 
 class TopBar(Vertical):
@@ -33,7 +39,8 @@ class TopBar(Vertical):
         for place, key, name in PLACES:
             is_here = place == self._place
             text = Content.assemble(
-                (f"{key} ", "$accent" if not is_here else "$accent bold"), (f"[{name}]" if is_here else f" {name} ", "bold" if is_here else "$foreground-muted")
+                (f"{key} ", "$accent" if not is_here else "$accent bold"),
+                (f"[{name}]" if is_here else f" {name} ", "bold" if is_here else "$foreground-muted"),
             )
             parts += [text.stylize(f"@click=app.go('{place}')"), " "]
         return Content.assemble(*parts)
@@ -44,11 +51,16 @@ class TopBar(Vertical):
         self.query_one("#coop", Static).update(Content.assemble(("▚ ", "$accent"), (name, "bold")))
         if status is None or fault is not None:
             words = "✗ node off" if fault is not None else "… looking for the node"
-            self.query_one("#node-state", Static).update(Content.styled(words, "$error" if fault else "$foreground-muted"))
+            self.query_one("#node-state", Static).update(
+                Content.styled(words, "$error" if fault else "$foreground-muted")
+            )
             return
         if status.is_syncing:
             target = status.sync_target or status.height
-            sync, style = f"↻ syncing {status.height} of {target} ({100 * status.height // max(target, 1)} %)", "$warning"
+            sync, style = (
+                f"↻ syncing {status.height} of {target} ({100 * status.height // max(target, 1)} %)",
+                "$warning",
+            )
         else:
             sync, style = "✓ in step", "$success"
         rest = f" · block {status.height} · {status.peers.connected} of {status.peers.known} peers · {'live' if is_live else 'polling'}"
@@ -67,5 +79,9 @@ class Notice(Static):
         self.display = fault is not None
         if fault is not None:
             mend = clean(fault.mend)
-            again = "\n  This screen looks again by itself. What you see below may be old." if fault.family == "off" else ""
-            self.update(Content.assemble((f"✗ {clean(fault.what)}", "bold $error"), f"\n  {mend[:1].upper()}{mend[1:]}{again}"))
+            again = (
+                "\n  This screen looks again by itself. What you see below may be old." if fault.family == "off" else ""
+            )
+            self.update(
+                Content.assemble((f"✗ {clean(fault.what)}", "bold $error"), f"\n  {mend[:1].upper()}{mend[1:]}{again}")
+            )

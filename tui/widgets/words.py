@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from textual.content import Content
 
-from tui.model import Case, Units, clean, percent
+from tui.model import Case
+from tui.text import Units, clean, percent
 
 BAR_WIDTH = 24
 LABEL_WIDTH = 14
@@ -29,7 +30,9 @@ def tally_bar(case: Case, width: int = BAR_WIDTH) -> Content:
 
 def labelled(label: str, value: str | Content, style: str = "") -> Content:
     """Return `label   value`, labels aligned."""
-    return Content.assemble((f"{label:<{LABEL_WIDTH}}", "$foreground-muted"), value if isinstance(value, Content) else (value, style))
+    return Content.assemble(
+        (f"{label:<{LABEL_WIDTH}}", "$foreground-muted"), value if isinstance(value, Content) else (value, style)
+    )
 
 
 def title(text: str) -> Content:

@@ -1,0 +1,132 @@
+"""How the screens write: text of others made harmless, ids in short, shares, counts, money, spans of time.
+
+Amounts are minor units of the co-op's currency, shares are basis points (1 bp = 1/10,000).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+TEXT_SHOWN_MAX = 2_000
+MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+
+
+def clean(text: object, limit: int = TEXT_SHOWN_MAX) -> str:
+    r"""Return text of others without anything that steers a terminal or turns the reading direction, at most `limit` long.
+
+    >>> clean("a\x1b[2Jb")
+    'a·[2Jb'
+    """
+    shown = "".join(
+        part if part == "\n" or unicodedata.category(part) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else "·"
+        for part in str(text)
+    )
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def short(identifier: str) -> str:
+    """Return the first 8 characters of a long id: enough to tell two apart.
+
+    >>> short("0123456789abcdef")
+    '01234567…'
+    """
+    return clean(identifier if len(identifier) <= 9 else identifier[:8] + "…")
+
+
+def percent(basis_points: int | None) -> str:
+    """Return basis points as a percentage.
+
+    One decimal, rounded down.
+
+    >>> percent(7500), percent(6666), percent(None)
+    ('75 %', '66.6 %', '–')
+    """
+    return "–" if basis_points is None else f"{basis_points // 10 / 10:g} %"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> counted(1, "ballot"), counted(3, "ballot")
+    ('1 ballot', '3 ballots')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """How this co-op writes money and how long its blocks take."""
+
+    currency: str = "USD"
+    exponent: int = 2
+    interval_ms: int = DAY_S * 1000
+
+    def figure(self, amount: int | None) -> str:
+        """Return an amount without the currency.
+
+        >>> Units().figure(123456), Units(exponent=0).figure(1234), Units().figure(None)
+        ('1,234.56', '1,234', '–')
+        """
+        if amount is None:
+            return "–"
+        if self.exponent == 0:
+            return f"{amount:,}"
+        whole, part = divmod(abs(amount), 10**self.exponent)
+        return f"{'-' if amount < 0 else ''}{whole:,}.{part:0{self.exponent}d}"
+
+    def money(self, amount: int | None) -> str:
+        """Return an amount with the currency.
+
+        >>> Units().money(123456)
+        '1,234.56 USD'
+        """
+        return "–" if amount is None else f"{self.figure(amount)} {clean(self.currency, 8)}"
+
+    def parse(self, text: str) -> int | None:
+        """Return what a person typed as minor units, None if it is no amount. Nothing is rounded.
+
+        >>> Units().parse("1,234.5"), Units().parse("1.234"), Units().parse("x")
+        (123450, None, None)
+        """
+        plain = text.strip().replace(",", "").replace(" ", "")
+        whole, _, part = plain.partition(".")
+        if (
+            not plain.isascii()
+            or not whole.isdigit()
+            or (part and not part.isdigit())
+            or len(part) > self.exponent
+            or len(whole) > 15
+        ):
+            return None
+        return int(whole) * 10**self.exponent + int(part.ljust(self.exponent, "0") or "0")
+
+    def span(self, blocks: int) -> str:
+        """Return how long some blocks take, roughly.
+
+        >>> Units(interval_ms=2000).span(45), Units().span(58)
+        ('about 1 min 30 s', 'about 58 days')
+        """
+        seconds = blocks * self.interval_ms // 1000
+        if seconds < MINUTE_S:
+            return f"about {seconds} s"
+        if seconds < HOUR_S:
+            minutes, rest = divmod(seconds, MINUTE_S)
+            return f"about {minutes} min {rest} s" if rest else f"about {minutes} min"
+        if seconds < DAY_S:
+            return f"about {seconds // HOUR_S} h {seconds % HOUR_S // MINUTE_S} min"
+        return "about " + counted(seconds // DAY_S, "day")
+
+
+def clock(time_ms: int) -> str:
+    """Return a time for people, in UTC so that two members see the same.
+
+    >>> clock(0)
+    '1970-01-01 00:00:00'
+    """
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "–"
