@@ -120,7 +120,12 @@ def _detail(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
             "in satoshi",
             f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + credit {payout.credit_sat:,}",
         ),
-        labelled("sent as", f"{counted(payout.outputs, 'output')} of plain sizes, to fresh addresses"),
+        labelled(
+            "sent as",
+            f"{counted(payout.outputs, 'output')} of plain sizes, to fresh addresses"
+            if payout.outputs
+            else "not sent yet",
+        ),
     ]
     for txid in payout.batches:
         batch = batches.get(txid)
