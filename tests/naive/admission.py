@@ -64,7 +64,9 @@ def admit(w):
         return
     room = None
     if phase(w) == "live":
+        w["in_term_end"] = False  # the voters of the day: who votes for the first time tomorrow does not count yet
         room = ceil_div(len(voters(w)), w["params"]["growth_div"])
+        w["in_term_end"] = True
     term = term_of(w["height"]) + 1
     for a in sorted(w["applications"].values(), key=lambda a: (a["height"], a["name"].encode())):
         if room == 0:

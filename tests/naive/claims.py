@@ -1,7 +1,7 @@
 """Claims (rules §5): what may be filed, and how a line is settled."""
 
 from .audits import draw_audit
-from .world import TERM, YEAR, code_on, emit, member, refuse_if, term_of
+from .world import TERM, YEAR, code_on, emit, figures_on, member, refuse_if, term_of
 
 NOTHING = {"units_paid": 0, "allowed_cents": 0, "deductible_cents": 0, "copay_cents": 0, "coinsurance_cents": 0,
            "relief_cents": 0, "cut_cents": 0, "benefit_cents": 0}  # fmt: skip
@@ -38,8 +38,8 @@ def is_covered(w, m, day):
 def plan_on(w, m, day):
     contract = contract_on(m, day)
     if contract["old_plan"] is not None and day <= contract["old_plan_until"]:
-        return w["plans"][contract["old_plan"]]
-    return w["plans"][contract["plan"]]
+        return figures_on(w["plans"][contract["old_plan"]], day)
+    return figures_on(w["plans"][contract["plan"]], day)
 
 
 def year_on(m, day):

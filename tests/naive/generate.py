@@ -83,7 +83,7 @@ def scenario(seed):
              "refile", "appealvotes"],
             [16, 30 if busy else 12, 6, 2, 1, 2, 3, 1, 4, 3, 0.7, 2, 5, 1, 3, 4, 6, 4, 0.6, 3, 2, 2, 5, 4],
         )[0]  # fmt: skip
-        who = r.choice(names)
+        who = r.choice(names) if r.random() < 0.85 or not applicants else r.choice(applicants)
         recent = [c for c in claims if at - c[2] <= 61]
         if kind == "claim":
             count += 1
@@ -117,7 +117,7 @@ def scenario(seed):
                 x for x in old[5] if not x["code"].startswith("S")] or old[5]})  # fmt: skip
             claims.append((f"c{count}", old[1], at, old[3], old[4], old[5]))
         elif kind in ("votes", "one", "appealvotes") and claims:
-            many = names if kind != "one" else [who]
+            many = [*names, *applicants] if kind != "one" else [who]
             if r.random() < 0.3:
                 mood = r.choice(moods)
             claim = r.choice(recent or claims) if kind != "appealvotes" else r.choice(claims)
@@ -157,12 +157,12 @@ def scenario(seed):
         elif kind == "pay":
             lines.append({"at": at, "do": "pay_premium", "by": who})
         elif kind == "plan":
-            lines.append({"at": at, "do": "change_plan", "by": who, "plan": r.choice(plans),
+            lines.append({"at": at, "do": "change_plan", "by": who, "plan": r.choice([*plans, "lux"] if r.random() < 0.1 else plans),
                           "contract_terms": r.choice([1, 1, 3, 6, 12, 2])})  # fmt: skip
         elif kind == "leave":
             lines.append({"at": at, "do": "leave", "by": who})
         elif kind == "apply":
-            name = f"a{len(applicants)}"
+            name = f"a{len(applicants)}" if r.random() < 0.7 else who
             applicants.append(name)
             lines.append({"at": at, "do": "apply", "name": name, "plan": r.choice(plans), "contract_terms": 1})
             for by in r.sample(names, 3):
@@ -180,6 +180,9 @@ def scenario(seed):
                 {"what": "param", "name": r.choice(["small_claim_cents", "nothing"]), "value": 30000},
                 {"what": "list", "code": r.choice(CODES), "standard": r.random() < 0.7, "allowed_cents": 12345, "frequency": 3},
                 {"what": "expel", "member": r.choice(names)},
+                {"what": "phase", "to": r.choice(["pilot", "live"])},
+                {"what": "plan", "name": r.choice(["lux", *plans]), "premium_cents": 70000, "deductible_cents": 500,
+                 "coinsurance_bp": 1000, "waiting_terms": 1, "oop_max_cents": 9999},
                 {"what": "param", "name": "reserve_bp", "value": r.choice([700, 800, 2500])},
             ])  # fmt: skip
             proposals.append(name)
@@ -198,7 +201,7 @@ def scenario(seed):
                 line["choice"] = r.choice(["yes", "yes", "no", "abstain"])
             lines.append(line)
         elif kind == "report":
-            target = r.choice(names)
+            target = r.choice(names) if r.random() < 0.8 else r.choice(["d1", "d2", "nobody"])
             own = [c for c in claims if c[1] == target]
             for by in r.sample(names, 3):
                 line = {"at": at, "do": "report", "by": by, "member": target}

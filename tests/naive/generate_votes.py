@@ -119,3 +119,56 @@ def court(seed):
         lines.append({"at": last, "do": "show", "what": "member", "name": name})
     lines.append({"at": last, "do": "show", "what": "accounts"})
     return lines
+
+
+def crowd(seed):
+    """Many members and standard claims: cover-provider pairs over the percentile, holds on providers, growth, delegators."""
+    r = random.Random(f"crowd {seed}")
+    first, _, plans = genesis(r)
+    names = [f"m{i:03}" for i in range(r.choice([45, 70, 160]))]
+    first |= {"phase": "live", "auto_pay": True, "accounts": {"claims": 5000000, "reserve": 900000}}
+    first["params"] |= {
+        "audit_random_bp": r.choice([300, 900]),
+        "audit_claims": r.choice([4, 50]),
+        "audit_pair_bp": r.choice([9000, 9900]),
+    }
+    first["members"] = [{"name": n, "plan": r.choice(plans), "contract_terms": r.choice([1, 12])} for n in names]
+    lines = [first]
+    todo = []
+    for index in range(260):
+        at = r.choice([1, 100, 200]) + r.randint(0, 200)
+        by = r.choice(names) if r.random() < 0.8 else names[0]
+        todo.append({"at": at, "do": "claim", "id": f"c{index:03}", "by": by, "provider": r.choice(["d1", "d2", "d3"]), "lines": [
+            {"code": r.choice(["S2", "S3"]), "units": 1, "charge_cents": 9000 + index, "day": at}]})  # fmt: skip
+    for index in range(30):
+        name = f"a{index:02}"
+        at = r.randint(1, 100)
+        todo.append({"at": at, "do": "apply", "name": name, "plan": r.choice(plans)})
+        todo += [{"at": at + r.randint(0, 60), "do": "vouch", "by": by, "name": name} for by in r.sample(names, 4)]
+        todo.append({"at": r.randint(200, 330), "do": "vouch", "by": name, "name": f"a{(index + 1) % 30:02}"})
+    for _ in range(60):
+        todo.append(
+            {
+                "at": r.randint(1, 300),
+                "do": "delegate",
+                "by": r.choice(names),
+                "to": r.choice(names[:4]),
+                "topic": r.choice(["*", "N1"]),
+            }
+        )
+    for target in ("d1", "d2", names[0]):
+        todo += [{"at": r.randint(20, 60), "do": "report", "by": by, "member": target} for by in r.sample(names, 6)]
+    for index in range(6):
+        at = r.randint(5, 260)
+        case = {"at": at, "do": "claim", "id": f"v{index}", "by": r.choice(names), "provider": "d1", "lines": [
+            {"code": "N1", "units": 1, "charge_cents": 9000 + index, "day": at}]}  # fmt: skip
+        todo.append(case)
+        voters = r.sample([*names, *(f"a{i:02}" for i in range(30))], r.choice([3, 8, 30]))
+        todo += [{"at": at + r.randint(1, 50), "do": "ballot", "by": n, "claim": case["id"], "choice": r.choice(["accept", "accept", "deny"]),
+                  "opened": True} for n in voters]  # fmt: skip
+    todo.sort(key=lambda line: line["at"])
+    lines += todo
+    last = max(todo[-1]["at"], 420)
+    lines.append({"at": last, "do": "advance", "to": last})
+    lines.append({"at": last, "do": "show", "what": "accounts"})
+    return lines

@@ -7,6 +7,7 @@ from .world import (
     TERM,
     active_member,
     add_plan,
+    annual_premium,
     ceil_div,
     code_on,
     emit,
@@ -36,7 +37,7 @@ def check_content(w, act):
     if what == "phase":
         order = ("recruit", "pilot", "live")
         refuse_if(act["to"] not in order, "no such phase")
-        refuse_if(order.index(act["to"]) != order.index(w["phases"][-1][1]) + 1, "recruit, then pilot, then live")
+        refuse_if(order.index(act["to"]) <= order.index(w["phases"][-1][1]), "recruit, then pilot, then live")
     if what == "expel":
         active_member(w, act["member"])
 
@@ -129,7 +130,7 @@ def enact(w):
             old = w["params"][act["name"]]
             w["params"][act["name"]] = act["value"]
             emit(w, "param_changed", name=act["name"], **{"from": old, "to": act["value"]})
-        elif act["what"] == "phase":
+        elif act["what"] == "phase" and (act["to"] != "live" or 12 * w["claims_account"] >= annual_premium(w)):
             emit(w, "phase_changed", **{"from": w["phases"][-1][1], "to": act["to"]})
             if w["phases"][-1][1] == "recruit":
                 start_held_contracts(w)

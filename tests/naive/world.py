@@ -92,18 +92,32 @@ def new_world(genesis):
 
 
 def add_plan(w, plan):
+    """A new plan, or new figures of one in force from the next day on: its premium and prior stay."""
     p = w["params"]
-    premium = plan.get("premium_cents", 0)
-    prior = plan.get("prior_cents")
-    if prior is None:
-        prior = premium * (10000 - p["reserve_bp"] - p["expense_bp"]) // 10000
-    w["plans"][plan["name"]] = {
-        "name": plan["name"], "rate": premium, "prior": prior,
+    figures = {
         "deductible": plan.get("deductible_cents", 0), "copay": plan.get("copay_cents", 0),
         "coinsurance_bp": plan.get("coinsurance_bp", 0), "oop_max": plan.get("oop_max_cents"),
         "claim_ceiling": plan.get("claim_ceiling_cents"), "year_ceiling": plan.get("year_ceiling_cents"),
-        "waiting_terms": plan.get("waiting_terms", 0), "grace": plan.get("grace_blocks"),
     }  # fmt: skip
+    old = w["plans"].get(plan["name"])
+    if old is None:
+        premium = plan.get("premium_cents", 0)
+        prior = plan.get("prior_cents")
+        if prior is None:
+            prior = premium * (10000 - p["reserve_bp"] - p["expense_bp"]) // 10000
+        old = {"name": plan["name"], "rate": premium, "prior": prior, "figures": []}
+        w["plans"][plan["name"]] = old
+    old["waiting_terms"] = plan.get("waiting_terms", 0)
+    old["grace"] = plan.get("grace_blocks")
+    old["figures"].append((w["height"] + 1, figures))
+
+
+def figures_on(plan, day):
+    found = plan["figures"][0][1]
+    for from_day, figures in plan["figures"]:
+        if from_day <= day:
+            found = figures
+    return found
 
 
 def add_member(w, name, plan, terms, first_term, household):
@@ -124,7 +138,7 @@ def add_member(w, name, plan, terms, first_term, household):
 def rejoined(old, first_term):
     """What a returning member keeps; more than two terms without a contract start seniority anew."""
     kept = {field: old[field] for field in ("contracts", "owed", "suspended", "genesis_record", "no_vote_until", "fraud_height",
-                                            "receivable", "warned", "founder")}  # fmt: skip
+                                            "receivable", "warned")}  # fmt: skip
     if first_term - old["contracts"][-1]["last"] // TERM <= 2:
         kept["joined_term"] = old["joined_term"]
     return kept

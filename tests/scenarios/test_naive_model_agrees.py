@@ -12,6 +12,7 @@ import pytest
 FIRST_SEED = int(os.environ.get("MUTUA_SCENARIO_SEED", "0"))
 MIXED_COUNT = int(os.environ.get("MUTUA_SCENARIO_COUNT", "200"))
 COURT_COUNT = max(1, MIXED_COUNT // 8)
+CROWD_COUNT = max(1, MIXED_COUNT // 25)
 BATCH = 25
 
 # What some scenario of the default seeds must reach, else the comparison proves nothing about it.
@@ -20,8 +21,8 @@ EVENTS = {
     "claim_accepted:small", "claim_accepted:lapse", "claim_denied", "claim_lapsed", "panel_drawn", "payout_due",
     "payout_short", "premium_due", "premium_paid", "cover_suspended", "cover_resumed", "contract_ended", "premium_set",
     "code_promoted", "code_demoted", "renewal_warned", "renewal_refused", "renewal_cleared", "hold_placed",
-    "hold_lifted", "audit_drawn", "fraud_found", "proposal_opened", "proposal_passed", "proposal_failed",
-    "appeal_opened", "member_joined", "member_left", "member_expelled", "rate_set", "param_changed", "admission_stopped",
+    "hold_lifted", "audit_drawn:random", "audit_drawn:claims", "audit_drawn:arrears", "audit_drawn:pair", "fraud_found", "proposal_opened", "proposal_passed", "proposal_failed",
+    "appeal_opened", "member_joined", "member_left", "member_expelled", "rate_set", "param_changed", "phase_changed", "admission_stopped",
     "run_off", "disbanded", "shown", "end",
 }  # fmt: skip
 
@@ -31,12 +32,13 @@ seen: collections.Counter[str] = collections.Counter()
 def compare(kind, seed):
     from naive.compare import differences
     from naive.generate import scenario
-    from naive.generate_votes import court
+    from naive.generate_votes import court, crowd
 
-    lines = {"mixed": scenario, "court": court}[kind](seed)
+    lines = {"mixed": scenario, "court": court, "crowd": crowd}[kind](seed)
     ours, found = differences(lines)
     for event in ours:
-        seen[event["event"] + (":" + event["how"] if "how" in event else "")] += 1
+        detail = event.get("how") or (event.get("trigger") if event["event"] == "audit_drawn" else None)
+        seen[event["event"] + (f":{detail}" if detail else "")] += 1
     assert found is None, f"{kind} scenario, seed {seed}: {found}"
 
 
@@ -51,8 +53,18 @@ def test_courts_of_many_votes_end_in_the_same_events(seed):
     compare("court", seed)
 
 
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + CROWD_COUNT))
+def test_crowds_with_many_pairs_end_in_the_same_events(seed):
+    compare("crowd", seed)
+
+
 def test_the_scenarios_reached_every_event(pytestconfig):
-    if FIRST_SEED or MIXED_COUNT < 200 or sum(seen.values()) == 0 or seen["end"] < MIXED_COUNT + COURT_COUNT:
+    if (
+        FIRST_SEED
+        or MIXED_COUNT < 200
+        or sum(seen.values()) == 0
+        or seen["end"] < MIXED_COUNT + COURT_COUNT + CROWD_COUNT
+    ):
         pytest.skip("only after all default scenarios ran in this process, in order")
     print("\n".join(f"{count:8} {name}" for name, count in sorted(seen.items())))
     assert sorted(EVENTS - set(seen)) == []

@@ -1,0 +1,20 @@
+"""When a vector holds: its events appear in this order, every field it names is equal, other events may stand between."""
+
+
+def is_part_of(expected, event):
+    return all(field in event and event[field] == value for field, value in expected.items())
+
+
+def first_missing(expected, events):
+    """None, or the sentence that says which expected event never came (after the ones before it)."""
+    position = 0
+    for index, wanted in enumerate(expected):
+        seen = []
+        while position < len(events) and not is_part_of(wanted, events[position]):
+            if events[position]["event"] == wanted.get("event"):
+                seen.append(events[position])
+            position += 1
+        if position == len(events):
+            return f"expected event {index} never came: {wanted}; passed over: {seen[:4]}"
+        position += 1
+    return None
