@@ -1,0 +1,287 @@
+"""What would have been decided under other parameters: a ledger's history replayed from genesis, votes held fixed (rules §12).
+
+Two worlds live through the same blocks with the same randomness: one as it was, one whose founding had other parameters. Every
+record stays in its block; what the other rules refuse is noted and skipped, as if it had never been sent. Nobody votes anew, so
+the answer is what the rules alone would have changed, and no forecast of what people would have done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from governance import params
+from governance.benefits import plans
+from governance.day import Day
+from governance.events import Event
+from governance.genesis import GenesisSpec, genesis_rows
+from governance.membership import members
+from governance.money import accounts, payouts
+from governance.tables import Draft
+from governance.transition import Act, BlockContext, OpenBlock
+from governance.voting import bars, cases
+from ledger.errors import LedgerCorrupt, MutuaError
+from ledger.store import MemoryStore
+
+DECISIONS = ("claim_accepted", "claim_denied", "claim_lapsed")
+FLIPPED, AMOUNT, MOVED, BAR = "outcome", "benefit", "height", "bar"
+"""How two decisions differ, the weightiest first: another outcome; another benefit; another block only; another bar only."""
+REFUSED = "refused"
+"""In place of an event: the rules refuse the claim's own record."""
+
+K = TypeVar("K", bytes, str)
+V = TypeVar("V")
+Part = tuple[bytes, str | None]
+"""A claim and the code of its case; None: its standard lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastBlock:
+    """A final block as governance sees it. `randomness` is R_h."""
+
+    height: int
+    randomness: bytes
+    acts: tuple[Act, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How a part of a claim stands at the end. `event`: the last decision, the status of a case without one, or `refused`."""
+
+    event: str
+    height: int | None
+    benefit_cents: int
+    how: str | None = None
+    yes: int | None = None
+    no: int | None = None
+    bar_bp: int | None = None
+    seniority_bp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A part of a claim that ends otherwise. None: in that world there is no such part, or nothing of it was settled."""
+
+    claim: bytes
+    case: str | None
+    change: str
+    old: Decision | None
+    new: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record of the history that the other rules refuse, with the rule and its words."""
+
+    height: int
+    kind: str
+    record_id: bytes
+    code: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A member's bar and seniority at the end."""
+
+    bar_bp: int
+    seniority_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over one world at the end. `paid_cents`: what the ledger paid out; `owed_cents`: accepted and unpaid."""
+
+    accepted: int
+    denied: int
+    lapsed: int
+    benefit_cents: int
+    paid_cents: int
+    owed_cents: int
+    claims_cents: int
+    reserve_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A parameter's value at the founding, as it was and as it is tried."""
+
+    name: str
+    old: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both worlds side by side; only what differs is listed, ordered by claim or key, records by block."""
+
+    height: int
+    changes: tuple[Changed, ...]
+    overruled: tuple[tuple[int, str, int], ...]
+    """(height, name, value) where a proposal of the history itself set a changed parameter: from there on its value holds."""
+    differences: tuple[Difference, ...]
+    refusals: tuple[Refusal, ...]
+    standings: tuple[tuple[bytes, Standing | None, Standing | None], ...]
+    premiums: tuple[tuple[str, int | None, int | None], ...]
+    """(plan, premium a term then, now)."""
+    event_counts: tuple[tuple[str, int, int], ...]
+    old: Totals
+    new: Totals
+
+
+class World:
+    """The state and the decisions of one founding, moved on a block at a time."""
+
+    def __init__(self, spec: GenesisSpec) -> None:
+        self.state = MemoryStore(genesis_rows(spec))
+        self.height = 0
+        self.decided: dict[Part, Decision] = {}
+        self.refusals: list[Refusal] = []
+        self.counts: Counter[str] = Counter()
+        self.paid_cents = 0
+
+    def step(self, block: PastBlock) -> tuple[Event, ...]:
+        """Apply the next block without the records that the rules refuse; return what happened."""
+        opened = OpenBlock(self.state, BlockContext(block.height, block.randomness))
+        for act in block.acts:
+            try:
+                opened.take(act)
+            except MutuaError as error:
+                self.refusals.append(Refusal(block.height, act.kind, act.record_id, error.code, error.what))
+        outcome = opened.close()
+        self.state.write(outcome.delta)
+        self.height = block.height
+        for event in outcome.events:
+            self._note(event)
+        return outcome.events
+
+    def _note(self, event: Event) -> None:
+        self.counts[event.name] += 1
+        fields = event.fields
+        if event.name == "payout_due":
+            self.paid_cents += fields["amount_cents"]
+        if event.name in DECISIONS:
+            self.decided[fields["claim"], fields["case"]] = Decision(
+                event.name, event.height, fields.get("benefit_cents", 0), fields.get("how"), fields["yes"], fields["no"],
+                fields["bar_bp"], fields["seniority_bp"],
+            )  # fmt: skip
+
+    def decisions(self) -> dict[Part, Decision]:
+        """Return how every part of every claim stands: decided, or its case's status."""
+        found = dict(self.decided)
+        for case in cases.CASES.scan(Draft(self.state)):
+            undecided = Decision(
+                case.status, case.closed_height or None, 0, None, case.yes, case.no, case.bar_bp, case.seniority_bp
+            )
+            found.setdefault((case.claim, case.code), undecided)
+        return found
+
+    def standings(self) -> dict[bytes, Standing]:
+        """Return bar and seniority of all members, as if a claim were carried by the last block."""
+        day = Day(Draft(self.state), self.height, b"")
+        rows = ((row.key, bars.standing_of(day, row)) for row in members.MEMBERS.scan(day.draft))
+        return {key: Standing(row.bar_bp, row.seniority_bp) for key, row in rows}
+
+    def premiums(self) -> dict[str, int]:
+        """Return the premium a term of each plan, in cents."""
+        return {row.name: row.premium_cents for row in plans.PLANS.scan(Draft(self.state))}
+
+    def totals(self) -> Totals:
+        """Return the sums at the end."""
+        draft = Draft(self.state)
+        how = Counter(decision.event for decision in self.decided.values())
+        accepted, denied, lapsed = (how[name] for name in DECISIONS)
+        return Totals(
+            accepted=accepted, denied=denied, lapsed=lapsed,
+            benefit_cents=sum(decision.benefit_cents for decision in self.decided.values()),
+            paid_cents=self.paid_cents, owed_cents=payouts.owed_total(draft),
+            claims_cents=accounts.balance_of(draft, "claims"), reserve_cents=accounts.balance_of(draft, "reserve"),
+        )  # fmt: skip
+
+
+class Counterfactual:
+    """A history under way in both worlds."""
+
+    def __init__(self, spec: GenesisSpec, changes: Mapping[str, int]) -> None:
+        """Found both worlds; RuleBroken for an unknown parameter or a value out of range."""
+        before = params.param_values(params.params_of(spec.params))
+        self.old = World(spec)
+        self.new = World(replace(spec, params={**spec.params, **changes}))
+        self.changes = tuple(Changed(name, before[name], value) for name, value in sorted(changes.items()))
+        self.overruled: list[tuple[int, str, int]] = []
+
+    def step(self, block: PastBlock) -> tuple[Event, ...]:
+        """Live through a block twice and return what happened as it was.
+
+        Errors: LedgerCorrupt `history_differs` when even the unchanged rules refuse one of its records.
+        """
+        events = self.old.step(block)
+        if self.old.refusals:
+            first = self.old.refusals[0]
+            raise LedgerCorrupt(
+                "history_differs", f"the unchanged rules refuse a {first.kind} record of block {first.height} ({first.code}: {first.what})",
+                "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
+            )  # fmt: skip
+        names = {change.name for change in self.changes}
+        for event in self.new.step(block):
+            if event.name == "param_changed" and event.fields["name"] in names:
+                self.overruled.append((event.height, event.fields["name"], event.fields["to"]))
+        return events
+
+    def result(self) -> Comparison:
+        """Return both worlds side by side as of the last block."""
+        old, new = self.old, self.new
+        return Comparison(
+            height=new.height, changes=self.changes, overruled=tuple(self.overruled), differences=tuple(self._differences()),
+            refusals=tuple(new.refusals), standings=_changed(old.standings(), new.standings()),
+            premiums=_changed(old.premiums(), new.premiums()),
+            event_counts=tuple(
+                (name, old.counts[name], new.counts[name]) for name in sorted(old.counts | new.counts) if old.counts[name] != new.counts[name]
+            ),
+            old=old.totals(), new=new.totals(),
+        )  # fmt: skip
+
+    def _differences(self) -> Iterable[Difference]:
+        then, now = self.old.decisions(), self.new.decisions()
+        refused = {
+            item.record_id: Decision(REFUSED, item.height, 0) for item in self.new.refusals if item.kind == "claim.file"
+        }
+        claims_then = {claim for claim, _ in then}
+        parts = {*then, *now, *((claim, None) for claim in refused if claim not in claims_then)}
+        for claim, case in sorted(parts, key=lambda part: (part[0], part[1] or "")):
+            old, new = then.get((claim, case)), now.get((claim, case), refused.get(claim))
+            change = change_of(old, new)
+            if change is not None:
+                yield Difference(claim, case, change, old, new)
+
+
+def change_of(old: Decision | None, new: Decision | None) -> str | None:
+    """Return the weightiest way in which two decisions differ, None when they are alike.
+
+    >>> change_of(Decision("claim_denied", 40, 0), Decision("claim_accepted", 40, 900)), change_of(None, None)
+    ('outcome', None)
+    """
+    if old is None or new is None:
+        return None if old is new else FLIPPED
+    if old.event != new.event:
+        return FLIPPED
+    if old.benefit_cents != new.benefit_cents:
+        return AMOUNT
+    if old.height != new.height:
+        return MOVED
+    return BAR if (old.bar_bp, old.seniority_bp) != (new.bar_bp, new.seniority_bp) else None
+
+
+def compare(spec: GenesisSpec, blocks: Iterable[PastBlock], changes: Mapping[str, int]) -> Comparison:
+    """Return what `changes` would have made of a whole history."""
+    both = Counterfactual(spec, changes)
+    for block in blocks:
+        both.step(block)
+    return both.result()
+
+
+def _changed(old: Mapping[K, V], new: Mapping[K, V]) -> tuple[tuple[K, V | None, V | None], ...]:
+    """Return (key, old, new) where the two differ, by key."""
+    return tuple((key, old.get(key), new.get(key)) for key in sorted({*old, *new}) if old.get(key) != new.get(key))
