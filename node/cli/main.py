@@ -56,7 +56,12 @@ COMMANDS = (
     _Entry("block", "node.cli.lookups:block", _COOP, "Look up blocks."),
     _Entry("charter", "node.cli.charter:app", _COOP, "Write, complete, seal and read the charter of a co-op."),
     _Entry("audit", "node.cli.audit:app", _MORE, "Check a stopped node's ledger, prove a record, check a proof."),
-    _Entry("rehearse", "node.cli.rehearse:rehearse", _MORE, "Play a scenario through the real rules."),
+    _Entry(
+        "rehearse",
+        "node.cli.rehearse:rehearse",
+        _MORE,
+        "Play a scenario through the real rules, or try a rule change on a real ledger.",
+    ),
     _Entry("devnet", "node.cli.devnet:app", _MORE, "Run a whole co-op on this machine."),
     _Entry(
         "demo", "node.cli.demo:demo", _MORE, "Play three months of a co-op: real nodes, real blocks, no real coins."
