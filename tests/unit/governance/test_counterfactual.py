@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -44,11 +45,18 @@ LIFE = [
     claim(70, "late", by="m7"), *ballots(71, "late", yes=5, no=1),
 ]  # fmt: skip
 
+VECTORS = [
+    json.loads(line)
+    for path in sorted((Path(__file__).parents[2] / "vectors" / "rules").glob("*.jsonl"))
+    for line in path.read_text(encoding="utf-8").splitlines()
+    if line.strip()
+]
+
 
 class Told:
     """A scenario as it happened: its founding, its blocks, its events."""
 
-    def __init__(self, monkeypatch, actions, until=140, **params):
+    def __init__(self, monkeypatch, actions, until=140, genesis=GENESIS, **params):
         blocks = self.blocks = []
 
         class Recorder(OpenBlock):
@@ -66,14 +74,21 @@ class Told:
 
         monkeypatch.setattr(rehearse, "OpenBlock", Recorder)
         lines = [
-            {**GENESIS, "params": {**GENESIS["params"], **params}},
+            {**genesis, "params": {**genesis.get("params", {}), **params}},
             *actions,
-            {"at": actions[-1]["at"], "do": "advance", "to": until},
+            {"at": actions[-1]["at"] + 1, "do": "advance", "to": until},
         ]
         parsed = parse([json.dumps(line) for line in lines])
         self.spec = spec_of(parsed[0])
         player = Player(parsed[0])
         self.events = [event_json(event, render_text) for action in parsed[1:] for event in player.act(action)]
+
+
+@pytest.fixture(scope="module")
+def short_life():
+    """The blocks up to the first re-rating after the decisions, told once."""
+    with pytest.MonkeyPatch.context() as patch:
+        return Told(patch, LIFE, until=95)
 
 
 @pytest.fixture
@@ -203,13 +218,42 @@ def test_the_other_world_is_the_scenario_played_with_other_parameters(told, chan
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 @pytest.mark.parametrize("end", ["value_min", "value_max"])
-def test_every_parameter_can_be_tried_at_both_ends_of_its_range(told, name, end):
-    story = told(until=95)
-    both = Counterfactual(story.spec, {name: getattr(PARAMETERS[name], end)})
-    for block in story.blocks:
+def test_every_parameter_can_be_tried_at_both_ends_of_its_range(short_life, name, end):
+    both = Counterfactual(short_life.spec, {name: getattr(PARAMETERS[name], end)})
+    for block in short_life.blocks:
         both.step(block)
     assert all_broken_invariants(both.new.state) == []
     assert both.result().old.accepted >= 2
+
+
+def test_a_case_that_is_open_at_the_end_is_compared_by_its_status(told):
+    story = told(
+        [
+            claim(2, "young"),
+            *ballots(3, "young", yes=2),
+            claim(3, "gone"),
+            {"at": 9, "do": "withdraw", "by": "m0", "claim": "gone"},
+        ],
+        until=40,
+    )
+    assert compare(story.spec, story.blocks, {"evidence_versions": 2}).differences == ()
+    assert flips(compare(story.spec, story.blocks, {"vote_blocks": 30})) == {
+        ("young", "X"): ("outcome", "open", "claim_lapsed")
+    }
+    taken_too_late = flips(compare(story.spec, story.blocks, {"vote_blocks": 4}))
+    assert taken_too_late["gone", "X"] == ("outcome", "withdrawn", "claim_lapsed")
+
+
+@pytest.mark.parametrize("lines", [pytest.param(item["scenario"], id=item["name"]) for item in VECTORS])
+def test_no_vector_of_the_rules_differs_from_itself(monkeypatch, lines):
+    story = Told(monkeypatch, sorted(lines[1:], key=lambda line: line["at"]), until=1, genesis=lines[0])
+    both = Counterfactual(story.spec, {})
+    for block in story.blocks:
+        both.step(block)
+    found = both.result()
+    assert (found.differences, found.refusals, found.old) == ((), (), found.new)
+    spoken = [event["event"] for event in story.events if event["event"] not in ("refused", "shown")]
+    assert sorted(both.old.counts.elements()) == sorted(spoken)
 
 
 def test_what_is_tried_is_checked_before_anything_is_replayed(told):
