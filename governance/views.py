@@ -205,8 +205,10 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[dict[s
             continue
         live = ballots.BALLOTS.find(day.draft, key.claim, key.code, member)
         claim = CLAIMS.get(day.draft, key.claim)
+        shown = case_json(day, case)
+        del shown["seniority_bp"]  # the stock client does not show it to voters (rules §7)
         found.append({
-            **case_json(day, case), "my_choice": None if live is None else live.choice, "on_duty": member in case.panel,
+            **shown, "my_choice": None if live is None else live.choice, "on_duty": member in case.panel,
             "evidence_version": claim.evidence_version, "provider_id": claim.provider.hex(),
             "evidence": [fields_of(item) for item in claim.evidence],
         })  # fmt: skip
@@ -238,8 +240,8 @@ def explain_line(line: LineRow) -> str:
 
 
 def explain_case(case: ballots.CaseRow, tally: ballots.Tally, quorum: int, set_of_s: params.Params) -> str:
-    """Return in a few sentences how a case stands and why."""
-    need = case.bar_bp - case.seniority_bp
+    """Return in a few sentences how a case stands and why. Seniority is told once the vote is over (rules §7)."""
+    need = case.bar_bp if case.status == "open" else case.bar_bp - case.seniority_bp
     needs = f"It needs {quorum} yes or no ballots, {-(-quorum // 2)} of them with the evidence opened, and {need} of 10000 yes"
     stands = f"{tally.yes} yes, {tally.no} no, {tally.opened} opened"
     if case.status == "open":

@@ -30,16 +30,21 @@ OPEN_FILES_MAX = 128
 class LevelDB:
     """A `Store` in a folder. One process at a time; safe for several threads."""
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
-        """Open the database in `folder`, or make it where `create` is set.
+    def __init__(self, folder: Path, *, create: bool = False, shown: Path | None = None) -> None:
+        """Open the database in `folder`, or make it where `create` is set. Errors name the folder `shown`, where given.
 
         Errors: MutuaError `store_locked`, `store_missing`, `disk_full` or `store_unusable`; LedgerCorrupt `store_corrupt`.
         """
-        self._folder = folder
+        self._folder = shown or folder
         self._failure: MutuaError | None = None
         if not create and not (folder / "CURRENT").exists():
             raise MutuaError(
                 "store_missing", f"there is no ledger in {folder}", "name the data folder of a node, or run mutua init"
+            )
+        if create and not (folder / "CURRENT").exists() and _holds_data(folder):
+            # LevelDB would take it for an empty place and throw away the tables that it finds there.
+            raise LedgerCorrupt(
+                "store_corrupt", f"the database in {folder} has lost its file CURRENT", "keep the folder as evidence and sync a fresh one from the peers"
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +53,7 @@ class LevelDB:
                 lru_cache_size=CACHE_SIZE_BYTES, write_buffer_size=WRITE_BUFFER_SIZE_BYTES, max_open_files=OPEN_FILES_MAX,
             )  # fmt: skip
         except (plyvel.Error, OSError) as error:
-            raise _explained(folder, error) from error
+            raise _explained(self._folder, error) from error
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at `key`, or None. Its checksum is verified."""
@@ -114,7 +119,7 @@ def opened_aside(folder: Path) -> Generator[LevelDB]:
                     shutil.copyfile(item, aside / item.name)
         except OSError as error:
             raise _explained(folder, error) from error
-        store = LevelDB(aside)
+        store = LevelDB(aside, shown=folder)
         try:
             yield store
         finally:
@@ -144,6 +149,13 @@ def is_locked(path: Path) -> bool:
             os.close(handle)
 
 
+def _holds_data(folder: Path) -> bool:
+    """True iff tables or a log with something in it lie in `folder`; a crash in the making of a database leaves neither."""
+    if not folder.exists():
+        return False
+    return any(item.suffix in {".ldb", ".sst"} or (item.suffix == ".log" and item.stat().st_size) for item in folder.iterdir())
+
+
 def _locked(folder: Path) -> MutuaError:
     return MutuaError(
         "store_locked",
@@ -154,7 +166,7 @@ def _locked(folder: Path) -> MutuaError:
 
 def _explained(folder: Path, error: Exception) -> MutuaError:
     """Return what a LevelDB error means to a person."""
-    text = str(error)
+    text = " ".join(part.decode(errors="replace") if isinstance(part, bytes) else str(part) for part in error.args)
     lower = text.lower()
     if (
         isinstance(error, plyvel.CorruptionError)

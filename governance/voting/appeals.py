@@ -98,6 +98,8 @@ def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     if not members.is_voter(member):
         raise RuleBroken("may_not_vote", "the author may not vote now", "pay what is owed, if cover is suspended")
     ballots.check_figures(case, body)
+    if body.opened:
+        ballots.check_receipt(day, body.claim, body.opened)
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     if live is not None and live.changed_version:
         raise RuleBroken("ballot_changed", "the ballot was changed once", "it stands")
@@ -109,6 +111,7 @@ def apply_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     award = body.award_cents if body.choice == "accept" else None
     row = ballots.BallotRow(author, body.choice, award, body.reason, 1, day.height, int(live is not None), b"")
     APPEAL_BALLOTS.put(day.draft, row, body.claim, body.code, author)
+    ballots.note_opening(day, author, body)
 
 
 def end_day(day: Day) -> None:

@@ -197,6 +197,11 @@ def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
     award = body.award_cents if body.choice == "accept" else None
     row = BallotRow(author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
     BALLOTS.put(day.draft, row, body.claim, body.code, author)
+    note_opening(day, author, body)
+
+
+def note_opening(day: Day, author: bytes, body: BallotBody) -> None:
+    """Count the receipt that comes with a ballot, or one given before it, from this ballot on."""
     opening = OPENINGS.find(day.draft, body.claim, author)
     if body.opened and opening is None:
         OPENINGS.put(day.draft, OpeningRow(day.height, True, body.opened), body.claim, author)

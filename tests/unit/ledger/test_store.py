@@ -147,3 +147,17 @@ def test_a_full_disk_keeps_what_was_kept_and_nothing_of_the_rest(tmp_path: Path)
 
 def test_memory_store_takes_rows_at_the_start() -> None:
     assert list(MemoryStore({b"b": b"2", b"a": b"1"}).scan(b"")) == [(b"a", b"1"), (b"b", b"2")]
+
+
+def test_tables_without_their_current_file_are_never_taken_for_an_empty_place(tmp_path):
+    folder = tmp_path / "db"
+    store = LevelDB(folder, create=True)
+    store.write({b"a": b"1"})
+    store.close()
+    (folder / "CURRENT").unlink()
+    before = {item.name: item.read_bytes() for item in folder.iterdir()}
+    with pytest.raises(LedgerCorrupt) as caught:
+        LevelDB(folder, create=True)
+    assert caught.value.code == "store_corrupt"
+    assert str(folder) in caught.value.what
+    assert {item.name: item.read_bytes() for item in folder.iterdir()} == before
