@@ -125,10 +125,15 @@ def seal(draft: Charter) -> Charter:
 # ---- Checking one ---------------------------------------------------------------
 
 
-def check_charter(charter: Charter) -> None:
-    """Raise MutuaError `charter_invalid`, naming the field, unless the founders may begin a chain with it."""
+def check_draft(charter: Charter) -> None:
+    """Raise MutuaError `charter_invalid`, naming the field, unless the draft can become a charter by adding founders."""
     _check_head(charter)
     _check_lists(charter)
+
+
+def check_charter(charter: Charter) -> None:
+    """Raise MutuaError `charter_invalid`, naming the field, unless the founders may begin a chain with it."""
+    check_draft(charter)
     if not charter.founders:
         raise invalid("founders", "are missing", "add each founder's entry: mutua charter add")
     if len(charter.founders) > FOUNDERS_MAX:

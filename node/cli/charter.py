@@ -16,6 +16,7 @@ from ledger.charter import (
     charter_from_file,
     charter_to_json,
     charter_to_toml,
+    check_draft,
     founder_from_file,
     new_charter,
     seal,
@@ -71,6 +72,7 @@ def new(
         block_interval_ms=block_interval_s * 1000, currency=currency, exponent=exponent, claims_cents=claims_cents,
         reserve_cents=reserve_cents, rate=rate, plans=(example_plan(),),
     )  # fmt: skip
+    check_draft(charter)
     _write_new(draft, charter_to_toml(charter).encode())
     _say(
         json_output,

@@ -84,6 +84,14 @@ def init(  # noqa: D417
     return say(common, answer, lambda: _lines(folder, keys, steps, words if show_words else ()))
 
 
+def _is_founder(folder: DataFolder, keys: KeyRing) -> bool:
+    from ledger.codec import decode
+    from ledger.genesis import Charter
+
+    charter = decode(Charter, folder.charter.read_bytes())
+    return any(founder.identity_key == keys.identity_key for founder in charter.founders)
+
+
 def _lines(folder: DataFolder, keys: KeyRing, steps: list[dict[str, str]], words: tuple[str, ...]) -> Iterator[str]:
     for step in steps:
         yield f"{step['state']:<8} {step['path']}  {step['what']}"
@@ -97,6 +105,8 @@ def _lines(folder: DataFolder, keys: KeyRing, steps: list[dict[str, str]], words
     elif steps[1]["state"] == "made":
         yield "write the 24 words of the key file on paper: mutua init --show-words"
     if folder.charter.exists():
+        if not _is_founder(folder, keys):
+            yield "this key is not among the charter's founders: the node can follow the ledger where members admit it (--guest), not act"
         yield "next: mutua run"
     elif folder.founder.exists():
         yield f"next: send {folder.founder} to whoever keeps the draft (mutua charter add); with the sealed charter: mutua init --charter FILE"

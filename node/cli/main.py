@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 import cyclopts
 
@@ -73,7 +73,7 @@ for _entry in COMMANDS:
     app.command(_entry.path, name=_entry.name, group=_entry.group, help=_entry.text)
 
 
-def tui(*, data_dir: str | None = None) -> int:
+def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir", "-d"])] = None) -> int:
     """Open the terminal screens of a running node.
 
     Parameters

@@ -23,7 +23,11 @@ def read_events(chain: Chain) -> Events:
 
 
 def summarise(members: Sequence[Path], followers: Sequence[Path], killed: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Return the summary of stopped data folders. `killed` names the node that was killed, and at which height."""
+    """Return the summary of stopped data folders.
+
+    `killed` names the node that was killed, and the heights read from its vote log and ledger while it lay dead: nothing in
+    the final folders can tell that.
+    """
     heights: dict[str, int] = {}
     for folder in [*members, *followers]:
         with opened_aside(folder / "ledger") as store:
@@ -46,7 +50,7 @@ def summarise(members: Sequence[Path], followers: Sequence[Path], killed: dict[s
     back = killed.get("node")
     return {
         "nodes": len(names), "height": common, "state_roots": roots, **body,
-        "restarted_caught_up": bool(back) and heights[str(back)] >= common and roots[names.index(str(back))] == roots[0],
+        "restarted_caught_up": bool(back) and heights[str(back)] >= max(heights.values()) - 1 and roots[names.index(str(back))] == roots[0],
         "killed": killed,
         "follower_caught_up": all(heights[folder.name] >= heights[members[0].name] - 1 for folder in followers) and len(set(roots)) == 1,
         "audit_exit_codes": [audit_exit_code(folder) for folder in [*members, *followers]],
