@@ -34,6 +34,8 @@ def play(lines):
     """The events of a scenario, in order; raises ValueError for a file that cannot be played."""
     if not lines or lines[0].get("do") != "genesis":
         raise ValueError("the first line is genesis")
+    if any(later["at"] < line["at"] for line, later in zip(lines[1:], lines[2:], strict=False)):
+        raise ValueError("lines are sorted by at")
     w = new_world(lines[0])
     for line in lines[1:]:
         if line["do"] == "show":
