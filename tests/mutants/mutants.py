@@ -34,6 +34,8 @@ AUDITS = "governance/voting/audits.py"
 BALLOTS = "governance/voting/ballots.py"
 BARS = "governance/voting/bars.py"
 CASES = "governance/voting/cases.py"
+RENEWAL = "governance/membership/renewal.py"
+SOLVENCY = "governance/money/solvency.py"
 HOLDS = "governance/voting/holds.py"
 PROPOSALS = "governance/voting/proposals.py"
 
@@ -56,7 +58,7 @@ MUTANTS = (
         "settlement: waiting ends with its term",
     ),
     Mutant(
-        "the plan's list of codes is ignored",
+        "a plan without a list covers nothing",
         SETTLEMENT,
         "return NOT_IN_PLAN if covered and",
         "return NOT_IN_PLAN if not covered and",
@@ -1160,5 +1162,77 @@ MUTANTS = (
         "    rates.end_day(day)\n    panels.end_day(day)\n    cases.end_day(day)\n    appeals.end_day(day)\n    proposals.end_day(day)\n    payouts.end_day(day)\n    holds.end_day(day)\n",
         "§1",
         "extra: five reports hold a cover's payouts to the end of day of h+15",
+    ),
+    Mutant(
+        "ninety-five per cent exactly are renewed",
+        RENEWAL,
+        "100 * denied >= set_now.renewal_pct",
+        "100 * denied > set_now.renewal_pct",
+        "§7",
+        "extra: nineteen of twenty are not renewed",
+    ),
+    Mutant(
+        "one ballot more before renewal is judged",
+        RENEWAL,
+        "voted >= set_now.renewal_min",
+        "voted > set_now.renewal_min",
+        "§7",
+        "extra: five denials of five are not renewed",
+    ),
+    Mutant(
+        "one term's denials refuse renewal",
+        RENEWAL,
+        "terms >= set_now.renewal_terms",
+        "terms >= 0",
+        "§7",
+        "extra: closings in one term refuse nobody",
+    ),
+    Mutant(
+        "eighty-five per cent exactly are not warned",
+        RENEWAL,
+        "is_warnable = counts and 100 * denied >=",
+        "is_warnable = counts and 100 * denied >",
+        "§7",
+        "extra: seventeen of twenty are warned",
+    ),
+    Mutant(
+        "renewal is judged from 390 on",
+        RENEWAL,
+        "FIRST_BOUNDARY = calendar.YEAR_BLOCKS",
+        "FIRST_BOUNDARY = calendar.YEAR_BLOCKS + 30",
+        "§7",
+        "extra: five denials of five are not renewed",
+    ),
+    Mutant(
+        "renewal looks at eight terms",
+        RENEWAL,
+        "range(day.term - 11, day.term + 1)",
+        "range(day.term - 7, day.term + 1)",
+        "§7",
+        "extra: five denials of five are not renewed",
+    ),
+    Mutant(
+        "a refused contract is not ended",
+        RENEWAL,
+        "elif day.height >= until:",
+        "elif day.height > until:",
+        "§7",
+        "extra: five denials of five are not renewed",
+    ),
+    Mutant(
+        "a thin reserve stops admissions from 120 on",
+        SOLVENCY,
+        "FIRST_STOP_HEIGHT = 90",
+        "FIRST_STOP_HEIGHT = 120",
+        "§11",
+        "extra: a reserve below three per cent stops admissions from 90 on",
+    ),
+    Mutant(
+        "a reserve a cent below three per cent is enough",
+        SOLVENCY,
+        "reserve * 10_000 < accounts",
+        "(reserve + 1) * 10_000 < accounts",
+        "§11",
+        "extra: a reserve below three per cent stops admissions from 90 on",
     ),
 )
