@@ -400,7 +400,7 @@ MUTANTS = (
         "return 10_000 * tally.yes >= (",
         "return 10_000 * tally.yes > (",
         "§6",
-        "bars: 100 % : all yes pays",
+        "votes: a tie pays",
     ),
     Mutant(
         "seniority raises the bar",
@@ -424,7 +424,7 @@ MUTANTS = (
         "streak >= set_of_s.streak_blocks",
         "streak > set_of_s.streak_blocks",
         "§6",
-        "bars: 100 % : all yes pays",
+        "votes: a tie pays",
     ),
     Mutant(
         "a broken streak goes on",
