@@ -37,7 +37,8 @@ class Terminal:
         self._base = [TMUX, "-u", "-L", name, "-f", "/dev/null"]
         environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         environment.pop("TMUX", None)
-        environment.pop("NO_COLOR", None)
+        for name_of in ("NO_COLOR", "COLUMNS", "LINES"):  # the size is that of the terminal made here
+            environment.pop(name_of, None)
         subprocess.run(
             [*self._base, "new-session", "-d", "-x", "100", "-y", "34", *command],
             check=True,

@@ -47,6 +47,8 @@ class TopBar(Vertical):
 
     def show(self, status: Status | None, fault: ApiError | None, *, is_live: bool) -> None:
         """Show where the node stands. Words and signs carry the meaning; colour only repeats it."""
+        if not self.query("#coop"):
+            return  # news can come before this bar is laid out; the next news finds it
         name = clean(status.name, 30) if status else "Mutua"
         self.query_one("#coop", Static).update(Content.assemble(("▚ ", "$accent"), (name, "bold")))
         if status is None or fault is not None:
