@@ -88,8 +88,8 @@ def faults_of(summary: dict[str, Any]) -> list[str]:
         faults.append(f"a payout went to {payouts['outputs_per_payee_min']} addresses, fewer than {OUTPUTS_MIN}")
     if payouts["confirmed"] != len(payouts["txids"]):
         faults.append("a batch is not confirmed")
-    if summary["payouts"]["due_by_70_open"]:
-        faults.append(f"{summary['payouts']['due_by_70_open']} payouts due by block 70 are not mined")
+    if payouts["due_by_70_open"]:
+        faults.append(f"{payouts['due_by_70_open']} payouts due by block 70 are not mined")
     return faults
 
 

@@ -14,14 +14,12 @@ from typing import Any
 
 from consensus import votelog
 from consensus.messages import CellKind
-from governance.benefits.claims import ClaimBody, claim_subject_hash
 from ledger.chain import Chain
 from ledger.errors import MutuaError
 from ledger.leveldb import opened_aside
-from ledger.records import attest
 from ledger.signatures import public_key_of
 from node.api.schema import ApiError
-from node.bodies import body_from_json, body_to_json
+from node.bodies import body_to_json
 from node.bridges.fhir.values import HCPCS_SYSTEM, ImportMapping
 from node.bridges.synthea import write_ndjson
 from node.cli.claim_import import import_file, provider_attester
@@ -149,9 +147,8 @@ class Play:
             "lines": [{"system": HCPCS_SYSTEM, "code": claim.code, "modifiers": [], "units": 1, "charge_cents": claim.charge_cents,
                        "first_day": claim.block, "last_day": claim.block}],
         }  # fmt: skip
-        shaped = body_from_json(ClaimBody, {**body, "payout_commitment": ""})
-        subject = claim_subject_hash(shaped)  # type: ignore[arg-type]
-        body["attestations"] = [body_to_json(attest(seed, bytes.fromhex(status["chain_id"]), "provider", subject))]
+        attester = provider_attester(self._seeds, bytes.fromhex(status["chain_id"]))
+        body["attestations"] = [body_to_json(item) for item in attester(body)]
         answer = self._post(claim.member, "/v1/submit", {"kind": "claim.file", "body": body})
         self._claims[claim.label] = bytes.fromhex(answer["record_id"])
         who = self._net.nodes[claim.member].name
@@ -191,11 +188,10 @@ class Play:
             if height is not None and tip == height - 1:
                 self.killed = {"node": node.name, "height": height, "tip": tip}
                 self._tell("kill", f"{node.name} is killed with NOTARIZE({height}) in its vote log and its ledger at {tip}; it starts again")
-                break
             self._net.start_node(node)
             self._net.wait_ready([node])
-        self._net.start_node(node)
-        self._net.wait_ready([node])
+            if self.killed:
+                return
 
     def _kill_while_voting(self, node: Node) -> int | None:
         path = node.folder / "votes.log"

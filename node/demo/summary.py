@@ -28,16 +28,10 @@ def summarise(members: Sequence[Path], followers: Sequence[Path], killed: dict[s
     `killed` names the node that was killed, and the heights read from its vote log and ledger while it lay dead: nothing in
     the final folders can tell that.
     """
-    heights: dict[str, int] = {}
-    for folder in [*members, *followers]:
-        with opened_aside(folder / "ledger") as store:
-            heights[folder.name] = Chain.open(store).height
+    histories = {folder.name: _state_roots(folder) for folder in [*members, *followers]}
+    heights = {name: len(history) - 1 for name, history in histories.items()}
     common = min(heights.values())
-    roots: list[str] = []
-    for folder in [*members, *followers]:
-        with opened_aside(folder / "ledger") as store:
-            header = Chain.open(store).header(common)
-            roots.append(header.state_root.hex() if header else "")
+    roots = [history[common] for history in histories.values()]
     with opened_aside(members[0] / "ledger") as store:
         chain = Chain.open(store)
         events = read_events(chain)
@@ -56,6 +50,14 @@ def summarise(members: Sequence[Path], followers: Sequence[Path], killed: dict[s
         "audit_exit_codes": [audit_exit_code(folder) for folder in [*members, *followers]],
         "seconds": round(seconds, 1), "amounts": "synthetic: see docs/explanation/synthetic-visits.md",
     }  # fmt: skip
+
+
+def _state_roots(folder: Path) -> list[str]:
+    """Return the state root of every height of a stopped folder's ledger, genesis first."""
+    with opened_aside(folder / "ledger") as store:
+        chain = Chain.open(store)
+        headers = [chain.header(height) for height in range(chain.height + 1)]
+    return [header.state_root.hex() for header in headers if header is not None]
 
 
 def audit_exit_code(folder: Path) -> int:
