@@ -5,8 +5,9 @@ Signatures were verified before; here it is only asked whether the right keys at
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ledger.errors import RuleBroken
 from ledger.records import Attestation
@@ -31,8 +32,22 @@ def attesters_of(act: Act, role: str, subject_hash: bytes) -> set[bytes]:
     return {item.key for item in act.attestations if item.role == role and item.subject_hash == subject_hash}
 
 
-def check_threshold(act: Act, role: str, subject_hash: bytes, allowed: Iterable[bytes], threshold: int) -> None:
-    """Raise RuleBroken unless `threshold` distinct keys of `allowed` attested."""
-    count = len(attesters_of(act, role, subject_hash) & set(allowed))
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What a record kind wants others to sign: declared once, used by the rule that checks it and by whoever collects signatures.
+
+    `subject(author, body)` is the 32-byte hash that an attester signs; `who` says in a clause who may, and how many are needed.
+    """
+
+    role: str
+    subject: Callable[[bytes, Any], bytes]
+    who: str
+
+
+def check_attested(act: Act, wanted: Attested, body: Any, allowed: Iterable[bytes], threshold: int) -> None:
+    """Raise RuleBroken unless `threshold` distinct keys of `allowed` attested this body, in this role."""
+    count = len(attesters_of(act, wanted.role, wanted.subject(act.author, body)) & set(allowed))
     if count < threshold:
-        raise RuleBroken("attestations_missing", f"{count} of {threshold} needed attestations of role {role} are there", "collect the missing ones")
+        raise RuleBroken(
+            "attestations_missing", f"{count} of {threshold} needed attestations of role {wanted.role} are there", "collect the missing ones"
+        )

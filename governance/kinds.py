@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from governance.acts import Act
+from governance.acts import Act, Attested
 from governance.benefits import claims, contracts
 from governance.day import Day
 from governance.membership import admission, delegation
@@ -18,13 +18,17 @@ from ledger.errors import RuleBroken
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A record kind. `check` raises or is silent; `apply` never refuses. `is_by_member`: the signer must be the author's key or device."""
+    """A record kind. `check` raises or is silent; `apply` never refuses. `is_by_member`: the signer must be the author's key or device.
+
+    `attested`: what others must have signed, and over which subject.
+    """
 
     name: str
     body: type[Shape]
     check: Callable[[Day, Act, Any], None]
     apply: Callable[[Day, Act, Any], None]
     is_by_member: bool = True
+    attested: tuple[Attested, ...] = ()
 
 
 def _ignore(_value: object) -> None:
@@ -47,7 +51,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(
             "claim.file", claims.ClaimBody, claims.check_claim, claims.apply_claim,
-            is_by_member=False,
+            is_by_member=False, attested=(claims.PROVIDER,),
         ),
         Kind(
             "claim.withdraw", claims.WithdrawBody,
@@ -73,6 +77,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "audit.finding", holds.FindingBody, holds.check_finding,
             lambda day, _act, body: holds.apply_finding(day, body),
+            attested=(holds.FINDING,),
         ),
         Kind(
             "proposal.open", proposals.ProposeBody,
@@ -89,7 +94,10 @@ KINDS: dict[str, Kind] = {
             lambda day, act, body: proposals.check_cast(day, act.author, body),
             lambda day, act, body: proposals.apply_cast(day, act.author, body),
         ),
-        Kind("member.apply", admission.ApplyBody, admission.check_apply, admission.apply_apply, is_by_member=False),
+        Kind(
+            "member.apply", admission.ApplyBody, admission.check_apply, admission.apply_apply,
+            is_by_member=False, attested=(admission.ENROLMENT,),
+        ),
         Kind(
             "member.vouch", admission.VouchBody,
             lambda day, act, body: admission.check_vouch(day, act.author, body),
@@ -119,6 +127,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "premium.paid", premiums.PremiumBody, premiums.check_premium,
             lambda day, _act, body: premiums.apply_payment(day, body.member),
+            attested=(premiums.DEPOSIT,),
         ),
         Kind(
             "rate.quote", rates.QuoteBody,
@@ -138,10 +147,12 @@ KINDS: dict[str, Kind] = {
         Kind(
             "treasury.batch", treasury.BatchBody, treasury.check_batch,
             lambda day, _act, body: treasury.apply_batch(day, body),
+            attested=(treasury.BATCH,),
         ),
         Kind(
             "treasury.confirm", treasury.ConfirmBody, treasury.check_confirm,
             lambda day, _act, body: treasury.apply_confirm(day, body),
+            attested=(treasury.CONFIRM,),
         ),
     )
 }  # fmt: skip

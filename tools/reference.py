@@ -25,17 +25,6 @@ from governance.params import PARAMETERS  # noqa: E402
 PAGES = Path("docs/reference")
 NOTE = "<!-- made by tools/reference.py; change the code it reads, not this page -->"
 
-ATTESTED = {
-    "claim.file": "the provider signs the claim (role `provider`, subject: the claim without the payout commitment)",
-    "audit.finding": "a majority of the drawn panel (role `finding`)",
-    "member.apply": "enrolment attesters vouch that this person is nobody else here (role `enrolment`)",
-    "premium.paid": "m of n treasury signers saw the deposit (role `deposit`)",
-    "treasury.batch": "m of n treasury signers built the same transaction (role `batch`)",
-    "treasury.confirm": "m of n treasury signers saw it confirmed (role `confirm`)",
-}
-"""What a record carries beside its author's signature. The envelope's `attestations` hold (role, key, subject hash, signature)."""
-
-
 def parameters_page() -> str:
     """Return the table of parameters."""
     lines = [
@@ -70,7 +59,8 @@ def kinds_page() -> str:
         signer = "by the member's identity or device key" if kind.is_by_member else "by a key that the body names"
         if kind.name == "claim.file":
             signer = "by the cover key, so that the claim does not name the member"
-        lines += [f"*Signed* {signer}" + (f"; {ATTESTED[kind.name]}." if kind.name in ATTESTED else "."), ""]
+        others = "".join(f"; {item.who} (role `{item.role}`)" for item in kind.attested)
+        lines += [f"*Signed* {signer}{others}.", ""]
         lines += [*_fields(kind.body, structs), ""]
     lines += ["## Parts of bodies", ""]
     for name in sorted(structs):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from governance.acts import Act, attesters_of
+from governance.acts import Act, Attested, attesters_of
 from governance.benefits import codes, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow, EvidenceRef, LineRow
 from governance.day import Day
@@ -77,6 +77,11 @@ def claim_subject_hash(body: ClaimBody) -> bytes:
     return tagged_hash("claim-subject", encode(msgspec.structs.replace(body, payout_commitment=b"")))
 
 
+PROVIDER = Attested(
+    "provider", lambda _author, body: claim_subject_hash(body), "the provider signs the claim (all of it but the payout commitment)"
+)
+
+
 # ---- State --------------------------------------------------------------
 SOURCES = Table("benefits/source", Name)
 """(cover, source hash) -> claim: the same source is imported once."""
@@ -135,7 +140,7 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberR
     device = members.DEVICES.find(day.draft, body.provider_id)
     if body.provider_id in (member.key, body.cover_id) or (device is not None and device.value == member.key):
         raise RuleBroken("provider_own", "the provider's attestation is the claimant's own", "have another provider attest it")
-    if not day.coop.is_rehearsal and body.provider_id not in attesters_of(act, "provider", claim_subject_hash(body)):
+    if not day.coop.is_rehearsal and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body)):
         raise RuleBroken("provider_attestation", "the provider's attestation is missing", "have the provider sign the claim")
 
 

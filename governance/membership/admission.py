@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from governance.acts import Act, check_threshold
+from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, plans
 from governance.day import Day, ceil_div
 from governance.membership import members
@@ -34,6 +34,11 @@ class ApplyBody(Shape):
     contract_terms: int
     household: bytes
     nullifier: bytes
+
+
+ENROLMENT = Attested(
+    "enrolment", lambda author, body: tagged_hash("enrolment", author, encode(body)), "enrolment attesters vouch that this person is nobody else here"
+)
 
 
 class VouchBody(Shape):
@@ -94,8 +99,7 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
 def _check_nullifier(day: Day, act: Act, body: ApplyBody) -> None:
     """Raise RuleBroken unless two attesters vouch for one person, who is nobody else here."""
     box = treasury.check_treasury(day.draft)
-    subject = tagged_hash("enrolment", act.author, encode(body))
-    check_threshold(act, "enrolment", subject, box.signers, ATTESTERS_NEEDED)
+    check_attested(act, ENROLMENT, body, box.signers, ATTESTERS_NEEDED)
     known = NULLIFIERS.find(day.draft, body.nullifier)
     if len(body.nullifier) != 32 or (known is not None and known.value != act.author):
         raise RuleBroken("nullifier_known", "this person is a member under another key", "return under the old key")

@@ -6,7 +6,7 @@ attested by the treasury's signers; the ledger holds a commitment to it, never a
 
 from __future__ import annotations
 
-from governance.acts import Act, check_threshold
+from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, plans
 from governance.day import Day
 from governance.membership import members
@@ -24,6 +24,9 @@ class PremiumBody(Shape):
 
     member: bytes
     commitment: bytes
+
+
+DEPOSIT = Attested("deposit", lambda _author, body: tagged_hash("premium-deposit", encode(body)), "m of n treasury signers saw the deposit")
 
 
 # ---- Rules --------------------------------------------------------------
@@ -48,7 +51,7 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
     check_payment(day, body.member)
     if not day.coop.is_rehearsal:
         box = treasury.check_treasury(day.draft)
-        check_threshold(act, "deposit", tagged_hash("premium-deposit", encode(body)), box.signers, box.threshold)
+        check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
 
 def check_payment(day: Day, member: bytes) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from governance.acts import Act, check_threshold
+from governance.acts import Act, Attested, check_attested
 from governance.day import Day
 from governance.tables import Draft, Name, Table
 from ledger.codec import Shape, encode
@@ -51,6 +51,10 @@ class ConfirmBody(Shape):
     unsigned_txid: bytes
     confirmations: int
     block_height: int
+
+
+BATCH = Attested("batch", lambda _author, body: tagged_hash("payout-batch", encode(body)), "m of n treasury signers built the same transaction")
+CONFIRM = Attested("confirm", lambda _author, body: tagged_hash("payout-confirm", encode(body)), "m of n treasury signers saw it confirmed")
 
 
 # ---- State --------------------------------------------------------------
@@ -152,7 +156,7 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     total = sum(item.paid_sat for item in body.payouts) + body.fee_sat + body.change_sat
     if total != row.baton_sat:
         raise RuleBroken("batch_sum", f"payouts, fee and change are {total} sat, the baton holds {row.baton_sat}", "build it again")
-    check_threshold(act, "batch", tagged_hash("payout-batch", encode(body)), row.signers, row.threshold)
+    check_attested(act, BATCH, body, row.signers, row.threshold)
 
 
 def apply_batch(day: Day, body: BatchBody) -> None:
@@ -187,7 +191,7 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
         raise RuleBroken("batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger")
     if body.confirmations <= batch.confirmations:
         raise RuleBroken("confirmed_before", f"the ledger knows {batch.confirmations} confirmations", "nothing to do")
-    check_threshold(act, "confirm", tagged_hash("payout-confirm", encode(body)), row.signers, row.threshold)
+    check_attested(act, CONFIRM, body, row.signers, row.threshold)
 
 
 def apply_confirm(day: Day, body: ConfirmBody) -> None:

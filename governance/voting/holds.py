@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from governance.acts import Act, check_threshold
+from governance.acts import Act, Attested, check_attested
 from governance.benefits import codes
 from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
@@ -39,6 +39,9 @@ class FindingBody(Shape):
     claim: bytes
     outcome: str
     reason: str
+
+
+FINDING = Attested("finding", lambda _author, body: tagged_hash("audit-finding", encode(body)), "a majority of the drawn panel")
 
 
 # ---- State --------------------------------------------------------------
@@ -156,7 +159,7 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
         panel = PANELS.find(day.draft, body.claim)
         if panel is None:
             raise RuleBroken("no_panel", "no panel was drawn for this claim", "report it first")
-        check_threshold(act, "finding", tagged_hash("audit-finding", encode(body)), panel.panel, len(panel.panel) // 2 + 1)
+        check_attested(act, FINDING, body, panel.panel, len(panel.panel) // 2 + 1)
 
 
 def apply_finding(day: Day, body: FindingBody) -> None:

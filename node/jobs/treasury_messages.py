@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from governance.money.treasury import BatchBody, BatchPayout, ConfirmBody
+from governance.money.treasury import BATCH, CONFIRM, BatchBody, BatchPayout, ConfirmBody
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
-from ledger.hashing import tagged_hash
 from ledger.records import Attestation
 
 __all__ = ["BatchBody", "BatchPayout", "ConfirmBody"]
@@ -76,12 +75,12 @@ _KINDS: dict[int, type[Message]] = {kind.TAG: kind for kind in (Propose, Atteste
 
 def batch_subject(body: BatchBody) -> bytes:
     """Return the hash that signers attest in the role "batch"."""
-    return tagged_hash("payout-batch", encode(body))
+    return BATCH.subject(b"", body)
 
 
 def confirm_subject(body: ConfirmBody) -> bytes:
     """Return the hash that signers attest in the role "confirm"."""
-    return tagged_hash("payout-confirm", encode(body))
+    return CONFIRM.subject(b"", body)
 
 
 def encode_message(message: Message) -> bytes:
