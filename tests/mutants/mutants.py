@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "each line has the claim's ceiling",
         SETTLEMENT,
-        "figures.claim_ceiling_cents - claim.benefit_cents",
+        "figures.claim_ceiling_cents - of_claim",
         "figures.claim_ceiling_cents",
         "§5",
         "settlement: the claim's ceiling is shared by its lines",
@@ -224,6 +224,38 @@ MUTANTS = (
         "is_second=not repeats.isdisjoint(indexes)",
         "§5",
         "lapses: a refiling with a new line is a first filing",
+    ),
+    Mutant(
+        "each claim of an event has a ceiling of its own",
+        SETTLEMENT,
+        "max(claim.benefit_cents, _event_benefit(day, claim))",
+        "claim.benefit_cents",
+        "§5",
+        "claims: an event shares one ceiling over claims, days and providers",
+    ),
+    Mutant(
+        "an event remembers its last line only",
+        SETTLEMENT,
+        "Number(_event_benefit(day, claim) + benefit)",
+        "Number(benefit)",
+        "§5",
+        "claims: an event of many claims is shared in settlement order within one block too",
+    ),
+    Mutant(
+        "the pilot's limit is each claim's own",
+        SETTLEMENT,
+        "day.params.pilot_claim_cents - of_claim",
+        "day.params.pilot_claim_cents - claim.benefit_cents",
+        "§2",
+        "claims: the pilot's limit is shared by an event",
+    ),
+    Mutant(
+        "naming an event frees the visit",
+        SETTLEMENT,
+        "figures.claim_ceiling_cents - same_visit.value]",
+        "figures.claim_ceiling_cents - (0 if claim.event_id else same_visit.value)]",
+        "§5",
+        "claims: the visit is shared beside the event",
     ),
     # ---- §6 votes
     Mutant(

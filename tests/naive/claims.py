@@ -86,7 +86,7 @@ def file_claim(w, act):
     claim = {
         "id": act["id"], "by": act["by"], "provider": act["provider"], "payee": act.get("payee", "member"),
         "other_left": act.get("other_payer_cents", 0), "copay_done": False, "height": w["height"], "version": 1,
-        "opened": [], "fraud": False, "audit": None, "lines": [],
+        "opened": [], "fraud": False, "audit": None, "lines": [], "event": act.get("event"),
     }  # fmt: skip
     w["claims"][act["id"]] = claim
     for index, given in enumerate(act["lines"]):
@@ -198,7 +198,10 @@ def settle_line(w, claim, line, award_left):
         relief = max(0, bears - max(0, plan["oop_max"] - sum(x["bears"] for x in before)))
     full = allowed - bears + relief
     benefit = full
-    of_claim = sum(x["benefit"] for x in w["settled"] if x["claim"] == claim["id"])
+    of_claim = sum(
+        x["benefit"] for x in w["settled"]
+        if x["claim"] == claim["id"] or (claim["event"] and x["by"] == claim["by"] and x["event"] == claim["event"])
+    )  # fmt: skip
     if w["phases"][-1][1] == "pilot":
         benefit = min(benefit, max(0, w["params"]["pilot_claim_cents"] - of_claim))
     ceiling = plan["claim_ceiling"]
@@ -218,7 +221,7 @@ def settle_line(w, claim, line, award_left):
     w["settled"].append(
         {"by": claim["by"], "claim": claim["id"], "provider": claim["provider"], "day": line["day"],
          "code": line["code"], "year": year, "units": units, "deductible": deductible, "bears": bears - relief,
-         "benefit": benefit, "plan": contract_on(m, line["day"])["plan"], "term": term_of(w["height"])}
+         "benefit": benefit, "event": claim["event"], "plan": contract_on(m, line["day"])["plan"], "term": term_of(w["height"])}
     )  # fmt: skip
     show_line(w, claim, line)
     return benefit
