@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from governance import params
-from governance.events import Event
+from governance.events import QUIET, Event
 from governance.tables import Draft, Table
 from ledger import calendar
 from ledger.codec import Shape
@@ -35,6 +35,8 @@ class CoopRow(Shape):
     """Boundaries in a row at which claims + reserve were below what is owed."""
     run_off_height: int | None
     is_disbanded: bool
+    tells_all: bool
+    """False in a rehearsal that did not ask for them: events of `QUIET` are not told."""
 
 
 class CountsRow(Shape):
@@ -89,7 +91,9 @@ class Day:
         return self.height // calendar.TERM_BLOCKS
 
     def emit(self, name: str, /, **fields: Any) -> None:
-        """Say that something happened."""
+        """Say that something happened; what the scenario page does not name is told only where it is asked for."""
+        if name in QUIET and not self.coop.tells_all:
+            return
         self.events.append(Event(name, self.height, fields))
 
     def count(self, **changes: int) -> None:

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+QUIET = frozenset[str]()
+"""Events that follow from what scenario files always could do, and that the scenario page does not name. A rehearsal tells them only
+where its first line asks for them (`"all_events": true`), so that two implementations of the page still print the same lines."""
+
 Value = int | str | bytes | bool | None | tuple["Value", ...] | list["Value"]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from governance import params
 from governance.benefits import codes, contracts, plans
 from governance.day import COOP, COUNTS, PHASES, CoopRow, CountsRow, Day
-from governance.membership import members
+from governance.membership import attesters, members
 from governance.money import accounts, rates, treasury
 from governance.tables import Draft, Name, Number
 from governance.voting import bars
@@ -91,7 +91,12 @@ class GenesisSpec:
     members: tuple[MemberSpec, ...] = ()
     providers: tuple[tuple[bytes, str], ...] = ()
     codes: tuple[CodeSpec, ...] = ()
+    attesters: tuple[tuple[bytes, str], ...] = ()
+    """Enrolment attesters (key, name); none: the treasury's signers attest enrolments."""
+    verifiers: tuple[tuple[bytes, str], ...] = ()
     treasury: TreasurySpec | None = None
+    tells_all: bool = True
+    """False: events that the scenario page does not name are not told (rehearsals, unless the file asks for them)."""
 
 
 def spec_of_charter(charter: Charter) -> GenesisSpec:
@@ -117,6 +122,8 @@ def spec_of_charter(charter: Charter) -> GenesisSpec:
         ),
         providers=tuple((provider.key, provider.identifier) for provider in charter.providers),
         codes=tuple(CodeSpec(item.code, item.is_standard, item.allowed_cents, item.frequency, item.system) for item in charter.codes),
+        attesters=tuple((party.key, party.name) for party in charter.attesters),
+        verifiers=tuple((party.key, party.name) for party in charter.verifiers),
         treasury=TreasurySpec(box.network, box.threshold, signers, box.txid, box.vout, box.amount_sat, box.fee_sat_per_vb),
     )  # fmt: skip
 
@@ -158,7 +165,10 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     params.put_params(draft, params.params_of(spec.params), 0)
     COOP.put(
         draft,
-        CoopRow(spec.currency, spec.exponent, spec.phase, spec.claim_way, spec.is_rehearsal, spec.is_auto_pay, False, 0, None, False),
+        CoopRow(
+            spec.currency, spec.exponent, spec.phase, spec.claim_way, spec.is_rehearsal, spec.is_auto_pay, False, 0, None, False,
+            spec.tells_all,
+        ),
     )
     COUNTS.put(draft, CountsRow(0, 0, 0, 0, 0, 0))
     accounts.open_accounts(draft, spec.claims_cents, spec.reserve_cents)
@@ -170,6 +180,9 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
         codes.set_code(draft, item.system, item.code, codes.CodeVersion(0, item.is_standard, item.allowed_cents, item.frequency))
     for key, identifier in spec.providers:
         codes.PROVIDERS.put(draft, Name(identifier.encode()), key)
+    for parties, given in ((attesters.ATTESTERS, spec.attesters), (attesters.VERIFIERS, spec.verifiers)):
+        for key, name in given:
+            parties.put(draft, attesters.PartyRow(key, name, 0), key)
     for member in spec.members:
         _put_member(day, member, spec.phase)
     if spec.treasury is not None:

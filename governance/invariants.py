@@ -5,7 +5,7 @@ from __future__ import annotations
 from governance import params
 from governance.benefits import codes, contracts, plans, settlement
 from governance.day import COUNTS
-from governance.membership import members
+from governance.membership import attesters, members
 from governance.money import accounts, payouts, treasury
 from governance.tables import Draft
 from governance.voting import cases
@@ -20,6 +20,7 @@ def all_broken_invariants(state: StateReader) -> list[str]:
         *params.broken_invariants(draft),
         *accounts.broken_invariants(draft),
         *members.broken_invariants(draft, counts.voters),
+        *attesters.broken_invariants(draft),
         *plans.broken_invariants(draft),
         *codes.broken_invariants(draft),
         *contracts.broken_invariants(draft, counts.rates_cents),

@@ -16,7 +16,7 @@ from governance.benefits import codes, contracts, plans, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow, LineRow
 from governance.day import Day
 from governance.events import render, render_hex, render_text
-from governance.membership import members
+from governance.membership import attesters, members
 from governance.money import accounts, payouts, rates, treasury
 from governance.tables import Draft
 from governance.voting import ballots, bars, cases
@@ -59,6 +59,19 @@ def status_view(state: StateReader, height: int) -> dict[str, Any]:
         "claims_cents": accounts.balance_of(day.draft, "claims"), "reserve_cents": accounts.balance_of(day.draft, "reserve"),
         "annual_premium_cents": accounts.annual_premium_of(day), "owed_cents": payouts.owed_total(day.draft), "rate": rates.rate_now(day),
         "admission_stopped": coop.is_admission_stopped, "run_off_height": coop.run_off_height,
+    }  # fmt: skip
+
+
+def parties_view(state: StateReader, height: int, of_bytes: Render = render_hex) -> dict[str, Any]:
+    """Return who attests enrolments, who verifies providers, and who signs for the treasury, with how many of them are needed."""
+    day = _day(state, height)
+    box = treasury.TREASURY.find(day.draft)
+    listed = [fields_of(row, of_bytes) for row in attesters.ATTESTERS.scan(day.draft)]
+    needed = day.params.enrolment_attesters
+    return {
+        "attesters": listed, "attesters_needed": needed, "signers_attest": len(listed) < needed,
+        "verifiers": [fields_of(row, of_bytes) for row in attesters.VERIFIERS.scan(day.draft)],
+        "signers": [] if box is None else [of_bytes(key) for key in box.signers], "signers_needed": 0 if box is None else box.threshold,
     }  # fmt: skip
 
 
@@ -323,11 +336,23 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
             "claims_cents": accounts.balance_of(day.draft, "claims"), "reserve_cents": accounts.balance_of(day.draft, "reserve"),
             "annual_premium_cents": accounts.annual_premium_of(day), "owed_cents": payouts.owed_total(day.draft), "rate": rates.rate_now(day),
         }  # fmt: skip
+    elif what == "coop":
+        found = _shown_coop(day)
     else:
         found = dict(params.param_values(day.params))
     if found is None:
         raise RuleBroken("unknown_name", f"there is no {what} {name!r}", "name one of the file")
     return found
+
+
+def _shown_coop(day: Day) -> dict[str, Any]:
+    box = treasury.TREASURY.find(day.draft)
+    return {
+        "phase": day.coop.phase, "members": day.counts.members, "voters": day.counts.voters,
+        "attesters": [row.key.decode() for row in attesters.ATTESTERS.scan(day.draft)],
+        "verifiers": [row.key.decode() for row in attesters.VERIFIERS.scan(day.draft)],
+        "signers": [] if box is None else [key.decode() for key in box.signers], "signers_needed": 0 if box is None else box.threshold,
+    }  # fmt: skip
 
 
 def _shown_claim(day: Day, claim: ClaimRow) -> dict[str, Any]:

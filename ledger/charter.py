@@ -26,6 +26,7 @@ from ledger.genesis import (
     CHARTER_VERSION,
     Charter,
     CharterCode,
+    CharterParty,
     CharterPlan,
     CharterProvider,
     CharterTreasury,
@@ -44,6 +45,8 @@ TREASURY_SIGNERS_MAX = 15
 """A P2WSH script with more keys is not standard for relaying nodes."""
 NAME_SIZE_MAX = 64
 FOUNDERS_MAX = 1_000
+PARTIES_MAX = 100
+"""Attesters, or verifiers, that a charter may name."""
 CHARTER_SIZE_MAX = 8 * 1024 * 1024
 SATS_PER_BITCOIN = 100_000_000
 
@@ -66,14 +69,16 @@ def new_charter(
     name: str, *, seed: bytes, genesis_time_ms: int, day_one: str, block_interval_ms: int = 86_400_000, currency: str = "USD", exponent: int = 2,
     phase: str = "pilot", committee_max: int = 100, claims_cents: int = 0, reserve_cents: int = 0, rate: int = 0,
     params: Mapping[str, int] | None = None, plans: Iterable[CharterPlan] = (), codes: Iterable[CharterCode] = (),
-    providers: Iterable[CharterProvider] = (), treasury: CharterTreasury | None = None,
+    providers: Iterable[CharterProvider] = (), treasury: CharterTreasury | None = None, attesters: Iterable[CharterParty] = (),
+    verifiers: Iterable[CharterParty] = (),
 ) -> Charter:  # fmt: skip
     """Return a draft without founders. `seed`: 32 fresh random bytes. Nothing is checked before `seal`."""
     return Charter(
         version=CHARTER_VERSION, name=name, currency=currency, exponent=exponent, phase=phase, genesis_time_ms=genesis_time_ms,
         block_interval_ms=block_interval_ms, day_one=day_one, seed=seed, committee_max=committee_max, claims_cents=claims_cents,
         reserve_cents=reserve_cents, rate=rate, claim_way=CLAIM_WAYS[0], params=tuple(sorted((params or {}).items())),
-        plans=tuple(plans), codes=tuple(codes), providers=tuple(providers), treasury=treasury or no_treasury(), founders=(),
+        plans=tuple(plans), codes=tuple(codes), providers=tuple(providers), attesters=tuple(attesters), verifiers=tuple(verifiers),
+        treasury=treasury or no_treasury(), founders=(),
     )  # fmt: skip
 
 
@@ -111,7 +116,7 @@ def add_founder(draft: Charter, founder: Founder) -> Charter:
     others = [founder if each.identity_key == founder.identity_key else each for each in draft.founders]
     if founder not in others:
         others.append(founder)
-    _check_unique_keys(others, draft.providers)
+    _check_unique_keys(others, draft)
     return msgspec.structs.replace(draft, founders=tuple(others))
 
 
@@ -140,7 +145,7 @@ def check_charter(charter: Charter) -> None:
         raise invalid("founders", f"are more than {FOUNDERS_MAX}")
     for number, founder in enumerate(charter.founders, start=1):
         _check_founder(charter, founder, f"founder {number}'s")
-    _check_unique_keys(charter.founders, charter.providers)
+    _check_unique_keys(charter.founders, charter)
     _check_treasury(charter)
     data = encode(charter)
     if len(data) > CHARTER_SIZE_MAX:
@@ -201,6 +206,14 @@ def _check_lists(charter: Charter) -> None:
         _check_name("a provider's identifier", provider.identifier)
         if not signatures.is_valid_key(provider.key):
             raise invalid(f"provider {provider.identifier!r}'s key", "is not a valid Ed25519 key")
+    for what, parties in (("attester", charter.attesters), ("verifier", charter.verifiers)):
+        _check_unique(f"{what}s", [party.name for party in parties])
+        if len(parties) > PARTIES_MAX:
+            raise invalid(f"{what}s", f"are {len(parties)}, more than {PARTIES_MAX}")
+        for party in parties:
+            _check_name(f"name of {what}", party.name)
+            if not signatures.is_valid_key(party.key):
+                raise invalid(f"{what} {party.name!r}'s key", "is not a valid Ed25519 key")
 
 
 def _check_founder(charter: Charter, founder: Founder, where: str) -> None:
@@ -244,14 +257,16 @@ def _check_founder(charter: Charter, founder: Founder, where: str) -> None:
         )
 
 
-def _check_unique_keys(founders: Sequence[Founder], providers: Sequence[CharterProvider]) -> None:
+def _check_unique_keys(founders: Sequence[Founder], charter: Charter) -> None:
     """No key stands twice, in whatever role: two members of one key, or one key of two kinds, would mix what it signs."""
     seen: dict[bytes | str, str] = {}
     named: list[tuple[bytes | str, str]] = []
     for number, founder in enumerate(founders, start=1):
         fields = (*_ED25519_KINDS, "bitcoin_key", "onion_tip", "address")
         named += [(getattr(founder, field), f"founder {number}'s {field}") for field in fields]
-    named += [(provider.key, f"provider {provider.identifier!r}'s key") for provider in providers]
+    named += [(provider.key, f"provider {provider.identifier!r}'s key") for provider in charter.providers]
+    named += [(party.key, f"attester {party.name!r}'s key") for party in charter.attesters]
+    named += [(party.key, f"verifier {party.name!r}'s key") for party in charter.verifiers]
     for value, where in named:
         if value and value in seen:
             raise invalid(where, f"is also {seen[value]}", "each needs its own; take the entry of another founder")

@@ -73,6 +73,13 @@ class CharterProvider(Shape):
     identifier: str
 
 
+class CharterParty(Shape):
+    """A party the founders trust with one question: an enrolment attester, or a verifier of providers."""
+
+    key: bytes
+    name: str
+
+
 class CharterTreasury(Shape):
     """The m-of-n P2WSH treasury over the founders' bitcoin keys, and the outpoint that funds it (the first baton)."""
 
@@ -110,6 +117,10 @@ class Charter(Shape):
     plans: tuple[CharterPlan, ...]
     codes: tuple[CharterCode, ...]
     providers: tuple[CharterProvider, ...]
+    attesters: tuple[CharterParty, ...]
+    """Enrolment attesters: two of them sign that an applicant is a person who is nobody else here. Empty: the treasury's signers do."""
+    verifiers: tuple[CharterParty, ...]
+    """Verifiers of providers: one signature lists a provider."""
     treasury: CharterTreasury
     founders: tuple[Founder, ...]
 

@@ -1,6 +1,6 @@
 """Admission: an application, three vouchers, thirty blocks for objections, and a bound on growth (rules §2).
 
-On a real chain an application carries a nullifier - a keyed hash of a civil identity - attested by two enrolment attesters:
+On a real chain an application carries a nullifier - a keyed hash of a civil identity - attested by enrolment attesters:
 one person, one membership, and the ledger learns nothing. Membership starts with the next term.
 """
 
@@ -11,8 +11,7 @@ import msgspec
 from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, plans
 from governance.day import Day, ceil_div
-from governance.membership import members
-from governance.money import treasury
+from governance.membership import attesters, members
 from governance.tables import Name, Number, Table
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -20,7 +19,6 @@ from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
-ATTESTERS_NEEDED = 2
 OBJECTION_BLOCKS = 30
 VOUCHES_PER_TERM = 2
 TEXT_SIZE_MAX = 280
@@ -92,14 +90,20 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it first")
     plans.check_plan(day.draft, body.plan)
     contracts.check_guarantee(day, body.contract_terms)
-    if not coop.is_rehearsal:
-        _check_nullifier(day, act, body)
+    _check_person(day, act, body)
 
 
-def _check_nullifier(day: Day, act: Act, body: ApplyBody) -> None:
-    """Raise RuleBroken unless two attesters vouch for one person, who is nobody else here."""
-    box = treasury.check_treasury(day.draft)
-    check_attested(act, ENROLMENT, body, box.signers, ATTESTERS_NEEDED)
+def _check_person(day: Day, act: Act, body: ApplyBody) -> None:
+    """Raise RuleBroken unless enough attesters sign that this is one person, who is nobody else here.
+
+    In a rehearsal both are implied where the file does not name them.
+    """
+    is_implied = day.coop.is_rehearsal
+    if not is_implied or act.attestations:
+        enrolment = attesters.enrolment_now(day)
+        check_attested(act, ENROLMENT, body, enrolment.keys, enrolment.needed)
+    if is_implied and not body.nullifier:
+        return
     known = NULLIFIERS.find(day.draft, body.nullifier)
     if len(body.nullifier) != 32 or (known is not None and known.value != act.author):
         raise RuleBroken("nullifier_known", "this person is a member under another key", "return under the old key")
@@ -164,8 +168,11 @@ def apply_object(day: Day, author: bytes, body: ObjectBody) -> None:
 
 
 def _forget(day: Day, row: ApplicationRow) -> None:
+    """Take an application off the list. Somebody who never was a member may come back under another key."""
     APPLICATIONS.delete(day.draft, row.applicant)
     QUEUE.delete(day.draft, row.height, row.applicant)
+    if row.body.nullifier and members.find_member(day.draft, row.applicant) is None:
+        NULLIFIERS.delete(day.draft, row.body.nullifier)
 
 
 def end_term(day: Day) -> None:
@@ -179,8 +186,8 @@ def end_term(day: Day) -> None:
         if room == 0:
             return
         if day.height >= row.height + OBJECTION_BLOCKS and len(row.vouchers) >= day.params.vouchers:
-            _forget(day, row)
             _admit(day, row)
+            _forget(day, row)
             room = None if room is None else room - 1
 
 

@@ -17,8 +17,8 @@ from governance.benefits import claims, contracts, plans
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day
 from governance.events import Event, event_json, render_text
-from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, genesis_rows
-from governance.kinds import encode_body
+from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
+from governance.kinds import KINDS, encode_body
 from governance.membership import admission, delegation, members
 from governance.money import premiums, rates
 from governance.simulation.scenario import Action, ScenarioError
@@ -27,6 +27,7 @@ from governance.transition import Act, BlockContext, OpenBlock
 from governance.voting import appeals, ballots, holds, proposals
 from ledger.codec import Shape
 from ledger.errors import MutuaError, RuleBroken
+from ledger.records import Attestation
 from ledger.state import StateTree
 from ledger.store import MemoryStore
 
@@ -68,6 +69,7 @@ def spec_of(action: Action) -> GenesisSpec:
         ),
         providers=tuple((name.encode(), name) for name in fields["providers"]),
         codes=tuple(CodeSpec(item["code"], item["standard"], item["allowed_cents"], item["frequency"], item["system"]) for item in fields["codes"]),
+        attesters=_named(fields["attesters"]), verifiers=_named(fields["verifiers"]), treasury=_treasury_spec(fields), tells_all=fields["all_events"],
     )  # fmt: skip
 
 
@@ -75,6 +77,17 @@ def _plan_spec(plan: dict[str, Any]) -> PlanSpec:
     """Return a plan of the first line; no list of codes covers every code."""
     figures: dict[str, Any] = {name: value for name, value in plan.items() if name != "codes"}
     return PlanSpec(**figures, codes=tuple(plan["codes"] or ()))
+
+
+def _named(names: Iterable[str]) -> tuple[tuple[bytes, str], ...]:
+    """Return parties whose keys are their names."""
+    return tuple((name.encode(), name) for name in names)
+
+
+def _treasury_spec(fields: dict[str, Any]) -> TreasurySpec | None:
+    """Return the treasury of a file that names signers; there is no bitcoin in a rehearsal."""
+    signers = tuple(name.encode() for name in fields["signers"])
+    return TreasurySpec("regtest", fields["signers_needed"], signers, b"", 0, 0, 1) if signers else None
 
 
 def play(actions: list[Action]) -> Iterator[dict[str, Any]]:
@@ -171,10 +184,13 @@ class Player:
             return self._refused(action, error)
         return Event("shown", action.at, {"what": action.fields["what"], "name": action.fields["name"], **shown})
 
-    def _record(self, block: OpenBlock, kind: str, author: bytes, body: Shape, record_id: bytes = b"") -> None:
-        """Put a record into the block."""
+    def _record(self, block: OpenBlock, kind: str, author: bytes, body: Shape, record_id: bytes = b"", *, attested_by: Iterable[str] = ()) -> None:
+        """Put a record into the block. `attested_by`: who signs what others must sign, in every role the kind knows; nobody: implied."""
+        attestations = tuple(
+            Attestation(wanted.role, name.encode(), wanted.subject(author, body), b"") for wanted in KINDS[kind].attested for name in attested_by
+        )
         number = self.numbers.get(author, 0) + 1
-        block.take(Act(kind, author, author, record_id, number, VALID_UNTIL, encode_body(body), ()))
+        block.take(Act(kind, author, author, record_id, number, VALID_UNTIL, encode_body(body), attestations))
         self.numbers[author] = number
 
     def _cast_auto(self, block: OpenBlock) -> None:
@@ -236,8 +252,9 @@ class Player:
             case "apply":
                 name = fields["name"].encode()
                 household = (fields["household"] or "").encode()
-                body = admission.ApplyBody(name, fields["plan"], fields["contract_terms"], household, b"")
-                self._record(block, "member.apply", name, body)
+                nullifier = sha256(fields["person"].encode()).digest() if fields["person"] else b""
+                body = admission.ApplyBody(name, fields["plan"], fields["contract_terms"], household, nullifier)
+                self._record(block, "member.apply", name, body, attested_by=fields["attested_by"])
             case "vouch":
                 self._record(block, "member.vouch", by, admission.VouchBody(fields["name"].encode()))
             case "object":

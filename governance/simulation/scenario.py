@@ -76,6 +76,8 @@ GENESIS_FIELDS = {
     "params": Field("params", {}), "seed": _int(0), "accounts": Field("accounts", {}), "rate": _int(None, null=True),
     "auto_pay": _flag(False), "plans": Field("objects", (), shape="plan"), "members": Field("objects", (), shape="member"),
     "providers": Field("texts", ()), "codes": Field("objects", (), shape="code"),
+    "attesters": Field("texts", ()), "verifiers": Field("texts", ()), "signers": Field("texts", ()), "signers_needed": _int(1),
+    "all_events": _flag(False),
 }  # fmt: skip
 OBJECTS = {"plan": PLAN_FIELDS, "member": MEMBER_FIELDS, "code": CODE_FIELDS, "line": LINE_FIELDS}
 PROPOSALS: dict[str, dict[str, Field]] = {
@@ -107,7 +109,10 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "pay_premium": {"by": _text()},
     "change_plan": {"by": _text(), "plan": _text(), "contract_terms": _int(1)},
     "leave": {"by": _text()},
-    "apply": {"name": _text(), "plan": _text(), "contract_terms": _int(1), "household": _text(None, null=True)},
+    "apply": {
+        "name": _text(), "plan": _text(), "contract_terms": _int(1), "household": _text(None, null=True), "person": _text(None, null=True),
+        "attested_by": Field("texts", ()),
+    },
     "vouch": {"by": _text(), "name": _text()},
     "object": {"by": _text(), "name": _text(), "reason": _text("", null=True)},
     "propose": {"by": _text(), "id": _text(), "what": _text(choices=tuple(PROPOSALS))},
@@ -118,7 +123,7 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "appeal": {"by": _text(), "claim": _text(), "code": _text(None, null=True), "ground": _text(choices=("evidence", "rule"))},
     "quote": {"by": _text(), "rate": _int()},
     "advance": {"to": _int()},
-    "show": {"what": _text(choices=("member", "claim", "code", "plan", "accounts", "params")), "name": _text(None, null=True)},
+    "show": {"what": _text(choices=("member", "claim", "code", "plan", "accounts", "params", "coop")), "name": _text(None, null=True)},
 }  # fmt: skip
 
 

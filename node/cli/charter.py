@@ -184,11 +184,22 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
             for plan in charter.plans
         ),
         f"codes      {sum(code.is_standard for code in charter.codes)} standard of {len(charter.codes)} listed; {len(charter.providers)} providers",
+        *_party_lines(charter),
         *(f"param      {name} = {value}" for name, value in charter.params),
         *(
             f"founder {number:<2} {founder.identity_key.hex()} {founder.plan} {founder.address}"
             for number, founder in enumerate(charter.founders, start=1)
         ),
+    ]
+
+
+def _party_lines(charter: Charter) -> list[str]:
+    """Return who attests enrolments and verifies providers; a charter may name nobody for either, and then says who does."""
+    attesters = ", ".join(party.name for party in charter.attesters)
+    verifiers = ", ".join(party.name for party in charter.verifiers)
+    return [
+        f"attesters  {attesters or 'none: the signers of the treasury attest enrolments until members list attesters'}",
+        f"verifiers  {verifiers or 'none: providers are listed by a vote of the members'}",
     ]
 
 

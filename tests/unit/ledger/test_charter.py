@@ -22,7 +22,16 @@ from ledger.charter import (
 )
 from ledger.codec import encode
 from ledger.errors import MutuaError
-from ledger.genesis import Charter, CharterCode, CharterPlan, CharterProvider, CharterTreasury, Founder, chain_id_of
+from ledger.genesis import (
+    Charter,
+    CharterCode,
+    CharterParty,
+    CharterPlan,
+    CharterProvider,
+    CharterTreasury,
+    Founder,
+    chain_id_of,
+)
 from ledger.hashing import tagged_hash
 from ledger.selftest import encode_point, torsion_point
 from ledger.signatures import public_key_of
@@ -61,6 +70,8 @@ def draft() -> Charter:
         "Riverside", seed=b"\x05" * 32, genesis_time_ms=1_700_000_000_000, day_one="2026-01-31", block_interval_ms=2_000,
         claims_cents=1_000_000, reserve_cents=300_000, rate=6_000_000, params={"quorum_min": 5, "audit_random_bp": 0}, plans=(PLAN,),
         codes=(CharterCode("urn:hcpcs", 'A"é\\', True, 1200, None),), providers=(CharterProvider(public_key_of(b"\x42" * 32), "Dr. Ò"),),
+        attesters=(CharterParty(public_key_of(b"\x43" * 32), "Town registry"), CharterParty(public_key_of(b"\x44" * 32), "Notary")),
+        verifiers=(CharterParty(public_key_of(b"\x45" * 32), "Medical board"),),
     )  # fmt: skip
     treasury = CharterTreasury("regtest", 2, b"\x07" * 32, 0, treasury_sat_for(charter), 2)
     return replace(charter, treasury=treasury)
@@ -157,6 +168,10 @@ CASES = [
     ({"claims_cents": 999}, "treasury.amount_sat"), ({"rate": 0}, "rate"), ({"name": "Else"}, "signature"),
     ({"plans": (replace(PLAN, name="other"),)}, "founder 1's plan"),
     ({"providers": (CharterProvider(bytes(32), "x"),)}, "provider 'x'"),
+    ({"attesters": (CharterParty(bytes(32), "x"),)}, "attester 'x'"),
+    ({"attesters": (CharterParty(public_key_of(b"\x44" * 32), "x"), CharterParty(public_key_of(b"\x46" * 32), "x"))}, "attesters"),
+    ({"verifiers": (CharterParty(public_key_of(seed(1, "cover")), "x"),)}, "verifier 'x'"),
+    ({"verifiers": (CharterParty(public_key_of(b"\x43" * 32), "x"),)}, "verifier 'x'"),
     ({"codes": (CharterCode("", "x", False, None, None),)}, "code 'x'"),
     ({"providers": (CharterProvider(public_key_of(seed(1, "cover")), "x"),)}, "provider 'x'"),
 ]  # fmt: skip
