@@ -100,11 +100,25 @@ def target_of(day: Day, plan: plans.PlanRow, load_bp: int) -> int:
         if row is not None:
             pairs += row.contracts
             cost_cents += row.benefits_cents
-    weight = pairs + set_now.credibility_k
+    return compute_target_cents(
+        cost_cents, pairs, plan.prior_cents, plan.premium_cents,
+        credibility_k=set_now.credibility_k, load_bp=load_bp, expense_bp=set_now.expense_bp,
+    )  # fmt: skip
+
+
+def compute_target_cents(
+    cost_cents: int, pairs: int, prior_cents: int, old_cents: int, *, credibility_k: int, load_bp: int, expense_bp: int
+) -> int:
+    """Return a target premium from experience and prior, rounded down twice; the old premium where nothing is known.
+
+    >>> compute_target_cents(1_000_000, 24, 42_500, 50_000, credibility_k=0, load_bp=1_500, expense_bp=0)
+    49018
+    """
+    weight = pairs + credibility_k
     if weight == 0:
-        return plan.premium_cents
-    estimate = (cost_cents + set_now.credibility_k * plan.prior_cents) // weight
-    return estimate * 10_000 // (10_000 - load_bp - set_now.expense_bp)
+        return old_cents
+    estimate = (cost_cents + credibility_k * prior_cents) // weight
+    return estimate * 10_000 // (10_000 - load_bp - expense_bp)
 
 
 def clamp_premium(old_cents: int, target_cents: int) -> int:

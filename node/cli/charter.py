@@ -27,6 +27,8 @@ from ledger.genesis import Charter, CharterPlan, chain_id_of
 
 app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
 
+app.command("node.cli.ruin:ruin", name="ruin", help="Compute from how many members on the first year ends in ruin at most once in a hundred.")
+
 Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
 
 SEED_SIZE = 32

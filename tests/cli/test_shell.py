@@ -289,3 +289,15 @@ def test_a_full_disk_is_said_as_such(call, folder, secret, monkeypatch) -> None:
     result = call("init", "-d", folder, "--passphrase-file", secret)
     assert result.code == 1
     assert "No space left on device (config.toml); free some space" in result.err
+
+
+def test_the_smallest_membership_for_the_gate_is_computed_from_a_charter(shell, tmp_path) -> None:
+    draft = tmp_path / "draft.toml"
+    assert shell("charter", "new", draft, "--name", "hill", "--reserve-cents", "100000000").code == 0
+    figures = ("--claims-a-year", "1", "--benefit", "200", "--deviation", "300", "--runs", "299", "--members", "20,10")
+    answer = json.loads(shell("charter", "ruin", draft, *figures, "--json").out)
+    assert (answer["members_needed"], [row["members"] for row in answer["rows"]]) == (10, [10])
+    assert shell("charter", "ruin", draft, *figures).out.splitlines()[-1].startswith("with 10 members ruin is at most 1%")
+    for wrong in (("--members", "ten"), ("--runs", "10"), ("--plan", "gold"), ("--benefit", "-1")):
+        refused = shell("charter", "ruin", draft, *figures, *wrong)
+        assert (refused.code, refused.out) == (2, "") or "plan" in refused.err

@@ -682,8 +682,8 @@ MUTANTS = (
     Mutant(
         "the target has no load for the reserve",
         PREMIUMS,
-        "(10_000 - load_bp - set_now.expense_bp)",
-        "(10_000 - set_now.expense_bp)",
+        "(10_000 - load_bp - expense_bp)",
+        "(10_000 - expense_bp)",
         "§11",
         "premiums: re-rating with a short reserve",
     ),

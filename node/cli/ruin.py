@@ -1,0 +1,128 @@
+"""`mutua charter ruin`: how many members the first year needs, before the co-op goes live (rules §11)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import cyclopts
+
+from ledger.charter import charter_from_file
+from ledger.errors import MutuaError
+
+if TYPE_CHECKING:
+    from governance.simulation.ruin import Chance, Finances, Illness
+    from ledger.genesis import Charter, CharterPlan
+
+RUNS_MAX = 1_000_000
+RUNS_NEEDED = 299
+"""With fewer runs even none ruined cannot show one in a hundred at 95 % confidence."""
+SIZES = "25,50,100,200,400,800,1600"
+SIZE_MAX = 1_000_000
+
+
+def ruin(  # noqa: D417
+    charter: Path, *, claims_a_year: float, benefit: float, deviation: float, plan: str = "", members: str = SIZES, runs: int = 1_000,
+    seed: int = 1, json_output: Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")] = False,
+) -> int:  # fmt: skip
+    """Compute from how many members on the first year ends in ruin at most once in a hundred.
+
+    Years are drawn from a seed: claims come independently, benefits are lognormal and cut at the plan's ceiling, premiums are
+    paid and re-rated as the rules say. Put the answer into the parameter live_members_min. Epidemics and unpaid premiums are not in it: round up.
+
+    Parameters
+    ----------
+    charter
+        The charter file, draft or sealed: plan, accounts and parameters are taken from it.
+    claims_a_year
+        Claims you expect for a member and year, such as 2.4.
+    benefit
+        What the co-op pays for a claim on average, after what members bear, such as 350.00.
+    deviation
+        Standard deviation of that, such as 900.00. Health bills spread widely: often twice the average or more.
+    plan
+        The plan all are in; by default the charter's first.
+    members
+        Memberships to try, ascending; the first that is enough ends the list.
+    runs
+        Years drawn for each.
+    seed
+        The same seed gives the same answer.
+
+    """
+    from governance.simulation.ruin import CHANCE_MAX, smallest_membership
+
+    text = _load(charter)
+    sizes = _sizes(members)
+    if not RUNS_NEEDED <= runs <= RUNS_MAX:
+        raise MutuaError("usage", f"{runs} runs are outside {RUNS_NEEDED}..{RUNS_MAX}", "1000 are a good start")
+    illness, finances, chosen = _inputs(text, plan, claims_a_year, benefit, deviation)
+    found: list[Chance] = []
+    for item in smallest_membership(sizes, finances, illness, runs=runs, seed=seed):
+        found.append(item)
+        if sys.stderr.isatty():
+            print(f"{item.members} members: {item.ruined} of {item.runs} years", file=sys.stderr)
+    answer = found[-1].members if found[-1].is_enough else None
+    if json_output:
+        print(json.dumps(_json(chosen.name, found, answer, seed), indent=2))
+    else:
+        for line in _lines(chosen.name, found, answer, CHANCE_MAX, seed):
+            print(line)
+    return 0
+
+
+def _load(path: Path) -> Charter:
+    try:
+        return charter_from_file(path.read_bytes())
+    except OSError as error:
+        raise MutuaError("file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file") from None
+
+
+def _sizes(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 0 < len(part) < 8 and 0 < int(part) <= SIZE_MAX for part in parts):
+        raise MutuaError("usage", f"members {text!r} is no list of memberships", f"such as {SIZES}")
+    return [int(part) for part in parts]
+
+
+def _inputs(charter: Charter, plan: str, claims: float, benefit: float, deviation: float) -> tuple[Illness, Finances, CharterPlan]:
+    """Return the model's inputs in minor units. MutuaError `plan_unknown` or `usage`."""
+    from governance.benefits.plans import prior_of
+    from governance.params import params_of
+    from governance.simulation.ruin import Finances, Illness
+
+    if not charter.plans:
+        raise MutuaError("plan_unknown", "the charter has no plan", "write one into it first")
+    chosen = next((item for item in charter.plans if item.name == plan), None if plan else charter.plans[0])
+    if chosen is None:
+        raise MutuaError("plan_unknown", f"the charter has no plan {plan!r}", "it has: " + ", ".join(item.name for item in charter.plans))
+    if not (0 < claims <= 1_000 and 0 < benefit <= 1e9 and 0 <= deviation <= 1e9):
+        raise MutuaError("usage", "claims, benefit or deviation is no possible figure", "claims and benefit are above 0, deviation is not below it")
+    unit = 10**charter.exponent
+    figures = params_of(dict(charter.params))
+    prior = prior_of(chosen.premium_cents, figures.reserve_bp, figures.expense_bp) if chosen.prior_cents is None else chosen.prior_cents
+    finances = Finances(
+        chosen.premium_cents, prior, charter.claims_cents, charter.reserve_cents, figures.reserve_bp, figures.expense_bp,
+        figures.credibility_k, figures.claim_reserve_bp,
+    )  # fmt: skip
+    return Illness(claims, benefit * unit, deviation * unit, chosen.claim_ceiling_cents), finances, chosen
+
+
+def _json(plan: str, found: list[Chance], answer: int | None, seed: int) -> dict[str, Any]:
+    rows = [{"members": item.members, "runs": item.runs, "ruined": item.ruined, "chance": item.chance, "upper_95": item.upper} for item in found]
+    return {"plan": plan, "seed": seed, "rows": rows, "members_needed": answer}
+
+
+def _lines(plan: str, found: list[Chance], answer: int | None, limit: float, seed: int) -> Iterator[str]:
+    from node.cli.common import table
+
+    yield f"plan {plan}, seed {seed}: chance that the first year ends in ruin"
+    rows = [(item.members, item.ruined, item.runs, f"{item.chance:.2%}", f"{item.upper:.2%}") for item in found]
+    yield from table(("members", "ruined", "of years", "chance", "at most (95 %)"), rows)
+    if answer is None:
+        yield f"none of these is enough for {limit:.0%}: raise the premium, put money by, or try larger memberships (--members)"
+    else:
+        yield f"with {answer} members ruin is at most {limit:.0%}: that is the least for `live` (parameter live_members_min)"
