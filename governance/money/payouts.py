@@ -19,6 +19,8 @@ from ledger.codec import Shape
 # ---- State --------------------------------------------------------------
 STANDARD, VOTED, APPEAL, REFUND = 0, 1, 2, 3
 SAT_PER_BITCOIN = 10**8
+SAT_MAX = 21_000_000 * SAT_PER_BITCOIN
+"""All the bitcoin there can be: no payment asks for more, however low the rate; the rest stays owed."""
 
 
 class PayoutRow(Shape):
@@ -71,8 +73,14 @@ def end_day(day: Day) -> None:
     at_ratio = calendar.is_boundary(day.height) and available < total
     for row in queue:
         limit = accounts.balance_of(day.draft, "claims") + min(cap, accounts.balance_of(day.draft, "reserve"))
+        limit = min(limit, payable_cents(rate))
         wanted = row.owed_cents * available // total if at_ratio else row.owed_cents
         pay(day, row, min(wanted, limit), rate)
+
+
+def payable_cents(rate: int) -> int:
+    """Return the largest payment in minor units at a rate: what all the bitcoin there can be would buy, rounded down."""
+    return SAT_MAX * rate // SAT_PER_BITCOIN
 
 
 def _is_held(day: Day, row: PayoutRow) -> bool:
@@ -102,7 +110,10 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: boo
 
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft) -> Iterator[str]:
-    """Yield a sentence for each payout that owes more than its decision gave, or nothing at all."""
+    """Yield a sentence for each payout that owes more than its decision gave or nothing, and when a payment got lost."""
+    paid, noted = accounts.TOTALS.get(draft).paid_cents, sum(row.amount_cents for row in treasury.PAYMENTS.scan(draft))
+    if paid != noted:
+        yield f"the accounts paid {paid}, the payments are {noted} together"
     for row in PAYOUTS.scan(draft):
         if not 0 < row.owed_cents <= row.benefit_cents:
             yield f"payout for claim {row.claim.hex()} owes {row.owed_cents} of {row.benefit_cents}"

@@ -53,7 +53,7 @@ def _end_run_off(day: Day, run_off_height: int) -> None:
     available = accounts.balance_of(day.draft, "claims") + accounts.balance_of(day.draft, "reserve")
     for row in queue:
         amount = row.owed_cents if available >= total else row.owed_cents * available // total
-        payouts.pay(day, row, amount, rate, is_final=True)
+        payouts.pay(day, row, min(amount, payouts.payable_cents(rate)), rate, is_final=True)
     day.set_coop(is_disbanded=True)
     day.emit("disbanded", **{"from": False, "to": True})
     for row in list(contracts.CONTRACTS.scan(day.draft)):
@@ -71,7 +71,7 @@ def _share_rest(day: Day, rate: int) -> None:
     left = accounts.balance_of(day.draft, "claims") + accounts.balance_of(day.draft, "reserve")
     total = sum(paid.values())
     for key, premiums_cents in sorted(paid.items()) if total else ():
-        amount = left * premiums_cents // total
+        amount = min(left * premiums_cents // total, payouts.payable_cents(rate))
         if amount:
             cover = members.MEMBERS.get(day.draft, key).cover
             amount_sat = amount * payouts.SAT_PER_BITCOIN // rate

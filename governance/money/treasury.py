@@ -19,6 +19,8 @@ from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 PAYOUTS_PER_BATCH_MAX = 500
+OUTPUTS_PER_PAYOUT_MAX = 10_000
+"""More than any transaction holds; keeps the sum over all batches inside 64 bits."""
 CHANGE_VOUT = 0
 """Output 0 of every batch is the change, back to the treasury."""
 
@@ -117,8 +119,11 @@ def payment_id_of(claim: bytes, case: str | None, height: int) -> bytes:
 def open_payment(
     day: Day, claim: bytes, case: str | None, *, payee: bytes, amount_cents: int, amount_sat: int, commitment: bytes
 ) -> None:
-    """Note a payment for the signers' nodes. Nothing is sent for 0 satoshi."""
+    """Note a payment for the signers' nodes; a second one for a part in one block adds to the first. Nothing is sent for 0 satoshi."""
     payment_id = payment_id_of(claim, case, day.height)
+    before = PAYMENTS.find(day.draft, payment_id)
+    if before is not None:  # the end of run-off pays once more in a block that has paid
+        amount_cents, amount_sat = amount_cents + before.amount_cents, amount_sat + before.amount_sat
     status = "due" if amount_sat else "confirmed"
     row = PaymentRow(
         payment_id, claim, case, payee, "bitcoin", day.height, amount_cents, amount_sat, amount_sat, 0, 0, 0, (), commitment, status
@@ -149,6 +154,10 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
         payment = PAYMENTS.find(day.draft, item.payout_id)
         if payment is None or payment.left_sat == 0:
             raise RuleBroken("payout_not_due", f"payout {item.payout_id.hex()} has nothing left to send", "leave it out")
+        if item.outputs > OUTPUTS_PER_PAYOUT_MAX:
+            raise RuleBroken(
+                "batch_shape", f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}", "build it again"
+            )
         if item.paid_sat + item.queued_sat + item.credit_sat != payment.left_sat:
             raise RuleBroken(
                 "payout_sum", f"payout {item.payout_id.hex()}: paid, queued and credit are not {payment.left_sat} together", "build it again"

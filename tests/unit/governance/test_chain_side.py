@@ -107,7 +107,7 @@ def test_a_device_signs_for_its_member_and_a_stranger_does_not():
 def batch_of(state, **changes):
     (payment,) = views.unsent_view(state)
     fields = {"baton_txid": key("baton", 0), "paid": payment["amount_sat"], "queued": 0, "credit": 0, "fee": 500, "signers": 5, **changes}
-    row = BatchPayout(bytes.fromhex(payment["payment_id"]), fields["paid"], fields["queued"], fields["credit"], 4)
+    row = BatchPayout(bytes.fromhex(payment["payment_id"]), fields["paid"], fields["queued"], fields["credit"], fields.get("outputs", 4))
     change = 10_000_000 - fields["paid"] - fields["fee"]
     body = BatchBody(fields["baton_txid"], 0, key("tx", 1), 0, fields["fee"], fields.get("change", change), (row,))
     subject = tagged_hash("payout-batch", encode_body(body))
@@ -120,6 +120,7 @@ def test_a_batch_spends_the_baton_once_adds_up_and_is_attested_by_m_of_n():
     assert code_of(state, 3, batch_of(state, signers=4)) == "attestations_missing"
     assert code_of(state, 3, batch_of(state, change=1)) == "batch_sum"
     assert code_of(state, 3, batch_of(state, queued=1)) == "payout_sum"
+    assert code_of(state, 3, batch_of(state, outputs=10_001)) == "batch_shape"
     good = batch_of(state)
     state.write(apply_block(state, BlockContext(3, b""), [good]).delta)
     assert views.treasury_view(state)["baton_txid"] == key("tx", 1).hex()

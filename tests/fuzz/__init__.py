@@ -1,0 +1,1 @@
+"""Arbitrary records of every kind against the real transition."""
