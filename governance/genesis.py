@@ -95,6 +95,8 @@ class GenesisSpec:
     """Enrolment attesters (key, name); none: the treasury's signers attest enrolments."""
     verifiers: tuple[tuple[bytes, str], ...] = ()
     treasury: TreasurySpec | None = None
+    quoters: tuple[bytes, ...] = ()
+    """Members who may quote the exchange rate; none named: every member."""
     tells_all: bool = True
     """False: events that the scenario page does not name are not told (rehearsals, unless the file asks for them)."""
 
@@ -125,6 +127,7 @@ def spec_of_charter(charter: Charter) -> GenesisSpec:
         attesters=tuple((party.key, party.name) for party in charter.attesters),
         verifiers=tuple((party.key, party.name) for party in charter.verifiers),
         treasury=TreasurySpec(box.network, box.threshold, signers, box.txid, box.vout, box.amount_sat, box.fee_sat_per_vb),
+        quoters=tuple(founder.identity_key for founder in charter.founders),
     )  # fmt: skip
 
 
@@ -172,6 +175,7 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     )
     COUNTS.put(draft, CountsRow(0, 0, 0, 0, 0, 0))
     accounts.open_accounts(draft, spec.claims_cents, spec.reserve_cents)
+    rates.put_quoters(draft, spec.quoters)
     if spec.rate is not None:
         rates.RATE.put(draft, Number(spec.rate))
     for plan in spec.plans:

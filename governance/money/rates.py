@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
-from governance.tables import Number, Table
+from governance.tables import Draft, Mark, Number, Table
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -22,6 +22,8 @@ class QuoteBody(Shape):
 RATE = Table("money/rate", Number)
 QUOTES = Table("money/quote", Number)
 """Quotes of the block under way, by author; gone at the end of day."""
+QUOTERS = Table("money/quoter", Mark)
+"""Members with a seat on the committee. No row at all (a rehearsal): every member may quote."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -31,9 +33,17 @@ def rate_now(day: Day) -> int | None:
     return None if row is None else row.value
 
 
+def put_quoters(draft: Draft, keys: tuple[bytes, ...]) -> None:
+    """Name who may quote: without that one member alone could move the rate by a tenth each day."""
+    for key in keys:
+        QUOTERS.put(draft, Mark(), key)
+
+
 def check_quote(day: Day, author: bytes, body: QuoteBody) -> None:
-    """Raise RuleBroken unless a member quotes a possible rate."""
+    """Raise RuleBroken unless a member of the committee quotes a possible rate (rules §11)."""
     members.check_member(day.draft, author)
+    if QUOTERS.find(day.draft, author) is None and any(True for _ in QUOTERS.scan(day.draft)):
+        raise RuleBroken("not_on_committee", "quotes come from members of the committee", "tell one of them what bitcoin costs")
     if not 1 <= body.rate <= RATE_MAX:
         raise RuleBroken("rate_range", f"a rate of {body.rate} is outside 1..{RATE_MAX}", "quote minor units per bitcoin")
 

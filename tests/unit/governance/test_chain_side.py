@@ -177,3 +177,14 @@ def test_a_ballot_of_a_voter_shows_what_still_needs_them():
     shown = views.claim_view(state, 1, record.record_id)
     assert shown["cases"][0]["eligible"] == 6
     assert shown["status"] == "open"
+
+
+def test_only_members_of_the_committee_quote_the_rate() -> None:
+    from dataclasses import replace
+
+    from governance.money.rates import QuoteBody
+
+    state = MemoryStore(genesis_rows(replace(SPEC, quoters=(MEMBERS[0].key, MEMBERS[1].key))))
+    check_act(state, BlockContext(1, bytes(32)), act("rate.quote", MEMBERS[1].key, QuoteBody(10_500_000), signer=SIGNERS[1]))
+    assert code_of(state, 1, act("rate.quote", MEMBERS[2].key, QuoteBody(10_500_000), signer=SIGNERS[2])) == "not_on_committee"
+    check_act(state_with(), BlockContext(1, bytes(32)), act("rate.quote", MEMBERS[2].key, QuoteBody(10_500_000), signer=SIGNERS[2]))
