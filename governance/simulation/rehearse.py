@@ -153,6 +153,10 @@ class Player:
         if self.block is not None:
             yield from self._close_to(self.closed + 1)
 
+    def draft_at(self, height: int) -> Draft:
+        """Return the open block's draft: the state as its records left it, before the day ends."""
+        return self._open(height).day.draft
+
     def _open(self, height: int) -> OpenBlock:
         """Return the open block at `height`, started with the ballots of auto-accept."""
         if self.block is None:

@@ -1,0 +1,8 @@
+"""The attacks, one file each. `STUDIES` names them in the order of rules §13."""
+
+from __future__ import annotations
+
+from governance.simulation.lab.attackers import deny, ring
+from governance.simulation.lab.attackers.base import Study
+
+STUDIES: dict[str, Study] = {module.STUDY.name: module.STUDY for module in (deny, ring)}
