@@ -95,8 +95,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
     """Compute and draw the panels; compare what false claims bring."""
     need = PANEL // 2 + 1
     exact = {size: hypergeometric_tail(size, round(SHARE * size), PANEL, need) for size in (60, 100, 1_000, 100_000)}
-    draws = DRAWS if setting.terms > 20 else DRAWS // 5
-    seen = {size: hold_share(size, SHARE, draws // (size // 60), setting.seed) for size in (60, 600)}
+    draws = DRAWS if setting.terms > 20 else DRAWS // 4
+    seen = {size: hold_share(size, SHARE, draws // (size // 60), setting.seed) for size in (60, 180)}
     worst = max(exact.values())
     drawn = [case for book in books["ring"] for case in book.cases.values() if len(case.panel) == PANEL]
     ring = set(Ring(setting).share(SHARE))
