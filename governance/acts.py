@@ -36,12 +36,14 @@ def attesters_of(act: Act, role: str, subject_hash: bytes) -> set[bytes]:
 class Attested:
     """What a record kind wants others to sign: declared once, used by the rule that checks it and by whoever collects signatures.
 
-    `subject(author, body)` is the 32-byte hash that an attester signs; `who` says in a clause who may, and how many are needed.
+    `subject(author, body)` is the 32-byte hash that an attester signs; `who` says in a clause who may, and how many are needed;
+    `key` which of their keys: `identity`, or `device` where the state lists device keys.
     """
 
     role: str
     subject: Callable[[bytes, Any], bytes]
     who: str
+    key: str = "identity"
 
 
 def check_attested(act: Act, wanted: Attested, body: Any, allowed: Iterable[bytes], threshold: int) -> None:

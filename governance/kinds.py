@@ -20,7 +20,8 @@ from ledger.errors import RuleBroken
 class Kind:
     """A record kind. `check` raises or is silent; `apply` never refuses. `is_by_member`: the signer must be the author's key or device.
 
-    `attested`: what others must have signed, and over which subject.
+    `attested`: what others must have signed, and over which subject. `key`: which of the author's keys signs: `device` (or the
+    identity key, where no device is certified), `identity`, or `cover`, the pseudonym that a claim names.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Kind:
     apply: Callable[[Day, Act, Any], None]
     is_by_member: bool = True
     attested: tuple[Attested, ...] = ()
+    key: str = "device"
 
 
 def _ignore(_value: object) -> None:
@@ -51,7 +53,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(
             "claim.file", claims.ClaimBody, claims.check_claim, claims.apply_claim,
-            is_by_member=False, attested=(claims.PROVIDER,),
+            is_by_member=False, attested=(claims.PROVIDER,), key="cover",
         ),
         Kind(
             "claim.withdraw", claims.WithdrawBody,
@@ -96,7 +98,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "member.apply", admission.ApplyBody, admission.check_apply, admission.apply_apply,
-            is_by_member=False, attested=(admission.ENROLMENT,),
+            is_by_member=False, attested=(admission.ENROLMENT,), key="identity",
         ),
         Kind(
             "member.vouch", admission.VouchBody,

@@ -27,3 +27,8 @@ class MalformedBytes(MutuaError):
 
 class LedgerCorrupt(MutuaError):
     """Ours: the stored ledger contradicts itself. Stop, keep the evidence."""
+
+
+def family_of(error: MutuaError) -> str:
+    """Return whose fault it is, as the API says it: rule (yours), malformed (theirs) or node."""
+    return "rule" if isinstance(error, RuleBroken) else "malformed" if isinstance(error, MalformedBytes) else "node"

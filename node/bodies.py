@@ -6,7 +6,7 @@ import types
 import typing
 from typing import Any
 
-from ledger.codec import Shape
+from ledger.codec import INT_MAX, Shape
 from ledger.errors import MutuaError
 
 
@@ -58,7 +58,20 @@ def _value(hint: Any, value: object, where: str) -> Any:
         return body_from_json(hint, value, where)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise _misfit(where, _describe(hint))
+    if hint is int and not 0 <= typing.cast("int", value) <= INT_MAX:
+        raise _misfit(where, "a whole number of 0 to 2^63-1")
+    if hint is str and not _is_unicode(typing.cast("str", value)):
+        raise _misfit(where, "text")
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    """True unless the text holds half of a surrogate pair, which JSON can write and nothing can encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_optional(hint: Any) -> bool:

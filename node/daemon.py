@@ -14,7 +14,6 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -24,13 +23,14 @@ import trio
 
 from consensus.committee import committee_hash
 from governance.events import event_json
-from governance.transition import BlockContext, OpenBlock
+from governance.membership import members
+from governance.tables import Draft
 from ledger.chain import CHARTER_KEY, Chain
 from ledger.codec import Shape, decode, encode
-from ledger.errors import MalformedBytes, MutuaError, RuleBroken
+from ledger.errors import MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
 from ledger.leveldb import LevelDB, opened_aside
-from ledger.records import Attestation, SignedRecord, record_id_of
+from ledger.records import Attestation, SignedRecord
 from ledger.selftest import check_signatures
 from node import wire
 from node.blobs import Blobs
@@ -41,12 +41,13 @@ from node.facade import Facade
 from node.faults import cause_of, disk_error, is_fatal
 from node.gossip import Gossip
 from node.hooks import run_hooks, words_of
+from node.intake import Intake
 from node.ledgerside import LedgerSide, committee_of
 from node.mempool import Mempool
 from node.p2p.network import Channel, Network
 from node.producer import Candidate, Proposer
-from node.rules import act_of, genesis_rows
-from node.signing import Pen
+from node.rules import genesis_rows
+from node.signing import Pen, member_of_keys
 from node.standing import Standing
 from node.sync import BlockSync
 from node.viewing import read_view
@@ -63,8 +64,6 @@ THREAD_FROM_BYTES = 32 * 1024
 """Larger frames are decoded in a thread: nothing that a peer sends may hold up the others."""
 ANSWER_PAUSE_S = 0.05
 TREASURY_RESTART_S = 5.0
-PENDING_LOOKED_AT_MAX = 500
-"""Own waiting records that a new one is checked behind."""
 
 
 def lock_folder(folder: Path) -> IO[bytes]:
@@ -193,8 +192,7 @@ class Daemon:
         self._on_event = on_event
         self._stop = trio.Event()
         self._failure: BaseException | None = None
-        self._accepting = trio.Lock()
-        self._own_block: OpenBlock | None = None
+        self.intake = Intake(self.chain, self.mempool, self.ledger, self.gossip, pen=self.pen, authors=self._own_authors, fail=self.fail)
         self.facade = Facade(self)
 
     # ---- Running --------------------------------------------------------------
@@ -208,7 +206,7 @@ class Daemon:
                 nursery.start_soon(self._signals)
                 await nursery.start(serve, self.facade, self.api_socket)
                 address = await nursery.start(self.network.run)
-                log.info("node_started", height=self.chain.height, listen=address, member=self.founder is not None)
+                log.info("node_started", height=self.chain.height, listen=address, member=self.member() is not None)
                 nursery.start_soon(self.gossip.run)
                 nursery.start_soon(self.sync.run)
                 nursery.start_soon(self.driver.run)
@@ -277,37 +275,22 @@ class Daemon:
 
     # ---- Records of this node ---------------------------------------------------
 
+    def member(self) -> members.MemberRow | None:
+        """Return the member, present or past, whose keys these are, in the newest state."""
+        return member_of_keys(Draft(self.chain.state), self.keys)
+
+    def _own_authors(self) -> frozenset[bytes]:
+        """Return whose waiting records are this node's own."""
+        row = self.member()
+        return frozenset({self.keys.identity_key, self.keys.cover_key, *(() if row is None else (row.key,))})
+
     async def submit(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()) -> bytes:
         """Sign, check against the newest state, keep durably, spread. Returns the record id; RuleBroken says why not."""
-        signed = self.pen.sign(kind, body, attestations)
-        return await self.accept(signed, blobs)
+        return await self.intake.submit(kind, body, attestations, blobs)
 
     async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
-        """Check a signed record of this node against the newest state and what of its own waits already; keep it durably, spread it."""
-        try:
-            async with self._accepting:  # one after the other: a second copy sees the first
-                await self.ledger.look(self._check_own, signed)
-                try:
-                    await self.gossip.accept_own(signed, blobs)
-                except BaseException:
-                    self._own_block = None
-                    raise
-        except (MutuaError, OSError) as error:
-            if is_fatal(error):
-                self.fail(error)
-            raise
-        return record_id_of(signed.record)
-
-    def _check_own(self, signed: SignedRecord) -> None:
-        """Raise RuleBroken or MalformedBytes unless the record could follow, in the next block, all that waits of this node."""
-        if self._own_block is None or self._own_block.day.height != self.chain.height + 1:
-            own = frozenset({self.keys.identity_key, self.keys.cover_key})
-            context = BlockContext(height=self.chain.height + 1, randomness=self.chain.tip.header.randomness)
-            self._own_block = OpenBlock(self.chain.state, context)
-            for waiting in self.mempool.of_authors(own)[-PENDING_LOOKED_AT_MAX:]:
-                with suppress(MalformedBytes, RuleBroken):  # it may wait for a record of somebody else
-                    self._own_block.take(act_of(waiting.record, waiting.body))
-        self._own_block.take(act_of(signed.record, signed.body))
+        """Accept a record that this node signed: check it behind what waits of its own, keep it durably, spread it."""
+        return await self.intake.accept(signed, blobs)
 
     # ---- Peers --------------------------------------------------------------------
 

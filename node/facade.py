@@ -6,20 +6,20 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import trio
 
 from governance.benefits.claims import ClaimBody
-from governance.kinds import KINDS
+from governance.kinds import KINDS, Kind
 from governance.voting.ballots import OpenedBody
 from ledger import calendar, merkle
 from ledger.blocks import block_hash_of, decode_header
 from ledger.codec import Shape, encode
-from ledger.errors import MutuaError, RuleBroken
+from ledger.errors import MutuaError, RuleBroken, family_of
 from ledger.hashing import tagged_hash
-from ledger.records import Attestation, record_id_of
+from ledger.records import Attestation, decode_signed_record, record_id_of
 from node.bodies import body_from_json
 from node.gossip import blob_hash_of
 from wallet.seal import new_payout_blob
@@ -46,7 +46,8 @@ class Facade:
         node = self._daemon
         charter = node.charter
         height = node.chain.height
-        member = node.founder.identity_key.hex() if node.founder else None
+        row = node.member()
+        member = None if row is None else row.key.hex()
         return {
             "name": charter.name, "chain_id": node.chain.chain_id.hex(), "currency": charter.currency, "exponent": charter.exponent,
             "height": height, "block_hash": node.chain.tip.block_hash.hex(), "state_root": node.chain.tip.header.state_root.hex(),
@@ -57,7 +58,7 @@ class Facade:
                           "messages_in": node.driver.messages_in, "messages_out": node.driver.messages_out,
                           "misbehaviour": len(node.driver.misbehaviour), "is_signing": node.driver.is_signing,
                           "quarantine": node.votes.quarantine},
-            "member": member, "cover": node.founder.cover_key.hex() if node.founder else None,
+            "member": member, "cover": None if row is None else node.keys.cover_key.hex(),
             "needs_me": len(self.view("needs_me", member=member)) if member else 0,
         }  # fmt: skip
 
@@ -125,21 +126,55 @@ class Facade:
 
     async def submit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """Build, sign, check, keep durably and spread a record. `body` may bring `attestations` by others."""
-        known = KINDS.get(kind)
-        if known is None:
-            raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
-        if self._daemon.founder is None:
-            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
-        fields = dict(body)
-        attestations = tuple(
-            body_from_json(Attestation, item, f"attestations[{index}]") for index, item in enumerate(fields.pop("attestations", ()))
-        )
+        known, fields, attestations = self._parts_of(kind, body)
         blobs: list[bytes] = []
         if kind == "claim.file":
             blobs = await self._complete_claim(fields)
-        shaped = body_from_json(known.body, fields)
-        record_id = await self._daemon.submit(kind, shaped, attestations, blobs)  # type: ignore[arg-type]
+        record_id = await self._daemon.submit(kind, body_from_json(known.body, fields), attestations, blobs)
+        return self._pending(record_id, kind)
+
+    def _parts_of(self, kind: str, body: dict[str, Any]) -> tuple[Kind, dict[str, Any], tuple[Attestation, ...]]:
+        """Return the kind, the fields of the body and the attestations that came with them."""
+        known = KINDS.get(kind)
+        if known is None:
+            raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
+        if known.key != "identity" and self._daemon.member() is None:
+            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
+        fields = dict(body)
+        given = fields.pop("attestations", ())
+        if not isinstance(given, (list, tuple)):
+            raise MutuaError("body_shape", "attestations must be a list", "see the record kinds in the reference")
+        items = enumerate(cast("list[object]", given))
+        return known, fields, tuple(cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]")) for index, item in items)
+
+    def _pending(self, record_id: bytes, kind: str) -> dict[str, Any]:
         return {"record_id": record_id.hex(), "kind": kind, "state": "pending", "height": self._daemon.chain.height}
+
+    async def accept(self, data: bytes) -> dict[str, Any]:
+        """Accept a whole record that its author signed elsewhere: verify, check, keep durably, spread. The same one twice is one."""
+        signed = decode_signed_record(data, self._daemon.chain.chain_id)
+        record_id = await self._daemon.intake.accept_signed(signed)
+        return {**self._pending(record_id, signed.record.kind), **self.record(record_id)}
+
+    async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Return what the rules would refuse of these records in the next block, one after the other: {index, code, what, mend, family}."""
+        found: list[tuple[int, MutuaError]] = []
+        shaped: list[tuple[int, tuple[str, Shape, tuple[Attestation, ...]]]] = []
+        for index, (kind, body) in enumerate(records):
+            try:
+                known, fields, attestations = self._parts_of(kind, body)
+                if kind == "claim.file":
+                    self._default_claim(fields)
+                    fields.setdefault("payout_commitment", "")
+                shaped.append((index, (kind, body_from_json(known.body, fields), attestations)))
+            except MutuaError as error:
+                found.append((index, error))
+        refusals = await self._daemon.intake.check([item for _, item in shaped])
+        found += [(index, error) for (index, _), error in zip(shaped, refusals, strict=True) if error is not None]
+        return [
+            {"index": index, "code": error.code, "what": error.what, "mend": error.mend, "family": family_of(error)}
+            for index, error in sorted(found, key=lambda item: item[0])
+        ]
 
     async def open_document(self, claim: bytes) -> dict[str, Any]:
         """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing` when none is here."""
@@ -160,16 +195,7 @@ class Facade:
     async def _complete_claim(self, fields: dict[str, Any]) -> list[bytes]:
         """Fill in what only this node knows: the cover, and fresh payout addresses sealed to the signers."""
         node = self._daemon
-        assert node.founder is not None
-        fields.setdefault("scheme", node.charter.name)
-        fields.setdefault("cover_id", node.founder.cover_key.hex())
-        fields.setdefault("submitter_role", "member")
-        fields.setdefault("payee", "member")
-        fields.setdefault("use", "claim")
-        for name in ("event_id", "supersedes", "source_hash"):
-            fields.setdefault(name, "")
-        fields.setdefault("other_payer_cents", 0)
-        fields.setdefault("evidence", [])
+        self._default_claim(fields)
         signers = [founder.device_key for founder in node.charter.founders if founder.bitcoin_key]
         if not signers:
             fields.setdefault("payout_commitment", "")
@@ -178,6 +204,19 @@ class Facade:
         blob = await trio.to_thread.run_sync(new_payout_blob, node.keys.bitcoin_root, unique, signers, node.charter.treasury.network)
         fields["payout_commitment"] = blob_hash_of(blob).hex()
         return [blob]
+
+    def _default_claim(self, fields: dict[str, Any]) -> None:
+        """Fill in what a claim says where nothing else is given."""
+        node = self._daemon
+        fields.setdefault("scheme", node.charter.name)
+        fields.setdefault("cover_id", node.keys.cover_key.hex())
+        fields.setdefault("submitter_role", "member")
+        fields.setdefault("payee", "member")
+        fields.setdefault("use", "claim")
+        for name in ("event_id", "supersedes", "source_hash"):
+            fields.setdefault(name, "")
+        fields.setdefault("other_payer_cents", 0)
+        fields.setdefault("evidence", [])
 
     # ---- Events ------------------------------------------------------------------
 

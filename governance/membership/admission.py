@@ -35,7 +35,8 @@ class ApplyBody(Shape):
 
 
 ENROLMENT = Attested(
-    "enrolment", lambda author, body: tagged_hash("enrolment", author, encode(body)), "enrolment attesters vouch that this person is nobody else here"
+    "enrolment", lambda author, body: tagged_hash("enrolment", author, encode(body)), "enrolment attesters vouch that this person is nobody else here",
+    key="device",
 )
 
 

@@ -26,7 +26,7 @@ class PremiumBody(Shape):
     commitment: bytes
 
 
-DEPOSIT = Attested("deposit", lambda _author, body: tagged_hash("premium-deposit", encode(body)), "m of n treasury signers saw the deposit")
+DEPOSIT = Attested("deposit", lambda _author, body: tagged_hash("premium-deposit", encode(body)), "m of n treasury signers saw the deposit", key="device")
 
 
 # ---- Rules --------------------------------------------------------------

@@ -55,8 +55,12 @@ class ConfirmBody(Shape):
     block_height: int
 
 
-BATCH = Attested("batch", lambda _author, body: tagged_hash("payout-batch", encode(body)), "m of n treasury signers built the same transaction")
-CONFIRM = Attested("confirm", lambda _author, body: tagged_hash("payout-confirm", encode(body)), "m of n treasury signers saw it confirmed")
+BATCH = Attested(
+    "batch", lambda _author, body: tagged_hash("payout-batch", encode(body)), "m of n treasury signers built the same transaction", key="device"
+)
+CONFIRM = Attested(
+    "confirm", lambda _author, body: tagged_hash("payout-confirm", encode(body)), "m of n treasury signers saw it confirmed", key="device"
+)
 
 
 # ---- State --------------------------------------------------------------

@@ -118,6 +118,14 @@ class Client:
         """Hand a record's body to the node, which signs it; returns once it is on disk. Shape `schema.Submitted`."""
         return self.post_json("/v1/submit", _submission(kind, body, attestations))
 
+    def accept(self, record: str) -> Any:
+        """Hand in a record that its author signed elsewhere, as hex; returns once it is on disk. Shape `schema.Submitted`."""
+        return self.post_json("/v1/accept", {"record": record})
+
+    def check(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> list[dict[str, Any]]:
+        """Return why the rules would refuse a record now; empty when they would take it. Nothing is kept."""
+        return list(self.post_json("/v1/check", {"records": [_submission(kind, body, attestations)]})["refusals"])
+
     def open_document(self, claim: str) -> Any:
         """Open the local document of a claim; the node submits the receipt."""
         return self.post_json("/v1/open", {"claim": claim})

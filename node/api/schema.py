@@ -14,13 +14,16 @@ import msgspec
 from node.api.errors import ApiError
 
 __all__ = [
-    "Answer", "ApiError", "Block", "ConsensusStatus", "ErrorAnswer", "ErrorBody", "LogRequest", "OpenRequest", "Peer", "PeerCounts",
+    "AcceptRequest", "Answer", "ApiError", "Block", "CheckRequest", "ConsensusStatus", "ErrorAnswer", "ErrorBody", "LogRequest", "OpenRequest", "Peer", "PeerCounts",
     "Receipt", "Status", "SubmitRequest", "Submitted", "convert",
 ]  # fmt: skip
 
 SOCKET_NAME = "api.sock"
 BODY_SIZE_MAX = 256 * 1024
 """The largest record body is 32 KiB of bytes; as JSON with hex it stays below this."""
+CHECK_SIZE_MAX = 8 * 1024 * 1024
+CHECK_RECORDS_MAX = 1_000
+"""What a file of claims may ask about at once."""
 BLOCKS_PAGE_MAX = 200
 
 
@@ -131,6 +134,21 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     kind: str
     body: dict[str, Any]
+
+
+class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /v1/accept`: the canonical bytes of a signed record with its body, as hex."""
+
+    record: str
+
+
+class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /v1/check`: records as for `/v1/submit`, checked in this order, each behind those before it.
+
+    The answer is `{"refusals": [{index, code, what, mend, family}]}`, empty when the rules would take all of them now.
+    """
+
+    records: list[SubmitRequest]
 
 
 class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

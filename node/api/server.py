@@ -9,6 +9,8 @@
 | GET /v1/records/{id} | a record's receipt: pending, refused, or final with its proof |
 | GET /v1/events | server-sent events, one JSON object each |
 | POST /v1/submit | `{"kind", "body"}`: sign and spread; durable before the answer |
+| POST /v1/accept | `{"record"}`: take a record that its author signed elsewhere; durable before the answer |
+| POST /v1/check | `{"records"}`: what the rules would refuse of them now; nothing is kept |
 | POST /v1/open | `{"claim"}`: open a local document and sign the receipt |
 | POST /v1/log · /v1/stop | change the log level; end the daemon |
 
@@ -39,7 +41,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken
+from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken, family_of
 from ledger.hashing import HASH_SIZE
 from node.api import schema
 
@@ -88,6 +90,14 @@ class NodeFacade(Protocol):
 
     async def submit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """Build, sign, check, keep durably and spread a record; RuleBroken when the rules refuse it."""
+        ...
+
+    async def accept(self, data: bytes) -> dict[str, Any]:
+        """Verify, check, keep durably and spread a record that its author signed elsewhere; RuleBroken when the rules refuse it."""
+        ...
+
+    async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Return what the rules would refuse of (kind, body) records, one after the other, in the next block. Nothing is kept."""
         ...
 
     async def open_document(self, claim: bytes) -> dict[str, Any]:
@@ -157,6 +167,8 @@ def build_app(facade: NodeFacade) -> Starlette:
             get("/v1/records/{record_id}", lambda r: facade.record(_hash(r.path_params["record_id"], "the record id"))),
             Route("/v1/events", _guarded(partial(_events, facade))),
             post("/v1/submit", partial(_submit, facade)),
+            post("/v1/accept", partial(_accept, facade)),
+            post("/v1/check", partial(_check, facade)),
             post("/v1/open", partial(_open, facade)),
             post("/v1/log", partial(_log, facade)),
             post("/v1/stop", partial(_stop, facade)),
@@ -189,6 +201,22 @@ def _view(facade: NodeFacade, request: Request) -> Any:
 async def _submit(facade: NodeFacade, request: Request) -> Response:
     wanted = await _body(request, schema.SubmitRequest)
     return _json(await facade.submit(wanted.kind, wanted.body))
+
+
+async def _accept(facade: NodeFacade, request: Request) -> Response:
+    wanted = await _body(request, schema.AcceptRequest)
+    try:
+        data = bytes.fromhex(wanted.record)
+    except ValueError:
+        raise MalformedBytes("request_shape", "record must be hexadecimal digits", "send the bytes that its author signed") from None
+    return _json(await facade.accept(data))
+
+
+async def _check(facade: NodeFacade, request: Request) -> Response:
+    wanted = await _body(request, schema.CheckRequest, schema.CHECK_SIZE_MAX)
+    if len(wanted.records) > schema.CHECK_RECORDS_MAX:
+        raise MalformedBytes("body_size", f"the request has more than {schema.CHECK_RECORDS_MAX} records", "check fewer at a time")
+    return _json({"refusals": await facade.check([(item.kind, item.body) for item in wanted.records])})
 
 
 async def _open(facade: NodeFacade, request: Request) -> Response:
@@ -267,10 +295,9 @@ def _guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
 
 def error_response(error: MutuaError) -> Response:
     """Return an error as the API says it: its code and words, the family, and the HTTP status that goes with them."""
-    family = "rule" if isinstance(error, RuleBroken) else "malformed" if isinstance(error, MalformedBytes) else "node"
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        schema.ErrorBody(error.code, error.what, error.mend, family), STATUS_OF_CODE.get(error.code, by_family)
+        schema.ErrorBody(error.code, error.what, error.mend, family_of(error)), STATUS_OF_CODE.get(error.code, by_family)
     )
 
 
@@ -289,15 +316,13 @@ def _error(body: schema.ErrorBody, status: int) -> Response:
     return _json(schema.ErrorAnswer(body), status)
 
 
-async def _body(request: Request, shape: type[T]) -> T:
+async def _body(request: Request, shape: type[T], size_max: int = schema.BODY_SIZE_MAX) -> T:
     """Return the request's JSON, read up to the bound and not further."""
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > schema.BODY_SIZE_MAX:
-            raise MalformedBytes(
-                "body_size", f"the request has more than {schema.BODY_SIZE_MAX} bytes", "send a smaller one"
-            )
+        if len(data) > size_max:
+            raise MalformedBytes("body_size", f"the request has more than {size_max} bytes", "send a smaller one")
     try:
         return msgspec.json.decode(bytes(data), type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

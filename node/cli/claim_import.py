@@ -1,7 +1,7 @@
 """`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted claim by claim to the own daemon.
 
-Nothing is submitted unless every claim of the file maps. After a crash the same command is run again: the daemon
-refuses a source it knows (`source_known`), and such claims count as imported. Progress and reasons go to standard
+Nothing is submitted unless every claim of the file maps and the rules would take it now, each behind those before it. After a
+crash the same command is run again: the daemon refuses a source it knows (`source_known`), and such claims count as imported. Progress and reasons go to standard
 error, results to standard output; with `--json` the result is one object.
 """
 
@@ -28,6 +28,8 @@ KNOWN_CODE = "source_known"
 REASONS_SHOWN_MAX = 50
 """Reasons printed for people; `--json` gives all."""
 SUBMIT_PATH = "/v1/submit"
+CHECK_PATH = "/v1/check"
+CHECKED_AT_ONCE_MAX = 500
 
 Json = dict[str, Any]
 Attester = Callable[[Json], Sequence[Attestation]]
@@ -89,11 +91,15 @@ def import_file(
     if plan.refusals:
         _print_refusals(plan.refusals, path, errors, as_json=json)
         return EXIT_REFUSED
+    bodies = [(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims]
+    refusals = _check_all(bodies, client)
+    if refusals:
+        _print_refusals(refusals, path, errors, as_json=json)
+        return EXIT_REFUSED
     if not json:
         _print_summary(path, plan, context, output)
     result = _Result()
     screen = _Screen(output, is_quiet=json or not progress)
-    bodies = [(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims]
     try:
         _submit_all(bodies, client, result, screen)
     except ApiError as error:
@@ -156,6 +162,20 @@ def body_of(claim: MappedClaim, status: Json) -> Json:
 def _attested(body: Json, attester: Attester | None) -> Json:
     """Return a body with the provider's attestation; all are made before the first claim is submitted."""
     return body if attester is None else {**body, "attestations": [_attestation_json(item) for item in attester(body)]}
+
+
+def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
+    """Return why the rules would refuse claims of the file, those apart that were imported before. Nothing is submitted."""
+    found: list[Refusal] = []
+    for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
+        part = bodies[start : start + CHECKED_AT_ONCE_MAX]
+        answer = client.post_json(CHECK_PATH, {"records": [{"kind": "claim.file", "body": body} for _, body in part]})
+        found += [
+            Refusal(part[int(item["index"])][0], "claim", str(item["code"]), str(item["what"]), str(item["mend"]))
+            for item in cast("list[Json]", answer["refusals"])
+            if item["code"] != KNOWN_CODE
+        ]
+    return found
 
 
 def _submit_all(bodies: Sequence[tuple[str, Json]], client: Client, result: _Result, screen: _Screen) -> None:

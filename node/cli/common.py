@@ -251,6 +251,15 @@ def check_receipt(receipt: Mapping[str, Any]) -> None:
         )
 
 
+def is_confirmed(common: Common, *, yes: bool, review: Iterable[str], question: str) -> bool:
+    """True when the action may go on: with --yes, with --json, where nobody watches, or after a person read `review` and said yes."""
+    if yes or common.json or not is_live():
+        return True
+    for line in review:
+        print(printable(line))
+    return input(f"{printable(question)} [y/N] ").strip().lower() in ("y", "yes")
+
+
 def is_live() -> bool:
     """True when a person watches: questions may be asked."""
     return sys.stdin.isatty() and sys.stdout.isatty()

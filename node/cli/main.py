@@ -49,6 +49,7 @@ COMMANDS = (
     _Entry("claim", "node.cli.claim:app", _MEMBER, "Submit, import, list, show and explain claims."),
     _Entry("vote", "node.cli.vote:app", _MEMBER, "List the cases that need you, cast a ballot, verify a receipt."),
     _Entry("evidence", "node.cli.evidence:app", _MEMBER, "Keep and open the documents of claims."),
+    _Entry("bundle", "node.cli.bundle:app", _MEMBER, "Collect the signatures of others in a file that travels."),
     _Entry("member", "node.cli.lookups:member", _COOP, "Look up members."),
     _Entry("plan", "node.cli.lookups:plan", _COOP, "Look up plans."),
     _Entry("code", "node.cli.lookups:code", _COOP, "Look up the list of codes."),

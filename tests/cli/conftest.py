@@ -52,6 +52,8 @@ class FakeNode:
 
     def __init__(self) -> None:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
+        self.accepted: list[bytes] = []
+        self.refusals: list[dict[str, Any]] = []
         self.refusal: MutuaError | None = None
         self.member: str | None = MEMBER
         self.needs_me = [
@@ -197,6 +199,16 @@ class FakeNode:
             raise self.refusal
         self.submitted.append((kind, body))
         return {"record_id": BALLOT, "kind": kind, "state": "pending", "height": 41}
+
+    async def accept(self, data: bytes) -> dict[str, Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.accepted.append(data)
+        return {"record_id": BALLOT, "kind": "any", "state": "pending", "height": 41}
+
+    async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        assert records
+        return self.refusals
 
     async def open_document(self, claim: bytes) -> dict[str, Any]:
         if claim.hex() != CLAIM:

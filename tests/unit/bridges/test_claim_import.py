@@ -23,6 +23,7 @@ class FakeDaemon:
     def __init__(self, height: int = 9, fail_at: int | None = None, error: ApiError | None = None) -> None:
         self.bodies: list[dict] = []
         self.height, self.fail_at, self.error = height, fail_at, error
+        self.refuses: dict[int, tuple[str, str]] = {}
 
     def get_json(self, path, **_query):
         return {
@@ -32,6 +33,11 @@ class FakeDaemon:
         }[path]
 
     def post_json(self, path, body):
+        if path == "/v1/check":
+            known = {body["source_hash"] for body in self.bodies}
+            found = [(index, *self.refuses[index]) for index in range(len(body["records"])) if index in self.refuses]
+            found += [(index, "source_known", "known") for index, item in enumerate(body["records"]) if item["body"]["source_hash"] in known]
+            return {"refusals": [{"index": index, "code": code, "what": what, "mend": "leave it out", "family": "rule"} for index, code, what in found]}
         assert path == "/v1/submit"
         assert body["kind"] == "claim.file"
         if self.fail_at == len(self.bodies):
@@ -148,6 +154,17 @@ def test_a_rule_that_refuses_a_claim_ends_the_import_with_its_words(run, write, 
     code, _, err = run(write(*three(make)), daemon)
     assert code == 5
     assert err == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were taken before: run it again, none is taken twice\n"
+
+
+def test_a_line_that_stands_in_an_earlier_claim_is_found_before_anything_is_filed(run, write, make):
+    daemon = FakeDaemon()
+    daemon.refuses = {2: ("duplicate_line", "line 0: code A0428 of day 5 stands in a claim already")}
+    code, out, err = run(write(*three(make)), daemon)
+    assert (code, out, daemon.bodies) == (5, "", [])
+    assert err.splitlines() == [
+        "mutua: claims.json was not imported, for 1 reason; nothing was submitted; mend what is listed and import it again",
+        "  Claim/c3  claim: line 0: code A0428 of day 5 stands in a claim already; leave it out [duplicate_line]",
+    ]
 
 
 def test_a_provider_key_that_is_not_here_stops_before_the_first_claim(write, make):
