@@ -35,6 +35,8 @@ class CoopRow(Shape):
     """Boundaries in a row at which claims + reserve were below what is owed."""
     run_off_height: int | None
     is_disbanded: bool
+    phase_height: int
+    """Boundary at which the phase last changed; 0 since genesis."""
     tells_all: bool
     """False in a rehearsal that did not ask for them: events of `QUIET` are not told."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from governance import params
+from governance import params, protocol
 from governance.benefits import codes, contracts, plans
 from governance.day import COOP, COUNTS, PHASES, CoopRow, CountsRow, Day
 from governance.membership import attesters, members
@@ -170,9 +170,10 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
         draft,
         CoopRow(
             spec.currency, spec.exponent, spec.phase, spec.claim_way, spec.is_rehearsal, spec.is_auto_pay, False, 0, None, False,
-            spec.tells_all,
+            0, spec.tells_all,
         ),
     )
+    protocol.schedule(draft, protocol.FIRST_VERSION, 0)
     COUNTS.put(draft, CountsRow(0, 0, 0, 0, 0, 0))
     accounts.open_accounts(draft, spec.claims_cents, spec.reserve_cents)
     rates.put_quoters(draft, spec.quoters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance import params
+from governance import params, protocol
 from governance.benefits import codes, contracts, plans, settlement
 from governance.day import COUNTS
 from governance.membership import attesters, members
@@ -17,6 +17,7 @@ def all_broken_invariants(state: StateReader) -> list[str]:
     draft = Draft(state)
     counts = COUNTS.get(draft)
     return [
+        *protocol.broken_invariants(draft),
         *params.broken_invariants(draft),
         *accounts.broken_invariants(draft),
         *members.broken_invariants(draft, counts.voters),

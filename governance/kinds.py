@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.acts import Act, Attested
-from governance.benefits import claims, contracts
+from governance.benefits import claims, contracts, providers
 from governance.day import Day
 from governance.membership import admission, delegation
 from governance.money import premiums, rates, treasury
@@ -99,6 +99,11 @@ KINDS: dict[str, Kind] = {
         Kind(
             "member.apply", admission.ApplyBody, admission.check_apply, admission.apply_apply,
             is_by_member=False, attested=(admission.ENROLMENT,), key="identity",
+        ),
+        Kind(
+            "provider.list", providers.ProviderBody, providers.check_list,
+            lambda day, _act, body: providers.add(day, body.key, body.identifier),
+            attested=(providers.VERIFIED,),
         ),
         Kind(
             "member.vouch", admission.VouchBody,

@@ -97,6 +97,8 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("p_max", 2_500, "bp", 100, 10_000, False, "§11", "share of the outputs of a denomination for one payee"),
         Parameter("outputs_min", 4, "outputs", 1, 64, False, "§11", "fresh addresses for one payee"),
         Parameter("pilot_claim_cents", 500_000, "cents", 0, 1_000_000_000_000, False, "§2", "benefit of a claim in the pilot at most"),
+        Parameter("pilot_terms", 0, "terms", 0, 120, True, "§2", "complete terms of pilot before the phase may become live; a charter sets 12"),
+        Parameter("live_members_min", 0, "members", 0, 1_000_000_000, True, "§11", "members needed to go live: the chance of ruin in the first year is at most 1 % with so many"),
         Parameter("filing_terms", 6, "terms", 1, 120, False, "§5", "terms after the day in which a claim may be filed"),
         Parameter("waiting_terms", 1, "terms", 0, 120, False, "§3", "waiting of a plan that names none"),
     )
@@ -169,6 +171,8 @@ class Params(Shape):
     p_max: int
     outputs_min: int
     pilot_claim_cents: int
+    pilot_terms: int
+    live_members_min: int
     filing_terms: int
     waiting_terms: int
 

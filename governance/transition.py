@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from governance import windows
+from governance import protocol, windows
 from governance.acts import Act
 from governance.benefits import contracts, promotion
 from governance.day import Day
@@ -84,7 +84,8 @@ def check_act(state: StateReader, context: BlockContext, act: Act) -> None:
 
 # ---- The order of things (rules §1) ---------------------------------------
 def start_block(day: Day) -> None:
-    """Start: premiums fall due in the first block of a term."""
+    """Start: this program knows the rules of the block; premiums fall due in the first block of a term."""
+    protocol.start_block(day)
     if calendar.is_term_start(day.height):
         premiums.start_term(day)
 

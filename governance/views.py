@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from governance import params
+from governance import params, protocol
 from governance.benefits import codes, contracts, plans, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow, LineRow
 from governance.day import Day
@@ -53,12 +53,14 @@ def status_view(state: StateReader, height: int) -> dict[str, Any]:
     """Return the co-op at a glance."""
     day = _day(state, height)
     coop, counts = day.coop, day.counts
+    later = protocol.next_change(day.draft, height)
     return {
         "height": height, "term": max(day.term, 0), "phase": coop.phase, "currency": coop.currency, "exponent": coop.exponent,
         "members": counts.members, "voters": counts.voters, "open_cases": counts.open_cases,
         "claims_cents": accounts.balance_of(day.draft, "claims"), "reserve_cents": accounts.balance_of(day.draft, "reserve"),
         "annual_premium_cents": accounts.annual_premium_of(day), "owed_cents": payouts.owed_total(day.draft), "rate": rates.rate_now(day),
         "admission_stopped": coop.is_admission_stopped, "run_off_height": coop.run_off_height,
+        "protocol_version": protocol.row_at(day.draft, height).version, "protocol_next": None if later is None else fields_of(later),
     }  # fmt: skip
 
 
@@ -105,6 +107,14 @@ def plans_view(state: StateReader) -> list[dict[str, Any]]:
 def codes_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the listed codes with their newest version."""
     return [{"system": row.system, "code": row.code, **fields_of(row.versions[-1])} for row in codes.CODES.scan(Draft(state))]
+
+
+def providers_view(state: StateReader) -> list[dict[str, Any]]:
+    """Return the listed providers: the key that attests claims, and the name people know it by."""
+    draft = Draft(state)
+    rows = draft.walk(codes.PROVIDERS.prefix, codes.PROVIDERS.prefix, codes.PROVIDERS.decoder)
+    start = len(codes.PROVIDERS.prefix)
+    return [{"key": key[start:-2].replace(b"\x00\xff", b"\x00").hex(), "identifier": row.value.decode()} for key, row in rows]
 
 
 # ---- Members ---------------------------------------------------------------
@@ -348,10 +358,11 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
 def _shown_coop(day: Day) -> dict[str, Any]:
     box = treasury.TREASURY.find(day.draft)
     return {
-        "phase": day.coop.phase, "members": day.counts.members, "voters": day.counts.voters,
+        "phase": day.coop.phase, "protocol_version": protocol.row_at(day.draft, day.height).version, "members": day.counts.members, "voters": day.counts.voters,
         "attesters": [row.key.decode() for row in attesters.ATTESTERS.scan(day.draft)],
         "verifiers": [row.key.decode() for row in attesters.VERIFIERS.scan(day.draft)],
         "signers": [] if box is None else [key.decode() for key in box.signers], "signers_needed": 0 if box is None else box.threshold,
+        "providers": sorted(row.value.decode() for row in codes.PROVIDERS.scan(day.draft)),
     }  # fmt: skip
 
 

@@ -63,9 +63,7 @@ class Facade:
         }  # fmt: skip
 
     def view(self, name: str, **arguments: str | None) -> Any:
-        """Return a governance view by name; `providers` are those of the charter."""
-        if name == "providers":
-            return [{"key": item.key.hex(), "identifier": item.identifier} for item in self._daemon.charter.providers]
+        """Return a governance view by name."""
         return self._daemon.view(name, **{key: value for key, value in arguments.items() if value is not None})
 
     def peers(self) -> list[dict[str, Any]]:

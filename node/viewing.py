@@ -36,6 +36,7 @@ def _key(arguments: Arguments, name: str) -> bytes:
 
 _VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
     "coop": lambda state, height, _: views.status_view(state, height),
+    "providers": lambda state, _, __: views.providers_view(state),
     "parties": lambda state, height, _: views.parties_view(state, height),
     "params": lambda state, _, __: views.params_view(state),
     "accounts": lambda state, _, __: views.accounts_view(state),

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from governance import views
-from governance.benefits import claims, contracts, plans
+from governance.benefits import claims, contracts, plans, providers
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day
 from governance.events import Event, event_json, render_text
@@ -259,6 +259,9 @@ class Player:
                 nullifier = sha256(fields["person"].encode()).digest() if fields["person"] else b""
                 body = admission.ApplyBody(name, fields["plan"], fields["contract_terms"], household, nullifier)
                 self._record(block, "member.apply", name, body, attested_by=fields["attested_by"])
+            case "list_provider":
+                name = fields["name"]
+                self._record(block, "provider.list", by, providers.ProviderBody(name.encode(), name), attested_by=fields["attested_by"])
             case "vouch":
                 self._record(block, "member.vouch", by, admission.VouchBody(fields["name"].encode()))
             case "object":
@@ -316,18 +319,19 @@ def _code_of(draft: Draft, claim_id: bytes, code: str | None) -> str:
 def _propose_body(fields: dict[str, Any]) -> proposals.ProposeBody:
     """Return the body of a proposal from its flat fields."""
     what = fields["what"]
-    name = {"phase": "to", "demote": "code", "list": "code"}.get(what, "name")
     figures = None
     if what == "plan":
         figures = plans.PlanFigures(
             0, fields["deductible_cents"], fields["copay_cents"], fields["coinsurance_bp"], fields["oop_max_cents"],
             fields["claim_ceiling_cents"], fields["year_ceiling_cents"], fields["waiting_terms"], tuple(fields["codes"] or ()),
         )  # fmt: skip
-    return proposals.ProposeBody(
-        what=what, name=fields.get(name, ""), system=fields.get("system", ""), member=fields.get("member", "").encode(),
-        value=fields.get("value", 0), standard=fields.get("standard", False), allowed_cents=fields.get("allowed_cents"),
-        frequency=fields.get("frequency"), premium_cents=fields.get("premium_cents", 0), prior_cents=fields.get("prior_cents"),
-        figures=figures,
+    key = fields.get("key", "")
+    return proposals.propose_body(
+        what, name=fields.get({"phase": "to", "demote": "code", "list": "code"}.get(what, "name")) or key, system=fields.get("system", ""),
+        member=fields.get("member", "").encode(), value=fields.get("value", fields.get("threshold", fields.get("version", 0))),
+        standard=fields.get("standard", False), allowed_cents=fields.get("allowed_cents"), frequency=fields.get("frequency"),
+        premium_cents=fields.get("premium_cents", 0), prior_cents=fields.get("prior_cents"), figures=figures,
+        change=fields.get("change", ""), key=key.encode(), height=fields.get("height", 0),
     )  # fmt: skip
 
 

@@ -87,6 +87,11 @@ PROPOSALS: dict[str, dict[str, Field]] = {
     "plan": PLAN_FIELDS,
     "phase": {"to": _text(choices=PHASES)},
     "expel": {"member": _text()},
+    "attester": {"change": _text(choices=("add", "remove")), "key": _text(), "name": _text("")},
+    "verifier": {"change": _text(choices=("add", "remove")), "key": _text(), "name": _text("")},
+    "provider": {"change": _text(choices=("add", "remove")), "key": _text(), "name": _text("")},
+    "signer": {"change": _text(choices=("add", "remove", "threshold")), "key": _text(""), "threshold": _int(0)},
+    "protocol": {"version": _int(), "height": _int()},
 }
 ACTIONS: dict[str, dict[str, Field]] = {
     "claim": {
@@ -113,6 +118,7 @@ ACTIONS: dict[str, dict[str, Field]] = {
         "name": _text(), "plan": _text(), "contract_terms": _int(1), "household": _text(None, null=True), "person": _text(None, null=True),
         "attested_by": Field("texts", ()),
     },
+    "list_provider": {"by": _text(), "name": _text(), "attested_by": Field("texts", ())},
     "vouch": {"by": _text(), "name": _text()},
     "object": {"by": _text(), "name": _text(), "reason": _text("", null=True)},
     "propose": {"by": _text(), "id": _text(), "what": _text(choices=tuple(PROPOSALS))},

@@ -1,4 +1,4 @@
-"""Proposals: what members change by vote - parameters, plans, codes, the phase - and whom they expel (rules §12).
+"""Proposals: how they open, are voted on, judged, and take effect; `proposal_kinds` says what can be proposed (rules §12).
 
 A proposal opens with its last needed sponsor in block o, is voted on in o+1 .. o+30 and judged at the end of o+30. What
 passed takes effect at the next boundary, what is critical at the one after. Open cases keep the parameters of their s.
@@ -6,58 +6,26 @@ passed takes effect at the next boundary, what is critical at the one after. Ope
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from governance import params
-from governance.benefits import codes, contracts, plans, promotion
-from governance.day import PHASES, Day, ceil_div
+from governance.day import Day, ceil_div
 from governance.membership import members
-from governance.money import accounts
 from governance.tables import Name, Table
+from governance.voting import proposal_kinds
+from governance.voting.proposal_kinds import is_critical
+from governance.voting.proposal_records import (
+    CHOICES,
+    FIGURE_MAX,
+    NAME_SIZE_MAX,
+    CastBody,
+    ProposeBody,
+    SponsorBody,
+    propose_body,
+)
 from ledger import calendar
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
-
-# ---- Records ------------------------------------------------------------
-CHOICES = ("yes", "no", "abstain")
-KINDS = ("demote", "param", "list", "plan", "phase", "expel")
-NAME_SIZE_MAX = 128
-FIGURE_MAX = 10**12
-CRITICAL_KINDS = ("phase",)
-
-
-class ProposeBody(Shape):
-    """A proposal. `name`: code, parameter, plan or phase; `system`: of a code; `member`: whom to expel; `value`: of a parameter.
-
-    A plan gives its figures; a code gives standard, allowed amount and frequency.
-    """
-
-    what: str
-    name: str
-    system: str
-    member: bytes
-    value: int
-    standard: bool
-    allowed_cents: int | None
-    frequency: int | None
-    premium_cents: int
-    prior_cents: int | None
-    figures: plans.PlanFigures | None
-
-
-class SponsorBody(Shape):
-    """Sign a proposal so that it opens."""
-
-    proposal: bytes
-
-
-class CastBody(Shape):
-    """A vote on a proposal; the last one counts."""
-
-    proposal: bytes
-    choice: str
 
 
 # ---- State --------------------------------------------------------------
@@ -75,6 +43,8 @@ class ProposalRow(Shape):
     no: int
     abstain: int
     effective_height: int
+    why: str
+    """Why a void proposal does nothing; else empty."""
 
 
 class VoteRow(Shape):
@@ -92,11 +62,6 @@ VOTES = Table("voting/proposal_vote", VoteRow)
 
 
 # ---- Rules --------------------------------------------------------------
-def is_critical(body: ProposeBody) -> bool:
-    """True iff a proposal needs two thirds and a term more of notice."""
-    return body.what in CRITICAL_KINDS or (body.what == "param" and params.PARAMETERS[body.name].is_critical)
-
-
 def check_voter(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless the author is a member who may vote now."""
     if not members.is_voter(members.check_member(day.draft, author)):
@@ -108,7 +73,7 @@ def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -
     check_voter(day, author)
     if PROPOSALS.find(day.draft, proposal) is not None:
         raise RuleBroken("proposal_known", "a proposal of this id stands already", "sponsor it, or choose another id")
-    figures = [body.value, body.allowed_cents or 0, body.frequency or 0, body.premium_cents, body.prior_cents or 0]
+    figures = [body.value, body.height, body.allowed_cents or 0, body.frequency or 0, body.premium_cents, body.prior_cents or 0]
     if body.figures is not None:
         named = body.figures
         figures += [named.deductible_cents, named.copay_cents, named.oop_max_cents or 0, named.claim_ceiling_cents or 0, named.year_ceiling_cents or 0]
@@ -116,50 +81,15 @@ def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -
             raise RuleBroken("plan_figures", "coinsurance is at most 10 000 bp, waiting at most 12 terms", "correct the figures")
     if len(body.name) > NAME_SIZE_MAX or len(body.system) > NAME_SIZE_MAX or max(figures) > FIGURE_MAX:
         raise RuleBroken("proposal_shape", f"a name is too long or a figure above {FIGURE_MAX}", "correct the proposal")
-    _CHECKS.get(body.what, _check_unknown)(day, body)
-
-
-def _check_unknown(_day: Day, body: ProposeBody) -> None:
-    raise RuleBroken("proposal_kind", f"nothing can be proposed about {body.what!r}", "one of " + ", ".join(KINDS))
-
-
-def _check_demote(day: Day, body: ProposeBody) -> None:
-    if not codes.code_on(day.draft, body.system, body.name, day.height).is_standard:
-        raise RuleBroken("not_standard", f"code {body.name} is not standard", "nothing to demote")
-
-
-def _check_param(_day: Day, body: ProposeBody) -> None:
-    params.check_parameter(body.name, body.value)
-
-
-def _check_named(_day: Day, body: ProposeBody) -> None:
-    if not body.name:
-        raise RuleBroken("name_missing", "a code or plan needs a name", "name it")
-
-
-def _check_plan(day: Day, body: ProposeBody) -> None:
-    _check_named(day, body)
-    if body.figures is None:
-        raise RuleBroken("plan_figures", "a plan needs its figures", "give them")
-
-
-def _check_phase(day: Day, body: ProposeBody) -> None:
-    if body.name not in PHASES or PHASES.index(body.name) <= PHASES.index(day.coop.phase):
-        raise RuleBroken("phase_order", f"the phase is {day.coop.phase}; it cannot become {body.name!r}", "recruit, then pilot, then live")
-
-
-def _check_expel(day: Day, body: ProposeBody) -> None:
-    members.check_member(day.draft, body.member)
-
-
-_CHECKS: dict[str, Callable[[Day, ProposeBody], None]] = {
-    "demote": _check_demote, "param": _check_param, "list": _check_named, "plan": _check_plan, "phase": _check_phase, "expel": _check_expel,
-}  # fmt: skip
+    kind = proposal_kinds.KINDS.get(body.what)
+    if kind is None:
+        raise RuleBroken("proposal_kind", f"nothing can be proposed about {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS))
+    kind.check(day, body)
 
 
 def apply_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -> None:
     """Put a proposal up; its proposer is its first sponsor."""
-    row = ProposalRow(proposal, body, (author,), "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0)
+    row = ProposalRow(proposal, body, (author,), "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, "")
     PROPOSALS.put(day.draft, row, proposal)
     _open_if_sponsored(day, row)
 
@@ -201,8 +131,8 @@ def open_proposal(day: Day, row: ProposalRow) -> None:
 def open_expulsion(day: Day, member: bytes, claim: bytes) -> None:
     """Open the proposal that follows a finding of fraud by itself."""
     proposal = b"expel/" + claim
-    body = ProposeBody("expel", "", "", member, 0, False, None, None, 0, None, None)
-    open_proposal(day, ProposalRow(proposal, body, (), "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0))
+    body = propose_body("expel", member=member)
+    open_proposal(day, ProposalRow(proposal, body, (), "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, ""))
 
 
 def _emit(day: Day, name: str, row: ProposalRow) -> None:
@@ -268,76 +198,11 @@ def end_day(day: Day) -> None:
 
 
 def end_term(day: Day) -> None:
-    """Let passed proposals take effect, by id."""
+    """Let passed proposals of this boundary take effect, by id; one that the state of the day no longer allows is void, and says why."""
     for name in list(PASSED.scan(day.draft, day.height)):
         PASSED.delete(day.draft, day.height, name.value)
         row = PROPOSALS.get(day.draft, name.value)
-        done = _EFFECTS[row.body.what](day, row.body)
-        PROPOSALS.put(day.draft, msgspec.structs.replace(row, status="in_force" if done else "void"), row.proposal)
-
-
-def _effect_demote(day: Day, body: ProposeBody) -> bool:
-    if not codes.code_on(day.draft, body.system, body.name, day.height + 1).is_standard:
-        return False
-    paid, decided = promotion.share_of(day, body.system, body.name)
-    promotion.apply_demotion(day, body.system, body.name)
-    day.emit("code_demoted", code=body.name, paid=paid, decided=decided, allowed_cents=None, frequency=None)
-    return True
-
-
-def _effect_param(day: Day, body: ProposeBody) -> bool:
-    before = params.apply_change(day.draft, body.name, body.value)
-    day.emit("param_changed", name=body.name, **{"from": before, "to": body.value})
-    return True
-
-
-def _effect_list(day: Day, body: ProposeBody) -> bool:
-    version = codes.CodeVersion(day.height + 1, body.standard, body.allowed_cents, body.frequency)
-    codes.set_code(day.draft, body.system, body.name, version)
-    return True
-
-
-def _effect_plan(day: Day, body: ProposeBody) -> bool:
-    """Open a plan, or give one new figures; the premium of a plan in force moves by re-rating alone."""
-    assert body.figures is not None, "checked before"
-    figures = msgspec.structs.replace(body.figures, from_day=day.height + 1)
-    plan = plans.PLANS.find(day.draft, body.name)
-    set_now = day.params
-    premium = body.premium_cents if plan is None else plan.premium_cents
-    prior = plans.prior_of(premium, set_now.reserve_bp, set_now.expense_bp) if plan is None else plan.prior_cents
-    plans.put_figures(day.draft, body.name, premium, prior if body.prior_cents is None else body.prior_cents, figures)
-    return True
-
-
-def _effect_phase(day: Day, body: ProposeBody) -> bool:
-    """Change the phase; to `live` only with one term's premiums in the claims account (rules §11)."""
-    before = day.coop.phase
-    if PHASES.index(body.name) <= PHASES.index(before):
-        return False
-    if body.name == "live" and accounts.balance_of(day.draft, "claims") < day.counts.rates_cents:
-        return False
-    day.set_coop(phase=body.name)
-    if before == "recruit":
-        contracts.release_contracts(day)
-    day.emit("phase_changed", **{"from": before, "to": body.name})
-    return True
-
-
-def _effect_expel(day: Day, body: ProposeBody) -> bool:
-    row = members.find_member(day.draft, body.member)
-    if row is None or not row.is_member:
-        return False
-    contract = contracts.CONTRACTS.find(day.draft, body.member)
-    if contract is not None and contract.is_in_force:
-        contracts.end_contract(day, body.member)
-    elif contract is not None and contracts.is_held(contract):
-        contracts.end_held(day, contract)
-    else:
-        members.end_membership(day, body.member)
-    day.emit("member_expelled", member=body.member)
-    return True
-
-
-_EFFECTS: dict[str, Callable[[Day, ProposeBody], bool]] = {
-    "demote": _effect_demote, "param": _effect_param, "list": _effect_list, "plan": _effect_plan, "phase": _effect_phase, "expel": _effect_expel,
-}  # fmt: skip
+        why = proposal_kinds.KINDS[row.body.what].effect(day, row.body)
+        PROPOSALS.put(day.draft, msgspec.structs.replace(row, status="void" if why else "in_force", why=why or ""), row.proposal)
+        if why:
+            day.emit("proposal_void", proposal=row.proposal, why=why)
