@@ -1293,7 +1293,7 @@ MUTANTS = (
         "if row.body.nullifier and members.find_member(day.draft, row.applicant) is None:",
         "if row.body.nullifier:",
         "§2",
-        "admission: a member"s person does not come in again",
+        "admission: a member's person does not come in again",
     ),
     Mutant(
         "a failed application holds the nullifier",
@@ -1376,12 +1376,12 @@ MUTANTS = (
         "gate: one term of premiums is prepaid",
     ),
     Mutant(
-        'recruiting counts as pilot',
+        "recruiting counts as pilot",
         PROPOSAL_KINDS,
         'if day.coop.phase == "pilot" else 0',
-        'if day.coop.phase else 0',
-        '§2',
-        'gate: recruiting is no pilot',
+        "if day.coop.phase else 0",
+        "§2",
+        "gate: recruiting is no pilot",
     ),
     Mutant(
         "a term too much of pilot",
@@ -1397,7 +1397,7 @@ MUTANTS = (
         "day.set_coop(phase=body.name, phase_height=day.height)",
         "day.set_coop(phase=body.name)",
         "§2",
-        "gate: the pilot"s terms count from its beginning",
+        "gate: the pilot's terms count from its beginning",
     ),
     Mutant(
         "a version begins a block late",
