@@ -223,7 +223,7 @@ def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
     members.add_member(day, row)
     members.set_voting(day, spec.key, True)
     for device in spec.devices:
-        members.DEVICES.put(day.draft, Name(spec.key), device)
+        members.add_device(day.draft, spec.key, device)
     contracts.start_contract(
         day, spec.key, spec.plan, length_terms=spec.contract_terms, first_term=0, prepaid_terms=spec.prepaid_terms
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from governance import params, protocol
 from governance.benefits import codes, contracts, plans, settlement
 from governance.day import COUNTS
-from governance.membership import attesters, members
+from governance.membership import attesters, guardians, identity, members
 from governance.money import accounts, payouts, treasury
 from governance.tables import Draft
 from governance.voting import cases
@@ -22,6 +22,8 @@ def all_broken_invariants(state: StateReader) -> list[str]:
         *accounts.broken_invariants(draft),
         *members.broken_invariants(draft, counts.voters),
         *attesters.broken_invariants(draft),
+        *guardians.broken_invariants(draft),
+        *identity.broken_invariants(draft),
         *plans.broken_invariants(draft),
         *codes.broken_invariants(draft),
         *contracts.broken_invariants(draft, counts.rates_cents),

@@ -9,7 +9,7 @@ from typing import Any
 from governance.acts import Act, Attested
 from governance.benefits import claims, contracts, providers
 from governance.day import Day
-from governance.membership import admission, delegation
+from governance.membership import admission, delegation, guardians, identity
 from governance.money import premiums, rates, treasury
 from governance.voting import appeals, ballots, cases, holds, proposals
 from ledger.codec import Shape, decode, encode
@@ -150,6 +150,34 @@ KINDS: dict[str, Kind] = {
             "member.leave", contracts.LeaveBody,
             lambda day, act, _body: contracts.check_leave(day, act.author),
             lambda day, act, _body: contracts.apply_leave(day, act.author),
+        ),
+        Kind(
+            "device.certify", identity.DeviceBody, identity.check_certify,
+            lambda day, act, body: identity.apply_certify(day, act.author, body),
+            attested=(identity.DEVICE,), key="identity",
+        ),
+        Kind(
+            "device.revoke", identity.RevokeBody,
+            lambda day, act, body: identity.check_revoke(day, act.author, body),
+            lambda day, act, body: identity.apply_revoke(day, act.author, body),
+            key="identity",
+        ),
+        Kind(
+            "guardians.set", guardians.GuardiansBody,
+            lambda day, act, body: guardians.check_set(day, act.author, body),
+            lambda day, act, body: guardians.apply_set(day, act.author, body),
+            key="identity",
+        ),
+        Kind(
+            "identity.move", identity.MoveBody, identity.check_move,
+            lambda day, _act, body: identity.apply_move(day, body),
+            attested=(identity.GUARDIAN, identity.NEW_KEY),
+        ),
+        Kind(
+            "identity.object", identity.MoveObjectBody,
+            lambda day, act, _body: identity.check_move_object(day, act.author),
+            lambda day, act, _body: identity.apply_move_object(day, act.author),
+            key="identity",
         ),
         Kind(
             "treasury.batch", treasury.BatchBody, treasury.check_batch,

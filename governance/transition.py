@@ -15,7 +15,7 @@ from governance.benefits import contracts, promotion
 from governance.day import Day
 from governance.events import Event
 from governance.kinds import KINDS, decode_body
-from governance.membership import admission, members, renewal
+from governance.membership import admission, identity, members, renewal
 from governance.money import payouts, premiums, rates, solvency
 from governance.tables import Draft
 from governance.voting import appeals, audits, cases, holds, panels, proposals
@@ -101,6 +101,8 @@ def take_record(day: Day, act: Act) -> None:
     windows.take_number(day.draft, act.signer, act.number, act.valid_until_height, day.height)
     if kind.is_by_member:
         members.check_signer(day.draft, act.author, act.signer)
+    if kind.key == "identity":
+        members.check_identity(day.draft, act.author, act.signer)
     kind.check(day, act, body)
     kind.apply(day, act, body)
 
@@ -114,7 +116,8 @@ def close_block(day: Day) -> None:
 
 
 def end_day(day: Day) -> None:
-    """End of day, in the order of rules §1."""
+    """End of day, in the order of rules §1. Identities move before the named steps: none of these looks at a signer."""
+    identity.end_day(day)
     premiums.end_day(day)
     holds.end_day(day)
     rates.end_day(day)

@@ -16,7 +16,7 @@ from governance.benefits import codes, contracts, plans, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow, LineRow
 from governance.day import Day
 from governance.events import render, render_hex, render_text
-from governance.membership import attesters, members
+from governance.membership import attesters, guardians, identity, members
 from governance.money import accounts, payouts, rates, treasury
 from governance.tables import Draft
 from governance.voting import ballots, bars, cases
@@ -148,6 +148,23 @@ def members_view(state: StateReader, height: int) -> list[dict[str, Any]]:
     draft = Draft(state)
     found = [member_view(state, height, row.key) for row in members.MEMBERS.scan(draft)]
     return [item for item in found if item is not None][:ROWS_MAX]
+
+
+def keys_view(state: StateReader, member: bytes) -> dict[str, Any] | None:
+    """Return who signs for a member, present or past: identity key, devices, guardians, and a move on its way; None if unknown."""
+    draft = Draft(state)
+    if members.find_member(draft, member) is None:
+        return None
+    row, move = guardians.guardians_of(draft, member), identity.MOVES.find(draft, member)
+    return {
+        "member": member.hex(), "identity_key": members.identity_key_of(draft, member).hex(),
+        "devices": [key.hex() for key in members.devices_of(draft, member)], "devices_max": identity.DEVICES_MAX,
+        "guardians": {
+            "threshold": row.threshold, "keys": [key.hex() for key in row.keys], "serial": row.serial,
+            "paused_until": None if row.paused_until < 0 else row.paused_until,
+        },
+        "move": None if move is None else fields_of(move),
+    }  # fmt: skip
 
 
 # ---- Claims and cases --------------------------------------------------------

@@ -195,7 +195,7 @@ class LedgerSide:
             is_known = True
         elif known.is_by_member:
             row = members.find_member(draft, record.author)
-            is_known = row is not None and row.is_member and (record.signer == record.author or _is_device(draft, record.author, record.signer))
+            is_known = row is not None and (row.is_member or known.key == "identity") and members.is_signer(draft, record.author, record.signer)
         else:
             is_known = record.signer == record.author and members.member_of_cover(draft, record.author) is not None
         window = windows.WINDOWS.find(draft, record.signer)
@@ -215,11 +215,6 @@ class LedgerSide:
         """True for a record that waits here just as it stands: its signatures were verified when it came in."""
         held = self.mempool.get(record_id_of(record))
         return held is not None and held.record == record
-
-
-def _is_device(draft: Draft, author: bytes, signer: bytes) -> bool:
-    device = members.DEVICES.find(draft, signer)
-    return device is not None and device.value == author
 
 
 def _is_used(window: windows.WindowRow, number: int) -> bool:

@@ -28,7 +28,7 @@ VALID_BLOCKS = 30
 
 def member_of_keys(draft: Draft, keys: KeyRing) -> members.MemberRow | None:
     """Return the member, present or past, for whom these keys may sign: by the identity key, or as a certified device."""
-    row = members.find_member(draft, keys.identity_key)
+    row = members.member_of_identity(draft, keys.identity_key)
     if row is not None:
         return row
     device = members.DEVICES.find(draft, keys.device_key)

@@ -44,6 +44,7 @@ _VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
     "codes": lambda state, _, __: views.codes_view(state),
     "members": lambda state, height, _: views.members_view(state, height),
     "member": lambda state, height, given: views.member_view(state, height, _key(given, "key" if "key" in given else "id")),
+    "keys": lambda state, _, given: views.keys_view(state, _key(given, "member")),
     "claims": lambda state, _, given: views.claims_view(state, _key(given, "member") if given.get("member") else None),
     "claim": lambda state, height, given: views.claim_view(state, height, _key(given, "claim" if "claim" in given else "id")),
     "needs_me": lambda state, height, given: views.needs_me_view(state, height, _key(given, "member")),

@@ -57,6 +57,8 @@ def kinds_page() -> str:
     for kind in KINDS.values():
         lines += [f"## {kind.name}", "", _doc(kind.body), ""]
         signer = "by the member's identity or device key" if kind.is_by_member else "by a key that the body names"
+        if kind.key == "identity" and kind.is_by_member:
+            signer = "by the member's identity key; no device will do"
         if kind.name == "claim.file":
             signer = "by the cover key, so that the claim does not name the member"
         others = "".join(f"; {item.who} (role `{item.role}`)" for item in kind.attested)
@@ -175,6 +177,8 @@ def scenarios_page() -> str:
         "that block; the end of the file closes the open one. Names are labels of the file. An action that the rules refuse is an event `refused`; a file",
         "that does not parse plays nothing (exit code 2).", "", "```json", EXAMPLE.strip(), "```", "",
         "## Actions", "", "Fields beside `at` and `do`, with the default in brackets where there is one.", "",
+        f"Every action but {', '.join(f'`{name}`' for name in scenario.NO_RECORDS)} may name in `key` the key that signs it; else the identity key of",
+        "the one who acts does (a claim is signed by its cover).", "",
     ]  # fmt: skip
     lines += ["| do | fields |", "|---|---|", f"| `genesis` | {_scenario_fields(scenario.GENESIS_FIELDS)} |"]
     lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in scenario.ACTIONS.items()]

@@ -137,8 +137,7 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberR
     """Raise RuleBroken unless a listed provider, not the claimant, attests the claim."""
     if codes.PROVIDERS.find(day.draft, body.provider_id) is None:
         raise RuleBroken("provider_unknown", "the provider is not listed", "ask the members to list it")
-    device = members.DEVICES.find(day.draft, body.provider_id)
-    if body.provider_id in (member.key, body.cover_id) or (device is not None and device.value == member.key):
+    if members.owner_of_key(day.draft, body.provider_id) == member.key:
         raise RuleBroken("provider_own", "the provider's attestation is the claimant's own", "have another provider attest it")
     if not day.coop.is_rehearsal and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body)):
         raise RuleBroken("provider_attestation", "the provider's attestation is missing", "have the provider sign the claim")

@@ -78,13 +78,13 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     coop = day.coop
     if coop.run_off_height is not None:
         raise RuleBroken("no_admission", "the co-op is in run-off and admits nobody", "nothing to do")
-    if act.signer != act.author:
-        raise RuleBroken("signer_unknown", "an application is signed by the identity key", "sign it with that key")
+    if members.owner_of_key(day.draft, act.author) not in (None, act.author):
+        raise RuleBroken("key_taken", "this key is a device, a cover or a later identity key of a member", "apply with the first key, or a fresh one")
     present = members.find_member(day.draft, act.author)
     if APPLICATIONS.find(day.draft, act.author) is not None or (present is not None and present.is_member):
         raise RuleBroken("applied", "the author is a member or has applied", "nothing to do")
-    link = members.COVERS.find(day.draft, body.cover_id)
-    if not 1 <= len(body.cover_id) <= 128 or (link is not None and link.value != act.author) or len(body.household) > 128:
+    owner = members.owner_of_key(day.draft, body.cover_id)
+    if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
         raise RuleBroken("cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key")
     contract = contracts.CONTRACTS.find(day.draft, act.author)
     if contract is not None and contract.owed:
@@ -114,6 +114,7 @@ def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Put an application up."""
     APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height, (), ()), act.author)
     QUEUE.put(day.draft, Name(act.author), day.height, act.author)
+    members.COVERS.put(day.draft, Name(act.author), body.cover_id)  # from now on nobody else takes it
     if body.nullifier:
         NULLIFIERS.put(day.draft, Name(act.author), body.nullifier)
 

@@ -1,5 +1,8 @@
 """Members: pseudonymous keys, their households, the covers that claims name, and who may vote since when.
 
+A member's id is the first identity key, for ever: rows, draws and records keep it. Who may sign for the member may change:
+devices come and go, and guardians may move the identity to a new key (`governance.membership.identity`).
+
 One person has one vote and stake never counts. Whether a member may vote is kept as a short history of changes with their
 heights, so that "may vote as of block s" can be asked for any recent s without visiting anybody else.
 """
@@ -45,9 +48,23 @@ class MemberRow(Shape):
     left_height: int | None
 
 
+class KeyRow(Shape):
+    """A key that a member took beside the first one. `role`: device | identity. It never becomes anybody else's."""
+
+    member: bytes
+    role: str
+
+
 MEMBERS = Table("membership/member", MemberRow)
 COVERS = Table("membership/cover", Name)
 DEVICES = Table("membership/device", Name)
+"""device -> the member for whom it may sign now."""
+DEVICES_OF = Table("membership/device_of", Name)
+"""(member, device) -> device, those in use."""
+IDENTITIES = Table("membership/identity", Name)
+"""member -> the identity key now; no row: the member's first key, which is the id."""
+KEYS = Table("membership/key", KeyRow)
+"""Devices in use and revoked, identity keys after a move: whose key it is, for ever."""
 HOUSEHOLDS = Table("membership/household", Name)
 MATURING = Table("membership/maturing", Name)
 """(term, member): may vote from the end of the boundary at which so many terms are complete."""
@@ -68,12 +85,73 @@ def check_member(draft: Draft, key: bytes) -> MemberRow:
 
 
 def check_signer(draft: Draft, author: bytes, signer: bytes) -> None:
-    """Raise RuleBroken unless `signer` is the author's own key or a device key the author certified."""
-    if signer == author:
-        return
-    device = DEVICES.find(draft, signer)
-    if device is None or device.value != author:
+    """Raise RuleBroken unless `signer` is the author's identity key or a device key that it certified."""
+    if not is_signer(draft, author, signer):
         raise RuleBroken("signer_unknown", "the signing key is no device of the author", "certify the device with the identity key")
+
+
+def check_identity(draft: Draft, author: bytes, signer: bytes) -> None:
+    """Raise RuleBroken unless `signer` is the author's identity key itself: no device will do."""
+    if signer != identity_key_of(draft, author):
+        raise RuleBroken("identity_signature", "this record is signed by the identity key, not by a device", "sign it with the identity key")
+
+
+def is_signer(draft: Draft, author: bytes, signer: bytes) -> bool:
+    """True iff `signer` may sign for `author` now: the identity key, or a device in use."""
+    if signer == identity_key_of(draft, author):
+        return True
+    device = DEVICES.find(draft, signer)
+    return device is not None and device.value == author
+
+
+def identity_key_of(draft: Draft, member: bytes) -> bytes:
+    """Return the key that acts for a member now: the id itself until guardians have moved the identity."""
+    moved = IDENTITIES.find(draft, member)
+    return member if moved is None else moved.value
+
+
+def member_of_identity(draft: Draft, key: bytes) -> MemberRow | None:
+    """Return the member whose identity key now is `key`; None for past identity keys, devices and strangers."""
+    owner = KEYS.find(draft, key)
+    row = MEMBERS.find(draft, key if owner is None else owner.member)
+    return row if row is not None and identity_key_of(draft, row.key) == key else None
+
+
+def owner_of_key(draft: Draft, key: bytes) -> bytes | None:
+    """Return the member one of whose keys this is or was: identity, device or cover; None for a key that is nobody's."""
+    if MEMBERS.find(draft, key) is not None:
+        return key
+    taken = KEYS.find(draft, key)
+    if taken is not None:
+        return taken.member
+    link = COVERS.find(draft, key)
+    return None if link is None else link.value
+
+
+def add_device(draft: Draft, member: bytes, device: bytes) -> None:
+    """Let a device sign for a member."""
+    DEVICES.put(draft, Name(member), device)
+    DEVICES_OF.put(draft, Name(device), member, device)
+    KEYS.put(draft, KeyRow(member, "device"), device)
+
+
+def drop_device(draft: Draft, member: bytes, device: bytes) -> None:
+    """Let a device sign no longer. The key stays the member's: it is never taken again."""
+    DEVICES.delete(draft, device)
+    DEVICES_OF.delete(draft, member, device)
+
+
+def devices_of(draft: Draft, member: bytes) -> list[bytes]:
+    """Return the devices in use, sorted."""
+    return [name.value for name in DEVICES_OF.scan(draft, member)]
+
+
+def move_identity(draft: Draft, member: bytes, new_key: bytes) -> None:
+    """Make `new_key` the only key that signs for the member: every device is dropped."""
+    for device in devices_of(draft, member):
+        drop_device(draft, member, device)
+    IDENTITIES.put(draft, Name(new_key), member)
+    KEYS.put(draft, KeyRow(member, "identity"), new_key)
 
 
 def member_of_cover(draft: Draft, cover: bytes) -> MemberRow | None:
@@ -177,5 +255,10 @@ def broken_invariants(draft: Draft, voters: int) -> Iterator[str]:
     for row in MEMBERS.scan(draft):
         if is_voter(row) and not row.is_member:
             yield f"{row.key.hex()} may vote without being a member"
+        for device in DEVICES_OF.scan(draft, row.key):
+            if DEVICES.get(draft, device.value).value != row.key or owner_of_key(draft, device.value) != row.key:
+                yield f"device {device.value.hex()} signs for another than {row.key.hex()}"
+        if owner_of_key(draft, identity_key_of(draft, row.key)) != row.key:
+            yield f"the identity key of {row.key.hex()} is somebody else's"
 
 

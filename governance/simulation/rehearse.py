@@ -19,7 +19,7 @@ from governance.day import Day
 from governance.events import Event, event_json, render_text
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.kinds import KINDS, encode_body
-from governance.membership import admission, delegation, members
+from governance.membership import admission, delegation, guardians, identity, members
 from governance.money import premiums, rates
 from governance.simulation.scenario import Action, ScenarioError
 from governance.tables import Draft
@@ -122,6 +122,7 @@ class Player:
         self.block: OpenBlock | None = None
         self.numbers: dict[bytes, int] = {}
         self.rules: dict[tuple[bytes, str], AutoRule] = {}
+        self.key: str | None = None
 
     def state_root(self) -> bytes:
         """Return the root over all rows after the last closed block."""
@@ -141,10 +142,12 @@ class Player:
         yield from self._close_to(action.at - 1)
         block = self._open(action.at)
         before = len(block.day.events)
+        self.key = action.fields.get("key")
         try:
             self._take(block, action)
         except MutuaError as error:
             block.day.events.append(self._refused(action, error))
+        self.key = None
         # what happened is yielded when the block closes: one order, that of the block
         assert len(block.day.events) >= before
 
@@ -189,13 +192,18 @@ class Player:
         return Event("shown", action.at, {"what": action.fields["what"], "name": action.fields["name"], **shown})
 
     def _record(self, block: OpenBlock, kind: str, author: bytes, body: Shape, record_id: bytes = b"", *, attested_by: Iterable[str] = ()) -> None:
-        """Put a record into the block. `attested_by`: who signs what others must sign, in every role the kind knows; nobody: implied."""
+        """Put a record into the block, signed with the key that the action names, else with the author's own.
+
+        `attested_by`: who signs what others must sign, in every role the kind knows; nobody: implied.
+        """
         attestations = tuple(
             Attestation(wanted.role, name.encode(), wanted.subject(author, body), b"") for wanted in KINDS[kind].attested for name in attested_by
         )
-        number = self.numbers.get(author, 0) + 1
-        block.take(Act(kind, author, author, record_id, number, VALID_UNTIL, encode_body(body), attestations))
-        self.numbers[author] = number
+        own = author if KINDS[kind].key == "cover" else members.identity_key_of(block.day.draft, author)
+        signer = own if self.key is None else self.key.encode()
+        number = self.numbers.get(signer, 0) + 1
+        block.take(Act(kind, author, signer, record_id, number, VALID_UNTIL, encode_body(body), attestations))
+        self.numbers[signer] = number
 
     def _cast_auto(self, block: OpenBlock) -> None:
         """Cast the ballots of auto-accept rules on the cases of the block before."""
@@ -281,6 +289,26 @@ class Player:
                 claim_id = fields["claim"].encode()
                 body = appeals.AppealBody(claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["ground"])
                 self._record(block, "case.appeal", by, body)
+            case _:
+                self._take_keys(block, action, by)
+
+    def _take_keys(self, block: OpenBlock, action: Action, by: bytes) -> None:
+        """The actions about keys."""
+        fields = action.fields
+        match action.do:
+            case "device":
+                kind, body = ("device.revoke", identity.RevokeBody) if fields["off"] else ("device.certify", identity.DeviceBody)
+                self._record(block, kind, by, body(fields["device"].encode()))
+            case "guardians":
+                keys = tuple(name.encode() for name in fields["guardians"])
+                self._record(block, "guardians.set", by, guardians.GuardiansBody(fields["threshold"], keys))
+            case "move_identity":
+                member = fields["member"].encode()
+                serial = guardians.guardians_of(block.day.draft, member).serial if fields["serial"] is None else fields["serial"]
+                body = identity.MoveBody(member, fields["to"].encode(), serial)
+                self._record(block, "identity.move", by, body, attested_by=fields["guardians"])
+            case "object_move":
+                self._record(block, "identity.object", by, identity.MoveObjectBody())
             case _:
                 raise RuleBroken("action_unknown", f"{action.do} is no action", "see the scenario page")
 

@@ -128,9 +128,20 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "finding": {"claim": _text(), "outcome": _text(choices=("fraud", "clear")), "by": _text(None, null=True)},
     "appeal": {"by": _text(), "claim": _text(), "code": _text(None, null=True), "ground": _text(choices=("evidence", "rule"))},
     "quote": {"by": _text(), "rate": _int()},
+    "device": {"by": _text(), "device": _text(), "off": _flag(False)},
+    "guardians": {"by": _text(), "threshold": _int(), "guardians": Field("texts")},
+    "move_identity": {
+        "by": _text(), "member": _text(), "to": _text(), "guardians": Field("texts"), "serial": _int(None, null=True),
+    },
+    "object_move": {"by": _text()},
     "advance": {"to": _int()},
     "show": {"what": _text(choices=("member", "claim", "code", "plan", "accounts", "params", "coop")), "name": _text(None, null=True)},
 }  # fmt: skip
+
+
+NO_RECORDS = ("advance", "show", "auto_accept", "finding")
+SIGNED = {"key": _text(None, null=True)}
+"""Which key signs the record, where it is not the identity key of the one who acts (of a claim: the cover)."""
 
 
 def parse(lines: Iterable[str]) -> list[Action]:
@@ -187,7 +198,7 @@ def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
         return Action(number, 0, "genesis", checked)
     if not isinstance(do, str) or do not in ACTIONS:
         raise _error(number, "do", "one of " + ", ".join(ACTIONS), do)
-    shape = {"at": _int(), "do": _text(), **ACTIONS[do]}
+    shape = {"at": _int(), "do": _text(), **ACTIONS[do], **({} if do in NO_RECORDS else SIGNED)}
     if do == "propose":
         shape |= PROPOSALS.get(str(fields.get("what")), {})
     if do == "show" and fields.get("what") in ("member", "claim", "code", "plan"):

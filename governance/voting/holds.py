@@ -159,7 +159,8 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
         panel = PANELS.find(day.draft, body.claim)
         if panel is None:
             raise RuleBroken("no_panel", "no panel was drawn for this claim", "report it first")
-        check_attested(act, FINDING, body, panel.panel, len(panel.panel) // 2 + 1)
+        keys = [members.identity_key_of(day.draft, member) for member in panel.panel]
+        check_attested(act, FINDING, body, keys, len(keys) // 2 + 1)
 
 
 def apply_finding(day: Day, body: FindingBody) -> None:

@@ -37,6 +37,8 @@ CASES = "governance/voting/cases.py"
 RENEWAL = "governance/membership/renewal.py"
 SOLVENCY = "governance/money/solvency.py"
 HOLDS = "governance/voting/holds.py"
+IDENTITY = "governance/membership/identity.py"
+GUARDIANS = "governance/membership/guardians.py"
 PROPOSALS = "governance/voting/proposals.py"
 PROPOSAL_KINDS = "governance/voting/proposal_kinds.py"
 ATTESTERS = "governance/membership/attesters.py"
@@ -44,6 +46,119 @@ PROTOCOL = "governance/protocol.py"
 PROVIDERS = "governance/benefits/providers.py"
 
 MUTANTS = (
+    # ---- §2 keys
+    Mutant(
+        "a move takes effect a block late",
+        IDENTITY,
+        "until = day.height + day.params.guardian_blocks",
+        "until = day.height + day.params.guardian_blocks + 1",
+        "§2",
+        "identity: an identity moves at the end of the seventh block after",
+    ),
+    Mutant(
+        "a device may do what the identity key may",
+        TRANSITION,
+        '    if kind.key == "identity":',
+        '    if kind.key == "nothing":',
+        "§2",
+        "identity: a stolen device certifies, revokes, names and objects to nothing",
+    ),
+    Mutant(
+        "one guardian of two is enough",
+        IDENTITY,
+        "guardians.voices_of(day.draft, row), row.threshold)",
+        "guardians.voices_of(day.draft, row), row.threshold - 1)",
+        "§2",
+        "identity: two of three guardians are needed, and nobody counts twice",
+    ),
+    Mutant(
+        "guardians need not wait after an objection",
+        IDENTITY,
+        "if day.height <= row.paused_until:",
+        "if day.height < row.paused_until:",
+        "§2",
+        "identity: the old key objects in the last block; guardians then wait thirty",
+    ),
+    Mutant(
+        "guardians' signatures count twice",
+        IDENTITY,
+        "    guardians.count_move(day.draft, body.member)\n",
+        "",
+        "§2",
+        "identity: an attestation counts for one move only",
+    ),
+    Mutant(
+        "devices survive a move",
+        MEMBERS,
+        "    for device in devices_of(draft, member):\n        drop_device(draft, member, device)\n    IDENTITIES.put",
+        "    IDENTITIES.put",
+        "§2",
+        "identity: an identity moves at the end of the seventh block after",
+    ),
+    Mutant(
+        "the old key signs after a move",
+        MEMBERS,
+        "    if signer == identity_key_of(draft, author):\n        return True\n",
+        "    if signer in (author, identity_key_of(draft, author)):\n        return True\n",
+        "§2",
+        "identity: an identity moves at the end of the seventh block after",
+    ),
+    Mutant(
+        "a revoked device is taken again",
+        MEMBERS,
+        "    DEVICES.delete(draft, device)\n",
+        "    DEVICES.delete(draft, device)\n    KEYS.delete(draft, device)\n",
+        "§2",
+        "identity: a revoked device signs no more and is never certified again",
+    ),
+    Mutant(
+        "a second move is opened beside the first",
+        IDENTITY,
+        "    if pending is not None:\n",
+        "    if pending is not None and pending.until < day.height:\n",
+        "§2",
+        "identity: guardians named while a move is pending count from the next one",
+    ),
+    Mutant(
+        "a provider's key becomes an identity",
+        IDENTITY,
+        " or codes.PROVIDERS.find(day.draft, key) is not None:",
+        ":",
+        "§2",
+        "identity: a new key is nobody's key",
+    ),
+    Mutant(
+        "a guardian's key becomes the identity",
+        IDENTITY,
+        "    if body.new_key in row.keys:\n",
+        "    if body.new_key in ():\n",
+        "§2",
+        "identity: a new key is nobody's key",
+    ),
+    Mutant(
+        "a guardian who moved speaks with the old key",
+        GUARDIANS,
+        "return members.identity_key_of(draft, key if taken is None else taken.member)",
+        "return key",
+        "§2",
+        "identity: a guardian who moved speaks with the new key",
+    ),
+    Mutant(
+        "a guardian counts as two",
+        GUARDIANS,
+        " or len(set(body.keys)) != count or",
+        " or",
+        "§2",
+        "identity: guardians are k of n different keys of others",
+    ),
+    Mutant(
+        "nobody needs to agree",
+        GUARDIANS,
+        "if not min(1, count) <= body.threshold",
+        "if not 0 <= body.threshold",
+        "§2",
+        "identity: guardians are k of n different keys of others",
+    ),
     # ---- §5 claims and settlement
     Mutant(
         "a claim is late on its last day",
@@ -858,8 +973,8 @@ MUTANTS = (
     Mutant(
         "the claimant attests as provider",
         CLAIMS,
-        "body.provider_id in (member.key, body.cover_id)",
-        "body.provider_id in ()",
+        "members.owner_of_key(day.draft, body.provider_id) == member.key:",
+        'members.owner_of_key(day.draft, body.provider_id) == b"":',
         "§5",
         "extra: nobody attests an own claim",
     ),

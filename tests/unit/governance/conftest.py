@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 
 from governance.events import event_json, render_text
+from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.invariants import all_broken_invariants
+from governance.kinds import encode_body
 from governance.simulation.rehearse import Player
 from governance.simulation.scenario import parse
+from governance.transition import Act, BlockContext, apply_block, check_act
+from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
+from ledger.store import MemoryStore
 
 
 class Story:
@@ -61,3 +67,51 @@ class Story:
 @pytest.fixture
 def story() -> Callable[..., Story]:
     return Story
+
+
+class ChainSide:
+    """What a rehearsal does not need: keys of 32 bytes, signers, attestations. Seven founders, one plan, one provider, a treasury."""
+
+    def __init__(self) -> None:
+        self.members = tuple(
+            MemberSpec(self.key("id", i), self.key("cover", i), "p", devices=(self.key("device", i),), prepaid_terms=3) for i in range(7)
+        )
+        self.doctor = self.key("doctor", 0)
+        signers = tuple(self.key("device", i) for i in range(7))
+        self.spec = GenesisSpec(
+            claims_cents=5_000_000, reserve_cents=900_000, rate=10_000_000, plans=(PlanSpec("p", 50_000),), members=self.members,
+            providers=((self.doctor, "doctor"),), codes=(CodeSpec("S", True, 30_000, system="H"),), params={"audit_random_bp": 0},
+            treasury=TreasurySpec("regtest", 5, signers, self.key("baton", 0), 0, 10_000_000, 2),
+        )  # fmt: skip
+        self.state = MemoryStore(genesis_rows(self.spec))
+        self.height = 0
+
+    def key(self, tag: str, index: int = 0) -> bytes:
+        return tagged_hash("test", tag.encode(), bytes([index]))
+
+    def act(self, kind: str, author: bytes, body: Any, *, signer: bytes | None = None, number: int = 1, attested: Any = ()) -> Act:
+        data = encode_body(body)
+        return Act(kind, author, signer or author, tagged_hash("id", kind.encode(), author, data), number, 1_000, data, tuple(attested))
+
+    def live(self, *blocks: list[Act]) -> ChainSide:
+        """Apply blocks of records, every invariant checked after each."""
+        for acts in blocks:
+            self.height += 1
+            self.state.write(apply_block(self.state, BlockContext(self.height, bytes(32)), acts).delta)
+            assert all_broken_invariants(self.state) == []
+        return self
+
+    def check(self, act: Act) -> None:
+        """Raise RuleBroken unless the next block could hold the record."""
+        check_act(self.state, BlockContext(self.height + 1, bytes(32)), act)
+
+    def refusal(self, act: Act) -> str:
+        """The code with which the next block refuses the record."""
+        with pytest.raises(RuleBroken) as caught:
+            self.check(act)
+        return caught.value.code
+
+
+@pytest.fixture
+def chain() -> ChainSide:
+    return ChainSide()

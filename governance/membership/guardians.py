@@ -1,0 +1,109 @@
+"""Guardians: k of n keys that a member trusts to move the identity to a new key when the old one is lost (rules §2).
+
+Guardians can do nothing but open a move, and the old key can take that back. Whoever names guardians names keys, not people:
+a guardian who is a member here speaks with the identity key of the day, so that a key lost by a guardian is no way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from governance.day import Day
+from governance.membership import members
+from governance.tables import Draft, Table
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+from ledger.hashing import HASH_SIZE
+
+# ---- Records ------------------------------------------------------------
+GUARDIANS_MAX = 15
+"""With the new key they fit the attestations of one record."""
+NAME_SIZE_MAX = 128
+
+
+class GuardiansBody(Shape):
+    """The author's guardians from now on: `threshold` of `keys` may move the identity. None and 0: no guardians."""
+
+    threshold: int
+    keys: tuple[bytes, ...]
+
+
+# ---- State --------------------------------------------------------------
+class GuardiansRow(Shape):
+    """A member's guardians. `serial` goes up with each change and each move opened: an old attestation is worth nothing."""
+
+    member: bytes
+    threshold: int
+    keys: tuple[bytes, ...]
+    serial: int
+    paused_until: int
+    """After an objection no move is opened up to this height."""
+
+
+GUARDIANS = Table("membership/guardians", GuardiansRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def guardians_of(draft: Draft, member: bytes) -> GuardiansRow:
+    """Return a member's guardians; none at first."""
+    return GUARDIANS.find(draft, member) or GuardiansRow(member, 0, (), 0, -1)
+
+
+def check_set(day: Day, author: bytes, body: GuardiansBody) -> None:
+    """Raise RuleBroken unless the author is a member and the guardians are k of n different keys of others."""
+    members.check_member(day.draft, author)
+    count = len(body.keys)
+    is_whole = all(len(key) == HASH_SIZE or (day.coop.is_rehearsal and 1 <= len(key) <= NAME_SIZE_MAX) for key in body.keys)
+    if not min(1, count) <= body.threshold <= count <= GUARDIANS_MAX or len(set(body.keys)) != count or not is_whole:
+        raise RuleBroken(
+            "guardians_shape",
+            f"{body.threshold} of {count} keys do not make guardians",
+            f"name 1 to {GUARDIANS_MAX} different keys of {HASH_SIZE} bytes and how many must agree, or none and 0",
+        )
+    own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == author), None)
+    if own is not None:
+        raise RuleBroken("guardian_own", f"guardian {own.hex()[:12]} is a key of the author", "name keys of people you trust")
+
+
+def apply_set(day: Day, author: bytes, body: GuardiansBody) -> None:
+    """Name guardians. A move that is pending goes on as it was opened; the author may object to it."""
+    row = guardians_of(day.draft, author)
+    fresh = GuardiansRow(author, body.threshold, tuple(sorted(body.keys)), row.serial + 1, row.paused_until)
+    GUARDIANS.put(day.draft, fresh, author)
+    day.emit("guardians_set", member=author, threshold=fresh.threshold, guardians=fresh.keys)
+
+
+def voices_of(draft: Draft, row: GuardiansRow) -> set[bytes]:
+    """Return the keys with which the guardians speak now: of a member here the identity key, of anybody else the key named."""
+    return {voice for key in row.keys if (voice := _voice_of(draft, key)) is not None}
+
+
+def _voice_of(draft: Draft, key: bytes) -> bytes | None:
+    """Return the key that speaks for a guardian; a device that its member revoked speaks no more."""
+    taken = members.KEYS.find(draft, key)
+    if taken is not None and taken.role == "device":
+        return key if members.DEVICES.find(draft, key) is not None else None
+    return members.identity_key_of(draft, key if taken is None else taken.member)
+
+
+def count_move(draft: Draft, member: bytes) -> None:
+    """Note that a move was opened: the attestations for it are used up."""
+    row = guardians_of(draft, member)
+    GUARDIANS.put(draft, msgspec.structs.replace(row, serial=row.serial + 1), member)
+
+
+def pause(draft: Draft, member: bytes, until: int) -> None:
+    """Let no move be opened up to a height."""
+    GUARDIANS.put(draft, msgspec.structs.replace(guardians_of(draft, member), paused_until=until), member)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for guardians that nobody could reach, or that are the member's own keys."""
+    for row in GUARDIANS.scan(draft):
+        if not min(1, len(row.keys)) <= row.threshold <= len(row.keys):
+            yield f"{row.threshold} of {len(row.keys)} guardians of {row.member.hex()} are needed"
+        if any(members.owner_of_key(draft, key) == row.member for key in row.keys):
+            yield f"a guardian of {row.member.hex()} is a key of its own"

@@ -1,0 +1,184 @@
+"""Keys after genesis: devices that a member certifies and revokes, and the move of an identity to a new key (rules §2).
+
+The identity key certifies devices; a device signs daily records and nothing on this page. k of n guardians may open a move to
+a new key. It takes effect `guardian_blocks` later, unless the old key objects: then it is gone, and guardians wait
+`guardian_pause_blocks` before they may try again. With the move every device of the old key is revoked. The member's id
+stays the first key, and with it the record, the contract, the covers and the delegations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from governance.acts import Act, Attested, check_attested
+from governance.benefits import codes
+from governance.day import Day
+from governance.membership import admission, guardians, members
+from governance.tables import Draft, Name, Table
+from ledger.codec import Shape, encode
+from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
+
+# ---- Records ------------------------------------------------------------
+DEVICES_MAX = 16
+"""A move revokes all of them in one block."""
+
+
+class DeviceBody(Shape):
+    """Certify a device: from now on it signs daily records for the author. It attests that it wants to."""
+
+    device: bytes
+
+
+class RevokeBody(Shape):
+    """Revoke a device: it signs no record from now on, and never again."""
+
+    device: bytes
+
+
+class MoveBody(Shape):
+    """Open the move of a member's identity to a new key. The author is any member who hands it in.
+
+    `serial` is the one of the member's guardians now: attestations count for one move only.
+    """
+
+    member: bytes
+    new_key: bytes
+    serial: int
+
+
+class MoveObjectBody(Shape):
+    """The identity key takes back a move of itself."""
+
+
+DEVICE = Attested("device", lambda author, body: tagged_hash("device-certify", author, encode(body)), "the device wants to sign for this member")
+GUARDIAN = Attested("guardian", lambda _author, body: tagged_hash("identity-move", encode(body)), "k of the member's n guardians")
+NEW_KEY = Attested("new-key", lambda _author, body: tagged_hash("identity-move", encode(body)), "the new key itself")
+
+
+# ---- State --------------------------------------------------------------
+class MoveRow(Shape):
+    """A move on its way: it takes effect at the end of block `until`."""
+
+    member: bytes
+    new_key: bytes
+    opened_height: int
+    until: int
+
+
+MOVES = Table("membership/identity_move", MoveRow)
+MOVES_DUE = Table("membership/identity_move_due", Name)
+"""(until, member) -> member: the end of day visits those whose time has come."""
+
+
+# ---- Rules: devices -------------------------------------------------------
+def check_certify(day: Day, act: Act, body: DeviceBody) -> None:
+    """Raise RuleBroken unless a member certifies a key that is nobody's and that wants it."""
+    members.check_member(day.draft, act.author)
+    check_fresh(day, body.device)
+    if body.device in guardians.guardians_of(day.draft, act.author).keys:
+        raise RuleBroken("guardian_own", "this key is one of the author's guardians", "use a fresh device key")
+    count = len(members.devices_of(day.draft, act.author))
+    if count >= DEVICES_MAX:
+        raise RuleBroken("devices_full", f"{count} of {DEVICES_MAX} devices are certified", "revoke one that you do not use")
+    if not day.coop.is_rehearsal:
+        check_attested(act, DEVICE, body, (body.device,), 1)
+
+
+def apply_certify(day: Day, author: bytes, body: DeviceBody) -> None:
+    """Let the device sign for the author."""
+    members.add_device(day.draft, author, body.device)
+    day.emit("device_certified", member=author, device=body.device)
+
+
+def check_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
+    """Raise RuleBroken unless the device is one of the author's. A past member may revoke, too."""
+    device = members.DEVICES.find(day.draft, body.device)
+    if device is None or device.value != author:
+        raise RuleBroken("device_unknown", "the author has no such device in use", "see the devices: mutua keys device list")
+
+
+def apply_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
+    """Let the device sign no longer."""
+    members.drop_device(day.draft, author, body.device)
+    day.emit("device_revoked", member=author, device=body.device)
+
+
+def check_fresh(day: Day, key: bytes) -> None:
+    """Raise RuleBroken unless a key is nobody's: no identity, device (revoked ones too), cover, applicant or provider."""
+    if not 1 <= len(key) <= guardians.NAME_SIZE_MAX:
+        raise RuleBroken("key_taken", f"a key of {len(key)} bytes is none", "use a fresh key")
+    is_applicant = admission.APPLICATIONS.find(day.draft, key) is not None
+    if is_applicant or members.owner_of_key(day.draft, key) is not None or codes.PROVIDERS.find(day.draft, key) is not None:
+        raise RuleBroken("key_taken", "this key is or was an identity, device, cover or provider of this co-op", "use a fresh key")
+
+
+# ---- Rules: moving an identity ----------------------------------------------
+def check_move(day: Day, act: Act, body: MoveBody) -> None:
+    """Raise RuleBroken unless k guardians and the new key ask for a move that may be opened now."""
+    members.check_member(day.draft, act.author)
+    if members.find_member(day.draft, body.member) is None:
+        raise RuleBroken("member_unknown", "nobody of this id is or was a member", "name the member by the first key")
+    row = guardians.guardians_of(day.draft, body.member)
+    if not row.keys:
+        raise RuleBroken("no_guardians", "the member named no guardians", "nobody can move this identity")
+    pending = MOVES.find(day.draft, body.member)
+    if pending is not None:
+        raise RuleBroken("move_pending", f"a move of this identity takes effect at the end of block {pending.until}", "wait for its end")
+    if day.height <= row.paused_until:
+        raise RuleBroken("move_paused", f"the old key objected; no move is opened until block {row.paused_until}", "wait until then")
+    if body.serial != row.serial:
+        raise RuleBroken("move_stale", f"the guardians are at number {row.serial}, the move says {body.serial}", "have the guardians sign a new one")
+    check_fresh(day, body.new_key)
+    if body.new_key in row.keys:
+        raise RuleBroken("key_taken", "the new key is a guardian's", "use a fresh key")
+    check_attested(act, GUARDIAN, body, guardians.voices_of(day.draft, row), row.threshold)
+    if not day.coop.is_rehearsal:
+        check_attested(act, NEW_KEY, body, (body.new_key,), 1)
+
+
+def apply_move(day: Day, body: MoveBody) -> None:
+    """Open the move; the new key is kept for it."""
+    until = day.height + day.params.guardian_blocks
+    guardians.count_move(day.draft, body.member)
+    MOVES.put(day.draft, MoveRow(body.member, body.new_key, day.height, until), body.member)
+    MOVES_DUE.put(day.draft, Name(body.member), until, body.member)
+    members.KEYS.put(day.draft, members.KeyRow(body.member, "offered"), body.new_key)
+    day.emit("identity_move_opened", member=body.member, key=body.new_key, until=until)
+
+
+def check_move_object(day: Day, author: bytes) -> None:
+    """Raise RuleBroken unless a move of the author's identity is pending."""
+    if MOVES.find(day.draft, author) is None:
+        raise RuleBroken("no_move", "no move of this identity is pending", "nothing to do")
+
+
+def apply_move_object(day: Day, author: bytes) -> None:
+    """Take the move back; guardians wait before they may try again."""
+    row = MOVES.get(day.draft, author)
+    _forget(day, row)
+    members.KEYS.delete(day.draft, row.new_key)
+    guardians.pause(day.draft, author, day.height + day.params.guardian_pause_blocks)
+    day.emit("identity_move_objected", member=author, key=row.new_key)
+
+
+def _forget(day: Day, row: MoveRow) -> None:
+    MOVES.delete(day.draft, row.member)
+    MOVES_DUE.delete(day.draft, row.until, row.member)
+
+
+def end_day(day: Day) -> None:
+    """Let the moves whose time has come take effect: the new key is the only one that signs."""
+    for name in list(MOVES_DUE.scan(day.draft, day.height)):
+        row = MOVES.get(day.draft, name.value)
+        _forget(day, row)
+        members.move_identity(day.draft, row.member, row.new_key)
+        day.emit("identity_moved", member=row.member, key=row.new_key)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each pending move that would never end or whose key is somebody else's."""
+    for row in MOVES.scan(draft):
+        if MOVES_DUE.find(draft, row.until, row.member) is None or members.owner_of_key(draft, row.new_key) != row.member:
+            yield f"the move of {row.member.hex()} never ends, or to a key of another"
