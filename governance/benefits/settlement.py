@@ -139,7 +139,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     claim = msgspec.structs.replace(claim, other_left_cents=claim.other_left_cents - from_other)
     if from_other and from_other == line.charge_cents:
         return refuse_line(day, claim, index, OTHER_PAYER), award_left
-    units_before = UNITS.find(day.draft, claim.cover, line.code, year_number) or Number(0)
+    units_before = UNITS.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
     units = line.units if code.frequency is None else min(line.units, code.frequency - units_before.value)
     if units <= 0:
         return refuse_line(day, claim, index, FREQUENCY), award_left
@@ -167,7 +167,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     room = _room_cents(day, claim, line, figures, year)
     benefit = uncut if room is None else min(uncut, max(0, room))
 
-    UNITS.put(day.draft, Number(units_before.value + units), claim.cover, line.code, year_number)
+    UNITS.put(day.draft, Number(units_before.value + units), claim.cover, line.code, line.system, year_number)
     year = YearRow(year.deductible_cents + deductible, year.borne_cents + borne - relief, year.benefit_cents + benefit)
     YEARS.put(day.draft, year, claim.cover, year_number)
     day_before = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)

@@ -51,7 +51,8 @@ def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
     set_now = day.params
     limit = max(set_now.delegators_min, day.counts.voters * set_now.delegators_bp // 10_000)
     load = LOADS.find(day.draft, body.to) or Number(0)
-    if PAIRS.find(day.draft, body.to, author) is None and load.value >= limit:
+    after = load.value + (PAIRS.find(day.draft, body.to, author) is None)
+    if after > limit:  # also for another topic of a delegator: the limit falls when voters leave
         raise RuleBroken("delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else")
 
 

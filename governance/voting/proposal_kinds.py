@@ -87,8 +87,12 @@ def _effect_plan(day: Day, body: ProposeBody) -> Void:
     plan = plans.PLANS.find(day.draft, body.name)
     set_now = day.params
     premium = body.premium_cents if plan is None else plan.premium_cents
-    prior = plans.prior_of(premium, set_now.reserve_bp, set_now.expense_bp) if plan is None else plan.prior_cents
-    plans.put_figures(day.draft, body.name, premium, prior if body.prior_cents is None else body.prior_cents, figures)
+    prior = body.prior_cents
+    if plan is not None:
+        prior = plan.prior_cents  # fixed where the plan began (rules §11), as its premium is moved by re-rating alone
+    elif prior is None:
+        prior = plans.prior_of(premium, set_now.reserve_bp, set_now.expense_bp)
+    plans.put_figures(day.draft, body.name, premium, prior, figures)
     return None
 
 

@@ -652,8 +652,8 @@ MUTANTS = (
     Mutant(
         "a fourth delegator is taken",
         DELEGATION,
-        "load.value >= limit",
-        "load.value > limit",
+        "if after > limit:",
+        "if after > limit + 1:",
         "§6",
         "votes: three delegators are allowed, a fourth is not",
     ),

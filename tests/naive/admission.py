@@ -1,5 +1,6 @@
 """Joining later (§2): application, vouchers, objections, admission at a boundary."""
 
+from .contracts import check_guarantee
 from .world import (
     TERM,
     active_member,
@@ -27,6 +28,7 @@ def apply(w, act):
     refuse_if(act["name"] in w["members"] and w["members"][act["name"]]["owed"], "what is owed is paid first")
     refuse_if(act["plan"] not in w["plans"], "no such plan")
     refuse_if(act.get("contract_terms", 1) not in (1, 3, 6, 12), "1, 3, 6 or 12 terms")
+    check_guarantee(w, act.get("contract_terms", 1))
     refuse_if(w["run_off"] is not None, "run-off")
     w["applications"][act["name"]] = {
         "name": act["name"], "plan": act["plan"], "terms": act.get("contract_terms", 1),

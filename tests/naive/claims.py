@@ -1,7 +1,7 @@
 """Claims (rules §5): what may be filed, and how a line is settled."""
 
 from .audits import draw_audit
-from .world import TERM, YEAR, code_on, emit, figures_on, member, refuse_if, term_of
+from .world import TERM, YEAR, code_key, code_on, emit, figures_on, member, refuse_if, term_of
 
 NOTHING = {"units_paid": 0, "allowed_cents": 0, "deductible_cents": 0, "copay_cents": 0, "coinsurance_cents": 0,
            "relief_cents": 0, "cut_cents": 0, "benefit_cents": 0}  # fmt: skip
@@ -47,13 +47,16 @@ def year_on(m, day):
 
 
 def carry_refusal(w, m, line):
-    """The reasons found in the carrying block for every line: 8, 1, 2."""
+    """The reasons found in the carrying block for every line: 8, 1, 2, 4."""
     if w["height"] > line["day"] + TERM * w["params"]["filing_terms"]:
         return 8
     if not is_covered(w, m, line["day"]):
         return 1
     if line["day"] <= m["waiting_until"]:
         return 2
+    covered = plan_on(w, m, line["day"])["codes"]
+    if covered and line["code"] not in covered:
+        return 4
     return None
 
 
@@ -66,9 +69,11 @@ def file_claim(w, act):
     refuse_if(act.get("payee", "member") not in ("member", "provider"), "payee is member or provider")
     refuse_if(act.get("other_payer_cents", 0) < 0, "below zero")
     for line in act["lines"]:
-        refuse_if(line["units"] < 1 or line["charge_cents"] < 1, "units and charges are above zero")
+        refuse_if(line.get("units", 1) < 1 or line["charge_cents"] < 1, "units and charges are above zero")
         refuse_if(line["day"] > w["height"], "a day after the carrying block")
         refuse_if(line["day"] < 1, "a day before the first")
+        others = [x for x in act["lines"] if x["code"] == line["code"]]
+        refuse_if(any(code_key(x) != code_key(line) for x in others), "one code under two systems")
     superseded = []
     if act.get("supersedes") is not None:
         old = w["claims"].get(act["supersedes"])
@@ -90,9 +95,10 @@ def file_claim(w, act):
     }  # fmt: skip
     w["claims"][act["id"]] = claim
     for index, given in enumerate(act["lines"]):
-        line = {"index": index, "code": given["code"], "units": given["units"], "charge": given["charge_cents"],
+        line = {"index": index, "code": given["code"], "system": given.get("system", ""),
+                "units": given.get("units", 1), "charge": given["charge_cents"],
                 "day": given["day"], "case": None, "repeats": repeats[index], "result": None}  # fmt: skip
-        line["standard"] = code_on(w, given["code"], given["day"])["standard"]
+        line["standard"] = code_on(w, code_key(given), given["day"])["standard"]
         claim["lines"].append(line)
     settle_at_once(w, m, claim)
     draw_audit(w, m, claim)
@@ -139,7 +145,7 @@ def settle_at_once(w, m, claim):
     for code in codes:
         lines = [line for line in waiting if line["code"] == code]
         case = {
-            "claim": claim, "code": code, "s": w["height"], "lines": lines, "status": "open",
+            "claim": claim, "code": code, "system": lines[0]["system"], "s": w["height"], "lines": lines, "status": "open",
             "charges": sum(line["charge"] for line in lines), "second": all(line["repeats"] for line in lines),
             "ballots": {}, "changes": [], "E": None, "bar": None, "seniority": None, "params": None, "streak": 0,
             "votes": {}, "closed": None, "by_vote": False, "appealed": False, "benefit": 0,
@@ -163,7 +169,7 @@ def settle_line(w, claim, line, award_left):
     """Settle one line; return its benefit. `award_left` is None for a standard line."""
     m = w["members"][claim["by"]]
     plan = plan_on(w, m, line["day"])
-    code = code_on(w, line["code"], line["day"])
+    code = code_on(w, code_key(line), line["day"])
     year = year_on(m, line["day"])
     before = [x for x in w["settled"] if x["by"] == claim["by"] and x["year"] == year]
     taken = min(claim["other_left"], line["charge"])
@@ -174,7 +180,7 @@ def settle_line(w, claim, line, award_left):
         return 0
     units = line["units"]
     if code["frequency"] is not None:
-        used = sum(x["units"] for x in before if x["code"] == line["code"])
+        used = sum(x["units"] for x in before if x["code"] == code_key(line))
         units = min(units, max(0, code["frequency"] - used))
         if units == 0:
             refuse_line(w, claim, line, 3)
@@ -220,7 +226,7 @@ def settle_line(w, claim, line, award_left):
     }  # fmt: skip
     w["settled"].append(
         {"by": claim["by"], "claim": claim["id"], "provider": claim["provider"], "day": line["day"],
-         "code": line["code"], "year": year, "units": units, "deductible": deductible, "bears": bears - relief,
+         "code": code_key(line), "year": year, "units": units, "deductible": deductible, "bears": bears - relief,
          "benefit": benefit, "event": claim["event"], "plan": contract_on(m, line["day"])["plan"], "term": term_of(w["height"])}
     )  # fmt: skip
     show_line(w, claim, line)

@@ -118,6 +118,8 @@ def end_contract(w, m):
     contract = running(m)
     contract["last"] = w["height"]
     m["refused_until"] = None
+    if m["leaving_at"] != w["height"]:
+        m["leaving_at"] = None  # membership ends with cover; the notice has nothing left to end
     if phase(w) != "recruit":
         emit(w, "contract_ended", member=m["name"], plan=contract["plan"], amount_cents=owed(m))
 
@@ -159,6 +161,10 @@ def start_held_contracts(w):
         if contract is not None:
             term = term_of(w["height"]) + 1
             plan = w["plans"][contract["plan"]]
+            if m["next"] is not None:  # a change asked for while recruiting: the contract begins as the one named
+                contract["plan"], contract["terms"] = m["next"]
+                m["next"] = None
+                plan = w["plans"][contract["plan"]]
             contract["first_term"] = m["first_term"] = term
             contract["rate"] = plan["rate"]
             m["waiting_until"] = (term + plan["waiting_terms"]) * TERM
@@ -172,8 +178,6 @@ def turn_contract(w, m):
         return
     if len(m["owed"]) >= w["params"]["unpaid_terms"]:
         end_contract(w, m)
-        if m["leaving_at"] != w["height"]:
-            m["leaving_at"] = None
     elif m["leaving_at"] == w["height"]:
         end_contract(w, m)
     elif (contract["first_term"] + contract["terms"]) * TERM == w["height"] and m["refused_until"] is None:

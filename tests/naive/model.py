@@ -3,8 +3,8 @@
 It follows the order of rules §1 and is written to be read beside the rules; speed does not matter here.
 """
 
-from . import admission, appeals, audits, claims, contracts, money, proposals, votes
-from .world import Refused, code_on, emit, is_boundary, is_suspended, new_world, running
+from . import admission, appeals, audits, claims, contracts, money, proposals, show, votes
+from .world import Refused, emit, is_boundary, new_world
 
 RECORDS = {
     "claim": claims.file_claim,
@@ -38,18 +38,26 @@ def play(lines):
         raise ValueError("lines are sorted by at")
     w = new_world(lines[0])
     for line in lines[1:]:
-        if line["do"] == "show":
-            show(w, line)
-        elif line["do"] == "advance":
-            close_up_to(w, line["to"])
-        elif line["do"] in RECORDS:
-            record(w, line)
-        else:
-            raise ValueError(f"unknown action {line['do']}")
+        take(w, line)
+    finish(w)
+    return w["events"]
+
+
+def take(w, line):
+    if line["do"] == "show":
+        show.show(w, line)
+    elif line["do"] == "advance":
+        close_up_to(w, max(line["at"] - 1, line["to"]))
+    elif line["do"] in RECORDS:
+        record(w, line)
+    else:
+        raise ValueError(f"unknown action {line['do']}")
+
+
+def finish(w):
     if w["open"]:
         close_block(w)
     emit(w, "end", events=len(w["events"]))
-    return w["events"]
 
 
 def record(w, act):
@@ -110,51 +118,3 @@ def close_block(w):
     w["in_term_end"] = False
     w["open"] = False
     w["tip"] = w["height"]
-
-
-# ---- show ----
-
-
-def show(w, act):
-    if w["open"] or act["at"] > w["tip"]:
-        refused(w, act, "above the last closed block", act["at"])
-        return
-    what = act["what"]
-    fields = {"what": what, "name": act.get("name")}
-    if what == "member":
-        if act["name"] not in w["members"]:
-            refused(w, act, "no such member", act["at"])
-            return
-        m = w["members"][act["name"]]
-        bar, seniority, denied, voted = votes.bar_of(w, m, w["tip"])
-        fields |= {
-            "denied": denied,
-            "voted": voted,
-            "bar_bp": bar,
-            "seniority_bp": seniority,
-            "standing": standing(w, m),
-        }
-    elif what == "accounts":
-        fields |= {"claims_cents": w["claims_account"], "reserve_cents": w["reserve"]}
-    elif what == "params":
-        fields |= w["params"]
-    elif what == "code":
-        status = code_on(w, act["name"], w["tip"])
-        fields |= {"standard": status["standard"], "allowed_cents": status["allowed"], "frequency": status["frequency"]}
-    elif what == "plan":
-        fields |= {"premium_cents": w["plans"][act["name"]]["rate"]}
-    emit(w, "shown", **fields)
-
-
-def standing(w, m):
-    if m["left"] is not None or running(m) is None:
-        return "ended"
-    if is_suspended(m):
-        return "suspended"
-    if m["refused_until"] is not None:
-        return "not_renewed"
-    if m["leaving_at"] is not None:
-        return "leaving"
-    if w["tip"] <= m["waiting_until"] or w["phases"][-1][1] == "recruit":
-        return "waiting"
-    return "covered"

@@ -9,13 +9,18 @@ from .world import (
     add_plan,
     annual_premium,
     ceil_div,
+    code_key,
     code_on,
     emit,
+    in_range,
     may_vote,
+    phase,
     refuse_if,
     running,
     voters,
 )  # fmt: skip
+
+PHASES = ("recruit", "pilot", "live")
 
 
 def propose(w, act):
@@ -31,13 +36,12 @@ def check_content(w, act):
     refuse_if(what not in ("demote", "param", "list", "plan", "phase", "expel"), "nothing can be proposed so")
     if what == "param":
         refuse_if(act["name"] not in w["params"], "no such parameter")
-        refuse_if(act["name"] == "reserve_bp" and not 800 <= act["value"] <= 3000, "800 to 3000")
+        refuse_if(not in_range(act["name"], act["value"]), "out of its range")
     if what == "demote":
-        refuse_if(not code_on(w, act["code"], w["height"])["standard"], "not a standard code")
+        refuse_if(not code_on(w, code_key(act), w["height"])["standard"], "not a standard code")
     if what == "phase":
-        order = ("recruit", "pilot", "live")
-        refuse_if(act["to"] not in order, "no such phase")
-        refuse_if(order.index(act["to"]) <= order.index(w["phases"][-1][1]), "recruit, then pilot, then live")
+        refuse_if(act["to"] not in PHASES, "no such phase")
+        refuse_if(PHASES.index(act["to"]) <= PHASES.index(phase(w)), "recruit, then pilot, then live")
     if what == "expel":
         active_member(w, act["member"])
 
@@ -130,16 +134,16 @@ def enact(w):
             old = w["params"][act["name"]]
             w["params"][act["name"]] = act["value"]
             emit(w, "param_changed", name=act["name"], **{"from": old, "to": act["value"]})
-        elif act["what"] == "phase" and (act["to"] != "live" or 12 * w["claims_account"] >= annual_premium(w)):
+        elif act["what"] == "phase" and may_change_phase(w, act["to"]):
             emit(w, "phase_changed", **{"from": w["phases"][-1][1], "to": act["to"]})
             if w["phases"][-1][1] == "recruit":
                 start_held_contracts(w)
             w["phases"].append((w["height"], act["to"]))
         elif act["what"] == "demote":
-            demote(w, act["code"])
+            demote(w, code_key(act))
         elif act["what"] == "list":
-            w["codes"].setdefault(act["code"], []).append(
-                (w["height"] + 1, {"standard": act.get("standard", True), "allowed": act.get("allowed_cents"),
+            w["codes"].setdefault(code_key(act), []).append(
+                (w["height"] + 1, {"standard": act.get("standard", False), "allowed": act.get("allowed_cents"),
                                    "frequency": act.get("frequency")})
             )  # fmt: skip
         elif act["what"] == "plan":
@@ -148,13 +152,20 @@ def enact(w):
             expel(w, act["member"])
 
 
-def demote(w, code):
-    if not code_on(w, code, w["height"] + 1)["standard"]:
+def may_change_phase(w, to):
+    """Forward only, to `live` through the gate: one term's premiums in the claims account."""
+    if PHASES.index(to) <= PHASES.index(phase(w)):
+        return False
+    return to != "live" or 12 * w["claims_account"] >= annual_premium(w)
+
+
+def demote(w, key):
+    if not code_on(w, key, w["height"] + 1)["standard"]:
         return
-    w["codes"][code].append((w["height"] + 1, {"standard": False, "allowed": None, "frequency": None}))
-    w["no_promotion_until"][code] = w["height"] + 360
-    decided, paid = decided_cases(w, code)
-    emit(w, "code_demoted", code=code, paid=len(paid), decided=len(decided), allowed_cents=None, frequency=None)
+    w["codes"][key].append((w["height"] + 1, {"standard": False, "allowed": None, "frequency": None}))
+    w["no_promotion_until"][key] = w["height"] + 360
+    decided, paid = decided_cases(w, key)
+    emit(w, "code_demoted", code=key[1], paid=len(paid), decided=len(decided), allowed_cents=None, frequency=None)
 
 
 def expel(w, name):

@@ -6,6 +6,7 @@ from .world import (
     YEAR,
     active_member,
     ceil_div,
+    code_key,
     complete_terms,
     draw,
     emit,
@@ -104,19 +105,20 @@ def delegate(w, act):
     active_member(w, act["to"])
     refuse_if(act["by"] == act["to"], "nobody delegates to oneself")
     after = [
-        d for (d, topic), to in w["delegations"].items() if to == act["to"] and (d, topic) != (act["by"], act["topic"])
+        d for (d, topic), to in w["delegations"].items() if to == act["to"] and (d, topic) != (act["by"], act.get("topic", "*"))
     ]
     after = set(after) | {act["by"]}
     p = w["params"]
     many = len(after) > p["delegators_min"] and 10000 * len(after) > p["delegators_bp"] * len(voters(w))
     refuse_if(many, "the delegate has all the delegators allowed")
-    w["delegations"][(act["by"], act["topic"])] = act["to"]
+    w["delegations"][(act["by"], act.get("topic", "*"))] = act["to"]
 
 
 def undelegate(w, act):
     member(w, act["by"])
-    refuse_if((act["by"], act["topic"]) not in w["delegations"], "no such delegation")
-    del w["delegations"][(act["by"], act["topic"])]
+    delegation = (act["by"], act.get("topic", "*"))
+    refuse_if(delegation not in w["delegations"], "no such delegation")
+    del w["delegations"][delegation]
 
 
 # ---- The bar ----
@@ -262,15 +264,16 @@ def decide(w, case):
     p = case["params"]
     yes, no, opened = tally(w, case)
     q = quorum_of(case)
-    quorum = yes + no >= q and opened >= ceil_div(q, 2) and len(case["E"]) >= p["min_voters"]
+    quorum = yes + no >= q and opened >= ceil_div(q, 2)
     passes = quorum and reaches_bar(case, yes, no)
     case["streak"] = case["streak"] + 1 if passes else 0
-    if case["streak"] >= p["streak_blocks"]:
+    may_decide = len(case["E"]) >= p["min_voters"]  # with fewer a case can only lapse
+    if case["streak"] >= p["streak_blocks"] and may_decide:
         accept_by_vote(w, case, yes, no)
         return
     if w["height"] < case["s"] + p["vote_blocks"]:
         return
-    if quorum and not passes:
+    if quorum and may_decide and not passes:
         deny(w, case, yes, no, opened, q)
     elif case["second"] and yes + no >= 3:
         if reaches_bar(case, yes, no):
@@ -361,12 +364,12 @@ def judge_renewals(w):
 # ---- Boundary: promotion ----
 
 
-def decided_cases(w, code):
+def decided_cases(w, key):
     """(decided by vote, of these accepted) in the twelve terms that end with this one."""
     term = term_of(w["height"])
     decided = [
         c for c in w["cases"]
-        if c["code"] == code and c["by_vote"] and term - YEAR < term_of(c["closed"]) <= term
+        if code_key(c) == key and c["by_vote"] and term - YEAR < term_of(c["closed"]) <= term
     ]  # fmt: skip
     return decided, [c for c in decided if c["status"] == "accepted" and not c["appealed"]]
 
@@ -377,8 +380,8 @@ def promote(w):
     p = w["params"]
     if w["height"] < YEAR * TERM:
         return
-    codes = sorted({case["code"] for case in w["cases"]}, key=str.encode)
-    for code in codes:
+    keys = {code_key(case) for case in w["cases"]}
+    for code in sorted(keys, key=lambda key: (key[1].encode(), key[0].encode())):
         if code_on(w, code, w["height"] + 1)["standard"] or w["no_promotion_until"].get(code, 0) > w["height"]:
             continue
         decided, paid = decided_cases(w, code)
@@ -405,5 +408,5 @@ def promote(w):
         w["codes"].setdefault(code, []).append(
             (w["height"] + 1, {"standard": True, "allowed": amount, "frequency": frequency})
         )
-        emit(w, "code_promoted", code=code, paid=len(paid), decided=len(decided), allowed_cents=amount,
+        emit(w, "code_promoted", code=code[1], paid=len(paid), decided=len(decided), allowed_cents=amount,
              frequency=frequency)  # fmt: skip

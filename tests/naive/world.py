@@ -8,26 +8,80 @@ import hashlib
 TERM = 30
 YEAR = 12
 
+# name: (default, least, largest), as the members' table of parameters says.
 PARAMS = {
-    "vote_blocks": 60, "streak_blocks": 15, "freeze_blocks": 15, "evidence_until": 45, "evidence_versions": 3,
-    "panel_block": 30, "panel_size": 21, "min_voters": 5, "quorum_min": 5, "quorum_max": 101, "quorum_div": 20,
-    "small_claim_cents": 0, "lapse_pay_cents": 100000, "delegators_min": 3, "delegators_bp": 200,
-    "deny_sample_min": 20, "seniority_step_bp": 100, "seniority_max_bp": 1000, "bar_floor_bp": 4000,
-    "renewal_pct": 95, "warning_pct": 85, "renewal_terms": 6, "renewal_min": 20,
-    "promote_pct": 75, "promote_cases": 20, "promote_claimants": 5, "promote_providers": 3, "promote_terms": 6,
-    "proposal_blocks": 30, "sponsor_min": 5, "sponsor_div": 100, "turnout_max": 101, "turnout_div": 5,
-    "grace_blocks": 10, "unpaid_terms": 2, "voting_after_terms": 3, "vouchers": 3, "growth_div": 10,
-    "audit_random_bp": 300, "audit_pair_bp": 9900, "audit_claims": 4, "audit_reports": 5, "hold_blocks": 15,
-    "audit_panel": 21, "appeal_blocks": 15, "appeal_within": 10, "appeal_panel": 43,
-    "reserve_bp": 1500, "expense_bp": 0, "credibility_k": 1200, "claim_reserve_bp": 500, "stop_bp": 300,
-    "run_off_terms": 3, "rate_move_bp": 1000, "guaranteed_max_bp": 4000, "crowd_payees": 8, "crowd_wait": 7,
-    "relax_wait": 14, "p_max": 2500, "outputs_min": 4, "pilot_claim_cents": 500000, "filing_terms": 6, "waiting_terms": 1,
-    "objections": 3,
-}  # fmt: skip
+    "vote_blocks": (60, 1, 240),
+    "streak_blocks": (15, 1, 240),
+    "freeze_blocks": (15, 0, 240),
+    "evidence_until": (45, 0, 240),
+    "evidence_versions": (3, 1, 20),
+    "panel_block": (30, 1, 240),
+    "panel_size": (21, 1, 1_000_000),
+    "min_voters": (5, 1, 1_000_000),
+    "quorum_min": (5, 1, 1_000_000),
+    "quorum_max": (101, 1, 1_000_000),
+    "quorum_div": (20, 1, 1_000_000),
+    "small_claim_cents": (0, 0, 1_000_000_000_000),
+    "lapse_pay_cents": (100_000, 0, 1_000_000_000_000),
+    "delegators_min": (3, 0, 1_000_000),
+    "delegators_bp": (200, 0, 10000),
+    "deny_sample_min": (20, 1, 1_000_000),
+    "seniority_step_bp": (100, 0, 5000),
+    "seniority_max_bp": (1000, 0, 5000),
+    "bar_floor_bp": (4000, 1, 10000),
+    "renewal_pct": (95, 0, 100),
+    "warning_pct": (85, 0, 100),
+    "renewal_terms": (6, 1, 12),
+    "renewal_min": (20, 1, 1_000_000),
+    "promote_pct": (75, 0, 100),
+    "promote_cases": (20, 1, 10000),
+    "promote_claimants": (5, 1, 1000),
+    "promote_providers": (3, 1, 1000),
+    "promote_terms": (6, 1, 12),
+    "proposal_blocks": (30, 1, 240),
+    "sponsor_min": (5, 1, 1_000_000),
+    "sponsor_div": (100, 1, 1_000_000),
+    "turnout_max": (101, 1, 1_000_000),
+    "turnout_div": (5, 1, 1_000_000),
+    "grace_blocks": (10, 0, 29),
+    "unpaid_terms": (2, 1, 120),
+    "voting_after_terms": (3, 0, 1000),
+    "vouchers": (3, 0, 1000),
+    "objections": (3, 1, 100),
+    "enrolment_attesters": (2, 1, 8),
+    "growth_div": (10, 1, 1_000_000),
+    "audit_random_bp": (300, 0, 10000),
+    "audit_pair_bp": (9900, 0, 10000),
+    "audit_claims": (4, 1, 1_000_000),
+    "audit_reports": (5, 1, 1000),
+    "hold_blocks": (15, 1, 360),
+    "audit_panel": (21, 1, 1000),
+    "appeal_blocks": (15, 1, 120),
+    "appeal_within": (10, 1, 120),
+    "appeal_panel": (43, 1, 1000),
+    "reserve_bp": (1500, 800, 3000),
+    "expense_bp": (0, 0, 5000),
+    "credibility_k": (1200, 0, 1_000_000_000),
+    "claim_reserve_bp": (500, 0, 10000),
+    "stop_bp": (300, 0, 10000),
+    "run_off_terms": (3, 1, 1000),
+    "rate_move_bp": (1000, 0, 9999),
+    "guaranteed_max_bp": (4000, 0, 10000),
+    "crowd_payees": (8, 1, 1000),
+    "crowd_wait": (7, 0, 60),
+    "relax_wait": (14, 0, 120),
+    "p_max": (2500, 100, 10000),
+    "outputs_min": (4, 1, 64),
+    "pilot_claim_cents": (500_000, 0, 1_000_000_000_000),
+    "pilot_terms": (0, 0, 120),
+    "live_members_min": (0, 0, 1_000_000_000),
+    "filing_terms": (6, 1, 120),
+    "waiting_terms": (1, 0, 120),
+}
 
 CRITICAL = {
     "vote_blocks", "streak_blocks", "quorum_min", "quorum_max", "quorum_div", "reserve_bp", "bar_floor_bp",
-    "seniority_max_bp", "renewal_pct", "promote_pct",
+    "seniority_max_bp", "renewal_pct", "promote_pct", "pilot_terms", "live_members_min",
 }  # fmt: skip
 
 
@@ -57,11 +111,16 @@ def is_boundary(height):
     return height > 0 and height % TERM == 0
 
 
+def in_range(name, value):
+    _, least, largest = PARAMS[name]
+    return least <= value <= largest
+
+
 def new_world(genesis):
-    params = dict(PARAMS)
+    params = {name: default for name, (default, _, _) in PARAMS.items()}
     for name, value in genesis.get("params", {}).items():
-        if name not in params:
-            raise ValueError(f"unknown parameter {name}")
+        if name not in params or not in_range(name, value):
+            raise ValueError(f"no such parameter, or not in its range: {name}")
         params[name] = value
     w = {
         "height": 0, "tip": 0, "open": False, "in_term_end": False, "events": [],
@@ -78,7 +137,7 @@ def new_world(genesis):
     for plan in genesis.get("plans", []):
         add_plan(w, plan)
     for code in genesis.get("codes", []):
-        w["codes"][code["code"]] = [
+        w["codes"][code_key(code)] = [
             (0, {"standard": code.get("standard", False), "allowed": code.get("allowed_cents"),
                  "frequency": code.get("frequency")})
         ]  # fmt: skip
@@ -98,6 +157,7 @@ def add_plan(w, plan):
         "deductible": plan.get("deductible_cents", 0), "copay": plan.get("copay_cents", 0),
         "coinsurance_bp": plan.get("coinsurance_bp", 0), "oop_max": plan.get("oop_max_cents"),
         "claim_ceiling": plan.get("claim_ceiling_cents"), "year_ceiling": plan.get("year_ceiling_cents"),
+        "codes": list(plan.get("codes") or []), "waiting_terms": plan.get("waiting_terms", 0),
     }  # fmt: skip
     old = w["plans"].get(plan["name"])
     if old is None:
@@ -221,9 +281,14 @@ def active_member(w, name):
     return m
 
 
-def code_on(w, code, day):
+def code_key(line):
+    """A code is a name in a coding system; a file that names no system has one system, without a name."""
+    return line.get("system", ""), line["code"]
+
+
+def code_on(w, key, day):
     found = {"standard": False, "allowed": None, "frequency": None}
-    for from_day, status in w["codes"].get(code, []):
+    for from_day, status in w["codes"].get(key, []):
         if from_day <= day:
             found = status
     return found
