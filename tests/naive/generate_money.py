@@ -138,7 +138,9 @@ def rates(seed):
         for by in r.sample(s.names, r.choice([1, 2, 3, 4])):
             s.act(at, "quote", by=by, rate=r.choice([0, now, now, max(1, now * 9 // 10), now * 11 // 10, now * 11 // 10 + 1, now * 3]))
         now = max(1, now * r.choice([9, 10, 11]) // 10)
+    s.genesis["accounts"]["claims"] = r.choice([5000000, 10**10])
     for _ in range(8):
         at = r.randint(1, 60)
-        s.claim(at, r.choice(s.names), (r.choice(["S1", "S2", "S3"]), 1, r.choice([1, 777, 30000]), at), payee=r.choice([None, "provider"]))
+        s.claim(at, r.choice(s.names), (r.choice(["S1", "S2", "S3"]), 1, r.choice([1, 777, 30000, 21000000, 21000001, 10**9]), at),
+                payee=r.choice([None, "provider"]))  # fmt: skip
     return s.lines(75)

@@ -15,6 +15,9 @@ from .world import (
 )
 
 
+BITCOIN_MAX = 21_000_000  # no payment asks for more than there will ever be
+
+
 def quote(w, act):
     active_member(w, act["by"])
     refuse_if(act["rate"] < 1, "a rate is above zero")
@@ -52,7 +55,7 @@ def pay_out(w):
     scarce = is_boundary(w["height"]) and available < total
     for x in due:
         wanted = x["owed"] * available // total if scarce else x["owed"]
-        pay = min(wanted, w["claims_account"] + min(cap, w["reserve"]))
+        pay = min(wanted, w["claims_account"] + min(cap, w["reserve"]), BITCOIN_MAX * w["rate"])
         from_claims = min(pay, w["claims_account"])
         w["claims_account"] -= from_claims
         w["reserve"] -= pay - from_claims
@@ -98,7 +101,7 @@ def end_run_off(w, owed):
     due.sort(key=lambda x: (x["class"], x["accepted"], x["claim"].encode(), (x["case"] or "").encode()))
     ratio = min(money, owed)
     for x in due:
-        pay = x["owed"] * ratio // owed
+        pay = min(x["owed"] * ratio // owed, BITCOIN_MAX * w["rate"])
         from_claims = min(pay, w["claims_account"])
         w["claims_account"] -= from_claims
         w["reserve"] -= pay - from_claims
