@@ -14,7 +14,6 @@ from .world import (
     term_of,
 )
 
-
 BITCOIN_MAX = 21_000_000  # no payment asks for more than there will ever be
 
 
