@@ -177,7 +177,7 @@ def scenarios_page() -> str:
         "that block; the end of the file closes the open one. Names are labels of the file. An action that the rules refuse is an event `refused`; a file",
         "that does not parse plays nothing (exit code 2).", "", "```json", EXAMPLE.strip(), "```", "",
         "## Actions", "", "Fields beside `at` and `do`, with the default in brackets where there is one.", "",
-        f"Every action but {', '.join(f'`{name}`' for name in scenario.NO_RECORDS)} may name in `key` the key that signs it; else the identity key of",
+        f"Every action but {', '.join(f'`{name}`' for name in scenario.NO_RECORDS)} may name in `signed_by` the key that signs it; else the identity key of",
         "the one who acts does (a claim is signed by its cover).", "",
     ]  # fmt: skip
     lines += ["| do | fields |", "|---|---|", f"| `genesis` | {_scenario_fields(scenario.GENESIS_FIELDS)} |"]

@@ -122,7 +122,7 @@ class Player:
         self.block: OpenBlock | None = None
         self.numbers: dict[bytes, int] = {}
         self.rules: dict[tuple[bytes, str], AutoRule] = {}
-        self.key: str | None = None
+        self.signed_by: str | None = None
 
     def state_root(self) -> bytes:
         """Return the root over all rows after the last closed block."""
@@ -142,12 +142,12 @@ class Player:
         yield from self._close_to(action.at - 1)
         block = self._open(action.at)
         before = len(block.day.events)
-        self.key = action.fields.get("key")
+        self.signed_by = action.fields.get("signed_by")
         try:
             self._take(block, action)
         except MutuaError as error:
             block.day.events.append(self._refused(action, error))
-        self.key = None
+        self.signed_by = None
         # what happened is yielded when the block closes: one order, that of the block
         assert len(block.day.events) >= before
 
@@ -200,7 +200,7 @@ class Player:
             Attestation(wanted.role, name.encode(), wanted.subject(author, body), b"") for wanted in KINDS[kind].attested for name in attested_by
         )
         own = author if KINDS[kind].key == "cover" else members.identity_key_of(block.day.draft, author)
-        signer = own if self.key is None else self.key.encode()
+        signer = own if self.signed_by is None else self.signed_by.encode()
         number = self.numbers.get(signer, 0) + 1
         block.take(Act(kind, author, signer, record_id, number, VALID_UNTIL, encode_body(body), attestations))
         self.numbers[signer] = number

@@ -140,7 +140,7 @@ ACTIONS: dict[str, dict[str, Field]] = {
 
 
 NO_RECORDS = ("advance", "show", "auto_accept", "finding")
-SIGNED = {"key": _text(None, null=True)}
+SIGNED = {"signed_by": _text(None, null=True)}
 """Which key signs the record, where it is not the identity key of the one who acts (of a claim: the cover)."""
 
 
