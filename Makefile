@@ -8,7 +8,7 @@ SUMMARY ?= demo-run/summary.json
 DEMO_DIR ?= demo-run
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-.PHONY: demo test check bench soak clean setup
+.PHONY: demo test check bench bench-scale soak clean setup
 
 setup: $(VENV)/.ready
 
@@ -29,6 +29,9 @@ check: setup
 
 bench: setup
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+bench-scale: setup
+	@$(BIN)/python benchmarks/bench_scale.py --members 1000,10000,100000,1000000
 
 soak: setup
 	@MUTUA_SOAK=1 $(BIN)/python -m pytest -m soak -s

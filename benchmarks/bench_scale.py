@@ -20,8 +20,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-
 from population import Population, first_height, name_of, write_population
 
 from governance.day import Day

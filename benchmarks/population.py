@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from governance.acts import Act
-from governance.benefits import claims, codes, contracts, promotion, settlement
+from governance.benefits import claims, contracts, promotion, settlement
 from governance.day import Day
 from governance.genesis import CodeSpec, GenesisSpec, PlanSpec, genesis_rows
 from governance.kinds import encode_body
@@ -20,6 +20,7 @@ from governance.membership import delegation, members
 from governance.money import payouts, premiums, rates
 from governance.tables import Draft, Name
 from governance.voting import ballots, bars, cases
+from ledger.codec import Shape
 from ledger.state import StateReader
 from ledger.store import Store
 
@@ -132,14 +133,14 @@ class Population:
 
     count: int
     claims: int = 0
-    open_cases: list[tuple[bytes, str, int]] = field(default_factory=list)
+    open_cases: list[tuple[bytes, str, int]] = field(default_factory=list[tuple[bytes, str, int]])
     """(claim, code, claimant)"""
-    cast: dict[bytes, int] = field(default_factory=dict)
+    cast: dict[bytes, int] = field(default_factory=dict[bytes, int])
     delegated: int = 0
     paid: int = 0
-    numbers: dict[bytes, int] = field(default_factory=dict)
+    numbers: dict[bytes, int] = field(default_factory=dict[bytes, int])
 
-    def act(self, kind: str, body: object, author: bytes, record_id: bytes = b"") -> Act:
+    def act(self, kind: str, body: Shape, author: bytes, record_id: bytes = b"") -> Act:
         """Return a record as the rules see it."""
         number = self.numbers[author] = self.numbers.get(author, 0) + 1
         return Act(kind, author, author, record_id or bytes(32), number, VALID_UNTIL, encode_body(body), ())
@@ -200,5 +201,3 @@ class Population:
             elif place == 19:
                 yield "quote", self.quote(i)
 
-
-__all__ = ["Population", "codes", "first_height", "founding", "name_of", "write_population"]

@@ -66,6 +66,8 @@ class Day:
     height: int
     randomness: bytes
     events: list[Event] = field(default_factory=list[Event])
+    delegates_changed: dict[str, set[bytes]] = field(default_factory=dict[str, set[bytes]])
+    """By topic: delegates whose delegators changed in this block. Cases on which they voted are counted anew at its end."""
 
     @property
     def params(self) -> params.Params:

@@ -7,10 +7,9 @@ terms before genesis sort first, and closed by `/`. Values are msgpack arrays of
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -19,29 +18,29 @@ from ledger.state import StateReader
 
 T = TypeVar("T", bound=Shape)
 KeyPart = bytes | str | int
-PARTS_CACHED = 1 << 14
-"""The keys of a block's members, claims and codes come again and again; a pure function of a part may remember them."""
 _SHIFT = 1 << 63
 _encoder = msgspec.msgpack.Encoder()
 
 
 def encode_key(parts: tuple[KeyPart, ...]) -> bytes:
     """Return key bytes that sort as the parts do."""
-    return b"".join([_encode_part(part) for part in parts])
+    return _row_key(b"", parts)
 
 
-@lru_cache(maxsize=PARTS_CACHED)
 def _row_key(prefix: bytes, parts: tuple[KeyPart, ...]) -> bytes:
-    """Return the whole key of a row. Remembered: a record reads the same few rows several times."""
-    return prefix + encode_key(parts)
+    """Return the whole key of a row. Nothing is remembered: a key costs the same with few members and with many."""
+    key = prefix
+    for part in parts:
+        if isinstance(part, bytes):
+            key += part.replace(b"\x00", b"\x00\xff") + b"\x00\x01"
+        elif isinstance(part, str):
+            key += part.encode().replace(b"\x00", b"\x00\xff") + b"\x00\x01"
+        else:
+            key += (part + _SHIFT).to_bytes(8, "big") + b"/"
+    return key
 
 
-@lru_cache(maxsize=PARTS_CACHED)
-def _encode_part(part: KeyPart) -> bytes:
-    if isinstance(part, int):
-        return (part + _SHIFT).to_bytes(8, "big") + b"/"
-    data = part.encode() if isinstance(part, str) else part
-    return data.replace(b"\x00", b"\x00\xff") + b"\x00\x01"
+_NOT_HERE: Any = object()
 
 
 class Draft:
@@ -50,9 +49,12 @@ class Draft:
     def __init__(self, base: StateReader) -> None:
         self._base = base
         self._rows: dict[bytes, Shape | None] = {}
-        self._seen: dict[bytes, Shape | None] = {}
+        self._seen: dict[bytes, tuple[bytes | None, Shape | None]] = {}
+        """Rows read from below, as bytes and decoded."""
         self._sorted: dict[bytes, list[bytes]] = {}
-        self._undo: list[tuple[bytes, bool, Shape | None]] = []
+        self._unsorted: dict[bytes, list[bytes]] = {}
+        """Keys written since the last walk of their table; a walk sorts them in."""
+        self._undo: list[tuple[bytes, Any]] = []
 
     def savepoint(self) -> int:
         """Return a mark to roll back to."""
@@ -61,52 +63,65 @@ class Draft:
     def rollback(self, mark: int) -> None:
         """Undo every change since `mark`."""
         while len(self._undo) > mark:
-            key, was_written, value = self._undo.pop()
-            if was_written:
-                self._rows[key] = value
+            key, before = self._undo.pop()
+            if before is _NOT_HERE:
+                del self._rows[key]
             else:
-                self._rows.pop(key, None)
+                self._rows[key] = before
 
     def delta(self) -> dict[bytes, bytes | None]:
         """Return what differs from the state below, by key; None for rows that are gone."""
         changes: dict[bytes, bytes | None] = {}
+        encode, seen, base = _encoder.encode, self._seen, self._base
         for key in sorted(self._rows):
             row = self._rows[key]
-            data = None if row is None else _encoder.encode(row)
-            if data != self._base.get(key):
+            data = None if row is None else encode(row)
+            known = seen.get(key)
+            if data != (base.get(key) if known is None else known[0]):
                 changes[key] = data
         return changes
 
     def read(self, key: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
         """Return the decoded row at `key`."""
-        if key in self._rows:
-            return self._rows[key]  # type: ignore[return-value]
-        if key in self._seen:
-            return self._seen[key]  # type: ignore[return-value]
-        data = self._base.get(key)
-        row = None if data is None else decoder.decode(data)
-        self._seen[key] = row
-        return row
+        row: Any = self._rows.get(key, _NOT_HERE)
+        if row is not _NOT_HERE:
+            return row
+        known: Any = self._seen.get(key)
+        if known is None:
+            data = self._base.get(key)
+            known = self._seen[key] = (data, None if data is None else decoder.decode(data))
+        return known[1]
 
     def write(self, table: bytes, key: bytes, row: Shape | None) -> None:
         """Put a row, or take it away with None."""
-        was_written = key in self._rows
-        self._undo.append((key, was_written, self._rows.get(key)))
+        before = self._rows.get(key, _NOT_HERE)
+        self._undo.append((key, before))
         self._rows[key] = row
-        if not was_written:
-            keys = self._sorted.setdefault(table, [])
-            position = bisect_left(keys, key)
-            if position == len(keys) or keys[position] != key:
-                insort(keys, key)
+        if before is _NOT_HERE:
+            keys = self._unsorted.get(table)
+            if keys is None:
+                self._unsorted[table] = [key]
+            else:
+                keys.append(key)
+
+    def _written(self, table: bytes) -> list[bytes]:
+        """Return the keys of a table that were ever written, sorted; a key written again after a rollback stands twice."""
+        keys = self._sorted.setdefault(table, [])
+        new = self._unsorted.pop(table, None)
+        if new:
+            keys += new
+            keys.sort()
+        return keys
 
     def walk(self, table: bytes, prefix: bytes, decoder: msgspec.msgpack.Decoder[T]) -> Iterator[tuple[bytes, T]]:
         """Yield rows under `prefix` in key order. Rows changed while walking are seen changed, new ones are not visited."""
-        written = self._sorted.get(table, [])
+        written = self._written(table)
         position = bisect_left(written, prefix)
         fresh: list[bytes] = []
         while position < len(written) and written[position].startswith(prefix):
-            if written[position] in self._rows:
-                fresh.append(written[position])
+            key = written[position]
+            if key in self._rows and not (fresh and fresh[-1] == key):
+                fresh.append(key)
             position += 1
         position = 0
         for key, data in self._base.scan(prefix):

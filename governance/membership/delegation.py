@@ -68,6 +68,7 @@ def apply_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
         load = LOADS.find(day.draft, body.to) or Number(0)
         LOADS.put(day.draft, Number(load.value + 1), body.to)
     day.count(delegations=1)
+    _note_change(day, author, body.topic, body.to)
 
 
 def check_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
@@ -88,6 +89,22 @@ def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
         PAIRS.delete(day.draft, to, author)
         LOADS.put(day.draft, Number(LOADS.get(day.draft, to).value - 1), to)
     day.count(delegations=-1)
+    _note_change(day, author, body.topic, to)
+
+
+def _note_change(day: Day, author: bytes, topic: str, delegate: bytes) -> None:
+    """Remember for the end of the day whose ballots count for other delegators now; one for a code takes from the one for all."""
+    changed = day.delegates_changed.setdefault(topic, set())
+    changed.add(delegate)
+    for_all = None if topic == EVERY_TOPIC else DELEGATES.find(day.draft, author, EVERY_TOPIC)
+    if for_all is not None:
+        changed.add(for_all.value)
+
+
+def delegate_of(draft: Draft, delegator: bytes, code: str) -> bytes | None:
+    """Return who votes for a member on a code where the member does not: by the code before for all."""
+    name = DELEGATES.find(draft, delegator, code) or DELEGATES.find(draft, delegator, EVERY_TOPIC)
+    return None if name is None else name.value
 
 
 def delegators_of(draft: Draft, delegate: bytes, code: str) -> Iterator[bytes]:

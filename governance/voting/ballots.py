@@ -1,7 +1,8 @@
 """Ballots on cases: accept, deny or abstain, an award, a receipt of the evidence opened; how they change; how they are counted.
 
 The tally reads live ballots alone, so the order of ballots inside a block does not matter. A delegate's ballot counts for
-delegators without an own one, one level deep. Ballots by auto-accept or delegation never count as opened.
+delegators without an own one, one level deep. Ballots by auto-accept or delegation never count as opened. An open case keeps
+its yes, no and opened in a row that each ballot moves, so that a day without ballots costs nothing; `tally_of` is what it must equal.
 """
 
 from __future__ import annotations
@@ -107,10 +108,24 @@ class OpeningRow(Shape):
     evidence_hash: bytes
 
 
+class TallyRow(Shape):
+    """Yes, no and receipts of an open case now, delegators included. `ballots`: how many are live, abstentions included."""
+
+    yes: int
+    no: int
+    opened: int
+    ballots: int
+
+
 CASES = Table("voting/case", CaseRow)
 OPEN_CASES = Table("voting/open_case", CaseKey)
 BALLOTS = Table("voting/ballot", BallotRow)
 OPENINGS = Table("voting/opening", OpeningRow)
+TALLIES = Table("voting/tally", TallyRow)
+"""By open case; no row: no ballot yet."""
+
+
+NO_BALLOTS = TallyRow(0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -196,17 +211,26 @@ def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
     changed = 0 if live is None or live.rule_hash else body.evidence_version
     award = body.award_cents if body.choice == "accept" else None
     row = BallotRow(author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
-    BALLOTS.put(day.draft, row, body.claim, body.code, author)
+    was_opened = is_opened(day, body.claim, author)
     note_opening(day, author, body)
+    move_tally(day, CASES.get(day.draft, body.claim, body.code), row, was_opened=was_opened)
 
 
 def note_opening(day: Day, author: bytes, body: BallotBody) -> None:
-    """Count the receipt that comes with a ballot, or one given before it, from this ballot on."""
+    """Count the receipt that comes with a ballot, or one given before it, from this ballot on: for every case of the claim."""
     opening = OPENINGS.find(day.draft, body.claim, author)
     if body.opened and opening is None:
-        OPENINGS.put(day.draft, OpeningRow(day.height, True, body.opened), body.claim, author)
+        row = OpeningRow(day.height, True, body.opened)
     elif opening is not None and not opening.is_effective:
-        OPENINGS.put(day.draft, OpeningRow(opening.height, True, opening.evidence_hash), body.claim, author)
+        row = OpeningRow(opening.height, True, opening.evidence_hash)
+    else:
+        return
+    OPENINGS.put(day.draft, row, body.claim, author)
+    for code in {line.code for line in CLAIMS.get(day.draft, body.claim).lines} - {body.code}:
+        case = CASES.find(day.draft, body.claim, code)
+        live = None if case is None or case.status != "open" else BALLOTS.find(day.draft, body.claim, code, author)
+        if case is not None and live is not None and counts_as_opened(live, True):
+            _add_to_tally(day, case.claim, case.code, opened=1)
 
 
 def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
@@ -224,7 +248,7 @@ def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
     """Cast a standing yes."""
     version = CLAIMS.get(day.draft, body.claim).evidence_version
     row = BallotRow(author, "accept", None, "", version, day.height, 0, body.rule_hash)
-    BALLOTS.put(day.draft, row, body.claim, body.code, author)
+    move_tally(day, CASES.get(day.draft, body.claim, body.code), row, was_opened=is_opened(day, body.claim, author))
 
 
 def check_receipt(day: Day, claim_id: bytes, evidence_hash: bytes) -> None:
@@ -249,20 +273,75 @@ def apply_opened(day: Day, act: Act, body: OpenedBody) -> None:
     OPENINGS.put(day.draft, OpeningRow(day.height, False, body.evidence_hash), body.claim, act.author)
 
 
+def counts_as_opened(row: BallotRow, is_opened_now: bool) -> bool:
+    """True iff a live ballot counts with the receipts: a yes or no by hand, with the evidence opened."""
+    is_auto = bool(row.rule_hash)
+    return not is_auto and row.choice != "abstain" and is_opened_now
+
+
+def delegators_counted(draft: Draft, case: CaseRow, voter: bytes) -> list[bytes]:
+    """Return the delegators for whom a voter's ballot counts: those in E without an own one."""
+    return [
+        delegator
+        for delegator in delegation.delegators_of(draft, voter, case.code)
+        if BALLOTS.find(draft, case.claim, case.code, delegator) is None and is_eligible(draft, case, delegator)
+    ]
+
+
+def move_tally(day: Day, case: CaseRow, row: BallotRow, *, was_opened: bool) -> None:
+    """Make `row` its voter's live ballot and move the tally by what changes: for the voter, and for who delegated to or by the voter."""
+    before = BALLOTS.find(day.draft, case.claim, case.code, row.voter)
+    BALLOTS.put(day.draft, row, case.claim, case.code, row.voter)
+    yes, no = _weight(row)
+    yes_before, no_before = (0, 0) if before is None else _weight(before)
+    opened = counts_as_opened(row, is_opened(day, case.claim, row.voter)) - (before is not None and counts_as_opened(before, was_opened))
+    times = 1
+    if day.counts.delegations > 0:
+        if (yes, no) != (yes_before, no_before):
+            times += len(delegators_counted(day.draft, case, row.voter))
+        delegate = delegation.delegate_of(day.draft, row.voter, case.code) if before is None else None
+        theirs = None if delegate is None else BALLOTS.find(day.draft, case.claim, case.code, delegate)
+        if theirs is not None:  # it counted for this voter until now
+            less_yes, less_no = _weight(theirs)
+            _add_to_tally(day, case.claim, case.code, yes=-less_yes, no=-less_no)
+    _add_to_tally(
+        day, case.claim, case.code, yes=times * (yes - yes_before), no=times * (no - no_before), opened=opened, ballots=int(before is None)
+    )
+
+
+def _weight(row: BallotRow) -> tuple[int, int]:
+    """Return (yes, no) of one ballot."""
+    return int(row.choice == "accept"), int(row.choice == "deny")
+
+
+def _add_to_tally(day: Day, claim: bytes, code: str, *, yes: int = 0, no: int = 0, opened: int = 0, ballots: int = 0) -> None:
+    row = TALLIES.find(day.draft, claim, code) or NO_BALLOTS
+    TALLIES.put(day.draft, TallyRow(row.yes + yes, row.no + no, row.opened + opened, row.ballots + ballots), claim, code)
+
+
+def tally_now(day: Day, case: CaseRow) -> TallyRow:
+    """Return an open case's tally at the end of a day. It is counted anew where a voter on it has gained or lost delegators today."""
+    row = TALLIES.find(day.draft, case.claim, case.code) or NO_BALLOTS
+    if day.delegates_changed and row.ballots:
+        changed = day.delegates_changed.get(case.code, set()) | day.delegates_changed.get(delegation.EVERY_TOPIC, set())
+        if len(changed) > row.ballots or any(BALLOTS.find(day.draft, case.claim, case.code, key) is not None for key in sorted(changed)):
+            tally = tally_of(day, case)
+            row = TallyRow(tally.yes, tally.no, tally.opened, row.ballots)
+            TALLIES.put(day.draft, row, case.claim, case.code)
+    return row
+
+
 def tally_of(day: Day, case: CaseRow) -> Tally:
-    """Count a case's live ballots, and for each delegate the delegators in E without an own one."""
-    live = list(BALLOTS.scan(day.draft, case.claim, case.code))
-    own = {row.voter for row in live}
+    """Count a case's live ballots, and for each delegate the delegators in E without an own one. Linear in the ballots."""
     has_delegations = day.counts.delegations > 0
     tally = Tally()
-    for row in live:
+    for row in list(BALLOTS.scan(day.draft, case.claim, case.code)):
         is_auto = bool(row.rule_hash)
         _count(tally, row, row.voter, is_auto)
-        tally.opened += not is_auto and row.choice != "abstain" and is_opened(day, case.claim, row.voter)
+        tally.opened += counts_as_opened(row, is_opened(day, case.claim, row.voter))
         if has_delegations:
-            for delegator in delegation.delegators_of(day.draft, row.voter, case.code):
-                if delegator not in own and is_eligible(day.draft, case, delegator):
-                    _count(tally, row, delegator, is_auto)
+            for delegator in delegators_counted(day.draft, case, row.voter):
+                _count(tally, row, delegator, is_auto)
     return tally
 
 

@@ -48,6 +48,8 @@ class ClosedVotesRow(Shape):
 
 
 CASES = ballots.CASES
+PANELS_DUE = Table("voting/panel_due", ballots.CaseKey)
+"""(height at which a duty panel may be drawn, s, claim, code)."""
 CLOSED_VOTES = Table("voting/closed_votes", ClosedVotesRow)
 OPEN_CASES = ballots.OPEN_CASES
 LINE_USES = Table("benefits/line_use", LineUse)
@@ -85,6 +87,7 @@ def freeze(day: Day) -> None:
             seniority_bp=standing.seniority_bp, params_version=params.current_version(day.draft),
         )  # fmt: skip
         CASES.put(day.draft, frozen, case.claim, case.code)
+        PANELS_DUE.put(day.draft, key, day.height + day.params.panel_block, day.height, case.claim, case.code)
 
 
 def quorum_of(case: ballots.CaseRow, set_of_s: params.Params) -> int:
@@ -93,34 +96,35 @@ def quorum_of(case: ballots.CaseRow, set_of_s: params.Params) -> int:
     return min(case.eligible, max(set_of_s.quorum_min, min(set_of_s.quorum_max, wanted)))
 
 
-def has_quorum(case: ballots.CaseRow, tally: ballots.Tally, set_of_s: params.Params) -> bool:
+def has_quorum(case: ballots.CaseRow, tally: ballots.Tally | ballots.TallyRow, set_of_s: params.Params) -> bool:
     """True iff enough voted yes or no and half of the quorum opened the evidence."""
     quorum = quorum_of(case, set_of_s)
     return tally.yes + tally.no >= quorum and tally.opened >= ceil_div(quorum, 2)
 
 
-def has_majority(case: ballots.CaseRow, tally: ballots.Tally) -> bool:
+def has_majority(case: ballots.CaseRow, tally: ballots.Tally | ballots.TallyRow) -> bool:
     """True iff the yes share reaches the claimant's bar less seniority. A tie at 50 % pays."""
     return 10_000 * tally.yes >= (case.bar_bp - case.seniority_bp) * (tally.yes + tally.no)
 
 
 def end_day(day: Day) -> None:
-    """Tally every open case, by (s, case id): accept, deny, lapse or go on."""
+    """Judge every open case, by (s, case id): accept, deny, lapse or go on. Its ballots are visited when it closes, not before."""
     for key in list(OPEN_CASES.scan(day.draft)):
         case = CASES.get(day.draft, key.claim, key.code)
         if case.s == day.height:
             continue
         set_of_s = params.params_at(day.draft, case.params_version)
-        tally = ballots.tally_of(day, case)
+        tally = ballots.tally_now(day, case)
         quorum_holds = has_quorum(case, tally, set_of_s)
         passes = quorum_holds and has_majority(case, tally)
         streak = case.streak + 1 if passes else 0
-        case = msgspec.structs.replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
-        CASES.put(day.draft, case, case.claim, case.code)
+        if (case.streak, case.yes, case.no, case.opened) != (streak, tally.yes, tally.no, tally.opened):
+            case = msgspec.structs.replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
+            CASES.put(day.draft, case, case.claim, case.code)
         if streak >= set_of_s.streak_blocks and case.eligible >= set_of_s.min_voters:
-            accept_by_vote(day, case, tally)
+            accept_by_vote(day, case, ballots.tally_of(day, case))
         elif day.height >= case.s + set_of_s.vote_blocks:
-            _close(day, case, tally, is_denied=quorum_holds and not passes and case.eligible >= set_of_s.min_voters)
+            _close(day, case, ballots.tally_of(day, case), is_denied=quorum_holds and not passes and case.eligible >= set_of_s.min_voters)
 
 
 def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
@@ -205,6 +209,7 @@ def _end(day: Day, case: ballots.CaseRow, status: str) -> ballots.CaseRow:
     case = msgspec.structs.replace(case, status=status, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     OPEN_CASES.delete(day.draft, case.s, case.claim, case.code)
+    ballots.TALLIES.delete(day.draft, case.claim, case.code)
     day.count(open_cases=-1)
     if status != "accepted":
         settlement.set_line_status(day.draft, case.claim, case.lines, status)
@@ -265,8 +270,16 @@ def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
     """Yield a sentence for each case without one state, and for a counter that drifted."""
     indexed = sum(1 for _ in OPEN_CASES.scan(draft))
     found = 0
+    day = Day(draft, 0, b"")
     for case in CASES.scan(draft):
         found += case.status == "open"
+        row = ballots.TALLIES.find(draft, case.claim, case.code)
+        if case.status == "open":
+            tally, kept = ballots.tally_of(day, case), row or ballots.NO_BALLOTS
+            if (tally.yes, tally.no, tally.opened) != (kept.yes, kept.no, kept.opened):
+                yield f"case {case.code} of claim {case.claim.hex()} has {tally.yes}:{tally.no}, {tally.opened} opened; its tally row says {kept}"
+        elif row is not None:
+            yield f"case {case.code} of claim {case.claim.hex()} is {case.status} and still has a tally"
         if case.benefit_cents and case.status != "accepted":
             yield f"case {case.code} of claim {case.claim.hex()} has a benefit without being accepted"
         if case.status == "accepted" and payouts.PAYOUT_HISTORY.find(draft, case.claim, case.code) is None:

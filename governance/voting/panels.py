@@ -31,12 +31,13 @@ def eligible_of(day: Day, case: ballots.CaseRow) -> list[bytes]:
 
 def end_day(day: Day) -> None:
     """Draw a duty panel for every case that lacks its quorum at the end of s + panel_block."""
-    for key in list(ballots.OPEN_CASES.scan(day.draft)):
+    for key in list(cases.PANELS_DUE.scan(day.draft, day.height)):
         case = ballots.CASES.get(day.draft, key.claim, key.code)
-        set_of_s = params.params_at(day.draft, case.params_version)
-        if case.s == day.height or day.height != case.s + set_of_s.panel_block:
+        cases.PANELS_DUE.delete(day.draft, day.height, case.s, key.claim, key.code)
+        if case.status != "open":
             continue
-        tally = ballots.tally_of(day, case)
+        set_of_s = params.params_at(day.draft, case.params_version)
+        tally = ballots.tally_now(day, case)
         lacking = cases.quorum_of(case, set_of_s) - tally.yes - tally.no
         if lacking <= 0:
             continue
