@@ -33,6 +33,7 @@ from ledger.leveldb import LevelDB, opened_aside
 from ledger.records import Attestation, SignedRecord
 from ledger.selftest import check_signatures
 from node import wire
+from node.auto_accept import AutoAccept, Rulebook
 from node.blobs import Blobs
 from node.candidates import Candidates
 from node.clock import choose, now_ms
@@ -60,6 +61,7 @@ GOSSIP_TICK_DAY_S = 2.0
 DIGEST_EVERY_S = 5.0
 MEMPOOL_FOLDER = "mempool"
 LEDGER_FOLDER = "ledger"
+AUTO_ACCEPT_FILE = "auto-accept.json"
 THREAD_FROM_BYTES = 32 * 1024
 """Larger frames are decoded in a thread: nothing that a peer sends may hold up the others."""
 ANSWER_PAUSE_S = 0.05
@@ -193,6 +195,11 @@ class Daemon:
         self._stop = trio.Event()
         self._failure: BaseException | None = None
         self.intake = Intake(self.chain, self.mempool, self.ledger, self.gossip, pen=self.pen, authors=self._own_authors, fail=self.fail)
+        rulebook = Rulebook(folder / AUTO_ACCEPT_FILE, self.chain.chain_id, frozenset({keys.identity_key, keys.device_key}))
+        self.auto = AutoAccept(
+            rulebook, self.chain.state, height=lambda: self.chain.height, member=self._member_key, is_syncing=lambda: self.sync.is_syncing,
+            look=self.ledger.look, submit=self.submit,
+        )  # fmt: skip
         self.facade = Facade(self)
 
     # ---- Running --------------------------------------------------------------
@@ -210,6 +217,7 @@ class Daemon:
                 nursery.start_soon(self.gossip.run)
                 nursery.start_soon(self.sync.run)
                 nursery.start_soon(self.driver.run)
+                nursery.start_soon(self.auto.run)
                 if self._on_event:
                     nursery.start_soon(self._hooks_for_ever, self._on_event)
                 if self.founder is not None and self.founder.bitcoin_key and self._bitcoin_socket is not None:
@@ -278,6 +286,10 @@ class Daemon:
     def member(self) -> members.MemberRow | None:
         """Return the member, present or past, whose keys these are, in the newest state."""
         return member_of_keys(Draft(self.chain.state), self.keys)
+
+    def _member_key(self) -> bytes | None:
+        row = self.member()
+        return None if row is None else row.key
 
     def _own_authors(self) -> frozenset[bytes]:
         """Return whose waiting records are this node's own."""
@@ -365,6 +377,7 @@ class Daemon:
         await trio.to_thread.run_sync(self.votes.prune, header.height)
         self.sync.tell()
         self.driver.height_moved(header.height)
+        self.auto.wake()
         for event in candidate.events:
             self.facade.publish(event_json(event))
         self.facade.publish({"event": "block_final", "height": header.height, "hash": candidate.block_hash.hex(), "records": header.record_count})

@@ -19,8 +19,10 @@ from ledger.blocks import block_hash_of, decode_header
 from ledger.codec import Shape, encode
 from ledger.errors import MutuaError, RuleBroken, family_of
 from ledger.hashing import tagged_hash
-from ledger.records import Attestation, decode_signed_record, record_id_of
+from ledger.records import SALT_SIZE, Attestation, decode_signed_record, record_id_of
+from node.auto_accept import AutoRule, rule_json
 from node.bodies import body_from_json
+from node.clock import salt
 from node.gossip import blob_hash_of
 from wallet.seal import new_payout_blob
 
@@ -215,6 +217,25 @@ class Facade:
             fields.setdefault(name, "")
         fields.setdefault("other_payer_cents", 0)
         fields.setdefault("evidence", [])
+
+    # ---- Auto-accept ---------------------------------------------------------------
+
+    def auto_rules(self) -> list[dict[str, Any]]:
+        """Return every version of this member's standing rules, oldest first. MutuaError `auto_rules_unusable`."""
+        return [rule_json(item.rule) for item in self._daemon.auto.versions()]
+
+    async def change_auto_rule(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Add, replace or revoke a rule {name, codes, charge_max_cents, providers}; signed here, durable before the answer."""
+        node = self._daemon
+        row = node.member()
+        if row is None:
+            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
+        fields: dict[str, Any] = {"codes": [], "charge_max_cents": 0, "providers": [], **wanted}
+        own: dict[str, Any] = {
+            "chain_id": node.chain.chain_id.hex(), "member": row.key.hex(), "version": 1, "is_revoked": False, "salt": salt(SALT_SIZE).hex(),
+        }  # fmt: skip
+        rule = cast("AutoRule", body_from_json(AutoRule, {**fields, **own}, "rule"))
+        return rule_json(await node.auto.change(action, rule, node.keys.identity_seed))
 
     # ---- Events ------------------------------------------------------------------
 

@@ -52,6 +52,11 @@ class DataFolder:
         return self.root / "documents"
 
     @property
+    def auto_accept(self) -> Path:
+        """The member's standing rules, every version signed."""
+        return self.root / "auto-accept.json"
+
+    @property
     def api_socket(self) -> Path:
         """The Unix socket of the local API."""
         return self.root / "api.sock"

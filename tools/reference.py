@@ -126,11 +126,16 @@ def commands() -> Iterator[tuple[str, Any]]:
         except (ImportError, AttributeError):
             yield entry.name, None
             continue
-        below = [name for name in command if not name.startswith("-")]
-        if command.default_command is not None:
-            yield entry.name, command
-        for name in below:
-            yield f"{entry.name} {name}", command[name]
+        yield from _commands_of(entry.name, command)
+
+
+def _commands_of(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a command, where it is one of its own, and those below it."""
+    if command.default_command is not None:
+        yield path, command
+    for name in command:
+        if not name.startswith("-"):
+            yield from _commands_of(f"{path} {name}", command[name])
 
 
 def _help_words(command: Any) -> list[str]:

@@ -130,6 +130,14 @@ class Client:
         """Open the local document of a claim; the node submits the receipt."""
         return self.post_json("/v1/open", {"claim": claim})
 
+    def auto_rules(self) -> list[dict[str, Any]]:
+        """Return every version of this member's standing rules, oldest first."""
+        return list(self.get_json("/v1/auto-accept"))
+
+    def change_auto_rule(self, action: str, rule: Mapping[str, Any]) -> Any:
+        """Add, replace or revoke a standing rule; returns once it is on disk."""
+        return self.post_json("/v1/auto-accept", {"action": action, "rule": dict(rule)})
+
     def set_log_level(self, level: str) -> Any:
         """Change the node's log level."""
         return self.post_json("/v1/log", {"level": level})

@@ -14,7 +14,7 @@ import msgspec
 from node.api.errors import ApiError
 
 __all__ = [
-    "AcceptRequest", "Answer", "ApiError", "Block", "CheckRequest", "ConsensusStatus", "ErrorAnswer", "ErrorBody", "LogRequest", "OpenRequest", "Peer", "PeerCounts",
+    "AcceptRequest", "Answer", "ApiError", "AutoAcceptRequest", "Block", "CheckRequest", "ConsensusStatus", "ErrorAnswer", "ErrorBody", "LogRequest", "OpenRequest", "Peer", "PeerCounts",
     "Receipt", "Status", "SubmitRequest", "Submitted", "convert",
 ]  # fmt: skip
 
@@ -155,6 +155,13 @@ class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Body of `POST /v1/open`."""
 
     claim: str
+
+
+class AutoAcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /v1/auto-accept`: `action` is add, replace or revoke, `rule` {name, codes, charge_max_cents, providers}."""
+
+    action: str
+    rule: dict[str, Any]
 
 
 class LogRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,8 @@
 | POST /v1/accept | `{"record"}`: take a record that its author signed elsewhere; durable before the answer |
 | POST /v1/check | `{"records"}`: what the rules would refuse of them now; nothing is kept |
 | POST /v1/open | `{"claim"}`: open a local document and sign the receipt |
+| GET /v1/auto-accept | every version of this member's standing rules |
+| POST /v1/auto-accept | `{"action", "rule"}`: add, replace or revoke one; durable before the answer |
 | POST /v1/log · /v1/stop | change the log level; end the daemon |
 
 The daemon is behind a narrow facade, so the API knows nothing of ledger, network or keys. Errors are
@@ -104,6 +106,14 @@ class NodeFacade(Protocol):
         """Open a local document of a claim and sign the receipt."""
         ...
 
+    def auto_rules(self) -> list[dict[str, Any]]:
+        """Return every version of this member's standing rules."""
+        ...
+
+    async def change_auto_rule(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Add, replace or revoke a standing rule."""
+        ...
+
     def events(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[dict[str, Any]]]:
         """Subscribe to events until the block is left."""
         ...
@@ -170,6 +180,8 @@ def build_app(facade: NodeFacade) -> Starlette:
             post("/v1/accept", partial(_accept, facade)),
             post("/v1/check", partial(_check, facade)),
             post("/v1/open", partial(_open, facade)),
+            get("/v1/auto-accept", lambda _: facade.auto_rules()),
+            post("/v1/auto-accept", partial(_auto_accept, facade)),
             post("/v1/log", partial(_log, facade)),
             post("/v1/stop", partial(_stop, facade)),
         ],
@@ -222,6 +234,11 @@ async def _check(facade: NodeFacade, request: Request) -> Response:
 async def _open(facade: NodeFacade, request: Request) -> Response:
     wanted = await _body(request, schema.OpenRequest)
     return _json(await facade.open_document(_hash(wanted.claim, "the claim id")))
+
+
+async def _auto_accept(facade: NodeFacade, request: Request) -> Response:
+    wanted = await _body(request, schema.AutoAcceptRequest)
+    return _json(await facade.change_auto_rule(wanted.action, wanted.rule))
 
 
 async def _log(facade: NodeFacade, request: Request) -> Response:

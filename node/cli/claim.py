@@ -17,7 +17,19 @@ from cyclopts import App, Parameter
 from ledger.errors import MutuaError
 from node.api.client import Client
 from node.api.errors import ApiError
-from node.cli.common import DEFAULT, Common, Money, claim_id, own_member, read_day, report_submission, say, short, table
+from node.cli.common import (
+    DEFAULT,
+    Common,
+    Money,
+    claim_id,
+    own_member,
+    provider_key,
+    read_day,
+    report_submission,
+    say,
+    short,
+    table,
+)
 
 app = App(name="claim", help="Submit, import, list, show and explain claims.")
 
@@ -268,7 +280,7 @@ def _claim_body(client: Client, status: Mapping[str, Any], bill: Bill) -> Json:
     money = Money.of(status)
     return {
         "scheme": status["name"], "cover_id": status["cover"], "submitter_role": "member", "payee": bill.payee,
-        "provider_id": _provider_key(client, bill.provider), "event_id": "", "use": "claim",
+        "provider_id": provider_key(client, bill.provider), "event_id": "", "use": "claim",
         "supersedes": claim_id(client, bill.supersedes) if bill.supersedes else "",
         "other_payer_cents": money.read(bill.other_payer, "other payer's amount"), "source_hash": "", "evidence": [],
         "lines": _claim_lines(client, status, bill, money),
@@ -307,19 +319,6 @@ def _claim_line(row: list[str], status: Mapping[str, Any], system: str, money: M
         "system": system or systems[0], "code": code, "modifiers": [], "units": int(units), "charge_cents": money.read(charge, "charge"),
         "first_day": read_day(first, status), "last_day": read_day(last, status),
     }  # fmt: skip
-
-
-def _provider_key(client: Client, text: str) -> str:
-    providers = client.view("providers")
-    found = [str(item["key"]) for item in providers if text in (item["identifier"], item["key"])]
-    if not found:
-        known = ", ".join(str(item["identifier"]) for item in providers[:5])
-        raise MutuaError(
-            "provider_unknown",
-            f"the co-op lists no provider {text!r}",
-            f"listed are: {known}" if known else "ask the members to list it",
-        )
-    return found[0]
 
 
 def _keep_evidence(documents: Path, bill: Bill) -> list[tuple[Json, bool]]:

@@ -214,6 +214,20 @@ def claim_id(client: Client, text: str) -> str:
     return full_id(text, lambda: (str(item["claim"]) for item in client.view("claims")), "claim")
 
 
+def provider_key(client: Client, text: str) -> str:
+    """Return the key of a listed provider, by its identifier or key. MutuaError `provider_unknown`."""
+    providers = client.view("providers")
+    found = [str(item["key"]) for item in providers if text in (item["identifier"], item["key"])]
+    if not found:
+        known = ", ".join(str(item["identifier"]) for item in providers[:5])
+        raise MutuaError(
+            "provider_unknown",
+            f"the co-op lists no provider {text!r}",
+            f"listed are: {known}" if known else "ask the members to list it",
+        )
+    return found[0]
+
+
 def wait_final(client: Client, record_id: str, wait_s: float) -> dict[str, Any]:
     """Return the receipt of a record, asked again until it is final or refused, or the time is over."""
     deadline = time.monotonic() + wait_s

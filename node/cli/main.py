@@ -47,7 +47,7 @@ COMMANDS = (
     _Entry("config", "node.cli.settings:app", _LIVE, "Show the settings and where each comes from."),
     _Entry("tui", "node.cli.main:tui", _LIVE, "Open the terminal screens."),
     _Entry("claim", "node.cli.claim:app", _MEMBER, "Submit, import, list, show and explain claims."),
-    _Entry("vote", "node.cli.vote:app", _MEMBER, "List the cases that need you, cast a ballot, verify a receipt."),
+    _Entry("vote", "node.cli.vote:app", _MEMBER, "List the cases that need you, cast a ballot, delegate, verify a receipt."),
     _Entry("evidence", "node.cli.evidence:app", _MEMBER, "Keep and open the documents of claims."),
     _Entry("bundle", "node.cli.bundle:app", _MEMBER, "Collect the signatures of others in a file that travels."),
     _Entry("member", "node.cli.lookups:member", _COOP, "Look up members."),

@@ -27,7 +27,8 @@ from node.cli.common import (
     short,
 )  # fmt: skip
 
-app = App(name="vote", help="List the cases that need you, cast a ballot, verify a receipt.")
+app = App(name="vote", help="List the cases that need you, cast a ballot, delegate, keep standing rules, verify a receipt.")
+app.command("node.cli.auto_accept:app", name="auto", help="Standing rules by which your node accepts cases by itself.")
 
 Json = dict[str, Any]
 

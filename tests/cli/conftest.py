@@ -53,6 +53,7 @@ class FakeNode:
     def __init__(self) -> None:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self.accepted: list[bytes] = []
+        self.rules: list[dict[str, Any]] = []
         self.refusals: list[dict[str, Any]] = []
         self.refusal: MutuaError | None = None
         self.member: str | None = MEMBER
@@ -223,6 +224,17 @@ class FakeNode:
             "hash": DOCUMENT,
             "size_bytes": 12,
         }
+
+    def auto_rules(self) -> list[dict[str, Any]]:
+        return self.rules
+
+    async def change_auto_rule(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        if self.refusal is not None:
+            raise self.refusal
+        version = 1 + sum(item["name"] == wanted["name"] for item in self.rules)
+        fields = {"codes": [], "charge_max_cents": 0, "providers": [], **wanted}
+        self.rules.append({**fields, "version": version, "is_revoked": action == "revoke", "rule_hash": f"{version:02}" * 32})
+        return self.rules[-1]
 
     @asynccontextmanager
     async def events(self) -> AsyncGenerator[trio.MemoryReceiveChannel[dict[str, Any]], None]:

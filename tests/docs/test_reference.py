@@ -91,13 +91,14 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 
 def test_commands_shown_in_the_pages_exist() -> None:
     known = [path for path, _ in tool("reference").commands()]
-    groups = {path.split()[0] for path in known if " " in path}
+    groups = {" ".join(path.split()[:depth]) for path in known for depth in (1, 2) if len(path.split()) > depth}
     wrong: list[str] = []
     for path in _pages():
         for block in re.findall(r"```console\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
             for words in re.findall(r"^\s*mutua ((?:[a-z-]+ ?)+)", block, re.MULTILINE):
-                one, *more = words.split()
-                name = f"{one} {more[0]}" if one in groups and more else one
+                name, *more = words.split()
+                while name in groups and more:
+                    name = f"{name} {more.pop(0)}"
                 if name not in known:
                     wrong.append(f"{path.relative_to(ROOT)}: mutua {words}")
     assert wrong == []
