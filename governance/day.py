@@ -6,6 +6,7 @@ the counters that keep costs independent of the number of members live here beca
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +69,8 @@ class Day:
     events: list[Event] = field(default_factory=list[Event])
     delegates_changed: dict[str, set[bytes]] = field(default_factory=dict[str, set[bytes]])
     """By topic: delegates whose delegators changed in this block. Cases on which they voted are counted anew at its end."""
+    watch: Callable[[Event], None] | None = None
+    """Told of each event as it is said, with the draft as it is then: receipts read there what the rules read."""
 
     @property
     def params(self) -> params.Params:
@@ -98,7 +101,10 @@ class Day:
         """Say that something happened; what the scenario page does not name is told only where it is asked for."""
         if name in QUIET and not self.coop.tells_all:
             return
-        self.events.append(Event(name, self.height, fields))
+        event = Event(name, self.height, fields)
+        self.events.append(event)
+        if self.watch is not None:
+            self.watch(event)
 
     def count(self, **changes: int) -> None:
         """Add to counters by name."""

@@ -6,7 +6,7 @@ a refused record is invalid.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from governance import protocol, windows
@@ -109,10 +109,13 @@ def take_record(day: Day, act: Act) -> None:
 
 def close_block(day: Day) -> None:
     """End of day, end of term at a boundary, and last the freezing of the cases carried."""
-    end_day(day)
-    if calendar.is_boundary(day.height):
-        end_term(day)
-    freeze(day)
+    for phase in closing_of(day.height):
+        phase(day)
+
+
+def closing_of(height: int) -> tuple[Callable[[Day], None], ...]:
+    """Return what closes a block, in order; who explains a decision looks in between."""
+    return (end_day, end_term, freeze) if calendar.is_boundary(height) else (end_day, freeze)
 
 
 def end_day(day: Day) -> None:

@@ -63,7 +63,7 @@ def owed_total(draft: Draft) -> int:
 def end_day(day: Day) -> None:
     """Pay what is due, in order (rules §11). Without any rate payouts wait."""
     rate = rates.rate_now(day)
-    queue = [row for row in PAYOUTS.scan(day.draft) if row.height < day.height and not _is_held(day, row)]
+    queue = [row for row in PAYOUTS.scan(day.draft) if row.height < day.height and not is_held(day, row)]
     if rate is None or not queue:
         return
     reserve = accounts.balance_of(day.draft, "reserve")
@@ -83,7 +83,7 @@ def payable_cents(rate: int) -> int:
     return SAT_MAX * rate // SAT_PER_BITCOIN
 
 
-def _is_held(day: Day, row: PayoutRow) -> bool:
+def is_held(day: Day, row: PayoutRow) -> bool:
     """True while a hold is on the cover or the provider of a payout."""
     return HOLDS.find(day.draft, row.cover) is not None or HOLDS.find(day.draft, row.provider) is not None
 

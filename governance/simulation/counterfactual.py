@@ -17,10 +17,11 @@ from governance.benefits import plans
 from governance.day import Day
 from governance.events import Event
 from governance.genesis import GenesisSpec, genesis_rows
+from governance.history import PastBlock
 from governance.membership import members
 from governance.money import accounts, payouts
 from governance.tables import Draft
-from governance.transition import Act, BlockContext, OpenBlock
+from governance.transition import BlockContext, OpenBlock
 from governance.voting import bars, cases
 from ledger.errors import LedgerCorrupt, MutuaError
 from ledger.store import MemoryStore
@@ -35,15 +36,6 @@ K = TypeVar("K", bytes, str)
 V = TypeVar("V")
 Part = tuple[bytes, str | None]
 """A claim and the code of its case; None: its standard lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class PastBlock:
-    """A final block as governance sees it. `randomness` is R_h."""
-
-    height: int
-    randomness: bytes
-    acts: tuple[Act, ...]
 
 
 @dataclass(frozen=True, slots=True)

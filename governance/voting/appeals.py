@@ -61,16 +61,26 @@ def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
         raise RuleBroken("appeal_late", f"an appeal comes within {within} blocks after a denial", "nothing to do")
 
 
+def pool_of(day: Day, case: ballots.CaseRow) -> tuple[list[bytes], list[bytes]]:
+    """Return who may vote now and is not excluded, and of these who did not vote on the case before. Visits every member."""
+    eligible = [row.key for row in members.MEMBERS.scan(day.draft) if members.is_voter(row) and row.key not in case.excluded]
+    first = {row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)}
+    closed = cases.CLOSED_VOTES.find(day.draft, case.claim, case.code)
+    if closed is not None:
+        first |= {item.voter for item in closed.votes}
+    return eligible, [key for key in eligible if key not in first]
+
+
+def quorum_of(panel_size: int) -> int:
+    """Return how many yes or no ballots of a panel decide: a third, rounded up, at most 15."""
+    return min(QUORUM_MAX, ceil_div(panel_size, 3))
+
+
 def apply_appeal(day: Day, body: AppealBody) -> None:
     """Draw a panel from those who may vote now, without the first voters where enough remain."""
     case = ballots.CASES.get(day.draft, body.claim, body.code)
     set_of_s = params.params_at(day.draft, case.params_version)
-    eligible = [row.key for row in members.MEMBERS.scan(day.draft) if members.is_voter(row) and row.key not in case.excluded]
-    first = {row.voter for row in ballots.BALLOTS.scan(day.draft, body.claim, body.code)}
-    closed = cases.CLOSED_VOTES.find(day.draft, body.claim, body.code)
-    if closed is not None:
-        first |= {item.voter for item in closed.votes}
-    fresh = [key for key in eligible if key not in first]
+    eligible, fresh = pool_of(day, case)
     label = b"appeal/" + body.claim + b"/" + body.code.encode()
     panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, set_of_s.appeal_panel)
     row = AppealRow(body.claim, body.code, day.height, body.ground, tuple(panel), "open")
@@ -126,7 +136,7 @@ def end_day(day: Day) -> None:
         live = list(APPEAL_BALLOTS.scan(day.draft, key.claim, key.code))
         yes = sum(item.choice == "accept" for item in live)
         no = sum(item.choice == "deny" for item in live)
-        quorum = min(QUORUM_MAX, ceil_div(len(row.panel), 3))
+        quorum = quorum_of(len(row.panel))
         passes = yes > 0 and yes + no >= quorum and 10_000 * yes >= (case.bar_bp - case.seniority_bp) * (yes + no)
         APPEALS.put(day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code)
         case = msgspec.structs.replace(case, yes=yes, no=no)

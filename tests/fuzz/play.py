@@ -19,7 +19,6 @@ from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock, apply_block
 from governance.voting import appeals, ballots, proposals
 from ledger.errors import MalformedBytes, RuleBroken
-from ledger.hashing import tagged_hash
 from ledger.records import Attestation
 from ledger.store import MemoryStore
 
@@ -27,8 +26,6 @@ FOUNDERS = 9
 STRANGERS = 4
 TRACED_SHARE = 0.03
 """Of the refused records so many are looked at for a trace in the delta: taking one costs as much as some records."""
-SUBJECT_TAGS = ("premium-deposit", "payout-batch", "payout-confirm", "audit-finding")
-ROLES = ("provider", "deposit", "batch", "confirm", "finding", "enrolment")
 
 
 def key_of(name: str) -> bytes:
@@ -49,6 +46,8 @@ class Fuzz:
         self.covers = {key: key_of(f"cover {i}") for i, key in enumerate(self.people + self.strangers)}
         self.devices = {key: key_of(f"device {i}") for i, key in enumerate(self.people)}
         self.providers = [key_of(f"d{i}") for i in range(3)]
+        self.parties = [key_of(f"party {i}") for i in range(2)]
+        """Enrolment attesters and verifiers of providers."""
         self.signers = tuple(self.people[:3])
         self.numbers: dict[bytes, int] = {}
         self.counts: collections.Counter[str] = collections.Counter()
@@ -118,6 +117,7 @@ class Fuzz:
             is_auto_pay=r.random() < 0.5, params=params, plans=(plan, plus), members=founders,
             providers=tuple((key, f"d{i}") for i, key in enumerate(self.providers)),
             codes=(genesis.CodeSpec("S1", True, r.choice([None, 3000]), r.choice([None, 2, top])), genesis.CodeSpec("S2", True), genesis.CodeSpec("N1", False)),
+            attesters=tuple((key, "a") for key in self.parties) if r.random() < 0.7 else (), verifiers=tuple((key, "v") for key in self.parties),
             treasury=genesis.TreasurySpec("regtest", r.choice([1, 2]), self.signers, key_of("coin"), 0, r.choice([10**6, 2**62]), 1) if r.random() < 0.8 else None,
         )  # fmt: skip
 
@@ -144,7 +144,7 @@ class Fuzz:
             number = r.choice([0, 1, number + 63, number + 64, number + 65, 2**62, 2**63 - 1, max(0, number - 70)])
         until = self.height + r.choice([0, 10, 100, 2**61]) if r.random() < 0.97 else max(0, self.height - 1)
         name = kind.name if r.random() < 0.99 else r.choice(["", "nothing", "case.ballot\x00", "x" * 48])
-        return Act(name, author, signer, r.randbytes(32), number, until, data, self._attestations(body, author))
+        return Act(name, author, signer, r.randbytes(32), number, until, data, self._attestations(kind.name, body, author))
 
     def _sensible(self, kind: str, body, author: bytes):
         """Let most records of the deepest kinds pass their first checks."""
@@ -216,27 +216,20 @@ class Fuzz:
             body, baton_txid=box.baton_txid, baton_vout=box.baton_vout, unsigned_txid=r.randbytes(32), payouts=tuple(items), fee_sat=fee, change_sat=left - fee
         )
 
-    def _attestations(self, body, author: bytes) -> tuple[Attestation, ...]:
+    def _attestations(self, kind: str, body, author: bytes) -> tuple[Attestation, ...]:
         """Return what a real record would bring, by everybody who could attest it; sometimes too few, or over something else."""
-        from governance.benefits.claims import ClaimBody, claim_subject_hash
-
         r = self.r
         if r.random() < 0.08:
             return ()
-        if isinstance(body, ClaimBody):
-            subjects = [("provider", claim_subject_hash(body), [body.provider_id])]
-        else:
-            data = encode_body(body)
-            tags = {"PremiumBody": "deposit premium-deposit", "BatchBody": "batch payout-batch", "ConfirmBody": "confirm payout-confirm",
-                    "FindingBody": "finding audit-finding"}  # fmt: skip
-            role, _, tag = tags.get(type(body).__name__, " ").partition(" ")
-            subjects = [(role, tagged_hash(tag, data), self.people)] if tag else []
-            if type(body).__name__ == "ApplyBody":
-                subjects = [("enrolment", tagged_hash("enrolment", author, data), list(self.signers))]
         keep = 1.0 if r.random() < 0.9 else 0.3
-        found = [Attestation(role, key, subject, bytes(64)) for role, subject, keys in subjects for key in keys if r.random() < keep]
+        keys = [*self.people, *self.providers, *self.parties]
+        found = [
+            Attestation(wanted.role, key, wanted.subject(author, body), bytes(64))
+            for wanted in KINDS[kind].attested for key in keys if r.random() < keep
+        ]  # fmt: skip
         if r.random() < 0.05:
-            found.append(Attestation(r.choice(ROLES), r.choice(self.people), r.randbytes(32), bytes(64)))
+            role = r.choice([wanted.role for item in KINDS.values() for wanted in item.attested])
+            found.append(Attestation(role, r.choice(keys), r.randbytes(32), bytes(64)))
         return tuple(found)
 
     # ---- Blocks -------------------------------------------------------------

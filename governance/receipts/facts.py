@@ -1,0 +1,167 @@
+"""What the rules read when they decided, taken from the draft of the day on which they did. Pure: nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from governance import params
+from governance.benefits import codes, contracts, plans, settlement
+from governance.benefits.settlement import ClaimRow, LineRow
+from governance.day import Day
+from governance.membership import delegation, members
+from governance.receipts import shapes
+from governance.tables import Number
+from governance.voting import ballots, bars
+from ledger import calendar
+
+Counting = tuple[str, int | None, bool, bool]
+"""How a ballot counts: choice, award, by auto-accept, opened."""
+
+
+# ---- Filing ---------------------------------------------------------------
+def cover_of(day: Day, claim: ClaimRow) -> shapes.Cover | None:
+    """Return the cover of a claim's member as this block sees it."""
+    row = contracts.CONTRACTS.find(day.draft, claim.member)
+    if row is None:
+        return None
+    spans = tuple(shapes.CoverSpan(span.first_day, span.last_day, span.plan) for span in row.spans)
+    return shapes.Cover(
+        spans, row.gaps, row.suspended_from, row.waiting_first_day, row.waiting_last_day, row.benefit_start, day.coop.run_off_height
+    )
+
+
+def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
+    """Return a line with its code and plan on its day, and the reason for which the carrying block refuses it."""
+    line = claim.lines[index]
+    code = codes.code_on(day.draft, line.system, line.code, line.first_day)
+    plan = contracts.plan_on(contracts.CONTRACTS.find(day.draft, claim.member), line.first_day)
+    return shapes.FiledLine(
+        line=index, system=line.system, code=line.code, units=line.units, charge_cents=line.charge_cents, first_day=line.first_day,
+        last_day=line.last_day, is_standard=line.is_standard, allowed_amount_cents=code.allowed_cents, frequency=code.frequency,
+        last_filing_height=line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms, plan=plan,
+        plan_from_day=0 if plan is None else plan_facts(day, plan, line.first_day).from_day,
+        refusal=settlement.find_refusal(day, claim.member, line),
+    )  # fmt: skip
+
+
+def plan_facts(day: Day, name: str, day_number: int) -> shapes.PlanFacts:
+    """Return a plan's figures on a day."""
+    row = plans.figures_on(plans.PLANS.get(day.draft, name), day_number)
+    return shapes.PlanFacts(
+        name, row.from_day, row.deductible_cents, row.copay_cents, row.coinsurance_bp, row.oop_max_cents, row.claim_ceiling_cents,
+        row.year_ceiling_cents, row.codes,
+    )  # fmt: skip
+
+
+# ---- Settlement -----------------------------------------------------------
+@dataclass(slots=True)
+class Running:
+    """What a claim's lines have used up so far, between two of them."""
+
+    other_payer_cents: int
+    is_copay_taken: bool = False
+
+
+def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> shapes.Settlement:
+    """Return the steps of a line that was settled (or refused in settlement) a moment ago; `before` moves on."""
+    line = claim.lines[index]
+    contract = contracts.CONTRACTS.get(day.draft, claim.member)
+    span = contracts.span_on(contract, line.first_day)
+    assert span is not None, "cover of the day was checked in the carrying block"
+    plan = plan_facts(day, span.plan, line.first_day)
+    code = codes.code_on(day.draft, line.system, line.code, line.first_day)
+    year_number = settlement.benefit_year_of(contract, line.first_day)
+    units_after = (settlement.UNITS.find(day.draft, claim.cover, line.code, year_number) or Number(0)).value
+    year = settlement.YEARS.find(day.draft, claim.cover, year_number) or settlement.YearRow(0, 0, 0)
+    borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
+    receipt = shapes.Settlement(
+        line=index, height=day.height, case=None, how="standard", benefit_year=year_number, plan=plan.name, plan_from_day=plan.from_day,
+        charge_cents=line.charge_cents, other_payer_before_cents=before.other_payer_cents,
+        other_payer_cents=before.other_payer_cents - claim.other_left_cents, units=line.units, frequency=code.frequency,
+        units_before=units_after - line.units_paid, units_paid=line.units_paid, allowed_amount_cents=code.allowed_cents,
+        award_before_cents=None, allowed_cents=line.allowed_cents, deductible_plan_cents=plan.deductible_cents,
+        deductible_before_cents=year.deductible_cents - line.deductible_cents, deductible_cents=line.deductible_cents,
+        copay_plan_cents=plan.copay_cents, is_copay_taken=before.is_copay_taken, copay_cents=line.copay_cents,
+        coinsurance_bp=plan.coinsurance_bp, coinsurance_cents=line.coinsurance_cents, oop_max_cents=plan.oop_max_cents,
+        borne_before_cents=year.borne_cents - borne, relief_cents=line.relief_cents,
+        ceilings=() if line.refusal is not None else _ceilings(day, claim, line, plan, year.benefit_cents),
+        cut_cents=line.cut_cents, benefit_cents=line.benefit_cents, refusal=line.refusal,
+        units_left=None if code.frequency is None else max(0, code.frequency - units_after), other_payer_left_cents=claim.other_left_cents,
+        award_left_cents=None, deductible_left_cents=max(0, plan.deductible_cents - year.deductible_cents),
+        oop_left_cents=None if plan.oop_max_cents is None else max(0, plan.oop_max_cents - year.borne_cents),
+    )  # fmt: skip
+    before.other_payer_cents = claim.other_left_cents
+    before.is_copay_taken = claim.is_copay_taken
+    return receipt
+
+
+def _ceilings(day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int) -> tuple[shapes.Ceiling, ...]:
+    """Return the ceilings that a settled line met, with what was used before it and is left after it."""
+    visit = (settlement.DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
+    event = (settlement.EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value if claim.event_id else None
+    found: list[tuple[str, int | None, int | None]] = [
+        ("claim", plan.claim_ceiling_cents, claim.benefit_cents), ("event", plan.claim_ceiling_cents, event),
+        ("visit", plan.claim_ceiling_cents, visit), ("year", plan.year_ceiling_cents, year_cents),
+    ]  # fmt: skip
+    if day.coop.phase == "pilot":
+        limit = day.params.pilot_claim_cents
+        found += [("pilot", limit, claim.benefit_cents), ("pilot_event", limit, event)]
+    return tuple(
+        shapes.Ceiling(name, limit, used - line.benefit_cents, max(0, limit - used))
+        for name, limit, used in found
+        if limit is not None and used is not None
+    )
+
+
+# ---- Votes ------------------------------------------------------------------
+def case_params(set_of_s: params.Params) -> shapes.CaseParams:
+    """Return the parameters that a case keeps."""
+    return shapes.CaseParams(**{name: getattr(set_of_s, name) for name in shapes.CaseParams.__struct_fields__})
+
+
+def excluded_of(day: Day, claim: ClaimRow, case: ballots.CaseRow) -> tuple[shapes.Excluded, ...]:
+    """Return how many never vote on a case, by the first reason that fits."""
+    member = members.MEMBERS.get(day.draft, claim.member)
+    household, vouchers = set(members.household_of(day.draft, member)), set(member.vouchers)
+    counts: dict[str, list[int]] = {}
+    for key in case.excluded:
+        reason = (
+            "claimant" if key == claim.member else "provider" if key == claim.provider else "household" if key in household
+            else "voucher" if key in vouchers else "other"
+        )  # fmt: skip
+        row = members.find_member(day.draft, key)
+        count = counts.setdefault(reason, [0, 0])
+        count[0] += 1
+        count[1] += row is not None and members.was_voter(row, case.s)
+    return tuple(shapes.Excluded(reason, *count) for reason, count in sorted(counts.items()))
+
+
+def bar_of(day: Day, claim: ClaimRow, case: ballots.CaseRow, set_of_s: params.Params) -> shapes.Bar:
+    """Return the claimant's record, the row it falls into, and the seniority, at the end of block s."""
+    member = members.MEMBERS.get(day.draft, claim.member)
+    first, last = day.term - bars.WINDOW_TERMS, day.term
+    rows = [(term, bars.RECORDS.find(day.draft, member.key, term)) for term in range(first, last + 1)]
+    terms = tuple(shapes.TermRecord(term, row.denied, row.voted, row.auto) for term, row in rows if row is not None)
+    denied, voted, _ = bars.record_over(day.draft, member.key, range(first, last + 1))
+    sample = max(voted, set_of_s.deny_sample_min)
+    complete = members.terms_complete_of(day, member)
+    return shapes.Bar(
+        first_term=first, last_term=last, terms=terms, denied=denied, voted=voted, sample=sample,
+        row_percent=next(percent for percent, _ in bars.BAR_ROWS if 100 * denied >= percent * sample), bar_bp=case.bar_bp,
+        terms_complete=complete, years=complete // calendar.YEAR_TERMS, seniority_bp=case.seniority_bp, need_bp=case.bar_bp - case.seniority_bp,
+    )  # fmt: skip
+
+
+def counting_of(day: Day, case: ballots.CaseRow) -> dict[tuple[bytes, bytes | None], Counting]:
+    """Return how each ballot counts in tonight's tally, delegations included: (voter, for whom) -> choice and the rest."""
+    live = list(ballots.BALLOTS.scan(day.draft, case.claim, case.code))
+    own = {row.voter for row in live}
+    found: dict[tuple[bytes, bytes | None], Counting] = {}
+    for row in live:
+        is_auto = bool(row.rule_hash)
+        is_opened = not is_auto and ballots.is_opened(day, case.claim, row.voter)
+        found[row.voter, None] = row.choice, row.award_cents, is_auto, is_opened
+        for delegator in delegation.delegators_of(day.draft, row.voter, case.code):
+            if delegator not in own and ballots.is_eligible(day.draft, case, delegator):
+                found[row.voter, delegator] = row.choice, row.award_cents, is_auto, False
+    return found

@@ -1,0 +1,87 @@
+"""Parts of a receipt as they begin and as they stand: read from the draft, nothing decided."""
+
+from __future__ import annotations
+
+import msgspec
+
+from governance import params
+from governance.benefits.settlement import ClaimRow
+from governance.day import Day, ceil_div
+from governance.money import payouts
+from governance.receipts import facts, shapes
+from governance.voting import appeals, ballots, cases
+
+
+def begun(day: Day, row: ClaimRow) -> shapes.Receipt:
+    """Return the receipt of a claim as it is filed."""
+    lines = tuple(facts.filed_line(day, row, index) for index in range(len(row.lines)))
+    wanted = sorted({(line.plan, line.plan_from_day, line.first_day) for line in lines if line.plan is not None})
+    plans = {(name, start): facts.plan_facts(day, name, on_day) for name, start, on_day in wanted}
+    coop = day.coop
+    return shapes.Receipt(
+        version=shapes.RECEIPT_VERSION, claim=row.claim, cover=row.cover, currency=coop.currency, exponent=coop.exponent, height=day.height,
+        filed_height=day.height, phase=coop.phase, payee=row.payee, provider=row.provider, event_id=row.event_id, supersedes=row.supersedes,
+        other_payer_cents=row.other_payer_cents, filing_terms=day.params.filing_terms,
+        evidence=(shapes.EvidenceVersion(1, day.height, len(row.evidence)),), cover_facts=facts.cover_of(day, row), plans=tuple(plans.values()),
+        lines=lines, settlements=(), standard=None, cases=(), payouts=(), audit=None, happenings=(), is_disbanded=False,
+    )  # fmt: skip
+
+
+def carried(day: Day, row: ballots.CaseRow) -> shapes.Case:
+    """Return a case right after its claim's record; the end of the block fixes the rest."""
+    set_now = params.params_at(day.draft, row.params_version)
+    return shapes.Case(
+        code=row.code, system=row.system, s=row.s, lines=row.lines, charges_cents=row.charges_cents, is_second=row.is_second,
+        params=facts.case_params(set_now), voters=0, excluded=(), eligible=0, quorum=0, opened_needed=0, bar=None, ballots=(), tallies=(),
+        panel=None, lacking=0, is_small_used=None, status=row.status, decisions=(), appeal=None,
+    )  # fmt: skip
+
+
+def frozen(day: Day, claim: ClaimRow, row: ballots.CaseRow, case: shapes.Case) -> shapes.Case:
+    """Return a case with everything that the end of its block s fixed."""
+    set_of_s = params.params_at(day.draft, row.params_version)
+    quorum = cases.quorum_of(row, set_of_s)
+    return msgspec.structs.replace(
+        case, params=facts.case_params(set_of_s), voters=day.counts.voters, excluded=facts.excluded_of(day, claim, row), eligible=row.eligible,
+        quorum=quorum, opened_needed=ceil_div(quorum, 2), bar=facts.bar_of(day, claim, row, set_of_s), status=row.status,
+    )  # fmt: skip
+
+
+def counted(key: tuple[bytes, bytes | None], since: tuple[int, facts.Counting], last: int) -> shapes.CountedBallot:
+    """Return a ballot that counted up to block `last`."""
+    (voter, delegator), (first, (choice, award, is_auto, is_opened)) = key, since
+    return shapes.CountedBallot(voter, delegator, first, last, choice, award, is_auto, is_opened)
+
+
+def appeal_now(day: Day, claim: bytes, code: str, appeal: shapes.Appeal) -> shapes.Appeal:
+    """Return an appeal with the panel's live ballots and their tally."""
+    live = [
+        shapes.AppealBallot(row.voter, row.choice, row.award_cents, ballots.is_opened(day, claim, row.voter))
+        for row in appeals.APPEAL_BALLOTS.scan(day.draft, claim, code)
+    ]
+    return msgspec.structs.replace(
+        appeal, ballots=tuple(live), yes=sum(row.choice == "accept" for row in live), no=sum(row.choice == "deny" for row in live),
+        opened=sum(row.is_opened and row.choice != "abstain" for row in live), quorum=appeals.quorum_of(len(appeal.panel.members)),
+    )  # fmt: skip
+
+
+def payout_of(day: Day, receipt: shapes.Receipt, case: str | None) -> shapes.Payout:
+    """Return what a decision of this block owes."""
+    row = payouts.PAYOUT_HISTORY.get(day.draft, receipt.claim, case or "")
+    return shapes.Payout(case, row.rank, row.height, receipt.payee, row.benefit_cents, (), row.owed_cents, 0, is_on_hold=False)
+
+
+def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
+    """Return sum owed and number of the payouts that are paid now; asked for before the first of them is."""
+    rows = [
+        row for row in payouts.PAYOUTS.scan(day.draft) if is_final or (row.height < day.height and not payouts.is_held(day, row))
+    ]
+    return sum(row.owed_cents for row in rows), len(rows)
+
+
+def standing(day: Day, claim: bytes, payout: shapes.Payout) -> shapes.Payout:
+    """Return a payout with what is owed at the end, and whether a hold keeps it back."""
+    row = payouts.PAYOUTS.find(day.draft, payout.rank, payout.accepted_height, claim, payout.case or "")
+    if row is None:
+        return msgspec.structs.replace(payout, owed_cents=0, cancelled_cents=payout.owed_cents)
+    return msgspec.structs.replace(payout, owed_cents=row.owed_cents, is_on_hold=payouts.is_held(day, row))

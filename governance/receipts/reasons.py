@@ -1,0 +1,66 @@
+"""The sentence of the rules that decided a case, with its figures filled in. Fractions are compared by cross-multiplication, as the rules do."""
+
+from __future__ import annotations
+
+from governance.receipts import shapes
+
+
+def share_words(yes: int, no: int, need_bp: int) -> str:
+    """Return the comparison of a yes share with what is needed.
+
+    >>> share_words(4, 2, 4900)
+    '10000·4 = 40000 ≥ 4900·(4+2) = 29400'
+    """
+    left, right = 10_000 * yes, need_bp * (yes + no)
+    return f"10000·{yes} = {left} {'≥' if left >= right else '<'} {need_bp}·({yes}+{no}) = {right}"
+
+
+def quorum_words(case: shapes.Case, yes: int, no: int, opened: int) -> str:
+    """Return both halves of the quorum, each with its figures."""
+    enough = "≥" if yes + no >= case.quorum else "<"
+    seen = "≥" if opened >= case.opened_needed else "<"
+    return f"{yes}+{no} = {yes + no} {enough} {case.quorum} ballots, {opened} {seen} {case.opened_needed} of them opened"
+
+
+def accepted(case: shapes.Case, row: shapes.TallyRow, how: str) -> tuple[str, str]:
+    """Return rule and reason of an accepted case."""
+    assert case.bar is not None
+    last = case.s + case.params.vote_blocks
+    if how == "small":
+        limit = case.params.small_claim_cents
+        return "§6", f"first lapse, charges {case.charges_cents} ≤ small_claim_cents {limit}, no other small claim of the member paid this term"
+    if how == "lapse":
+        paid = f"award min({case.charges_cents}, lapse_pay_cents {case.params.lapse_pay_cents})"
+        return "§6", f"second lapse at the end of block {last}, {row.yes}+{row.no} = {row.yes + row.no} < 3 ballots: {paid}"
+    share = share_words(row.yes, row.no, case.bar.need_bp)
+    if row.streak >= case.params.streak_blocks and case.eligible >= case.params.min_voters:
+        first = row.height - case.params.streak_blocks + 1
+        return "§6", f"quorum and bar in each of the {case.params.streak_blocks} blocks {first}..{row.height}; at the last {share}"
+    return "§6", f"second filing at the end of block {last}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no} ≥ 3 ballots, {share}"
+
+
+def denied(case: shapes.Case, row: shapes.TallyRow) -> tuple[str, str]:
+    """Return rule and reason of a denied case."""
+    assert case.bar is not None
+    share = share_words(row.yes, row.no, case.bar.need_bp)
+    if row.has_quorum and case.eligible >= case.params.min_voters:
+        return "§6", f"at the end of block {row.height} the quorum holds ({quorum_words(case, row.yes, row.no, row.opened)}) and {share}"
+    return "§6", f"second filing at the end of block {row.height}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no} ≥ 3 ballots, {share}"
+
+
+def lapsed(case: shapes.Case, row: shapes.TallyRow) -> tuple[str, str]:
+    """Return rule and reason of a lapsed case."""
+    assert case.bar is not None
+    if case.eligible < case.params.min_voters:
+        return "§6", f"{case.eligible} < {case.params.min_voters} eligible voters at the end of block {row.height}: the case can only lapse"
+    if row.passes:
+        return "§6", f"at the end of block {row.height} the run stood at {row.streak} < {case.params.streak_blocks} passing blocks"
+    return "§6", f"at the end of block {row.height} no quorum: {quorum_words(case, row.yes, row.no, row.opened)}"
+
+
+def appealed(appeal: shapes.Appeal, need_bp: int) -> tuple[str, str]:
+    """Return rule and reason of an appeal's judgement."""
+    cast = appeal.yes + appeal.no
+    enough = "≥" if cast >= appeal.quorum else "<"
+    share = share_words(appeal.yes, appeal.no, need_bp)
+    return "§9", f"appeal judged at the end of block {appeal.judged_height}: {cast} {enough} {appeal.quorum} ballots, {share}"

@@ -1,0 +1,1 @@
+"""Receipts of decisions, and a stranger who computes them again."""
