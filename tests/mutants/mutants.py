@@ -1262,8 +1262,8 @@ MUTANTS = (
     Mutant(
         "the appeal's quorum is rounded down",
         APPEALS,
-        "ceil_div(len(row.panel), 3)",
-        "len(row.panel) // 3",
+        "ceil_div(panel_size, 3)",
+        "panel_size // 3",
         "§9",
         "extra: two of a panel of seven do not decide",
     ),
@@ -1366,8 +1366,8 @@ MUTANTS = (
     Mutant(
         "standing is fixed before the end of term",
         TRANSITION,
-        "    end_day(day)\n    if calendar.is_boundary(day.height):\n        end_term(day)\n    freeze(day)\n",
-        "    end_day(day)\n    freeze(day)\n    if calendar.is_boundary(day.height):\n        end_term(day)\n",
+        "return (end_day, end_term, freeze)",
+        "return (end_day, freeze, end_term)",
         "§1",
         "extra: a case of a boundary has the parameters of that boundary",
     ),
