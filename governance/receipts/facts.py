@@ -71,7 +71,7 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
     plan = plan_facts(day, span.plan, line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = settlement.benefit_year_of(contract, line.first_day)
-    units_after = (settlement.UNITS.find(day.draft, claim.cover, line.code, year_number) or Number(0)).value
+    units_after = (settlement.UNITS.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)).value
     year = settlement.YEARS.find(day.draft, claim.cover, year_number) or settlement.YearRow(0, 0, 0)
     borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
     receipt = shapes.Settlement(
