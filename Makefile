@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 SEED ?= 1
 SUMMARY ?= demo-run/summary.json
 DEMO_DIR ?= demo-run
+LAB_DIR ?= lab-run
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-.PHONY: demo test check bench bench-scale soak clean setup
+.PHONY: demo lab test check bench bench-scale soak clean setup
 
 setup: $(VENV)/.ready
 
@@ -18,6 +19,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
 
 demo: setup
 	@$(BIN)/mutua demo --seed $(SEED) --summary $(SUMMARY) --folder $(DEMO_DIR)
+
+lab: setup
+	@$(BIN)/mutua lab --seed $(SEED) --folder $(LAB_DIR)
 
 test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -37,4 +41,4 @@ soak: setup
 	@MUTUA_SOAK=1 $(BIN)/python -m pytest -m soak -s
 
 clean:
-	rm -rf $(VENV) demo-run build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo-run lab-run build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

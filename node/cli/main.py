@@ -63,6 +63,7 @@ COMMANDS = (
         _MORE,
         "Play a scenario through the real rules, or try a rule change on a real ledger.",
     ),
+    _Entry("lab", "node.cli.lab:lab", _MORE, "Let scripted attackers loose on the rules, and see what holds."),
     _Entry("devnet", "node.cli.devnet:app", _MORE, "Run a whole co-op on this machine."),
     _Entry(
         "demo", "node.cli.demo:demo", _MORE, "Play three months of a co-op: real nodes, real blocks, no real coins."

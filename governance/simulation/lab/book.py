@@ -72,6 +72,9 @@ class CaseNote:
     award_cents: int = 0
     benefit_cents: int = 0
     paid_cents: int = 0
+    voted: int | None = None
+    """Block in which the members' vote closed it; an appeal changes the rest, not this."""
+    vote_accepted: bool = False
     appealed: bool = False
     panel: tuple[str, ...] = ()
     ballots: dict[str, Cast] = field(default_factory=dict[str, Cast])
@@ -97,6 +100,8 @@ class MemberNote:
     refused: int | None = None
     until: int | None = None
     expelled: bool = False
+    premiums: int = 0
+    """How many were paid."""
     premiums_cents: int = 0
     received_cents: int = 0
 
@@ -115,7 +120,7 @@ class Snapshot:
     premium_cents: int
     joined: int
     room: int
-    """Admissions that ceil(voters / growth_div) allows at this boundary."""
+    """A tenth of the voters of the boundary before, rounded up: what rules §13 lets in."""
     attackers: int
 
 

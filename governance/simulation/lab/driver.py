@@ -38,6 +38,10 @@ MILESTONES = (
 """Events that are kept with whom or what they name."""
 
 
+GROWTH_DIV = 10
+"""Rules §13: voters grow by a tenth a term; not the parameter, which may be what is tried."""
+
+
 class World:
     """One co-op, one attack (or none), one seed."""
 
@@ -134,6 +138,16 @@ class World:
             case.ballots[by] = Cast(choice, self.height, casts=1 if before is None else before.casts + 1)
         return True
 
+    def note_auto(self, by: str, case: CaseNote) -> None:
+        """Note the ballot that a standing rule cast at the start of this block, if it did."""
+        row = ballots.BALLOTS.find(self.player.draft_at(self.height), case.claim.encode(), case.code, by.encode())
+        if row is not None and row.rule_hash:
+            case.ballots[by] = Cast("accept", self.height, is_auto=True)
+
+    def ledger_case(self, case: CaseNote) -> ballots.CaseRow:
+        """Return a case's row after the last closed block: everybody sees tally and run."""
+        return ballots.CASES.get(Draft(self.player.state), case.claim.encode(), case.code)
+
     def is_member(self, name: str) -> bool:
         """True while a membership lasts."""
         note = self.book.members.get(name)
@@ -195,6 +209,7 @@ class World:
         case.bar_bp, case.seniority_bp = event["bar_bp"], event["seniority_bp"]
         case.award_cents, case.benefit_cents = event.get("award_cents") or 0, event.get("benefit_cents", 0)
         if was_open and (case.status == "denied" or case.how == "vote"):
+            case.voted, case.vote_accepted = self.height, case.status == "accepted"
             for voter, cast in case.ballots.items():
                 if cast.choice != "abstain":
                     record = self.book.records.setdefault(voter, [])
@@ -220,6 +235,7 @@ class World:
         if name == "contract_ended":
             note.left = self.height
         elif name == "premium_paid":
+            note.premiums += 1
             note.premiums_cents += event["amount_cents"]
         elif name == "renewal_refused":
             note.refused, note.until = self.height, event["until"]
@@ -233,7 +249,7 @@ class World:
         state = self.player.state
         self.book.broken += [f"block {self.height}: {sentence}" for sentence in all_broken_invariants(state)]
         day = Day(Draft(state), self.height, b"")
-        counts, set_now = day.counts, day.params
+        counts = day.counts
         joined = sum(note.joined == self.height + 1 for note in self.book.members.values())
         voting = {row.key.decode() for row in members.MEMBERS.scan(day.draft) if members.is_voter(row)}
         before = self.book.snapshots[-1].voters if self.book.snapshots else counts.voters
@@ -242,7 +258,7 @@ class World:
             Snapshot(
                 height=self.height, voters=counts.voters, members=counts.members, claims_cents=accounts.balance_of(day.draft, "claims"),
                 reserve_cents=accounts.balance_of(day.draft, "reserve"), owed_cents=payouts.owed_total(day.draft),
-                annual_cents=accounts.annual_premium_of(day), premium_cents=premium, joined=joined, room=-(-before // set_now.growth_div),
+                annual_cents=accounts.annual_premium_of(day), premium_cents=premium, joined=joined, room=-(-before // GROWTH_DIV),
                 attackers=len(voting & self.attackers_now()),
             )
         )  # fmt: skip

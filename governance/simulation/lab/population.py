@@ -160,6 +160,7 @@ class Population:
         if len(friends) >= 3 and self.world.act("apply", name=name, plan=PLAN):
             for friend in rng.sample(friends, 3):
                 self.world.act("vouch", by=friend, name=name)
+            self.world.attack.on_applicant(self.world, name)
 
     def _decide(self, proposal: str) -> None:
         """Let honest members vote on a proposal as the attack's story says they feel about it."""

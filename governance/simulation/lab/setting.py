@@ -18,7 +18,7 @@ STANDARD_CODES = (("S1", 12_000, 24), ("S2", 40_000, 12), ("S3", 90_000, 6))
 OPEN_CODES = tuple(f"X{index:02}" for index in range(1, 41))
 """Non-standard codes; the first are common, the last rare (by 1/rank)."""
 PREMIUM_CENTS = 20_000
-CLAIM_CEILING_CENTS = 2_500_000
+CLAIM_CEILING_CENTS = 1_000_000
 PLAN = "basic"
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from governance.simulation.lab.attackers import deny, ring
+from governance.simulation.lab.attackers import (
+    breakers,
+    deny,
+    friends,
+    join,
+    ring,
+    silence,
+    split,
+    swing,
+    sybils,
+    washers,
+    whale,
+)
 from governance.simulation.lab.attackers.base import Study
 
-STUDIES: dict[str, Study] = {module.STUDY.name: module.STUDY for module in (deny, ring)}
+STUDIES: dict[str, Study] = {module.STUDY.name: module.STUDY for module in (deny, ring, silence, swing, breakers, sybils, split, friends, whale, join, washers)}

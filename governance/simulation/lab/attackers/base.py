@@ -62,6 +62,9 @@ class Attack:
     def on_event(self, world: World, event: dict[str, Any]) -> None:
         """Hear of what happened, after the block is closed."""
 
+    def on_applicant(self, world: World, name: str) -> None:
+        """Hear of an honest stranger's application, in its block."""
+
     def pays(self, name: str) -> bool:
         """True iff this member pays premiums."""
         return True
@@ -99,7 +102,8 @@ class Check:
     what: str
     asked: str
     measured: str
-    is_met: bool
+    is_met: bool | None
+    """None: nobody measured it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,15 +35,20 @@ class Ring(Attack):
     name = "ring"
 
     @property
+    def share_of_ring(self) -> tuple[str, ...]:
+        """The ring, in order."""
+        return self.share(SHARE)
+
+    @property
     def controlled(self) -> frozenset[str]:
-        """The attack's own founders."""
-        return frozenset(self.share(SHARE))
+        """The ring."""
+        return frozenset(self.share_of_ring)
 
     def at_block(self, world: World) -> None:
         """In each term a third of the ring files a false claim."""
         if not calendar.is_term_start(world.height) or world.term < self.setting.waiting_terms:
             return
-        for index, name in enumerate(self.share(SHARE)):
+        for index, name in enumerate(self.share_of_ring):
             if (world.term + index) % CLAIM_EVERY_TERMS == 0:
                 height = world.height + stream(self.setting.seed, "ring", name, world.term).randrange(calendar.TERM_BLOCKS)
                 world.at(height, partial(self._file, world, f"{name}.{world.term}.ring", name))
@@ -57,7 +62,7 @@ class Ring(Attack):
         """Accept the ring's own in s+1."""
         if self.is_idle or case.by not in self.controlled:
             return
-        for name in self.share(SHARE):
+        for name in self.share_of_ring:
             if name != case.by:
                 world.at(case.s + 1, partial(world.ballot, name, case, "accept"))
 
