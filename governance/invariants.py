@@ -6,7 +6,7 @@ from governance import params, protocol
 from governance.benefits import codes, contracts, plans, settlement
 from governance.day import COUNTS
 from governance.membership import attesters, guardians, identity, members
-from governance.money import accounts, payouts, treasury
+from governance.money import accounts, deposits, payouts, treasury
 from governance.tables import Draft
 from governance.voting import cases
 from ledger.state import StateReader
@@ -29,6 +29,7 @@ def all_broken_invariants(state: StateReader) -> list[str]:
         *contracts.broken_invariants(draft, counts.rates_cents),
         *settlement.broken_invariants(draft),
         *cases.broken_invariants(draft, counts.open_cases),
+        *deposits.broken_invariants(draft),
         *payouts.broken_invariants(draft),
         *treasury.broken_invariants(draft),
     ]

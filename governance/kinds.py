@@ -98,7 +98,13 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "member.apply", admission.ApplyBody, admission.check_apply, admission.apply_apply,
-            is_by_member=False, attested=(admission.ENROLMENT,), key="identity",
+            is_by_member=False, attested=(admission.ENROLMENT, admission.DEPOSIT), key="identity",
+        ),
+        Kind(
+            "member.withdraw", admission.WithdrawApplicationBody,
+            lambda day, act, _body: admission.check_withdraw(day, act),
+            lambda day, act, _body: admission.apply_withdraw(day, act.author),
+            is_by_member=False, key="identity",
         ),
         Kind(
             "provider.list", providers.ProviderBody, providers.check_list,

@@ -73,6 +73,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("vouchers", 3, "members", 0, 1_000, False, "§2", "members who vouch for an applicant"),
         Parameter("objections", 3, "members", 1, 100, False, "§2", "objections that end an application"),
         Parameter("enrolment_attesters", 2, "attesters", 1, 8, False, "§2", "attesters who sign that an applicant is nobody else here"),
+        Parameter("application_terms", 0, "terms", 0, 120, False, "§2", "terms after which an application without enough vouchers ends; 0: never; a charter sets 12"),
         Parameter("growth_div", 10, "members", 1, 1_000_000, False, "§2", "one admission a term for so many voters"),
         Parameter("audit_random_bp", 300, "bp", 0, 10_000, False, "§9", "odds of a random audit"),
         Parameter("audit_pair_bp", 9_900, "bp", 0, 10_000, False, "§9", "rank of suspicious provider-cover pairs"),
@@ -149,6 +150,7 @@ class Params(Shape):
     vouchers: int
     objections: int
     enrolment_attesters: int
+    application_terms: int
     growth_div: int
     audit_random_bp: int
     audit_pair_bp: int

@@ -16,7 +16,7 @@ from governance.day import Day
 from governance.events import Event
 from governance.kinds import KINDS, decode_body
 from governance.membership import admission, identity, members, renewal
-from governance.money import payouts, premiums, rates, solvency
+from governance.money import deposits, payouts, premiums, rates, solvency
 from governance.tables import Draft
 from governance.voting import appeals, audits, cases, holds, panels, proposals
 from ledger import calendar
@@ -140,6 +140,7 @@ def end_term(day: Day) -> None:
     premiums.end_term(day)
     solvency.end_term(day)
     admission.end_term(day)
+    deposits.end_term(day)
     members.end_term(day, lambda key: contracts.is_suspended(day.draft, key))
     audits.end_term(day)
 

@@ -362,6 +362,7 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
         found = {
             "claims_cents": accounts.balance_of(day.draft, "claims"), "reserve_cents": accounts.balance_of(day.draft, "reserve"),
             "annual_premium_cents": accounts.annual_premium_of(day), "owed_cents": payouts.owed_total(day.draft), "rate": rates.rate_now(day),
+            "deposits_cents": accounts.deposits_balance(day.draft),
         }  # fmt: skip
     elif what == "coop":
         found = _shown_coop(day)

@@ -18,7 +18,7 @@ from consensus.messages import Certificate, VoteKind, decode_certificate, encode
 from consensus.signing import verify_certificate
 from governance import windows
 from governance.kinds import KINDS, decode_body
-from governance.membership import members
+from governance.membership import admission, members
 from governance.tables import Draft
 from ledger.blocks import BlockWithBodies, Header, block_hash_of, decode_header
 from ledger.chain import Chain
@@ -193,6 +193,8 @@ class LedgerSide:
             return False
         if record.kind == APPLY_KIND:
             is_known = True
+        elif record.kind == "member.withdraw":
+            is_known = admission.APPLICATIONS.find(draft, record.author) is not None
         elif known.is_by_member:
             row = members.find_member(draft, record.author)
             is_known = row is not None and (row.is_member or known.key == "identity") and members.is_signer(draft, record.author, record.signer)
@@ -202,8 +204,8 @@ class LedgerSide:
         return is_known and (window is None or not _is_used(window, record.number))
 
     def commitments_of(self, signed: SignedRecord) -> Sequence[bytes]:
-        """Return the hash of the sealed addresses that a claim commits to."""
-        if signed.record.kind != "claim.file":
+        """Return the hash of the sealed addresses that a claim, or an application's deposit, commits to."""
+        if signed.record.kind not in ("claim.file", APPLY_KIND):
             return ()
         try:
             commitment = decode_body(signed.record.kind, signed.body.data).payout_commitment

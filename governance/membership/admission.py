@@ -12,11 +12,12 @@ from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, plans
 from governance.day import Day, ceil_div
 from governance.membership import attesters, members
+from governance.money import deposits, treasury
 from governance.tables import Name, Number, Table
 from ledger import calendar
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
+from ledger.hashing import HASH_SIZE, tagged_hash
 
 # ---- Records ------------------------------------------------------------
 OBJECTION_BLOCKS = 30
@@ -32,10 +33,26 @@ class ApplyBody(Shape):
     contract_terms: int
     household: bytes
     nullifier: bytes
+    deposit_cents: int
+    """One premium of the plan, at least."""
+    deposit_commitment: bytes
+    """Commitment to the bitcoin deposit that the signers saw."""
+    payout_commitment: bytes
+    """Hash of the sealed addresses the deposit goes back to."""
+
+
+class WithdrawApplicationBody(Shape):
+    """Take the own application back; the deposit goes back too."""
 
 
 ENROLMENT = Attested(
     "enrolment", lambda author, body: tagged_hash("enrolment", author, encode(body)), "enrolment attesters vouch that this person is nobody else here",
+    key="device",
+)
+
+
+DEPOSIT = Attested(
+    "deposit", lambda author, body: tagged_hash("application-deposit", author, encode(body)), "m of n treasury signers saw the deposit of one premium",
     key="device",
 )
 
@@ -86,12 +103,15 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     owner = members.owner_of_key(day.draft, body.cover_id)
     if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
         raise RuleBroken("cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key")
+    if max(len(body.deposit_commitment), len(body.payout_commitment)) > HASH_SIZE:
+        raise RuleBroken("commitment_size", f"a commitment has at most {HASH_SIZE} bytes", "build the application again")
     contract = contracts.CONTRACTS.find(day.draft, act.author)
     if contract is not None and contract.owed:
         raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it first")
     plans.check_plan(day.draft, body.plan)
     contracts.check_guarantee(day, body.contract_terms)
     _check_person(day, act, body)
+    _check_deposit(day, act, body)
 
 
 def _check_person(day: Day, act: Act, body: ApplyBody) -> None:
@@ -110,8 +130,20 @@ def _check_person(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken("nullifier_known", "this person is a member under another key", "return under the old key")
 
 
+def _check_deposit(day: Day, act: Act, body: ApplyBody) -> None:
+    """Raise RuleBroken unless the signers saw a deposit of one premium. A rehearsal asks for none and takes one that is given."""
+    is_implied = day.coop.is_rehearsal
+    if is_implied and not body.deposit_cents:
+        return
+    deposits.check_amount(body.deposit_cents, plans.PLANS.get(day.draft, body.plan).premium_cents)
+    if not is_implied or act.attestations:
+        box = treasury.check_treasury(day.draft)
+        check_attested(act, DEPOSIT, body, box.signers, box.threshold)
+
+
 def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
-    """Put an application up."""
+    """Put an application up and keep its deposit."""
+    deposits.take(day, act.author, body.cover_id, body.deposit_cents, body.payout_commitment)
     APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height, (), ()), act.author)
     QUEUE.put(day.draft, Name(act.author), day.height, act.author)
     members.COVERS.put(day.draft, Name(act.author), body.cover_id)  # from now on nobody else takes it
@@ -164,7 +196,7 @@ def apply_object(day: Day, author: bytes, body: ObjectBody) -> None:
     row = APPLICATIONS.get(day.draft, body.applicant)
     row = msgspec.structs.replace(row, objectors=(*row.objectors, author))
     if len(row.objectors) >= day.params.objections:
-        _forget(day, row)
+        end_application(day, row, "objections")
     else:
         APPLICATIONS.put(day.draft, row, body.applicant)
 
@@ -177,8 +209,40 @@ def _forget(day: Day, row: ApplicationRow) -> None:
         NULLIFIERS.delete(day.draft, row.body.nullifier)
 
 
+def check_withdraw(day: Day, act: Act) -> None:
+    """Raise RuleBroken unless the author has applied and signs it."""
+    if act.signer != act.author:
+        raise RuleBroken("signer_unknown", "an application is withdrawn by the identity key", "sign it with that key")
+    if APPLICATIONS.find(day.draft, act.author) is None:
+        raise RuleBroken("applicant_unknown", "the author has not applied, or is a member by now", "members leave by notice")
+
+
+def apply_withdraw(day: Day, author: bytes) -> None:
+    """Take an application back."""
+    end_application(day, APPLICATIONS.get(day.draft, author), "withdrawn")
+
+
+def end_application(day: Day, row: ApplicationRow, why: str) -> None:
+    """End an application without membership; its deposit goes back, less what is owed from an earlier membership."""
+    _forget(day, row)
+    deposits.give_back(day, row.applicant)
+    day.emit("application_ended", member=row.applicant, why=why)
+
+
+def _end_old(day: Day) -> None:
+    """End applications that found too few vouchers for long; in run-off nobody is admitted any more, and deposits go back."""
+    set_now = day.params
+    for name in list(QUEUE.scan(day.draft)):
+        row = APPLICATIONS.get(day.draft, name.value)
+        is_old = day.height >= row.height + set_now.application_terms * calendar.TERM_BLOCKS and len(row.vouchers) < set_now.vouchers
+        is_old = is_old and set_now.application_terms > 0
+        if is_old or (day.coop.run_off_height is not None and row.body.deposit_cents):
+            end_application(day, row, "expired" if is_old else "run_off")
+
+
 def end_term(day: Day) -> None:
     """Admit who has vouchers and has waited, first come first served, within the bound on growth."""
+    _end_old(day)
     coop = day.coop
     if coop.is_admission_stopped or coop.run_off_height is not None:
         return

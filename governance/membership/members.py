@@ -66,6 +66,8 @@ IDENTITIES = Table("membership/identity", Name)
 KEYS = Table("membership/key", KeyRow)
 """Devices in use and revoked, identity keys after a move: whose key it is, for ever."""
 HOUSEHOLDS = Table("membership/household", Name)
+ENDED = Table("membership/ended", Name)
+"""Members whose membership ended in this block; gone at its end."""
 MATURING = Table("membership/maturing", Name)
 """(term, member): may vote from the end of the boundary at which so many terms are complete."""
 
@@ -235,6 +237,7 @@ def end_membership(day: Day, key: bytes) -> None:
     MEMBERS.put(day.draft, msgspec.structs.replace(row, is_member=False, leave_term=None, until=None, left_height=day.height), key)
     if row.household:
         HOUSEHOLDS.delete(day.draft, row.household, key)
+    ENDED.put(day.draft, Name(key), key)
     day.count(members=-1)
 
 

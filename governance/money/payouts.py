@@ -18,6 +18,7 @@ from ledger.codec import Shape
 
 # ---- State --------------------------------------------------------------
 STANDARD, VOTED, APPEAL, REFUND = 0, 1, 2, 3
+"""Refunds give deposits back: they are paid from the members' own account, whatever claims and reserve hold."""
 SAT_PER_BITCOIN = 10**8
 SAT_MAX = 21_000_000 * SAT_PER_BITCOIN
 """All the bitcoin there can be: no payment asks for more, however low the rate; the rest stays owed."""
@@ -56,16 +57,17 @@ def open_payout(day: Day, row: PayoutRow) -> None:
 
 
 def owed_total(draft: Draft) -> int:
-    """Return everything accepted and unpaid."""
-    return sum(row.owed_cents for row in PAYOUTS.scan(draft))
+    """Return everything accepted and unpaid; refunds of deposits have their own money."""
+    return sum(row.owed_cents for row in PAYOUTS.scan(draft) if row.rank != REFUND)
 
 
 def end_day(day: Day) -> None:
     """Pay what is due, in order (rules §11). Without any rate payouts wait."""
     rate = rates.rate_now(day)
-    queue = [row for row in PAYOUTS.scan(day.draft) if row.height < day.height and not is_held(day, row)]
-    if rate is None or not queue:
+    due = [row for row in PAYOUTS.scan(day.draft) if row.height < day.height and not is_held(day, row)]
+    if rate is None or not due:
         return
+    queue = [row for row in due if row.rank != REFUND]
     reserve = accounts.balance_of(day.draft, "reserve")
     cap = reserve * day.params.claim_reserve_bp // 10_000
     total = sum(row.owed_cents for row in queue)
@@ -76,6 +78,8 @@ def end_day(day: Day) -> None:
         limit = min(limit, payable_cents(rate))
         wanted = row.owed_cents * available // total if at_ratio else row.owed_cents
         pay(day, row, min(wanted, limit), rate)
+    for row in due[len(queue) :]:  # the last class
+        pay(day, row, min(row.owed_cents, payable_cents(rate)), rate)
 
 
 def payable_cents(rate: int) -> int:
@@ -92,7 +96,7 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: boo
     """Pay part or all of a payout; the rest stays owed in its place, or is cancelled when the payment is final."""
     left = row.owed_cents - amount_cents
     if amount_cents:
-        accounts.pay_out(day, amount_cents)
+        (accounts.pay_deposit if row.rank == REFUND else accounts.pay_out)(day, amount_cents)
         amount_sat = amount_cents * SAT_PER_BITCOIN // rate
         treasury.open_payment(
             day, row.claim, row.case, payee=row.payee, amount_cents=amount_cents, amount_sat=amount_sat, commitment=row.commitment

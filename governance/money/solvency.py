@@ -46,7 +46,7 @@ def _end_run_off(day: Day, run_off_height: int) -> None:
     if any(True for _ in ballots.OPEN_CASES.scan(day.draft)) or any(True for _ in appeals.OPEN_APPEALS.scan(day.draft)):
         return
     rate = rates.rate_now(day)
-    queue = list(payouts.PAYOUTS.scan(day.draft))
+    queue = [row for row in payouts.PAYOUTS.scan(day.draft) if row.rank != payouts.REFUND]
     if rate is None:
         return
     total = sum(row.owed_cents for row in queue)

@@ -265,8 +265,10 @@ class Player:
                 name = fields["name"].encode()
                 household = (fields["household"] or "").encode()
                 nullifier = sha256(fields["person"].encode()).digest() if fields["person"] else b""
-                body = admission.ApplyBody(name, fields["plan"], fields["contract_terms"], household, nullifier)
+                body = admission.ApplyBody(name, fields["plan"], fields["contract_terms"], household, nullifier, fields["deposit_cents"], b"", b"")
                 self._record(block, "member.apply", name, body, attested_by=fields["attested_by"])
+            case "withdraw_application":
+                self._record(block, "member.withdraw", by, admission.WithdrawApplicationBody())
             case "list_provider":
                 name = fields["name"]
                 self._record(block, "provider.list", by, providers.ProviderBody(name.encode(), name), attested_by=fields["attested_by"])

@@ -116,8 +116,9 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "leave": {"by": _text()},
     "apply": {
         "name": _text(), "plan": _text(), "contract_terms": _int(1), "household": _text(None, null=True), "person": _text(None, null=True),
-        "attested_by": Field("texts", ()),
+        "attested_by": Field("texts", ()), "deposit_cents": _int(0),
     },
+    "withdraw_application": {"by": _text()},
     "list_provider": {"by": _text(), "name": _text(), "attested_by": Field("texts", ())},
     "vouch": {"by": _text(), "name": _text()},
     "object": {"by": _text(), "name": _text(), "reason": _text("", null=True)},

@@ -14,7 +14,7 @@ from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
 from governance.membership import members
 from governance.money import payouts
-from governance.tables import Number, Table
+from governance.tables import Number, Table, encode_key
 from governance.voting import audits, cases, panels, proposals
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -188,6 +188,18 @@ def _cancel(day: Day, claim: ClaimRow) -> None:
         payouts.PAYOUTS.delete(day.draft, row.rank, row.height, row.claim, row.case or "")
     RECEIVABLES.put(day.draft, Number(owed), claim.member, claim.claim)
     cases.forget_records(day, claim.claim)
+
+
+def pay_receivables(day: Day, member: bytes, amount_cents: int) -> int:
+    """Pay what fraud made a debt, as far as `amount_cents` goes; return what that took."""
+    left = amount_cents
+    prefix = RECEIVABLES.prefix + encode_key((member,))
+    for key, row in list(day.draft.walk(RECEIVABLES.prefix, prefix, RECEIVABLES.decoder)):
+        paid = min(left, row.value)
+        left -= paid
+        if paid:
+            day.draft.write(RECEIVABLES.prefix, key, Number(row.value - paid))
+    return amount_cents - left
 
 
 def _punish(day: Day, claim: ClaimRow) -> None:

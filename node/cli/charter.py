@@ -32,8 +32,8 @@ app.command("node.cli.ruin:ruin", name="ruin", help="Compute from how many membe
 Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
 
 SEED_SIZE = 32
-PILOT_TERMS = 12
-"""What a fresh draft asks of the pilot (rules §2); founders may change it in the file."""
+FRESH_PARAMS = {"application_terms": 12, "pilot_terms": 12}
+"""What a fresh draft says beside the defaults: a pilot of a year (rules §2), and no application for ever; founders may change it in the file."""
 
 
 def example_plan() -> CharterPlan:
@@ -74,7 +74,7 @@ def new(
     charter = new_charter(
         name, seed=secrets.token_bytes(SEED_SIZE), genesis_time_ms=now_ms, day_one=day_one or tomorrow.isoformat(),
         block_interval_ms=block_interval_s * 1000, currency=currency, exponent=exponent, claims_cents=claims_cents,
-        reserve_cents=reserve_cents, rate=rate, plans=(example_plan(),), params={"pilot_terms": PILOT_TERMS},
+        reserve_cents=reserve_cents, rate=rate, plans=(example_plan(),), params=FRESH_PARAMS,
     )  # fmt: skip
     check_draft(charter)
     _write_new(draft, charter_to_toml(charter).encode())

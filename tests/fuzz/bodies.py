@@ -12,7 +12,7 @@ from ledger.codec import INT_MAX
 
 INTS = (0, 1, 2, 3, 5, 7, 29, 30, 31, 60, 100, 280, 281, 10_000, 10_001, 10**6, 10**12, 10**12 + 1, 10**15, 2**32, 2**62, INT_MAX)
 TEXTS = ("", "*", "accept", "deny", "abstain", "yes", "no", "fraud", "clear", "evidence", "rule", "member", "provider", "claim", "preauth",
-         "param", "list", "plan", "demote", "phase", "expel", "pilot", "live", "recruit", "\x00", "\x00\xff", "a\x00b", "\u00e9", "\ufffd", "\U0001f600",
+         "param", "list", "plan", "demote", "phase", "expel", "attester", "verifier", "signer", "add", "remove", "threshold", "pilot", "live", "recruit", "\x00", "\x00\xff", "a\x00b", "\u00e9", "\ufffd", "\U0001f600",
          "\u202e", " ", "/", "x" * 64, "x" * 65, "x" * 128, "x" * 129, "x" * 281, "x" * 5_000)  # fmt: skip
 BLOBS = (b"", b"\x00", b"\x00\x01", b"\xff", b"/", b"\x00" * 32, b"\xff" * 32, b"x" * 64, b"x" * 128, b"x" * 129, b"x" * 4_000)
 REPEATS = (0, 0, 1, 1, 1, 2, 2, 3, 5)

@@ -44,6 +44,7 @@ PROPOSAL_KINDS = "governance/voting/proposal_kinds.py"
 ATTESTERS = "governance/membership/attesters.py"
 PROTOCOL = "governance/protocol.py"
 PROVIDERS = "governance/benefits/providers.py"
+DEPOSITS = "governance/money/deposits.py"
 
 MUTANTS = (
     # ---- §2 keys
@@ -1602,5 +1603,101 @@ MUTANTS = (
         "attesters.keys_of(day.draft, attesters.VERIFIERS), 0)",
         "§12",
         "changes: a verifier lists a provider",
+    ),
+    Mutant(
+        "a deposit a cent short is taken",
+        DEPOSITS,
+        "if not premium_cents <= amount_cents",
+        "if not premium_cents - 1 <= amount_cents",
+        "§2",
+        "deposits: a deposit is one premium",
+    ),
+    Mutant(
+        "a deposit is money of the claims account",
+        ACCOUNTS,
+        '    add_to(day.draft, "deposits", amount_cents, MEMBERS_FUND)',
+        '    add_to(day.draft, "claims", amount_cents)',
+        "§11",
+        "deposits: a deposit is one premium",
+    ),
+    Mutant(
+        "the newest premium is kept first",
+        DEPOSITS,
+        "for item in () if contract is None else contract.owed:",
+        "for item in () if contract is None else contract.owed[1:]:",
+        "§2",
+        "deposits: what is owed is kept from the deposit",
+    ),
+    Mutant(
+        "what fraud made a debt goes back",
+        DEPOSITS,
+        "debts = holds.pay_receivables(day, member, row.amount_cents - premiums)",
+        "debts = 0",
+        "§9",
+        "deposits: what fraud made a debt is kept",
+    ),
+    Mutant(
+        "owed premiums go back",
+        DEPOSITS,
+        "premiums = _pay_premiums(day, member, row.amount_cents)",
+        "premiums = 0",
+        "§2",
+        "deposits: one premium owed at the end of notice",
+    ),
+    Mutant(
+        "claims pay the deposits back",
+        PAYOUTS,
+        "(accounts.pay_deposit if row.rank == REFUND else accounts.pay_out)(day, amount_cents)",
+        "accounts.pay_out(day, amount_cents)",
+        "§11",
+        "deposits: the last objection gives the deposit back",
+    ),
+    Mutant(
+        "refunds share the shortage of claims",
+        PAYOUTS,
+        "queue = [row for row in due if row.rank != REFUND]",
+        "queue = due",
+        "§11",
+        "deposits: a refund is paid while claims wait",
+    ),
+    Mutant(
+        "an application ends a term early",
+        ADMISSION,
+        "day.height >= row.height + set_now.application_terms * calendar.TERM_BLOCKS and",
+        "day.height >= row.height + (set_now.application_terms - 1) * calendar.TERM_BLOCKS and",
+        "§2",
+        "deposits: an application without vouchers ends after its terms",
+    ),
+    Mutant(
+        "an application ends a block late",
+        ADMISSION,
+        "day.height >= row.height + set_now.application_terms * calendar.TERM_BLOCKS and",
+        "day.height > row.height + set_now.application_terms * calendar.TERM_BLOCKS and",
+        "§2",
+        "deposits: the boundary exactly ends an application",
+    ),
+    Mutant(
+        "an application that waits for room ends",
+        ADMISSION,
+        "and len(row.vouchers) < set_now.vouchers\n        is_old",
+        "and len(row.vouchers) < 99\n        is_old",
+        "§2",
+        "deposits: an application with its vouchers waits for room",
+    ),
+    Mutant(
+        "a failed application keeps the deposit",
+        ADMISSION,
+        "    deposits.give_back(day, row.applicant)\n",
+        "",
+        "§2",
+        "deposits: an applicant may withdraw",
+    ),
+    Mutant(
+        "one signer less sees the deposit",
+        ADMISSION,
+        "check_attested(act, DEPOSIT, body, box.signers, box.threshold)",
+        "check_attested(act, DEPOSIT, body, box.signers, box.threshold - 1)",
+        "§2",
+        "deposits: the signers see the deposit",
     ),
 )

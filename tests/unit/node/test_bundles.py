@@ -34,7 +34,7 @@ from wallet.keys import KeyRing
 CHAIN = b"\x0c" * 32
 ANN, BOB, CLEO = (bytes([number]) * 32 for number in (1, 2, 3))
 FINDING = {"claim": "ab" * 32, "outcome": "clear", "reason": "the documents agree"}
-APPLY = ApplyBody(b"cover", "basic", 1, b"", b"\x07" * 32)
+APPLY = ApplyBody(b"cover", "basic", 1, b"", b"\x07" * 32, 0, b"", b"")
 
 
 def finding():
@@ -115,19 +115,19 @@ def test_a_signature_over_another_body_another_chain_or_another_role_is_refused(
 
 
 def test_an_enrolment_is_for_one_author_and_another_cannot_use_it():
-    assert code_of(lambda: add_attestation(new_bundle(CHAIN, "member.apply", APPLY), BOB)) == "bundle_author"
-    mine = add_attestation(new_bundle(CHAIN, "member.apply", APPLY, public_key_of(ANN)), BOB)
+    assert code_of(lambda: add_attestation(new_bundle(CHAIN, "member.apply", APPLY), BOB, "enrolment")) == "bundle_author"
+    mine = add_attestation(new_bundle(CHAIN, "member.apply", APPLY, public_key_of(ANN)), BOB, "enrolment")
     stolen = {**bundle_to_json(mine), "author": public_key_of(CLEO).hex()}
     assert code_of(lambda: bundle_from_json(stolen)) == "bundle_subject"
     assert code_of(lambda: sign_bundle(mine, CLEO, salt=bytes(16), number=1, valid_until_height=9)) == "bundle_author"
 
 
 def test_a_whole_record_travels_and_says_what_the_bundle_shows():
-    mine = add_attestation(new_bundle(CHAIN, "member.apply", APPLY, public_key_of(ANN)), BOB)
+    mine = add_attestation(new_bundle(CHAIN, "member.apply", APPLY, public_key_of(ANN)), BOB, "enrolment")
     signed = sign_bundle(mine, ANN, salt=bytes(16), number=1, valid_until_height=9)
     shown = bundle_to_json(signed)
     assert bundle_from_json(json.loads(json.dumps(shown))) == signed
-    assert code_of(lambda: add_attestation(signed, CLEO)) == "bundle_signed"
+    assert code_of(lambda: add_attestation(signed, CLEO, "enrolment")) == "bundle_signed"
     assert code_of(lambda: bundle_from_json({**shown, "attestations": []})) == "bundle_record"
     forged = sign_record(
         CLEO, chain_id=CHAIN, kind="member.apply", author=public_key_of(ANN), number=1, valid_until_height=9,

@@ -1,0 +1,96 @@
+"""Deposits: one premium comes with an application and goes back when membership ends or the application fails, less what is owed (rules §2).
+
+The money is not the co-op's: it stands in an account of its own, (members, deposits), pays no benefit and counts for no reserve. On a real
+chain m of n treasury signers attest that the bitcoin arrived; in a rehearsal a deposit is played only where the file gives one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from governance.benefits import contracts
+from governance.day import Day
+from governance.membership import members
+from governance.money import accounts, payouts
+from governance.tables import Draft, Table
+from governance.voting import holds
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+# ---- State --------------------------------------------------------------
+DEPOSIT_MAX = 10**12
+
+
+class DepositRow(Shape):
+    """What a member, or an applicant, deposited, and where it may go back to (a commitment to sealed addresses)."""
+
+    member: bytes
+    cover: bytes
+    amount_cents: int
+    payout_commitment: bytes
+
+
+DEPOSITS = Table("money/deposit", DepositRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def check_amount(amount_cents: int, premium_cents: int) -> None:
+    """Raise RuleBroken unless a deposit covers one premium of the plan applied for, at today's rate."""
+    if not premium_cents <= amount_cents <= DEPOSIT_MAX:
+        raise RuleBroken("deposit_amount", f"the deposit is {amount_cents}, a premium of the plan is {premium_cents}", "deposit one premium")
+
+
+def take(day: Day, member: bytes, cover: bytes, amount_cents: int, payout_commitment: bytes) -> None:
+    """Keep a deposit that came with an application."""
+    if amount_cents:
+        DEPOSITS.put(day.draft, DepositRow(member, cover, amount_cents, payout_commitment), member)
+        accounts.take_deposit(day, amount_cents)
+
+
+def give_back(day: Day, member: bytes) -> None:
+    """Give a deposit back from the next block on, in the class of refunds, less what is owed: premiums first, oldest first, then what fraud made a debt."""
+    row = DEPOSITS.find(day.draft, member)
+    if row is None:
+        return
+    DEPOSITS.delete(day.draft, member)
+    premiums = _pay_premiums(day, member, row.amount_cents)
+    debts = holds.pay_receivables(day, member, row.amount_cents - premiums)
+    accounts.keep_deposit(day, premiums, debts)
+    left = row.amount_cents - premiums - debts
+    day.emit("deposit_returned", member=row.cover, deposit_cents=row.amount_cents, kept_cents=premiums + debts, returned_cents=left)
+    refund_id = b"deposit/" + row.cover + b"/" + str(day.height).encode()
+    payouts.open_payout(
+        day, payouts.PayoutRow(payouts.REFUND, day.height, refund_id, None, row.cover, b"", row.cover, left, left, row.payout_commitment)
+    )
+
+
+def _pay_premiums(day: Day, member: bytes, amount_cents: int) -> int:
+    """Pay owed premiums from a deposit, oldest first, the last one in part; return what that took."""
+    contract = contracts.CONTRACTS.find(day.draft, member)
+    left, still_owed = amount_cents, list[contracts.Owed]()
+    for item in () if contract is None else contract.owed:
+        paid = min(left, item.amount_cents)
+        left -= paid
+        if paid < item.amount_cents:
+            still_owed.append(contracts.Owed(item.due_height, item.plan, item.amount_cents - paid))
+    if left < amount_cents:
+        contracts.change(day, member, owed=tuple(still_owed))
+        accounts.note_paid(day, member, amount_cents - left)
+    return amount_cents - left
+
+
+def end_term(day: Day) -> None:
+    """Give back the deposits of memberships that ended with this boundary."""
+    for name in list(members.ENDED.scan(day.draft)):
+        members.ENDED.delete(day.draft, name.value)
+        give_back(day, name.value)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence when the account does not hold exactly what is deposited and what is on its way back."""
+    held = accounts.deposits_balance(draft)
+    deposited = sum(row.amount_cents for row in DEPOSITS.scan(draft))
+    on_its_way = sum(row.owed_cents for row in payouts.PAYOUTS.scan(draft, payouts.REFUND))
+    if held != deposited + on_its_way:
+        yield f"the deposits account holds {held}, {deposited} is deposited and {on_its_way} is to go back"
