@@ -115,7 +115,7 @@ def test_a_guardians_revoked_device_speaks_no_more(chain, keys):
 
 def test_nobody_joins_with_a_key_of_a_member(chain, keys):
     chain.live([keys.certify()])
-    apply = ApplyBody(chain.key("cover", 9), "p", 1, b"", b"")
+    apply = ApplyBody(chain.key("cover", 9), "p", 1, b"", b"", 0, b"", b"")
     assert chain.refusal(chain.act("member.apply", keys.phone, apply)) == "key_taken"
-    with_her_phone = ApplyBody(keys.phone, "p", 1, b"", b"")
+    with_her_phone = ApplyBody(keys.phone, "p", 1, b"", b"", 0, b"", b"")
     assert chain.refusal(chain.act("member.apply", chain.key("fresh"), with_her_phone)) == "cover_taken"
