@@ -74,7 +74,9 @@ def payout_of(day: Day, receipt: shapes.Receipt, case: str | None) -> shapes.Pay
 def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
     """Return sum owed and number of the payouts that are paid now; asked for before the first of them is."""
     rows = [
-        row for row in payouts.PAYOUTS.scan(day.draft) if is_final or (row.height < day.height and not payouts.is_held(day, row))
+        row
+        for row in payouts.PAYOUTS.scan(day.draft)
+        if row.rank != payouts.REFUND and (is_final or (row.height < day.height and not payouts.is_held(day, row)))
     ]
     return sum(row.owed_cents for row in rows), len(rows)
 
