@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from governance import params, protocol
-from governance.benefits import codes, contracts, plans, settlement
+from governance.benefits import codes, contracts, plans, preauthorisation, settlement
 from governance.day import COUNTS
 from governance.membership import attesters, guardians, identity, members
 from governance.money import accounts, deposits, payouts, treasury
@@ -28,6 +28,7 @@ def all_broken_invariants(state: StateReader) -> list[str]:
         *codes.broken_invariants(draft),
         *contracts.broken_invariants(draft, counts.rates_cents),
         *settlement.broken_invariants(draft),
+        *preauthorisation.broken_invariants(draft),
         *cases.broken_invariants(draft, counts.open_cases),
         *deposits.broken_invariants(draft),
         *payouts.broken_invariants(draft),

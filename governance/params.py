@@ -103,6 +103,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("filing_terms", 6, "terms", 1, 120, False, "§5", "terms after the day in which a claim may be filed"),
         Parameter("guardian_blocks", 7, "blocks", 1, 120, False, "§2", "blocks in which the old key may object to a move of the identity"),
         Parameter("guardian_pause_blocks", 30, "blocks", 0, 360, False, "§2", "blocks after an objection in which guardians open no move"),
+        Parameter("preauth_terms", 6, "terms", 1, 120, False, "§5", "terms that a pre-authorisation plans ahead, and that an authorisation holds"),
         Parameter("waiting_terms", 1, "terms", 0, 120, False, "§3", "waiting of a plan that names none"),
     )
 }
@@ -180,6 +181,7 @@ class Params(Shape):
     filing_terms: int
     guardian_blocks: int
     guardian_pause_blocks: int
+    preauth_terms: int
     waiting_terms: int
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from governance import params, protocol
-from governance.benefits import codes, contracts, plans, settlement
+from governance.benefits import codes, contracts, plans, preauthorisation, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow, LineRow
 from governance.day import Day
 from governance.events import render, render_hex, render_text
@@ -179,7 +179,7 @@ def claims_view(state: StateReader, member: bytes | None = None) -> list[dict[st
 def claim_status(draft: Draft, claim: ClaimRow) -> str:
     """Return open, accepted, denied, lapsed or withdrawn: open while any case is, else the best outcome of a part."""
     statuses = {case.status for case in cases.CASES.scan(draft, claim.claim)}
-    if any(line.status in ("settled", "refused") for line in claim.lines):
+    if any(line.status in ("settled", "refused", "estimated") for line in claim.lines):
         statuses.add("accepted")
     return next((status for status in ("open", "accepted", "denied", "lapsed") if status in statuses), "withdrawn")
 
@@ -187,7 +187,7 @@ def claim_status(draft: Draft, claim: ClaimRow) -> str:
 def _claim_short(draft: Draft, claim: ClaimRow) -> dict[str, Any]:
     return {
         "claim": claim.claim.hex(), "cover_id": claim.cover.hex(), "provider_id": claim.provider.hex(), "height": claim.height,
-        "payee": claim.payee, "charge_cents": sum(line.charge_cents for line in claim.lines), "benefit_cents": claim.benefit_cents,
+        "use": claim.use, "payee": claim.payee, "charge_cents": sum(line.charge_cents for line in claim.lines), "benefit_cents": claim.benefit_cents,
         "status": claim_status(draft, claim), "codes": sorted({line.code for line in claim.lines}),
         "source_hash": claim.source_hash.hex(),
     }  # fmt: skip
@@ -208,6 +208,8 @@ def claim_view(state: StateReader, height: int, claim_id: bytes, of_bytes: Rende
         "payout_commitment": claim.commitment.hex(),
         "lines": [{"line": index, **fields_of(line, of_bytes), "explanation": explain_line(line)} for index, line in enumerate(claim.lines)],
         "cases": found,
+        "estimates": [fields_of(row) for row in preauthorisation.ESTIMATES.scan(day.draft, claim_id)],
+        "authorisations": [fields_of(row, of_bytes) for row in preauthorisation.authorisations_of(day.draft, claim)],
         "payouts": [item for item in payouts_view(state, of_bytes) if item["claim"] == of_bytes(claim_id)],
         "explanation": [*(explain_line(line) for line in claim.lines), *(case["explanation"] for case in found)],
     }
@@ -220,7 +222,7 @@ def case_json(day: Day, case: ballots.CaseRow, of_bytes: Render = render_hex) ->
     quorum = cases.quorum_of(case, set_of_s)
     is_open = case.status == "open"
     return {
-        "claim": of_bytes(case.claim), "code": case.code, "system": case.system, "status": case.status, "how": case.how, "s": case.s,
+        "claim": of_bytes(case.claim), "use": CLAIMS.get(day.draft, case.claim).use, "code": case.code, "system": case.system, "status": case.status, "how": case.how, "s": case.s,
         "opens_at": case.s + 1, "closes_at": case.s + set_of_s.vote_blocks, "is_second": case.is_second,
         "charges_cents": case.charges_cents, "eligible": case.eligible, "bar_bp": case.bar_bp, "seniority_bp": case.seniority_bp,
         "quorum": quorum, "opened_needed": -(-quorum // 2), "yes": tally.yes if is_open else case.yes,
@@ -276,7 +278,8 @@ def explain_line(line: LineRow) -> str:
             f"coinsurance {line.coinsurance_cents}, relief {line.relief_cents}, cut by ceilings {line.cut_cents}"
         )
         return f"{line.code}: {parts}; benefit {line.benefit_cents}."
-    return f"{line.code}: {line.status}, nothing settled."
+    words = {"estimated": "standard, needs no pre-authorisation", "authorised": "pre-authorised, for a later claim to use"}
+    return f"{line.code}: {words.get(line.status, line.status)}, nothing settled."
 
 
 def explain_case(case: ballots.CaseRow, tally: ballots.Tally, quorum: int, set_of_s: params.Params) -> str:

@@ -197,7 +197,7 @@ class Facade:
         node = self._daemon
         self._default_claim(fields)
         signers = [founder.device_key for founder in node.charter.founders if founder.bitcoin_key]
-        if not signers:
+        if not signers or fields["use"] == "preauth":  # nothing is paid for a question
             fields.setdefault("payout_commitment", "")
             return []
         unique = encode(body_from_json(ClaimBody, {**fields, "payout_commitment": ""}))

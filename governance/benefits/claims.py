@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from governance.acts import Act, Attested, attesters_of
-from governance.benefits import codes, settlement
+from governance.benefits import codes, preauthorisation, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow, EvidenceRef, LineRow
 from governance.day import Day
 from governance.membership import members
@@ -27,6 +27,7 @@ UNITS_MAX = 1_000_000
 AMOUNT_CENTS_MAX = 10**12
 """Bounds keep every product of figures inside 64 bits."""
 TEXT_MAX = 128
+USES = ("claim", preauthorisation.USE)
 
 
 class ClaimLine(Shape):
@@ -112,21 +113,23 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
     problem = None
     if body.payee not in ("member", "provider"):
         problem = "the payee is member or provider"
-    elif body.use != "claim":
-        problem = "this scheme takes claims only, no pre-authorisations"
+    elif body.use not in USES:
+        problem = "its use is claim or preauth"
     elif not 1 <= len(body.lines) <= LINES_MAX:
         problem = f"a claim has 1 to {LINES_MAX} lines, not {len(body.lines)}"
     elif len(body.evidence) > EVIDENCE_MAX or body.other_payer_cents > AMOUNT_CENTS_MAX:
         problem = "it has too much evidence or too large an amount of another payer"
     elif max(len(body.scheme), len(body.submitter_role), len(body.event_id), len(body.source_hash), len(body.payout_commitment)) > TEXT_MAX:
         problem = f"a field is longer than {TEXT_MAX}"
+    is_planned = body.use == preauthorisation.USE
+    earliest, latest = (day.height, preauthorisation.last_day_of(day)) if is_planned else (0, day.height)
     for index, line in enumerate(body.lines):
         if not 1 <= len(line.code) <= TEXT_MAX or len(line.system) > TEXT_MAX:
             problem = f"line {index} has no code, or too long a one"
         elif not 1 <= line.units <= UNITS_MAX or line.charge_cents > AMOUNT_CENTS_MAX:
             problem = f"line {index} has units outside 1..{UNITS_MAX} or a charge above {AMOUNT_CENTS_MAX}"
-        elif not line.first_day <= line.last_day <= day.height:
-            problem = f"line {index} has days {line.first_day}..{line.last_day}, this is block {day.height}"
+        elif not earliest <= line.first_day <= line.last_day <= latest:
+            problem = f"line {index} has days {line.first_day}..{line.last_day}, they may lie in {earliest}..{latest}"
     if len({(line.system, line.code) for line in body.lines}) != len({line.code for line in body.lines}):
         problem = "one code stands under two coding systems"
     if problem is not None:
@@ -144,21 +147,29 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberR
 
 
 def _freed_by_supersedes(day: Day, body: ClaimBody, member: members.MemberRow) -> set[tuple[bytes, bytes, str, int]]:
-    """Return the lines that the superseded claim's open cases give back."""
+    """Return the lines that the superseded claim's open cases give back; a pre-authorisation holds no line."""
     if not body.supersedes:
         return set()
     earlier = CLAIMS.find(day.draft, body.supersedes)
     if earlier is None or earlier.member != member.key:
         raise RuleBroken("supersedes_unknown", "the superseded claim is not an own one", "name an own claim, or none")
+    if earlier.use == preauthorisation.USE:
+        return set()
     return {cases.line_key_of(earlier, line) for line in earlier.lines if line.status == "open"}
 
 
 def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, str, int]]) -> None:
-    """Raise RuleBroken when a line stands earlier in the claim or in an earlier claim (rules §5)."""
+    """Raise RuleBroken when a line stands earlier in the claim or in an earlier claim (rules §5).
+
+    Pre-authorisations hold no lines: among them one question for a cover, provider and code is open at a time.
+    """
+    is_planned = body.use == preauthorisation.USE
+    if is_planned:
+        preauthorisation.check_asks(day, body.cover_id, body.provider_id, {line.code for line in body.lines}, body.supersedes)
     seen: set[tuple[bytes, bytes, str, int]] = set()
     for index, line in enumerate(body.lines):
         key = (body.cover_id, body.provider_id, line.code, line.first_day)
-        use = cases.LINE_USES.find(day.draft, *key)
+        use = None if is_planned else cases.LINE_USES.find(day.draft, *key)
         stands = use is not None and (use.lapses > 1 or (bool(use.standing) and key not in freed))
         if key in seen or stands:
             raise RuleBroken("duplicate_line", f"line {index}: code {line.code} of day {line.first_day} stands in a claim already", "leave it out")
@@ -179,13 +190,16 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
     claim = ClaimRow(
         claim=act.record_id, cover=body.cover_id, member=member.key, height=day.height, scheme=body.scheme,
         submitter_role=body.submitter_role, payee=body.payee, provider=body.provider_id, event_id=body.event_id,
-        supersedes=body.supersedes, source_hash=body.source_hash, commitment=body.payout_commitment, evidence=body.evidence,
+        use=body.use, supersedes=body.supersedes, source_hash=body.source_hash, commitment=body.payout_commitment, evidence=body.evidence,
         evidence_version=1, other_payer_cents=body.other_payer_cents, other_left_cents=body.other_payer_cents, is_copay_taken=False,
         benefit_cents=0, lines=tuple(_line_row(day, line) for line in body.lines),
     )  # fmt: skip
     CLAIMS.put(day.draft, claim, claim.claim)
     if body.source_hash:
         SOURCES.put(day.draft, Name(claim.claim), body.cover_id, body.source_hash)
+    if claim.use == preauthorisation.USE:
+        _ask(day, claim)
+        return
     repeats = {index for index, line in enumerate(claim.lines) if _take_line(day, claim, line)}
     claim, waiting = _settle_standard(day, claim)
     for code in sorted(waiting):
@@ -194,12 +208,21 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
     audits.after_claim(day, claim)
 
 
+def _ask(day: Day, claim: ClaimRow) -> None:
+    """Answer a pre-authorisation: nothing is paid, so it is no claim of the statistics and is not drawn for audit."""
+    claim, waiting = preauthorisation.answer(day, claim)
+    for code in sorted(waiting):
+        indexes = tuple(waiting[code])
+        charges = sum(claim.lines[index].charge_cents for index in indexes)
+        cases.open_case(day, claim, code, indexes, is_second=preauthorisation.open_ask(day, claim, code, charges))
+
+
 def _line_row(day: Day, line: ClaimLine) -> LineRow:
     """Return a filed line, standard or not on its day."""
     is_standard = codes.code_on(day.draft, line.system, line.code, line.first_day).is_standard
     return LineRow(
         line.system, line.code, line.modifiers, line.units, line.charge_cents, line.first_day, line.last_day, is_standard, "open", "",
-        0, 0, 0, 0, 0, 0, 0, 0, None,
+        0, 0, 0, 0, 0, 0, 0, 0, None, b"",
     )  # fmt: skip
 
 
@@ -212,7 +235,7 @@ def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
 
 
 def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
-    """Refuse and settle what needs no vote, line by line; return the claim and the other lines by code."""
+    """Refuse and settle what needs no vote, authorised lines too, line by line; return the claim and the other lines by code."""
     waiting: dict[str, list[int]] = {}
     for index, line in enumerate(claim.lines):
         refusal = settlement.find_refusal(day, claim.member, line)
@@ -220,10 +243,12 @@ def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, lis
             claim = settlement.refuse_line(day, claim, index, refusal)
         elif line.is_standard:
             claim, _ = settlement.settle_line(day, claim, index, None)
+        elif (authorisation := preauthorisation.find_authorisation(day, claim, line)) is not None:
+            claim = preauthorisation.settle_line(day, claim, index, authorisation)
         else:
             waiting.setdefault(line.code, []).append(index)
     all_refused = all(line.status == "refused" for line in claim.lines)
-    if any(line.is_standard for line in claim.lines) or all_refused:
+    if any(line.is_standard or line.authorised_by for line in claim.lines) or all_refused:
         day.emit(
             "claim_accepted", claim=claim.claim, case=None, how="standard", yes=None, no=None, bar_bp=None, seniority_bp=None,
             award_cents=None, benefit_cents=claim.benefit_cents,

@@ -8,6 +8,7 @@ benefit year are those of the line's day.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -34,7 +35,7 @@ class LineRow(Shape):
     last_day: int
     is_standard: bool
     status: str
-    """open | settled | refused | denied | lapsed | withdrawn"""
+    """open | settled | refused | denied | lapsed | withdrawn; of a pre-authorisation also estimated | authorised"""
     plan: str
     units_paid: int
     allowed_cents: int
@@ -45,6 +46,8 @@ class LineRow(Shape):
     cut_cents: int
     benefit_cents: int
     refusal: int | None
+    authorised_by: bytes
+    """The pre-authorisation that let the line settle without a vote; empty: none."""
 
 
 class EvidenceRef(Shape):
@@ -67,6 +70,8 @@ class ClaimRow(Shape):
     payee: str
     provider: bytes
     event_id: bytes
+    use: str
+    """claim | preauth"""
     supersedes: bytes
     source_hash: bytes
     commitment: bytes
@@ -210,13 +215,18 @@ def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:
     """Write a line of the claim and emit its receipt."""
     claim = msgspec.structs.replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
     CLAIMS.put(day.draft, claim, claim.claim)
-    day.emit(
-        "claim_line", claim=claim.claim, line=index, code=line.code, standard=line.is_standard, units_paid=line.units_paid,
-        charge_cents=line.charge_cents, allowed_cents=line.allowed_cents, deductible_cents=line.deductible_cents,
-        copay_cents=line.copay_cents, coinsurance_cents=line.coinsurance_cents, relief_cents=line.relief_cents,
-        cut_cents=line.cut_cents, benefit_cents=line.benefit_cents, refusal=line.refusal,
-    )  # fmt: skip
+    day.emit("claim_line", claim=claim.claim, line=index, **figures_of(line), preauth=line.authorised_by or None)
     return claim
+
+
+def figures_of(line: LineRow) -> dict[str, Any]:
+    """Return the figures of a line as its event tells them."""
+    return {
+        "code": line.code, "standard": line.is_standard, "units_paid": line.units_paid, "charge_cents": line.charge_cents,
+        "allowed_cents": line.allowed_cents, "deductible_cents": line.deductible_cents, "copay_cents": line.copay_cents,
+        "coinsurance_cents": line.coinsurance_cents, "relief_cents": line.relief_cents, "cut_cents": line.cut_cents,
+        "benefit_cents": line.benefit_cents, "refusal": line.refusal,
+    }  # fmt: skip
 
 
 def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: str) -> None:

@@ -26,7 +26,7 @@ from governance.voting import bars, cases
 from ledger.errors import LedgerCorrupt, MutuaError
 from ledger.store import MemoryStore
 
-DECISIONS = ("claim_accepted", "claim_denied", "claim_lapsed")
+DECISIONS = ("claim_accepted", "claim_denied", "claim_lapsed", "preauthorised")
 FLIPPED, AMOUNT, MOVED, BAR = "outcome", "benefit", "height", "bar"
 """How two decisions differ, the weightiest first: another outcome; another benefit; another block only; another bar only."""
 REFUSED = "refused"
@@ -184,7 +184,7 @@ class World:
         """Return the sums at the end."""
         draft = Draft(self.state)
         how = Counter(decision.event for decision in self.decided.values())
-        accepted, denied, lapsed = (how[name] for name in DECISIONS)
+        accepted, denied, lapsed, _ = (how[name] for name in DECISIONS)
         return Totals(
             accepted=accepted, denied=denied, lapsed=lapsed,
             benefit_cents=sum(decision.benefit_cents for decision in self.decided.values()),

@@ -371,7 +371,7 @@ def _claim_body(by: bytes, fields: dict[str, Any]) -> claims.ClaimBody:
         claims.ClaimLine(line["system"], line["code"], (), line["units"], line["charge_cents"], line["day"], line["day"]) for line in fields["lines"]
     )
     return claims.ClaimBody(
-        "", by, "member", fields["payee"], fields["provider"].encode(), (fields["event"] or "").encode(), "claim",
+        "", by, "member", fields["payee"], fields["provider"].encode(), (fields["event"] or "").encode(), fields["use"],
         (fields["supersedes"] or "").encode(), fields["other_payer_cents"], b"", (), b"", lines,
     )  # fmt: skip
 

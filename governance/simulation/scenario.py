@@ -97,7 +97,7 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "claim": {
         "id": _text(), "by": _text(), "provider": _text(), "lines": Field("objects", shape="line"),
         "payee": _text("member", choices=("member", "provider")), "other_payer_cents": _int(0), "event": _text(None, null=True),
-        "supersedes": _text(None, null=True),
+        "supersedes": _text(None, null=True), "use": _text("claim", choices=("claim", "preauth")),
     },
     "ballot": {
         "by": _text(), "claim": _text(), "code": _text(None, null=True), "choice": _text(choices=("accept", "deny", "abstain")),

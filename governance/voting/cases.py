@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from governance import params
-from governance.benefits import promotion, settlement
+from governance.benefits import preauthorisation, promotion, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
@@ -132,7 +132,14 @@ def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> Non
     award = lower_median([case.charges_cents if item is None else item for item in tally.awards])
     _count_records(day, case, tally)
     case = settle_case(day, case, "vote", award)
-    promotion.note_closing(day, CLAIMS.get(day.draft, case.claim), case.system, case.code, case.lines, is_accepted=True)
+    _note_closing(day, case, is_accepted=True)
+
+
+def _note_closing(day: Day, case: ballots.CaseRow, *, is_accepted: bool) -> None:
+    """Count a case closed by vote toward promotion; of a pre-authorisation nothing was paid, so it does not count."""
+    claim = CLAIMS.get(day.draft, case.claim)
+    if claim.use != preauthorisation.USE:
+        promotion.note_closing(day, claim, case.system, case.code, case.lines, is_accepted=is_accepted)
 
 
 def _count_records(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
@@ -159,6 +166,9 @@ def cancel_open(day: Day, claim_id: bytes) -> None:
     for case in list(CASES.scan(day.draft, claim_id)):
         if case.status == "open":
             _end(day, case, "cancelled")
+            claim = CLAIMS.get(day.draft, claim_id)
+            if claim.use == preauthorisation.USE:
+                preauthorisation.close_ask(day, claim, case.code)
 
 
 def _close(day: Day, case: ballots.CaseRow, tally: ballots.Tally, *, is_denied: bool) -> None:
@@ -175,17 +185,17 @@ def _close(day: Day, case: ballots.CaseRow, tally: ballots.Tally, *, is_denied: 
         else:
             _deny(day, case, tally)
         return
-    member = CLAIMS.get(day.draft, case.claim).member
-    if case.charges_cents <= set_of_s.small_claim_cents and SMALL_PAID.find(day.draft, member, day.term) is None:
-        SMALL_PAID.put(day.draft, Mark(), member, day.term)
+    claim = CLAIMS.get(day.draft, case.claim)
+    is_small = case.charges_cents <= set_of_s.small_claim_cents and claim.use != preauthorisation.USE
+    if is_small and SMALL_PAID.find(day.draft, claim.member, day.term) is None:
+        SMALL_PAID.put(day.draft, Mark(), claim.member, day.term)
         settle_case(day, case, "small", case.charges_cents)
         return
     _end(day, case, "lapsed")
-    claim = CLAIMS.get(day.draft, case.claim)
-    for index in case.lines:
-        key = line_key_of(claim, claim.lines[index])
-        use = LINE_USES.get(day.draft, *key)
-        LINE_USES.put(day.draft, LineUse(b"", use.lapses + 1), *key)
+    if claim.use == preauthorisation.USE:
+        preauthorisation.close_ask(day, claim, case.code, lapsed_cents=case.charges_cents)
+    else:
+        _free_lines(day, claim, case, lapses=1)
     _emit_closed(day, "claim_lapsed", case, set_of_s)
 
 
@@ -194,7 +204,10 @@ def _deny(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
     _count_records(day, case, tally)
     _end(day, case, "denied")
     _emit_closed(day, "claim_denied", case, params.params_at(day.draft, case.params_version))
-    promotion.note_closing(day, CLAIMS.get(day.draft, case.claim), case.system, case.code, case.lines, is_accepted=False)
+    _note_closing(day, case, is_accepted=False)
+    claim = CLAIMS.get(day.draft, case.claim)
+    if claim.use == preauthorisation.USE:
+        preauthorisation.close_ask(day, claim, case.code)
 
 
 def _emit_closed(day: Day, name: str, case: ballots.CaseRow, set_of_s: params.Params) -> None:
@@ -221,6 +234,8 @@ def settle_case(day: Day, case: ballots.CaseRow, how: str, award_cents: int) -> 
     if case.status == "open":
         case = _end(day, case, "accepted")
     claim = CLAIMS.get(day.draft, case.claim)
+    if claim.use == preauthorisation.USE:
+        return _authorise(day, case, claim, how, award_cents)
     left: int | None = award_cents
     for index in case.lines:
         claim, left = settlement.settle_line(day, claim, index, left)
@@ -233,6 +248,20 @@ def settle_case(day: Day, case: ballots.CaseRow, how: str, award_cents: int) -> 
     )  # fmt: skip
     rank = payouts.APPEAL if how == "appeal" else payouts.VOTED
     owe(day, claim, case.code, rank, benefit)
+    return case
+
+
+def _authorise(day: Day, case: ballots.CaseRow, claim: ClaimRow, how: str, award_cents: int) -> ballots.CaseRow:
+    """Accept a pre-authorisation: nothing is paid; later lines that fit in it need no vote."""
+    terms = params.params_at(day.draft, case.params_version).preauth_terms
+    row = preauthorisation.authorise(day, claim, case.lines, award_cents=award_cents, terms=terms)
+    preauthorisation.close_ask(day, claim, case.code)
+    case = msgspec.structs.replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
+    CASES.put(day.draft, case, case.claim, case.code)
+    day.emit(
+        "preauthorised", claim=case.claim, case=case.code, how=how, yes=case.yes, no=case.no, bar_bp=case.bar_bp,
+        seniority_bp=case.seniority_bp, units=row.units_left, award_cents=award_cents, first_day=row.first_day, last_day=row.last_day,
+    )  # fmt: skip
     return case
 
 
@@ -253,11 +282,19 @@ def withdraw_open(day: Day, claim_id: bytes) -> int:
             count += 1
             _end(day, case, "withdrawn")
             claim = CLAIMS.get(day.draft, claim_id)
-            for index in case.lines:
-                key = line_key_of(claim, claim.lines[index])
-                use = LINE_USES.get(day.draft, *key)
-                LINE_USES.put(day.draft, LineUse(b"", use.lapses), *key)
+            if claim.use == preauthorisation.USE:
+                preauthorisation.close_ask(day, claim, case.code, is_withdrawn=True)
+            else:
+                _free_lines(day, claim, case, lapses=0)
     return count
+
+
+def _free_lines(day: Day, claim: ClaimRow, case: ballots.CaseRow, *, lapses: int) -> None:
+    """Let the lines of a lapsed or withdrawn case be filed again."""
+    for index in case.lines:
+        key = line_key_of(claim, claim.lines[index])
+        use = LINE_USES.get(day.draft, *key)
+        LINE_USES.put(day.draft, LineUse(b"", use.lapses + lapses), *key)
 
 
 def line_key_of(claim: ClaimRow, line: settlement.LineRow) -> tuple[bytes, bytes, str, int]:
@@ -282,7 +319,8 @@ def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
             yield f"case {case.code} of claim {case.claim.hex()} is {case.status} and still has a tally"
         if case.benefit_cents and case.status != "accepted":
             yield f"case {case.code} of claim {case.claim.hex()} has a benefit without being accepted"
-        if case.status == "accepted" and payouts.PAYOUT_HISTORY.find(draft, case.claim, case.code) is None:
+        is_paid = case.status == "accepted" and CLAIMS.get(draft, case.claim).use != preauthorisation.USE
+        if is_paid and payouts.PAYOUT_HISTORY.find(draft, case.claim, case.code) is None:
             yield f"case {case.code} of claim {case.claim.hex()} was accepted without a payout row"
     if not indexed == found == open_cases:
         yield f"{found} cases are open, {indexed} are indexed, the counter says {open_cases}"

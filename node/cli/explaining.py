@@ -82,6 +82,9 @@ def payout_table(payouts: Sequence[Json], money: Money) -> list[str]:
 
 def explain_claim(claim: Json, money: Money, height: int) -> Iterator[str]:
     """Yield what became of a claim, sentence by sentence, and how each figure of it came about."""
+    if claim.get("use") == "preauth":
+        yield from _explain_question(claim, money)
+        return
     yield (
         f"Claim {short(claim['claim'])} was filed in block {claim['height']} for {money.show(claim['charge_cents'])}. "
         f"It is {claim['status']}; the benefit so far is {money.show(claim['benefit_cents'])}, paid to the {claim['payee']}."
@@ -96,16 +99,39 @@ def explain_claim(claim: Json, money: Money, height: int) -> Iterator[str]:
         yield explain_payout(item, money)
 
 
+def _explain_question(claim: Json, money: Money) -> Iterator[str]:
+    """Yield what was asked, what a claim of it would settle as of then, and what was authorised."""
+    yield (
+        f"Pre-authorisation {short(claim['claim'])} was asked for in block {claim['height']}, for {money.show(claim['charge_cents'])}. "
+        f"It is {claim['status']}. Nothing is paid for it and nothing is used up."
+    )
+    estimates = {int(item["line"]): item for item in claim.get("estimates", ())}
+    for line in claim["lines"]:
+        text = explain_line(line, money)
+        if int(line["line"]) in estimates:
+            item = estimates[int(line["line"])]
+            text += f" As of block {claim['height']} a claim would have paid {money.show(item['benefit_cents'])}" + (
+                "." if item.get("refusal") is None else f": {REFUSALS.get(int(item['refusal']), 'see the rules')}."
+            )
+        yield text
+    for item in claim.get("authorisations", ()):
+        yield (
+            f"Authorised and not used yet: {item['units_left']} × {item['case']}, up to {money.show(item['award_left_cents'])}, "
+            f"for days {item['first_day']} to {item['last_day']}. Cover, plan, limits and ceilings are those of the day."
+        )
+
+
 def explain_line(line: Json, money: Money) -> str:
     """Return in words what became of a line, with the whole sum of its settlement."""
     name = f"Line {int(line['line']) + 1}, {line['units']} × {line['code']} of day {line['first_day']}, {money.show(line['charge_cents'])}"
-    kind = "standard" if line["is_standard"] else "by vote"
+    kind = "standard" if line["is_standard"] else "pre-authorised" if line.get("authorised_by") else "by vote"
     if line.get("refusal") is not None:
         return f"{name}: refused, reason {line['refusal']}: {REFUSALS.get(int(line['refusal']), 'see the rules')}."
     if line["status"] != "settled":
         words = {
             "open": "is being voted on", "denied": "was denied by vote", "lapsed": "lapsed without a decision; it may be filed again once",
-            "withdrawn": "was withdrawn",
+            "withdrawn": "was withdrawn", "authorised": "is authorised; a claim of this code by this provider uses it without a vote",
+            "estimated": "is standard; it needs no pre-authorisation",
         }  # fmt: skip
         return f"{name}: {words.get(str(line['status']), str(line['status']))}."
     borne = [

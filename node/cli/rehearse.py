@@ -32,7 +32,7 @@ PROGRESS_BLOCKS_LIVE = 20
 PROGRESS_BLOCKS_PLAIN = 1_000
 REFUSALS_SHOWN = 40
 VALUE_DIGITS_MAX = 20
-DONE = {"claim_accepted": "accepted", "claim_denied": "denied", "claim_lapsed": "lapsed"}
+DONE = {"claim_accepted": "accepted", "claim_denied": "denied", "claim_lapsed": "lapsed", "preauthorised": "authorised"}
 
 
 def rehearse(

@@ -18,14 +18,14 @@ def draw_audit(w, m, claim):
 def special_trigger(w, m, claim):
     p = w["params"]
     term = term_of(w["height"])
-    in_term = [c for c in w["claims"].values() if c["by"] == claim["by"] and term_of(c["height"]) == term]
+    in_term = [c for c in w["claims"].values() if c["by"] == claim["by"] and term_of(c["height"]) == term and not c["asks"]]
     if len(in_term) >= p["audit_claims"]:
         return "claims"
     if m["owed"]:
         return "arrears"
     pairs = {}
     for c in w["claims"].values():
-        if term - YEAR < term_of(c["height"]) <= term:
+        if term - YEAR < term_of(c["height"]) <= term and not c["asks"]:
             pairs[(c["by"], c["provider"])] = pairs.get((c["by"], c["provider"]), 0) + 1
     if len(pairs) >= 100:
         counts = sorted(pairs.values())

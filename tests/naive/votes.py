@@ -284,7 +284,7 @@ def decide(w, case):
         accept_case(w, case, "lapse", yes, no, min(case["charges"], p["lapse_pay_cents"]))
     else:
         spell = (case["claim"]["by"], term_of(w["height"]))
-        if case["charges"] <= p["small_claim_cents"] and spell not in w["small"]:
+        if not case["claim"]["asks"] and case["charges"] <= p["small_claim_cents"] and spell not in w["small"]:
             w["small"].append(spell)
             accept_case(w, case, "small", yes, no, case["charges"])
             return
@@ -369,7 +369,7 @@ def decided_cases(w, key):
     term = term_of(w["height"])
     decided = [
         c for c in w["cases"]
-        if code_key(c) == key and c["by_vote"] and term - YEAR < term_of(c["closed"]) <= term
+        if code_key(c) == key and c["by_vote"] and not c["claim"]["asks"] and term - YEAR < term_of(c["closed"]) <= term
     ]  # fmt: skip
     return decided, [c for c in decided if c["status"] == "accepted" and not c["appealed"]]
 

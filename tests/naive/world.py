@@ -76,6 +76,7 @@ PARAMS = {
     "pilot_terms": (0, 0, 120),
     "live_members_min": (0, 0, 1_000_000_000),
     "filing_terms": (6, 1, 120),
+    "preauth_terms": (6, 1, 120),
     "waiting_terms": (1, 0, 120),
 }
 
@@ -132,7 +133,7 @@ def new_world(genesis):
         "claims": {}, "cases": [], "settled": [], "payouts": [], "pairs": [],
         "small": [], "auto": {}, "delegations": {}, "proposals": {}, "appeals": [], "holds": [], "reports": [],
         "applications": {}, "no_promotion_until": {}, "admission_stopped": False, "short_boundaries": 0,
-        "run_off": None, "disbanded": False, "premiums_paid": [], "vouched": [],
+        "run_off": None, "disbanded": False, "premiums_paid": [], "vouched": [], "authorised": [],
     }  # fmt: skip
     for plan in genesis.get("plans", []):
         add_plan(w, plan)

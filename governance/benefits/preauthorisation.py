@@ -1,0 +1,217 @@
+"""Pre-authorisation: ask before a service whether it will be paid (rules §5, `use`; what the rules leave open is in the notes).
+
+A pre-authorisation is a claim for planned days. It pays nothing and uses up nothing. Its standard lines need no leave: they are
+answered at once with what a claim of them would settle as of now. Each other code is a case with the vote of §6; accepted, the cover
+holds an authorisation: so many units of the code by this provider, up to an award, for days up to a height. A claim line that fits
+in it is settled at once. Cover, plan, frequency, deductible and ceilings are those of the day and of the settlement, as for any line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from governance.benefits import settlement
+from governance.benefits.settlement import ClaimRow, LineRow
+from governance.day import Day
+from governance.membership import members
+from governance.tables import Draft, Table
+from ledger import calendar
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+# ---- Records: `claim.file` with this use ----------------------------------
+USE = "preauth"
+
+
+# ---- State --------------------------------------------------------------
+class EstimateRow(Shape):
+    """What a claim of a standard line would settle as of the block that carried the question, in minor units."""
+
+    line: int
+    units_paid: int
+    allowed_cents: int
+    benefit_cents: int
+    refusal: int | None
+
+
+class AuthorisationRow(Shape):
+    """What is left of an authorisation. Days from `first_day` to `last_day` may use it."""
+
+    claim: bytes
+    case: str
+    units_left: int
+    award_left_cents: int
+    first_day: int
+    last_day: int
+
+
+class AskRow(Shape):
+    """The open case that asks for a code of a cover and provider (empty: none), and the charges of one that lapsed."""
+
+    standing: bytes
+    lapsed_cents: int | None
+
+
+ESTIMATES = Table("benefits/estimate", EstimateRow)
+"""By (claim, line)."""
+AUTHORISATIONS = Table("benefits/authorisation", AuthorisationRow)
+"""By (cover, provider, system, code, first day, claim): used in this order, gone when nothing is left."""
+ASKS = Table("benefits/ask", AskRow)
+"""By (cover, provider, code)."""
+
+
+# ---- Rules: asking --------------------------------------------------------
+def last_day_of(day: Day) -> int:
+    """Return the last day that a question of this block may plan for."""
+    return day.height + calendar.TERM_BLOCKS * day.params.preauth_terms
+
+
+def check_asks(day: Day, cover: bytes, provider: bytes, codes: set[str], superseded: bytes) -> None:
+    """Raise RuleBroken while a case asks for one of these codes already: one question at a time."""
+    for code in sorted(codes):
+        ask = ASKS.find(day.draft, cover, provider, code)
+        if ask is not None and ask.standing and ask.standing != superseded:
+            raise RuleBroken(
+                "preauth_open", f"a pre-authorisation of code {code} by this provider is being voted on",
+                "wait for its end, or name it as superseded",
+            )  # fmt: skip
+
+
+def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
+    """Refuse lines without cover, estimate standard ones, and return the claim with the lines to vote on by code."""
+    waiting: dict[str, list[int]] = {}
+    standard: list[int] = []
+    for index, line in enumerate(claim.lines):
+        refusal = _find_refusal(day, claim, line)
+        if refusal is not None:
+            claim = _with_line(claim, index, status="refused", refusal=refusal)
+            _emit_line(day, claim, index, claim.lines[index])
+        elif line.is_standard:
+            standard.append(index)
+        else:
+            waiting.setdefault(line.code, []).append(index)
+    for index, settled in _estimate(day, claim, standard):
+        row = EstimateRow(index, settled.units_paid, settled.allowed_cents, settled.benefit_cents, settled.refusal)
+        ESTIMATES.put(day.draft, row, claim.claim, index)
+        _emit_line(day, claim, index, settled)
+        claim = _with_line(claim, index, status="estimated")
+    settlement.CLAIMS.put(day.draft, claim, claim.claim)
+    return claim, waiting
+
+
+def _find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
+    """Return the reason to refuse a planned line: those of a claim, and no cover after an end of cover that is known."""
+    member = members.MEMBERS.get(day.draft, claim.member)
+    ends = [member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term)]
+    if any(end is not None and line.first_day > end for end in ends):
+        return settlement.NO_COVER
+    return settlement.find_refusal(day, claim.member, line)
+
+
+def _estimate(day: Day, claim: ClaimRow, indexes: list[int]) -> list[tuple[int, LineRow]]:
+    """Return the lines as they would settle now, together and in order; state and events are as before."""
+    mark, count = day.draft.savepoint(), len(day.events)
+    for index in indexes:
+        claim, _ = settlement.settle_line(day, claim, index, None)
+    day.draft.rollback(mark)
+    del day.events[count:]
+    return [(index, claim.lines[index]) for index in indexes]
+
+
+def _with_line(claim: ClaimRow, index: int, **fields: object) -> ClaimRow:
+    """Return the claim with fields of a line changed."""
+    line = msgspec.structs.replace(claim.lines[index], **fields)
+    return msgspec.structs.replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
+
+
+def _emit_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> None:
+    day.emit("preauth_line", claim=claim.claim, line=index, **settlement.figures_of(line))
+
+
+def open_ask(day: Day, claim: ClaimRow, code: str, charges_cents: int) -> bool:
+    """Let a case ask for a code; True when it asks again, for no more, after a lapse."""
+    key = claim.cover, claim.provider, code
+    lapsed = (ASKS.find(day.draft, *key) or AskRow(b"", None)).lapsed_cents
+    ASKS.put(day.draft, AskRow(claim.claim, lapsed), *key)
+    return lapsed is not None and charges_cents <= lapsed
+
+
+def close_ask(day: Day, claim: ClaimRow, code: str, *, lapsed_cents: int | None = None, is_withdrawn: bool = False) -> None:
+    """End a question: decided (nothing stays), lapsed (it may be asked once more), or withdrawn (as if it had not been asked)."""
+    key = claim.cover, claim.provider, code
+    if is_withdrawn:
+        ASKS.put(day.draft, AskRow(b"", ASKS.get(day.draft, *key).lapsed_cents), *key)
+    elif lapsed_cents is not None:
+        ASKS.put(day.draft, AskRow(b"", lapsed_cents), *key)
+    elif (ASKS.find(day.draft, *key) or AskRow(b"", None)).standing == claim.claim:
+        ASKS.delete(day.draft, *key)
+
+
+# ---- Rules: authorising and using -------------------------------------------
+def authorise(day: Day, claim: ClaimRow, indexes: tuple[int, ...], *, award_cents: int, terms: int) -> AuthorisationRow:
+    """Write what a case allows: the units asked, up to the award, from its block to `terms` terms after this decision."""
+    lines = [claim.lines[index] for index in indexes]
+    row = AuthorisationRow(
+        claim.claim, lines[0].code, sum(line.units for line in lines), award_cents, claim.height, day.height + calendar.TERM_BLOCKS * terms
+    )
+    settlement.set_line_status(day.draft, claim.claim, indexes, "authorised")
+    if award_cents:
+        AUTHORISATIONS.put(day.draft, row, *_key_of(claim, lines[0]), row.first_day, row.claim)
+    return row
+
+
+def _key_of(claim: ClaimRow, line: LineRow) -> tuple[bytes, bytes, str, str]:
+    return claim.cover, claim.provider, line.system, line.code
+
+
+def find_authorisation(day: Day, claim: ClaimRow, line: LineRow) -> AuthorisationRow | None:
+    """Return the first authorisation that a line fits in: its day, all its units, and some award left. Fraud found since voids it."""
+    fraud_height = members.MEMBERS.get(day.draft, claim.member).fraud_height
+    for row in list(AUTHORISATIONS.scan(day.draft, *_key_of(claim, line))):
+        if day.height > row.last_day + calendar.TERM_BLOCKS * day.params.filing_terms:
+            AUTHORISATIONS.delete(day.draft, *_key_of(claim, line), row.first_day, row.claim)
+        elif (
+            row.first_day <= line.first_day <= row.last_day
+            and line.units <= row.units_left
+            and (fraud_height is None or row.first_day > fraud_height)
+        ):
+            return row
+    return None
+
+
+def authorisations_of(draft: Draft, claim: ClaimRow) -> list[AuthorisationRow]:
+    """Return what is left of the authorisations that a claim asked for, by code."""
+    keys = sorted({_key_of(claim, line) for line in claim.lines})
+    return [row for key in keys for row in AUTHORISATIONS.scan(draft, *key) if row.claim == claim.claim]
+
+
+def settle_line(day: Day, claim: ClaimRow, index: int, row: AuthorisationRow) -> ClaimRow:
+    """Settle an authorised line with what is left of the award, and spend it with the units paid."""
+    claim = _with_line(claim, index, authorised_by=row.claim)
+    claim, _ = settlement.settle_line(day, claim, index, row.award_left_cents)
+    line = claim.lines[index]
+    key = (*_key_of(claim, line), row.first_day, row.claim)
+    left = msgspec.structs.replace(
+        row, units_left=row.units_left - line.units_paid, award_left_cents=row.award_left_cents - line.allowed_cents
+    )
+    if left.units_left and left.award_left_cents:
+        AUTHORISATIONS.put(day.draft, left, *key)
+    else:
+        AUTHORISATIONS.delete(day.draft, *key)
+    return claim
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each authorisation with nothing left or of no case, and each pre-authorisation that paid."""
+    for row in AUTHORISATIONS.scan(draft):
+        claim = settlement.CLAIMS.find(draft, row.claim)
+        if row.units_left <= 0 or row.award_left_cents <= 0 or row.first_day > row.last_day:
+            yield f"authorisation of claim {row.claim.hex()} has nothing left"
+        if claim is None or claim.use != USE:
+            yield f"authorisation of claim {row.claim.hex()} was asked for by no pre-authorisation"
+    for claim in settlement.CLAIMS.scan(draft):
+        if claim.use == USE and (claim.benefit_cents or any(line.status == "settled" for line in claim.lines)):
+            yield f"pre-authorisation {claim.claim.hex()} was settled"
