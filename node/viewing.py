@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from governance import views
+from governance import views, views_audits, views_members
 from ledger.errors import MutuaError
 from ledger.state import StateReader
 
@@ -53,4 +53,7 @@ _VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
     "unsent": lambda state, _, __: views.unsent_view(state),
     "batches": lambda state, _, __: views.batches_view(state),
     "treasury": lambda state, _, __: views.treasury_view(state),
+    "delegations": lambda state, height, given: views_members.delegations_view(state, height, _key(given, "member")),
+    "owing": lambda state, _, __: views_members.owing_view(state),
+    "audits": lambda state, _, __: views_audits.audits_view(state),
 }

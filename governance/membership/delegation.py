@@ -29,8 +29,15 @@ class UndelegateBody(Shape):
 
 
 # ---- State --------------------------------------------------------------
-DELEGATES = Table("membership/delegate", Name)
-"""(delegator, topic) -> delegate."""
+class DelegateRow(Shape):
+    """Who votes for a member on a topic."""
+
+    topic: str
+    to: bytes
+
+
+DELEGATES = Table("membership/delegate", DelegateRow)
+"""By (delegator, topic)."""
 DELEGATORS = Table("membership/delegators", Name)
 """(delegate, topic, delegator) -> delegator."""
 PAIRS = Table("membership/delegation_pair", Number)
@@ -48,19 +55,23 @@ def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
         raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
         raise RuleBroken("topic_size", "a topic is a code or *", "name one")
-    set_now = day.params
-    limit = max(set_now.delegators_min, day.counts.voters * set_now.delegators_bp // 10_000)
+    limit = delegators_max_of(day)
     load = LOADS.find(day.draft, body.to) or Number(0)
     after = load.value + (PAIRS.find(day.draft, body.to, author) is None)
     if after > limit:  # also for another topic of a delegator: the limit falls when voters leave
         raise RuleBroken("delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else")
 
 
+def delegators_max_of(day: Day) -> int:
+    """Return how many delegators a delegate may have over all topics: a share of the voters, rounded down, or the least."""
+    return max(day.params.delegators_min, day.counts.voters * day.params.delegators_bp // 10_000)
+
+
 def apply_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
     """Delegate a topic; an earlier delegate of the same topic is replaced."""
     if DELEGATES.find(day.draft, author, body.topic) is not None:
         apply_undelegate(day, author, UndelegateBody(body.topic))
-    DELEGATES.put(day.draft, Name(body.to), author, body.topic)
+    DELEGATES.put(day.draft, DelegateRow(body.topic, body.to), author, body.topic)
     DELEGATORS.put(day.draft, Name(author), body.to, body.topic, author)
     pair = PAIRS.find(day.draft, body.to, author)
     PAIRS.put(day.draft, Number(1 if pair is None else pair.value + 1), body.to, author)
@@ -79,7 +90,7 @@ def check_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
 
 def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
     """Take a delegation back; it counts in no later tally."""
-    to = DELEGATES.get(day.draft, author, body.topic).value
+    to = DELEGATES.get(day.draft, author, body.topic).to
     DELEGATES.delete(day.draft, author, body.topic)
     DELEGATORS.delete(day.draft, to, body.topic, author)
     pair = PAIRS.get(day.draft, to, author)
@@ -98,13 +109,13 @@ def _note_change(day: Day, author: bytes, topic: str, delegate: bytes) -> None:
     changed.add(delegate)
     for_all = None if topic == EVERY_TOPIC else DELEGATES.find(day.draft, author, EVERY_TOPIC)
     if for_all is not None:
-        changed.add(for_all.value)
+        changed.add(for_all.to)
 
 
 def delegate_of(draft: Draft, delegator: bytes, code: str) -> bytes | None:
     """Return who votes for a member on a code where the member does not: by the code before for all."""
-    name = DELEGATES.find(draft, delegator, code) or DELEGATES.find(draft, delegator, EVERY_TOPIC)
-    return None if name is None else name.value
+    row = DELEGATES.find(draft, delegator, code) or DELEGATES.find(draft, delegator, EVERY_TOPIC)
+    return None if row is None else row.to
 
 
 def delegators_of(draft: Draft, delegate: bytes, code: str) -> Iterator[bytes]:

@@ -39,6 +39,7 @@ PAIR_COUNTS = Table("voting/pair_count", Number)
 class DrawnRow(Shape):
     """Why a claim was drawn for audit."""
 
+    claim: bytes
     trigger: str
 
 
@@ -64,7 +65,7 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
     odds = min(ODDS_BASE, set_now.audit_random_bp * (ODDS_FACTOR if trigger else 1))
     number = int.from_bytes(sha256(day.randomness + b"audit" + claim.claim).digest(), "big") % ODDS_BASE
     if number < odds:
-        DRAWN.put(day.draft, DrawnRow(trigger or "random"), claim.claim)
+        DRAWN.put(day.draft, DrawnRow(claim.claim, trigger or "random"), claim.claim)
         day.emit("audit_drawn", member=claim.cover, claim=claim.claim, trigger=trigger or "random")
 
 

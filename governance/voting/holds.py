@@ -68,6 +68,7 @@ class HoldRow(Shape):
 class AuditPanelRow(Shape):
     """Who opens the documents of a claim under audit."""
 
+    claim: bytes
     panel: tuple[bytes, ...]
 
 
@@ -127,7 +128,7 @@ def _draw_panel(day: Day, claim_id: bytes) -> None:
     excluded = {member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers}
     eligible = [row.key for row in members.MEMBERS.scan(day.draft) if members.is_voter(row) and row.key not in excluded]
     panel = panels.draw(day.randomness, b"audit-panel/" + claim_id, eligible, day.params.audit_panel)
-    PANELS.put(day.draft, AuditPanelRow(tuple(panel)), claim_id)
+    PANELS.put(day.draft, AuditPanelRow(claim_id, tuple(panel)), claim_id)
 
 
 def end_day(day: Day) -> None:

@@ -10,8 +10,13 @@ from typing import Annotated
 import cyclopts
 
 from ledger.errors import MutuaError
+from node.cli.audit_actions import drawn, finding, report
 
-app = cyclopts.App(name="audit", help="Check a stopped node's ledger, prove a record, check a proof.")
+app = cyclopts.App(name="audit", help="Check a ledger, prove a record, check a proof; report, find, and see what was drawn.")
+
+app.command(report)
+app.command(finding)
+app.command(drawn)
 
 Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
 

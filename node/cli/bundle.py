@@ -111,7 +111,7 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
         check_chain(bundle, bytes.fromhex(str(client.status()["chain_id"])))
         shown = bundle_to_json(bundle)
         answer["refusals"] = client.check(bundle.kind, shown["body"], shown["attestations"])
-    return say(common, answer, lambda: _lines(answer))
+    return say(common, answer, lambda: summary_lines(answer))
 
 
 @app.command
@@ -140,7 +140,7 @@ def attest(  # noqa: D417
 
     bundle = read_bundle(file)
     wanted = role_of(bundle, role)
-    review = _lines(bundle_summary(file, bundle))
+    review = summary_lines(bundle_summary(file, bundle))
     if not is_confirmed(common, yes=yes, review=review, question=f"sign this as {wanted.role}?"):
         return say(common, {}, "nothing was signed")
     signed = add_attestation(bundle, sign.seed(common, passphrase, wanted.key), wanted.role)
@@ -216,7 +216,7 @@ def submit(  # noqa: D417
         raise MutuaError(
             "bundle_author", f"its author is {short(bundle.author.hex())}, who has not signed it", "let the author sign it: mutua bundle sign"
         )
-    if not is_confirmed(common, yes=yes, review=_lines(bundle_summary(file, bundle)), question="submit this?"):
+    if not is_confirmed(common, yes=yes, review=summary_lines(bundle_summary(file, bundle)), question="submit this?"):
         return say(common, {}, "nothing was submitted")
     shown = bundle_to_json(bundle)
     if bundle.record is None:
@@ -258,7 +258,8 @@ def bundle_summary(file: Path, bundle: Bundle) -> Json:
     }  # fmt: skip
 
 
-def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
+def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a bundle says, for people."""
     yield f"kind      {answer['kind']}"
     yield f"chain     {answer['chain_id']}"
     yield f"author    {answer['author'] or 'whoever submits it'}"

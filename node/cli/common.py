@@ -214,6 +214,11 @@ def claim_id(client: Client, text: str) -> str:
     return full_id(text, lambda: (str(item["claim"]) for item in client.view("claims")), "claim")
 
 
+def member_id(client: Client, text: str) -> str:
+    """Return the whole key of a member."""
+    return full_id(text, lambda: (str(item["member"]) for item in client.view("members")), "member")
+
+
 def provider_key(client: Client, text: str) -> str:
     """Return the key of a listed provider, by its identifier or key. MutuaError `provider_unknown`."""
     providers = client.view("providers")

@@ -10,9 +10,11 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common, Money, full_id, own_member, percent, say, short, table
+from node.cli.plan_change import change
 
 member = App(name="member", help="Look up members.")
-plan = App(name="plan", help="Look up plans.")
+plan = App(name="plan", help="Look up plans, and name your next contract.")
+plan.command(change)
 code = App(name="code", help="Look up the list of codes.")
 payout = App(name="payout", help="Look up payouts.")
 block = App(name="block", help="Look up blocks.")

@@ -26,8 +26,12 @@ from node.cli.common import (
     say,
     short,
 )  # fmt: skip
+from node.cli.delegation import delegate, delegations, undelegate
 
 app = App(name="vote", help="List the cases that need you, cast a ballot, delegate, keep standing rules, verify a receipt.")
+app.command(delegate)
+app.command(undelegate)
+app.command(delegations)
 app.command("node.cli.auto_accept:app", name="auto", help="Standing rules by which your node accepts cases by itself.")
 
 Json = dict[str, Any]

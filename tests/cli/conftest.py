@@ -21,6 +21,7 @@ from ledger.errors import MutuaError, RuleBroken
 CLAIM = "7f3a" + "ab" * 30
 OTHER_CLAIM = "7f3b" + "ab" * 30
 MEMBER = "11" * 32
+OTHER_MEMBER = "12" * 32
 COVER = "22" * 32
 PROVIDER = "33" * 32
 BALLOT = "cd" * 32
@@ -54,6 +55,7 @@ class FakeNode:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self.accepted: list[bytes] = []
         self.rules: list[dict[str, Any]] = []
+        self.views: dict[str, Any] = {}
         self.refusals: list[dict[str, Any]] = []
         self.refusal: MutuaError | None = None
         self.member: str | None = MEMBER
@@ -105,10 +107,25 @@ class FakeNode:
                     "waiting_terms": 1, "codes": [],
                 }
             ],
-            "members": [self._member()],
+            "members": [self._member(), {**self._member(), "member": OTHER_MEMBER}],
             "member": self._member(),
             "payouts": [self._payout()],
-        }  # fmt: skip
+            "coop": {"claims_cents": 5_000_000, "reserve_cents": 900_000, "annual_premium_cents": 600_000, "owed_cents": 4_400, "rate": 6_400_000},
+            "treasury": {"network": "regtest", "threshold": 2, "signers": ["77" * 32] * 3, "baton_sat": 10_000_000},
+            "owed": [{"owed_cents": 4_400}],
+            "owing": [{"member": OTHER_MEMBER, "owed_cents": 50_000, "owed": [], "suspended_from": None}],
+            "unsent": [{"left_sat": 44_000}],
+            "batches": [{"unsigned_txid": "ba" * 32, "height": 14, "payouts": [{}], "fee_sat": 500, "confirmations": 0}],
+            "delegations": {
+                "member": MEMBER, "given": [{"topic": "X9", "to": OTHER_MEMBER}], "received": [{"topic": "*", "by": OTHER_MEMBER}], "delegators": 1,
+                "delegators_max": 3,
+            },
+            "audits": {
+                "drawn": [{"claim": CLAIM, "cover_id": COVER, "provider_id": PROVIDER, "height": 12, "trigger": "random", "is_fraud": False}],
+                "holds": [{"held": COVER, "claim": CLAIM, "trigger": "reports", "until": 56}],
+                "panels": [{"claim": CLAIM, "panel": [MEMBER, OTHER_MEMBER], "needed": 2, "is_fraud": False}],
+            },
+        } | self.views  # fmt: skip
         if name not in views:
             raise MutuaError("not_found", f"there is no view {name!r}")
         return views[name]

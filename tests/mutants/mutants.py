@@ -1151,7 +1151,7 @@ MUTANTS = (
     Mutant(
         "who voted for all keeps a code given to another",
         DELEGATION,
-        "        changed.add(for_all.value)\n",
+        "        changed.add(for_all.to)\n",
         "        pass\n",
         "§6",
         "tallies: a delegate for the code takes from the one for all from its evening on",

@@ -1,0 +1,43 @@
+"""What people may ask about audits: claims drawn, holds on payment, and panels (rules §9). Read-only, JSON-ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from governance.benefits.settlement import CLAIMS
+from governance.events import render_hex
+from governance.tables import Draft
+from governance.views import ROWS_MAX, Render
+from governance.voting import audits, holds
+from ledger.state import StateReader
+
+
+def audits_view(state: StateReader, of_bytes: Render = render_hex) -> dict[str, Any]:
+    """Return claims drawn for audit, newest first; holds, the first to end first; and panels with the majority they need."""
+    draft = Draft(state)
+    drawn = [(CLAIMS.get(draft, row.claim), row.trigger) for row in audits.DRAWN.scan(draft)]
+    drawn.sort(key=lambda item: (-item[0].height, item[0].claim))
+    return {
+        "drawn": [
+            {
+                "claim": of_bytes(claim.claim), "cover_id": of_bytes(claim.cover), "provider_id": of_bytes(claim.provider), "height": claim.height,
+                "trigger": trigger, "is_fraud": _is_fraud(draft, claim.member, claim.claim),
+            }
+            for claim, trigger in drawn[:ROWS_MAX]
+        ],
+        "holds": [
+            {"held": of_bytes(row.cover), "claim": None if row.claim is None else of_bytes(row.claim), "trigger": row.trigger, "until": row.until}
+            for row in holds.HOLD_ROWS.scan(draft)
+        ][:ROWS_MAX],
+        "panels": [
+            {
+                "claim": of_bytes(row.claim), "panel": [of_bytes(key) for key in row.panel], "needed": len(row.panel) // 2 + 1,
+                "is_fraud": _is_fraud(draft, CLAIMS.get(draft, row.claim).member, row.claim),
+            }
+            for row in holds.PANELS.scan(draft)
+        ][:ROWS_MAX],
+    }  # fmt: skip
+
+
+def _is_fraud(draft: Draft, member: bytes, claim: bytes) -> bool:
+    return holds.RECEIVABLES.find(draft, member, claim) is not None
