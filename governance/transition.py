@@ -121,6 +121,7 @@ def closing_of(height: int) -> tuple[Callable[[Day], None], ...]:
 def end_day(day: Day) -> None:
     """End of day, in the order of rules §1. Identities move before the named steps: none of these looks at a signer."""
     identity.end_day(day)
+    members.end_day(day)
     premiums.end_day(day)
     holds.end_day(day)
     rates.end_day(day)

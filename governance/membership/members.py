@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from governance.day import Day
-from governance.tables import Draft, Name, Table
+from governance.tables import Draft, Name, Number, Table
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -55,6 +55,12 @@ class KeyRow(Shape):
     role: str
 
 
+class VotersRow(Shape):
+    """Some of those who may vote now."""
+
+    keys: tuple[bytes, ...]
+
+
 MEMBERS = Table("membership/member", MemberRow)
 COVERS = Table("membership/cover", Name)
 DEVICES = Table("membership/device", Name)
@@ -68,6 +74,14 @@ KEYS = Table("membership/key", KeyRow)
 HOUSEHOLDS = Table("membership/household", Name)
 ENDED = Table("membership/ended", Name)
 """Members whose membership ended in this block; gone at its end."""
+VOTERS_A_ROW = 64
+VOTERS = Table("membership/voters", VotersRow)
+"""Everybody who may vote now, by place."""
+PLACES = Table("membership/voter_place", Number)
+"""member -> the row of VOTERS it is in while it may vote."""
+PLACES_GIVEN = Table("membership/voter_places", Number)
+VOTE_CHANGES = Table("membership/vote_change", Name)
+"""(height, member): the right to vote changed in this block."""
 MATURING = Table("membership/maturing", Name)
 """(term, member): may vote from the end of the boundary at which so many terms are complete."""
 
@@ -180,9 +194,16 @@ def was_voter(row: MemberRow, height: int) -> bool:
     return False
 
 
-def voters_as_of(draft: Draft, height: int) -> Iterator[bytes]:
-    """Yield every member who may vote as of a block. Linear in members: only draws ask for it."""
-    return (row.key for row in MEMBERS.scan(draft) if was_voter(row, height))
+def voters_now(draft: Draft) -> list[bytes]:
+    """Return everybody who may vote now, in no order that means anything. Linear in members: only draws ask for it."""
+    return [key for row in VOTERS.scan(draft) for key in row.keys]
+
+
+def voters_as_of(day: Day, height: int) -> list[bytes]:
+    """Return everybody who may vote as of a recent block: those who may now, but for changes since. Linear in members."""
+    changed = {name.value for since in range(height + 1, day.height + 1) for name in VOTE_CHANGES.scan(day.draft, since)}
+    voters = [key for key in voters_now(day.draft) if key not in changed]
+    return voters + [key for key in sorted(changed) if was_voter(MEMBERS.get(day.draft, key), height)]
 
 
 def set_voting(day: Day, key: bytes, may_vote: bool) -> None:
@@ -194,6 +215,32 @@ def set_voting(day: Day, key: bytes, may_vote: bool) -> None:
     history = (*(item for item in kept if item[0] != day.height), (day.height, may_vote))
     MEMBERS.put(day.draft, msgspec.structs.replace(row, voting=history), key)
     day.count(voters=1 if may_vote else -1)
+    _list_voter(day, key, may_vote)
+
+
+def _list_voter(day: Day, key: bytes, may_vote: bool) -> None:
+    """Keep the list of voters, in rows of a bounded length: a member keeps one place in it for ever."""
+    place = PLACES.find(day.draft, key)
+    if place is None:
+        given = PLACES_GIVEN.find(day.draft) or Number(0)
+        PLACES_GIVEN.put(day.draft, Number(given.value + 1))
+        place = Number(given.value // VOTERS_A_ROW)
+        PLACES.put(day.draft, place, key)
+    row = VOTERS.find(day.draft, place.value)
+    others = () if row is None else tuple(other for other in row.keys if other != key)
+    voters = (*others, key) if may_vote else others
+    if voters:
+        VOTERS.put(day.draft, VotersRow(voters), place.value)
+    else:
+        VOTERS.delete(day.draft, place.value)
+    if day.height > 0:
+        VOTE_CHANGES.put(day.draft, Name(key), day.height, key)
+
+
+def end_day(day: Day) -> None:
+    """Forget changes of the right to vote that decide nothing any more."""
+    for name in list(VOTE_CHANGES.scan(day.draft, day.height - HISTORY_BLOCKS)):
+        VOTE_CHANGES.delete(day.draft, day.height - HISTORY_BLOCKS, name.value)
 
 
 def terms_complete_of(day: Day, row: MemberRow) -> int:
@@ -253,8 +300,11 @@ def end_term(day: Day, is_suspended: Callable[[bytes], bool]) -> None:
 def broken_invariants(draft: Draft, voters: int) -> Iterator[str]:
     """Yield a sentence for each thing that must never be: the counter of voters differs from the members."""
     counted = sum(1 for row in MEMBERS.scan(draft) if is_voter(row))
-    if counted != voters:
-        yield f"{counted} members may vote, the counter says {voters}"
+    listed = voters_now(draft)
+    if not counted == voters == len(listed):
+        yield f"{counted} members may vote, the counter says {voters}, the list {len(listed)}"
+    if sorted(listed) != [row.key for row in MEMBERS.scan(draft) if is_voter(row)]:
+        yield "the list of voters names others than those who may vote"
     for row in MEMBERS.scan(draft):
         if is_voter(row) and not row.is_member:
             yield f"{row.key.hex()} may vote without being a member"

@@ -64,8 +64,10 @@ def owed_total(draft: Draft) -> int:
 def end_day(day: Day) -> None:
     """Pay what is due, in order (rules §11). Without any rate payouts wait."""
     rate = rates.rate_now(day)
+    if rate is None:
+        return
     due = [row for row in PAYOUTS.scan(day.draft) if row.height < day.height and not is_held(day, row)]
-    if rate is None or not due:
+    if not due:
         return
     queue = [row for row in due if row.rank != REFUND]
     reserve = accounts.balance_of(day.draft, "reserve")

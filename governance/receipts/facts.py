@@ -140,8 +140,8 @@ def bar_of(day: Day, claim: ClaimRow, case: ballots.CaseRow, set_of_s: params.Pa
     """Return the claimant's record, the row it falls into, and the seniority, at the end of block s."""
     member = members.MEMBERS.get(day.draft, claim.member)
     first, last = day.term - bars.WINDOW_TERMS, day.term
-    rows = [(term, bars.RECORDS.find(day.draft, member.key, term)) for term in range(first, last + 1)]
-    terms = tuple(shapes.TermRecord(term, row.denied, row.voted, row.auto) for term, row in rows if row is not None)
+    rows = [row for row in bars.records_of(day.draft, member.key) if first <= row.term <= last]
+    terms = tuple(shapes.TermRecord(row.term, row.denied, row.voted, row.auto) for row in rows)
     denied, voted, _ = bars.record_over(day.draft, member.key, range(first, last + 1))
     sample = max(voted, set_of_s.deny_sample_min)
     complete = members.terms_complete_of(day, member)

@@ -62,8 +62,9 @@ def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
 
 
 def pool_of(day: Day, case: ballots.CaseRow) -> tuple[list[bytes], list[bytes]]:
-    """Return who may vote now and is not excluded, and of these who did not vote on the case before. Visits every member."""
-    eligible = [row.key for row in members.MEMBERS.scan(day.draft) if members.is_voter(row) and row.key not in case.excluded]
+    """Return who may vote now and is not excluded, and of these who did not vote on the case before. Linear in members."""
+    excluded = frozenset(case.excluded)
+    eligible = [key for key in members.voters_now(day.draft) if key not in excluded]
     first = {row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)}
     closed = cases.CLOSED_VOTES.find(day.draft, case.claim, case.code)
     if closed is not None:

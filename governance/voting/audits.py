@@ -33,7 +33,8 @@ PAIR_TERMS = Table("voting/pair_claims", PairRow)
 PAIR_SUMS = Table("voting/pair_sum", Number)
 """(provider, cover) -> claims in the last 12 terms."""
 PAIR_COUNTS = Table("voting/pair_count", Number)
-"""number of claims -> pairs that have so many in the last 12 terms."""
+"""number of claims -> pairs that have so many in the last 12 terms; 0 -> pairs that have any."""
+ANY = 0
 
 
 class DrawnRow(Shape):
@@ -96,28 +97,25 @@ def end_term(day: Day) -> None:
 
 def _move_pair(day: Day, before: int, after: int) -> None:
     """Keep the histogram of pairs by number of claims."""
-    for value, change in ((before, -1), (after, 1)):
-        if value > 0:
-            row = PAIR_COUNTS.find(day.draft, value) or Number(0)
-            PAIR_COUNTS.put(day.draft, Number(row.value + change), value)
+    changes = {before: -1, after: 1, ANY: (after > 0) - (before > 0)}
+    for value, change in changes.items():
+        if change:
+            pairs = pairs_with(day, value) + change
+            if pairs:
+                PAIR_COUNTS.put(day.draft, Number(pairs), value)
+            else:
+                PAIR_COUNTS.delete(day.draft, value)
+
+
+def pairs_with(day: Day, claims: int) -> int:
+    """Return how many pairs have so many claims in the last 12 terms."""
+    return (PAIR_COUNTS.find(day.draft, claims) or Number(0)).value
 
 
 def _is_over_percentile(day: Day, total: int) -> bool:
-    """True iff `total` is above the value of rank ceil(n·audit_pair_bp / 10 000), with 100 pairs or more."""
-    counts = [(value, row) for value, row in _histogram(day) if row > 0]
-    pairs = sum(count for _, count in counts)
+    """True iff `total` is above the value of rank ceil(n·audit_pair_bp / 10 000), with 100 pairs or more: so many pairs have less."""
+    pairs = pairs_with(day, ANY)
     if pairs < PAIRS_MIN:
         return False
     rank = ceil_div(pairs * day.params.audit_pair_bp, ODDS_BASE)
-    seen = 0
-    for value, count in counts:
-        seen += count
-        if seen >= rank:
-            return total > value
-    return False
-
-
-def _histogram(day: Day) -> list[tuple[int, int]]:
-    """Return (number of claims, pairs), ascending."""
-    rows = day.draft.walk(PAIR_COUNTS.prefix, PAIR_COUNTS.prefix, PAIR_COUNTS.decoder)
-    return [(int.from_bytes(key[len(PAIR_COUNTS.prefix) :][:8], "big") - (1 << 63), row.value) for key, row in rows]
+    return sum(pairs_with(day, value) for value in range(1, total)) >= rank

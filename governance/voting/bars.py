@@ -1,12 +1,12 @@
 """The voter's own bar: whoever denies much needs more to be paid; years in the co-op lower it again (rules §7).
 
-Per member and term the ledger keeps how many last yes/no ballots on closed cases there were, how many of them denied, and
-how many were cast by auto-accept, which count at most for half.
+Per member the ledger keeps, for each of the last thirteen terms with closings, how many last yes/no ballots on closed cases there
+were, how many of them denied, and how many were cast by auto-accept, which count at most for half. What is older counts nowhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 from governance.day import Day
 from governance.membership import members
@@ -21,13 +21,28 @@ BAR_TOP_BP = 10_000
 
 
 class RecordRow(Shape):
-    """A member's closings in one term."""
+    """Closings of a member, to be added."""
 
     denied: int
     voted: int
     """Yes and no by hand or by delegate."""
     auto: int
     """Yes by auto-accept."""
+
+
+class TermRecord(Shape):
+    """A member's closings in one term."""
+
+    term: int
+    denied: int
+    voted: int
+    auto: int
+
+
+class MemberRecord(Shape):
+    """A member's closings by term, ascending: the newest term and the twelve before it."""
+
+    terms: tuple[TermRecord, ...]
 
 
 class Standing(Shape):
@@ -39,22 +54,31 @@ class Standing(Shape):
     seniority_bp: int
 
 
-RECORDS = Table("voting/record", RecordRow)
+RECORDS = Table("voting/record", MemberRecord)
 
 
 # ---- Rules --------------------------------------------------------------
+def records_of(draft: Draft, member: bytes) -> tuple[TermRecord, ...]:
+    """Return a member's closings by term, ascending, as far back as they can count."""
+    row = RECORDS.find(draft, member)
+    return () if row is None else row.terms
+
+
 def add_closing(draft: Draft, member: bytes, term: int, more: RecordRow) -> None:
     """Count closings of a member in a term; negative figures take them back."""
-    row = RECORDS.find(draft, member, term) or RecordRow(0, 0, 0)
-    RECORDS.put(draft, RecordRow(row.denied + more.denied, row.voted + more.voted, row.auto + more.auto), member, term)
+    known = records_of(draft, member)
+    row = next((item for item in known if item.term == term), TermRecord(term, 0, 0, 0))
+    row = TermRecord(term, row.denied + more.denied, row.voted + more.voted, row.auto + more.auto)
+    terms = sorted([*(item for item in known if item.term != term), row], key=lambda item: item.term)
+    newest = terms[-1].term
+    RECORDS.put(draft, MemberRecord(tuple(item for item in terms if item.term >= newest - WINDOW_TERMS)), member)
 
 
-def record_over(draft: Draft, member: bytes, terms: Iterable[int]) -> tuple[int, int, int]:
+def record_over(draft: Draft, member: bytes, terms: Container[int]) -> tuple[int, int, int]:
     """Return (D, N, terms with closings) over some terms; auto-accept ballots count at most for half of N."""
     denied = voted = auto = with_closings = 0
-    for term in terms:
-        row = RECORDS.find(draft, member, term)
-        if row is not None and row.voted + row.auto > 0:
+    for row in records_of(draft, member):
+        if row.term in terms and row.voted + row.auto > 0:
             denied += row.denied
             voted += row.voted
             auto += row.auto

@@ -76,6 +76,8 @@ REPORTS = Table("voting/report", ReportRow)
 """By (reported member, reporter)."""
 HOLD_ROWS = Table("voting/hold", HoldRow)
 """By (until, cover, serial): the end of day visits those that expire."""
+CLAIM_HOLDS = Table("voting/claim_hold", HoldRow)
+"""Those that name a claim, by (claim, until, cover, serial): a finding visits these alone."""
 PANELS = Table("voting/audit_panel", AuditPanelRow)
 RECEIVABLES = Table("money/receivable", Number)
 """(member, claim) -> what fraud made a debt; a receivable, never a premium."""
@@ -103,7 +105,11 @@ def _is_recent(day: Day, report: ReportRow) -> bool:
 def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
     """Count a report; the last needed one places a hold."""
     REPORTS.put(day.draft, ReportRow(author, day.height, body.claim), body.member, author)
-    recent = [row for row in REPORTS.scan(day.draft, body.member) if _is_recent(day, row)]
+    known = list(REPORTS.scan(day.draft, body.member))
+    recent = [row for row in known if _is_recent(day, row)]
+    for row in known:
+        if not _is_recent(day, row):  # it counts no more, and is not read again
+            REPORTS.delete(day.draft, body.member, row.reporter)
     if len(recent) < day.params.audit_reports:
         return
     for row in recent:  # used up: a further hold needs as many further reports
@@ -114,6 +120,8 @@ def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
     serial = sum(1 for _ in HOLD_ROWS.scan(day.draft, until, key))
     hold = HoldRow(key, body.claim or None, "reports", until, serial)
     HOLD_ROWS.put(day.draft, hold, until, key, serial)
+    if hold.claim is not None:
+        CLAIM_HOLDS.put(day.draft, hold, hold.claim, until, key, serial)
     held = payouts.HOLDS.find(day.draft, key) or Number(0)
     payouts.HOLDS.put(day.draft, Number(held.value + 1), key)
     if body.claim:
@@ -126,7 +134,7 @@ def _draw_panel(day: Day, claim_id: bytes) -> None:
     claim = CLAIMS.get(day.draft, claim_id)
     member = members.MEMBERS.get(day.draft, claim.member)
     excluded = {member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers}
-    eligible = [row.key for row in members.MEMBERS.scan(day.draft) if members.is_voter(row) and row.key not in excluded]
+    eligible = [key for key in members.voters_now(day.draft) if key not in excluded]
     panel = panels.draw(day.randomness, b"audit-panel/" + claim_id, eligible, day.params.audit_panel)
     PANELS.put(day.draft, AuditPanelRow(claim_id, tuple(panel)), claim_id)
 
@@ -139,6 +147,8 @@ def end_day(day: Day) -> None:
 
 def _lift(day: Day, hold: HoldRow) -> None:
     HOLD_ROWS.delete(day.draft, hold.until, hold.cover, hold.serial)
+    if hold.claim is not None:
+        CLAIM_HOLDS.delete(day.draft, hold.claim, hold.until, hold.cover, hold.serial)
     held = payouts.HOLDS.get(day.draft, hold.cover)
     if held.value > 1:
         payouts.HOLDS.put(day.draft, Number(held.value - 1), hold.cover)
@@ -167,7 +177,7 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
 def apply_finding(day: Day, body: FindingBody) -> None:
     """Lift the holds that name the claim; let fraud take its consequences."""
     claim = CLAIMS.get(day.draft, body.claim)
-    named = [hold for hold in HOLD_ROWS.scan(day.draft) if hold.claim == body.claim]
+    named = list(CLAIM_HOLDS.scan(day.draft, body.claim))
     if body.outcome == "fraud":
         drawn = audits.DRAWN.find(day.draft, body.claim)
         trigger = named[0].trigger if named else drawn.trigger if drawn is not None else None
@@ -183,10 +193,14 @@ def apply_finding(day: Day, body: FindingBody) -> None:
 def _cancel(day: Day, claim: ClaimRow) -> None:
     """Cancel what is unpaid; what was paid is owed."""
     cases.cancel_open(day, claim.claim)
-    owed = sum(row.benefit_cents for row in payouts.PAYOUT_HISTORY.scan(day.draft, claim.claim))
-    for row in [row for row in payouts.PAYOUTS.scan(day.draft) if row.claim == claim.claim]:
-        owed -= row.owed_cents
-        payouts.PAYOUTS.delete(day.draft, row.rank, row.height, row.claim, row.case or "")
+    owed = 0
+    for row in payouts.PAYOUT_HISTORY.scan(day.draft, claim.claim):
+        owed += row.benefit_cents
+        key = (row.rank, row.height, row.claim, row.case or "")
+        unpaid = payouts.PAYOUTS.find(day.draft, *key)
+        if unpaid is not None:
+            owed -= unpaid.owed_cents
+            payouts.PAYOUTS.delete(day.draft, *key)
     RECEIVABLES.put(day.draft, Number(owed), claim.member, claim.claim)
     cases.forget_records(day, claim.claim)
 

@@ -6,7 +6,6 @@ lacks its quorum halfway.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import sha256
 
 import msgspec
@@ -16,17 +15,28 @@ from governance.day import Day
 from governance.membership import members
 from governance.voting import ballots, cases
 
+HASH_END = 1 << 256
+MARGIN = 8
+"""A draw of n sorts about 8 n keys, those whose hash is in the lowest part of all hashes; all of them where that is too few."""
+
 
 # ---- Rules --------------------------------------------------------------
-def draw(randomness: bytes, label: bytes, keys: Iterable[bytes], count: int) -> list[bytes]:
-    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key), ascending."""
+def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list[bytes]:
+    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key), ascending. One hash a key; only the lowest are sorted."""
     prefix = randomness + label + b"\x00"
+    share = MARGIN * count
+    if share < len(keys):
+        limit = (share * HASH_END // len(keys)).to_bytes(32, "big")
+        lowest = [(digest, key) for key in keys if (digest := sha256(prefix + key).digest()) < limit]
+        if len(lowest) >= count:
+            return [key for _, key in sorted(lowest)[:count]]
     return sorted(keys, key=lambda key: sha256(prefix + key).digest())[:count]
 
 
 def eligible_of(day: Day, case: ballots.CaseRow) -> list[bytes]:
-    """Return E of a case."""
-    return [key for key in members.voters_as_of(day.draft, case.s) if key not in case.excluded]
+    """Return E of a case. Linear in members."""
+    excluded = frozenset(case.excluded)
+    return [key for key in members.voters_as_of(day, case.s) if key not in excluded]
 
 
 def end_day(day: Day) -> None:
