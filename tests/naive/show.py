@@ -9,7 +9,10 @@ def show(w, act):
     if w["open"] or act["at"] > w["tip"]:
         tell(w, act, None)
     else:
-        tell(w, act, VIEWS[act["what"]](w, act.get("name")))
+        w["in_term_end"] = is_boundary(w["tip"])  # after a boundary contracts and votes are those of the next term
+        fields = VIEWS[act["what"]](w, act.get("name"))
+        w["in_term_end"] = False
+        tell(w, act, fields)
 
 
 def tell(w, act, fields):
@@ -102,11 +105,8 @@ def show_plan(w, name):
 
 
 def show_accounts(w, _):
-    w["in_term_end"] = is_boundary(w["tip"])  # after a boundary the contracts of the next term are those in force
-    asked = annual_premium(w)
-    w["in_term_end"] = False
     return {
-        "claims_cents": w["claims_account"], "reserve_cents": w["reserve"], "annual_premium_cents": asked,
+        "claims_cents": w["claims_account"], "reserve_cents": w["reserve"], "annual_premium_cents": annual_premium(w),
         "owed_cents": sum(payout["owed"] for payout in w["payouts"]), "rate": w["rate"],
     }  # fmt: skip
 
