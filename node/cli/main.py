@@ -53,6 +53,7 @@ COMMANDS = (
     _Entry("member", "node.cli.lookups:member", _COOP, "Look up members."),
     _Entry("plan", "node.cli.lookups:plan", _COOP, "Look up plans, and name your next contract."),
     _Entry("code", "node.cli.lookups:code", _COOP, "Look up the list of codes."),
+    _Entry("provider", "node.cli.provider:app", _COOP, "Who may treat members, and how another comes onto the list."),
     _Entry("payout", "node.cli.lookups:payout", _COOP, "Look up payouts."),
     _Entry("treasury", "node.cli.treasury:app", _COOP, "The co-op's money, quotes, and deposits of members."),
     _Entry("block", "node.cli.lookups:block", _COOP, "Look up blocks."),

@@ -13,7 +13,7 @@ MEMBER = "11" * 32
 OTHER = "12" * 32
 PROVIDER = "33" * 32
 
-READING = [("vote", "delegations"), ("vote", "delegations", "121212"), ("treasury", "show"), ("audit", "drawn")]
+READING = [("provider", "list"), ("vote", "delegations"), ("vote", "delegations", "121212"), ("treasury", "show"), ("audit", "drawn")]
 SENDING = [
     (("vote", "delegate", "121212"), "vote.delegate", {"to": OTHER, "topic": "*"}),
     (("vote", "delegate", OTHER, "--topic", "X9"), "vote.delegate", {"to": OTHER, "topic": "X9"}),
@@ -125,6 +125,14 @@ def test_a_finding_is_drafted_for_the_panel_and_goes_with_its_signatures(on, cal
     assert on("bundle", "submit", out).code == 0
     kind, body = node.submitted[-1]
     assert (kind, len(body.pop("attestations")), body["outcome"], body["claim"]) == ("audit.finding", 1, "fraud", CLAIM)
+
+
+def test_a_providers_listing_is_drafted_for_a_verifier(on, node, tmp_path):
+    out = tmp_path / "provider.json"
+    assert "role verifier: a listed verifier of providers; signed by 0" in on("provider", "add", "AB" * 32, "urn:npi|42", out).out
+    assert json.loads(out.read_text())["body"] == {"key": "ab" * 32, "identifier": "urn:npi|42"}
+    assert on("provider", "add", "ab" * 31, "x", tmp_path / "other").code == 2
+    assert on("provider", "add", "zz" * 32, "x", tmp_path / "other").code == 2
 
 
 def test_a_panel_member_sees_it_and_an_empty_list_says_so(on, node):
