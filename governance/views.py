@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from governance import params, protocol
-from governance.benefits import codes, contracts, plans, preauthorisation, settlement
+from governance.benefits import codes, contracts, plans, preauthorisation
 from governance.benefits.settlement import CLAIMS, ClaimRow, LineRow
 from governance.day import Day
 from governance.events import render, render_hex, render_text
 from governance.membership import attesters, guardians, identity, members
 from governance.money import accounts, payouts, rates, treasury
+from governance.receipts.words import REFUSALS
 from governance.tables import Draft
 from governance.voting import ballots, bars, cases
 from ledger import calendar
@@ -256,16 +257,6 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[dict[s
         })  # fmt: skip
     found.sort(key=lambda item: (item["my_choice"] is not None, item["closes_at"], item["claim"], item["code"]))
     return found[:ROWS_MAX]
-
-
-REFUSALS = {
-    settlement.NO_COVER: "there was no cover on that day",
-    settlement.WAITING: "the day lies in the waiting time of a first contract",
-    settlement.FREQUENCY: "the units of this code for the benefit year are used up",
-    settlement.NOT_IN_PLAN: "the plan does not cover this code",
-    settlement.OTHER_PAYER: "another payer covers the whole charge",
-    settlement.FILED_LATE: "it was filed too late",
-}
 
 
 def explain_line(line: LineRow) -> str:

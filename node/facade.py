@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +25,7 @@ from node.auto_accept import AutoRule, rule_json
 from node.bodies import body_from_json
 from node.clock import salt
 from node.gossip import blob_hash_of
+from node.receipts import LIVE_S_MAX, claim_receipt, told
 from wallet.seal import new_payout_blob
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 SUBSCRIBERS_MAX = 64
 EVENTS_QUEUED_MAX = 1_000
 BLOCKS_LISTED_MAX = 200
+RECEIPTS_KEPT_MAX = 16
 
 
 class Facade:
@@ -40,6 +43,8 @@ class Facade:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._subscribers: set[trio.MemorySendChannel[dict[str, Any]]] = set()
+        self._replaying = trio.Lock()
+        self._receipts: dict[tuple[bytes, int], dict[str, Any]] = {}
 
     # ---- Reading ----------------------------------------------------------------
 
@@ -112,6 +117,19 @@ class Facade:
             "records_root": header.records_root.hex(), "tree_size": len(hashes),
             "proof": [item.hex() for item in merkle.inclusion_proof(hashes, index)], "leaf": hashes[index].hex(),
         }  # fmt: skip
+
+    async def receipt(self, claim: bytes) -> dict[str, Any]:
+        """Return what decided a claim, by replaying the ledger in a thread; one replay at a time, the last answers are kept."""
+        chain = self._daemon.chain
+        self._daemon.view("claim", id=claim.hex())  # an unknown claim costs no replay
+        async with self._replaying:
+            key = claim, chain.height
+            if key not in self._receipts:
+                receipt = await trio.to_thread.run_sync(partial(claim_receipt, chain, claim, live_s_max=LIVE_S_MAX))
+                while len(self._receipts) >= RECEIPTS_KEPT_MAX:
+                    self._receipts.pop(next(iter(self._receipts)))
+                self._receipts[key] = told(receipt)
+            return self._receipts[key]
 
     def _block_head(self, height: int) -> dict[str, Any]:
         header = self._daemon.chain.header(height)

@@ -6,6 +6,7 @@ or an option means is said once, where it is declared, and copied here.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import sys
@@ -226,7 +227,62 @@ def _scenario_fields(fields: dict[str, Any]) -> str:
     return " · ".join(words)
 
 
+RECEIPTS_INTRO = """
+What decided a claim: the rule, its inputs, each block's tally, the bar before and after seniority, every settlement step, every payment.
+`mutua claim explain CLAIM` (a running node) and `mutua audit explain CLAIM --data-folder FOLDER` (offline) tell it in sentences; with `--json` they
+print the receipt. It is collected by replaying the ledger from genesis, so it holds nothing that the ledger does not.
+
+Keys and ids are hexadecimal, amounts minor units of the currency, times block heights, `_bp` hundredths of a percent. `null`: there is no such limit, or
+no such thing. The claimant's member key is not in it: a claim names a cover. Voters are named as on the ledger.
+
+## Compute it again
+
+Nothing of the program is needed. Where a figure is an input, only the ledger can show it: the ballots, the accounts of a block, what the cover had used up
+before the claim's first line, the plan and the code of the day. Everything else follows, with `//` for division rounded down:
+
+1. **The carrying block.** A line is refused for the first that holds: 8 `filed_height > last_filing_height`; 1 its day lies in no span of the cover, in a gap, from
+   `suspended_from` on or after `run_off_height`; 2 it lies in the waiting days; 4 the plan lists codes, and not this one. Other standard lines settle; the rest are cases by code.
+2. **Settlement**, in the order of `settlements`: `other = min(charge, other payer left)`; all of the charge: refusal 7. `units = min(units, frequency - units_before)`; none left: refusal 3.
+   `allowed = min(charge - other, allowed_amount * units, award left)`. `deductible = min(allowed, plan - before)`. `copay = min(plan, rest)`, once a claim.
+   `coinsurance = rest - rest * (10000 - bp) // 10000`. `relief = min(borne, borne_before + borne - oop_max)`, at least 0. The least room of the `ceilings` cuts the benefit.
+3. **The bar.** D = sum of `denied`; N = sum of `voted` + min(sum of `auto`, sum of `voted`); n = max(N, `deny_sample_min`); the first row of 95 %: 10000, 85: 9500, 80: 9000, 75: 8500,
+   70: 8000, 65: 7500, 0: 5000 with `100 * D >= percent * n`. Seniority = min(years * step, max, bar - floor), 0 in the first row. `need = bar - seniority`.
+4. **Quorum.** E = `voters` - the excluded voters; Q = min(E, max(`quorum_min`, min(`quorum_max`, E / `quorum_div` rounded up))); half of Q, rounded up, opened.
+5. **Each block** from s+1 on: count the ballots with `from_height <= block <= to_height`; it passes when yes + no >= Q, enough opened (not by auto-accept or delegation), and
+   `10000 * yes >= need * (yes + no)`. `streak` counts passing blocks in a row.
+6. **The decision.** `streak_blocks` in a row with E >= `min_voters`: accepted. At s + `vote_blocks`: quorum without a pass is denied; else a second filing is decided without quorum by three
+   ballots or settled with `lapse_pay_cents`; a first one is paid as the term's small claim or lapses. The award is the lower median of the accepting ballots' awards (null: the charges).
+7. **Payments**: `cap = start_reserve * claim_reserve_bp // 10000`; paid = min(owed, claims + min(cap, reserve)); short at a boundary: owed * available // total at most. At the end of run-off
+   there is no cap. No payment is above 21,000,000 bitcoin.
+8. **Draws**: panels stand in the order of SHA-256(randomness, `kind/claim/code` with the claim's bytes, a zero byte, key); a claim is drawn for audit when its number is below
+   `random_bp`, or ten times that for another trigger than `random`.
+
+`tests/receipts/stranger.py` does this in 400 lines and imports nothing of the program.
+
+## Fields
+"""
+
+
+def receipts_page() -> str:
+    """Return the shapes of a receipt, the whole first."""
+    from governance.receipts import shapes
+
+    tree = ast.parse((ROOT / "governance/receipts/shapes.py").read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    lines = [NOTE, "", "# Receipts", *RECEIPTS_INTRO.split("\n")]
+    for node in sorted(classes, key=lambda node: node.name != "Receipt"):
+        lines += [f"### {node.name}", "", _doc(getattr(shapes, node.name)), "", "| field | type | |", "|---|---|---|"]
+        for item, after in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                said = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+                kind = ast.unparse(item.annotation).replace("|", "or").replace("tuple[", "list[").replace(", ...]", "]").replace("bytes", "hex")
+                lines.append(f"| `{item.target.id}` | {kind} | {' '.join(str(said).split()).replace('|', 'or')} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
 MADE = {
+    "receipts.md": receipts_page,
     "scenarios.md": scenarios_page,
     "parameters.md": parameters_page,
     "record-kinds.md": kinds_page,

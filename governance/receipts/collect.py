@@ -90,7 +90,9 @@ class Collector:
         for found in self._open:
             self._count(day, *found)
         for phase in transition.closing_of(day.height):
-            self._phase, self._queue = phase.__name__, None
+            self._phase = phase.__name__
+            # who gets nothing at the end of run-off leaves the queue without a word: it is counted before the first is paid
+            self._queue = parts.queue_of(day, is_final=True) if self._phase == "end_term" else None
             self._start = self._balances = accounts.balance_of(day.draft, "claims"), accounts.balance_of(day.draft, "reserve")
             phase(day)
         for found in sorted(self._open):
@@ -313,7 +315,7 @@ class Collector:
         fields, before = event.fields, self._balances
         is_final = self._phase == "end_term"
         if self._queue is None:
-            self._queue = parts.queue_of(day, is_final=is_final)
+            self._queue = parts.queue_of(day, is_final=False)
         total, count = self._queue
         self._balances = accounts.balance_of(day.draft, "claims"), accounts.balance_of(day.draft, "reserve")
         noted = self._claims.get(fields["claim"])
@@ -332,7 +334,7 @@ class Collector:
             height=day.height, owed_cents=owed, claims_cents=before[0], reserve_cents=before[1], start_claims_cents=claims_cents,
             start_reserve_cents=reserve, claim_reserve_bp=day.params.claim_reserve_bp, cap_cents=cap, payouts=count, total_owed_cents=total,
             available_cents=available, is_at_ratio=available < total and (is_final or calendar.is_boundary(day.height)), rate=rate,
-            paid_cents=paid, amount_sat=fields.get("amount_sat", 0), left_cents=0 if is_final else owed - paid,
+            paid_cents=paid, amount_sat=fields.get("amount_sat", 0), left_cents=0 if is_final else owed - paid, transfer=None,
         )  # fmt: skip
         noted.payouts[fields["case"]] = msgspec.structs.replace(payout, payments=(*payout.payments, payment), owed_cents=payment.left_cents)
 

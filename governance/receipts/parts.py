@@ -7,7 +7,7 @@ import msgspec
 from governance import params
 from governance.benefits.settlement import ClaimRow
 from governance.day import Day, ceil_div
-from governance.money import payouts
+from governance.money import payouts, treasury
 from governance.receipts import facts, shapes
 from governance.voting import appeals, ballots, cases
 
@@ -82,8 +82,15 @@ def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
 
 
 def standing(day: Day, claim: bytes, payout: shapes.Payout) -> shapes.Payout:
-    """Return a payout with what is owed at the end, and whether a hold keeps it back."""
+    """Return a payout with what is owed at the end, whether a hold keeps it back, and how far its bitcoin is."""
+    payments = tuple(msgspec.structs.replace(item, transfer=_transfer_of(day, claim, payout.case, item.height)) for item in payout.payments)
+    payout = msgspec.structs.replace(payout, payments=payments)
     row = payouts.PAYOUTS.find(day.draft, payout.rank, payout.accepted_height, claim, payout.case or "")
     if row is None:
         return msgspec.structs.replace(payout, owed_cents=0, cancelled_cents=payout.owed_cents)
     return msgspec.structs.replace(payout, owed_cents=row.owed_cents, is_on_hold=payouts.is_held(day, row))
+
+
+def _transfer_of(day: Day, claim: bytes, case: str | None, height: int) -> shapes.Transfer | None:
+    row = treasury.PAYMENTS.find(day.draft, treasury.payment_id_of(claim, case, height))
+    return None if row is None else shapes.Transfer(row.status, row.sent_sat, row.left_sat, row.credit_sat, row.outputs)

@@ -316,6 +316,16 @@ class Case(Shape):
 
 
 # ---- Money, audits, the whole -------------------------------------------------
+class Transfer(Shape):
+    """How far the bitcoin of a payment is: due | queued | batched | confirmed. amount = sent + left + credit."""
+
+    status: str
+    sent_sat: int
+    left_sat: int
+    credit_sat: int
+    outputs: int
+
+
 class Payment(Shape):
     """What the ledger paid in one block, with the accounts right before it and before the first payment of the block."""
 
@@ -337,6 +347,8 @@ class Payment(Shape):
     paid_cents: int
     amount_sat: int
     left_cents: int
+    transfer: Transfer | None
+    """Of all that the block paid for this part; None: nothing was paid."""
 
 
 class Payout(Shape):

@@ -23,6 +23,8 @@ __all__ = ["ApiError", "AsyncClient", "Client", "NodeNotRunning"]
 
 TIMEOUT_S = 30.0
 SUBMIT_TIMEOUT_S = 60.0
+RECEIPT_TIMEOUT_S = 120.0
+"""Longer than two replays that wait for each other."""
 EVENTS_TIMEOUT_S = 30.0
 """The daemon says something every 10 s; three times that is silence."""
 ANSWER_SIZE_MAX = 64 * 1024 * 1024
@@ -105,6 +107,10 @@ class Client:
     def block(self, height: int) -> Any:
         """Return one block with records and events."""
         return self.get_json(f"/v1/blocks/{height}")
+
+    def receipt(self, claim: str) -> Any:
+        """Return a claim's receipt with its sentences; the node replays its ledger for it."""
+        return self._call("GET", f"/v1/receipts/{quote(claim, safe='')}", None, max(RECEIPT_TIMEOUT_S, self._timeout_s))
 
     def view(self, name: str, **arguments: str | None) -> Any:
         """Return a governance view."""

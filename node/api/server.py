@@ -7,6 +7,7 @@
 | GET /v1/blocks?start&count · /v1/blocks/{h} | headers (the newest without `start`); one block with records and events |
 | GET /v1/views/{name}?… | a view of the newest final state |
 | GET /v1/records/{id} | a record's receipt: pending, refused, or final with its proof |
+| GET /v1/receipts/{claim} | what decided a claim: `{"receipt", "explanation"}`, replayed from genesis |
 | GET /v1/events | server-sent events, one JSON object each |
 | POST /v1/submit | `{"kind", "body"}`: sign and spread; durable before the answer |
 | POST /v1/accept | `{"record"}`: take a record that its author signed elsewhere; durable before the answer |
@@ -58,7 +59,7 @@ HEIGHT_MAX = 2**63 - 1
 LOG_LEVELS = ("debug", "info", "warning", "error")
 STATUS_OF_CODE = {
     "not_found": 404, "document_missing": 404, "not_a_member": 409, "body_size": 413, "locked": 423, "disk": 503,
-    "too_many_subscribers": 503, "mempool_full": 503,
+    "too_many_subscribers": 503, "receipt_long": 503, "mempool_full": 503,
 }  # fmt: skip
 T = TypeVar("T")
 
@@ -88,6 +89,10 @@ class NodeFacade(Protocol):
 
     def record(self, record_id: bytes) -> dict[str, Any]:
         """Return a record's receipt; MutuaError `not_found`."""
+        ...
+
+    async def receipt(self, claim: bytes) -> dict[str, Any]:
+        """Return a claim's receipt and its sentences; MutuaError `not_found`, `body_missing` or `receipt_long`."""
         ...
 
     async def submit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +180,7 @@ def build_app(facade: NodeFacade) -> Starlette:
             ),
             get("/v1/views/{name}", partial(_view, facade)),
             get("/v1/records/{record_id}", lambda r: facade.record(_hash(r.path_params["record_id"], "the record id"))),
+            Route("/v1/receipts/{claim}", _guarded(partial(_receipt, facade))),
             Route("/v1/events", _guarded(partial(_events, facade))),
             post("/v1/submit", partial(_submit, facade)),
             post("/v1/accept", partial(_accept, facade)),
@@ -208,6 +214,10 @@ def _view(facade: NodeFacade, request: Request) -> Any:
     ):
         raise MutuaError("arguments", "these are no arguments of a view", "see the views in the reference")
     return facade.view(name, **arguments)
+
+
+async def _receipt(facade: NodeFacade, request: Request) -> Response:
+    return _json(await facade.receipt(_hash(request.path_params["claim"], "the claim id")))
 
 
 async def _submit(facade: NodeFacade, request: Request) -> Response:

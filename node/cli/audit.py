@@ -1,4 +1,4 @@
-"""`mutua audit verify|prove|check`: offline, on the folder of a stopped node. Silent with exit 0 when all is well, else exit 6."""
+"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node. Silent with exit 0 when all is well, else exit 6."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cyclopts
 from ledger.errors import MutuaError
 from node.cli.audit_actions import drawn, finding, report
 
-app = cyclopts.App(name="audit", help="Check a ledger, prove a record, check a proof; report, find, and see what was drawn.")
+app = cyclopts.App(name="audit", help="Check a ledger, prove a record, check a proof, explain a decision; report, find, and see what was drawn.")
 
 app.command(report)
 app.command(finding)
@@ -131,6 +131,51 @@ def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = 
         for problem in problems:
             print(problem)
     return EXIT_FINDING if problems else EXIT_OK
+
+
+@app.command
+def explain(
+    claim: str,
+    *,
+    data_folder: Annotated[Path, cyclopts.Parameter(name=("--data-folder", "--folder", "-d"))],
+    json_output: Json = False,
+) -> int:
+    """Explain a claim from its ledger alone: by which rule it was decided, with every figure, tally, step and payment.
+
+    The ledger is replayed from genesis; nothing in the folder changes. With --json the receipt is printed, from which a stranger
+    can compute the decisions again (docs/reference/receipts.md).
+
+    Parameters
+    ----------
+    claim
+        The claim's id, or its first digits.
+    data_folder
+        The data folder of a stopped node, or a copy of it.
+    json_output
+        Print the receipt as JSON.
+
+    """
+    from governance.events import render_hex
+    from governance.receipts.shapes import as_json
+    from governance.receipts.words import explain as sentences
+    from ledger.chain import Chain
+    from node.audit import opened_ledger
+    from node.cli.common import full_id, printable
+    from node.receipts import claim_ids, claim_receipt
+
+    is_live = sys.stderr.isatty() and not json_output
+    with opened_ledger(data_folder) as store:
+        chain = Chain.open(store)
+        wanted = full_id(claim, lambda: claim_ids(chain), "claim")
+        receipt = claim_receipt(chain, bytes.fromhex(wanted), _show_progress if is_live else None)
+    if is_live:
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if json_output:
+        print(json.dumps(as_json(receipt, render_hex), indent=2, ensure_ascii=False))
+    else:
+        for sentence in sentences(receipt, render_hex):
+            print(printable(sentence))
+    return EXIT_OK
 
 
 def _read(path: Path) -> bytes:

@@ -249,7 +249,9 @@ def show(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 
 @app.command
 def explain(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Explain in plain words what became of a claim, and every figure of it.
+    """Explain in plain words what became of a claim: the rule, every figure, each tally and each payment.
+
+    The node replays its ledger for it. A long ledger is explained offline: mutua audit explain.
 
     Parameters
     ----------
@@ -257,13 +259,10 @@ def explain(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
         The claim's id, or its first digits.
 
     """
-    from node.cli.explaining import explain_claim
-
     client = common.client()
-    answer = client.view("claim", id=claim_id(client, claim))
-    status = client.status()
-    sentences = list(explain_claim(answer, Money.of(status), int(status["height"])))
-    return say(common, {"claim": answer["claim"], "explanation": sentences, "view": answer}, lambda: sentences)
+    found = client.receipt(claim_id(client, claim))
+    answer = {"claim": found["receipt"]["claim"], "explanation": found["explanation"], "receipt": found["receipt"]}
+    return say(common, answer, lambda: found["explanation"])
 
 
 # ---- Bodies -----------------------------------------------------------------------

@@ -19,9 +19,7 @@ from cyclopts import Parameter
 from ledger.errors import LedgerCorrupt, MutuaError
 
 if TYPE_CHECKING:
-    from governance.acts import Act
-    from governance.simulation.counterfactual import Comparison, Decision, PastBlock, Standing, Totals
-    from ledger.chain import Chain
+    from governance.simulation.counterfactual import Comparison, Decision, Standing, Totals
     from ledger.genesis import Charter
     from node.cli.common import Money
 
@@ -148,7 +146,7 @@ def _try_change(folder: Path, settings: list[str], *, is_json: bool) -> int:
     changes = read_settings(settings)
     from node.cli.common import Money, printable
 
-    progress = _Progress()
+    progress = Progress()
     try:
         charter, comparison = compare_folder(folder, changes, progress.show)
     finally:
@@ -172,13 +170,14 @@ def compare_folder(
     from governance.simulation.counterfactual import Counterfactual
     from ledger.chain import Chain
     from node.audit import opened_ledger
+    from node.history import past_blocks
     from node.producer import encode_events
     from node.rules import ONION_PREFIX
 
     with opened_ledger(folder) as store:
         chain = Chain.open(store)
         both = Counterfactual(spec_of_charter(chain.charter), changes)
-        for block in _past_blocks(chain):
+        for block in past_blocks(chain):
             if encode_events(both.step(block)) != chain.events(block.height):
                 raise LedgerCorrupt(
                     "history_differs", f"under the unchanged rules block {block.height} does not do what this ledger says",
@@ -195,33 +194,7 @@ def compare_folder(
         return chain.charter, both.result()
 
 
-def _past_blocks(chain: Chain) -> Iterator[PastBlock]:
-    """Yield the blocks of a ledger, genesis excepted."""
-    from governance.simulation.counterfactual import PastBlock
-    from node.rules import act_of
-
-    for height in range(1, chain.height + 1):
-        header, whole = chain.header(height), chain.block_with_bodies(height)
-        assert header is not None, "Chain.open has seen every header"
-        if whole is None:
-            raise LedgerCorrupt(
-                "block_missing",
-                f"block {height} is not in the ledger",
-                "keep the folder as evidence and sync a fresh one from the peers",
-            )
-        acts: list[Act] = []
-        for record, body in zip(whole.block.records, whole.bodies, strict=True):
-            if body is None:
-                raise MutuaError(
-                    "body_missing",
-                    f"the body of a {record.kind} record of block {height} is not here",
-                    "use an archive copy",
-                )
-            acts.append(act_of(record, body))
-        yield PastBlock(height, header.randomness, tuple(acts))
-
-
-class _Progress:
+class Progress:
     """How far a replay is, on standard error: one moving line on a terminal, else a line now and then."""
 
     def __init__(self) -> None:

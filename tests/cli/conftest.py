@@ -156,6 +156,11 @@ class FakeNode:
             "explanation": [],
         }  # fmt: skip
 
+    async def receipt(self, claim: bytes) -> dict[str, Any]:
+        """What the daemon replayed; tests/receipts says what stands in it."""
+        self.view("claim", id=claim.hex())
+        return {"receipt": {"claim": claim.hex(), "height": 41}, "explanation": ["Claim 7f3aabababab was filed.", "Line 1: settled.", "  §5.1 units."]}
+
     def peers(self) -> list[dict[str, Any]]:
         return [
             {

@@ -288,3 +288,67 @@ def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_r
     assert lines[-1] == "1 record of the treasury would not fit what is decided now; --json lists them"
     assert any(line.endswith("75 % less 1 %") for line in lines)
     assert any(line.startswith("premium of basic") and line.endswith("–") for line in lines)
+
+
+# ---- audit explain: the same ledger, one claim of it ---------------------------------
+
+
+@pytest.fixture(scope="module")
+def claims(rows) -> dict[int, str]:
+    """Ids of the two claims, by what they charge."""
+    from governance.benefits.settlement import CLAIMS
+    from governance.tables import Draft
+
+    return {row.lines[0].charge_cents: row.claim.hex() for row in CLAIMS.scan(Draft(Chain.open(MemoryStore(rows)).state))}
+
+
+def test_a_claim_is_explained_from_a_stopped_nodes_folder(call, history, claims) -> None:
+    before = contents(history)
+    done = call("audit", "explain", claims[20_000][:10], "--folder", history)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == (
+        f"Claim {claims[20_000][:12]} was filed in block 1 for 200.00 USD. Everything in it is decided; the benefit so far is 200.00 USD, paid to the member."
+    )
+    assert "  §6 who votes: 7 voters at the end of block 1, without 1 claimant: E = 6. Quorum 5 ballots, 3 of them with the evidence opened." in lines
+    assert (
+        "  §7 your bar: 0 denials among 0 counted ballots in terms -12 to 0; 100·0 = 0 ≥ 0·20 = 0: 50 % yes is needed, "
+        "less seniority of 0 % for 0 full years: 50 %."
+    ) in lines
+    assert "  block 2: 5 yes, 0 no, 0 abstained, 5 opened: passes." in lines
+    assert "  §6 accepted in block 16: quorum and bar in each of the 15 blocks 2..16; at the last 10000·6 = 60000 ≥ 5000·(6+0) = 30000." in lines
+    assert contents(history) == before, "the folder of the node is not changed"
+
+
+def test_a_lapsed_claim_says_which_half_of_the_quorum_was_missing(call, history, claims) -> None:
+    text = call("audit", "explain", claims[9_000], "-d", history).out
+    assert "  §6 lapsed in block 61: at the end of block 61 no quorum: 3+0 = 3 < 5 ballots, 3 ≥ 3 of them opened." in text.splitlines()
+    assert "it may be filed again once, free." in text
+
+
+def test_the_receipt_of_a_real_ledger_is_computed_again_by_a_stranger(call, history, claims) -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from receipts.stranger import problems
+
+    for claim in claims.values():
+        receipt = json.loads(call("audit", "explain", claim, "--data-folder", history, "--json").out)
+        assert receipt["height"] == BLOCKS
+        assert list(problems(receipt)) == []
+        receipt["cases"][0]["tallies"][5]["yes"] += 1
+        assert list(problems(receipt)) != []
+
+
+def test_an_unknown_claim_is_said_before_anything_is_replayed(call, history) -> None:
+    done = call("audit", "explain", "ffffffffff", "-d", history)
+    assert done.code == 2
+    assert "no claim begins with ffffffffff" in done.err
+
+
+def test_a_running_node_gives_up_a_long_replay_and_names_the_way_offline(rows, claims, monkeypatch) -> None:
+    import node.receipts
+    from ledger.errors import MutuaError
+
+    monkeypatch.setattr(node.receipts, "PAUSE_S", 0.01)
+    with pytest.raises(MutuaError, match="mutua audit explain") as refused:
+        node.receipts.claim_receipt(Chain.open(MemoryStore(rows)), bytes.fromhex(claims[9_000]), live_s_max=0.05)
+    assert refused.value.code == "receipt_long"

@@ -63,7 +63,7 @@ def test_every_section_of_an_error_says_how_to_mend_it() -> None:
     assert [part.split()[0] for part in sections if "\n*Mend:* " not in part] == []
 
 
-@pytest.mark.parametrize("name", ["parameters.md", "record-kinds.md", "scenarios.md"])
+@pytest.mark.parametrize("name", ["parameters.md", "receipts.md", "record-kinds.md", "scenarios.md"])
 def test_the_page_is_what_the_code_says(name: str) -> None:
     assert page(name) == tool("reference").MADE[name](), "run: python tools/reference.py"
 

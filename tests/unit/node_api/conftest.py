@@ -57,6 +57,11 @@ class FakeFacade:
         self.submitted.append((kind, body))
         return {"record_id": "cd" * 32, "kind": kind, "state": "pending"}
 
+    async def receipt(self, claim: bytes) -> dict[str, Any]:
+        if claim.hex() != CLAIM:
+            raise MutuaError("receipt_long", "after 45 s the replay stood at block 9 of 41", "explain it offline")
+        return {"receipt": {"claim": claim.hex()}, "explanation": ["Claim abababababab was filed."]}
+
     def record(self, record_id: bytes) -> dict[str, Any]:
         return {"record_id": record_id.hex(), "state": "pending"}
 

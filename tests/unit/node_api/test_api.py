@@ -37,6 +37,13 @@ async def test_the_blocking_client_reads_everything(served) -> None:
     assert (await ask(client.record, CLAIM))["state"] == "pending"
 
 
+async def test_a_receipt_is_asked_for_by_claim_and_a_long_one_is_refused_with_the_way_offline(served) -> None:
+    assert (await ask(Client(served).receipt, CLAIM))["explanation"] == ["Claim abababababab was filed."]
+    with pytest.raises(ApiError) as caught:
+        await ask(Client(served).receipt, "cd" * 32)
+    assert (caught.value.status, caught.value.code) == (503, "receipt_long")
+
+
 async def test_a_submitted_record_reaches_the_facade_whole(served, facade) -> None:
     client = Client(served)
     answer = await ask(client.submit, "claim.file", {"lines": []}, [{"role": "provider"}])
