@@ -84,7 +84,7 @@ def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
     waiting: dict[str, list[int]] = {}
     standard: list[int] = []
     for index, line in enumerate(claim.lines):
-        refusal = _find_refusal(day, claim, line)
+        refusal = find_refusal(day, claim, line)
         if refusal is not None:
             claim = _with_line(claim, index, status="refused", refusal=refusal)
             _emit_line(day, claim, index, claim.lines[index])
@@ -101,7 +101,7 @@ def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
     return claim, waiting
 
 
-def _find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
+def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
     """Return the reason to refuse a planned line: those of a claim, and no cover after an end of cover that is known."""
     member = members.MEMBERS.get(day.draft, claim.member)
     ends = [member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term)]

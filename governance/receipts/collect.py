@@ -13,7 +13,7 @@ from hashlib import sha256
 import msgspec
 
 from governance import params, transition
-from governance.benefits import settlement
+from governance.benefits import preauthorisation, settlement
 from governance.benefits.claims import EvidenceBody
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day, lower_median
@@ -73,7 +73,7 @@ class Collector:
         """Sum owed and number of the payouts of this phase."""
         self._tell: dict[str, Callable[[Day, _Claim, Event], None]] = {
             "claim_line": self._line, "claim_accepted": self._accepted, "claim_denied": self._denied, "claim_lapsed": self._lapsed,
-            "panel_drawn": self._panel, "appeal_opened": self._appealed,
+            "preauthorised": self._preauthorised, "panel_drawn": self._panel, "appeal_opened": self._appealed,
         }  # fmt: skip
 
     def step(self, block: PastBlock) -> Outcome:
@@ -145,10 +145,12 @@ class Collector:
         row = CLAIMS.get(day.draft, noted.receipt.claim)
         noted.put(settlements=(*noted.receipt.settlements, *noted.waiting))
         noted.waiting.clear()
+        noted.put(lines=tuple(msgspec.structs.replace(line, authorised_by=row.lines[line.line].authorised_by) for line in noted.receipt.lines))
         drawn = audits.DRAWN.find(day.draft, row.claim)
         number = int.from_bytes(sha256(day.randomness + b"audit" + row.claim).digest(), "big") % audits.ODDS_BASE
         trigger = None if drawn is None else drawn.trigger
-        noted.put(audit=shapes.AuditDraw(day.randomness.hex(), number, day.params.audit_random_bp, trigger, drawn is not None))
+        if row.use != preauthorisation.USE:
+            noted.put(audit=shapes.AuditDraw(day.randomness.hex(), number, day.params.audit_random_bp, trigger, drawn is not None))
         for case in cases.CASES.scan(day.draft, row.claim):
             noted.cases[case.code] = parts.carried(day, case)
             noted.live[case.code] = {}
@@ -225,11 +227,18 @@ class Collector:
     def _line(self, day: Day, noted: _Claim, event: Event) -> None:
         if event.fields["refusal"] not in CARRIED_REFUSALS:
             row = CLAIMS.get(day.draft, noted.receipt.claim)
+            if row.use == preauthorisation.USE:  # played in a savepoint, to be taken back
+                noted.put(estimates=(*noted.receipt.estimates, facts.settlement_of(day, row, event.fields["line"], noted.running)))
+                return
             noted.waiting.append(facts.settlement_of(day, row, event.fields["line"], noted.running))
 
     def _accepted(self, day: Day, noted: _Claim, event: Event) -> None:
-        code, how, award, benefit = (event.fields[name] for name in ("case", "how", "award_cents", "benefit_cents"))
+        code, how, award = (event.fields[name] for name in ("case", "how", "award_cents"))
+        benefit: int = event.fields.get("benefit_cents", 0)
         left: int | None = award
+        if code is None:
+            noted.put(settlements=(*noted.receipt.settlements, *noted.waiting))
+            noted.waiting.clear()
         for item in noted.waiting:
             after = left if left is None or item.refusal is not None else left - item.allowed_cents
             noted.put(settlements=(
@@ -238,7 +247,8 @@ class Collector:
             ))  # fmt: skip
             left = after
         noted.waiting.clear()
-        noted.payouts_due.append(code)
+        if noted.receipt.use != preauthorisation.USE:
+            noted.payouts_due.append(code)
         if code is None:
             words = "lines whose code is standard on their day need no vote, and lines refused in the carrying block are decided by it"
             noted.put(standard=shapes.Decision(day.height, "accepted", how, "§5", words, (), None, benefit))
@@ -259,6 +269,13 @@ class Collector:
         done = shapes.Decision(day.height, "accepted", how, rule, why, tuple(sorted(awards)), award, benefit)
         self._decided(noted, case, done, is_small_used=False if how == "small" else None)
 
+    def _preauthorised(self, day: Day, noted: _Claim, event: Event) -> None:
+        """A pre-authorisation is decided like a case; it allows, and pays nothing."""
+        self._accepted(day, noted, event)
+        code, fields = event.fields["case"], event.fields
+        allowed = shapes.Authorisation(fields["units"], fields["award_cents"], fields["first_day"], fields["last_day"])
+        noted.cases[code] = msgspec.structs.replace(noted.cases[code], authorisation=allowed)
+
     def _denied(self, day: Day, noted: _Claim, event: Event) -> None:
         code: str = event.fields["case"]
         if noted.cases[code].appeal is not None:
@@ -275,7 +292,7 @@ class Collector:
         case = self._tallied(day, noted, event.fields["case"])
         rule, why = reasons.lapsed(case, case.tallies[-1])
         is_used = cases.SMALL_PAID.find(day.draft, noted.member, day.term) is not None
-        is_small = case.charges_cents <= case.params.small_claim_cents
+        is_small = case.charges_cents <= case.params.small_claim_cents and noted.receipt.use != preauthorisation.USE
         self._decided(noted, case, shapes.Decision(day.height, "lapsed", None, rule, why, (), None, 0), is_small_used=is_used if is_small else None)
 
     def _decided(self, noted: _Claim, case: shapes.Case, done: shapes.Decision, *, is_small_used: bool | None) -> None:

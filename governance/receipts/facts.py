@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from governance import params
-from governance.benefits import codes, contracts, plans, settlement
+from governance.benefits import codes, contracts, plans, preauthorisation, settlement
 from governance.benefits.settlement import ClaimRow, LineRow
 from governance.day import Day
 from governance.membership import delegation, members
@@ -25,9 +25,12 @@ def cover_of(day: Day, claim: ClaimRow) -> shapes.Cover | None:
     if row is None:
         return None
     spans = tuple(shapes.CoverSpan(span.first_day, span.last_day, span.plan) for span in row.spans)
+    member = members.MEMBERS.get(day.draft, claim.member)
+    ends = (member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term))
     return shapes.Cover(
-        spans, row.gaps, row.suspended_from, row.waiting_first_day, row.waiting_last_day, row.benefit_start, day.coop.run_off_height
-    )
+        spans, row.gaps, row.suspended_from, row.waiting_first_day, row.waiting_last_day, row.benefit_start, day.coop.run_off_height,
+        min((end for end in ends if end is not None), default=None),
+    )  # fmt: skip
 
 
 def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
@@ -40,7 +43,8 @@ def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
         last_day=line.last_day, is_standard=line.is_standard, allowed_amount_cents=code.allowed_cents, frequency=code.frequency,
         last_filing_height=line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms, plan=plan,
         plan_from_day=0 if plan is None else plan_facts(day, plan, line.first_day).from_day,
-        refusal=settlement.find_refusal(day, claim.member, line),
+        refusal=preauthorisation.find_refusal(day, claim, line) if claim.use == preauthorisation.USE else settlement.find_refusal(day, claim.member, line),
+        authorised_by=b"",
     )  # fmt: skip
 
 
@@ -74,12 +78,13 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
     units_after = (settlement.UNITS.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)).value
     year = settlement.YEARS.find(day.draft, claim.cover, year_number) or settlement.YearRow(0, 0, 0)
     borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
+    award = _authorised_cents(day, claim, line)
     receipt = shapes.Settlement(
         line=index, height=day.height, case=None, how="standard", benefit_year=year_number, plan=plan.name, plan_from_day=plan.from_day,
         charge_cents=line.charge_cents, other_payer_before_cents=before.other_payer_cents,
         other_payer_cents=before.other_payer_cents - claim.other_left_cents, units=line.units, frequency=code.frequency,
         units_before=units_after - line.units_paid, units_paid=line.units_paid, allowed_amount_cents=code.allowed_cents,
-        award_before_cents=None, allowed_cents=line.allowed_cents, deductible_plan_cents=plan.deductible_cents,
+        award_before_cents=award, allowed_cents=line.allowed_cents, deductible_plan_cents=plan.deductible_cents,
         deductible_before_cents=year.deductible_cents - line.deductible_cents, deductible_cents=line.deductible_cents,
         copay_plan_cents=plan.copay_cents, is_copay_taken=before.is_copay_taken, copay_cents=line.copay_cents,
         coinsurance_bp=plan.coinsurance_bp, coinsurance_cents=line.coinsurance_cents, oop_max_cents=plan.oop_max_cents,
@@ -87,12 +92,20 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
         ceilings=() if line.refusal is not None else _ceilings(day, claim, line, plan, year.benefit_cents),
         cut_cents=line.cut_cents, benefit_cents=line.benefit_cents, refusal=line.refusal,
         units_left=None if code.frequency is None else max(0, code.frequency - units_after), other_payer_left_cents=claim.other_left_cents,
-        award_left_cents=None, deductible_left_cents=max(0, plan.deductible_cents - year.deductible_cents),
+        award_left_cents=None if award is None else award - line.allowed_cents, deductible_left_cents=max(0, plan.deductible_cents - year.deductible_cents),
         oop_left_cents=None if plan.oop_max_cents is None else max(0, plan.oop_max_cents - year.borne_cents),
     )  # fmt: skip
     before.other_payer_cents = claim.other_left_cents
     before.is_copay_taken = claim.is_copay_taken
     return receipt
+
+
+def _authorised_cents(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
+    """Return what is left of the award that an authorised line uses, before it does; None: it uses none."""
+    if not line.authorised_by:
+        return None
+    rows = preauthorisation.AUTHORISATIONS.scan(day.draft, claim.cover, claim.provider, line.system, line.code)
+    return next(row.award_left_cents for row in rows if row.claim == line.authorised_by)
 
 
 def _ceilings(day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int) -> tuple[shapes.Ceiling, ...]:

@@ -20,10 +20,10 @@ def begun(day: Day, row: ClaimRow) -> shapes.Receipt:
     coop = day.coop
     return shapes.Receipt(
         version=shapes.RECEIPT_VERSION, claim=row.claim, cover=row.cover, currency=coop.currency, exponent=coop.exponent, height=day.height,
-        filed_height=day.height, phase=coop.phase, payee=row.payee, provider=row.provider, event_id=row.event_id, supersedes=row.supersedes,
+        filed_height=day.height, use=row.use, phase=coop.phase, payee=row.payee, provider=row.provider, event_id=row.event_id, supersedes=row.supersedes,
         other_payer_cents=row.other_payer_cents, filing_terms=day.params.filing_terms,
         evidence=(shapes.EvidenceVersion(1, day.height, len(row.evidence)),), cover_facts=facts.cover_of(day, row), plans=tuple(plans.values()),
-        lines=lines, settlements=(), standard=None, cases=(), payouts=(), audit=None, happenings=(), is_disbanded=False,
+        lines=lines, settlements=(), estimates=(), standard=None, cases=(), payouts=(), audit=None, happenings=(), is_disbanded=False,
     )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def carried(day: Day, row: ballots.CaseRow) -> shapes.Case:
     return shapes.Case(
         code=row.code, system=row.system, s=row.s, lines=row.lines, charges_cents=row.charges_cents, is_second=row.is_second,
         params=facts.case_params(set_now), voters=0, excluded=(), eligible=0, quorum=0, opened_needed=0, bar=None, ballots=(), tallies=(),
-        panel=None, lacking=0, is_small_used=None, status=row.status, decisions=(), appeal=None,
+        panel=None, lacking=0, is_small_used=None, status=row.status, decisions=(), appeal=None, authorisation=None,
     )  # fmt: skip
 
 

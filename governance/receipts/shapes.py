@@ -36,6 +36,8 @@ class Cover(Shape):
     """Benefit years of 360 days are counted from this day."""
     run_off_height: int | None
     """Days after it are without cover."""
+    known_end: int | None
+    """Notice or a refused renewal end cover with this day; a pre-authorisation of later days is refused."""
 
 
 class PlanFacts(Shape):
@@ -71,6 +73,8 @@ class FiledLine(Shape):
     """Whose figures hold on the day; None: no cover."""
     plan_from_day: int
     refusal: int | None
+    authorised_by: bytes
+    """The pre-authorisation that let the line settle without a vote; empty: none."""
 
 
 class EvidenceVersion(Shape):
@@ -115,6 +119,7 @@ class Settlement(Shape):
     units_paid: int
     allowed_amount_cents: int | None
     award_before_cents: int | None
+    """Of a case, or of the pre-authorisation that the line uses."""
     allowed_cents: int
     deductible_plan_cents: int
     deductible_before_cents: int
@@ -161,6 +166,7 @@ class CaseParams(Shape):
     appeal_within: int
     appeal_blocks: int
     appeal_panel: int
+    preauth_terms: int
 
 
 class Excluded(Shape):
@@ -286,6 +292,15 @@ class Decision(Shape):
     benefit_cents: int
 
 
+class Authorisation(Shape):
+    """What an accepted pre-authorisation allows: units up to the award, for days of service from first to last."""
+
+    units: int
+    award_cents: int
+    first_day: int
+    last_day: int
+
+
 class Case(Shape):
     """A case: what was fixed at s, every tally, every decision on it (a second one after an appeal)."""
 
@@ -313,6 +328,8 @@ class Case(Shape):
     status: str
     decisions: tuple[Decision, ...]
     appeal: Appeal | None
+    authorisation: Authorisation | None
+    """Of a pre-authorisation that was accepted; nothing is paid for it."""
 
 
 # ---- Money, audits, the whole -------------------------------------------------
@@ -397,6 +414,8 @@ class Receipt(Shape):
     exponent: int
     height: int
     filed_height: int
+    use: str
+    """claim | preauth"""
     phase: str
     payee: str
     provider: bytes
@@ -409,8 +428,11 @@ class Receipt(Shape):
     plans: tuple[PlanFacts, ...]
     lines: tuple[FiledLine, ...]
     settlements: tuple[Settlement, ...]
+    """In settlement order."""
+    estimates: tuple[Settlement, ...]
+    """Of a pre-authorisation: what its standard lines would settle as of the carrying block; nothing is used up."""
     standard: Decision | None
-    """The decision on the lines that needed no vote; None: there are none."""
+    """The decision on the lines that needed no vote, standard or authorised; None: there are none."""
     cases: tuple[Case, ...]
     payouts: tuple[Payout, ...]
     audit: AuditDraw | None

@@ -78,7 +78,7 @@ def explain(receipt: shapes.Receipt, of_bytes: Callable[[bytes], str]) -> Iterat
     """Yield a claim's receipt, sentence by sentence. Steps and details are indented under what they belong to."""
     tell = Teller(receipt.currency, receipt.exponent, of_bytes)
     yield from _filing(receipt, tell)
-    settled = {item.line: item for item in receipt.settlements}
+    settled = {item.line: item for item in (*receipt.settlements, *receipt.estimates)}
     for line in receipt.lines:
         yield from _line(receipt, line, settled.get(line.line), tell)
     for case in receipt.cases:
@@ -97,6 +97,8 @@ def _filing(receipt: shapes.Receipt, tell: Teller) -> Iterator[str]:
         f"Claim {tell.name(receipt.claim)} was filed in block {receipt.filed_height} for {tell.money(charged)}. {state}; the benefit so far is "
         f"{tell.money(benefit)}, paid to the {receipt.payee}."
     )
+    if receipt.use == "preauth":
+        yield "It is a pre-authorisation: nothing is paid for it and nothing is used up; cover, plan, limits and ceilings will be those of the day (§5)."
     if receipt.other_payer_cents:
         yield f"Another payer's {tell.money(receipt.other_payer_cents)} is taken from the charges first, in the order of settlement (§5)."
     for item in receipt.evidence[1:]:
@@ -113,14 +115,15 @@ def _line(receipt: shapes.Receipt, line: shapes.FiledLine, settled: shapes.Settl
         case = next(case for case in receipt.cases if line.line in case.lines)
         words = {
             "open": "is being voted on", "denied": "was denied by vote", "lapsed": "lapsed without a decision", "withdrawn": "was withdrawn",
-            "cancelled": "was cancelled by a finding of fraud",
+            "cancelled": "was cancelled by a finding of fraud", "accepted": "is authorised",
         }  # fmt: skip
         yield f"{name}: {words.get(case.status, case.status)}."
         return
     if settled.refusal is not None:
         yield f"{name}: refused in settlement, reason {settled.refusal}: {REFUSALS[settled.refusal]}. {_refused_late(settled, tell)} (§5)"
         return
-    yield f"{name}: {_summary(settled, tell)}"
+    asked = "needs no pre-authorisation; a claim of it would be " if receipt.use == "preauth" else ""
+    yield f"{name}: {asked}{_summary(settled, tell)}"
     yield from (f"  {text}" for text in _steps(settled, tell))
 
 
@@ -149,7 +152,7 @@ def _refused_late(item: shapes.Settlement, tell: Teller) -> str:
 
 
 def _summary(item: shapes.Settlement, tell: Teller) -> str:
-    kind = "standard" if item.case is None else f"by {item.how}"
+    kind = f"by {item.how}" if item.case is not None else "standard" if item.award_before_cents is None else "pre-authorised"
     parts = (
         (item.deductible_cents, "goes to your deductible"), (item.copay_cents, "is your copay"), (item.coinsurance_cents, "is your coinsurance"),
     )  # fmt: skip
@@ -226,6 +229,12 @@ def _case(receipt: shapes.Receipt, case: shapes.Case, tell: Teller) -> Iterator[
             yield f"  The award is {tell.money(item.award_cents)}{awards}; the benefit {tell.money(item.benefit_cents)}."
     if case.appeal is not None:
         yield f"  {_appeal(case.appeal)}"
+    if case.authorisation is not None:
+        item = case.authorisation
+        yield (
+            f"  §5 authorised: {item.units} × {case.code} by this provider, up to {tell.money(item.award_cents)}, for days {item.first_day} to "
+            f"{item.last_day}: a claim line that fits in it needs no vote."
+        )
 
 
 def _outcome(receipt: shapes.Receipt, case: shapes.Case, tell: Teller) -> str:

@@ -61,7 +61,7 @@ def lines(receipt):
         reason = None
         if receipt["filed_height"] > line["last_filing_height"]:
             reason = 8
-        elif plan is None:
+        elif plan is None or (receipt["use"] == "preauth" and cover["known_end"] is not None and day > cover["known_end"]):
             reason = 1
         elif cover["waiting_first_day"] <= day <= cover["waiting_last_day"]:
             reason = 2
@@ -78,16 +78,18 @@ def partition(receipt):
     fine = [line for line in receipt["lines"] if line["refusal"] is None]
     wanted = {}
     for line in fine:
-        if not line["is_standard"]:
+        if not line["is_standard"] and not line["authorised_by"]:
             wanted.setdefault(line["code"], []).append(line["line"])
     if {case["code"]: case["lines"] for case in receipt["cases"]} != wanted:
         yield "the cases are not the codes of the lines that are not standard"
-    has_standard = any(line["is_standard"] for line in receipt["lines"]) or not fine
-    if has_standard != (receipt["standard"] is not None):
+    at_once = [line["line"] for line in fine if line["is_standard"] or line["authorised_by"]]
+    has_standard = any(line["is_standard"] or line["authorised_by"] for line in receipt["lines"]) or not fine
+    is_question = receipt["use"] == "preauth"
+    if (has_standard and not is_question) != (receipt["standard"] is not None):
         yield "a decision on the standard part is missing, or one too many"
-    settled = [item["line"] for item in receipt["settlements"] if item["case"] is None]
-    if settled != [line["line"] for line in fine if line["is_standard"]]:
-        yield "the standard lines are not those that settled at once"
+    settled = [item["line"] for item in (receipt["estimates"] if is_question else receipt["settlements"]) if item["case"] is None]
+    if settled != at_once or (receipt["settlements"] if is_question else receipt["estimates"]):
+        yield "the lines that need no vote are not those that settled at once, or were estimated"
     if [line["line"] for line in receipt["lines"]] != list(range(len(receipt["lines"]))):
         yield "the lines are not numbered from 0 on"
     if [item["version"] for item in receipt["evidence"]] != list(range(1, len(receipt["evidence"]) + 1)):
@@ -105,11 +107,17 @@ def partition(receipt):
 
 
 def settlements(receipt):
+    yield from chain(receipt, receipt["settlements"])
+    yield from chain(receipt, receipt["estimates"])
+
+
+def chain(receipt, items):
+    """Each line follows from what it read, and reads what the one before left."""
     other = receipt["other_payer_cents"]
     copay_taken = False
     benefit = 0
     awards = {}
-    for item in receipt["settlements"]:
+    for item in items:
         name = f"line {item['line']} settled in block {item['height']}"
         line = receipt["lines"][item["line"]]
         plan = figures(receipt, item["plan"], item["plan_from_day"])
@@ -128,7 +136,9 @@ def settlements(receipt):
                 left = done[-1]["award_cents"] if done else None
             if item["award_before_cents"] != left:
                 yield f"{name}: {item['award_before_cents']} of the award, {left} are left"
-        gives = steps(item, receipt["phase"])
+        elif (item["award_before_cents"] is None) != (line["authorised_by"] == ""):
+            yield f"{name}: an award without an authorisation, or the other way round"
+        gives = steps(item)
         yield from (f"{name}: {field} is {item[field]}, computed {value}" for field, value in gives.items() if item[field] != value)
         names = {ceiling["name"] for ceiling in item["ceilings"]}
         if item["refusal"] is None and plan["claim_ceiling_cents"] is not None and not {"claim", "visit"} <= names:
@@ -149,7 +159,7 @@ def settlements(receipt):
             awards[item["case"]] = item["award_left_cents"]
 
 
-def steps(item, _phase):
+def steps(item):
     """The seven steps of §5 for one line, from what it read."""
     other = min(item["charge_cents"], item["other_payer_before_cents"])
     nothing = dict.fromkeys(("units_paid", "allowed_cents", "deductible_cents", "copay_cents", "coinsurance_cents", "relief_cents", "cut_cents",
@@ -270,18 +280,18 @@ def tallies(case):
         yield "there are tallies after the last block of the vote"
 
 
-def judged(case):
+def judged(case, use):
     """(height, outcome, how, award) by the tallies, or None while the vote goes on."""
     p = case["params"]
     for row in case["tallies"]:
         if row["streak"] >= p["streak_blocks"] and case["eligible"] >= p["min_voters"]:
             return row["height"], "accepted", "vote", award_of(case, row["height"])
         if row["height"] >= case["s"] + p["vote_blocks"]:
-            return (row["height"], *at_the_end(case, row))
+            return (row["height"], *at_the_end(case, row, use))
     return None
 
 
-def at_the_end(case, row):
+def at_the_end(case, row, use):
     p = case["params"]
     if row["has_quorum"] and not row["passes"] and case["eligible"] >= p["min_voters"]:
         return "denied", None, None
@@ -291,7 +301,7 @@ def at_the_end(case, row):
         if row["has_majority"]:
             return "accepted", "vote", award_of(case, row["height"])
         return "denied", None, None
-    if case["charges_cents"] <= p["small_claim_cents"] and case["is_small_used"] is False:
+    if use == "claim" and case["charges_cents"] <= p["small_claim_cents"] and case["is_small_used"] is False:
         return "accepted", "small", case["charges_cents"]
     return "lapsed", None, None
 
@@ -312,7 +322,7 @@ def award_of(case, height):
 
 def decisions(receipt, case):
     found = case["decisions"]
-    first = judged(case)
+    first = judged(case, receipt["use"])
     if case["status"] != (found[-1]["outcome"] if found else "open"):
         yield f"its status is {case['status']}"
     stopped = bool(found) and found[0]["outcome"] in ("withdrawn", "cancelled")
@@ -349,8 +359,16 @@ def benefit(receipt, case, last):
     if any((item["height"], item["how"]) != (last["height"], last["how"]) for item in mine):
         yield "a line settled in another block, or in another way, than its case was decided"
     settled = [item["line"] for item in mine]
-    if settled != (case["lines"] if last["outcome"] == "accepted" else []):
+    is_paid = last["outcome"] == "accepted" and receipt["use"] == "claim"
+    if settled != (case["lines"] if is_paid else []):
         yield "its lines are not those that settled"
+    wanted = None
+    if last["outcome"] == "accepted" and receipt["use"] == "preauth":
+        units = sum(receipt["lines"][index]["units"] for index in case["lines"])
+        wanted = {"units": units, "award_cents": last["award_cents"], "first_day": receipt["filed_height"],
+                  "last_day": last["height"] + 30 * case["params"]["preauth_terms"]}  # fmt: skip
+    if case["authorisation"] != wanted:
+        yield f"it authorised {case['authorisation']}, by its decision {wanted}"
 
 
 # ---- §9, §1: appeals and draws ----------------------------------------------------
@@ -393,6 +411,10 @@ def drawn(receipt, case, panel, key_bytes):
 
 # ---- §11: payouts; §9: the draw for audit -------------------------------------------
 def payouts(receipt):
+    if receipt["use"] == "preauth":
+        if receipt["payouts"]:
+            yield "a pre-authorisation was paid"
+        return
     decided = {case["code"]: case["decisions"][-1] for case in receipt["cases"] if case["decisions"] and case["decisions"][-1]["outcome"] == "accepted"}
     if receipt["standard"] is not None:
         decided[None] = receipt["standard"]
@@ -445,8 +467,9 @@ def payment(pay):
 
 def audit(receipt, key_bytes):
     found = receipt["audit"]
-    if found is None:
-        yield "the draw for audit is missing"
+    if found is None or receipt["use"] == "preauth":
+        if receipt["use"] == "claim" or found is not None:
+            yield "the draw for audit is missing, or one too many"
         return
     digest = sha256(bytes.fromhex(found["randomness"]) + b"audit" + key_bytes(receipt["claim"])).digest()
     number = int.from_bytes(digest, "big") % 10_000

@@ -41,9 +41,11 @@ def test_each_step_of_a_settlement_says_what_was_there_before_and_what_is_left()
     assert said[:11] == [
         "Claim c1 was filed in block 3 for 400.00 USD. Everything in it is decided; the benefit so far is 148.00 USD, paid to the member.",
         "Another payer's 5.00 USD is taken from the charges first, in the order of settlement (§5).",
-        "Line 1, 5 × S of day 2, 400.00 USD: settled in block 3 (standard, plan basic). Of the charge 210.00 USD is allowed for 3 of 5 units; "
-        "10.00 USD goes to your deductible, 15.00 USD is your copay, 37.00 USD is your coinsurance. The co-op pays 148.00 USD. "
-        "(allowed = deductible + copay + coinsurance − relief + benefit + cut: 210.00 = 10.00 + 15.00 + 37.00 − 0.00 + 148.00 + 0.00)",
+        (
+            "Line 1, 5 × S of day 2, 400.00 USD: settled in block 3 (standard, plan basic). Of the charge 210.00 USD is allowed for 3 of 5 units; "
+            "10.00 USD goes to your deductible, 15.00 USD is your copay, 37.00 USD is your coinsurance. The co-op pays 148.00 USD. "
+            "(allowed = deductible + copay + coinsurance − relief + benefit + cut: 210.00 = 10.00 + 15.00 + 37.00 − 0.00 + 148.00 + 0.00)"
+        ),
         "  §5.1 units: the limit is 3 in benefit year 1, 0 were settled before: 3 of 5 here, 0 left.",
         "  §5.2 allowed: the least of the charge less the other payer's share, 400.00 − 5.00; the allowed amount, 3 × 70.00: 210.00.",
         "  §5.3 deductible: 10.00 a year, 0.00 borne before: 10.00 here, 0.00 left.",
@@ -133,3 +135,17 @@ def test_fraud_says_what_is_owed_back_and_a_hold_that_payment_waits():
         "Block 9: fraud was found (reports); 148.00 USD that was paid is owed back (§9).",
         "Block 9: the hold was lifted (reports) (§9).",
     ]
+
+
+def test_a_pre_authorisation_says_what_it_allows_and_what_a_standard_line_would_settle():
+    said = told([
+        GENESIS, claim({**S5, "day": 30}, {**J, "day": 40}, use="preauth"), *ballots(4, bob="accept", cy="accept", dee="accept"),
+        {"at": 20, "do": "advance", "to": 20},
+    ])  # fmt: skip
+    text = "\n".join(said)
+    assert "It is a pre-authorisation: nothing is paid for it and nothing is used up" in text
+    assert "Line 1, 5 × S of day 30, 400.00 USD: needs no pre-authorisation; a claim of it would be settled in block 3 (standard, plan basic)." in text
+    assert "Line 2, 1 × J of day 40, 800.00 USD: is authorised." in text
+    assert said[-1] == (
+        "  §5 authorised: 1 × J by this provider, up to 800.00 USD, for days 3 to 198: a claim line that fits in it needs no vote."
+    )
