@@ -39,10 +39,12 @@ def draw(picture: Picture) -> bytes:
     axes.set_title(fill(picture.title, TITLE_WIDTH), loc="left", fontsize=11, fontweight="bold")
     axes.set_xlabel(picture.x_label)
     axes.set_ylabel(picture.y_label)
-    if picture.x_log:
-        axes.set_xscale("log")
-    if picture.y_log:
-        axes.set_yscale("log")
+    ticker: Any = importlib.import_module("matplotlib.ticker")
+    for is_log, scale, axis in ((picture.x_log, axes.set_xscale, axes.xaxis), (picture.y_log, axes.set_yscale, axes.yaxis)):
+        if is_log:
+            scale("log")
+            axis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+            axis.set_minor_formatter(ticker.NullFormatter())
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(axis="y", alpha=0.25)

@@ -131,9 +131,10 @@ def judge(books: Books, setting: Setting) -> Evidence:
     )]
     if stopped_gone < len(stopped):
         findings.append(
-            "Rules §7 against §13: a renewal is refused only with N ≥ renewal_min (20). Who denies nineteen times and then never votes has N = 19 and"
-            " is never refused; the bar of 100 % holds until the denials are older than thirteen terms, and the game can begin again."
-            f" Own right claims filed meanwhile: {own['nineteen and stopped']} paid. Mend: renewal_min 19, or a judgement over max(N, deny_sample_min)."
+            "Rules §7 against §13: a renewal is refused only with N ≥ renewal_min (20) and closings in renewal_terms (6). Who denies nineteen times and then never"
+            " votes has N = 19, in three or four terms, and is never refused; the bar of 100 % holds until the denials are older than thirteen terms, and the game can"
+            f" begin again. Own right claims filed meanwhile: {own['nineteen and stopped']} paid. Mend: both figures have to give (renewal_min 19 alone changes nothing),"
+            " or §13 asks for the bar alone where fewer than twenty ballots stand."
         )
     return Evidence(checks, tuple(findings), {"own_paid": own, "gone": [note.left for note in notes]}, _picture(bots, stoppers))
 

@@ -147,7 +147,7 @@ def _wash_words(books: Sequence[Book], washed: Sequence[tuple[Book, int, str]]) 
     ended = [end - height for end, (_, height, _) in zip(ends, washed, strict=True) if end is not None]
     return (
         f"Washing needs five claimants, three providers and a bloc that wins votes: with six claimants the code was standard in {share(len({id(b) for b, _, _ in washed}), len(books))}"
-        f" of the worlds, first in block {spread([height for _, height, _ in washed])}. It costs the bloc nothing: the cases that wash pay it"
+        f" of the worlds, in block {spread([height for _, height, _ in washed])}. It costs the bloc nothing: the cases that wash pay it"
         f" {spread([cents / 100 for cents in before])} a term; standard, {spread([cents / 100 for cents in after])} a term without a vote. Demotion, proposed two terms later and every third term, against the bloc's no,"
         f" passed in {share(len(ended), len(washed))} of the promotions, after {spread(ended, 'blocks')} (§8; no new promotion for 360 blocks)."
     )
@@ -164,7 +164,8 @@ def _picture(books: Books) -> Picture:
         if code == CODE:
             layers.append(Layer("vline", "attacker", f"standard from block {height + 1}", (height / 30,)))
     layers += [Layer("vline", "bound", "demoted", (height / 30,)) for height, event, code in books["wash"][0].milestones if event == "code_demoted" and code == CODE]
-    return Picture("Four friends never make a code standard; six with three doctors do, until the members demote it", "term", "benefits of the made-up code a term",
+    ending = ", until the members demote it" if any(layer.label == "demoted" for layer in layers) else ""
+    return Picture(f"Four friends never make a code standard; six with three doctors do{ending}", "term", "benefits of the made-up code a term",
                    tuple(layers))  # fmt: skip
 
 

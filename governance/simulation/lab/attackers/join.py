@@ -145,12 +145,14 @@ def judge(books: Books, setting: Setting) -> Evidence:
         f"Those who stay six terms gain {money(average['stay'])} on average: the treatment itself, not the leaving, is most of it.",
     ]  # fmt: skip
     figures = {"mean_gain_cents": average, "n": {key: len(values) for key, values in by_style.items()}, "break_even_waiting_terms": break_even}
-    return Evidence(checks, tuple(findings), figures, _picture(average))
+    return Evidence(checks, tuple(findings), figures, _picture({key: average[key] for key, values in by_style.items() if values}))
 
 
 def _picture(average: dict[str, float]) -> Picture:
-    names = ("notice", "grace", *(f"waiting {waiting}" for waiting in WAITINGS))
-    labels = ("waiting 1, notice", "waiting 1, unpaid grace", *(f"waiting {waiting}, notice" for waiting in WAITINGS))
+    """Draw the styles for which there is a joiner whose story was over."""
+    words = {"notice": "waiting 1, notice", "grace": "waiting 1, unpaid grace"} | {f"waiting {waiting}": f"waiting {waiting}, notice" for waiting in WAITINGS}
+    names = [name for name in words if name in average]
+    labels = tuple(words[name] for name in names)
     return Picture(
         "Joining for one treatment pays under one term of waiting", "how they join and leave", "mean gain of a joiner",
         (Layer("bars", "attacker", "benefit less premiums", y=tuple(average[name] / 100 for name in names), labels=labels), Layer("hline", "bound", "rules §13: at most 0", y=(0,))),

@@ -120,11 +120,12 @@ def judge(books: Books, setting: Setting) -> Evidence:
         Check(5, "admissions a term in live", "at most a tenth of the voters, rounded up", f"{len(over)} of {len(pairs)} boundaries above it, {full} at it", not over),
         Check(5, "growth of the voters a term in live", "at most 10 % (rounded up)", f"{len(grown)} of {len(pairs)} boundaries above it; most {worst:.1f} %", not grown),
     )
-    stopped = [book.snapshots[-1].attackers for book in books["objected"]]
+    stopped, free = ([100 * book.snapshots[-1].attackers / book.snapshots[-1].voters for book in books[key]] for key in ("objected", "flood"))
     findings = (
         f"The bound slows a flood and does not stop it: with attesters who look away, {100 * SHARE:.0f} % of the founders hold the majority of votes in"
         f" {share(len(terms), len(books['flood']))} of the worlds, at the end of term {spread(terms)}.",
-        f"Objections stop it: where each honest founder notices a straw applicant with a chance of {100 * NOTICED:.0f} %, the ring ends with {spread(stopped, 'votes')}.",
+        f"Objections are what can stop it: where each honest founder notices a straw applicant with a chance of {100 * NOTICED:.0f} %, the ring ends with"
+        f" {spread(stopped, '% of the votes')}; where nobody objects, with {spread(free, '%')}.",
         f"The same three objections keep honest people out: with three of the ring objecting to everybody, {sum(map(_honest_joined, flood))} of"
         f" {sum(book.setting.terms for book in flood)} honest applicants joined, against {sum(map(_honest_joined, books['without']))} of"
         f" {sum(book.setting.terms for book in books['without'])} without. An objection costs nothing and gives no right of answer (§2).",
@@ -137,7 +138,7 @@ def _picture(books: Books, setting: Setting) -> Picture:
         return Layer("line", role, label, tuple(item.height / 30 for item in book.snapshots), tuple(100 * item.attackers / item.voters for item in book.snapshots))
 
     return Picture(
-        "A tenth a term slows a flood of straw members; only objections stop it", "term", "votes held by the ring, %",
+        "A tenth a term slows a flood of straw members; objections are what can stop it", "term", "votes held by the ring, %",
         (
             curve("attacker", "nobody objects", books["flood"][0]), curve("honest", "one in ten notices and objects", books["objected"][0]),
             Layer("hline", "bound", "majority", y=(50,)),

@@ -71,6 +71,12 @@ def _waits(books: Sequence[Book]) -> list[int]:
     return found
 
 
+def _unpaid(books: Sequence[Book]) -> tuple[int, int]:
+    """Return (not paid in full at the end, accepted) of the others' cases carried after the whales'."""
+    found = [case for book in books for case in settled_cases(book, lambda case: case.is_paid and not case.claim.endswith(".whale")) if case.s > FIRST_TERM * calendar.TERM_BLOCKS]
+    return sum(case.paid_cents < case.benefit_cents for case in found), len(found)
+
+
 def _ends(books: Sequence[Book]) -> list[int]:
     return [height for book in books for height, event, _ in book.milestones if event == "run_off"]
 
@@ -92,7 +98,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
     )  # fmt: skip
     findings = [
         f"The others wait: from decision to payment {spread(_waits(books['ceiling']), 'blocks')} with whales under a ceiling,"
-        f" {spread(_waits(books['without']), 'blocks')} without whales. A debt keeps its place in the queue and takes all of `claims` before those behind it.",
+        f" {spread(_waits(books['without']), 'blocks')} without whales. Without a ceiling {share(*_unpaid(books['no ceiling']))} of the others' accepted cases are never paid in"
+        " full: a debt keeps its place in the queue, and takes what is in `claims` before those behind it.",
     ]  # fmt: skip
     run_off = {name: _ends(books[name]) for name in ("ceiling", "no ceiling")}
     if run_off["no ceiling"]:
