@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Protocol
+from typing import Protocol, TypeVar, get_origin, get_type_hints
 
 from governance.acts import Act
 from governance.benefits import claims, contracts, promotion, settlement
@@ -24,6 +24,7 @@ from ledger.codec import Shape
 from ledger.state import StateReader
 from ledger.store import Store
 
+T = TypeVar("T", bound=Shape)
 CHUNK = 5_000
 PROVIDERS = 50
 VALID_UNTIL = 10**6
@@ -38,6 +39,14 @@ class Writable(StateReader, Store, Protocol):
 def name_of(kind: str, number: int) -> bytes:
     """Return the key or id of a thing of this population, 32 bytes."""
     return sha256(f"{kind}/{number}".encode()).digest()
+
+
+def plain(shape: type[T], **fields: object) -> T:
+    """Return a row with these fields; the others are empty, zero, false or None, by their type."""
+    empty = {bytes: b"", str: "", int: 0, bool: False}
+    hints = get_type_hints(shape)
+    values = {name: empty.get(hint, () if get_origin(hint) is tuple else None) for name, hint in hints.items() if name in shape.__struct_fields__}
+    return shape(**{**values, **fields})
 
 
 def founding() -> GenesisSpec:
@@ -74,13 +83,8 @@ def write_population(store: Writable, count: int, age: str, closed_claims: int) 
 def _put_member(day: Day, number: int, term: int) -> None:
     """Write a founder; every second contract has twelve terms, the others are rolled over each term."""
     key = name_of("member", number)
-    members.add_member(
-        day,
-        members.MemberRow(
-            key=key, household=b"", cover=name_of("cover", number), is_founder=True, is_member=True, since_term=0, leave_term=None,
-            voting=(), vouchers=(), is_warned=False, until=None, fraud_height=None, no_vote_until=-1, left_height=None,
-        ),
-    )  # fmt: skip
+    row = plain(members.MemberRow, key=key, cover=name_of("cover", number), is_founder=True, is_member=True, no_vote_until=-1)
+    members.add_member(day, row)
     members.set_voting(day, key, True)
     members.DEVICES.put(day.draft, Name(key), name_of("device", number))
     length = 12 if number % 2 else 1
@@ -99,19 +103,20 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
     voters = [name_of("member", (claimant + 1 + i * 7) % count) for i in range(BALLOTS_A_CASE)]
     term = (height + 29) // 30
     day = Day(day.draft, height + 30, b"")
-    line = settlement.LineRow(
-        "", code, (), 1, 20_000, height, height, False, "settled" if is_yes else "denied", "basic",
-        int(is_yes), paid_cents, 0, 0, 0, 0, 0, paid_cents, None,
+    line = plain(
+        settlement.LineRow, code=code, units=1, charge_cents=20_000, first_day=height, last_day=height, status="settled" if is_yes else "denied",
+        plan="basic", units_paid=int(is_yes), allowed_cents=paid_cents, benefit_cents=paid_cents,
     )  # fmt: skip
-    row = settlement.ClaimRow(
-        claim, cover, member, height, "", "member", "member", provider, b"", b"", b"", b"", (), 1, 0, 0, True, paid_cents, (line,)
-    )
+    row = plain(
+        settlement.ClaimRow, claim=claim, cover=cover, member=member, height=height, submitter_role="member", payee="member", provider=provider,
+        evidence_version=1, is_copay_taken=True, benefit_cents=paid_cents, lines=(line,),
+    )  # fmt: skip
     settlement.CLAIMS.put(day.draft, row, claim)
-    case = ballots.CaseRow(
-        claim=claim, code=code, system="", s=height, is_second=False, lines=(0,), charges_cents=20_000, excluded=tuple(sorted((member, provider))),
-        eligible=count - 1, bar_bp=5_000, seniority_bp=0, params_version=0, streak=15, panel=(), status="accepted" if is_yes else "denied",
-        how="vote" if is_yes else "", yes=BALLOTS_A_CASE * is_yes, no=BALLOTS_A_CASE * (not is_yes), opened=BALLOTS_A_CASE, award_cents=paid_cents,
-        benefit_cents=paid_cents, closed_height=height + 30,
+    case = plain(
+        ballots.CaseRow, claim=claim, code=code, s=height, lines=(0,), charges_cents=20_000, excluded=tuple(sorted((member, provider))),
+        eligible=count - 1, bar_bp=5_000, streak=15, status="accepted" if is_yes else "denied", how="vote" if is_yes else "",
+        yes=BALLOTS_A_CASE * is_yes, no=BALLOTS_A_CASE * (not is_yes), opened=BALLOTS_A_CASE, award_cents=paid_cents, benefit_cents=paid_cents,
+        closed_height=height + 30,
     )  # fmt: skip
     ballots.CASES.put(day.draft, case, claim, code)
     for voter in voters:
@@ -122,7 +127,10 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
     cases.CLOSED_VOTES.put(day.draft, cases.ClosedVotesRow(term, votes), claim, code)
     cases.LINE_USES.put(day.draft, cases.LineUse(claim, 0), cover, provider, code, height)
     if is_yes:
-        paid = payouts.PayoutRow(payouts.VOTED, height + 30, claim, code, cover, provider, cover, paid_cents, paid_cents, b"")
+        paid = plain(
+            payouts.PayoutRow, rank=payouts.VOTED, height=height + 30, claim=claim, case=code, cover=cover, provider=provider, payee=cover,
+            benefit_cents=paid_cents, owed_cents=paid_cents,
+        )  # fmt: skip
         payouts.PAYOUT_HISTORY.put(day.draft, paid, claim, code)
     promotion.note_closing(day, row, "", code, (0,), is_accepted=is_yes)
 
@@ -132,6 +140,7 @@ class Population:
     """The members as they act: who filed, who voted, who delegated, who paid so far."""
 
     count: int
+    """Of these members the first ones act."""
     claims: int = 0
     open_cases: list[tuple[bytes, str, int]] = field(default_factory=list[tuple[bytes, str, int]])
     """(claim, code, claimant)"""
@@ -162,7 +171,7 @@ class Population:
         """Cast the next ballot on a case, with a receipt."""
         claim, code, claimant = case
         index = self.cast[claim] = self.cast.get(claim, 0) + 1
-        voter = (claimant + 1 + index * 7) % self.count
+        voter = (claimant + 1 + index * 17 % (self.count - 1)) % self.count
         body = ballots.BallotBody(claim, code, "deny" if index % 5 == 0 else "accept", None, "seen", 1, b"opened")
         return self.act("case.ballot", body, name_of("member", voter))
 

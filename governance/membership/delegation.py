@@ -120,6 +120,9 @@ def delegate_of(draft: Draft, delegator: bytes, code: str) -> bytes | None:
 
 def delegators_of(draft: Draft, delegate: bytes, code: str) -> Iterator[bytes]:
     """Yield who lets `delegate` vote on a code: by the code, or for all without another delegate for the code."""
+    load = LOADS.find(draft, delegate)
+    if load is None or load.value == 0:  # most voters: one row read, nothing scanned
+        return
     for name in DELEGATORS.scan(draft, delegate, code):
         yield name.value
     for name in DELEGATORS.scan(draft, delegate, EVERY_TOPIC):
