@@ -101,11 +101,11 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
         raise RuleBroken("claim_known", "a claim of this id stands already", "file it once")
     _check_provider(day, act, body, member)
     freed = _freed_by_supersedes(day, body, member)
-    _check_duplicates(day, body, freed)
-    if body.source_hash:
+    if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
         earlier = SOURCES.find(day.draft, body.cover_id, body.source_hash)
         if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
             raise RuleBroken("source_known", "this source was imported before", "see the claim it became")
+    _check_duplicates(day, body, freed)
 
 
 def _check_figures(day: Day, body: ClaimBody) -> None:

@@ -143,6 +143,46 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
     assert call("audit", "verify", folder).code == 0
 
 
+def fhir_claim(name: str, code: str, charge: int) -> dict:
+    item = {
+        "sequence": 1, "productOrService": {"coding": [{"system": "urn:hcpcs", "code": code}]}, "net": {"value": charge, "currency": "USD"},
+        "servicedDate": "2026-01-01",
+    }  # fmt: skip
+    return {
+        "resourceType": "Claim", "id": name, "status": "active", "use": "claim", "patient": {"reference": "Patient/p1"}, "created": "2026-01-01",
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "professional"}]},
+        "provider": {"identifier": {"system": "urn:clinics", "value": "1"}}, "priority": {"coding": [{"code": "normal"}]},
+        "insurance": [{"sequence": 1, "focal": True, "coverage": {"display": "the co-op"}}], "item": [item],
+    }  # fmt: skip
+
+
+def test_a_file_is_imported_once_and_nothing_of_one_that_repeats_a_line(home, call, tmp_path) -> None:
+    def imported(*claims):
+        path = tmp_path / "claims.json"
+        path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": claim} for claim in claims]}))
+        provider = ("--map-provider", "urn:clinics|1=clinic", "--provider-seed-file", tmp_path / "provider.seed")
+        return call("claim", "import", path, *provider, "-d", home, "--json")
+
+    def claims():
+        return json.loads(call("claim", "list", "-d", home, "--json").out)
+
+    with running(home, call):
+        wait_for(lambda: json.loads(call("status", "-d", home, "--json").out)["height"] >= 2)
+        first = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
+        assert first.code == 0, first.err
+        again = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
+        assert json.loads(again.out)["known"] == ["Claim/a", "Claim/b"], again.err
+        wait_for(lambda: len(claims()) == 2)
+        final = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
+        assert (final.code, json.loads(final.out)["imported"]) == (0, [])
+        repeats = imported(fhir_claim("c", "X8", 100), fhir_claim("d", "G0101", 90))
+        assert repeats.code == 5
+        (reason,) = json.loads(repeats.err)["error"]["reasons"]
+        assert (reason["resource"], reason["code"]) == ("Claim/d", "duplicate_line")
+        assert len(claims()) == 2
+        assert json.loads(call("status", "-d", home, "--json").out)["mempool"] == 0
+
+
 def test_a_port_in_use_is_said_in_one_line(home, shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

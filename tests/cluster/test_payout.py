@@ -35,13 +35,15 @@ def paid(tmp_path_factory):
         devnet.wait_ready(devnet.nodes)
         clients = [node.client() for node in devnet.nodes]
         wait_for(lambda: clients[0].get_json("/v1/status")["height"] >= 2)
+        clients[1].change_auto_rule("add", {"name": "x", "codes": ["X1"], "charge_max_cents": 20_000})
         filed = [file_claim(devnet, index, day=1) for index in range(7)]
+        voted = file_claim(devnet, 0, day=1, code="X1")
         wait_for(lambda: len(clients[0].get_json("/v1/views/payouts")) == 7)
         wait_for(lambda: all(item["status"] == "confirmed" for item in clients[0].get_json("/v1/views/payouts")))
         final = clients[0].get_json("/v1/status")["height"] + 2
         wait_for(lambda: min(client.get_json("/v1/status")["height"] for client in clients) >= final)
         yield_value = {
-            "devnet": devnet, "filed": filed, "payouts": clients[3].get_json("/v1/views/payouts"),
+            "devnet": devnet, "filed": filed, "voted": clients[4].get_json("/v1/views/claim", id=voted), "rules": clients[1].auto_rules(), "payouts": clients[3].get_json("/v1/views/payouts"),
             "batches": clients[3].get_json("/v1/views/batches"), "receipt": clients[2].get_json(f"/v1/records/{filed[0]}"),
             "events": [event for height in range(final) for event in clients[1].get_json(f"/v1/blocks/{height}")["events"]],
         }
@@ -57,7 +59,7 @@ def wait_for(is_so):
         time.sleep(0.2)
 
 
-def file_claim(devnet, index, day):
+def file_claim(devnet, index, day, code="T1015"):
     node = devnet.nodes[index]
     client = node.client()
     status = client.get_json("/v1/status")
@@ -68,7 +70,7 @@ def file_claim(devnet, index, day):
         "scheme": status["name"], "cover_id": status["cover"], "submitter_role": "member", "payee": "member", "provider_id": public_key_of(seed).hex(),
         "event_id": "", "use": "claim", "supersedes": "", "other_payer_cents": 0, "source_hash": "",
         "evidence": [{"hash": digest.hex(), "size_bytes": len(document), "media": "application/json"}],
-        "lines": [{"system": SYSTEM, "code": "T1015", "modifiers": [], "units": 1, "charge_cents": 12_345 + index, "first_day": day, "last_day": day}],
+        "lines": [{"system": SYSTEM, "code": code, "modifiers": [], "units": 1, "charge_cents": 12_345 + index, "first_day": day, "last_day": day}],
     }
     subject = claim_subject_hash(body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
     body["attestations"] = [body_to_json(attest(seed, bytes.fromhex(status["chain_id"]), "provider", subject))]
@@ -88,6 +90,13 @@ def test_every_payout_is_mined_over_at_least_four_outputs_and_sums_to_what_was_d
         assert item["sent_sat"] + item["credit_sat"] == item["amount_sat"]
         assert item["left_sat"] == 0
     assert all(batch["confirmations"] >= 1 for batch in paid["batches"])
+
+
+def test_a_standing_rule_said_yes_in_the_first_block_of_the_vote(paid):
+    (case,) = paid["voted"]["cases"]
+    (ballot,) = case["ballots"]
+    assert ballot["voter"] == paid["devnet"].nodes[1].keys.identity_key.hex()
+    assert (ballot["choice"], ballot["height"], ballot["rule_hash"]) == ("accept", case["s"] + 1, paid["rules"][0]["rule_hash"])
 
 
 def test_each_batch_spends_the_change_of_the_one_before(paid):

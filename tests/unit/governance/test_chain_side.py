@@ -75,6 +75,10 @@ def test_the_same_source_is_imported_once():
     state = state_with([claim_act()])
     again = msgspec.structs.replace(CLAIM, lines=(ClaimLine("H", "S", (), 1, 20_000, 0, 0),))
     assert code_of(state, 2, claim_act(again, number=2)) == "source_known"
+    # the same file once more: it stands, whatever its lines do, and an import that was cut short can go on
+    assert code_of(state, 2, claim_act(CLAIM, number=2, record_id=key("id-of-the-second", 0))) == "source_known"
+    elsewhere = msgspec.structs.replace(CLAIM, source_hash=b"another")
+    assert code_of(state, 2, claim_act(elsewhere, number=2)) == "duplicate_line"
 
 
 def test_numbers_live_in_a_window_of_sixty_four_and_a_refused_record_consumes_nothing():
