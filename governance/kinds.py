@@ -9,7 +9,7 @@ from typing import Any
 from governance.acts import Act, Attested
 from governance.benefits import claims, contracts, providers
 from governance.day import Day
-from governance.membership import admission, delegation, guardians, identity
+from governance.membership import admission, delegation, dependants, guardians, identity
 from governance.money import premiums, rates, treasury
 from governance.voting import appeals, ballots, cases, holds, proposals
 from ledger.codec import Shape, decode, encode
@@ -156,6 +156,17 @@ KINDS: dict[str, Kind] = {
             "member.leave", contracts.LeaveBody,
             lambda day, act, _body: contracts.check_leave(day, act.author),
             lambda day, act, _body: contracts.apply_leave(day, act.author),
+        ),
+        Kind(
+            "cover.add", dependants.CoverAddBody, dependants.check_add,
+            lambda day, act, body: dependants.apply_add(day, act.author, body),
+            attested=(dependants.COVER,), key="identity",
+        ),
+        Kind(
+            "cover.end", dependants.CoverEndBody,
+            lambda day, act, body: dependants.check_end(day, act.author, body),
+            lambda day, act, body: dependants.apply_end(day, act.author, body),
+            key="identity",
         ),
         Kind(
             "device.certify", identity.DeviceBody, identity.check_certify,

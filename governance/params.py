@@ -101,6 +101,8 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("pilot_terms", 0, "terms", 0, 120, True, "§2", "complete terms of pilot before the phase may become live; a charter sets 12"),
         Parameter("live_members_min", 0, "members", 0, 1_000_000_000, True, "§11", "members needed to go live: the chance of ruin in the first year is at most 1 % with so many"),
         Parameter("filing_terms", 6, "terms", 1, 120, False, "§5", "terms after the day in which a claim may be filed"),
+        Parameter("dependant_bp", 10_000, "bp", 0, 10_000, False, "§2", "share of the plan's rate that each dependant's cover adds to a contract"),
+        Parameter("dependants_max", 12, "covers", 0, 64, False, "§2", "covers of dependants on one contract, those ended within 12 terms included"),
         Parameter("guardian_blocks", 7, "blocks", 1, 120, False, "§2", "blocks in which the old key may object to a move of the identity"),
         Parameter("guardian_pause_blocks", 30, "blocks", 0, 360, False, "§2", "blocks after an objection in which guardians open no move"),
         Parameter("preauth_terms", 6, "terms", 1, 120, False, "§5", "terms that a pre-authorisation plans ahead, and that an authorisation holds"),
@@ -179,6 +181,8 @@ class Params(Shape):
     pilot_terms: int
     live_members_min: int
     filing_terms: int
+    dependant_bp: int
+    dependants_max: int
     guardian_blocks: int
     guardian_pause_blocks: int
     preauth_terms: int

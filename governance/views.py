@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from governance import params, protocol
-from governance.benefits import codes, contracts, plans, preauthorisation
+from governance.benefits import codes, contracts, covers, plans, preauthorisation
 from governance.benefits.settlement import CLAIMS, ClaimRow, LineRow
 from governance.day import Day
 from governance.events import render, render_hex, render_text
-from governance.membership import attesters, guardians, identity, members
+from governance.membership import attesters, members
 from governance.money import accounts, payouts, rates, treasury
 from governance.receipts.words import REFUSALS
 from governance.tables import Draft
@@ -149,23 +149,6 @@ def members_view(state: StateReader, height: int) -> list[dict[str, Any]]:
     draft = Draft(state)
     found = [member_view(state, height, row.key) for row in members.MEMBERS.scan(draft)]
     return [item for item in found if item is not None][:ROWS_MAX]
-
-
-def keys_view(state: StateReader, member: bytes) -> dict[str, Any] | None:
-    """Return who signs for a member, present or past: identity key, devices, guardians, and a move on its way; None if unknown."""
-    draft = Draft(state)
-    if members.find_member(draft, member) is None:
-        return None
-    row, move = guardians.guardians_of(draft, member), identity.MOVES.find(draft, member)
-    return {
-        "member": member.hex(), "identity_key": members.identity_key_of(draft, member).hex(),
-        "devices": [key.hex() for key in members.devices_of(draft, member)], "devices_max": identity.DEVICES_MAX,
-        "guardians": {
-            "threshold": row.threshold, "keys": [key.hex() for key in row.keys], "serial": row.serial,
-            "paused_until": None if row.paused_until < 0 else row.paused_until,
-        },
-        "move": None if move is None else fields_of(move),
-    }  # fmt: skip
 
 
 # ---- Claims and cases --------------------------------------------------------
@@ -337,6 +320,7 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
                 "standing": contracts.standing_of(day, row), "plan": None if contract is None else contract.plan,
                 "rate_cents": None if contract is None else contract.rate_cents,
                 "owed_cents": 0 if contract is None else contract.owed_cents, "may_vote": members.is_voter(row),
+                "dependants": [cover.decode() for cover in covers.living(day.draft, () if contract is None else contract.dependants, day.height)],
             }  # fmt: skip
     elif what == "claim":
         claim = CLAIMS.find(day.draft, key)

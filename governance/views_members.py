@@ -1,13 +1,13 @@
-"""What people may ask about members' standing arrangements: delegations, and premiums that are due. Read-only, JSON-ready."""
+"""What people may ask about members' standing arrangements: delegations, keys, dependants, premiums due. Read-only, JSON-ready."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from governance.benefits import contracts
+from governance.benefits import contracts, covers
 from governance.day import Day
 from governance.events import render_hex
-from governance.membership import delegation
+from governance.membership import delegation, guardians, identity, members
 from governance.tables import Draft, Number
 from governance.views import ROWS_MAX, Render, fields_of
 from ledger.state import StateReader
@@ -42,3 +42,36 @@ def owing_view(state: StateReader, of_bytes: Render = render_hex) -> list[dict[s
         }
         for row in rows[:ROWS_MAX]
     ]  # fmt: skip
+
+
+def keys_view(state: StateReader, member: bytes) -> dict[str, Any] | None:
+    """Return who signs for a member, present or past: identity key, devices, guardians, and a move on its way; None if unknown."""
+    draft = Draft(state)
+    if members.find_member(draft, member) is None:
+        return None
+    row, move = guardians.guardians_of(draft, member), identity.MOVES.find(draft, member)
+    return {
+        "member": member.hex(), "identity_key": members.identity_key_of(draft, member).hex(),
+        "devices": [key.hex() for key in members.devices_of(draft, member)], "devices_max": identity.DEVICES_MAX,
+        "guardians": {
+            "threshold": row.threshold, "keys": [key.hex() for key in row.keys], "serial": row.serial,
+            "paused_until": None if row.paused_until < 0 else row.paused_until,
+        },
+        "move": None if move is None else fields_of(move),
+    }  # fmt: skip
+
+
+def dependants_view(state: StateReader, height: int, member: bytes) -> list[dict[str, Any]] | None:
+    """Return the covers of a member's dependants, those ended within twelve terms included; None if the member is unknown."""
+    draft = Draft(state)
+    if members.find_member(draft, member) is None:
+        return None
+    contract = contracts.CONTRACTS.find(draft, member)
+    found: list[dict[str, Any]] = []
+    for share in () if contract is None else contract.dependants:
+        row = covers.DEPENDANTS.get(draft, share.cover)
+        found.append({
+            "cover_id": row.cover.hex(), "first_day": row.first_day, "last_day": row.last_day, "waiting_last_day": row.waiting_last_day,
+            "rate_cents": share.rate_cents, "standing": covers.standing_of(row, height),
+        })  # fmt: skip
+    return found

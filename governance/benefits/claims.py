@@ -238,7 +238,7 @@ def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, lis
     """Refuse and settle what needs no vote, authorised lines too, line by line; return the claim and the other lines by code."""
     waiting: dict[str, list[int]] = {}
     for index, line in enumerate(claim.lines):
-        refusal = settlement.find_refusal(day, claim.member, line)
+        refusal = settlement.find_refusal(day, claim, line)
         if refusal is not None:
             claim = settlement.refuse_line(day, claim, index, refusal)
         elif line.is_standard:

@@ -2,7 +2,8 @@
 
 A contract that runs out goes on term by term at the current rate, unless `plan.change` named another, which starts then.
 While the waiting period of a dearer plan lasts, the figures of the old plan hold: cover is kept as spans of days with the
-plan whose figures hold on them. Days of suspension are gaps in the cover.
+plan whose figures hold on them. Days of suspension are gaps in the cover. Covers of dependants stand on the contract, and their
+shares of the plan's rate are part of its rate (`governance.benefits.covers`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from governance.benefits import plans
+from governance.benefits import covers, plans
 from governance.day import Day
 from governance.membership import members
 from governance.tables import Draft, Name, Table
@@ -61,6 +62,7 @@ class ContractRow(Shape):
     first_term: int
     length_terms: int
     rate_cents: int
+    """The plan's rate and the shares of dependants."""
     next_plan: str | None
     next_length: int
     is_in_force: bool
@@ -75,6 +77,8 @@ class ContractRow(Shape):
     """Days first..last are the waiting of a first contract; last is 0 where there is none."""
     benefit_start: int
     """First height of the first contract: benefit years are counted from it."""
+    dependants: tuple[covers.Share, ...]
+    """Covers of dependants: to come, on the contract, and ended in the last twelve terms."""
 
     @property
     def last_term(self) -> int:
@@ -104,6 +108,26 @@ def is_suspended(draft: Draft, member: bytes) -> bool:
     """True while premium is owed beyond the days of grace."""
     row = CONTRACTS.find(draft, member)
     return row is not None and row.suspended_from is not None
+
+
+def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
+    """Return the contract as a cover has it: a dependant's has days, waiting and benefit years of its own. None for no cover."""
+    link = members.COVERS.find(draft, cover)
+    row = None if link is None else CONTRACTS.find(draft, link.value)
+    own = covers.DEPENDANTS.find(draft, cover)
+    if row is None or own is None:
+        return row
+    clipped = tuple(part for span in row.spans if (part := _clip(span, own.first_day, own.last_day)) is not None)
+    return msgspec.structs.replace(
+        row, spans=clipped, waiting_first_day=own.first_day, waiting_last_day=own.waiting_last_day, benefit_start=own.first_day
+    )
+
+
+def _clip(span: Span, first_day: int, last_day: int | None) -> Span | None:
+    """Return the part of a span that lies in first_day..last_day, or None."""
+    first = max(span.first_day, first_day)
+    last = span.last_day if last_day is None else last_day if span.last_day is None else min(span.last_day, last_day)
+    return Span(first, last, span.plan, span.contract_plan) if last is None or first <= last else None
 
 
 def plan_on(row: ContractRow | None, day_number: int) -> str | None:
@@ -150,7 +174,7 @@ def start_contract(day: Day, member: bytes, plan_name: str, *, length_terms: int
         next_plan=None, next_length=1, is_in_force=True, prepaid_until_term=first_term + prepaid_terms,
         owed=() if old is None else old.owed, suspended_from=None, gaps=() if old is None else old.gaps,
         spans=(*spans, Span(first_day, None, plan_name, plan_name)), waiting_first_day=first_day, waiting_last_day=waiting_last_day,
-        benefit_start=first_day if old is None else old.benefit_start,
+        benefit_start=first_day if old is None else old.benefit_start, dependants=() if old is None else old.dependants,
     )  # fmt: skip
     CONTRACTS.put(day.draft, row, member)
     day.count(rates_cents=row.rate_cents, long_rates_cents=row.rate_cents if length_terms > 1 else 0)
@@ -200,6 +224,8 @@ def end_contract(day: Day, member: bytes) -> None:
     OWING.delete(day.draft, member)
     row = change(day, member, is_in_force=False, suspended_from=None, gaps=gaps, spans=spans, next_plan=None)
     day.emit("contract_ended", member=member, plan=row.plan, amount_cents=row.owed_cents)
+    if row.dependants:
+        change(day, member, dependants=covers.end_all(day, row.dependants))
     members.end_membership(day, member)
 
 
@@ -222,14 +248,34 @@ def roll_over(day: Day, row: ContractRow) -> None:
         old = plans.PLANS.get(day.draft, plan_on(row, day.height) or spans[-1].plan)
         waiting = plans.figures_on(plan, first_day).waiting_terms if plan.premium_cents > old.premium_cents else 0
         spans = _spans_after_change(spans, plan_name, first_day, calendar.first_height_of(first_term + waiting))
+    shares = tuple(covers.priced(day, share, plan.premium_cents) if covers.is_on(share, first_term) else share for share in row.dependants)
+    rate = plan.premium_cents + covers.rate_of(shares, first_term)
     day.count(
-        rates_cents=plan.premium_cents - row.rate_cents,
-        long_rates_cents=(plan.premium_cents if length > 1 else 0) - (row.rate_cents if row.length_terms > 1 else 0),
+        rates_cents=rate - row.rate_cents,
+        long_rates_cents=(rate if length > 1 else 0) - (row.rate_cents if row.length_terms > 1 else 0),
     )
     change(
-        day, row.member, plan=plan_name, first_term=first_term, length_terms=length, rate_cents=plan.premium_cents,
-        next_plan=None, next_length=1, spans=spans,
+        day, row.member, plan=plan_name, first_term=first_term, length_terms=length, rate_cents=rate, next_plan=None, next_length=1,
+        spans=spans, dependants=shares,
     )  # fmt: skip
+
+
+def turn_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
+    """Let covers of dependants begin and end with this boundary, each begun at the premium of this moment; return the row.
+
+    `plan_name`: the plan of the next term, whose waiting those have that begin.
+    """
+    plan = plans.PLANS.get(day.draft, plan_name)
+    shares = covers.next_shares(day, row.dependants, plan.premium_cents)
+    waiting = plans.figures_on(plan, day.height + 1).waiting_terms
+    for share in shares:
+        if share.last_term == day.term and share.first_term <= day.term:
+            day.emit("cover_ended", cover=share.cover)
+        if share.first_term == day.term + 1:
+            covers.begin(day, share, waiting)
+    added = covers.rate_of(shares, day.term + 1) - covers.rate_of(row.dependants, day.term)
+    day.count(rates_cents=added, long_rates_cents=added if row.length_terms > 1 else 0)
+    return change(day, row.member, dependants=shares, rate_cents=row.rate_cents + added)
 
 
 def _spans_after_change(spans: tuple[Span, ...], plan: str, first_day: int, figures_from: int) -> tuple[Span, ...]:
@@ -293,16 +339,19 @@ def end_term(day: Day) -> None:
             day.emit("member_left", member=row.member)
         if not row.is_in_force or row.first_term > day.term:
             continue
-        in_force[row.plan] = in_force.get(row.plan, 0) + 1
+        in_force[row.plan] = in_force.get(row.plan, 0) + covers.weight_of(row.dependants, day.term)
         is_leaving = member.leave_term is not None and member.leave_term <= day.term
         if is_leaving or len(row.owed) >= unpaid_terms:
             end_contract(day, row.member)
             if is_leaving:
                 day.emit("member_left", member=row.member)
-        elif row.last_term <= day.term and member.until is None:
-            roll_over(day, row)
-    for name, contracts in sorted(in_force.items()):
-        plans.put_contract_count(day.draft, name, day.term, contracts)
+        else:
+            rolls = row.last_term <= day.term and member.until is None
+            turned = turn_dependants(day, row, (row.next_plan if rolls else None) or row.plan) if row.dependants else row
+            if rolls:
+                roll_over(day, turned)
+    for name, weight_bp in sorted(in_force.items()):
+        plans.put_contract_weight(day.draft, name, day.term, weight_bp)
 
 
 def standing_of(day: Day, member: members.MemberRow) -> str:
@@ -329,3 +378,6 @@ def broken_invariants(draft: Draft, rates_cents: int) -> Iterator[str]:
     for row in CONTRACTS.scan(draft):
         if not row.is_in_force and any(span.last_day is None for span in row.spans):
             yield f"{row.member.hex()} has open cover without a contract"
+        if not row.is_in_force and any(share.last_term is None for share in row.dependants):
+            yield f"a dependant of {row.member.hex()} has open cover without a contract"
+        yield from covers.broken_invariants(draft, row.member, row.dependants)

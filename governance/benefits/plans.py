@@ -39,9 +39,12 @@ class PlanRow(Shape):
 
 
 class PlanTermRow(Shape):
-    """What a plan saw in one term: contracts in force at its boundary, benefits accepted in it."""
+    """What a plan saw in one term: contracts in force at its boundary, benefits accepted in it.
 
-    contracts: int
+    A contract counts 10 000, and each dependant's cover on it the share of the rate that it pays.
+    """
+
+    weight_bp: int
     benefits_cents: int
 
 
@@ -84,10 +87,10 @@ def add_benefit(draft: Draft, name: str, term: int, benefit_cents: int) -> None:
     PLAN_TERMS.put(draft, msgspec.structs.replace(row, benefits_cents=row.benefits_cents + benefit_cents), name, term)
 
 
-def put_contract_count(draft: Draft, name: str, term: int, contracts: int) -> None:
-    """Note how many contracts of a plan were in force at the boundary of a term."""
+def put_contract_weight(draft: Draft, name: str, term: int, weight_bp: int) -> None:
+    """Note the weight of the contracts of a plan that were in force at the boundary of a term."""
     row = PLAN_TERMS.find(draft, name, term) or PlanTermRow(0, 0)
-    PLAN_TERMS.put(draft, msgspec.structs.replace(row, contracts=contracts), name, term)
+    PLAN_TERMS.put(draft, msgspec.structs.replace(row, weight_bp=weight_bp), name, term)
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -107,7 +107,7 @@ def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
     ends = [member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term)]
     if any(end is not None and line.first_day > end for end in ends):
         return settlement.NO_COVER
-    return settlement.find_refusal(day, claim.member, line)
+    return settlement.find_refusal(day, claim, line)
 
 
 def _estimate(day: Day, claim: ClaimRow, indexes: list[int]) -> list[tuple[int, LineRow]]:

@@ -104,15 +104,15 @@ EVENT_BENEFITS = Table("benefits/event_benefit", Number)
 
 # ---- Rules --------------------------------------------------------------
 def benefit_year_of(row: contracts.ContractRow, day_number: int) -> int:
-    """Return the benefit year of a day: 12 terms each, counted from the first contract."""
+    """Return the benefit year of a day: 12 terms each, counted from the first contract (of a dependant: from the cover's first day)."""
     return (day_number - row.benefit_start) // calendar.YEAR_BLOCKS
 
 
-def find_refusal(day: Day, member: bytes, line: LineRow) -> int | None:
+def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
     """Return the reason to refuse a line in the carrying block, tested in the order 8, 1, 2, 4, or None."""
     if day.height > line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms:
         return FILED_LATE
-    row = contracts.CONTRACTS.find(day.draft, member)
+    row = contracts.contract_of(day.draft, claim.cover)
     coop = day.coop
     plan_name = contracts.plan_on(row, line.first_day)
     if row is None or plan_name is None or (coop.run_off_height is not None and line.first_day > coop.run_off_height):
@@ -132,9 +132,9 @@ def refuse_line(day: Day, claim: ClaimRow, index: int, refusal: int) -> ClaimRow
 def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -> tuple[ClaimRow, int | None]:
     """Settle one line; return the claim after it and what is left of the award (None: no award, a standard line)."""
     line = claim.lines[index]
-    contract = contracts.CONTRACTS.get(day.draft, claim.member)
+    contract = contracts.contract_of(day.draft, claim.cover)
     span = contracts.span_on(contract, line.first_day)
-    assert span is not None, "cover of the day was checked in the carrying block"
+    assert contract is not None and span is not None, "cover of the day was checked in the carrying block"  # noqa: PT018 - one fact
     plan_name = span.plan
     figures = plans.figures_on(plans.PLANS.get(day.draft, plan_name), line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)

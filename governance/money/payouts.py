@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from governance.day import Day
+from governance.membership import members
 from governance.money import accounts, rates, treasury
 from governance.tables import Draft, Number, Table
 from ledger import calendar
@@ -90,8 +91,10 @@ def payable_cents(rate: int) -> int:
 
 
 def is_held(day: Day, row: PayoutRow) -> bool:
-    """True while a hold is on the cover or the provider of a payout."""
-    return HOLDS.find(day.draft, row.cover) is not None or HOLDS.find(day.draft, row.provider) is not None
+    """True while a hold is on the cover or the provider of a payout; one on the member's cover is on those of dependants, too."""
+    member = members.member_of_cover(day.draft, row.cover)
+    cover = row.cover if member is None else member.cover
+    return HOLDS.find(day.draft, cover) is not None or HOLDS.find(day.draft, row.provider) is not None
 
 
 def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: bool = False) -> None:

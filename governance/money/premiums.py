@@ -7,7 +7,7 @@ attested by the treasury's signers; the ledger holds a commitment to it, never a
 from __future__ import annotations
 
 from governance.acts import Act, Attested, check_attested
-from governance.benefits import contracts, plans
+from governance.benefits import contracts, covers, plans
 from governance.day import Day
 from governance.membership import members
 from governance.money import accounts, treasury
@@ -36,12 +36,16 @@ def start_term(day: Day) -> None:
     if coop.phase == "recruit" or coop.run_off_height is not None:
         return
     for row in contracts.CONTRACTS.scan(day.draft):
-        if not row.is_in_force or row.first_term > day.term or day.term < row.prepaid_until_term:
+        if not row.is_in_force or row.first_term > day.term:
             continue
-        owed = (*row.owed, contracts.Owed(day.height, row.plan, row.rate_cents))
+        is_prepaid = day.term < row.prepaid_until_term  # the member's own rate; dependants were not foreseen
+        amount_cents = covers.rate_of(row.dependants, day.term) if is_prepaid else row.rate_cents
+        if is_prepaid and amount_cents == 0:
+            continue
+        owed = (*row.owed, contracts.Owed(day.height, row.plan, amount_cents))
         contracts.change(day, row.member, owed=owed)
         contracts.OWING.put(day.draft, Name(row.member), row.member)
-        day.emit("premium_due", member=row.member, plan=row.plan, amount_cents=row.rate_cents)
+        day.emit("premium_due", member=row.member, plan=row.plan, amount_cents=amount_cents)
         if coop.is_auto_pay:
             apply_payment(day, row.member)
 
@@ -94,30 +98,32 @@ def end_day(day: Day) -> None:
 def target_of(day: Day, plan: plans.PlanRow, load_bp: int) -> int:
     """Return the target premium of a plan (rules §11): credibility-weighted cost, loaded for expenses and reserve."""
     set_now = day.params
-    pairs = cost_cents = 0
+    pairs_bp = cost_cents = 0
     for term in range(max(0, day.term - 11), day.term + 1):
         row = plans.PLAN_TERMS.find(day.draft, plan.name, term)
         if row is not None:
-            pairs += row.contracts
+            pairs_bp += row.weight_bp
             cost_cents += row.benefits_cents
     return compute_target_cents(
-        cost_cents, pairs, plan.prior_cents, plan.premium_cents,
+        cost_cents, pairs_bp, plan.prior_cents, plan.premium_cents,
         credibility_k=set_now.credibility_k, load_bp=load_bp, expense_bp=set_now.expense_bp,
     )  # fmt: skip
 
 
 def compute_target_cents(
-    cost_cents: int, pairs: int, prior_cents: int, old_cents: int, *, credibility_k: int, load_bp: int, expense_bp: int
+    cost_cents: int, pairs_bp: int, prior_cents: int, old_cents: int, *, credibility_k: int, load_bp: int, expense_bp: int
 ) -> int:
     """Return a target premium from experience and prior, rounded down twice; the old premium where nothing is known.
 
-    >>> compute_target_cents(1_000_000, 24, 42_500, 50_000, credibility_k=0, load_bp=1_500, expense_bp=0)
+    `pairs_bp`: a (contract, term) pair counts 10 000, one with dependants the more.
+
+    >>> compute_target_cents(1_000_000, 240_000, 42_500, 50_000, credibility_k=0, load_bp=1_500, expense_bp=0)
     49018
     """
-    weight = pairs + credibility_k
-    if weight == 0:
+    weight_bp = pairs_bp + covers.FULL_BP * credibility_k
+    if weight_bp == 0:
         return old_cents
-    estimate = (cost_cents + credibility_k * prior_cents) // weight
+    estimate = (cost_cents + credibility_k * prior_cents) * covers.FULL_BP // weight_bp
     return estimate * 10_000 // (10_000 - load_bp - expense_bp)
 
 

@@ -20,8 +20,8 @@ Counting = tuple[str, int | None, bool, bool]
 
 # ---- Filing ---------------------------------------------------------------
 def cover_of(day: Day, claim: ClaimRow) -> shapes.Cover | None:
-    """Return the cover of a claim's member as this block sees it."""
-    row = contracts.CONTRACTS.find(day.draft, claim.member)
+    """Return the cover that a claim names, a member's or a dependant's, as this block sees it."""
+    row = contracts.contract_of(day.draft, claim.cover)
     if row is None:
         return None
     spans = tuple(shapes.CoverSpan(span.first_day, span.last_day, span.plan) for span in row.spans)
@@ -37,13 +37,13 @@ def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
     """Return a line with its code and plan on its day, and the reason for which the carrying block refuses it."""
     line = claim.lines[index]
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
-    plan = contracts.plan_on(contracts.CONTRACTS.find(day.draft, claim.member), line.first_day)
+    plan = contracts.plan_on(contracts.contract_of(day.draft, claim.cover), line.first_day)
     return shapes.FiledLine(
         line=index, system=line.system, code=line.code, units=line.units, charge_cents=line.charge_cents, first_day=line.first_day,
         last_day=line.last_day, is_standard=line.is_standard, allowed_amount_cents=code.allowed_cents, frequency=code.frequency,
         last_filing_height=line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms, plan=plan,
         plan_from_day=0 if plan is None else plan_facts(day, plan, line.first_day).from_day,
-        refusal=preauthorisation.find_refusal(day, claim, line) if claim.use == preauthorisation.USE else settlement.find_refusal(day, claim.member, line),
+        refusal=preauthorisation.find_refusal(day, claim, line) if claim.use == preauthorisation.USE else settlement.find_refusal(day, claim, line),
         authorised_by=b"",
     )  # fmt: skip
 
@@ -69,7 +69,8 @@ class Running:
 def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> shapes.Settlement:
     """Return the steps of a line that was settled (or refused in settlement) a moment ago; `before` moves on."""
     line = claim.lines[index]
-    contract = contracts.CONTRACTS.get(day.draft, claim.member)
+    contract = contracts.contract_of(day.draft, claim.cover)
+    assert contract is not None, "the carrying block found a contract"
     span = contracts.span_on(contract, line.first_day)
     assert span is not None, "cover of the day was checked in the carrying block"
     plan = plan_facts(day, span.plan, line.first_day)

@@ -19,7 +19,7 @@ from governance.day import Day
 from governance.events import Event, event_json, render_text
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.kinds import KINDS, encode_body
-from governance.membership import admission, delegation, guardians, identity, members
+from governance.membership import admission, delegation, dependants, guardians, identity, members
 from governance.money import premiums, rates
 from governance.simulation.scenario import Action, ScenarioError
 from governance.tables import Draft
@@ -295,9 +295,12 @@ class Player:
                 self._take_keys(block, action, by)
 
     def _take_keys(self, block: OpenBlock, action: Action, by: bytes) -> None:
-        """The actions about keys."""
+        """The actions about dependants and keys."""
         fields = action.fields
         match action.do:
+            case "dependant":
+                kind, body = ("cover.end", dependants.CoverEndBody) if fields["off"] else ("cover.add", dependants.CoverAddBody)
+                self._record(block, kind, by, body(fields["name"].encode()))
             case "device":
                 kind, body = ("device.revoke", identity.RevokeBody) if fields["off"] else ("device.certify", identity.DeviceBody)
                 self._record(block, kind, by, body(fields["device"].encode()))

@@ -138,7 +138,7 @@ class _Books:
         self.rate_cents = self.premium_cents
         load_bp = figures.reserve_bp if self._reserve_lacks() else 0
         target = compute_target_cents(
-            self.cost_cents, self.pairs, figures.prior_cents, self.premium_cents,
+            self.cost_cents, FULL_BP * self.pairs, figures.prior_cents, self.premium_cents,
             credibility_k=figures.credibility_k, load_bp=load_bp, expense_bp=figures.expense_bp,
         )  # fmt: skip
         self.premium_cents = clamp_premium(self.premium_cents, target)

@@ -129,6 +129,7 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "finding": {"claim": _text(), "outcome": _text(choices=("fraud", "clear")), "by": _text(None, null=True)},
     "appeal": {"by": _text(), "claim": _text(), "code": _text(None, null=True), "ground": _text(choices=("evidence", "rule"))},
     "quote": {"by": _text(), "rate": _int()},
+    "dependant": {"by": _text(), "name": _text(), "off": _flag(False)},
     "device": {"by": _text(), "device": _text(), "off": _flag(False)},
     "guardians": {"by": _text(), "threshold": _int(), "guardians": Field("texts")},
     "move_identity": {

@@ -40,6 +40,8 @@ SOLVENCY = "governance/money/solvency.py"
 HOLDS = "governance/voting/holds.py"
 IDENTITY = "governance/membership/identity.py"
 GUARDIANS = "governance/membership/guardians.py"
+COVERS = "governance/benefits/covers.py"
+DEPENDANTS = "governance/membership/dependants.py"
 PROPOSALS = "governance/voting/proposals.py"
 PROPOSAL_KINDS = "governance/voting/proposal_kinds.py"
 ATTESTERS = "governance/membership/attesters.py"
@@ -48,6 +50,127 @@ PROVIDERS = "governance/benefits/providers.py"
 DEPOSITS = "governance/money/deposits.py"
 
 MUTANTS = (
+    # ---- §2 dependants
+    Mutant(
+        "a dependant is covered at once",
+        DEPENDANTS,
+        "    first_term = day.term + 1\n",
+        "    first_term = day.term\n",
+        "§2",
+        "dependants: a dependant is covered from the next term on, for a share of the rate",
+    ),
+    Mutant(
+        "dependants cost nothing",
+        COVERS,
+        "rate_cents=premium_cents * bp // FULL_BP",
+        "rate_cents=0",
+        "§2",
+        "dependants: a dependant is covered from the next term on, for a share of the rate",
+    ),
+    Mutant(
+        "a share is rounded up",
+        COVERS,
+        "premium_cents * bp // FULL_BP",
+        "-(-premium_cents * bp // FULL_BP)",
+        "§2",
+        "dependants: the share is rounded down",
+    ),
+    Mutant(
+        "a dependant does not wait",
+        COVERS,
+        "if waiting_terms else 0",
+        "if False else 0",
+        "§2",
+        "dependants: a dependant waits by itself",
+    ),
+    Mutant(
+        "a dependant's years are the member's",
+        CONTRACTS,
+        "benefit_start=own.first_day\n",
+        "benefit_start=row.benefit_start\n",
+        "§2",
+        "dependants: deductible, units and benefit year are the dependant's own",
+    ),
+    Mutant(
+        "notice for a dependant runs with this term",
+        DEPENDANTS,
+        "    last_term = day.term + 1\n",
+        "    last_term = day.term\n",
+        "§2",
+        "dependants: notice for a dependant runs with the next full term",
+    ),
+    Mutant(
+        "a dependant counts as a whole contract",
+        COVERS,
+        "FULL_BP + sum(share.weight_bp",
+        "FULL_BP + sum(FULL_BP",
+        "§2",
+        "dependants: a dependant counts in the target premium with the share it pays",
+    ),
+    Mutant(
+        "dependants do not count in the target premium",
+        CONTRACTS,
+        "+ covers.weight_of(row.dependants, day.term)",
+        "+ covers.FULL_BP",
+        "§2",
+        "dependants: a dependant counts in the target premium with the share it pays",
+    ),
+    Mutant(
+        "a share is never set anew",
+        CONTRACTS,
+        "covers.priced(day, share, plan.premium_cents) if covers.is_on(share, first_term) else share",
+        "share",
+        "§2",
+        "dependants: a share is guaranteed with the contract and set anew when it rolls over",
+    ),
+    Mutant(
+        "an ended cover counts a term less",
+        COVERS,
+        "share.last_term > day.term - KEPT_TERMS",
+        "share.last_term > day.term - KEPT_TERMS + 1",
+        "§2",
+        "dependants: covers ended within twelve terms count toward the bound",
+    ),
+    Mutant(
+        "an ended cover no longer counts",
+        DEPENDANTS,
+        "len(row.dependants), day",
+        "len([item for item in row.dependants if item.last_term is None]), day",
+        "§2",
+        "dependants: covers ended within twelve terms count toward the bound",
+    ),
+    Mutant(
+        "a cover of another member is taken",
+        DEPENDANTS,
+        "    identity.check_fresh(day, body.cover)\n",
+        "",
+        "§2",
+        "dependants: a cover key belongs to one member for ever, for one stay",
+    ),
+    Mutant(
+        "dependants outlive the contract",
+        COVERS,
+        "            close(day.draft, share.cover, day.height)\n",
+        "",
+        "§2",
+        "dependants: a member who returns brings no dependant back",
+    ),
+    Mutant(
+        "a dependant is added after notice",
+        DEPENDANTS,
+        "if member.leave_term is not None or member.until is not None:",
+        "if member.until is not None:",
+        "§2",
+        "dependants: a dependant's cover ends with the contract",
+    ),
+    Mutant(
+        "a hold leaves dependants alone",
+        PAYOUTS,
+        "cover = row.cover if member is None else member.cover",
+        "cover = row.cover",
+        "§2",
+        "dependants: a hold on a member holds the payouts of dependants",
+    ),
     # ---- §2 keys
     Mutant(
         "a move takes effect a block late",
@@ -995,7 +1118,7 @@ MUTANTS = (
     Mutant(
         "a guaranteed rate follows the plan",
         PREMIUMS,
-        "contracts.Owed(day.height, row.plan, row.rate_cents)",
+        "contracts.Owed(day.height, row.plan, amount_cents)",
         "contracts.Owed(day.height, row.plan, plans.PLANS.get(day.draft, row.plan).premium_cents)",
         "§3",
         "premiums: one payment pays all, oldest first",
@@ -1336,7 +1459,7 @@ MUTANTS = (
     Mutant(
         "a hold on a cover does not stop its payouts",
         PAYOUTS,
-        "HOLDS.find(day.draft, row.cover) is not None or",
+        "HOLDS.find(day.draft, cover) is not None or",
         "",
         "§9",
         "extra: five reports hold a cover's payouts to the end of day of h+15",

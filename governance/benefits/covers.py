@@ -1,0 +1,130 @@
+"""Covers of dependants: people insured on a member's contract, each by a key of its own (rules §2 "Household").
+
+A dependant's cover has its own first day, waiting, benefit year, deductible, maximum and units; it has the days, the plan and the gaps
+of the contract it stands on. Each adds a share of the plan's rate to the contract, so that nobody insures ten people for one premium, and
+counts with the same share among the contracts of the target premium.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from governance.day import Day
+from governance.tables import Draft, Table
+from ledger import calendar
+from ledger.codec import Shape
+
+# ---- State --------------------------------------------------------------
+FULL_BP = 10_000
+KEPT_TERMS = 12
+"""An ended cover counts toward the bound so long: fresh keys do not bring fresh counters at will."""
+
+
+class DependantRow(Shape):
+    """A dependant's cover: whose contract it stands on, and its days; open while `last_day` is None."""
+
+    cover: bytes
+    member: bytes
+    first_day: int
+    last_day: int | None
+    waiting_last_day: int
+    """Days first_day..waiting_last_day are the waiting; known when the cover begins, 0 where there is none."""
+
+
+class Share(Shape):
+    """What a dependant's cover adds to the contract's rate, and to the contract's weight in the target premium."""
+
+    cover: bytes
+    first_term: int
+    last_term: int | None
+    """After notice: the last term."""
+    rate_cents: int
+    weight_bp: int
+
+
+DEPENDANTS = Table("benefits/dependant", DependantRow)
+
+
+# ---- Rules --------------------------------------------------------------
+def is_on(share: Share, term: int) -> bool:
+    """True iff the cover is on the contract in a term."""
+    return share.first_term <= term and (share.last_term is None or term <= share.last_term)
+
+
+def standing_of(row: DependantRow, height: int) -> str:
+    """Return coming, waiting, covered, leaving or ended, as of a block."""
+    if row.last_day is not None and row.last_day <= height:
+        return "ended"
+    if height < row.first_day:
+        return "coming"
+    if row.last_day is not None:
+        return "leaving"
+    return "waiting" if height <= row.waiting_last_day else "covered"
+
+
+def living(draft: Draft, shares: Iterable[Share], height: int) -> list[bytes]:
+    """Return the covers that have not ended as of a block, those to come included."""
+    return [share.cover for share in shares if standing_of(DEPENDANTS.get(draft, share.cover), height) != "ended"]
+
+
+def rate_of(shares: Iterable[Share], term: int) -> int:
+    """Return what the covers of dependants add to the contract's rate in a term, in minor units."""
+    return sum(share.rate_cents for share in shares if is_on(share, term))
+
+
+def weight_of(shares: Iterable[Share], term: int) -> int:
+    """Return how much a contract counts in the target premium: one for the member, a share for each dependant; in basis points."""
+    return FULL_BP + sum(share.weight_bp for share in shares if is_on(share, term))
+
+
+def priced(day: Day, share: Share, premium_cents: int) -> Share:
+    """Return the share at a plan's premium now, rounded down."""
+    bp = day.params.dependant_bp
+    return msgspec.structs.replace(share, rate_cents=premium_cents * bp // FULL_BP, weight_bp=bp)
+
+
+def next_shares(day: Day, shares: tuple[Share, ...], premium_cents: int) -> tuple[Share, ...]:
+    """Return the shares as of the next term: those that begin with it at the premium of this moment, the long gone left out."""
+    kept = (share for share in shares if share.last_term is None or share.last_term > day.term - KEPT_TERMS)
+    return tuple(priced(day, share, premium_cents) if share.first_term == day.term + 1 else share for share in kept)
+
+
+def begin(day: Day, share: Share, waiting_terms: int) -> None:
+    """Let a cover begin with the next term, with its own waiting."""
+    row = DEPENDANTS.get(day.draft, share.cover)
+    last = calendar.last_height_of(share.first_term + waiting_terms - 1) if waiting_terms else 0
+    DEPENDANTS.put(day.draft, msgspec.structs.replace(row, waiting_last_day=last), share.cover)
+    day.emit("cover_begun", cover=share.cover, first_day=row.first_day, waiting_last_day=last)
+
+
+def close(draft: Draft, cover: bytes, last_day: int) -> None:
+    """Let a cover end with a day, or before it where it ends earlier."""
+    row = DEPENDANTS.get(draft, cover)
+    if row.last_day is None or row.last_day > last_day:
+        DEPENDANTS.put(draft, msgspec.structs.replace(row, last_day=last_day), cover)
+
+
+def end_all(day: Day, shares: tuple[Share, ...]) -> tuple[Share, ...]:
+    """End every cover with this block, because the contract ends; return the shares, all ended."""
+    ended: list[Share] = []
+    for share in shares:
+        if share.last_term is None or share.last_term >= day.term:
+            close(day.draft, share.cover, day.height)
+            if is_on(share, day.term):
+                day.emit("cover_ended", cover=share.cover)
+            share = msgspec.structs.replace(share, last_term=day.term)
+        ended.append(share)
+    return tuple(ended)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft, member: bytes, shares: tuple[Share, ...]) -> Iterator[str]:
+    """Yield a sentence for each share whose cover is not there, is another's, or ends on another day than the share says."""
+    for share in shares:
+        row = DEPENDANTS.find(draft, share.cover)
+        if row is None or row.member != member:
+            yield f"a share of {member.hex()} has no cover {share.cover.hex()}"
+        elif (row.last_day is None) != (share.last_term is None):
+            yield f"cover {share.cover.hex()} ends on {row.last_day}, its share in term {share.last_term}"

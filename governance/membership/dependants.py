@@ -1,0 +1,88 @@
+"""Dependants: covers on one member's contract (rules §2 "Household"). Each adult has a membership of their own, and one vote.
+
+A dependant is a key, as everybody here. The cover begins with the next term and ends with the contract, or by notice with the
+next full term. The member answers for it: premium, suspension, holds and what fraud makes a debt are the member's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from governance.acts import Act, Attested, check_attested
+from governance.benefits import contracts, covers
+from governance.day import Day
+from governance.membership import identity, members
+from governance.tables import Name
+from ledger import calendar
+from ledger.codec import Shape, encode
+from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
+
+
+# ---- Records ------------------------------------------------------------
+class CoverAddBody(Shape):
+    """Put a dependant's cover on the author's contract, from the next term on. The cover's key signs that it wants to be there."""
+
+    cover: bytes
+
+
+class CoverEndBody(Shape):
+    """End a dependant's cover with the next full term."""
+
+    cover: bytes
+
+
+COVER = Attested("cover", lambda author, body: tagged_hash("cover-add", author, encode(body)), "the dependant's cover key itself")
+
+
+# ---- Rules --------------------------------------------------------------
+def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
+    """Raise RuleBroken unless a fresh cover may go on the author's contract now."""
+    member = members.check_member(day.draft, act.author)
+    row = contracts.CONTRACTS.find(day.draft, act.author)
+    if row is None or not row.is_in_force:
+        raise RuleBroken("no_contract", "the author has no contract in force", "add dependants once the contract has begun")
+    if day.coop.run_off_height is not None:
+        raise RuleBroken("no_admission", "the co-op is in run-off and covers nobody new", "nothing to do")
+    if member.leave_term is not None or member.until is not None:
+        raise RuleBroken("notice_given", "the contract ends by notice or without renewal", "nobody is added to a contract that ends")
+    count, limit = len(row.dependants), day.params.dependants_max
+    if count >= limit:
+        raise RuleBroken(
+            "dependants_full", f"{count} of {limit} covers of dependants stand on the contract, those of the last twelve terms included",
+            "wait until one has ended for a year",
+        )  # fmt: skip
+    identity.check_fresh(day, body.cover)
+    if not day.coop.is_rehearsal:
+        check_attested(act, COVER, body, (body.cover,), 1)
+
+
+def apply_add(day: Day, author: bytes, body: CoverAddBody) -> None:
+    """Put the cover on the contract; the key belongs to this member from now on. Its share is set when it begins."""
+    first_term = day.term + 1
+    members.COVERS.put(day.draft, Name(author), body.cover)
+    covers.DEPENDANTS.put(day.draft, covers.DependantRow(body.cover, author, calendar.first_height_of(first_term), None, 0), body.cover)
+    row = contracts.CONTRACTS.get(day.draft, author)
+    contracts.change(day, author, dependants=(*row.dependants, covers.Share(body.cover, first_term, None, 0, 0)))
+    day.emit("cover_added", cover=body.cover, first_day=calendar.first_height_of(first_term))
+
+
+def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
+    """Raise RuleBroken unless the cover is a dependant's on the author's contract and no notice was given for it."""
+    members.check_member(day.draft, author)
+    row = contracts.CONTRACTS.find(day.draft, author)
+    shares = () if row is None else row.dependants
+    share = next((item for item in shares if item.cover == body.cover), None)
+    if share is None:
+        raise RuleBroken("dependant_unknown", "the author's contract has no such dependant", "see them: mutua member dependant list")
+    if share.last_term is not None:
+        raise RuleBroken("notice_given", f"this cover ends at block {calendar.last_height_of(share.last_term)}", "nothing to do")
+
+
+def apply_end(day: Day, author: bytes, body: CoverEndBody) -> None:
+    """Give notice for the cover: the end is the boundary of the next full term."""
+    last_term = day.term + 1
+    row = contracts.CONTRACTS.get(day.draft, author)
+    shares = tuple(msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item for item in row.dependants)
+    contracts.change(day, author, dependants=shares)
+    covers.close(day.draft, body.cover, calendar.last_height_of(last_term))
