@@ -57,7 +57,7 @@ async def test_a_node_whose_keys_are_no_members_only_follows(node):
 
 async def test_a_stranger_may_apply_with_the_own_identity_key(node):
     with pytest.raises(RuleBroken) as refused:
-        await node.facade.submit("member.apply", {"cover_id": "c0", "plan": "none", "contract_terms": 1, "household": "", "nullifier": ""})
+        await node.facade.submit("member.apply", {"cover_id": "c0", "plan": "none", "contract_terms": 1, "household": "", "nullifier": "", "deposit_cents": 0, "deposit_commitment": "", "payout_commitment": ""})
     assert refused.value.code == "plan_unknown"
     signed = node.pen.sign("member.apply", members.DEVICES.shape(b""))
     assert signed.record.author == signed.record.signer == LATER.identity_key
