@@ -45,6 +45,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("quorum_min", 5, "ballots", 1, 1_000_000, True, "§6", "least quorum"),
         Parameter("quorum_max", 101, "ballots", 1, 1_000_000, True, "§6", "largest quorum"),
         Parameter("quorum_div", 20, "members", 1, 1_000_000, True, "§6", "one ballot of quorum for so many eligible"),
+        Parameter("duty_missed_max", 3, "duties", 1, 100, False, "§6", "missed duties in twelve terms that cost a reviewer's credit"),
         Parameter("small_claim_cents", 0, "cents", 0, 1_000_000_000_000, False, "§6", "charges up to this are settled at the first lapse"),
         Parameter("lapse_pay_cents", 100_000, "cents", 0, 1_000_000_000_000, False, "§6", "award of a second lapse at most"),
         Parameter("delegators_min", 3, "members", 0, 1_000_000, False, "§6", "delegators anyone may have"),
@@ -125,6 +126,7 @@ class Params(Shape):
     quorum_min: int
     quorum_max: int
     quorum_div: int
+    duty_missed_max: int
     small_claim_cents: int
     lapse_pay_cents: int
     delegators_min: int

@@ -18,7 +18,7 @@ from governance.kinds import KINDS, decode_body
 from governance.membership import admission, identity, members, renewal
 from governance.money import deposits, payouts, premiums, rates, solvency
 from governance.tables import Draft
-from governance.voting import appeals, audits, cases, holds, panels, proposals
+from governance.voting import appeals, audits, cases, duties, holds, panels, proposals
 from ledger import calendar
 from ledger.errors import RuleBroken
 from ledger.state import StateReader
@@ -144,6 +144,7 @@ def end_term(day: Day) -> None:
     deposits.end_term(day)
     members.end_term(day, lambda key: contracts.is_suspended(day.draft, key))
     audits.end_term(day)
+    duties.end_term(day)
 
 
 def freeze(day: Day) -> None:

@@ -49,6 +49,8 @@ _VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
     "claims": lambda state, _, given: views.claims_view(state, _key(given, "member") if given.get("member") else None),
     "claim": lambda state, height, given: views.claim_view(state, height, _key(given, "claim" if "claim" in given else "id")),
     "needs_me": lambda state, height, given: views.needs_me_view(state, height, _key(given, "member")),
+    "audits": lambda state, _, __: views.audits_view(state),
+    "audit": lambda state, _, given: views.audit_view(state, _key(given, "claim" if "claim" in given else "id")),
     "payouts": lambda state, _, __: views.payouts_view(state),
     "owed": lambda state, _, __: views.owed_view(state),
     "unsent": lambda state, _, __: views.unsent_view(state),

@@ -286,7 +286,8 @@ class Player:
                 body = holds.ReportBody(fields["member"].encode(), (fields["claim"] or "").encode())
                 self._record(block, "audit.report", by, body)
             case "finding":
-                self._record(block, "audit.finding", b"", holds.FindingBody(fields["claim"].encode(), fields["outcome"], ""))
+                finding = holds.FindingBody(fields["claim"].encode(), fields["outcome"], "")
+                self._record(block, "audit.finding", b"", finding, attested_by=fields["attested_by"])
             case "appeal":
                 claim_id = fields["claim"].encode()
                 body = appeals.AppealBody(claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["ground"])

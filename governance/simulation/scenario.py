@@ -126,7 +126,9 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "sponsor": {"by": _text(), "proposal": _text()},
     "cast": {"by": _text(), "proposal": _text(), "choice": _text(choices=("yes", "no", "abstain"))},
     "report": {"by": _text(), "member": _text(), "claim": _text(None, null=True)},
-    "finding": {"claim": _text(), "outcome": _text(choices=("fraud", "clear")), "by": _text(None, null=True)},
+    "finding": {
+        "claim": _text(), "outcome": _text(choices=("fraud", "clear")), "by": _text(None, null=True), "attested_by": Field("texts", ()),
+    },
     "appeal": {"by": _text(), "claim": _text(), "code": _text(None, null=True), "ground": _text(choices=("evidence", "rule"))},
     "quote": {"by": _text(), "rate": _int()},
     "dependant": {"by": _text(), "name": _text(), "off": _flag(False)},

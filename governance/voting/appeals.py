@@ -9,7 +9,7 @@ from governance.benefits.settlement import CLAIMS
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
 from governance.tables import Draft, Table
-from governance.voting import ballots, cases, panels
+from governance.voting import ballots, cases, duties, panels
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -138,6 +138,7 @@ def end_day(day: Day) -> None:
         yes = sum(item.choice == "accept" for item in live)
         no = sum(item.choice == "deny" for item in live)
         quorum = quorum_of(len(row.panel))
+        duties.note_missed(day, row.panel, (item.voter for item in live))
         passes = yes > 0 and yes + no >= quorum and 10_000 * yes >= (case.bar_bp - case.seniority_bp) * (yes + no)
         APPEALS.put(day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code)
         case = msgspec.structs.replace(case, yes=yes, no=no)

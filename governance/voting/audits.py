@@ -7,6 +7,7 @@ from hashlib import sha256
 from governance.benefits import contracts
 from governance.benefits.settlement import ClaimRow
 from governance.day import Day, ceil_div
+from governance.membership import members
 from governance.tables import Number, Table
 from ledger.codec import Shape
 
@@ -38,10 +39,18 @@ ANY = 0
 
 
 class DrawnRow(Shape):
-    """Why a claim was drawn for audit."""
+    """Why a claim was drawn for audit, and all that fixes its panel: the block's randomness, who is out, how many are drawn.
+
+    The panel itself is not drawn here: a draw visits every voter, and claims would cost more the more members there are. It is worked out
+    when somebody asks for it, or brings its finding; everybody works out the same one.
+    """
 
     claim: bytes
     trigger: str
+    height: int
+    randomness: bytes
+    excluded: tuple[bytes, ...]
+    panel_size: int
 
 
 DRAWN = Table("voting/audit", DrawnRow)
@@ -66,8 +75,15 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
     odds = min(ODDS_BASE, set_now.audit_random_bp * (ODDS_FACTOR if trigger else 1))
     number = int.from_bytes(sha256(day.randomness + b"audit" + claim.claim).digest(), "big") % ODDS_BASE
     if number < odds:
-        DRAWN.put(day.draft, DrawnRow(claim.claim, trigger or "random"), claim.claim)
+        row = DrawnRow(claim.claim, trigger or "random", day.height, day.randomness, excluded_of(day, claim), set_now.audit_panel)
+        DRAWN.put(day.draft, row, claim.claim)
         day.emit("audit_drawn", member=claim.cover, claim=claim.claim, trigger=trigger or "random")
+
+
+def excluded_of(day: Day, claim: ClaimRow) -> tuple[bytes, ...]:
+    """Return who never judges a claim: claimant, household, treating provider, the claimant's vouchers."""
+    member = members.MEMBERS.get(day.draft, claim.member)
+    return tuple(sorted({member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers}))
 
 
 def _count_pair(day: Day, claim: ClaimRow) -> bool:

@@ -17,7 +17,7 @@ from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
 from governance.money import payouts
 from governance.tables import Draft, Mark, Table
-from governance.voting import ballots, bars
+from governance.voting import ballots, bars, duties
 from ledger.codec import Shape
 
 # ---- State --------------------------------------------------------------
@@ -224,6 +224,8 @@ def _end(day: Day, case: ballots.CaseRow, status: str) -> ballots.CaseRow:
     OPEN_CASES.delete(day.draft, case.s, case.claim, case.code)
     ballots.TALLIES.delete(day.draft, case.claim, case.code)
     day.count(open_cases=-1)
+    if case.panel and status in ("accepted", "denied", "lapsed"):
+        duties.note_missed(day, case.panel, (row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)))
     if status != "accepted":
         settlement.set_line_status(day.draft, case.claim, case.lines, status)
     return case

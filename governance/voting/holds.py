@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, attesters_of, check_attested
 from governance.benefits import codes
 from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
 from governance.membership import members
 from governance.money import payouts
-from governance.tables import Number, Table, encode_key
+from governance.tables import Draft, Number, Table, encode_key
 from governance.voting import audits, cases, panels, proposals
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -131,12 +131,26 @@ def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
 
 def _draw_panel(day: Day, claim_id: bytes) -> None:
     """Draw the members who open the documents: anyone who may vote, without those who never vote on the claim."""
-    claim = CLAIMS.get(day.draft, claim_id)
-    member = members.MEMBERS.get(day.draft, claim.member)
-    excluded = {member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers}
+    excluded = audits.excluded_of(day, CLAIMS.get(day.draft, claim_id))
     eligible = [key for key in members.voters_now(day.draft) if key not in excluded]
     panel = panels.draw(day.randomness, b"audit-panel/" + claim_id, eligible, day.params.audit_panel)
     PANELS.put(day.draft, AuditPanelRow(claim_id, tuple(panel)), claim_id)
+
+
+def panel_of(draft: Draft, claim_id: bytes) -> tuple[bytes, ...] | None:
+    """Return the panel of a claim under audit, in draw order; None where none is due.
+
+    Reports draw one at once. A claim drawn for audit has the one that its block's randomness gives from the voters of that block. It is
+    worked out here, in time linear in the voters.
+    """
+    row = PANELS.find(draft, claim_id)
+    if row is not None:
+        return row.panel
+    drawn = audits.DRAWN.find(draft, claim_id)
+    if drawn is None:
+        return None
+    eligible = (key for key in members.voters_as_of(draft, drawn.height) if key not in drawn.excluded)
+    return tuple(panels.draw(drawn.randomness, b"audit-panel/" + claim_id, eligible, drawn.panel_size))
 
 
 def end_day(day: Day) -> None:
@@ -166,12 +180,31 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
         raise RuleBroken("outcome_unknown", f"{body.outcome!r} is no outcome", "fraud or clear")
     if RECEIVABLES.find(day.draft, claim.member, body.claim) is not None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent before", "nothing to do")
-    if not day.coop.is_rehearsal:
-        panel = PANELS.find(day.draft, body.claim)
+    if not day.coop.is_rehearsal or act.attestations:
+        _check_cheaply(day, act, body)
+        panel = panel_of(day.draft, body.claim)
         if panel is None:
             raise RuleBroken("no_panel", "no panel was drawn for this claim", "report it first")
-        keys = [members.identity_key_of(day.draft, member) for member in panel.panel]
+        keys = [members.identity_key_of(day.draft, member) for member in panel]
         check_attested(act, FINDING, body, keys, len(keys) // 2 + 1)
+
+
+def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
+    """Raise RuleBroken, before a panel is worked out, for what no panel can have attested.
+
+    A panel drawn by reports is stored. Else the draw is so many blocks old at most that the state knows who might vote then; and in a co-op
+    with voters enough for the whole panel a majority of that size, of members who might vote then, has signed.
+    """
+    drawn = audits.DRAWN.find(day.draft, body.claim)
+    if drawn is None or PANELS.find(day.draft, body.claim) is not None:
+        return
+    if day.height > drawn.height + members.HISTORY_BLOCKS:
+        raise RuleBroken("audit_over", f"the audit was drawn in block {drawn.height}; its panel judges for {members.HISTORY_BLOCKS} blocks", "report it anew")
+    owners = {members.owner_of_key(day.draft, key) for key in attesters_of(act, FINDING.role, FINDING.subject(act.author, body))}
+    rows = [members.find_member(day.draft, owner) for owner in owners if owner is not None]
+    count = sum(1 for row in rows if row is not None and members.was_voter(row, drawn.height))
+    if day.counts.voters >= 2 * drawn.panel_size and count < drawn.panel_size // 2 + 1:
+        raise RuleBroken("attestations_missing", f"{count} voters signed, {drawn.panel_size // 2 + 1} are a majority", "collect the missing ones")
 
 
 def apply_finding(day: Day, body: FindingBody) -> None:

@@ -48,6 +48,7 @@ ATTESTERS = "governance/membership/attesters.py"
 PROTOCOL = "governance/protocol.py"
 PROVIDERS = "governance/benefits/providers.py"
 DEPOSITS = "governance/money/deposits.py"
+DUTIES = "governance/voting/duties.py"
 
 MUTANTS = (
     # ---- §2 dependants
@@ -1951,5 +1952,101 @@ MUTANTS = (
         "check_attested(act, DEPOSIT, body, box.signers, box.threshold - 1)",
         "§2",
         "deposits: the signers see the deposit",
+    ),
+    Mutant(
+        "a fourth miss costs the credit",
+        DUTIES,
+        "len(missed) >= day.params.duty_missed_max",
+        "len(missed) > day.params.duty_missed_max",
+        "§6",
+        "duties: the third missed duty costs the credit",
+    ),
+    Mutant(
+        "an abstention misses the duty",
+        DUTIES,
+        "    cast = set(voted)\n",
+        "    cast = set[bytes]()\n",
+        "§6",
+        "duties: the third missed duty costs the credit",
+    ),
+    Mutant(
+        "the year of duties has thirteen terms",
+        DUTIES,
+        "term > day.term - WINDOW_TERMS)",
+        "term >= day.term - WINDOW_TERMS)",
+        "§6",
+        "duties: credit comes back when twelve terms are over",
+    ),
+    Mutant(
+        "the year of duties has eleven terms",
+        DUTIES,
+        "term > day.term - WINDOW_TERMS)",
+        "term > day.term - WINDOW_TERMS + 1)",
+        "§6",
+        "duties: credit comes back when twelve terms are over",
+    ),
+    Mutant(
+        "a suspended member misses duties",
+        DUTIES,
+        " and members.is_voter(row):",
+        ":",
+        "§6",
+        "duties: who may not vote at the close misses nothing",
+    ),
+    Mutant(
+        "a withdrawn case is a missed duty",
+        CASES,
+        'status in ("accepted", "denied", "lapsed"):',
+        "status:",
+        "§6",
+        "duties: a withdrawn case is nobody's duty",
+    ),
+    Mutant(
+        "an early acceptance is no duty",
+        CASES,
+        'status in ("accepted", "denied", "lapsed"):',
+        'status in ("denied", "lapsed"):',
+        "§6",
+        "duties: a case that closes early is a duty too",
+    ),
+    Mutant(
+        "an appeal's panel has no duty",
+        APPEALS,
+        "        duties.note_missed(day, row.panel, (item.voter for item in live))\n",
+        "",
+        "§6",
+        "duties: an appeal's panel has a duty",
+    ),
+    Mutant(
+        "half of an audit panel is a majority",
+        HOLDS,
+        "check_attested(act, FINDING, body, keys, len(keys) // 2 + 1)",
+        "check_attested(act, FINDING, body, keys, len(keys) // 2)",
+        "§9",
+        "audits: a claim drawn for audit has a panel of its block",
+    ),
+    Mutant(
+        "the household judges an audit",
+        AUDITS,
+        "tuple(sorted({member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers}))",
+        "tuple(sorted({member.key, claim.provider, *member.vouchers}))",
+        "§9",
+        "audits: the household is on no audit panel",
+    ),
+    Mutant(
+        "an audit panel is drawn from who votes now",
+        HOLDS,
+        "members.voters_as_of(draft, drawn.height) if",
+        "members.voters_as_of(draft, 2**40) if",
+        "§9",
+        "audits: the panel is of the voters of its block",
+    ),
+    Mutant(
+        "a drawn panel judges a block longer",
+        HOLDS,
+        "day.height > drawn.height + members.HISTORY_BLOCKS:",
+        "day.height > drawn.height + members.HISTORY_BLOCKS + 1:",
+        "§9",
+        "audits: a drawn panel judges for 720 blocks",
     ),
 )
