@@ -20,7 +20,7 @@ from governance.membership import attesters, members
 from governance.money import accounts, payouts, rates, treasury
 from governance.receipts.words import REFUSALS
 from governance.tables import Draft
-from governance.voting import audits, ballots, bars, cases, duties, holds
+from governance.voting import ballots, bars, cases, duties, holds
 from ledger import calendar
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -167,30 +167,6 @@ def claim_status(draft: Draft, claim: ClaimRow) -> str:
     if any(line.status in ("settled", "refused", "estimated") for line in claim.lines):
         statuses.add("accepted")
     return next((status for status in ("open", "accepted", "denied", "lapsed") if status in statuses), "withdrawn")
-
-
-def audits_view(state: StateReader) -> list[dict[str, Any]]:
-    """Return the claims under audit, newest first: why they were drawn, and in which block."""
-    draft = Draft(state)
-    found = [
-        {"claim": row.claim.hex(), "trigger": drawn.trigger, "height": drawn.height}
-        for row in CLAIMS.scan(draft)
-        if (drawn := audits.DRAWN.find(draft, row.claim)) is not None
-    ]
-    return sorted(found, key=lambda item: (-int(item["height"]), str(item["claim"])))[:ROWS_MAX]
-
-
-def audit_view(state: StateReader, claim_id: bytes, of_bytes: Render = render_hex) -> dict[str, Any] | None:
-    """Return a claim's audit with its panel in draw order; None where it is under none. Linear in the voters."""
-    draft = Draft(state)
-    panel = holds.panel_of(draft, claim_id)
-    drawn = audits.DRAWN.find(draft, claim_id)
-    if panel is None:
-        return None
-    return {
-        "claim": of_bytes(claim_id), "trigger": None if drawn is None else drawn.trigger, "height": None if drawn is None else drawn.height,
-        "panel": [of_bytes(key) for key in panel], "needed": len(panel) // 2 + 1,
-    }  # fmt: skip
 
 
 def _claim_short(draft: Draft, claim: ClaimRow) -> dict[str, Any]:
@@ -398,5 +374,5 @@ def _shown_claim(day: Day, claim: ClaimRow) -> dict[str, Any]:
         )})  # fmt: skip
     return {
         "by": claim.cover.decode(), "filed": claim.height, "status": claim_status(day.draft, claim), "benefit_cents": claim.benefit_cents,
-        "cases": cases_now, "audit_panel": [key.decode() for key in holds.panel_of(day.draft, claim.claim) or ()],
+        "cases": cases_now, "audit_panel": [key.decode() for key in holds.panel_of(day, claim.claim) or ()],
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from governance.benefits.settlement import CLAIMS
+from governance.day import Day
 from governance.events import render_hex
 from governance.tables import Draft
 from governance.views import ROWS_MAX, Render
@@ -36,6 +37,19 @@ def audits_view(state: StateReader, of_bytes: Render = render_hex) -> dict[str, 
             }
             for row in holds.PANELS.scan(draft)
         ][:ROWS_MAX],
+    }  # fmt: skip
+
+
+def audit_view(state: StateReader, height: int, claim_id: bytes, of_bytes: Render = render_hex) -> dict[str, Any] | None:
+    """Return a claim's audit with its panel in draw order; None where it is under none. Linear in the voters."""
+    day = Day(Draft(state), height, b"")
+    panel = holds.panel_of(day, claim_id)
+    if panel is None:
+        return None
+    drawn = audits.DRAWN.find(day.draft, claim_id)
+    return {
+        "claim": of_bytes(claim_id), "trigger": None if drawn is None else drawn.trigger, "panel": [of_bytes(key) for key in panel],
+        "needed": len(panel) // 2 + 1, "is_fraud": _is_fraud(day.draft, CLAIMS.get(day.draft, claim_id).member, claim_id),
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
 from governance.membership import members
 from governance.money import payouts
-from governance.tables import Draft, Number, Table, encode_key
+from governance.tables import Number, Table, encode_key
 from governance.voting import audits, cases, panels, proposals
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -137,19 +137,19 @@ def _draw_panel(day: Day, claim_id: bytes) -> None:
     PANELS.put(day.draft, AuditPanelRow(claim_id, tuple(panel)), claim_id)
 
 
-def panel_of(draft: Draft, claim_id: bytes) -> tuple[bytes, ...] | None:
+def panel_of(day: Day, claim_id: bytes) -> tuple[bytes, ...] | None:
     """Return the panel of a claim under audit, in draw order; None where none is due.
 
     Reports draw one at once. A claim drawn for audit has the one that its block's randomness gives from the voters of that block. It is
     worked out here, in time linear in the voters.
     """
-    row = PANELS.find(draft, claim_id)
+    row = PANELS.find(day.draft, claim_id)
     if row is not None:
         return row.panel
-    drawn = audits.DRAWN.find(draft, claim_id)
+    drawn = audits.DRAWN.find(day.draft, claim_id)
     if drawn is None:
         return None
-    eligible = (key for key in members.voters_as_of(draft, drawn.height) if key not in drawn.excluded)
+    eligible = [key for key in members.voters_as_of(day, drawn.height) if key not in drawn.excluded]
     return tuple(panels.draw(drawn.randomness, b"audit-panel/" + claim_id, eligible, drawn.panel_size))
 
 
@@ -182,7 +182,7 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent before", "nothing to do")
     if not day.coop.is_rehearsal or act.attestations:
         _check_cheaply(day, act, body)
-        panel = panel_of(day.draft, body.claim)
+        panel = panel_of(day, body.claim)
         if panel is None:
             raise RuleBroken("no_panel", "no panel was drawn for this claim", "report it first")
         keys = [members.identity_key_of(day.draft, member) for member in panel]

@@ -2036,8 +2036,8 @@ MUTANTS = (
     Mutant(
         "an audit panel is drawn from who votes now",
         HOLDS,
-        "members.voters_as_of(draft, drawn.height) if",
-        "members.voters_as_of(draft, 2**40) if",
+        "members.voters_as_of(day, drawn.height) if",
+        "members.voters_now(day.draft) if",
         "§9",
         "audits: the panel is of the voters of its block",
     ),
