@@ -1,5 +1,6 @@
 """Claims (rules §5): what may be filed, and how a line is settled."""
 
+from . import questions
 from .audits import draw_audit
 from .world import TERM, YEAR, code_key, code_on, emit, figures_on, member, refuse_if, term_of
 
@@ -90,7 +91,7 @@ def file_claim(w, act):
         refuse_if(key in seen, "the line stands twice in the claim")
         seen.append(key)
         if asks:
-            refuse_if(is_asked(w, key, superseded), "this code is asked for already")
+            refuse_if(questions.is_asked(w, key, superseded), "this code is asked for already")
             repeats.append(False)
         else:
             repeats.append(lapses_repeated(w, key, superseded))
@@ -110,7 +111,7 @@ def file_claim(w, act):
         line["standard"] = code_on(w, code_key(given), given["day"])["standard"]
         claim["lines"].append(line)
     if asks:
-        answer_question(w, m, claim)
+        questions.answer_question(w, m, claim)
         return
     settle_at_once(w, m, claim)
     draw_audit(w, m, claim)
@@ -146,8 +147,8 @@ def settle_at_once(w, m, claim):
         elif line["standard"]:
             benefit += settle_line(w, claim, line, None)
             standard += 1
-        elif authorised_for(w, m, claim, line) is not None:
-            benefit += settle_authorised(w, claim, line, authorised_for(w, m, claim, line))
+        elif questions.authorised_for(w, m, claim, line) is not None:
+            benefit += questions.settle_authorised(w, claim, line, questions.authorised_for(w, m, claim, line))
             standard += 1
         else:
             waiting.append(line)
@@ -172,7 +173,7 @@ def open_cases(w, claim, waiting):
             "votes": {}, "closed": None, "by_vote": False, "appealed": False, "benefit": 0,
         }  # fmt: skip
         if claim["asks"]:
-            case["second"] = asks_again(w, claim, case)
+            case["second"] = questions.asks_again(w, claim, case)
         w["cases"].append(case)
         for line in lines:
             line["case"] = case
@@ -260,7 +261,7 @@ def accept_case(w, case, how, yes, no, award):
     """Settle an accepted case, tell it, and owe its benefit."""
     claim = case["claim"]
     if claim["asks"]:
-        authorise(w, case, how, yes, no, award)
+        questions.authorise(w, case, how, yes, no, award)
         return
     left = award
     for line in case["lines"]:
@@ -311,93 +312,6 @@ def own_claim(w, act):
     refuse_if(claim is None, "no such claim")
     refuse_if(claim["by"] != act["by"], "not the own claim")
     return claim
-
-
-# ---- Questions before the service (use preauth): docs/reference/rules-notes.md ----
-
-
-def is_asked(w, key, superseded):
-    """True while another case asks for this code of this cover and provider."""
-    by, code, _, provider = key
-    for case in w["cases"]:
-        claim = case["claim"]
-        same = claim["asks"] and (claim["by"], case["code"], claim["provider"]) == (by, code, provider)
-        if same and case["status"] == "open" and case not in superseded:
-            return True
-    return False
-
-
-def asks_again(w, claim, case):
-    """True if the last case that asked for this and was not withdrawn lapsed, and asked for no less."""
-    earlier = [
-        c for c in w["cases"]
-        if c["claim"]["asks"] and (c["claim"]["by"], c["code"], c["claim"]["provider"]) == (claim["by"], case["code"], claim["provider"])
-        and c["status"] != "withdrawn"
-    ]  # fmt: skip
-    earlier.sort(key=lambda c: c["closed"])
-    return bool(earlier) and earlier[-1]["status"] == "lapsed" and case["charges"] <= earlier[-1]["charges"]
-
-
-def answer_question(w, m, claim):
-    waiting = []
-    standard = []
-    for line in claim["lines"]:
-        refusal = carry_refusal(w, m, line)
-        if any(end is not None and line["day"] > end for end in (m["leaving_at"], m["refused_until"])):
-            refusal = 1
-        if refusal is not None:
-            line["result"] = dict(NOTHING, refusal=refusal)
-            show_estimate(w, claim, line)
-        elif line["standard"]:
-            standard.append(line)
-        else:
-            waiting.append(line)
-    events, settled, before = len(w["events"]), len(w["settled"]), (claim["other_left"], claim["copay_done"])
-    for line in standard:
-        settle_line(w, claim, line, None)
-    del w["events"][events:]
-    del w["settled"][settled:]
-    claim["other_left"], claim["copay_done"] = before
-    for line in standard:
-        show_estimate(w, claim, line)
-    open_cases(w, claim, waiting)
-
-
-def show_estimate(w, claim, line):
-    emit(w, "preauth_line", claim=claim["id"], line=line["index"], code=line["code"], standard=line["standard"],
-         charge_cents=line["charge"], **line["result"])  # fmt: skip
-
-
-def authorise(w, case, how, yes, no, award):
-    claim = case["claim"]
-    case["status"] = "accepted"
-    if how != "appeal":
-        case["closed"] = w["height"]
-    units = sum(line["units"] for line in case["lines"])
-    last = w["height"] + TERM * case["params"]["preauth_terms"]
-    w["authorised"].append({"by": claim["by"], "provider": claim["provider"], "code": code_key(case), "id": claim["id"], "units": units,
-                            "award": award, "first": claim["height"], "last": last})  # fmt: skip
-    emit(w, "preauthorised", claim=claim["id"], case=case["code"], how=how, yes=yes, no=no, bar_bp=case["bar"],
-         seniority_bp=case["seniority"], units=units, award_cents=award, first_day=claim["height"], last_day=last)  # fmt: skip
-
-
-def authorised_for(w, m, claim, line):
-    """The first authorisation, in the order of asking, that the line fits in whole."""
-    for a in sorted(w["authorised"], key=lambda a: (a["first"], a["id"].encode())):
-        if (a["by"], a["provider"], a["code"]) != (claim["by"], claim["provider"], code_key(line)):
-            continue
-        void = m["fraud_height"] is not None and a["first"] <= m["fraud_height"]
-        if not void and a["first"] <= line["day"] <= a["last"] and line["units"] <= a["units"] and a["award"] > 0:
-            return a
-    return None
-
-
-def settle_authorised(w, claim, line, a):
-    line["preauth"] = a["id"]
-    benefit = settle_line(w, claim, line, a["award"])
-    a["units"] -= line["result"]["units_paid"]
-    a["award"] -= line["result"]["allowed_cents"]
-    return benefit
 
 
 __all__ = ["accept_case", "evidence", "file_claim", "withdraw"]

@@ -42,12 +42,17 @@ def ask_premiums(w):
             pay_all(w, m)
 
 
+def split_premium(w, amount):
+    """A part of each premium goes to the reserve while that is below its aim."""
+    aim = annual_premium(w) * w["params"]["reserve_bp"] // 10000
+    part = min(amount * w["params"]["reserve_bp"] // 10000, max(0, aim - w["reserve"]))
+    w["reserve"] += part
+    w["claims_account"] += amount - part
+
+
 def pay_all(w, m):
     for _, amount, plan in m["owed"]:
-        aim = annual_premium(w) * w["params"]["reserve_bp"] // 10000
-        part = min(amount * w["params"]["reserve_bp"] // 10000, max(0, aim - w["reserve"]))
-        w["reserve"] += part
-        w["claims_account"] += amount - part
+        split_premium(w, amount)
         w["premiums_paid"].append((m["name"], term_of(w["height"]), amount))
         emit(w, "premium_paid", member=m["name"], plan=plan, amount_cents=amount)
     m["owed"] = []
@@ -109,6 +114,50 @@ def suspend(w):
         if w["height"] >= m["owed"][0][0] + grace:
             m["suspended"].append([w["height"] + 1, None])
             emit(w, "cover_suspended", member=m["name"], plan=contract["plan"], amount_cents=owed(m))
+
+
+# ---- Deposits ----
+
+
+def return_deposits(w):
+    """Last in a boundary: what was deposited goes back to whose membership has ended, less what is owed."""
+    for m in by_name(w):
+        if m["deposit"] and running(m) is None:
+            deposit, m["deposit"] = m["deposit"], 0
+            give_back(w, m["name"], deposit)
+
+
+def give_back(w, name, deposit):
+    """Premiums owed are kept, the oldest first, then what fraud made a debt; the rest is a payout of the class of refunds."""
+    left = deposit
+    m = w["members"].get(name)
+    if m is not None:
+        left = keep_premiums(w, m, left)
+        debt = min(left, m["receivable"])
+        m["receivable"] -= debt
+        w["claims_account"] += debt
+        left -= debt
+    w["deposits"] -= deposit - left
+    emit(w, "deposit_returned", member=name, deposit_cents=deposit, kept_cents=deposit - left, returned_cents=left)
+    if left:
+        w["payouts"].append({"claim": f"deposit/{name}/{w['height']}", "case": None, "class": 3, "accepted": w["height"], "due": w["height"] + 1, "owed": left,
+                             "paid": 0, "payee": name, "by": name, "provider": None})  # fmt: skip
+
+
+def keep_premiums(w, m, left):
+    """Part of a premium may be kept; what is kept is split like one premium."""
+    still, total = [], 0
+    for due, amount, plan in m["owed"]:
+        kept = min(left, amount)
+        left -= kept
+        total += kept
+        if kept < amount:
+            still.append((due, amount - kept, plan))
+    m["owed"] = still
+    if total:
+        split_premium(w, total)
+        w["premiums_paid"].append((m["name"], term_of(w["height"]), total))
+    return left
 
 
 # ---- Boundary ----

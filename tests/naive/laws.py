@@ -45,7 +45,7 @@ def payout_laws(genesis, events):
     """Money is conserved; a payout follows the decision it pays and never exceeds it."""
     money = sum(genesis.get("accounts", {}).values())
     rate = genesis.get("rate")
-    benefits = {}
+    benefits, refunds = {}, {}
     for e in events:
         if e["event"] == "premium_paid":
             money += e["amount_cents"]
@@ -53,6 +53,13 @@ def payout_laws(genesis, events):
             rate = e["to"]
         elif e["event"] == "claim_accepted":
             benefits[e["claim"], e["case"]] = e["benefit_cents"]
+        elif e["event"] == "deposit_returned":
+            money += e["kept_cents"]
+            refunds[e["member"]] = refunds.get(e["member"], 0) + e["returned_cents"]
+        elif e["event"] == "payout_due" and (e["claim"] or "").startswith("deposit/"):
+            refunds[e["payee"]] = refunds.get(e["payee"], 0) - e["amount_cents"]
+            if refunds[e["payee"]] < 0:
+                yield f"{e['payee']} gets {-refunds[e['payee']]} more than the deposit"
         elif e["event"] == "payout_due":
             money -= e["amount_cents"]
             if e["claim"] is not None:
@@ -75,6 +82,8 @@ def premium_laws(events):
     for e in events:
         if e["event"] == "premium_due":
             due.setdefault(e["member"], []).append(e["amount_cents"])
+        elif e["event"] == "deposit_returned":
+            due[e["member"]] = without_oldest(due.get(e["member"], []), e["kept_cents"])
         elif e["event"] == "premium_paid":
             if not due.get(e["member"]) or due[e["member"]].pop(0) != e["amount_cents"]:
                 yield f"{e['member']} pays a premium that was not the oldest due"
@@ -84,6 +93,17 @@ def premium_laws(events):
                 yield f"{e['plan']} moves from {old} to {new}"
 
 
+def without_oldest(amounts, kept):
+    """What is still due after so much was kept from a deposit, the oldest first."""
+    still = []
+    for amount in amounts:
+        taken = min(kept, amount)
+        kept -= taken
+        if taken < amount:
+            still.append(amount - taken)
+    return still
+
+
 def proposal_laws(events):
     """A proposal opens once and is judged once."""
     stages = {}
@@ -91,5 +111,6 @@ def proposal_laws(events):
         if e["event"].startswith("proposal_"):
             before = stages.get(e["proposal"])
             stages[e["proposal"]] = e["event"]
-            if before is not None and (before != "proposal_opened" or e["event"] == "proposal_opened"):
+            wanted = {"proposal_opened": None, "proposal_void": "proposal_passed"}.get(e["event"], "proposal_opened")
+            if before != wanted:
                 yield f"{e['proposal']} is {e['event']} after {before}"

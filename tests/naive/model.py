@@ -3,7 +3,7 @@
 It follows the order of rules §1 and is written to be read beside the rules; speed does not matter here.
 """
 
-from . import admission, appeals, audits, claims, contracts, money, proposals, show, votes
+from . import admission, appeals, audits, claims, contracts, keys, money, parties, proposals, show, votes
 from .world import Refused, emit, is_boundary, new_world
 
 RECORDS = {
@@ -27,6 +27,12 @@ RECORDS = {
     "finding": audits.finding,
     "appeal": appeals.appeal,
     "quote": money.quote,
+    "withdraw_application": admission.withdraw_application,
+    "list_provider": parties.list_provider,
+    "device": keys.device,
+    "guardians": keys.guardians,
+    "move_identity": keys.move_identity,
+    "object_move": keys.object_move,
 }
 
 
@@ -70,6 +76,7 @@ def record(w, act):
     try:
         if w["disbanded"] and act["do"] != "auto_accept":
             raise Refused("the co-op has disbanded")
+        keys.check_signer(w, act)
         RECORDS[act["do"]](w, act)
     except Refused as why:
         refused(w, act, str(why), w["height"])
@@ -89,12 +96,14 @@ def close_up_to(w, height):
 def open_block(w):
     w["height"] = w["tip"] + 1
     w["open"] = True
+    parties.begin_version(w)
     if w["height"] % 30 == 1:
         contracts.ask_premiums(w)
     votes.cast_auto_ballots(w)
 
 
 def close_block(w):
+    keys.end_moves(w)
     contracts.suspend(w)
     audits.expire_holds(w)
     money.set_rate(w)
@@ -113,6 +122,7 @@ def close_block(w):
         contracts.rerate(w)
         money.judge_solvency(w)
         admission.admit(w)
+        contracts.return_deposits(w)
     votes.freeze(w)
     proposals.freeze_proposals(w)
     w["in_term_end"] = False

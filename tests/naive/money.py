@@ -47,6 +47,8 @@ def pay_out(w):
     if w["rate"] is None:
         return
     due = [x for x in w["payouts"] if x["owed"] > 0 and x["due"] <= w["height"] and not is_held(w, x)]
+    refunds = [x for x in due if x["class"] == 3]
+    due = [x for x in due if x["class"] != 3]
     due.sort(key=lambda x: (x["class"], x["accepted"], x["claim"].encode(), (x["case"] or "").encode()))
     cap = w["reserve"] * w["params"]["claim_reserve_bp"] // 10000
     available = w["claims_account"] + min(w["reserve"], cap * len(due))
@@ -64,6 +66,19 @@ def pay_out(w):
             tell_payout(w, x, pay)
         if x["owed"] > 0:
             emit(w, "payout_short", claim=x["claim"], case=x["case"], paid_cents=pay, owed_cents=x["owed"])
+    refund(w, refunds)
+
+
+def refund(w, refunds):
+    """Deposits go back from the deposits, after everything else, in full."""
+    for x in sorted(refunds, key=lambda x: (x["accepted"], x["claim"].encode())):
+        pay = min(x["owed"], BITCOIN_MAX * w["rate"])
+        w["deposits"] -= pay
+        x["owed"] -= pay
+        x["paid"] += pay
+        tell_payout(w, x, pay)
+        if x["owed"] > 0:
+            emit(w, "payout_short", claim=x["claim"], case=None, paid_cents=pay, owed_cents=x["owed"])
 
 
 def tell_payout(w, x, cents):
@@ -74,7 +89,7 @@ def tell_payout(w, x, cents):
 def judge_solvency(w):
     """Boundary: admissions stop below 3 % of A, run-off after three short boundaries, then the end."""
     p = w["params"]
-    owed = sum(x["owed"] for x in w["payouts"])
+    owed = sum(x["owed"] for x in w["payouts"] if x["class"] != 3)
     if w["run_off"] is not None:
         end_run_off(w, owed)
         return
@@ -96,7 +111,7 @@ def end_run_off(w, owed):
     if any(case["status"] == "open" for case in w["cases"]) or w["disbanded"] or w["rate"] is None:
         return
     money = w["claims_account"] + w["reserve"]
-    due = [x for x in w["payouts"] if x["owed"] > 0]
+    due = [x for x in w["payouts"] if x["owed"] > 0 and x["class"] != 3]
     due.sort(key=lambda x: (x["class"], x["accepted"], x["claim"].encode(), (x["case"] or "").encode()))
     ratio = min(money, owed)
     for x in due:

@@ -1,5 +1,6 @@
 """Proposals of the members (§12), with what each does when it takes effect."""
 
+from . import parties
 from .contracts import end_contract, start_held_contracts
 from .votes import decided_cases
 from .world import (
@@ -21,6 +22,8 @@ from .world import (
 )  # fmt: skip
 
 PHASES = ("recruit", "pilot", "live")
+KINDS = ("demote", "param", "list", "plan", "phase", "expel", "attester", "verifier", "provider", "signer", "protocol")
+CRITICAL_KINDS = ("phase", "attester", "signer", "protocol")
 
 
 def propose(w, act):
@@ -33,7 +36,11 @@ def propose(w, act):
 
 def check_content(w, act):
     what = act["what"]
-    refuse_if(what not in ("demote", "param", "list", "plan", "phase", "expel"), "nothing can be proposed so")
+    refuse_if(what not in KINDS, "nothing can be proposed so")
+    if what in parties.ROLES:
+        parties.check_change(w, act)
+    if what == "protocol":
+        parties.check_version(w, act, first_effect(w, w["height"] + w["params"]["proposal_blocks"], critical=True))
     if what == "param":
         refuse_if(act["name"] not in w["params"], "no such parameter")
         refuse_if(not in_range(act["name"], act["value"]), "out of its range")
@@ -47,7 +54,7 @@ def check_content(w, act):
 
 
 def add_proposal(w, name, act, sponsors):
-    critical = act["what"] == "phase" or (act["what"] == "param" and act["name"] in CRITICAL)
+    critical = act["what"] in CRITICAL_KINDS or (act["what"] == "param" and act["name"] in CRITICAL)
     w["proposals"][name] = {
         "id": name, "act": act, "sponsors": sponsors, "status": "waiting", "critical": critical, "opened": None,
         "voters": None, "votes": {}, "effect": None,
@@ -121,58 +128,89 @@ def judge_proposals(w):
         x["status"] = "passed" if passed else "failed"
         emit(w, "proposal_passed" if passed else "proposal_failed", proposal=x["id"], yes=yes, no=no, abstain=abstain,
              eligible=len(x["voters"]))  # fmt: skip
-        boundary = ceil_div(w["height"], TERM) * TERM
-        x["effect"] = boundary + TERM if x["critical"] else boundary
+        x["effect"] = first_effect(w, w["height"], x["critical"])
+
+
+def first_effect(w, judged, critical):
+    """The boundary at which a proposal judged in this block takes effect."""
+    return ceil_div(judged, TERM) * TERM + TERM * critical
 
 
 def enact(w):
     due = [x for x in w["proposals"].values() if x["status"] == "passed" and x["effect"] == w["height"]]
     for x in sorted(due, key=lambda x: x["id"].encode()):
         x["status"] = "done"
-        act = x["act"]
-        if act["what"] == "param":
-            old = w["params"][act["name"]]
-            w["params"][act["name"]] = act["value"]
-            emit(w, "param_changed", name=act["name"], **{"from": old, "to": act["value"]})
-        elif act["what"] == "phase" and may_change_phase(w, act["to"]):
-            emit(w, "phase_changed", **{"from": w["phases"][-1][1], "to": act["to"]})
-            if w["phases"][-1][1] == "recruit":
-                start_held_contracts(w)
-            w["phases"].append((w["height"], act["to"]))
-        elif act["what"] == "demote":
-            demote(w, code_key(act))
-        elif act["what"] == "list":
-            w["codes"].setdefault(code_key(act), []).append(
-                (w["height"] + 1, {"standard": act.get("standard", False), "allowed": act.get("allowed_cents"),
-                                   "frequency": act.get("frequency")})
-            )  # fmt: skip
-        elif act["what"] == "plan":
-            add_plan(w, act)
-        elif act["what"] == "expel":
-            expel(w, act["member"])
+        held = take_effect(w, x["act"])
+        if not held and w["all_events"]:
+            emit(w, "proposal_void", proposal=x["id"])
+
+
+def take_effect(w, act):
+    """Do what was proposed; False when the state of this boundary does not allow it any more."""
+    what = act["what"]
+    if what == "param":
+        old = w["params"][act["name"]]
+        w["params"][act["name"]] = act["value"]
+        emit(w, "param_changed", name=act["name"], **{"from": old, "to": act["value"]})
+        return True
+    if what == "list":
+        status = {"standard": act.get("standard", False), "allowed": act.get("allowed_cents"), "frequency": act.get("frequency")}
+        w["codes"].setdefault(code_key(act), []).append((w["height"] + 1, status))
+        return True
+    if what == "plan":
+        add_plan(w, act)
+        return True
+    if what == "phase":
+        return change_phase(w, act["to"])
+    if what == "demote":
+        return demote(w, code_key(act))
+    if what == "expel":
+        return expel(w, act["member"])
+    if what == "protocol":
+        return parties.schedule(w, act)
+    return parties.change(w, act)
+
+
+def change_phase(w, to):
+    old = phase(w)
+    if not may_change_phase(w, to):
+        return False
+    emit(w, "phase_changed", **{"from": old, "to": to})
+    if old == "recruit":
+        start_held_contracts(w)
+    w["phases"].append((w["height"], to))
+    return True
 
 
 def may_change_phase(w, to):
-    """Forward only, to `live` through the gate: one term's premiums in the claims account."""
+    """Forward only; to `live` through the gate: one term's premiums in the claims account, members enough, terms of pilot enough."""
     if PHASES.index(to) <= PHASES.index(phase(w)):
         return False
-    return to != "live" or 12 * w["claims_account"] >= annual_premium(w)
+    if to != "live":
+        return True
+    p = w["params"]
+    began, name = w["phases"][-1]
+    pilot = (w["height"] - began) // TERM if name == "pilot" else 0
+    members = sum(1 for m in w["members"].values() if running(m) is not None)
+    return 12 * w["claims_account"] >= annual_premium(w) and members >= p["live_members_min"] and pilot >= p["pilot_terms"]
 
 
 def demote(w, key):
     if not code_on(w, key, w["height"] + 1)["standard"]:
-        return
+        return False
     w["codes"][key].append((w["height"] + 1, {"standard": False, "allowed": None, "frequency": None}))
     w["no_promotion_until"][key] = w["height"] + 360
     decided, paid = decided_cases(w, key)
     emit(w, "code_demoted", code=key[1], paid=len(paid), decided=len(decided), allowed_cents=None, frequency=None)
+    return True
 
 
 def expel(w, name):
     m = w["members"][name]
     if m["left"] is not None:
-        return
+        return False
     if running(m) is not None:
         end_contract(w, m)
     m["left"] = w["height"]
     emit(w, "member_expelled", member=name)
+    return True

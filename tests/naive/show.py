@@ -107,7 +107,8 @@ def show_plan(w, name):
 def show_accounts(w, _):
     return {
         "claims_cents": w["claims_account"], "reserve_cents": w["reserve"], "annual_premium_cents": annual_premium(w),
-        "owed_cents": sum(payout["owed"] for payout in w["payouts"]), "rate": w["rate"],
+        "owed_cents": sum(payout["owed"] for payout in w["payouts"] if payout["class"] != 3), "rate": w["rate"],
+        "deposits_cents": w["deposits"],
     }  # fmt: skip
 
 
@@ -115,7 +116,15 @@ def show_params(w, _):
     return w["params"]
 
 
+def show_coop(w, _):
+    return {
+        "attesters": sorted(w["attesters"]), "verifiers": sorted(w["verifiers"]), "signers": sorted(w["signers"]),
+        "providers": sorted(w["providers"]), "signers_needed": w["signers_needed"], "protocol_version": w["protocol"],
+        "members": sum(1 for m in w["members"].values() if running(m) is not None),
+    }  # fmt: skip
+
+
 VIEWS = {
     "member": show_member, "claim": show_claim, "code": show_code, "plan": show_plan, "accounts": show_accounts,
-    "params": show_params,
+    "params": show_params, "coop": show_coop,
 }  # fmt: skip

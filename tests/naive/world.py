@@ -50,6 +50,9 @@ PARAMS = {
     "objections": (3, 1, 100),
     "enrolment_attesters": (2, 1, 8),
     "growth_div": (10, 1, 1_000_000),
+    "guardian_blocks": (7, 1, 120),
+    "guardian_pause_blocks": (30, 0, 360),
+    "application_terms": (0, 0, 120),
     "audit_random_bp": (300, 0, 10000),
     "audit_pair_bp": (9900, 0, 10000),
     "audit_claims": (4, 1, 1_000_000),
@@ -134,6 +137,10 @@ def new_world(genesis):
         "small": [], "auto": {}, "delegations": {}, "proposals": {}, "appeals": [], "holds": [], "reports": [],
         "applications": {}, "no_promotion_until": {}, "admission_stopped": False, "short_boundaries": 0,
         "run_off": None, "disbanded": False, "premiums_paid": [], "vouched": [], "authorised": [],
+        "all_events": genesis.get("all_events", False), "deposits": 0, "persons": {}, "protocol": 1, "protocols": [],
+        "attesters": list(genesis.get("attesters", [])), "verifiers": list(genesis.get("verifiers", [])),
+        "signers": list(genesis.get("signers", [])), "signers_needed": genesis.get("signers_needed", 1),
+        "devices": {}, "devices_ever": {}, "identities": {}, "taken": [], "guardians": {}, "moves": {}, "paused": {},
     }  # fmt: skip
     for plan in genesis.get("plans", []):
         add_plan(w, plan)
@@ -187,7 +194,7 @@ def add_member(w, name, plan, terms, first_term, household):
         "name": name, "household": household, "founder": False, "joined_term": first_term, "first_term": first_term,
         "contracts": [], "next": None, "owed": [], "suspended": [], "genesis_record": (0, 0), "left": None,
         "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0, "fraud_height": None,
-        "receivable": 0, "vouchers": [],
+        "receivable": 0, "vouchers": [], "deposit": 0,
     }  # fmt: skip
     if old is not None:
         w["members"][name] |= rejoined(old, first_term)

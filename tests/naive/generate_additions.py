@@ -1,0 +1,170 @@
+"""Themes of what the project added to the scenario page: deposits and attesters, lists of parties and versions, keys, questions before a service."""
+
+from .generate_story import Story
+from .generate_votes import appeal
+
+
+def joining(seed):
+    """Deposits that go back in every way, attesters who sign or do not, applications that run out of time."""
+    s = Story("joining", seed, members=7)
+    r = s.r
+    s.genesis |= {"all_events": True, "auto_pay": s.maybe(), "attesters": ["reg", "clerk", "notary"][: r.choice([0, 1, 2, 3])],
+                  "signers": ["s1", "s2", "s3"][: r.choice([0, 1, 3])]}  # fmt: skip
+    s.genesis["signers_needed"] = len(s.genesis["signers"]) // 2 + 1
+    s.genesis["accounts"] = {"claims": r.choice([0, 30000, 5000000]), "reserve": r.choice([0, 1000, 900000])}
+    s.some_params(0.4, enrolment_attesters=[1, 2, 3], application_terms=[1, 2], vouchers=[0, 1, 4], objections=[1], growth_div=[1, 9], voting_after_terms=[0],
+                  unpaid_terms=[1], run_off_terms=[1], filing_terms=[1], stop_bp=[0], reserve_bp=[800, 3000])  # fmt: skip
+    names = [f"a{i}" for i in range(r.choice([3, 6]))]
+    for name in names * r.choice([1, 2]):
+        at = r.choice([1, 3, 29, 30, 31, 60, r.randint(1, 200)])
+        signed = r.choice([None, None, ["reg", "clerk", "s1", "s2"], ["reg", "s1"], ["s1", "s2"], ["notary", "clerk", "s1", "s3"], ["x"]])
+        s.act(at, "apply", name=name, plan="basic", person=r.choice([f"person {name}"] * 6 + ["person a0", None]), attested_by=signed,
+              deposit_cents=r.choice([None, 16200, 18000, 19999, 20000, 20000, 70000]), contract_terms=r.choice([None, 1, 3]))  # fmt: skip
+        for by in r.sample(s.names, r.choice([1, 3, 4])):
+            s.act(at + r.choice([0, 1, 40]), "vouch", by=by, name=name)
+        for by in r.sample(s.names, r.choice([0, 0, 0, 3])):
+            s.act(at + r.choice([0, 5, 30]), "object", by=by, name=name)
+        if s.maybe(0.25):
+            s.act(at + r.choice([0, 1, 25, 29, 60]), "withdraw_application", by=r.choice([name, name, "a0"]))
+        if s.maybe(0.4):
+            s.act(r.randint(60, 240), "leave", by=name)
+        for _ in range(r.choice([0, 2, 4])):
+            s.act(r.randint(60, 260), "pay_premium", by=name)
+        if s.maybe(0.4):
+            day = r.randint(61, 200)
+            claim = s.claim(day, name, ("S3", 1, r.choice([3000, 20000, 90000]), day))
+            if s.maybe(0.5):
+                s.act(day + r.choice([1, 2, 20]), "finding", claim=claim, outcome="fraud")
+                for by in s.names:
+                    s.act(day + 25, "cast", by=by, proposal=f"expel/{claim}", choice="yes")
+    for _ in range(r.choice([0, 0, 6])):
+        at = r.randint(1, 60)
+        s.claim(at, r.choice(s.names), ("S3", 1, r.choice([30000, 900000]), at))
+    for by in s.names:
+        for start in range(1, 250, 30):
+            if s.maybe(0.8):
+                s.act(start, "pay_premium", by=by)
+    for at in (30, 60, 61, 90, 120, 121):
+        if s.maybe(0.5):
+            s.act(at, "advance", to=at)
+            s.act(at, "show", what="accounts")
+    return s.lines(r.choice([200, 280]))
+
+
+def lists(seed):
+    """Attesters, verifiers, providers, signers and protocol versions by vote, and the gate to `live` with all its conditions."""
+    s = Story("lists", seed, members=7)
+    r = s.r
+    s.genesis |= {"all_events": s.maybe(0.7), "phase": r.choice(["live", "pilot", "pilot", "recruit"]), "attesters": r.choice([[], ["k1"], ["k1", "k2"]]),
+                  "verifiers": r.choice([[], ["k1"], ["k1", "k2"]]), "signers": r.choice([["k1"], ["k1", "k2"], ["k1", "k2", "k3", "k4"]])}  # fmt: skip
+    s.genesis["signers_needed"] = r.randint(len(s.genesis["signers"]) // 2 + 1, len(s.genesis["signers"]))
+    s.some_params(0.5, sponsor_min=[1, 2], proposal_blocks=[1, 29, 30, 31], live_members_min=[6, 7, 8], pilot_terms=[1, 2, 4])
+    for _ in range(r.choice([8, 14])):
+        at = r.choice([1, 1, 3, 3, 29, 30, 31, 60, r.randint(1, 120)])
+        key = r.choice(["k1", "k2", "k3", "k9"])
+        version = ("protocol", {"version": r.choice([1, 2, 2, 3]), "height": r.choice([60, 61, 90, 91, 95, 121, 121, 125, 150, 151])})
+        signer = ("signer", {"change": r.choice(["add", "remove"]), "key": key})
+        what, fields = r.choice([
+            version, version, signer, signer,
+            ("attester", {"change": r.choice(["add", "remove"]), "key": key, "name": "office"}),
+            ("verifier", {"change": r.choice(["add", "remove", "remove"]), "key": key, "name": "board"}),
+            ("provider", {"change": r.choice(["add", "remove"]), "key": r.choice(["d1", "d2", "d9"])}),
+            ("signer", {"change": "threshold", "threshold": r.choice([0, 1, 2, 3, 4, 5]), "key": "-"}),
+            ("phase", {"to": r.choice(["pilot", "live"])}), ("param", {"name": "live_members_min", "value": 5}),
+            ("param", {"name": "pilot_terms", "value": 0}), ("expel", {"member": r.choice(s.names)}),
+        ])  # fmt: skip
+        if fields.get("key") == "-":
+            del fields["key"]
+        s.propose(at, what, yes=s.names[: r.choice([2, 4, 5, 7])], no=s.names[5 : r.choice([5, 5, 6])], cast_at=at + r.choice([1, 1, 20]), **fields)
+    for _ in range(12):
+        at = r.randint(1, 160)
+        s.act(at, "list_provider", by=r.choice(s.names), name=r.choice(["d9", "d8", "d1"]), attested_by=r.choice([None, ["k1"], ["k9", "k2"]]))
+        s.claim(at, r.choice(s.names), (r.choice(["S3", "N1"]), 1, 5000, at - r.choice([0, 3])), provider=r.choice(["d1", "d9", "d8"]))
+        s.act(at, "report", by=r.choice(s.names), member=r.choice(["d1", "d9", "d8"]))
+        if s.maybe(0.3):
+            s.act(at, "advance", to=at)
+            s.act(at, "show", what="coop")
+    return s.lines(r.choice([130, 170]))
+
+
+def identities(seed):
+    """Devices, guardians, moves and objections on their last days; every daily record by several keys."""
+    s = Story("identities", seed, members=7)
+    r = s.r
+    s.some_params(0.4, guardian_blocks=[1, 3, 30], guardian_pause_blocks=[0, 5])
+    keys = ["phone", "pad", "zoe", "x1", "x2", "x3", "m00", "m01", "d1"]
+    for name in s.names[:3]:
+        at = r.randint(1, 6)
+        s.act(at, "guardians", by=name, threshold=r.choice([1, 1, 2, 2, 0, 4]), guardians=r.sample(["m03", "m04", "zoe", name, "phone", "m01"], r.choice([2, 3])))
+    for _ in range(r.choice([25, 50])):
+        at = r.randint(2, 90)
+        by, key = r.choice(s.names[:4]), r.choice(keys)
+        signer = r.choice([None, None, by, "phone", "x1", "x2"])
+        kind = r.choice(["device", "device", "off", "guardians", "move", "move", "move", "object", "daily", "daily", "daily"])
+        if kind == "device":
+            s.act(at, "device", by=by, device=key, signed_by=r.choice([None, None, None, signer]))
+        elif kind == "off":
+            s.act(at, "device", by=by, device=key, off=True)
+        elif kind == "guardians":
+            s.act(at, "guardians", by=by, threshold=r.choice([0, 1, 2]), guardians=r.sample(keys, r.choice([0, 1, 2])), signed_by=signer)
+        elif kind == "move":
+            whole = r.sample(["m03", "m04", "zoe", "m01", "x1", "x2", "phone"], r.choice([1, 2, 4]))
+            moved = r.choice(s.names[:3])
+            s.act(at, "move_identity", by=r.choice(s.names), member=moved, to=r.choice(["x1", "x2", "x3", key]), guardians=whole,
+                  serial=r.choice([None, None, None, 1, 2]))  # fmt: skip
+            if s.maybe(0.4):
+                s.act(at + r.choice([1, 3, 7, 8, 30]), "object_move", by=moved, signed_by=r.choice([None, None, signer]))
+        elif kind == "object":
+            s.act(at, "object_move", by=by, signed_by=signer)
+        else:
+            s.act(at, r.choice(["delegate", "undelegate", "leave"] if s.maybe(0.3) else ["delegate", "undelegate"]), by=by, to="m06", signed_by=signer)
+    for act in s.todo:
+        if act["do"] in ("undelegate", "leave"):
+            act.pop("to", None)
+    name = s.claim(3, "m05", ("N1", 1, 9000, 3))
+    for by in s.names[:5]:
+        s.act(r.randint(4, 60), "ballot", by=by, claim=name, choice=r.choice(["accept", "deny"]), opened=True, signed_by=r.choice([None, None, "phone", "x1"]))
+    return s.lines(130)
+
+
+def questions(seed):
+    """Pre-authorisations: answered, voted on, asked again, used up by later claims, void after fraud."""
+    s = Story("questions", seed, members=7)
+    r = s.r
+    s.genesis["plans"][0] |= s.plan_figures(deductible_cents=[None, 999], copay_cents=[None, 1500], coinsurance_bp=[None, 3333], waiting_terms=[0, 0, 1],
+                                            claim_ceiling_cents=[None, 30000], codes=[None, None, ["N1", "S1"]])  # fmt: skip
+    s.some_params(0.4, preauth_terms=[1, 2], small_claim_cents=[20000], vote_blocks=[20], streak_blocks=[3], lapse_pay_cents=[5000], promote_cases=[1])
+    s.genesis["codes"][0]["frequency"] = r.choice([1, 2, 6])
+    length = s.genesis["params"].get("vote_blocks", 60)
+    asked = []
+    for _ in range(r.choice([5, 12])):
+        at = r.randint(1, 120)
+        by, provider = r.choice(s.names[:2]), r.choice(["d1", "d1", "d2"])
+        day = at + r.choice([-1, 0, 5, 30, 31, 60, 180, 181])
+        lines = [(r.choice(["N1", "N1", "N2", "S1", "S2"]), r.choice([1, 2, 4]), r.choice([3000, 20000, 60000]), day + i) for i in range(r.choice([1, 1, 2]))]
+        name = s.claim(at, by, *lines, provider=provider, use="preauth", other_payer_cents=r.choice([None, None, 3000, 20000]),
+                       supersedes=r.choice(asked)[0] if asked and s.maybe(0.15) else None)  # fmt: skip
+        asked.append((name, by, provider, at))
+        voters = s.shuffled(s.others(by))
+        s.vote(at + r.choice([1, 2]), name, code=r.choice(["N1", lines[0][0]]), yes=voters[: r.choice([0, 1, 2, 6, 6])], no=voters[6 - r.choice([0, 0, 4, 6]) :],
+               award=r.choice([None, None, 2500, 9000]))  # fmt: skip
+        if s.maybe(0.3):
+            s.act(at + r.choice([1, 3, 61]), r.choice(["withdraw", "evidence"]), by=by, claim=name)
+        if s.maybe(0.4):
+            appeal(s, at + length + r.choice([1, 2, 10]), name, "N1")
+        if s.maybe(0.4):
+            again = s.file_again(at + r.choice([5, 21, 61]), name, use="preauth")
+            asked.append((again, by, provider, at))
+    for _ in range(r.choice([10, 25])):
+        at = r.randint(5, 200)
+        _, by, provider, _ = r.choice(asked)
+        lines = [(r.choice(["N1", "N1", "N1", "N2", "S1"]), r.choice([1, 1, 2]), r.choice([900, 5000, 20001]), at - r.choice([0, 0, 1, 20]) - i) for i in range(r.choice([1, 1, 2, 3]))]
+        name = s.claim(at, by, *lines, provider=provider, other_payer_cents=r.choice([None, None, 900, 4000]))
+        if s.maybe(0.1):
+            s.act(at + r.choice([1, 5]), "finding", claim=name, outcome="fraud")
+        if s.maybe(0.3):
+            s.vote(at + 1, name, code="N1", yes=s.others(by))
+    for at in (40, 90):
+        s.propose(at, r.choice(["list", "demote"]), yes=s.names, code=r.choice(["N1", "S1"]))
+    s.act(r.randint(60, 120), "leave", by=s.names[0])
+    return s.lines(r.choice([220, 300]))
