@@ -37,7 +37,7 @@ class Attested:
     """What a record kind wants others to sign: declared once, used by the rule that checks it and by whoever collects signatures.
 
     `subject(author, body)` is the 32-byte hash that an attester signs; `who` says in a clause who may, and how many are needed;
-    `key` which of their keys: `identity`, or `device` where the state lists device keys.
+    `key` which of their keys: `identity`, `cover`, or `device` where the state lists device keys.
     """
 
     role: str

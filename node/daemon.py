@@ -37,6 +37,7 @@ from node.auto_accept import AutoAccept, Rulebook
 from node.blobs import Blobs
 from node.candidates import Candidates
 from node.clock import choose, now_ms
+from node.dependants import seeds_of
 from node.driver import Driver, Ledger, Seat
 from node.facade import Facade
 from node.faults import cause_of, disk_error, is_fatal
@@ -294,7 +295,8 @@ class Daemon:
     def _own_authors(self) -> frozenset[bytes]:
         """Return whose waiting records are this node's own."""
         row = self.member()
-        return frozenset({self.keys.identity_key, self.keys.cover_key, *(() if row is None else (row.key,))})
+        own = () if row is None else (row.key, *seeds_of(Draft(self.chain.state), self.keys))
+        return frozenset({self.keys.identity_key, self.keys.cover_key, *own})
 
     async def submit(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()) -> bytes:
         """Sign, check against the newest state, keep durably, spread. Returns the record id; RuleBroken says why not."""

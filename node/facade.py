@@ -14,6 +14,9 @@ import trio
 
 from governance.benefits.claims import ClaimBody
 from governance.kinds import KINDS, Kind
+from governance.membership import members
+from governance.membership.dependants import CoverAddBody
+from governance.tables import Draft
 from governance.voting.ballots import OpenedBody
 from ledger import calendar, merkle
 from ledger.blocks import block_hash_of, decode_header
@@ -24,6 +27,7 @@ from ledger.records import SALT_SIZE, Attestation, decode_signed_record, record_
 from node.auto_accept import AutoRule, rule_json
 from node.bodies import body_from_json
 from node.clock import salt
+from node.dependants import next_seed, wanting
 from node.gossip import blob_hash_of
 from node.receipts import LIVE_S_MAX, claim_receipt, told
 from wallet.seal import new_payout_blob
@@ -66,6 +70,7 @@ class Facade:
                           "misbehaviour": len(node.driver.misbehaviour), "is_signing": node.driver.is_signing,
                           "quarantine": node.votes.quarantine},
             "member": member, "cover": None if row is None else node.keys.cover_key.hex(),
+            "dependants": [] if row is None else [item["cover_id"] for item in self.view("dependants", member=row.key.hex())],
             "needs_me": len(self.view("needs_me", member=member)) if member else 0,
         }  # fmt: skip
 
@@ -148,6 +153,8 @@ class Facade:
         blobs: list[bytes] = []
         if kind == "claim.file":
             blobs = await self._complete_claim(fields)
+        if kind == "cover.add" and not fields.get("cover"):
+            attestations = self._new_cover(fields)
         record_id = await self._daemon.submit(kind, body_from_json(known.body, fields), attestations, blobs)
         return self._pending(record_id, kind)
 
@@ -235,6 +242,22 @@ class Facade:
             fields.setdefault(name, "")
         fields.setdefault("other_payer_cents", 0)
         fields.setdefault("evidence", [])
+
+    def _new_cover(self, fields: dict[str, Any]) -> tuple[Attestation, ...]:
+        """Fill in the next dependant's cover of this node's key ring; return the cover's signature that it wants to be there."""
+        node = self._daemon
+        row = node.member()
+        if row is None:
+            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
+        draft = Draft(node.chain.state)
+        waiting = {signed.body.data for _, signed in node.mempool if signed.record.kind == "cover.add"}
+
+        def is_taken(cover: bytes) -> bool:
+            return members.owner_of_key(draft, cover) is not None or encode(CoverAddBody(cover)) in waiting
+
+        body, attestation = wanting(next_seed(node.keys, is_taken), node.chain.chain_id, row.key)
+        fields["cover"] = body.cover.hex()
+        return (attestation,)
 
     # ---- Auto-accept ---------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from ledger.errors import RuleBroken
 from ledger.records import SALT_SIZE, Attestation, Body, SignedRecord, sign_record
 from ledger.signatures import public_key_of
 from node.clock import salt
+from node.dependants import seeds_of
 from node.mempool import Mempool
 from wallet.keys import KeyRing
 
@@ -49,7 +50,7 @@ class Pen:
         known = KINDS.get(kind)
         if known is None:
             raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", "see the list of record kinds in the reference")
-        author, seed = self._author_and_seed(known.key)
+        author, seed = self._author_and_seed(known.key, getattr(body, "cover_id", b""))
         return sign_record(
             seed, chain_id=self._chain.chain_id, kind=kind, author=author, number=self._next_number(public_key_of(seed)),
             valid_until_height=self._chain.height + VALID_BLOCKS, body=Body(salt(SALT_SIZE), encode(body)), attestations=attestations,
@@ -64,12 +65,13 @@ class Pen:
         finally:
             self._given = before
 
-    def _author_and_seed(self, key: str) -> tuple[bytes, bytes]:
-        """Return for whom to sign, and the secret to sign with."""
+    def _author_and_seed(self, key: str, cover: bytes) -> tuple[bytes, bytes]:
+        """Return for whom to sign, and the secret to sign with: of a claim the one of its cover, a member's or a dependant's."""
         keys = self._keys
-        if key == "cover":
-            return keys.cover_key, keys.cover_seed
         draft = Draft(self._chain.state)
+        if key == "cover":
+            seed = None if cover == keys.cover_key else seeds_of(draft, keys).get(cover)
+            return (keys.cover_key, keys.cover_seed) if seed is None else (cover, seed)
         row = member_of_keys(draft, keys)
         author = keys.identity_key if row is None else row.key
         device = members.DEVICES.find(draft, keys.device_key)

@@ -4,7 +4,7 @@
 |---|---|---|
 | identity | Ed25519 | the member's own acts: contracts, device keys |
 | device | Ed25519 | daily records (ballots); its X25519 form opens sealed boxes |
-| cover | Ed25519 | claims: the pseudonym of a cover |
+| cover | Ed25519 | claims: the pseudonym of a cover; dependants have numbered ones |
 | consensus | Ed25519 | proposals, votes, certificates |
 | transport | Ed25519 | the libp2p peer id |
 | bitcoin | BIP32 | a root: the treasury signer's key, and accounts for payout addresses |
@@ -107,6 +107,10 @@ class KeyRing:
     def cover_key(self) -> bytes:
         """Return the pseudonym that signs claims (32 bytes): the `cover_id`."""
         return public_key_of(self.cover_seed)
+
+    def dependant_seed(self, number: int) -> bytes:
+        """Return the secret of the dependant's cover `number` (1, 2, …): the 24 words bring these back, too."""
+        return tagged_hash("key-cover-dependant", self.cover_seed, number.to_bytes(4, "big"))
 
     @cached_property
     def consensus_key(self) -> bytes:

@@ -32,7 +32,7 @@ class CoverEndBody(Shape):
     cover: bytes
 
 
-COVER = Attested("cover", lambda author, body: tagged_hash("cover-add", author, encode(body)), "the dependant's cover key itself")
+COVER = Attested("cover", lambda author, body: tagged_hash("cover-add", author, encode(body)), "the dependant's cover key itself", key="cover")
 
 
 # ---- Rules --------------------------------------------------------------

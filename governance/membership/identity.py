@@ -51,7 +51,7 @@ class MoveObjectBody(Shape):
     """The identity key takes back a move of itself."""
 
 
-DEVICE = Attested("device", lambda author, body: tagged_hash("device-certify", author, encode(body)), "the device wants to sign for this member")
+DEVICE = Attested("device", lambda author, body: tagged_hash("device-certify", author, encode(body)), "the device wants to sign for this member", key="device")
 GUARDIAN = Attested("guardian", lambda _author, body: tagged_hash("identity-move", encode(body)), "k of the member's n guardians")
 NEW_KEY = Attested("new-key", lambda _author, body: tagged_hash("identity-move", encode(body)), "the new key itself")
 

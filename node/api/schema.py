@@ -52,8 +52,8 @@ class ConsensusStatus(Answer, frozen=True, kw_only=True):
 class Status(Answer, frozen=True, kw_only=True):
     """`GET /v1/status`.
 
-    `member` is this member's identity key (None on a node that only follows), `cover` its pseudonym on claims, `needs_me` the number
-    of cases that wait for its ballot. `treasury` is what the treasury's job reports, or None.
+    `member` is this member's identity key (None on a node that only follows), `cover` its pseudonym on claims, `dependants`
+    those of its dependants, `needs_me` the number of cases that wait for its ballot. `treasury` is what the treasury's job reports, or None.
     """
 
     name: str = ""
@@ -70,6 +70,7 @@ class Status(Answer, frozen=True, kw_only=True):
     needs_me: int = 0
     member: str | None = None
     cover: str | None = None
+    dependants: tuple[str, ...] = ()
     day_one: str = ""
     block_interval_ms: int = 0
     currency: str = "USD"

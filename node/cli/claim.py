@@ -64,6 +64,7 @@ class Bill:
     ] = None
     supersedes: Annotated[str, Parameter(help="An own claim whose open cases this one replaces.")] = ""
     other_payer: Annotated[str, Parameter(help="What another payer has paid.")] = "0"
+    cover: Annotated[str, Parameter(help="For a dependant: the cover key, or its first digits.")] = ""
 
 
 NO_BILL = Bill()
@@ -278,12 +279,21 @@ def _claim_body(client: Client, status: Mapping[str, Any], bill: Bill) -> Json:
         raise MutuaError("usage", "the provider is missing", "give --provider with its identifier or key")
     money = Money.of(status)
     return {
-        "scheme": status["name"], "cover_id": status["cover"], "submitter_role": "member", "payee": bill.payee,
+        "scheme": status["name"], "cover_id": _cover_of(client, status, bill.cover), "submitter_role": "member", "payee": bill.payee,
         "provider_id": provider_key(client, bill.provider), "event_id": "", "use": "claim",
         "supersedes": claim_id(client, bill.supersedes) if bill.supersedes else "",
         "other_payer_cents": money.read(bill.other_payer, "other payer's amount"), "source_hash": "", "evidence": [],
         "lines": _claim_lines(client, status, bill, money),
     }  # fmt: skip
+
+
+def _cover_of(client: Client, status: Mapping[str, Any], text: str) -> str:
+    """Return the cover of a claim: the member's own, or a dependant's."""
+    if not text:
+        return str(status["cover"])
+    from node.cli.dependants import dependant_cover
+
+    return dependant_cover(client, own_member(status), text)
 
 
 def _claim_lines(client: Client, status: Mapping[str, Any], bill: Bill, money: Money) -> list[Json]:

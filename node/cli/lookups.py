@@ -12,7 +12,8 @@ from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common, Money, full_id, own_member, percent, say, short, table
 from node.cli.plan_change import change
 
-member = App(name="member", help="Look up members.")
+member = App(name="member", help="Look up members, and your dependants.")
+member.command("node.cli.dependants:app", name="dependant", help="Covers of your dependants on your contract.")
 plan = App(name="plan", help="Look up plans, and name your next contract.")
 plan.command(change)
 code = App(name="code", help="Look up the list of codes.")

@@ -28,6 +28,7 @@ BALLOT = "cd" * 32
 REFUSED = "dd" * 32
 PENDING = "ee" * 32
 DOCUMENT = "99" * 32
+DEVICE, GUARDIAN, NEW_KEY, KID, REX = "d0" * 32, "a0" * 32, "e0" * 32, "c0" * 32, "c1" * 32
 
 
 def line(**changes: Any) -> dict[str, Any]:
@@ -106,6 +107,15 @@ class FakeNode:
                     "coinsurance_bp": 2_000, "oop_max_cents": 500_000, "claim_ceiling_cents": 2_500_000, "year_ceiling_cents": None,
                     "waiting_terms": 1, "codes": [],
                 }
+            ],
+            "keys": {
+                "member": MEMBER, "identity_key": MEMBER, "devices": [DEVICE], "devices_max": 16,
+                "guardians": {"threshold": 2, "keys": [GUARDIAN, PROVIDER], "serial": 4, "paused_until": None},
+                "move": {"member": MEMBER, "new_key": NEW_KEY, "opened_height": 40, "until": 47},
+            },
+            "dependants": [
+                {"cover_id": KID, "first_day": 31, "last_day": None, "waiting_last_day": 60, "rate_cents": 50_000, "standing": "waiting"},
+                {"cover_id": REX, "first_day": 1, "last_day": 40, "waiting_last_day": 0, "rate_cents": 0, "standing": "ended"},
             ],
             "members": [self._member(), {**self._member(), "member": OTHER_MEMBER}],
             "member": self._member(),

@@ -183,6 +183,46 @@ def test_a_file_is_imported_once_and_nothing_of_one_that_repeats_a_line(home, ca
         assert json.loads(call("status", "-d", home, "--json").out)["mempool"] == 0
 
 
+def test_devices_guardians_and_a_dependant_whose_claims_this_node_signs(home, call) -> None:
+    seeds = {name: home.parent / f"{name}.seed" for name in ("phone", "friend", "new")}
+    for number, file in enumerate(seeds.values(), start=40):
+        file.write_text(bytes([number] * 32).hex())
+    phone, friend, new = (public_key_of(bytes.fromhex(file.read_text())).hex() for file in seeds.values())
+
+    def done(*arguments):
+        result = call(*arguments, "-d", home, "--json")
+        assert result.code == 0, result.err
+        return json.loads(result.out)
+
+    with running(home, call):
+        member = done("status")["member"]
+        done("keys", "device", "add", phone, home.parent / "phone.json")
+        done("bundle", "attest", home.parent / "phone.json", "--seed-file", seeds["phone"])
+        done("bundle", "submit", home.parent / "phone.json", "--wait", "20")
+        assert phone in done("keys", "device", "list")
+        done("keys", "device", "revoke", phone[:8], "--wait", "20")
+        assert phone not in done("keys", "device", "list")
+        done("keys", "guardians", "set", friend, "--threshold", "1", "--wait", "20")
+        done("keys", "move", member, new, home.parent / "move.json")
+        for role, name in (("guardian", "friend"), ("new-key", "new")):
+            done("bundle", "attest", home.parent / "move.json", "--role", role, "--seed-file", seeds[name])
+        done("bundle", "submit", home.parent / "move.json", "--wait", "20")
+        assert done("keys", "object", "--wait", "20")["state"] == "final"
+        shown = done("keys", "guardians", "show")
+        assert (shown["move"], shown["guardians"]["paused_until"] is None) == (None, False)
+        again = call("bundle", "submit", home.parent / "move.json", "-d", home)
+        assert (again.code, "guardians" in again.err or "objected" in again.err) == (5, True)
+        for count in (1, 2):
+            done("member", "dependant", "add", "--wait", "20")
+            assert len({item["cover_id"] for item in done("member", "dependant", "list")}) == count
+        cover = done("member", "dependant", "list")[1]["cover_id"]
+        bill = ("--code", "G0101", "--charge", "150", "--day", "1", "--provider", "clinic", "--provider-seed-file", home.parent / "provider.seed")
+        filed = done("claim", "submit", *bill, "--cover", cover[:8], "--wait", "20")
+        claim = done("claim", "show", filed["record_id"])
+        assert (claim["cover_id"], claim["lines"][0]["refusal"]) == (cover, 1), "signed by the dependant's key, covered from the next term on"
+        assert claim["claim"] in {item["claim"] for item in done("claim", "list")}
+
+
 def test_a_port_in_use_is_said_in_one_line(home, shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

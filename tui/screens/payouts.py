@@ -58,7 +58,7 @@ class PayoutsScreen(LiveScreen):
         """Fetch payouts and batches."""
         answer, batches = await asyncio.gather(client.view("payouts"), client.view("batches"))
         status = self.mutua.status
-        own = {status.member, status.cover} if status else set[str | None]()
+        own = {status.member, status.cover, *status.dependants} if status else set[str | None]()
         everything = payouts_of(answer)
         shown = (
             everything
