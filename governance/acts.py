@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from ledger.errors import RuleBroken
 from ledger.records import Attestation
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True, gc=False):
     """A record: who acts, who signed, and the body's bytes."""
 
     kind: str

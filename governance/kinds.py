@@ -37,15 +37,11 @@ def _ignore(_value: object) -> None:
     """Drop a result that the caller has no use for."""
 
 
-def _check_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
+def _votes_of(day: Day, body: ballots.BallotBody) -> Any:
     """While an appeal is open its panel votes; else the members."""
-    check = appeals.check_ballot if appeals.is_open(day.draft, body.claim, body.code) else ballots.check_ballot
-    check(day, act.author, body)
-
-
-def _apply_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
-    cast = appeals.apply_ballot if appeals.is_open(day.draft, body.claim, body.code) else ballots.apply_ballot
-    cast(day, act.author, body)
+    case = ballots.CASES.find(day.draft, body.claim, body.code)
+    is_closed = case is not None and case.status != "open"
+    return appeals if is_closed and appeals.is_open(day.draft, body.claim, body.code) else ballots
 
 
 KINDS: dict[str, Kind] = {
@@ -65,7 +61,11 @@ KINDS: dict[str, Kind] = {
             lambda day, act, body: claims.check_evidence(day, act.author, body),
             lambda day, _act, body: claims.apply_evidence(day, body),
         ),
-        Kind("case.ballot", ballots.BallotBody, _check_ballot, _apply_ballot),
+        Kind(
+            "case.ballot", ballots.BallotBody,
+            lambda day, act, body: _votes_of(day, body).check_ballot(day, act.author, body),
+            lambda day, act, body: _votes_of(day, body).apply_ballot(day, act.author, body),
+        ),
         Kind(
             "case.appeal", appeals.AppealBody,
             lambda day, act, body: appeals.check_appeal(day, act.author, body),

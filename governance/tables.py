@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ from ledger.state import StateReader
 
 T = TypeVar("T", bound=Shape)
 KeyPart = bytes | str | int
+KEYS_CACHED = 1 << 12
+"""A few records' worth: more would make a small co-op look cheaper than a large one, and no record cheaper."""
 _SHIFT = 1 << 63
 _encoder = msgspec.msgpack.Encoder()
 
@@ -27,8 +30,9 @@ def encode_key(parts: tuple[KeyPart, ...]) -> bytes:
     return _row_key(b"", parts)
 
 
+@lru_cache(maxsize=KEYS_CACHED)
 def _row_key(prefix: bytes, parts: tuple[KeyPart, ...]) -> bytes:
-    """Return the whole key of a row. Nothing is remembered: a key costs the same with few members and with many."""
+    """Return the whole key of a row. Remembered for a while: a record comes back to the same few rows."""
     key = prefix
     for part in parts:
         if isinstance(part, bytes):
@@ -47,9 +51,10 @@ class Draft:
     """The state before the block with the changes of the block on top. Nothing below is touched until `delta` is taken."""
 
     def __init__(self, base: StateReader) -> None:
-        self._base = base
-        self._rows: dict[bytes, Shape | None] = {}
-        self._seen: dict[bytes, tuple[bytes | None, Shape | None]] = {}
+        self.base = base
+        self.rows: dict[bytes, Shape | None] = {}
+        """Rows written in this block; None: taken away."""
+        self.seen: dict[bytes, tuple[bytes | None, Shape | None]] = {}
         """Rows read from below, as bytes and decoded."""
         self._sorted: dict[bytes, list[bytes]] = {}
         self._unsorted: dict[bytes, list[bytes]] = {}
@@ -65,38 +70,27 @@ class Draft:
         while len(self._undo) > mark:
             key, before = self._undo.pop()
             if before is _NOT_HERE:
-                del self._rows[key]
+                del self.rows[key]
             else:
-                self._rows[key] = before
+                self.rows[key] = before
 
     def delta(self) -> dict[bytes, bytes | None]:
         """Return what differs from the state below, by key; None for rows that are gone."""
         changes: dict[bytes, bytes | None] = {}
-        encode, seen, base = _encoder.encode, self._seen, self._base
-        for key in sorted(self._rows):
-            row = self._rows[key]
+        encode, seen, base = _encoder.encode, self.seen, self.base
+        for key in sorted(self.rows):
+            row = self.rows[key]
             data = None if row is None else encode(row)
             known = seen.get(key)
             if data != (base.get(key) if known is None else known[0]):
                 changes[key] = data
         return changes
 
-    def read(self, key: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
-        """Return the decoded row at `key`."""
-        row: Any = self._rows.get(key, _NOT_HERE)
-        if row is not _NOT_HERE:
-            return row
-        known: Any = self._seen.get(key)
-        if known is None:
-            data = self._base.get(key)
-            known = self._seen[key] = (data, None if data is None else decoder.decode(data))
-        return known[1]
-
     def write(self, table: bytes, key: bytes, row: Shape | None) -> None:
         """Put a row, or take it away with None."""
-        before = self._rows.get(key, _NOT_HERE)
+        before = self.rows.get(key, _NOT_HERE)
         self._undo.append((key, before))
-        self._rows[key] = row
+        self.rows[key] = row
         if before is _NOT_HERE:
             keys = self._unsorted.get(table)
             if keys is None:
@@ -120,26 +114,26 @@ class Draft:
         fresh: list[bytes] = []
         while position < len(written) and written[position].startswith(prefix):
             key = written[position]
-            if key in self._rows and not (fresh and fresh[-1] == key):
+            if key in self.rows and not (fresh and fresh[-1] == key):
                 fresh.append(key)
             position += 1
         position = 0
-        for key, data in self._base.scan(prefix):
+        for key, data in self.base.scan(prefix):
             while position < len(fresh) and fresh[position] < key:
-                row = self._rows.get(fresh[position])
+                row = self.rows.get(fresh[position])
                 if row is not None:
                     yield fresh[position], row  # type: ignore[misc]
                 position += 1
             if position < len(fresh) and fresh[position] == key:
                 position += 1
-            if key in self._rows:
-                row = self._rows[key]
+            if key in self.rows:
+                row = self.rows[key]
                 if row is not None:
                     yield key, row  # type: ignore[misc]
             else:
                 yield key, decoder.decode(data)
         for key in fresh[position:]:
-            row = self._rows.get(key)
+            row = self.rows.get(key)
             if row is not None:
                 yield key, row  # type: ignore[misc]
 
@@ -154,8 +148,16 @@ class Table(Generic[T]):
         self.decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(shape)
 
     def find(self, draft: Draft, *parts: KeyPart) -> T | None:
-        """Return the row, or None."""
-        return draft.read(_row_key(self.prefix, parts), self.decoder)
+        """Return the row, or None. The busiest function of all: nothing is called that need not be."""
+        key = _row_key(self.prefix, parts)
+        row: Any = draft.rows.get(key, _NOT_HERE)
+        if row is not _NOT_HERE:
+            return row
+        known: Any = draft.seen.get(key)
+        if known is None:
+            data = draft.base.get(key)
+            known = draft.seen[key] = (data, None if data is None else self.decoder.decode(data))
+        return known[1]
 
     def get(self, draft: Draft, *parts: KeyPart) -> T:
         """Return a row that must be there."""

@@ -22,10 +22,11 @@ _decoders: dict[object, msgspec.msgpack.Decoder[object]] = {}
 
 
 @dataclass_transform(frozen_default=True)
-class Shape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Shape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Base of everything with canonical bytes: a frozen struct, written as an array of its fields in order.
 
-    Fields carry no defaults on the wire: a short array is refused by the comparison of `decode`.
+    Fields carry no defaults on the wire: a short array is refused by the comparison of `decode`. The garbage collector passes
+    shapes by: they never change, so no cycle can run through one.
     """
 
 
@@ -56,15 +57,16 @@ def decode(shape: type[T], data: bytes) -> T:
 
 def _check_leaves(value: object, name: str) -> None:
     """Refuse integers out of bounds and text that is not NFC, at any depth."""
-    if isinstance(value, bool) or value is None or isinstance(value, bytes):
+    kind = type(value)
+    if kind is bytes or value is None or kind is bool:  # most fields of a record are, and there is nothing to check in them
         return
-    if isinstance(value, int):
-        if not 0 <= value <= INT_MAX:
+    if kind is int:
+        if not 0 <= value <= INT_MAX:  # type: ignore[operator]
             raise MalformedBytes(
                 "integer_range", f"{name} holds the integer {value}, outside 0..2^63-1", "keep integers in range"
             )
-    elif isinstance(value, str):
-        if not value.isascii() and unicodedata.normalize("NFC", value) != value:
+    elif kind is str:
+        if not value.isascii() and unicodedata.normalize("NFC", value) != value:  # type: ignore[attr-defined]
             raise MalformedBytes(
                 "text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text"
             )
@@ -72,11 +74,10 @@ def _check_leaves(value: object, name: str) -> None:
         for item in cast("tuple[object, ...]", value):
             _check_leaves(item, name)
     elif isinstance(value, msgspec.Struct):
-        for field in value.__struct_fields__:
-            item = getattr(value, field)
-            if type(item) is not bytes:  # most fields of a record are, and there is nothing to check in them
+        for item in msgspec.structs.astuple(value):
+            if type(item) is not bytes:
                 _check_leaves(item, name)
     else:
         raise MalformedBytes(
-            "value_type", f"{name} holds a {type(value).__name__}", "use integers, text, bytes, tuples and shapes only"
+            "value_type", f"{name} holds a {kind.__name__}", "use integers, text, bytes, tuples and shapes only"
         )

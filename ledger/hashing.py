@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 
 HASH_SIZE = 32
 ZERO_HASH = bytes(HASH_SIZE)
 
 
+@lru_cache(maxsize=256)
 def domain(tag: str) -> bytes:
     r"""Return the domain prefix of `tag`: `mutua/<tag>/v1` and a zero byte.
 

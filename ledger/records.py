@@ -70,9 +70,21 @@ def body_hash_of(body: Body) -> bytes:
     return tagged_hash("body", body.salt, body.data)
 
 
-def record_id_of(record: Record) -> bytes:
+def signed_bytes_of(record: Record, encoded: bytes | None = None) -> bytes:
+    """Return the bytes that the author signed: the record with an empty signature. `encoded`: its canonical bytes, if at hand."""
+    data = encode(record) if encoded is None else encoded
+    if len(record.signature) == signatures.SIGNATURE_SIZE:  # the last field: a header of two bytes and the signature
+        return data[: -2 - signatures.SIGNATURE_SIZE] + _NO_SIGNATURE
+    return encode(msgspec.structs.replace(record, signature=b""))
+
+
+_NO_SIGNATURE = b"\xc4\x00"
+"""An empty byte string in msgpack."""
+
+
+def record_id_of(record: Record, encoded: bytes | None = None) -> bytes:
     """Return the 32-byte id: the hash of what the author signed (the signature itself is not part of it)."""
-    return tagged_hash("record-id", encode(msgspec.structs.replace(record, signature=b"")))
+    return tagged_hash("record-id", signed_bytes_of(record, encoded))
 
 
 def attestation_message(role: str, subject_hash: bytes) -> bytes:
@@ -148,7 +160,7 @@ def _attestation_problem(item: Attestation) -> str | None:
 
 def is_record_signed(record: Record) -> bool:
     """True iff the signer's signature and every attestation verify. About 60 µs a signature, GIL released."""
-    message = encode(msgspec.structs.replace(record, signature=b""))
+    message = signed_bytes_of(record)
     if not signatures.is_signed(record.signer, record.signature, "record", record.chain_id, message):
         return False
     return all(

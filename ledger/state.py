@@ -172,31 +172,30 @@ class _Change:
         self.hashes: dict[int, bytes] = {}
         self.split: list[int] = []
         self.more = 0
+        by_bucket: dict[int, dict[bytes, bytes]] = {}
+        depth = max(0, len(buckets).bit_length() - 1)
         for key, value in delta.items():
             path = path_of(key)
-            node = _bucket_on(buckets, path)
-            bucket = self.buckets.get(node)
-            if bucket is None:
-                bucket = buckets[node]
-            self.buckets[node] = self._put(bucket, path, None if value is None else leaf_of(path, sha256(value).digest()))
-        touched = list(self.buckets)
-        for node in touched:
-            bucket = self.buckets[node]
-            if len(bucket) > BUCKET_SIZE_MAX:
-                del self.buckets[node]
+            entry = b"" if value is None else path + leaf_of(path, sha256(value).digest())
+            by_bucket.setdefault(_bucket_on(buckets, hashes, path, depth), {})[path] = entry
+        for node, new in by_bucket.items():
+            entries = self._merged(buckets[node], new)
+            if len(entries) * ENTRY_SIZE > BUCKET_SIZE_MAX:
                 self.split.append(node)
-                entries = [bucket[start : start + ENTRY_SIZE] for start in range(0, len(bucket), ENTRY_SIZE)]
                 _fill(entries, node, self.buckets, self.hashes)
             else:
+                bucket = self.buckets[node] = b"".join(entries)
                 self.hashes[node] = _bucket_hash(bucket)
-        self._hash_upwards(hashes, {node >> 1 for node in touched if node > 1})
+        self._hash_upwards(hashes, {node >> 1 for node in by_bucket if node > 1})
 
-    def _put(self, bucket: bytes, path: bytes, leaf: bytes | None) -> bytes:
-        """Return the bucket with the entry of `path` put, replaced or (leaf None) taken away."""
-        start, is_there = _find(bucket, path)
-        self.more += (leaf is not None) - is_there
-        entry = b"" if leaf is None else path + leaf
-        return bucket[:start] + entry + bucket[start + ENTRY_SIZE * is_there :]
+    def _merged(self, bucket: bytes, new: dict[bytes, bytes]) -> list[bytes]:
+        """Return the entries of a bucket with new ones put, replaced, or (empty) taken away."""
+        count = len(bucket) // ENTRY_SIZE
+        entries = {bucket[start : start + HASH_SIZE]: bucket[start : start + ENTRY_SIZE] for start in range(0, len(bucket), ENTRY_SIZE)}
+        entries.update(new)
+        merged = sorted(filter(None, entries.values()))
+        self.more += len(merged) - count
+        return merged
 
     def _hash_upwards(self, hashes: dict[int, bytes], nodes: set[int]) -> None:
         """Hash the inner nodes above what changed, the deepest first."""
@@ -226,18 +225,19 @@ def _joined(depth: int, left: bytes, right: bytes) -> bytes:
     return left if right == EMPTY_TREE else fork_of(depth, left, right)
 
 
-def _bucket_on(buckets: dict[int, bytes], path: bytes) -> int:
-    """Return the bucket in which a path ends."""
-    node, bits = 1, int.from_bytes(path, "big") | 1 << DEPTH_MAX
-    shift = DEPTH_MAX
-    while node not in buckets:
+def _bucket_on(buckets: dict[int, bytes], hashes: dict[int, bytes], path: bytes, depth: int) -> int:
+    """Return the bucket in which a path ends, looked for from a depth at which it may well lie."""
+    bits = int.from_bytes(path, "big") | 1 << DEPTH_MAX
+    shift = DEPTH_MAX - depth
+    while bits >> shift not in hashes:
+        shift += 1
+    while (node := bits >> shift) not in buckets:
         shift -= 1
-        node = bits >> shift
     return node
 
 
-def _find(bucket: bytes, path: bytes) -> tuple[int, bool]:
-    """Return where the entry of `path` starts, or would, and whether it is there."""
+def _find(bucket: bytes, path: bytes) -> int:
+    """Return where the entry of `path` starts, or would."""
     low, high = 0, len(bucket) // ENTRY_SIZE
     while low < high:
         middle = (low + high) // 2
@@ -245,8 +245,7 @@ def _find(bucket: bytes, path: bytes) -> tuple[int, bool]:
             low = middle + 1
         else:
             high = middle
-    start = ENTRY_SIZE * low
-    return start, bucket[start : start + HASH_SIZE] == path
+    return ENTRY_SIZE * low
 
 
 def _bucket_hash(bucket: bytes) -> bytes:
@@ -273,7 +272,7 @@ def _steps_in_bucket(bucket: bytes, path: bytes, steps: list[tuple[int, bytes]])
     while len(bucket) > ENTRY_SIZE:
         first, last = bucket[:HASH_SIZE], bucket[-ENTRY_SIZE:-HASH_SIZE]
         depth = DEPTH_MAX - (int.from_bytes(first, "big") ^ int.from_bytes(last, "big")).bit_length()
-        middle, _ = _find(bucket, _first_right_of(first, depth))
+        middle = _find(bucket, _first_right_of(first, depth))
         left, right = bucket[:middle], bucket[middle:]
         is_right = bool(path[depth >> 3] >> (7 - (depth & 7)) & 1)
         bucket, other = (right, left) if is_right else (left, right)

@@ -145,7 +145,12 @@ class Tally:
 def is_eligible(draft: Draft, case: CaseRow, key: bytes) -> bool:
     """True iff a member is in E: may vote as of s, and is not claimant, household, provider or voucher."""
     row = members.find_member(draft, key)
-    return row is not None and members.was_voter(row, case.s) and key not in case.excluded
+    return row is not None and is_eligible_row(case, row)
+
+
+def is_eligible_row(case: CaseRow, row: members.MemberRow) -> bool:
+    """True iff the member of a row is in E."""
+    return members.was_voter(row, case.s) and row.key not in case.excluded
 
 
 def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow:
@@ -158,9 +163,10 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken("vote_closed", f"the case was {case.status} in block {case.closed_height}", "nothing to do")
     if not case.s < day.height <= case.s + vote_blocks:
         raise RuleBroken("vote_not_open", f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}", "wait for the next block")
-    if not is_eligible(day.draft, case, author):
+    member = members.find_member(day.draft, author)
+    if member is None or not is_eligible_row(case, member):
         raise RuleBroken("not_eligible", "the author may not vote on this case", "claimant, household, provider and vouchers never do")
-    if not members.is_voter(members.MEMBERS.get(day.draft, author)):
+    if not members.is_voter(member):
         raise RuleBroken("may_not_vote", "the author may not vote now", "pay what is owed, if cover is suspended")
     return case
 
@@ -211,26 +217,29 @@ def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
     changed = 0 if live is None or live.rule_hash else body.evidence_version
     award = body.award_cents if body.choice == "accept" else None
     row = BallotRow(author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
-    was_opened = is_opened(day, body.claim, author)
-    note_opening(day, author, body)
-    move_tally(day, CASES.get(day.draft, body.claim, body.code), row, was_opened=was_opened)
+    was_opened, is_opened_now = note_opening(day, author, body)
+    opened = counts_as_opened(row, is_opened_now) - (live is not None and counts_as_opened(live, was_opened))
+    move_tally(day, CASES.get(day.draft, body.claim, body.code), live, row, opened)
 
 
-def note_opening(day: Day, author: bytes, body: BallotBody) -> None:
-    """Count the receipt that comes with a ballot, or one given before it, from this ballot on: for every case of the claim."""
+def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]:
+    """Count the receipt that comes with a ballot, or one given before it, from this ballot on: for every case of the claim.
+
+    Return whether a receipt of the author counted before, and whether one does now.
+    """
     opening = OPENINGS.find(day.draft, body.claim, author)
-    if body.opened and opening is None:
-        row = OpeningRow(day.height, True, body.opened)
-    elif opening is not None and not opening.is_effective:
-        row = OpeningRow(opening.height, True, opening.evidence_hash)
-    else:
-        return
+    if opening is not None and opening.is_effective:
+        return True, True
+    if opening is None and not body.opened:
+        return False, False
+    row = OpeningRow(day.height, True, body.opened) if opening is None else OpeningRow(opening.height, True, opening.evidence_hash)
     OPENINGS.put(day.draft, row, body.claim, author)
     for code in {line.code for line in CLAIMS.get(day.draft, body.claim).lines} - {body.code}:
         case = CASES.find(day.draft, body.claim, code)
         live = None if case is None or case.status != "open" else BALLOTS.find(day.draft, body.claim, code, author)
         if case is not None and live is not None and counts_as_opened(live, True):
             _add_to_tally(day, case.claim, case.code, opened=1)
+    return False, True
 
 
 def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
@@ -248,7 +257,7 @@ def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
     """Cast a standing yes."""
     version = CLAIMS.get(day.draft, body.claim).evidence_version
     row = BallotRow(author, "accept", None, "", version, day.height, 0, body.rule_hash)
-    move_tally(day, CASES.get(day.draft, body.claim, body.code), row, was_opened=is_opened(day, body.claim, author))
+    move_tally(day, CASES.get(day.draft, body.claim, body.code), None, row, 0)
 
 
 def check_receipt(day: Day, claim_id: bytes, evidence_hash: bytes) -> None:
@@ -288,13 +297,11 @@ def delegators_counted(draft: Draft, case: CaseRow, voter: bytes) -> list[bytes]
     ]
 
 
-def move_tally(day: Day, case: CaseRow, row: BallotRow, *, was_opened: bool) -> None:
+def move_tally(day: Day, case: CaseRow, before: BallotRow | None, row: BallotRow, opened: int) -> None:
     """Make `row` its voter's live ballot and move the tally by what changes: for the voter, and for who delegated to or by the voter."""
-    before = BALLOTS.find(day.draft, case.claim, case.code, row.voter)
     BALLOTS.put(day.draft, row, case.claim, case.code, row.voter)
     yes, no = _weight(row)
     yes_before, no_before = (0, 0) if before is None else _weight(before)
-    opened = counts_as_opened(row, is_opened(day, case.claim, row.voter)) - (before is not None and counts_as_opened(before, was_opened))
     times = 1
     if day.counts.delegations > 0:
         if (yes, no) != (yes_before, no_before):

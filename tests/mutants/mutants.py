@@ -738,8 +738,8 @@ MUTANTS = (
     Mutant(
         "the excluded may vote",
         BALLOTS,
-        "and key not in case.excluded",
-        "and key not in ()",
+        "and row.key not in case.excluded",
+        "and row.key not in ()",
         "§6",
         "votes: claimant, household and strangers have no ballot",
     ),
