@@ -123,7 +123,7 @@ def _picture(attacked: Sequence[Book], without: Sequence[Book], breakers: set[st
         return Layer("step", role, label, tuple(map(float, x)), tuple(100 * sum(days <= day for days in paid) / max(1, len(found)) for day in x))
 
     return Picture(
-        "Breaking runs delays right claims by weeks, and stops few", "blocks since the claim was carried", "right claims accepted by vote, %",
+        "Breaking runs delays right claims by weeks, and stops some", "blocks since the claim was carried", "right claims accepted by vote, %",
         (
             curve("honest", "the bloc keeps silent", without), curve("attacker", "the bloc (30 %) breaks runs", attacked),
             Layer("vline", "bound", "earliest payment: s+15", (15,)), Layer("vline", "bound", "no changes after s+45", (45,)),

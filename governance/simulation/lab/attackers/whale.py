@@ -113,10 +113,10 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 def _picture(books: Books) -> Picture:
     def curve(role: str, label: str, book: Book) -> Layer:
-        return Layer("line", role, label, tuple(item.height / 30 for item in book.snapshots), tuple(item.reserve_cents / 100 for item in book.snapshots))
+        return Layer("line", role, label, tuple(item.height / 30 for item in book.snapshots), tuple((item.claims_cents + item.reserve_cents) / 100 for item in book.snapshots))
 
     return Picture(
-        "Whales drain the reserve by a twentieth a payment, never below zero", "term", "reserve",
+        "Whales under a ceiling are borne; without one three of them empty the co-op, but never below zero", "term", "claims account and reserve",
         (
             curve("honest", "no whales", books["without"][0]), curve("other", "whales under a ceiling", books["ceiling"][0]),
             curve("attacker", "whales without a ceiling", books["no ceiling"][0]), Layer("hline", "bound", "never negative", y=(0,)),
