@@ -40,6 +40,8 @@ class CoopRow(Shape):
     """Boundary at which the phase last changed; 0 since genesis."""
     tells_all: bool
     """False in a rehearsal that did not ask for them: events of `QUIET` are not told."""
+    community: tuple[str, ...]
+    """Schemes in which a provider files for a patient."""
 
 
 class CountsRow(Shape):

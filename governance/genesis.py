@@ -94,6 +94,8 @@ class GenesisSpec:
     attesters: tuple[tuple[bytes, str], ...] = ()
     """Enrolment attesters (key, name); none: the treasury's signers attest enrolments."""
     verifiers: tuple[tuple[bytes, str], ...] = ()
+    community: tuple[str, ...] = ()
+    """Schemes in which a provider files for a patient and is paid."""
     treasury: TreasurySpec | None = None
     quoters: tuple[bytes, ...] = ()
     """Members who may quote the exchange rate; none named: every member."""
@@ -125,7 +127,7 @@ def spec_of_charter(charter: Charter) -> GenesisSpec:
         providers=tuple((provider.key, provider.identifier) for provider in charter.providers),
         codes=tuple(CodeSpec(item.code, item.is_standard, item.allowed_cents, item.frequency, item.system) for item in charter.codes),
         attesters=tuple((party.key, party.name) for party in charter.attesters),
-        verifiers=tuple((party.key, party.name) for party in charter.verifiers),
+        verifiers=tuple((party.key, party.name) for party in charter.verifiers), community=charter.community,
         treasury=TreasurySpec(box.network, box.threshold, signers, box.txid, box.vout, box.amount_sat, box.fee_sat_per_vb),
         quoters=tuple(founder.identity_key for founder in charter.founders),
     )  # fmt: skip
@@ -170,7 +172,7 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
         draft,
         CoopRow(
             spec.currency, spec.exponent, spec.phase, spec.claim_way, spec.is_rehearsal, spec.is_auto_pay, False, 0, None, False,
-            0, spec.tells_all,
+            0, spec.tells_all, spec.community,
         ),
     )
     protocol.schedule(draft, protocol.FIRST_VERSION, 0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from governance import params, protocol
-from governance.benefits import codes, contracts, plans, preauthorisation, settlement
-from governance.day import COUNTS
+from governance.benefits import codes, community, contracts, plans, preauthorisation, settlement
+from governance.day import COOP, COUNTS
 from governance.membership import attesters, guardians, identity, members
 from governance.money import accounts, deposits, payouts, treasury
 from governance.tables import Draft
@@ -29,6 +29,7 @@ def all_broken_invariants(state: StateReader) -> list[str]:
         *contracts.broken_invariants(draft, counts.rates_cents),
         *settlement.broken_invariants(draft),
         *preauthorisation.broken_invariants(draft),
+        *community.broken_invariants(draft, COOP.get(draft).community),
         *cases.broken_invariants(draft, counts.open_cases),
         *deposits.broken_invariants(draft),
         *payouts.broken_invariants(draft),

@@ -44,6 +44,7 @@ COMMITTEE_MAX = 199
 TREASURY_SIGNERS_MAX = 15
 """A P2WSH script with more keys is not standard for relaying nodes."""
 NAME_SIZE_MAX = 64
+COMMUNITY_MAX = 64
 FOUNDERS_MAX = 1_000
 PARTIES_MAX = 100
 """Attesters, or verifiers, that a charter may name."""
@@ -70,7 +71,7 @@ def new_charter(
     phase: str = "pilot", committee_max: int = 100, claims_cents: int = 0, reserve_cents: int = 0, rate: int = 0,
     params: Mapping[str, int] | None = None, plans: Iterable[CharterPlan] = (), codes: Iterable[CharterCode] = (),
     providers: Iterable[CharterProvider] = (), treasury: CharterTreasury | None = None, attesters: Iterable[CharterParty] = (),
-    verifiers: Iterable[CharterParty] = (),
+    verifiers: Iterable[CharterParty] = (), community: Iterable[str] = (),
 ) -> Charter:  # fmt: skip
     """Return a draft without founders. `seed`: 32 fresh random bytes. Nothing is checked before `seal`."""
     return Charter(
@@ -78,7 +79,7 @@ def new_charter(
         block_interval_ms=block_interval_ms, day_one=day_one, seed=seed, committee_max=committee_max, claims_cents=claims_cents,
         reserve_cents=reserve_cents, rate=rate, claim_way=CLAIM_WAYS[0], params=tuple(sorted((params or {}).items())),
         plans=tuple(plans), codes=tuple(codes), providers=tuple(providers), attesters=tuple(attesters), verifiers=tuple(verifiers),
-        treasury=treasury or no_treasury(), founders=(),
+        community=tuple(community), treasury=treasury or no_treasury(), founders=(),
     )  # fmt: skip
 
 
@@ -214,6 +215,15 @@ def _check_lists(charter: Charter) -> None:
             _check_name(f"name of {what}", party.name)
             if not signatures.is_valid_key(party.key):
                 raise invalid(f"{what} {party.name!r}'s key", "is not a valid Ed25519 key")
+    _check_community(charter)
+
+
+def _check_community(charter: Charter) -> None:
+    _check_unique("community schemes", charter.community)
+    if len(charter.community) > COMMUNITY_MAX:
+        raise invalid("community schemes", f"are {len(charter.community)}, more than {COMMUNITY_MAX}")
+    for name in charter.community:
+        _check_name("name of community scheme", name)
 
 
 def _check_founder(charter: Charter, founder: Founder, where: str) -> None:

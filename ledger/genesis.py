@@ -121,6 +121,8 @@ class Charter(Shape):
     """Enrolment attesters: two of them sign that an applicant is a person who is nobody else here. Empty: the treasury's signers do."""
     verifiers: tuple[CharterParty, ...]
     """Verifiers of providers: one signature lists a provider."""
+    community: tuple[str, ...]
+    """Names of the community schemes: in them a provider files for a patient, and is paid (rules §5)."""
     treasury: CharterTreasury
     founders: tuple[Founder, ...]
 

@@ -61,7 +61,7 @@ def kinds_page() -> str:
         if kind.key == "identity" and kind.is_by_member:
             signer = "by the member's identity key; no device will do"
         if kind.name == "claim.file":
-            signer = "by the cover key, so that the claim does not name the member"
+            signer = "by the cover key, so that the claim does not name the member, or in a community scheme by the provider"
         others = "".join(f"; {item.who} (role `{item.role}`)" for item in kind.attested)
         lines += [f"*Signed* {signer}{others}.", ""]
         lines += [*_fields(kind.body, structs), ""]

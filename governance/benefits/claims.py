@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from governance.acts import Act, Attested, attesters_of
-from governance.benefits import codes, preauthorisation, settlement
+from governance.benefits import codes, community, preauthorisation, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow, EvidenceRef, LineRow
 from governance.day import Day
 from governance.membership import members
@@ -95,7 +95,9 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     member = members.member_of_cover(day.draft, body.cover_id)
     if member is None:
         raise RuleBroken("cover_unknown", "the claim names no cover of this co-op", "use the cover key of a contract")
-    if not act.author == act.signer == body.cover_id:
+    if body.submitter_role == community.BY_PROVIDER:
+        community.check_filing(day, act, body.scheme, body.provider_id)
+    elif not act.author == act.signer == body.cover_id:
         raise RuleBroken("cover_signature", "a claim is signed by the key of its cover", "sign it with the cover key")
     if CLAIMS.find(day.draft, act.record_id) is not None:
         raise RuleBroken("claim_known", "a claim of this id stands already", "file it once")
@@ -113,8 +115,10 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
     problem = None
     if body.payee not in ("member", "provider"):
         problem = "the payee is member or provider"
-    elif body.use not in USES:
-        problem = "its use is claim or preauth"
+    elif body.use not in USES or body.submitter_role not in community.ROLES:
+        problem = "its use is claim or preauth, its submitter member or provider"
+    elif body.submitter_role == community.BY_PROVIDER and (body.payee, body.use) != ("provider", "claim"):
+        problem = "what a provider files is a claim, and the provider is its payee"
     elif not 1 <= len(body.lines) <= LINES_MAX:
         problem = f"a claim has 1 to {LINES_MAX} lines, not {len(body.lines)}"
     elif len(body.evidence) > EVIDENCE_MAX or body.other_payer_cents > AMOUNT_CENTS_MAX:
@@ -137,12 +141,13 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
 
 
 def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberRow) -> None:
-    """Raise RuleBroken unless a listed provider, not the claimant, attests the claim."""
+    """Raise RuleBroken unless a listed provider, not the claimant, attests the claim, or has signed it as its author."""
     if codes.PROVIDERS.find(day.draft, body.provider_id) is None:
         raise RuleBroken("provider_unknown", "the provider is not listed", "ask the members to list it")
     if members.owner_of_key(day.draft, body.provider_id) == member.key:
         raise RuleBroken("provider_own", "the provider's attestation is the claimant's own", "have another provider attest it")
-    if not day.coop.is_rehearsal and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body)):
+    is_signed_by_it = body.submitter_role == community.BY_PROVIDER
+    if not is_signed_by_it and not day.coop.is_rehearsal and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body)):
         raise RuleBroken("provider_attestation", "the provider's attestation is missing", "have the provider sign the claim")
 
 
@@ -153,6 +158,8 @@ def _freed_by_supersedes(day: Day, body: ClaimBody, member: members.MemberRow) -
     earlier = CLAIMS.find(day.draft, body.supersedes)
     if earlier is None or earlier.member != member.key:
         raise RuleBroken("supersedes_unknown", "the superseded claim is not an own one", "name an own claim, or none")
+    if body.submitter_role == community.BY_PROVIDER and (not community.is_by_provider(earlier) or earlier.provider != body.provider_id):
+        raise RuleBroken("supersedes_unknown", "a provider supersedes only what it filed itself", "name such a claim, or none")
     if earlier.use == preauthorisation.USE:
         return set()
     return {cases.line_key_of(earlier, line) for line in earlier.lines if line.status == "open"}
@@ -195,6 +202,8 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
         benefit_cents=0, lines=tuple(_line_row(day, line) for line in body.lines),
     )  # fmt: skip
     CLAIMS.put(day.draft, claim, claim.claim)
+    if community.is_by_provider(claim):
+        community.tell(day, claim)
     if body.source_hash:
         SOURCES.put(day.draft, Name(claim.claim), body.cover_id, body.source_hash)
     if claim.use == preauthorisation.USE:

@@ -15,7 +15,7 @@ import msgspec
 from governance.benefits import codes, contracts, plans
 from governance.day import Day
 from governance.membership import members
-from governance.tables import Draft, Number, Table
+from governance.tables import Draft, KeyPart, Number, Table
 from ledger import calendar
 from ledger.codec import Shape
 
@@ -203,6 +203,26 @@ def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: plans.PlanFig
     if day.coop.phase == "pilot":
         rooms.append(day.params.pilot_claim_cents - of_claim)
     return min(rooms) if rooms else None
+
+
+def give_back(day: Day, claim: ClaimRow) -> None:
+    """Undo what a claim used up of its cover's units, benefit years and ceilings: the patient had no part in it."""
+    for line in [line for line in claim.lines if line.status == "settled"]:
+        contract = contracts.contract_of(day.draft, claim.cover)
+        assert contract is not None, "a line was settled under it"
+        number = benefit_year_of(contract, line.first_day)
+        borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
+        year = YEARS.get(day.draft, claim.cover, number)
+        year = YearRow(year.deductible_cents - line.deductible_cents, year.borne_cents - borne, year.benefit_cents - line.benefit_cents)
+        YEARS.put(day.draft, year, claim.cover, number)
+        _take_off(day, UNITS, line.units_paid, claim.cover, line.code, line.system, number)
+        _take_off(day, DAY_BENEFITS, line.benefit_cents, claim.cover, claim.provider, line.first_day)
+        if claim.event_id:
+            _take_off(day, EVENT_BENEFITS, line.benefit_cents, claim.cover, claim.event_id)
+
+
+def _take_off(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
+    table.put(day.draft, Number(table.get(day.draft, *key).value - amount), *key)
 
 
 def _event_benefit(day: Day, claim: ClaimRow) -> int:

@@ -13,7 +13,7 @@ from hashlib import sha256
 import msgspec
 
 from governance import params, transition
-from governance.benefits import preauthorisation, settlement
+from governance.benefits import community, preauthorisation, settlement
 from governance.benefits.claims import EvidenceBody
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day, lower_median
@@ -116,7 +116,9 @@ class Collector:
             if case.appeal is not None and case.appeal.judged_height is None:
                 now = parts.appeal_now(day, claim, case.code, case.appeal)
                 noted.cases[case.code] = msgspec.structs.replace(case, appeal=now)
-        owed_back = holds.RECEIVABLES.find(day.draft, noted.member, claim)
+        filed = CLAIMS.find(day.draft, claim)
+        debtor = noted.member if filed is None else community.debtor_of(filed)
+        owed_back = holds.RECEIVABLES.find(day.draft, debtor, claim)
         noted.put(happenings=tuple(
             msgspec.structs.replace(item, owed_back_cents=None if owed_back is None or item.event != "fraud_found" else owed_back.value)
             for item in noted.receipt.happenings

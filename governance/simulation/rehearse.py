@@ -69,7 +69,8 @@ def spec_of(action: Action) -> GenesisSpec:
         ),
         providers=tuple((name.encode(), name) for name in fields["providers"]),
         codes=tuple(CodeSpec(item["code"], item["standard"], item["allowed_cents"], item["frequency"], item["system"]) for item in fields["codes"]),
-        attesters=_named(fields["attesters"]), verifiers=_named(fields["verifiers"]), treasury=_treasury_spec(fields), tells_all=fields["all_events"],
+        attesters=_named(fields["attesters"]), verifiers=_named(fields["verifiers"]), community=fields["community"],
+        treasury=_treasury_spec(fields), tells_all=fields["all_events"],
     )  # fmt: skip
 
 
@@ -233,7 +234,8 @@ class Player:
         by = (fields.get("by") or "").encode()
         match action.do:
             case "claim":
-                self._record(block, "claim.file", by, _claim_body(by, fields), fields["id"].encode())
+                author = fields["provider"].encode() if fields["submitter"] == "provider" else by
+                self._record(block, "claim.file", author, _claim_body(by, fields), fields["id"].encode())
             case "ballot":
                 self._record(block, "case.ballot", by, self._ballot_body(block, fields))
             case "withdraw":
@@ -375,7 +377,7 @@ def _claim_body(by: bytes, fields: dict[str, Any]) -> claims.ClaimBody:
         claims.ClaimLine(line["system"], line["code"], (), line["units"], line["charge_cents"], line["day"], line["day"]) for line in fields["lines"]
     )
     return claims.ClaimBody(
-        "", by, "member", fields["payee"], fields["provider"].encode(), (fields["event"] or "").encode(), fields["use"],
+        fields["scheme"], by, fields["submitter"], fields["payee"], fields["provider"].encode(), (fields["event"] or "").encode(), fields["use"],
         (fields["supersedes"] or "").encode(), fields["other_payer_cents"], b"", (), b"", lines,
     )  # fmt: skip
 

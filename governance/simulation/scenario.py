@@ -76,7 +76,7 @@ GENESIS_FIELDS = {
     "params": Field("params", {}), "seed": _int(0), "accounts": Field("accounts", {}), "rate": _int(None, null=True),
     "auto_pay": _flag(False), "plans": Field("objects", (), shape="plan"), "members": Field("objects", (), shape="member"),
     "providers": Field("texts", ()), "codes": Field("objects", (), shape="code"),
-    "attesters": Field("texts", ()), "verifiers": Field("texts", ()), "signers": Field("texts", ()), "signers_needed": _int(1),
+    "community": Field("texts", ()), "attesters": Field("texts", ()), "verifiers": Field("texts", ()), "signers": Field("texts", ()), "signers_needed": _int(1),
     "all_events": _flag(False),
 }  # fmt: skip
 OBJECTS = {"plan": PLAN_FIELDS, "member": MEMBER_FIELDS, "code": CODE_FIELDS, "line": LINE_FIELDS}
@@ -98,6 +98,7 @@ ACTIONS: dict[str, dict[str, Field]] = {
         "id": _text(), "by": _text(), "provider": _text(), "lines": Field("objects", shape="line"),
         "payee": _text("member", choices=("member", "provider")), "other_payer_cents": _int(0), "event": _text(None, null=True),
         "supersedes": _text(None, null=True), "use": _text("claim", choices=("claim", "preauth")),
+        "scheme": _text(""), "submitter": _text("member", choices=("member", "provider")),
     },
     "ballot": {
         "by": _text(), "claim": _text(), "code": _text(None, null=True), "choice": _text(choices=("accept", "deny", "abstain")),

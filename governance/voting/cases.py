@@ -299,6 +299,17 @@ def _free_lines(day: Day, claim: ClaimRow, case: ballots.CaseRow, *, lapses: int
         LINE_USES.put(day.draft, LineUse(b"", use.lapses + lapses), *key)
 
 
+def forget_lines(day: Day, claim: ClaimRow) -> None:
+    """Let every line of a claim be filed anew, as if it had not been: the patient never filed it."""
+    for line in claim.lines:
+        key = line_key_of(claim, line)
+        use = LINE_USES.find(day.draft, *key)
+        if use is not None and line.status == "lapsed":
+            LINE_USES.put(day.draft, LineUse(use.standing, use.lapses - 1), *key)
+        elif use is not None and use.standing == claim.claim:
+            LINE_USES.put(day.draft, LineUse(b"", use.lapses), *key)
+
+
 def line_key_of(claim: ClaimRow, line: settlement.LineRow) -> tuple[bytes, bytes, str, int]:
     """Return what makes two lines duplicates: cover, provider, code, day."""
     return claim.cover, claim.provider, line.code, line.first_day

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from governance.acts import Act, Attested, attesters_of, check_attested
-from governance.benefits import codes
+from governance.benefits import codes, community, settlement
 from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
 from governance.membership import members
@@ -80,12 +80,12 @@ CLAIM_HOLDS = Table("voting/claim_hold", HoldRow)
 """Those that name a claim, by (claim, until, cover, serial): a finding visits these alone."""
 PANELS = Table("voting/audit_panel", AuditPanelRow)
 RECEIVABLES = Table("money/receivable", Number)
-"""(member, claim) -> what fraud made a debt; a receivable, never a premium."""
+"""(member, or provider that filed for a patient, claim) -> what fraud made a debt; a receivable, never a premium."""
 
 
 # ---- Rules --------------------------------------------------------------
 def check_report(day: Day, author: bytes, body: ReportBody) -> None:
-    """Raise RuleBroken unless a member reports another, on one thing once in twelve terms."""
+    """Raise RuleBroken unless a member reports another, once in twelve terms; a patient may contest each claim a provider filed."""
     members.check_member(day.draft, author)
     known = members.find_member(day.draft, body.member) is not None or codes.PROVIDERS.find(day.draft, body.member) is not None
     if not known or body.member == author:
@@ -93,6 +93,8 @@ def check_report(day: Day, author: bytes, body: ReportBody) -> None:
     if body.claim and CLAIMS.find(day.draft, body.claim) is None:
         raise RuleBroken("claim_unknown", "there is no such claim", "name one, or none")
     earlier = REPORTS.find(day.draft, body.member, author)
+    if community.is_contest(day, author, body.member, body.claim):
+        return
     if earlier is not None and _is_recent(day, earlier):
         raise RuleBroken("reported", f"the author reported this in block {earlier.height}", "others may co-sign")
 
@@ -103,7 +105,13 @@ def _is_recent(day: Day, report: ReportRow) -> bool:
 
 
 def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
-    """Count a report; the last needed one places a hold."""
+    """Count a report; the last needed one places a hold. A patient's own, on a claim that a provider filed, does so alone."""
+    if community.is_contest(day, author, body.member, body.claim):
+        contested = community.note_contest(day, body.claim)
+        _place(day, contested.cover, body.claim, "contest")
+    earlier = REPORTS.find(day.draft, body.member, author)
+    if earlier is not None and _is_recent(day, earlier):
+        return  # counted among the needed ones already
     REPORTS.put(day.draft, ReportRow(author, day.height, body.claim), body.member, author)
     known = list(REPORTS.scan(day.draft, body.member))
     recent = [row for row in known if _is_recent(day, row)]
@@ -115,17 +123,21 @@ def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
     for row in recent:  # used up: a further hold needs as many further reports
         REPORTS.delete(day.draft, body.member, row.reporter)
     target = members.find_member(day.draft, body.member)
-    key = body.member if target is None else target.cover
+    _place(day, body.member if target is None else target.cover, body.claim, "reports")
+
+
+def _place(day: Day, key: bytes, claim_id: bytes, trigger: str) -> None:
+    """Hold the payouts of a cover or a provider, and draw the panel of the claim, where one is named."""
     until = day.height + day.params.hold_blocks
     serial = sum(1 for _ in HOLD_ROWS.scan(day.draft, until, key))
-    hold = HoldRow(key, body.claim or None, "reports", until, serial)
+    hold = HoldRow(key, claim_id or None, trigger, until, serial)
     HOLD_ROWS.put(day.draft, hold, until, key, serial)
     if hold.claim is not None:
         CLAIM_HOLDS.put(day.draft, hold, hold.claim, until, key, serial)
     held = payouts.HOLDS.find(day.draft, key) or Number(0)
     payouts.HOLDS.put(day.draft, Number(held.value + 1), key)
-    if body.claim:
-        _draw_panel(day, body.claim)
+    if claim_id:
+        _draw_panel(day, claim_id)
     day.emit("hold_placed", member=key, claim=hold.claim, trigger=hold.trigger)
 
 
@@ -178,7 +190,7 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
         raise RuleBroken("claim_unknown", "there is no such claim", "name a claim of this ledger")
     if body.outcome not in OUTCOMES:
         raise RuleBroken("outcome_unknown", f"{body.outcome!r} is no outcome", "fraud or clear")
-    if RECEIVABLES.find(day.draft, claim.member, body.claim) is not None:
+    if RECEIVABLES.find(day.draft, community.debtor_of(claim), body.claim) is not None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent before", "nothing to do")
     if not day.coop.is_rehearsal or act.attestations:
         _check_cheaply(day, act, body)
@@ -214,13 +226,19 @@ def apply_finding(day: Day, body: FindingBody) -> None:
     if body.outcome == "fraud":
         drawn = audits.DRAWN.find(day.draft, body.claim)
         trigger = named[0].trigger if named else drawn.trigger if drawn is not None else None
-        day.emit("fraud_found", member=claim.cover, claim=body.claim, trigger=trigger)
+        found = claim.provider if community.is_by_provider(claim) else claim.cover
+        day.emit("fraud_found", member=found, claim=body.claim, trigger=trigger)
     for hold in named:
         _lift(day, hold)
     if body.outcome == "clear":
         return
     _cancel(day, claim)
-    _punish(day, claim)
+    if community.is_by_provider(claim):
+        community.bar(day, claim.provider)
+        settlement.give_back(day, claim)
+        cases.forget_lines(day, claim)
+    else:
+        _punish(day, claim)
 
 
 def _cancel(day: Day, claim: ClaimRow) -> None:
@@ -234,7 +252,7 @@ def _cancel(day: Day, claim: ClaimRow) -> None:
         if unpaid is not None:
             owed -= unpaid.owed_cents
             payouts.PAYOUTS.delete(day.draft, *key)
-    RECEIVABLES.put(day.draft, Number(owed), claim.member, claim.claim)
+    RECEIVABLES.put(day.draft, Number(owed), community.debtor_of(claim), claim.claim)
     cases.forget_records(day, claim.claim)
 
 

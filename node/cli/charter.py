@@ -203,6 +203,7 @@ def _party_lines(charter: Charter) -> list[str]:
     verifiers = ", ".join(party.name for party in charter.verifiers)
     return [
         f"attesters  {attesters or 'none: the signers of the treasury attest enrolments until members list attesters'}",
+        f"community  {', '.join(charter.community) or 'none: every claim is signed by its patient'}",
         f"verifiers  {verifiers or 'none: providers are listed by a vote of the members'}",
     ]
 

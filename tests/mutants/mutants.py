@@ -20,6 +20,7 @@ SETTLEMENT = "governance/benefits/settlement.py"
 CLAIMS = "governance/benefits/claims.py"
 CONTRACTS = "governance/benefits/contracts.py"
 PREAUTH = "governance/benefits/preauthorisation.py"
+COMMUNITY = "governance/benefits/community.py"
 PROMOTION = "governance/benefits/promotion.py"
 DAY = "governance/day.py"
 TRANSITION = "governance/transition.py"
@@ -629,6 +630,102 @@ MUTANTS = (
         "(day.height - 1, preauthorisation.last_day_of(day)) if is_planned",
         "§5",
         "preauth: planned days lie from the carrying block to six terms after it",
+    ),
+    Mutant(
+        "a provider files in any scheme",
+        COMMUNITY,
+        "if scheme not in day.coop.community:",
+        "if not scheme:",
+        "§5",
+        "community: outside the schemes of the founding the patient signs",
+    ),
+    Mutant(
+        "a barred provider files again a block early",
+        COMMUNITY,
+        "day.height <= barred.value",
+        "day.height < barred.value",
+        "§5",
+        "community: fraud in what a provider filed is the provider's",
+    ),
+    Mutant(
+        "anybody's report holds alone",
+        COMMUNITY,
+        "author == claim.member and target == claim.provider",
+        "target == claim.provider",
+        "§9",
+        "community: nobody else's report holds alone, nor does one about an own claim",
+    ),
+    Mutant(
+        "a patient's report on an own claim holds alone",
+        COMMUNITY,
+        "claim is not None and is_by_provider(claim) and author",
+        "claim is not None and author",
+        "§9",
+        "community: nobody else's report holds alone, nor does one about an own claim",
+    ),
+    Mutant(
+        "a claim is contested again and again",
+        COMMUNITY,
+        "    CONTESTED.put(day.draft, Mark(), claim_id)\n",
+        "",
+        "§9",
+        "community: each claim is contested once, and counts among the five once",
+    ),
+    Mutant(
+        "a provider may choose another payee",
+        CLAIMS,
+        '(body.payee, body.use) != ("provider", "claim")',
+        'body.use != "claim"',
+        "§5",
+        "community: what a provider files is a claim that pays the provider",
+    ),
+    Mutant(
+        "a provider supersedes any claim of the cover",
+        CLAIMS,
+        "and (not community.is_by_provider(earlier) or earlier.provider != body.provider_id)",
+        "and not earlier.provider",
+        "§5",
+        "community: a provider supersedes only what it filed itself",
+    ),
+    Mutant(
+        "fraud of a provider punishes the patient",
+        HOLDS,
+        "    if community.is_by_provider(claim):\n        community.bar",
+        "    if not community.is_by_provider(claim):\n        community.bar",
+        "§9",
+        "community: fraud in what a provider filed is the provider's",
+    ),
+    Mutant(
+        "the patient does not get back the deductible",
+        SETTLEMENT,
+        "year.deductible_cents - line.deductible_cents, year.borne_cents - borne",
+        "year.deductible_cents, year.borne_cents - borne",
+        "§9",
+        "community: fraud of a provider gives the patient back what was used up",
+    ),
+    Mutant(
+        "the patient does not get back the units",
+        SETTLEMENT,
+        "_take_off(day, UNITS, line.units_paid,",
+        "_take_off(day, UNITS, 0,",
+        "§9",
+        "community: fraud of a provider gives the patient back what was used up",
+    ),
+    Mutant(
+        "the ceiling of the event stays used up",
+        SETTLEMENT,
+        "_take_off(day, EVENT_BENEFITS, line.benefit_cents,",
+        "_take_off(day, EVENT_BENEFITS, 0,",
+        "§9",
+        "community: fraud of a provider gives the patient back what was used up",
+    ),
+    Mutant(
+        "the lines of a provider's fraud stand",
+        HOLDS,
+        "        cases.forget_lines(day, claim)\n",
+        "",
+        "§9",
+        "community: fraud of a provider gives the patient back what was used up",
     ),
     # ---- §6 votes
     Mutant(

@@ -46,7 +46,15 @@ def report(w, act):
         r for r in w["reports"]
         if r["member"] == act["member"] and term - YEAR < term_of(r["height"]) <= term
     ]  # fmt: skip
-    refuse_if(act["by"] in [r["by"] for r in live if not r["used"]], "reported already")
+    twice = act["by"] in [r["by"] for r in live if not r["used"]]
+    told = w["claims"].get(claim)
+    if told is not None and told["by_provider"] and (told["by"], told["provider"]) == (act["by"], act["member"]) and claim not in w["contested"]:
+        w["contested"].append(claim)
+        w["holds"].append({"member": act["by"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "contest"})
+        emit(w, "hold_placed", member=act["by"], claim=claim, trigger="contest")
+        if twice:
+            return
+    refuse_if(twice, "reported already")
     w["reports"].append(
         {"by": act["by"], "member": act["member"], "claim": claim, "height": w["height"], "used": False}
     )
@@ -54,7 +62,7 @@ def report(w, act):
     if len(fresh) >= w["params"]["audit_reports"]:
         for r in fresh:
             r["used"] = True
-        w["holds"].append({"member": act["member"], "claim": claim, "height": w["height"], "lifted": None})
+        w["holds"].append({"member": act["member"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "reports"})
         emit(w, "hold_placed", member=act["member"], claim=claim, trigger="reports")
 
 
@@ -66,7 +74,7 @@ def expire_holds(w):
 
 def lift(w, hold):
     hold["lifted"] = w["height"]
-    emit(w, "hold_lifted", member=hold["member"], claim=hold["claim"], trigger="reports")
+    emit(w, "hold_lifted", member=hold["member"], claim=hold["claim"], trigger=hold["trigger"])
 
 
 def finding(w, act):
@@ -77,6 +85,7 @@ def finding(w, act):
     refuse_if(act["outcome"] not in ("fraud", "clear"), "fraud or clear")
     refuse_if(claim["fraud"], "found already")
     holds = [h for h in w["holds"] if h["lifted"] is None and h["claim"] == act["claim"]]
+    holds.sort(key=lambda h: (h["height"], h["member"].encode()))
     if act["outcome"] == "clear":
         for hold in holds:
             lift(w, hold)
@@ -85,15 +94,26 @@ def finding(w, act):
     m = w["members"][claim["by"]]
     for payout in w["payouts"]:
         if payout["claim"] == claim["id"]:
-            m["receivable"] += payout["paid"]
+            if not claim["by_provider"]:
+                m["receivable"] += payout["paid"]
             payout["owed"] = 0
     for case in w["cases"]:
         if case["claim"] is claim and case["status"] == "open":
             case["status"] = "cancelled"
             case["closed"] = w["height"]
+    trigger = holds[0]["trigger"] if holds else claim["audit"]
+    if claim["by_provider"]:
+        w["barred"][claim["provider"]] = (term_of(w["height"]) + YEAR + 1) * TERM
+        for x in w["settled"]:
+            if x["claim"] == claim["id"]:
+                x["by"] = None  # nothing of the patient's is used up; the cost of the plan stays
+        emit(w, "fraud_found", member=claim["provider"], claim=claim["id"], trigger=trigger)
+        for hold in holds:
+            lift(w, hold)
+        return
     m["fraud_height"] = w["height"]
     m["no_vote_until"] = (term_of(w["height"]) + YEAR + 1) * TERM
-    emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger="reports" if holds else claim["audit"])
+    emit(w, "fraud_found", member=claim["by"], claim=claim["id"], trigger=trigger)
     for hold in holds:
         lift(w, hold)
     if running(m) is not None:

@@ -66,6 +66,11 @@ def file_claim(w, act):
     refuse_if(act["id"] in w["claims"], "this claim exists")
     refuse_if(act["provider"] not in w["providers"], "the provider is not enrolled")
     refuse_if(act["provider"] == act["by"], "nobody attests an own claim")
+    by_provider = act.get("submitter", "member") == "provider"
+    if by_provider:
+        refuse_if(act.get("scheme", "") not in w["community"], "no community scheme")
+        refuse_if(act.get("payee", "member") != "provider" or act.get("use", "claim") != "claim", "a claim, and paid to the provider")
+        refuse_if(w["height"] <= w["barred"].get(act["provider"], 0), "barred after fraud")
     refuse_if(not act["lines"], "a claim has lines")
     refuse_if(act.get("payee", "member") not in ("member", "provider"), "payee is member or provider")
     refuse_if(act.get("other_payer_cents", 0) < 0, "below zero")
@@ -83,6 +88,7 @@ def file_claim(w, act):
     if act.get("supersedes") is not None:
         old = w["claims"].get(act["supersedes"])
         refuse_if(old is None or old["by"] != act["by"], "supersedes names no own claim")
+        refuse_if(by_provider and (not old["by_provider"] or old["provider"] != act["provider"]), "not filed by this provider")
         superseded = [case for case in w["cases"] if case["claim"] is old and case["status"] == "open"]
     repeats = []
     seen = []
@@ -101,9 +107,11 @@ def file_claim(w, act):
         "id": act["id"], "by": act["by"], "provider": act["provider"], "payee": act.get("payee", "member"),
         "other_left": act.get("other_payer_cents", 0), "copay_done": False, "height": w["height"], "version": 1,
         "opened": [], "fraud": False, "audit": None, "lines": [], "event": act.get("event"),
-        "asks": asks,
+        "asks": asks, "by_provider": by_provider,
     }  # fmt: skip
     w["claims"][act["id"]] = claim
+    if by_provider:
+        emit(w, "provider_claimed", claim=act["id"], member=act["by"], provider=act["provider"], scheme=act["scheme"])
     for index, given in enumerate(act["lines"]):
         line = {"index": index, "code": given["code"], "system": given.get("system", ""),
                 "units": given.get("units", 1), "charge": given["charge_cents"],
@@ -121,7 +129,7 @@ def lapses_repeated(w, key, superseded):
     """How many lapsed cases hold this line; refused when anything but one lapsed case holds it."""
     lapsed = 0
     for claim in w["claims"].values():
-        if claim["asks"]:
+        if claim["asks"] or (claim["by_provider"] and claim["fraud"]):
             continue
         for line in claim["lines"]:
             if (claim["by"], line["code"], line["day"], claim["provider"]) != key:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -69,6 +70,20 @@ def test_a_claim_needs_the_cover_key_and_the_providers_attestation_of_this_claim
     # the provider need not know where the money goes
     elsewhere = msgspec.structs.replace(CLAIM, payout_commitment=b"other")
     check_act(state, BlockContext(1, b""), act("claim.file", CLAIM.cover_id, elsewhere, attested=[Attestation("provider", DOCTOR, claim_subject_hash(CLAIM), b"")]))
+
+
+def test_in_a_community_scheme_the_providers_signature_on_the_record_is_enough():
+    state = MemoryStore(genesis_rows(replace(SPEC, community=("village",))))
+    filed = msgspec.structs.replace(CLAIM, scheme="village", submitter_role="provider", payee="provider")
+    check_act(state, BlockContext(1, b""), act("claim.file", DOCTOR, filed))
+    assert code_of(state, 1, act("claim.file", CLAIM.cover_id, filed)) == "provider_signature"
+    assert code_of(state, 1, act("claim.file", DOCTOR, filed, signer=key("device", 0))) == "provider_signature"
+    assert code_of(state, 1, act("claim.file", DOCTOR, CLAIM)) == "cover_signature"
+    attested = act("claim.file", CLAIM.cover_id, filed, attested=[Attestation("provider", DOCTOR, claim_subject_hash(filed), b"")])
+    assert code_of(state, 1, attested) == "provider_signature"
+    elsewhere = msgspec.structs.replace(filed, scheme="coop")
+    assert code_of(state, 1, act("claim.file", DOCTOR, elsewhere)) == "scheme_closed"
+    assert code_of(state_with(), 1, act("claim.file", DOCTOR, filed)) == "scheme_closed"
 
 
 def test_the_same_source_is_imported_once():

@@ -22,7 +22,7 @@ def make_charter(name: str = "Riverside") -> Charter:
     """Return a charter with no founders: enough for rows and roots."""
     return Charter(
         1, name, "USD", 2, "pilot", 1_700_000_000_000, 2_000, "2026-01-01", bytes(32), 100, 1_000, 200, 5_000_000,
-        "standard_or_vote", (), (), (), (), (), (), CharterTreasury("regtest", 0, b"", 0, 0, 1), (),
+        "standard_or_vote", (), (), (), (), (), (), (), CharterTreasury("regtest", 0, b"", 0, 0, 1), (),
     )  # fmt: skip
 
 
