@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from governance import views, views_audits, views_members
+from governance import views, views_audits, views_governing, views_members
 from ledger.errors import MutuaError
 from ledger.state import StateReader
 
@@ -50,6 +50,11 @@ _VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
     "claim": lambda state, height, given: views.claim_view(state, height, _key(given, "claim" if "claim" in given else "id")),
     "needs_me": lambda state, height, given: views.needs_me_view(state, height, _key(given, "member")),
     "audit": lambda state, height, given: views_audits.audit_view(state, height, _key(given, "claim" if "claim" in given else "id")),
+    "applications": lambda state, height, _: views_governing.applications_view(state, height),
+    "proposals": lambda state, height, _: views_governing.proposals_view(state, height),
+    "proposal": lambda state, height, given: views_governing.proposal_view(
+        state, height, _key(given, "id"), _key(given, "member") if given.get("member") else None
+    ),
     "payouts": lambda state, _, __: views.payouts_view(state),
     "owed": lambda state, _, __: views.owed_view(state),
     "unsent": lambda state, _, __: views.unsent_view(state),

@@ -112,9 +112,19 @@ def apply_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
     _open_if_sponsored(day, row)
 
 
-def _open_if_sponsored(day: Day, row: ProposalRow) -> None:
+def sponsors_needed(day: Day) -> int:
+    """Return how many sponsors open a proposal now."""
     set_now = day.params
-    if len(row.sponsors) >= max(set_now.sponsor_min, ceil_div(day.counts.voters, set_now.sponsor_div)):
+    return max(set_now.sponsor_min, ceil_div(day.counts.voters, set_now.sponsor_div))
+
+
+def turnout_needed(row: ProposalRow, set_of_o: params.Params) -> int:
+    """Return how many votes, abstentions among them, a proposal needs."""
+    return min(set_of_o.turnout_max, ceil_div(row.eligible, set_of_o.turnout_div))
+
+
+def _open_if_sponsored(day: Day, row: ProposalRow) -> None:
+    if len(row.sponsors) >= sponsors_needed(day):
         open_proposal(day, row)
 
 
@@ -181,8 +191,7 @@ def end_day(day: Day) -> None:
         if day.height < row.opened_height + set_of_o.proposal_blocks:
             continue
         OPEN_PROPOSALS.delete(day.draft, row.opened_height, row.proposal)
-        turnout_needed = min(set_of_o.turnout_max, ceil_div(row.eligible, set_of_o.turnout_div))
-        is_passed = row.yes > row.no and row.yes + row.no + row.abstain >= turnout_needed
+        is_passed = row.yes > row.no and row.yes + row.no + row.abstain >= turnout_needed(row, set_of_o)
         if is_critical(row.body):
             is_passed = is_passed and 3 * row.yes >= 2 * (row.yes + row.no)
         if not is_passed:

@@ -1,4 +1,4 @@
-"""`mutua member | plan | code | payout | block`: what the ledger says, as tables or JSON."""
+"""`mutua plan | code | payout | block`: what the ledger says, as tables or JSON."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 from cyclopts import App
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, Money, full_id, own_member, percent, say, short, table
+from node.cli.common import DEFAULT, Common, Money, percent, say, short, table
 from node.cli.plan_change import change
 
-member = App(name="member", help="Look up members, and your dependants.")
-member.command("node.cli.dependants:app", name="dependant", help="Covers of your dependants on your contract.")
 plan = App(name="plan", help="Look up plans, and name your next contract.")
 plan.command(change)
 code = App(name="code", help="Look up the list of codes.")
@@ -21,59 +19,6 @@ payout = App(name="payout", help="Look up payouts.")
 block = App(name="block", help="Look up blocks.")
 
 Json = Mapping[str, Any]
-
-
-@member.command(name="list")
-def member_list(*, common: Common = DEFAULT) -> int:
-    """List every member, past ones included."""
-    members = common.client().view("members")
-    return say(
-        common, members, lambda: table(
-            ("member", "household", "standing", "votes", "plan", "denied", "voted", "bar"),
-            [
-                (short(item["member"]), short(item["household"]), item["standing"] if item["is_member"] else "left", "yes" if item["may_vote"] else "no",
-                 _plan_of(item), item["denied"], item["voted"], percent(item["bar_bp"]))
-                for item in members
-            ],
-        ),
-    )  # fmt: skip
-
-
-def _plan_of(item: Json) -> object:
-    return item["contract"]["plan"] if item.get("contract") else None
-
-
-@member.command(name="show")
-def member_show(key: str = "", *, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Show a member: contract, what is owed, voting record, bar.
-
-    Parameters
-    ----------
-    key
-        The member's key, or its first digits; yourself by default.
-
-    """
-    client = common.client()
-    status = client.status()
-    wanted = (
-        full_id(key, lambda: (str(item["member"]) for item in client.view("members")), "member")
-        if key
-        else own_member(status)
-    )
-    answer = client.view("member", id=wanted)
-    return say(common, answer, lambda: _member_lines(answer, Money.of(status)))
-
-
-def _member_lines(item: Json, money: Money) -> Iterator[str]:
-    yield f"member     {item['member']}"
-    yield f"household  {item['household']}"
-    kind = "founder" if item["is_founder"] else f"member since term {item['since_term']}"
-    yield f"standing   {item['standing']}, {kind}, {'votes' if item['may_vote'] else 'does not vote yet'}"
-    yield f"votes      denied {item['denied']} of the last {item['voted']}; own claims need {percent(item['bar_bp'])}"
-    contract = item.get("contract")
-    if contract:
-        yield f"contract   {contract['plan']}, {contract['length_terms']} terms from term {contract['first_term']}, until block {contract['last_block']}"
-        yield f"premium    {money.show(contract['rate_cents'])} a term; owed {money.show(contract['owed_cents'])}"
 
 
 @plan.command(name="list")

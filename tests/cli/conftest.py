@@ -29,6 +29,8 @@ REFUSED = "dd" * 32
 PENDING = "ee" * 32
 DOCUMENT = "99" * 32
 DEVICE, GUARDIAN, NEW_KEY, KID, REX = "d0" * 32, "a0" * 32, "e0" * 32, "c0" * 32, "c1" * 32
+APPLICANT = "77" * 32
+PROPOSAL = "ab" * 32
 
 
 def line(**changes: Any) -> dict[str, Any]:
@@ -120,6 +122,13 @@ class FakeNode:
             "members": [self._member(), {**self._member(), "member": OTHER_MEMBER}],
             "member": self._member(),
             "payouts": [self._payout()],
+            "applications": [self.application()],
+            "parties": {
+                "attesters": [{"key": "a1" * 32, "name": "Town registry", "since": 0}], "attesters_needed": 2, "signers_attest": True,
+                "verifiers": [], "signers": ["b1" * 32, "b2" * 32, "b3" * 32], "signers_needed": 2,
+            },
+            "proposals": [self.proposal()],
+            "proposal": {**self.proposal(), "sponsored_by": [MEMBER], "my_vote": "no"},
             "coop": {"claims_cents": 5_000_000, "reserve_cents": 900_000, "annual_premium_cents": 600_000, "owed_cents": 4_400, "rate": 6_400_000},
             "treasury": {"network": "regtest", "threshold": 2, "signers": ["77" * 32] * 3, "baton_sat": 10_000_000},
             "owed": [{"owed_cents": 4_400}],
@@ -143,11 +152,25 @@ class FakeNode:
     def _member(self) -> dict[str, Any]:
         return {
             "member": MEMBER, "household": "home", "is_member": True, "is_founder": True, "may_vote": True, "since_term": 0, "denied": 3,
-            "voted": 12, "bar_bp": 5_000, "seniority_bp": 0, "standing": "good",
+            "voted": 12, "bar_bp": 5_000, "seniority_bp": 0, "standing": "good", "missed_duties": 1, "has_credit": True,
             "contract": {
                 "plan": "basic", "first_term": 0, "length_terms": 12, "rate_cents": 50_000, "last_block": 360, "next_plan": None,
                 "next_length": None, "is_in_force": True, "owed": [], "owed_cents": 0, "suspended_from": None, "waiting_last_day": 30,
             },
+        }  # fmt: skip
+
+    def application(self) -> dict[str, Any]:
+        return {
+            "applicant": APPLICANT, "cover_id": "78" * 32, "plan": "basic", "contract_terms": 1, "household": "", "height": 20,
+            "deposit_cents": 50_000, "vouchers": [MEMBER], "vouchers_needed": 3, "objectors": [], "objections_end": 3, "objections_until": 50,
+            "earliest_boundary": 60,
+        }  # fmt: skip
+
+    def proposal(self) -> dict[str, Any]:
+        return {
+            "proposal": PROPOSAL, "what": "param", "says": {"name": "grace_blocks", "value": 12}, "status": "open", "is_critical": False,
+            "sponsors": 5, "sponsors_needed": 5, "opened_height": 30, "closes_at": 60, "yes": 3, "no": 1, "abstain": 0, "eligible": 7,
+            "turnout_needed": 2, "effective_height": None, "why": None,
         }  # fmt: skip
 
     def _payout(self) -> dict[str, Any]:

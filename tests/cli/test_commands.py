@@ -15,7 +15,7 @@ PENDING = "ee" * 32
 DOCUMENT = "99" * 32
 
 READING = [
-    ("status",), ("peers",), ("member", "list"), ("member", "show"), ("member", "show", "111111"), ("plan", "list"), ("plan", "show", "basic"),
+    ("status",), ("peers",), ("member", "list"), ("member", "show"), ("member", "show", "111111"), ("member", "applications"), ("member", "attesters"), ("proposal", "list"), ("proposal", "show", "ababab"), ("plan", "list"), ("plan", "show", "basic"),
     ("code", "list"), ("payout", "list"), ("payout", "list", "--claim", "7f3a"), ("block", "list"), ("block", "list", "--start", "3", "--count", "2"),
     ("block", "show", "40"), ("claim", "list"), ("claim", "list", "--all"), ("claim", "show", CLAIM), ("claim", "explain", "7f3aab"),
     ("vote", "list"), ("vote", "verify", BALLOT), ("vote", "verify", PENDING), ("evidence", "open", CLAIM), ("config", "show", "--origin"),

@@ -1701,8 +1701,8 @@ MUTANTS = (
     Mutant(
         "four sponsors open a proposal",
         PROPOSALS,
-        "len(row.sponsors) >= max(",
-        "len(row.sponsors) + 1 >= max(",
+        "len(row.sponsors) >= sponsors_needed(",
+        "len(row.sponsors) + 1 >= sponsors_needed(",
         "§12",
         "extra: the fifth sponsor opens a proposal",
     ),
