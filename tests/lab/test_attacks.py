@@ -35,7 +35,7 @@ def test_the_bot_is_safe_when_no_record_is_long_enough_for_a_refusal(verdicts) -
 
 
 def test_denials_weighed_against_a_huge_sample_cost_nothing(verdicts) -> None:
-    found = verdicts("deny", params={"deny_sample_min": 1_000_000})
+    found = verdicts("deny", terms=7, params={"deny_sample_min": 1_000_000})
     assert (found[FROM_13], found[FROM_19]) == (False, False)
 
 
