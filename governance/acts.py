@@ -52,5 +52,5 @@ def check_attested(act: Act, wanted: Attested, body: Any, allowed: Iterable[byte
     count = len(attesters_of(act, wanted.role, wanted.subject(act.author, body)) & set(allowed))
     if count < threshold:
         raise RuleBroken(
-            "attestations_missing", f"{count} of {threshold} needed attestations of role {wanted.role} are there", "collect the missing ones"
+            "attestations_missing", f"{count} of {threshold} needed attestations of role {wanted.role} are there", f"collect {threshold - count} more: {wanted.who}"
         )

@@ -16,6 +16,7 @@ from governance.benefits.claims import ClaimBody
 from governance.kinds import KINDS, Kind
 from governance.membership import members
 from governance.membership.dependants import CoverAddBody
+from governance.refusals import rule_of
 from governance.tables import Draft
 from governance.voting.ballots import OpenedBody
 from ledger import calendar, merkle
@@ -109,7 +110,7 @@ class Facade:
             if record_id in self._daemon.mempool:
                 return {"record_id": record_id.hex(), "state": "pending", "height": chain.height}
             if refusal is not None:
-                reason = {"code": refusal.code, "what": refusal.what, "mend": refusal.mend}
+                reason = {"code": refusal.code, "what": refusal.what, "mend": refusal.mend, "rule": rule_of(refusal.code)}
                 return {"record_id": record_id.hex(), "state": "refused", "height": refusal.height, "reason": reason}
             raise MutuaError("not_found", f"this node knows no record {record_id.hex()}", "check the id, or wait until the node is in step")
         height, index = place
@@ -197,7 +198,7 @@ class Facade:
         refusals = await self._daemon.intake.check([item for _, item in shaped])
         found += [(index, error) for (index, _), error in zip(shaped, refusals, strict=True) if error is not None]
         return [
-            {"index": index, "code": error.code, "what": error.what, "mend": error.mend, "family": family_of(error)}
+            {"index": index, "code": error.code, "what": error.what, "mend": error.mend, "family": family_of(error), "rule": rule_of(error.code)}
             for index, error in sorted(found, key=lambda item: item[0])
         ]
 

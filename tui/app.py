@@ -28,7 +28,7 @@ from tui.screens.help import HelpScreen, Key
 from tui.screens.home import HomeScreen
 from tui.screens.payouts import PayoutsScreen
 from tui.screens.receipt import BallotsScreen
-from tui.text import Units, clean, counted, short
+from tui.text import Units, clean, counted, refusal, short
 from tui.themes import CALM, CONTRAST, THEMES
 from tui.widgets.top import PLACES
 
@@ -103,7 +103,7 @@ class MutuaApp(App[None]):
     def tell(self, fault: ApiError) -> None:
         """Show a fault that belongs to one action."""
         self.notify(
-            f"{clean(fault.what)}; {clean(fault.mend)}",
+            refusal(fault.what, fault.mend, fault.rule),
             severity="error",
             title="That did not work",
             timeout=12,

@@ -12,6 +12,16 @@ TEXT_SHOWN_MAX = 2_000
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
+def refusal(what: object, mend: object, rule: object = "") -> str:
+    """Return why something was refused: what happened, what can be done now, and the section of the rules where one refuses.
+
+    >>> refusal("the case was denied in block 9", "see why", "§6")
+    'the case was denied in block 9; see why (rules §6)'
+    """
+    words = f"{clean(what)}; {clean(mend)}"
+    return f"{words} (rules {clean(rule)})" if rule else words
+
+
 def clean(text: object, limit: int = TEXT_SHOWN_MAX) -> str:
     r"""Return text of others without anything that steers a terminal or turns the reading direction, at most `limit` long.
 

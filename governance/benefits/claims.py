@@ -100,13 +100,14 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     elif not act.author == act.signer == body.cover_id:
         raise RuleBroken("cover_signature", "a claim is signed by the key of its cover", "sign it with the cover key")
     if CLAIMS.find(day.draft, act.record_id) is not None:
-        raise RuleBroken("claim_known", "a claim of this id stands already", "file it once")
+        raise RuleBroken("claim_known", "a claim of this id stands already", "see what became of it: mutua claim explain")
     _check_provider(day, act, body, member)
     freed = _freed_by_supersedes(day, body, member)
     if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
         earlier = SOURCES.find(day.draft, body.cover_id, body.source_hash)
         if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
-            raise RuleBroken("source_known", "this source was imported before", "see the claim it became")
+            filed = CLAIMS.get(day.draft, earlier.value).height
+            raise RuleBroken("source_known", f"this source was imported in block {filed}", "see the claim it became: mutua claim list")
     _check_duplicates(day, body, freed)
 
 
@@ -143,7 +144,7 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
 def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberRow) -> None:
     """Raise RuleBroken unless a listed provider, not the claimant, attests the claim, or has signed it as its author."""
     if codes.PROVIDERS.find(day.draft, body.provider_id) is None:
-        raise RuleBroken("provider_unknown", "the provider is not listed", "ask the members to list it")
+        raise RuleBroken("provider_unknown", "the provider is not listed", "a verifier of providers, or a proposal of members, lists it")
     if members.owner_of_key(day.draft, body.provider_id) == member.key:
         raise RuleBroken("provider_own", "the provider's attestation is the claimant's own", "have another provider attest it")
     is_signed_by_it = body.submitter_role == community.BY_PROVIDER
@@ -179,7 +180,7 @@ def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, 
         use = None if is_planned else cases.LINE_USES.find(day.draft, *key)
         stands = use is not None and (use.lapses > 1 or (bool(use.standing) and key not in freed))
         if key in seen or stands:
-            raise RuleBroken("duplicate_line", f"line {index}: code {line.code} of day {line.first_day} stands in a claim already", "leave it out")
+            raise RuleBroken("duplicate_line", f"line {index}: code {line.code} of day {line.first_day} stands in a claim already", "leave the line out, or supersede that claim while its case is open")
         seen.add(key)
 
 
@@ -272,7 +273,8 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
     if claim is None or author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no claim of this id", "name an own claim")
     if all(case.status != "open" for case in cases.CASES.scan(day.draft, claim_id)):
-        raise RuleBroken("nothing_open", "the claim has no open case", "nothing to do")
+        found = ", ".join(f"{case.code} {case.status}" for case in cases.CASES.scan(day.draft, claim_id)) or "it has none"
+        raise RuleBroken("nothing_open", f"the claim has no open case: {found}", "see why and what is left to do: mutua claim explain")
     return claim
 
 
@@ -281,11 +283,14 @@ def check_evidence(day: Day, author: bytes, body: EvidenceBody) -> None:
     claim = check_own_claim(day, author, body.claim)
     set_now = day.params
     if day.height > claim.height + set_now.evidence_until:
-        raise RuleBroken("evidence_late", f"evidence was taken until block {claim.height + set_now.evidence_until}", "let the vote end")
+        until = claim.height + set_now.evidence_until
+        raise RuleBroken("evidence_late", f"evidence was taken until block {until}, this is {day.height}", "after a denial an appeal may bring it")
     if claim.evidence_version >= set_now.evidence_versions:
-        raise RuleBroken("evidence_full", f"the claim has {claim.evidence_version} versions of evidence", "let the vote end")
+        versions = f"{claim.evidence_version} of {set_now.evidence_versions}"
+        raise RuleBroken("evidence_full", f"the claim has {versions} versions of evidence", "after a denial an appeal may bring more")
     if len(claim.evidence) + len(body.evidence) > EVIDENCE_MAX:
-        raise RuleBroken("evidence_full", f"a claim has at most {EVIDENCE_MAX} documents", "join documents")
+        count = len(claim.evidence) + len(body.evidence)
+        raise RuleBroken("evidence_full", f"the claim would have {count} documents, at most {EVIDENCE_MAX}", "join documents")
 
 
 def apply_evidence(day: Day, body: EvidenceBody) -> None:

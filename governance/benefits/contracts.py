@@ -155,6 +155,24 @@ def is_waiting(row: ContractRow, day_number: int) -> bool:
     return row.waiting_first_day <= day_number <= row.waiting_last_day
 
 
+def check_may_vote(day: Day, member: members.MemberRow) -> None:
+    """Raise RuleBroken, with the reason, unless a member may vote now."""
+    if members.is_voter(member):
+        return
+    if not member.is_member:
+        raise RuleBroken("may_not_vote", f"the author's membership ended in block {member.left_height}", "apply to come back")
+    row = CONTRACTS.find(day.draft, member.key)
+    if row is not None and row.suspended_from is not None:
+        what = f"the author is suspended from block {row.suspended_from} on and owes {row.owed_cents}"
+        raise RuleBroken("may_not_vote", what, "pay it: the vote comes back the same day")
+    if member.no_vote_until >= day.height:
+        what = f"after a finding of fraud the author does not vote until block {member.no_vote_until}"
+        raise RuleBroken("may_not_vote", what, f"vote from block {member.no_vote_until + 1} on")
+    needed, complete = day.params.voting_after_terms, members.terms_complete_of(day, member)
+    first = calendar.last_height_of(member.since_term + needed - 1) + 1
+    raise RuleBroken("may_not_vote", f"the author was a member for {complete} of {needed} complete terms", f"vote on what opens from block {first} on")
+
+
 def check_length(terms: int) -> None:
     """Raise RuleBroken for a contract length that is not offered."""
     if terms not in LENGTHS:
@@ -290,7 +308,7 @@ def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
     member = members.check_member(day.draft, author)
     if member.leave_term is not None:
-        raise RuleBroken("notice_given", f"membership ends at block {calendar.last_height_of(member.leave_term)}", "return after it by applying")
+        raise RuleBroken("notice_given", f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}", "return after it by applying")
     plans.check_plan(day.draft, body.plan)
     row = CONTRACTS.find(day.draft, author)
     if row is None or not (row.is_in_force or is_held(row)):
@@ -305,7 +323,7 @@ def check_guarantee(day: Day, terms: int) -> None:
     if terms > 1 and counts.long_rates_cents * 10_000 > counts.rates_cents * day.params.guaranteed_max_bp:
         raise RuleBroken(
             "guarantee_full",
-            f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates",
+            f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates, more than {day.params.guaranteed_max_bp} of 10000",
             "choose one term, or ask again when guarantees have run out",
         )
 
@@ -319,7 +337,7 @@ def check_leave(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless the author is a member who has not given notice."""
     row = members.check_member(day.draft, author)
     if row.leave_term is not None:
-        raise RuleBroken("notice_given", f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}", "nothing to do")
+        raise RuleBroken("notice_given", f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}", "return after it by applying")
 
 
 def apply_leave(day: Day, author: bytes) -> None:

@@ -49,6 +49,8 @@ class PlanTermRow(Shape):
 
 
 PLANS = Table("benefits/plan", PlanRow)
+NAMED_MAX = 8
+"""Plans that a refusal lists."""
 PLAN_TERMS = Table("benefits/plan_term", PlanTermRow)
 
 
@@ -57,7 +59,8 @@ def check_plan(draft: Draft, name: str) -> PlanRow:
     """Return a plan; RuleBroken when there is none of that name."""
     plan = PLANS.find(draft, name)
     if plan is None:
-        raise RuleBroken("plan_unknown", f"there is no plan {name}", "choose one of the plans in force")
+        known = [row.name for row in PLANS.scan(draft)]
+        raise RuleBroken("plan_unknown", f"there is no plan {name!r} among the {len(known)} in force", "choose " + " or ".join(known[:NAMED_MAX]))
     return plan
 
 

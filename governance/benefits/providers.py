@@ -43,7 +43,7 @@ def check_new(day: Day, key: bytes, identifier: str) -> None:
     """Raise RuleBroken where the provider's key is listed already."""
     check_shape(key, identifier)
     if PROVIDERS.find(day.draft, key) is not None:
-        raise RuleBroken("party_known", f"provider {identifier} is listed already", "nothing to do")
+        raise RuleBroken("party_known", f"provider {identifier} is listed already", "it may attest claims as it is")
 
 
 def check_list(day: Day, act: Act, body: ProviderBody) -> None:

@@ -94,12 +94,16 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Raise RuleBroken unless a stranger, or a past member, may apply now."""
     coop = day.coop
     if coop.run_off_height is not None:
-        raise RuleBroken("no_admission", "the co-op is in run-off and admits nobody", "nothing to do")
+        raise RuleBroken("no_admission", f"the co-op is in run-off since block {coop.run_off_height} and admits nobody", "no application is taken any more")
     if members.owner_of_key(day.draft, act.author) not in (None, act.author):
         raise RuleBroken("key_taken", "this key is a device, a cover or a later identity key of a member", "apply with the first key, or a fresh one")
     present = members.find_member(day.draft, act.author)
-    if APPLICATIONS.find(day.draft, act.author) is not None or (present is not None and present.is_member):
-        raise RuleBroken("applied", "the author is a member or has applied", "nothing to do")
+    if present is not None and present.is_member:
+        raise RuleBroken("applied", f"the author is a member since term {present.since_term}", "change the contract with plan.change")
+    earlier = APPLICATIONS.find(day.draft, act.author)
+    if earlier is not None:
+        what = f"the author applied in block {earlier.height} and has {len(earlier.vouchers)} of {day.params.vouchers} vouchers"
+        raise RuleBroken("applied", what, f"it is decided at a boundary from block {earlier.height + OBJECTION_BLOCKS} on; collect vouchers, or withdraw it")
     owner = members.owner_of_key(day.draft, body.cover_id)
     if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
         raise RuleBroken("cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key")
@@ -107,7 +111,7 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken("commitment_size", f"a commitment has at most {HASH_SIZE} bytes", "build the application again")
     contract = contracts.CONTRACTS.find(day.draft, act.author)
     if contract is not None and contract.owed:
-        raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it first")
+        raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it, then apply")
     plans.check_plan(day.draft, body.plan)
     contracts.check_guarantee(day, body.contract_terms)
     _check_person(day, act, body)
@@ -155,21 +159,34 @@ def _check_standing(day: Day, author: bytes, applicant: bytes) -> ApplicationRow
     """Return the application; RuleBroken unless the author is in good standing."""
     row = members.check_member(day.draft, author)
     if not members.is_good_standing(day, row, contracts.is_suspended(day.draft, author)):
-        raise RuleBroken("not_in_standing", "the author is suspended, new, or was found in fraud", "others may do it")
+        raise _not_in_standing(day, row)
     application = APPLICATIONS.find(day.draft, applicant)
     if application is None:
         raise RuleBroken("applicant_unknown", "there is no such application", "see the list of applications")
     return application
 
 
+def _not_in_standing(day: Day, row: members.MemberRow) -> RuleBroken:
+    """Return the refusal with what the member lacks."""
+    contract = contracts.CONTRACTS.find(day.draft, row.key)
+    if contract is not None and contract.suspended_from is not None:
+        return RuleBroken("not_in_standing", f"the author is suspended and owes {contract.owed_cents}", "pay it, or let others do it")
+    if row.fraud_height is not None and row.fraud_height > day.height - calendar.YEAR_BLOCKS:
+        until = row.fraud_height + calendar.YEAR_BLOCKS
+        return RuleBroken("not_in_standing", f"fraud of the author was found in block {row.fraud_height}", f"from block {until} on, or let others do it")
+    terms = members.terms_complete_of(day, row)
+    return RuleBroken("not_in_standing", f"the author was a member for {terms} of 6 complete terms", "wait for them, or let others do it")
+
+
 def check_vouch(day: Day, author: bytes, body: VouchBody) -> None:
     """Raise RuleBroken unless the author may vouch for the applicant now."""
     application = _check_standing(day, author, body.applicant)
     if author in application.vouchers:
-        raise RuleBroken("vouched", "the author vouched before", "nothing to do")
+        count = f"{len(application.vouchers)} of {day.params.vouchers}"
+        raise RuleBroken("vouched", f"the author is one of the {count} vouchers already", "others may vouch")
     used = VOUCHES.find(day.draft, author, day.term) or Number(0)
     if used.value >= VOUCHES_PER_TERM:
-        raise RuleBroken("vouches_used", f"the author vouched {used.value} times this term", "wait for the next term")
+        raise RuleBroken("vouches_used", f"the author vouched {used.value} times this term", f"vouch from block {calendar.first_height_of(day.term + 1)} on")
 
 
 def apply_vouch(day: Day, author: bytes, body: VouchBody) -> None:
@@ -184,11 +201,13 @@ def check_object(day: Day, author: bytes, body: ObjectBody) -> None:
     """Raise RuleBroken unless the author may object now."""
     application = _check_standing(day, author, body.applicant)
     if day.height > application.height + OBJECTION_BLOCKS:
-        raise RuleBroken("objection_late", f"objections were heard until block {application.height + OBJECTION_BLOCKS}", "nothing to do")
+        until = application.height + OBJECTION_BLOCKS
+        raise RuleBroken("objection_late", f"objections were heard until block {until}, this is {day.height}", "a member may be expelled by a proposal")
     if author in application.objectors:
-        raise RuleBroken("objected", "the author objected before", "nothing to do")
+        count = f"{len(application.objectors)} of {day.params.objections}"
+        raise RuleBroken("objected", f"the author is one of the {count} objectors already", f"others may object until block {application.height + OBJECTION_BLOCKS}")
     if len(body.reason) > TEXT_SIZE_MAX:
-        raise RuleBroken("reason_long", f"the reason has more than {TEXT_SIZE_MAX} characters", "shorten it")
+        raise RuleBroken("reason_long", f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}", "shorten it")
 
 
 def apply_object(day: Day, author: bytes, body: ObjectBody) -> None:

@@ -54,7 +54,7 @@ def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
     if target is None or not target.is_member or body.to == author:
         raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
-        raise RuleBroken("topic_size", "a topic is a code or *", "name one")
+        raise RuleBroken("topic_size", f"a topic has 1 to {TOPIC_SIZE_MAX} characters, not {len(body.topic)}", "name a code, or * for all")
     limit = delegators_max_of(day)
     load = LOADS.find(day.draft, body.to) or Number(0)
     after = load.value + (PAIRS.find(day.draft, body.to, author) is None)
@@ -85,7 +85,7 @@ def apply_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
 def check_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
     """Raise RuleBroken when there is no such delegation."""
     if DELEGATES.find(day.draft, author, body.topic) is None:
-        raise RuleBroken("no_delegation", f"the author delegated nothing on {body.topic}", "nothing to do")
+        raise RuleBroken("no_delegation", f"the author delegated nothing on {body.topic}", "own ballots count already; name the topic that was delegated")
 
 
 def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:

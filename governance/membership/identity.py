@@ -150,7 +150,7 @@ def apply_move(day: Day, body: MoveBody) -> None:
 def check_move_object(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless a move of the author's identity is pending."""
     if MOVES.find(day.draft, author) is None:
-        raise RuleBroken("no_move", "no move of this identity is pending", "nothing to do")
+        raise RuleBroken("no_move", "no move of this identity is pending", "the identity stays as it is")
 
 
 def apply_move_object(day: Day, author: bytes) -> None:

@@ -62,7 +62,7 @@ def check_payment(day: Day, member: bytes) -> None:
     """Raise RuleBroken when the member owes nothing."""
     row = contracts.CONTRACTS.find(day.draft, member)
     if row is None or not row.owed:
-        raise RuleBroken("nothing_owed", "no premium is owed", "wait for the next term")
+        raise RuleBroken("nothing_owed", "no premium is owed", f"the next falls due in block {calendar.first_height_of(day.term + 1)}")
 
 
 def apply_payment(day: Day, member: bytes) -> None:

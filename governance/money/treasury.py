@@ -151,7 +151,7 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     if (body.baton_txid, body.baton_vout) != (row.baton_txid, row.baton_vout):
         raise RuleBroken("baton_spent", "the batch does not spend the change of the one before", "build it on the newest baton")
     if not 1 <= len(body.payouts) <= PAYOUTS_PER_BATCH_MAX or len(body.unsigned_txid) != 32 or BATCHES.find(day.draft, body.unsigned_txid):
-        raise RuleBroken("batch_shape", "a batch has 1..500 payouts and a fresh transaction id of 32 bytes", "build it again")
+        raise RuleBroken("batch_shape", f"a batch has 1..{PAYOUTS_PER_BATCH_MAX} payouts and a fresh transaction id of 32 bytes", "build it again")
     if len({item.payout_id for item in body.payouts}) != len(body.payouts):
         raise RuleBroken("batch_repeats", "a payout stands twice in the batch", "build it again")
     for item in body.payouts:
@@ -203,7 +203,7 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
     if batch is None:
         raise RuleBroken("batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger")
     if body.confirmations <= batch.confirmations:
-        raise RuleBroken("confirmed_before", f"the ledger knows {batch.confirmations} confirmations", "nothing to do")
+        raise RuleBroken("confirmed_before", f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}", "send it when the batch lies deeper")
     check_attested(act, CONFIRM, body, row.signers, row.threshold)
 
 

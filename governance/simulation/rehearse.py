@@ -21,6 +21,7 @@ from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, Trea
 from governance.kinds import KINDS, encode_body
 from governance.membership import admission, delegation, dependants, guardians, identity, members
 from governance.money import premiums, rates
+from governance.refusals import rule_of
 from governance.simulation.scenario import Action, ScenarioError
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, OpenBlock
@@ -179,6 +180,7 @@ class Player:
 
     def _refused(self, action: Action, error: MutuaError) -> Event:
         fields = {"do": action.do, "by": action.fields.get("by"), "code": error.code, "what": error.what, "mend": error.mend}
+        fields["rule"] = rule_of(error.code)
         return Event("refused", action.at, fields)
 
     def _show(self, action: Action) -> Event:
@@ -326,7 +328,7 @@ class Player:
         key = by, fields["id"]
         if fields["off"]:
             if self.rules.pop(key, None) is None:
-                raise RuleBroken("rule_unknown", f"there is no rule {fields['id']}", "nothing to do")
+                raise RuleBroken("rule_unknown", f"there is no rule {fields['id']}", "name one that this member made")
             return
         self.rules[key] = AutoRule(by, fields["id"], fields["codes"], fields["ceiling_cents"], fields["providers"])
 

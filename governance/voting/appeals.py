@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from governance import params
+from governance.benefits import contracts
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
@@ -54,11 +55,23 @@ def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
     if body.ground not in GROUNDS:
         raise RuleBroken("ground_unknown", f"{body.ground!r} is no ground", "new evidence, or a named rule error")
-    if APPEALS.find(day.draft, body.claim, body.code) is not None:
-        raise RuleBroken("appealed", "the case was appealed before", "a second judgement is final")
+    earlier = APPEALS.find(day.draft, body.claim, body.code)
+    if earlier is not None:
+        raise RuleBroken("appealed", f"the case was appealed in block {earlier.height}", "a case is appealed once; the panel's judgement is final")
     within = params.params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
-        raise RuleBroken("appeal_late", f"an appeal comes within {within} blocks after a denial", "nothing to do")
+        raise _not_now(day, case, within)
+
+
+def _not_now(day: Day, case: ballots.CaseRow, within: int) -> RuleBroken:
+    """Return the refusal of an appeal that comes too early, too late, or against no denial."""
+    if case.status == "denied":
+        first, last = case.closed_height + 1, case.closed_height + within
+        return RuleBroken("appeal_late", f"an appeal is taken in blocks {first} to {last}, this is {day.height}", "after them the denial is final")
+    if case.status == "open":
+        last = case.s + params.params_at(day.draft, case.params_version).vote_blocks
+        return RuleBroken("appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial")
+    return RuleBroken("appeal_late", f"the case was {case.status} in block {case.closed_height}", "only a denial is appealed; a lapsed case may be filed again")
 
 
 def pool_of(day: Day, case: ballots.CaseRow) -> tuple[list[bytes], list[bytes]]:
@@ -103,17 +116,16 @@ def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     blocks = params.params_at(day.draft, case.params_version).appeal_blocks
     member = members.check_member(day.draft, author)
     if not row.height < day.height <= row.height + blocks:
-        raise RuleBroken("vote_not_open", f"ballots count in blocks {row.height + 1} to {row.height + blocks}", "wait for the next block")
+        raise RuleBroken("vote_not_open", f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}", "cast it in one of them")
     if author not in row.panel:
-        raise RuleBroken("not_on_panel", "the author was not drawn for this appeal", "the panel decides")
-    if not members.is_voter(member):
-        raise RuleBroken("may_not_vote", "the author may not vote now", "pay what is owed, if cover is suspended")
+        raise RuleBroken("not_on_panel", f"the author is not among the {len(row.panel)} drawn for this appeal", "the panel decides")
+    contracts.check_may_vote(day, member)
     ballots.check_figures(case, body)
     if body.opened:
         ballots.check_receipt(day, body.claim, body.opened)
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     if live is not None and live.changed_version:
-        raise RuleBroken("ballot_changed", "the ballot was changed once", "it stands")
+        raise RuleBroken("ballot_changed", f"the ballot of block {live.height} is a change already", "a panel member changes it once; it stands")
 
 
 def apply_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:

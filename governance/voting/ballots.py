@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from governance import params
 from governance.acts import Act
+from governance.benefits import contracts
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day
 from governance.membership import delegation, members
@@ -160,14 +161,14 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken("case_unknown", "there is no such case", "name a claim and one of its non-standard codes")
     vote_blocks = params.params_at(day.draft, case.params_version).vote_blocks
     if case.status != "open":
-        raise RuleBroken("vote_closed", f"the case was {case.status} in block {case.closed_height}", "nothing to do")
+        raise RuleBroken("vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain")
     if not case.s < day.height <= case.s + vote_blocks:
-        raise RuleBroken("vote_not_open", f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}", "wait for the next block")
+        raise RuleBroken("vote_not_open", f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}, this is {day.height}", "cast it in one of them")
     member = members.find_member(day.draft, author)
     if member is None or not is_eligible_row(case, member):
-        raise RuleBroken("not_eligible", "the author may not vote on this case", "claimant, household, provider and vouchers never do")
-    if not members.is_voter(member):
-        raise RuleBroken("may_not_vote", "the author may not vote now", "pay what is owed, if cover is suspended")
+        why = "claimant, household, provider and vouchers never do"
+        raise RuleBroken("not_eligible", f"the author is not among the {case.eligible} who may vote on this case as of block {case.s}", why)
+    contracts.check_may_vote(day, member)
     return case
 
 
@@ -178,9 +179,11 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
         return
     set_of_s = params.params_at(day.draft, case.params_version)
     if day.height > case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks and live.version >= version:
-        raise RuleBroken("ballot_frozen", "in the last blocks a ballot changes only under newer evidence", "the ballot stands")
+        first = case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks + 1
+        what = f"from block {first} on a ballot changes only under newer evidence than version {live.version}"
+        raise RuleBroken("ballot_frozen", what, "the ballot stands")
     if not live.rule_hash and live.changed_version == version:
-        raise RuleBroken("ballot_changed", f"the ballot was changed once under evidence version {version}", "wait for newer evidence")
+        raise RuleBroken("ballot_changed", f"the ballot was changed once under evidence version {version}", "it stands until there is newer evidence")
 
 
 def check_figures(case: CaseRow, body: BallotBody) -> None:
@@ -188,7 +191,7 @@ def check_figures(case: CaseRow, body: BallotBody) -> None:
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "accept, deny or abstain")
     if len(body.reason) > REASON_SIZE_MAX:
-        raise RuleBroken("reason_long", f"the reason has more than {REASON_SIZE_MAX} characters", "shorten it")
+        raise RuleBroken("reason_long", f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}", "shorten it")
     if body.award_cents is not None and body.award_cents > case.charges_cents:
         raise RuleBroken("award_high", f"an award of {body.award_cents} is above the charges of {case.charges_cents}", "award at most the charges")
 
@@ -205,7 +208,7 @@ def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
     claim = CLAIMS.get(day.draft, body.claim)
     check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
-        raise RuleBroken("evidence_version", f"the evidence is at version {claim.evidence_version}", "look at it and cast again")
+        raise RuleBroken("evidence_version", f"the evidence is at version {claim.evidence_version}, the ballot names {body.evidence_version}", "look at it and cast again")
     if body.opened:
         check_receipt(day, body.claim, body.opened)
     check_change(day, case, author, body.evidence_version)
@@ -246,11 +249,11 @@ def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
     """Raise RuleBroken unless the author's node may cast this yes in s+1 and the author has no ballot yet."""
     case = check_open_case(day, author, body.claim, body.code)
     if day.height != case.s + 1:
-        raise RuleBroken("auto_late", f"auto-accept casts in block {case.s + 1} only", "cast a ballot by hand")
+        raise RuleBroken("auto_late", f"auto-accept casts in block {case.s + 1} only, this is {day.height}", "cast a ballot by hand")
     if not 1 <= len(body.rule_hash) <= 64:
-        raise RuleBroken("rule_hash", "an auto-accept ballot names the hash of its rule", "name it")
+        raise RuleBroken("rule_hash", f"an auto-accept ballot names the hash of its rule in 1 to 64 bytes, not {len(body.rule_hash)}", "name it")
     if BALLOTS.find(day.draft, body.claim, body.code, author) is not None:
-        raise RuleBroken("ballot_there", "the author has a ballot on this case", "nothing to do")
+        raise RuleBroken("ballot_there", "the author has a ballot on this case", "change it by hand; auto-accept replaces none")
 
 
 def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
@@ -273,8 +276,9 @@ def check_opened(day: Day, act: Act, body: OpenedBody) -> None:
     """Raise RuleBroken unless a member gives a first receipt for a known claim."""
     members.check_member(day.draft, act.author)
     check_receipt(day, body.claim, body.evidence_hash)
-    if OPENINGS.find(day.draft, body.claim, act.author) is not None:
-        raise RuleBroken("receipt_there", "the author gave a receipt for this claim before", "nothing to do")
+    earlier = OPENINGS.find(day.draft, body.claim, act.author)
+    if earlier is not None:
+        raise RuleBroken("receipt_there", f"the author gave a receipt for this claim in block {earlier.height}", "it counts for all its cases; cast a ballot")
 
 
 def apply_opened(day: Day, act: Act, body: OpenedBody) -> None:

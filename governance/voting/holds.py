@@ -96,7 +96,8 @@ def check_report(day: Day, author: bytes, body: ReportBody) -> None:
     if community.is_contest(day, author, body.member, body.claim):
         return
     if earlier is not None and _is_recent(day, earlier):
-        raise RuleBroken("reported", f"the author reported this in block {earlier.height}", "others may co-sign")
+        again = calendar.first_height_of(calendar.term_of(earlier.height) + calendar.YEAR_TERMS)
+        raise RuleBroken("reported", f"the author reported this in block {earlier.height}", f"report again from block {again} on; others may co-sign")
 
 
 def _is_recent(day: Day, report: ReportRow) -> bool:
@@ -191,12 +192,12 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
     if body.outcome not in OUTCOMES:
         raise RuleBroken("outcome_unknown", f"{body.outcome!r} is no outcome", "fraud or clear")
     if RECEIVABLES.find(day.draft, community.debtor_of(claim), body.claim) is not None:
-        raise RuleBroken("fraud_known", "the claim was found fraudulent before", "nothing to do")
+        raise RuleBroken("fraud_known", "the claim was found fraudulent before", "what followed from it stands")
     if not day.coop.is_rehearsal or act.attestations:
         _check_cheaply(day, act, body)
         panel = panel_of(day, body.claim)
         if panel is None:
-            raise RuleBroken("no_panel", "no panel was drawn for this claim", "report it first")
+            raise RuleBroken("no_panel", "no panel was drawn for this claim", f"reports of {day.params.audit_reports} members draw one")
         keys = [members.identity_key_of(day.draft, member) for member in panel]
         check_attested(act, FINDING, body, keys, len(keys) // 2 + 1)
 

@@ -41,7 +41,7 @@ class ProposalKind:
 # ---- Codes, parameters, plans ---------------------------------------------
 def _check_demote(day: Day, body: ProposeBody) -> None:
     if not codes.code_on(day.draft, body.system, body.name, day.height).is_standard:
-        raise RuleBroken("not_standard", f"code {body.name} is not standard", "nothing to demote")
+        raise RuleBroken("not_standard", f"code {body.name} is not standard", "each case of it is voted on already")
 
 
 def _effect_demote(day: Day, body: ProposeBody) -> Void:
@@ -77,7 +77,7 @@ def _effect_list(day: Day, body: ProposeBody) -> Void:
 def _check_plan(day: Day, body: ProposeBody) -> None:
     _check_named(day, body)
     if body.figures is None:
-        raise RuleBroken("plan_figures", "a plan needs its figures", "give them")
+        raise RuleBroken("plan_figures", "a plan needs its figures", "give deductible, copay, coinsurance and the others")
 
 
 def _effect_plan(day: Day, body: ProposeBody) -> Void:
@@ -169,9 +169,9 @@ def _check_party(parties: Table[attesters.PartyRow]) -> Callable[[Day, ProposeBo
         if body.change == "add":
             providers.check_shape(body.key, body.name)
             if is_listed:
-                raise RuleBroken("party_known", f"this {body.what} is listed already", "nothing to do")
+                raise RuleBroken("party_known", f"this {body.what} is listed already", "it holds as it is")
             if len(attesters.keys_of(day.draft, parties)) >= attesters.PARTIES_MAX:
-                raise RuleBroken("parties_full", f"{attesters.PARTIES_MAX} are listed", "take one off first")
+                raise RuleBroken("parties_full", f"{attesters.PARTIES_MAX} are listed, the most there may be", "take one off first")
         elif not is_listed:
             raise RuleBroken("party_unknown", f"no {body.what} of this key is listed", "see the list")
 
@@ -220,7 +220,7 @@ def signers_after(row: treasury.TreasuryRow, body: ProposeBody) -> tuple[tuple[b
     if body.change == "add":
         providers.check_shape(body.key, body.name or "signer")
         if body.key in signers:
-            raise RuleBroken("party_known", "this key is a signer's already", "nothing to do")
+            raise RuleBroken("party_known", f"this key is one of the {len(signers)} signers already", "it holds as it is")
         signers = (*signers, body.key)
     elif body.change == "remove":
         if body.key not in signers:

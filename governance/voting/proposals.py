@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from governance import params
+from governance.benefits import contracts
 from governance.day import Day, ceil_div
 from governance.membership import members
 from governance.tables import Name, Table
@@ -64,8 +65,7 @@ VOTES = Table("voting/proposal_vote", VoteRow)
 # ---- Rules --------------------------------------------------------------
 def check_voter(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless the author is a member who may vote now."""
-    if not members.is_voter(members.check_member(day.draft, author)):
-        raise RuleBroken("may_not_vote", "the author may not vote now", "wait for the vote, or pay what is owed")
+    contracts.check_may_vote(day, members.check_member(day.draft, author))
 
 
 def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -> None:
@@ -80,7 +80,7 @@ def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -
         if named.coinsurance_bp > 10_000 or named.waiting_terms > 12 or len(named.codes) > 10_000:
             raise RuleBroken("plan_figures", "coinsurance is at most 10 000 bp, waiting at most 12 terms", "correct the figures")
     if len(body.name) > NAME_SIZE_MAX or len(body.system) > NAME_SIZE_MAX or max(figures) > FIGURE_MAX:
-        raise RuleBroken("proposal_shape", f"a name is too long or a figure above {FIGURE_MAX}", "correct the proposal")
+        raise RuleBroken("proposal_shape", f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}", "correct the proposal")
     kind = proposal_kinds.KINDS.get(body.what)
     if kind is None:
         raise RuleBroken("proposal_kind", f"nothing can be proposed about {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS))
@@ -101,7 +101,8 @@ def check_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
     if row is None or row.status != "gathering":
         raise RuleBroken("proposal_unknown", "no proposal of this id gathers sponsors", "see the list of proposals")
     if author in row.sponsors:
-        raise RuleBroken("sponsored", "the author sponsored it before", "nothing to do")
+        count = f"{len(row.sponsors)} of {sponsors_needed(day)}"
+        raise RuleBroken("sponsored", f"the author is one of the {count} sponsors already", "others may sign")
 
 
 def apply_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
@@ -157,7 +158,7 @@ def check_cast(day: Day, author: bytes, body: CastBody) -> None:
         raise RuleBroken("proposal_unknown", "no proposal of this id is open", "see the list of proposals")
     last = row.opened_height + params.params_at(day.draft, row.params_version).proposal_blocks
     if not row.opened_height < day.height <= last:
-        raise RuleBroken("vote_not_open", f"votes count in blocks {row.opened_height + 1} to {last}", "wait for the next block")
+        raise RuleBroken("vote_not_open", f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}", "cast it in one of them")
     if not members.was_voter(members.MEMBERS.get(day.draft, author), row.opened_height):
         raise RuleBroken("not_eligible", f"the author might not vote as of block {row.opened_height}", "later proposals are open to you")
     if body.choice not in CHOICES:

@@ -56,7 +56,7 @@ def _answer(status: int, data: bytes) -> Any:
     error: dict[str, Any] = cast("dict[str, Any]", value).get("error", {}) if isinstance(value, dict) else {}
     raise ApiError(
         str(error.get("code", "internal")), str(error.get("what", f"the node answered {status}")), str(error.get("mend", "")),
-        family=str(error.get("family", "node")), status=status,
+        family=str(error.get("family", "node")), status=status, rule=str(error.get("rule", "")),
     )  # fmt: skip
 
 

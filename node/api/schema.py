@@ -178,6 +178,8 @@ class ErrorBody(msgspec.Struct, frozen=True):
     what: str = ""
     mend: str = ""
     family: str = "node"
+    rule: str = ""
+    """Section of the co-op's rules that refuses, such as §6; empty where it is no rule of theirs."""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):

@@ -44,6 +44,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from governance.refusals import rule_of
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken, family_of
 from ledger.hashing import HASH_SIZE
 from node.api import schema
@@ -322,9 +323,10 @@ def _guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
 
 def error_response(error: MutuaError) -> Response:
     """Return an error as the API says it: its code and words, the family, and the HTTP status that goes with them."""
+    rule = rule_of(error.code) if isinstance(error, RuleBroken) else ""
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        schema.ErrorBody(error.code, error.what, error.mend, family_of(error)), STATUS_OF_CODE.get(error.code, by_family)
+        schema.ErrorBody(error.code, error.what, error.mend, family_of(error), rule), STATUS_OF_CODE.get(error.code, by_family)
     )
 
 

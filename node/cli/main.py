@@ -125,7 +125,7 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
         print(file=sys.stderr)
         return exit_codes.INTERRUPTED
     if isinstance(error, (MutuaError, ApiError)):
-        _print_error(error.code, error.what, error.mend, is_json=is_json)
+        _print_error(error.code, error.what, error.mend, is_json=is_json, rule=_rule_of(error))
         return exit_codes.exit_code_of(error)
     if isinstance(error, cyclopts.CycloptsError):
         _print_error("usage", _usage_fault(error), "see mutua --help", is_json=is_json)
@@ -175,13 +175,26 @@ def _usage_fault(error: cyclopts.CycloptsError) -> str:
     return " ".join(str(error).split()).rstrip(".") or "the command line does not fit"
 
 
-def _print_error(code: str, what: str, mend: str, *, is_json: bool) -> None:
+def _rule_of(error: BaseException) -> str:
+    """Return the section of the rules that refuses, or empty: the node told it, or this program's own rules refused."""
+    from ledger.errors import RuleBroken
+
+    if isinstance(error, RuleBroken):
+        from governance.refusals import rule_of
+
+        return rule_of(error.code)
+    return str(getattr(error, "rule", ""))
+
+
+def _print_error(code: str, what: str, mend: str, *, is_json: bool, rule: str = "") -> None:
     if is_json:
-        print(json.dumps({"error": {"code": code, "what": what, "mend": mend}}, ensure_ascii=False), file=sys.stderr)
+        told = {"error": {"code": code, "what": what, "mend": mend, **({"rule": rule} if rule else {})}}
+        print(json.dumps(told, ensure_ascii=False), file=sys.stderr)
         return
     from node.cli.common import printable
 
-    print(printable(f"mutua: {what}; {mend}" if mend else f"mutua: {what}"), file=sys.stderr)
+    words = f"mutua: {what}; {mend}" if mend else f"mutua: {what}"
+    print(printable(f"{words} (rules {rule})" if rule else words), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,15 @@ def test_a_claim_is_explained_in_the_words_of_its_receipt(on) -> None:
     assert answer["explanation"][0] == "Claim 7f3aabababab was filed."
 
 
+def test_a_refusal_ends_with_the_section_of_the_rules(on, node) -> None:
+    from ledger.errors import RuleBroken
+
+    node.refusal = RuleBroken("vote_closed", "the case was denied in block 39", "see why: mutua claim explain")
+    result = on("vote", "cast", CLAIM[:8], "--accept")
+    assert result.err == "mutua: the case was denied in block 39; see why: mutua claim explain (rules §6)\n"
+    assert json.loads(on("vote", "cast", CLAIM[:8], "--accept", "--json").err)["error"]["rule"] == "§6"
+
+
 def test_seniority_is_not_shown_to_voters(on) -> None:
     assert "seniority" not in on("vote", "list").out
     assert "49 %" not in on("vote", "list").out
@@ -127,7 +136,8 @@ def test_each_wrong_call_gets_one_line_and_its_exit_code(on, node, arguments, co
     assert words in result.err
     machine = on(*arguments, "--json")
     assert machine.code == code
-    assert set(json.loads(machine.err)["error"]) == {"code", "what", "mend"}
+    error = json.loads(machine.err)["error"]
+    assert set(error) == {"code", "what", "mend", "rule"} - ({"rule"} if code != 5 else set())
     assert node.submitted == []
 
 

@@ -26,7 +26,7 @@ from tui.model import CHOICES, REASON_SIZE_MAX, BallotDraft, Case, Claim, find_d
 from tui.screens.base import LiveScreen
 from tui.screens.document import DocumentScreen, read_document
 from tui.screens.receipt import ReceiptScreen
-from tui.text import clean, short
+from tui.text import clean, refusal, short
 from tui.widgets.words import labelled, stacked, tally_bar, title
 
 SIMILAR_MAX = 8
@@ -382,7 +382,7 @@ class ReviewScreen(LiveScreen):
             self.mutua.tell(fault)
             return
         self.query_one("#sign", Button).disabled = False
-        words = f"✗ {clean(fault.what)}; {clean(fault.mend)}"
+        words = f"✗ {refusal(fault.what, fault.mend, fault.rule)}"
         if fault.code == "node_silent":
             words += (
                 "\n  It may have been stored all the same: look at My ballots and the case before you send it again."

@@ -18,7 +18,7 @@ from tui.feed import Api
 from tui.memory import KeptReceipt
 from tui.model import Claim
 from tui.screens.base import LiveScreen
-from tui.text import clean, counted, short
+from tui.text import clean, counted, refusal, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import stacked, status_sign, title
 
@@ -100,7 +100,7 @@ class ReceiptScreen(LiveScreen):
             case "refused":
                 given: Any = receipt.reason
                 reason = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-                words = f"{clean(reason.get('what', 'the rules refuse it'))}; {clean(reason.get('mend', 'look at the case'))}"
+                words = refusal(reason.get("what", "the rules refuse it"), reason.get("mend", "look at the case"), reason.get("rule", ""))
                 lines.append(Content.styled(f"✗ refused: {words}", "bold $error"))
             case "unknown":
                 lines.append(
