@@ -12,7 +12,7 @@ CODES: dict[str, tuple[str, ...]] = {
         "not_a_member", "member_unknown", "member_twice", "no_admission", "applied", "applicant_unknown", "cover_taken", "owes", "nullifier_known",
         "not_in_standing", "vouched", "vouches_used", "objection_late", "objected", "notice_given", "signer_unknown", "identity_signature",
         "key_taken", "device_unknown", "devices_full", "guardian_own", "guardians_shape", "no_guardians", "move_pending", "move_paused",
-        "move_stale", "no_move", "deposit_amount", "commitment_size",
+        "move_stale", "no_move", "deposit_amount", "commitment_size", "dependants_full", "dependant_unknown",
     ),
     "§2 §6": ("reason_long",),
     "§2 §3 §9 §11": ("attestations_missing",),
@@ -32,7 +32,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "§2 §6 §9 §12": ("may_not_vote",),
     "§9": (
         "appealed", "appeal_late", "ground_unknown", "not_on_panel", "report_unfit", "reported", "outcome_unknown", "fraud_known",
-        "no_panel",
+        "no_panel", "audit_over",
     ),
     "§10": ("document_unknown", "receipt_there"),
     "§11": (

@@ -43,9 +43,10 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
     if row is None or not row.is_in_force:
         raise RuleBroken("no_contract", "the author has no contract in force", "add dependants once the contract has begun")
     if day.coop.run_off_height is not None:
-        raise RuleBroken("no_admission", "the co-op is in run-off and covers nobody new", "nothing to do")
+        raise RuleBroken("no_admission", f"the co-op is in run-off since block {day.coop.run_off_height} and covers nobody new", "covers in force hold to their end")
     if member.leave_term is not None or member.until is not None:
-        raise RuleBroken("notice_given", "the contract ends by notice or without renewal", "nobody is added to a contract that ends")
+        end = member.until if member.leave_term is None else calendar.last_height_of(member.leave_term)
+        raise RuleBroken("notice_given", f"the contract ends with block {end}, by notice or without renewal", "nobody is added to a contract that ends")
     count, limit = len(row.dependants), day.params.dependants_max
     if count >= limit:
         raise RuleBroken(
@@ -76,7 +77,7 @@ def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
     if share is None:
         raise RuleBroken("dependant_unknown", "the author's contract has no such dependant", "see them: mutua member dependant list")
     if share.last_term is not None:
-        raise RuleBroken("notice_given", f"this cover ends at block {calendar.last_height_of(share.last_term)}", "nothing to do")
+        raise RuleBroken("notice_given", f"this cover ends at block {calendar.last_height_of(share.last_term)}", "a cover that ended is added anew, under a fresh key")
 
 
 def apply_end(day: Day, author: bytes, body: CoverEndBody) -> None:

@@ -214,7 +214,7 @@ def test_a_refused_claim_leaves_nothing_behind(on, refuse, tmp_path) -> None:
         scan,
     )
     assert result.code == 5
-    assert result.err == "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out\n"
+    assert result.err == "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n"
     assert list((tmp_path / "documents").iterdir()) == []
 
 
