@@ -19,7 +19,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "§3": ("plan_unknown", "plan_twice", "contract_length", "guarantee_full", "no_contract", "nothing_owed"),
     "§5": (
         "claim_shape", "claim_known", "claim_not_own", "cover_unknown", "cover_signature", "provider_unknown", "provider_own",
-        "provider_attestation", "supersedes_unknown", "duplicate_line", "source_known", "nothing_open", "preauth_open",
+        "provider_attestation", "supersedes_unknown", "duplicate_line", "source_known", "nothing_open", "preauth_open", "scheme_closed", "provider_signature", "provider_barred",
     ),
     "§5 §6 §9": ("claim_unknown",),
     "§6": (
