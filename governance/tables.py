@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -19,8 +18,8 @@ from ledger.state import StateReader
 
 T = TypeVar("T", bound=Shape)
 KeyPart = bytes | str | int
-KEYS_CACHED = 1 << 12
-"""A few records' worth: more would make a small co-op look cheaper than a large one, and no record cheaper."""
+KEYS_CACHED = 1 << 10
+"""Keys a table remembers: a record comes back to the same few rows. More would make a small co-op look cheaper than a large one."""
 _SHIFT = 1 << 63
 _encoder = msgspec.msgpack.Encoder()
 
@@ -30,9 +29,8 @@ def encode_key(parts: tuple[KeyPart, ...]) -> bytes:
     return _row_key(b"", parts)
 
 
-@lru_cache(maxsize=KEYS_CACHED)
 def _row_key(prefix: bytes, parts: tuple[KeyPart, ...]) -> bytes:
-    """Return the whole key of a row. Remembered for a while: a record comes back to the same few rows."""
+    """Return the whole key of a row."""
     key = prefix
     for part in parts:
         if isinstance(part, bytes):
@@ -146,10 +144,13 @@ class Table(Generic[T]):
         self.shape = shape
         self.prefix = name.encode() + b"/"
         self.decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(shape)
+        self._keys: dict[tuple[KeyPart, ...], bytes] = {}
 
     def find(self, draft: Draft, *parts: KeyPart) -> T | None:
         """Return the row, or None. The busiest function of all: nothing is called that need not be."""
-        key = _row_key(self.prefix, parts)
+        key = self._keys.get(parts)
+        if key is None:
+            key = self._key_of(parts)
         row: Any = draft.rows.get(key, _NOT_HERE)
         if row is not _NOT_HERE:
             return row
@@ -161,17 +162,29 @@ class Table(Generic[T]):
 
     def get(self, draft: Draft, *parts: KeyPart) -> T:
         """Return a row that must be there."""
-        row = self.find(draft, *parts)
+        key = self._keys.get(parts, b"")
+        row: Any = draft.rows.get(key)
+        if row is None:  # not written in this block; most often read before
+            known = draft.seen.get(key)
+            row = self.find(draft, *parts) if known is None or key in draft.rows else known[1]
         assert row is not None, f"{self.name} has no row {parts!r}"
         return row
 
+    def _key_of(self, parts: tuple[KeyPart, ...]) -> bytes:
+        key = self._keys.get(parts)
+        if key is None:
+            if len(self._keys) >= KEYS_CACHED:
+                self._keys.clear()
+            key = self._keys[parts] = _row_key(self.prefix, parts)
+        return key
+
     def put(self, draft: Draft, row: T, *parts: KeyPart) -> None:
         """Write a row."""
-        draft.write(self.prefix, _row_key(self.prefix, parts), row)
+        draft.write(self.prefix, self._key_of(parts), row)
 
     def delete(self, draft: Draft, *parts: KeyPart) -> None:
         """Take a row away; nothing happens when there is none."""
-        draft.write(self.prefix, _row_key(self.prefix, parts), None)
+        draft.write(self.prefix, self._key_of(parts), None)
 
     def scan(self, draft: Draft, *parts: KeyPart) -> Iterator[T]:
         """Yield rows whose key begins with `parts`, in key order. Rows carry what their readers need of their key."""

@@ -33,7 +33,6 @@ from ledger.blocks import (
     block_hash_of,
     decode_header,
     encode_header,
-    records_root_of,
 )
 from ledger.codec import decode, encode
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
@@ -255,7 +254,8 @@ class Chain:
         """
         block = block_with_bodies.block
         header = decode_header(block.header)
-        self._check_next(header, block_with_bodies)
+        encoded = [encode(record) for record in block.records]
+        self._check_next(header, block_with_bodies, encoded)
         if self.tree.root_after(delta) != header.state_root:
             raise LedgerCorrupt(
                 "commit_state_root",
@@ -266,8 +266,8 @@ class Chain:
         batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in delta.items()}
         row_count = self.tree.size_after(delta)
         height = height_bytes(header.height)
-        for index, (record, body) in enumerate(zip(block.records, block_with_bodies.bodies, strict=True)):
-            batch[RECORD_PREFIX + record_id_of(record)] = _PLACE.pack(header.height, index)
+        for index, (record, data, body) in enumerate(zip(block.records, encoded, block_with_bodies.bodies, strict=True)):
+            batch[RECORD_PREFIX + record_id_of(record, data)] = _PLACE.pack(header.height, index)
             if body is not None:
                 batch[BODY_PREFIX + record.body_hash] = encode(body)
         batch[HEADER_PREFIX + height] = block.header
@@ -282,7 +282,7 @@ class Chain:
         self._tip = Tip(header.height, block_hash, header)
         return self._tip
 
-    def _check_next(self, header: Header, whole: BlockWithBodies) -> None:
+    def _check_next(self, header: Header, whole: BlockWithBodies, encoded: list[bytes]) -> None:
         records = whole.block.records
         problem = None
         if header.chain_id != self.chain_id:
@@ -293,7 +293,7 @@ class Chain:
             problem = "its history_root is not the root over the headers before it"
         elif header.record_count != len(records) or len(whole.bodies) != len(records):
             problem = "its numbers of records and bodies do not agree"
-        elif header.records_root != records_root_of(records):
+        elif header.records_root != merkle.merkle_root(encoded):
             problem = "its records_root is not the root over its records"
         if problem is not None:
             raise LedgerCorrupt(

@@ -74,8 +74,11 @@ def _check_leaves(value: object, name: str) -> None:
         for item in cast("tuple[object, ...]", value):
             _check_leaves(item, name)
     elif isinstance(value, msgspec.Struct):
-        for item in msgspec.structs.astuple(value):
-            if type(item) is not bytes:
+        items: tuple[object, ...] = msgspec.structs.astuple(value)
+        for item in items:
+            kind = type(item)
+            is_plain = kind is bytes or item is None or (isinstance(item, str) and item.isascii()) or (isinstance(item, int) and 0 <= item <= INT_MAX)
+            if not is_plain:
                 _check_leaves(item, name)
     else:
         raise MalformedBytes(

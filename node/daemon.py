@@ -230,6 +230,7 @@ class Daemon:
                 raise self._failure
         finally:
             self.votes.close()
+            self.ledger.close()
             self.chain.store.close()
             self.mempool_store.close()
             log.info("node_stopped", height=self.chain.height)

@@ -31,6 +31,7 @@ from node.clock import now_ms
 from node.faults import is_fatal, quorum_disagrees
 from node.mempool import APPLY_KIND, Mempool
 from node.producer import Candidate, Proposer, build_candidate, check_candidate, check_whole, earliest_ms, encode_events
+from node.verifier import Verifier
 from node.wire import FinalBlock
 
 log = structlog.get_logger("mutua.ledger")
@@ -59,6 +60,11 @@ class LedgerSide:
         self._on_final = on_final
         self._blobs = blobs
         self._lock = trio.Lock()
+        self._verifier = Verifier()
+
+    def close(self) -> None:
+        """End the processes that verify."""
+        self._verifier.close()
 
     @property
     def height(self) -> int:
@@ -113,7 +119,7 @@ class LedgerSide:
         """Check a proposed block; MutuaError when it does not hold. A fault of the rules at it counts as not holding."""
         async with self._lock:
             try:
-                return await trio.to_thread.run_sync(check_candidate, self.chain, self.committee, block, self._is_verified)
+                return await trio.to_thread.run_sync(check_candidate, self.chain, self.committee, block, self._is_verified, self._verifier)
             except (MutuaError, OSError):
                 raise
             except Exception as error:

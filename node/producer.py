@@ -6,9 +6,7 @@ committed as it stands. Everything here blocks on CPU or disk: the driver calls 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -34,18 +32,15 @@ from ledger.chain import Chain
 from ledger.codec import encode
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.hashing import ZERO_HASH
-from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of, is_record_signed
+from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of
 from node.faults import is_fatal
 from node.rules import ONION_PREFIX, act_of, apply_block, onion_of, reveal_row
+from node.verifier import Verifier
 
 log = structlog.get_logger("mutua.ledger")
 
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
 """Records with their bodies in one block: a final block with its certificate then fits in one frame with room to spare."""
-
-
-VERIFY_CHUNK = 128
-CORES = len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +122,13 @@ def build_candidate(
     return Candidate(block, header, block_hash_of(header), delta, outcome.events), refused
 
 
-def check_candidate(chain: Chain, committee: tuple[bytes, ...], block: BlockWithBodies, is_verified: Callable[[Record], bool]) -> Candidate:
+def check_candidate(
+    chain: Chain, committee: tuple[bytes, ...], block: BlockWithBodies, is_verified: Callable[[Record], bool], verifier: Verifier | None = None
+) -> Candidate:  # fmt: skip
     """Check a peer's block over the tip, apply it, and return it with its effect; MutuaError says why it does not hold.
 
-    `is_verified(record)` spares signatures of a record that arrived before, equal in every byte. Every body must be present.
+    `is_verified(record)` spares signatures of a record that arrived before, equal in every byte. Every body must be present. A bad
+    signature is named before anything that the rules say of the block.
     """
     header = decode_header(block.block.header)
     expected = _header_for(
@@ -148,8 +146,14 @@ def check_candidate(chain: Chain, committee: tuple[bytes, ...], block: BlockWith
     if header.proposed_time_ms < earliest_ms(chain):
         raise MalformedBytes("block_early", "the block was proposed before its time", "count the proposal as invalid")
     bodies = _checked_bodies(chain, block)
-    _check_signatures([record for record in block.block.records if not is_verified(record)])
-    applied = apply_block(chain.state, header, chain.tip.header.randomness, committee[header.proposer], block.block.records, bodies)
+    is_signed, applied = (verifier or Verifier(0)).check_while(
+        [record for record in block.block.records if not is_verified(record)],
+        lambda: apply_block(chain.state, header, chain.tip.header.randomness, committee[header.proposer], block.block.records, bodies),
+    )
+    if not is_signed:
+        raise MalformedBytes("record_signature", "a record of the block has a bad signature", "count the proposal as invalid")
+    if isinstance(applied, Exception):
+        raise applied
     if chain.tree.root_after(applied.delta) != header.state_root:
         raise MalformedBytes("block_state_root", "applying the block does not give its state root", "count the proposal as invalid")
     return Candidate(block, header, block_hash_of(header), applied.delta, applied.events)
@@ -183,22 +187,6 @@ def _check_bodies(block: BlockWithBodies) -> None:
 def encode_events(events: Iterable[Event]) -> bytes:
     """Return the events of a block as JSON lines, as `ledger.chain` keeps them."""
     return b"\n".join(msgspec.json.encode(event_json(event)) for event in events)
-
-
-def _check_signatures(records: Sequence[Record]) -> None:
-    """Verify on all cores, before anything is applied: threads that verify beside a busy interpreter starve for its lock (measured)."""
-    parts = [records[start : start + VERIFY_CHUNK] for start in range(0, len(records), VERIFY_CHUNK)]
-    if len(parts) < 2:
-        is_good = all(_all_signed(part) for part in parts)
-    else:
-        with ThreadPoolExecutor(CORES) as pool:
-            is_good = all(pool.map(_all_signed, parts))
-    if not is_good:
-        raise MalformedBytes("record_signature", "a record of the block has a bad signature", "count the proposal as invalid")
-
-
-def _all_signed(records: Sequence[Record]) -> bool:
-    return all(is_record_signed(record) for record in records)
 
 
 def _checked_bodies(chain: Chain, block: BlockWithBodies) -> dict[bytes, Body]:

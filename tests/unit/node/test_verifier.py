@@ -1,0 +1,112 @@
+"""A large block's signatures are verified by other processes, and the answer is the same as without them."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from ledger.records import Body, attest, sign_record
+from node import verifier as module
+from node.verifier import Verifier, serve
+
+SEED, CHAIN = bytes(range(32)), b"c" * 32
+
+
+def record_of(number: int):
+    attestations = (attest(SEED, CHAIN, "provider", b"s" * 32),) if number % 7 == 0 else ()
+    signed = sign_record(
+        SEED, chain_id=CHAIN, kind="k", author=b"a" * 32, number=number, valid_until_height=9, body=Body(bytes(16), b""), attestations=attestations
+    )
+    return signed.record
+
+
+@pytest.fixture(scope="module")
+def records():
+    return [record_of(number) for number in range(400)]
+
+
+@pytest.fixture
+def verifier(monkeypatch):
+    monkeypatch.setattr(module, "RECORDS_MIN", 100)
+    monkeypatch.setattr(module, "PART", 16)
+    made = Verifier(1)
+    yield made
+    made.close()
+
+
+def forged(record):
+    return msgspec.structs.replace(record, number=record.number + 1)
+
+
+def test_good_records_verify_while_work_is_done(records, verifier) -> None:
+    assert verifier.check_while(records, lambda: "done") == (True, "done")
+    assert verifier.check_while(records, lambda: "again") == (True, "again")
+
+
+@pytest.mark.parametrize("index", [0, 15, 200, 399])
+def test_one_bad_signature_is_found_wherever_it_stands(records, verifier, index) -> None:
+    bad = [*records[:index], forged(records[index]), *records[index + 1 :]]
+    assert verifier.check_while(bad, lambda: None)[0] is False
+    assert verifier.check_while(records, lambda: None)[0] is True
+
+
+@pytest.mark.parametrize("index", [0, 50, 98])
+def test_few_records_are_verified_without_workers(records, verifier, index) -> None:
+    few = records[:99]
+    assert verifier.check_while(few, lambda: 1) == (True, 1)
+    assert verifier.check_while([*few[:index], forged(few[index]), *few[index + 1 :]], lambda: 1)[0] is False
+    assert not verifier._workers
+
+
+def test_what_work_raises_comes_back_beside_the_judgement(records, verifier) -> None:
+    def work() -> None:
+        raise ValueError("refused")
+
+    is_good, outcome = verifier.check_while(records, work)
+    assert is_good
+    assert isinstance(outcome, ValueError)
+
+
+def test_a_worker_that_is_killed_costs_time_only(records, verifier) -> None:
+    verifier.start()
+    worker = verifier._workers[0]
+    worker.kill()
+    worker.wait()
+    assert verifier.check_while(records, lambda: None)[0] is True
+    bad = [*records[:-1], forged(records[-1])]
+    assert verifier.check_while(bad, lambda: None)[0] is False, "a new worker, or none, judges alike"
+
+
+def test_a_worker_killed_while_it_works_leaves_nothing_unverified(records, verifier) -> None:
+    verifier.start()
+    pid = verifier._workers[0].pid
+    bad = [forged(records[0]), *records[1:]]
+    assert verifier.check_while(bad, lambda: os.kill(pid, signal.SIGKILL))[0] is False
+
+
+def test_closing_leaves_no_process(records, verifier) -> None:
+    verifier.check_while(records, lambda: None)
+    worker = verifier._workers[0]
+    verifier.close()
+    assert worker.poll() is not None
+
+
+def test_a_worker_ends_with_its_input() -> None:
+    worker = subprocess.Popen([sys.executable, "-m", "node.verifier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    out, _ = worker.communicate(b"", timeout=60)
+    assert (worker.returncode, out) == (0, b"")
+
+
+def test_a_worker_answers_each_frame_in_order(records) -> None:
+    source, target = io.BytesIO(), io.BytesIO()
+    for part in (records[:3], [forged(records[3])], records[4:6]):
+        module._write_frame(source, part)
+    source.seek(0)
+    serve(source, target)
+    assert target.getvalue() == b"\1\0\1"
