@@ -186,7 +186,7 @@ class Population:
         """Pay the premium of one more member."""
         member = name_of("member", self.paid)
         self.paid += 1
-        return self.act("premium.paid", premiums.PremiumBody(member, b""), member)
+        return self.act("premium.paid", premiums.PremiumBody(member, 0, b""), member)
 
     def quote(self, author: int) -> Act:
         """Quote the rate."""

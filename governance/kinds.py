@@ -139,7 +139,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "premium.paid", premiums.PremiumBody, premiums.check_premium,
-            lambda day, _act, body: premiums.apply_payment(day, body.member),
+            lambda day, _act, body: premiums.apply_premium(day, body),
             attested=(premiums.DEPOSIT,),
         ),
         Kind(

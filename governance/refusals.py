@@ -12,11 +12,12 @@ CODES: dict[str, tuple[str, ...]] = {
         "not_a_member", "member_unknown", "member_twice", "no_admission", "applied", "applicant_unknown", "cover_taken", "owes", "nullifier_known",
         "not_in_standing", "vouched", "vouches_used", "objection_late", "objected", "notice_given", "signer_unknown", "identity_signature",
         "key_taken", "device_unknown", "devices_full", "guardian_own", "guardians_shape", "no_guardians", "move_pending", "move_paused",
-        "move_stale", "no_move", "deposit_amount", "commitment_size", "dependants_full", "dependant_unknown",
+        "move_stale", "no_move", "deposit_amount", "cover_other", "dependants_full", "dependant_unknown",
     ),
     "§2 §6": ("reason_long",),
+    "§2 §3": ("commitment_size", "deposit_counted"),
     "§2 §3 §9 §11": ("attestations_missing",),
-    "§3": ("plan_unknown", "plan_twice", "contract_length", "guarantee_full", "no_contract", "nothing_owed"),
+    "§3": ("plan_unknown", "plan_twice", "contract_length", "guarantee_full", "no_contract", "nothing_owed", "premium_amount"),
     "§5": (
         "claim_shape", "claim_known", "claim_not_own", "cover_unknown", "cover_signature", "provider_unknown", "provider_own",
         "provider_attestation", "supersedes_unknown", "duplicate_line", "source_known", "nothing_open", "preauth_open", "scheme_closed", "provider_signature", "provider_barred",
@@ -42,7 +43,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "§12": (
         "param_unknown", "param_range", "proposal_known", "proposal_unknown", "proposal_kind", "proposal_shape", "sponsored", "plan_figures",
         "name_missing", "not_standard", "phase_order", "phase_unknown", "change_unknown", "party_known", "party_unknown", "party_shape",
-        "parties_full", "signers_threshold", "protocol_version", "protocol_height", "genesis_figure",
+        "parties_full", "provider_removed", "signers_threshold", "protocol_version", "protocol_height", "genesis_figure",
     ),
 }  # fmt: skip
 """By section; a code stands under one key."""

@@ -104,6 +104,8 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     if earlier is not None:
         what = f"the author applied in block {earlier.height} and has {len(earlier.vouchers)} of {day.params.vouchers} vouchers"
         raise RuleBroken("applied", what, f"it is decided at a boundary from block {earlier.height + OBJECTION_BLOCKS} on; collect vouchers, or withdraw it")
+    if present is not None and body.cover_id != present.cover:
+        raise RuleBroken("cover_other", "who returns keeps the cover of before, and what it used up", f"name the cover {present.cover.hex()}")
     owner = members.owner_of_key(day.draft, body.cover_id)
     if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
         raise RuleBroken("cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key")
@@ -140,6 +142,9 @@ def _check_deposit(day: Day, act: Act, body: ApplyBody) -> None:
     if is_implied and not body.deposit_cents:
         return
     deposits.check_amount(body.deposit_cents, plans.PLANS.get(day.draft, body.plan).premium_cents)
+    treasury.check_unseen(day.draft, body.deposit_commitment)
+    if not is_implied and not body.deposit_commitment:
+        raise RuleBroken("commitment_size", "the deposit has no commitment", "build the application again")
     if not is_implied or act.attestations:
         box = treasury.check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
@@ -147,6 +152,7 @@ def _check_deposit(day: Day, act: Act, body: ApplyBody) -> None:
 
 def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Put an application up and keep its deposit."""
+    treasury.note_seen(day.draft, body.deposit_commitment)
     deposits.take(day, act.author, body.cover_id, body.deposit_cents, body.payout_commitment)
     APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height, (), ()), act.author)
     QUEUE.put(day.draft, Name(act.author), day.height, act.author)
@@ -229,9 +235,7 @@ def _forget(day: Day, row: ApplicationRow) -> None:
 
 
 def check_withdraw(day: Day, act: Act) -> None:
-    """Raise RuleBroken unless the author has applied and signs it."""
-    if act.signer != act.author:
-        raise RuleBroken("signer_unknown", "an application is withdrawn by the identity key", "sign it with that key")
+    """Raise RuleBroken unless the author has applied. The identity key signs it: of a past member, the one of the day."""
     if APPLICATIONS.find(day.draft, act.author) is None:
         raise RuleBroken("applicant_unknown", "the author has not applied, or is a member by now", "members leave by notice")
 
@@ -244,6 +248,8 @@ def apply_withdraw(day: Day, author: bytes) -> None:
 def end_application(day: Day, row: ApplicationRow, why: str) -> None:
     """End an application without membership; its deposit goes back, less what is owed from an earlier membership."""
     _forget(day, row)
+    if members.find_member(day.draft, row.applicant) is None:  # else covers would gather, each with units and ceilings of its own
+        members.COVERS.delete(day.draft, row.body.cover_id)
     deposits.give_back(day, row.applicant)
     day.emit("application_ended", member=row.applicant, why=why)
 

@@ -11,7 +11,7 @@ import msgspec
 from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, covers
 from governance.day import Day
-from governance.membership import identity, members
+from governance.membership import guardians, identity, members
 from governance.tables import Name
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -54,6 +54,8 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
             "wait until one has ended for a year",
         )  # fmt: skip
     identity.check_fresh(day, body.cover)
+    if body.cover in guardians.guardians_of(day.draft, act.author).keys:
+        raise RuleBroken("guardian_own", "this key is one of the author's guardians", "use a fresh cover key")
     if not day.coop.is_rehearsal:
         check_attested(act, COVER, body, (body.cover,), 1)
 

@@ -181,6 +181,12 @@ def household_of(draft: Draft, row: MemberRow) -> list[bytes]:
     return [name.value for name in HOUSEHOLDS.scan(draft, row.household)] if row.household else [row.key]
 
 
+def excluded_of(draft: Draft, row: MemberRow, provider: bytes) -> tuple[bytes, ...]:
+    """Return who never judges a claim of a member: claimant, household, vouchers, the treating provider, under whichever of its keys it is listed."""
+    treating = owner_of_key(draft, provider) or provider
+    return tuple(sorted({row.key, provider, treating, *household_of(draft, row), *row.vouchers}))
+
+
 def is_voter(row: MemberRow) -> bool:
     """True iff the member may vote now."""
     return bool(row.voting) and row.voting[-1][1]

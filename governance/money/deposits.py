@@ -58,10 +58,20 @@ def give_back(day: Day, member: bytes) -> None:
     accounts.keep_deposit(day, premiums, debts)
     left = row.amount_cents - premiums - debts
     day.emit("deposit_returned", member=row.cover, deposit_cents=row.amount_cents, kept_cents=premiums + debts, returned_cents=left)
-    refund_id = b"deposit/" + row.cover + b"/" + str(day.height).encode()
-    payouts.open_payout(
-        day, payouts.PayoutRow(payouts.REFUND, day.height, refund_id, None, row.cover, b"", row.cover, left, left, row.payout_commitment)
+    refund = payouts.PayoutRow(
+        payouts.REFUND, day.height, _refund_id(day, row.cover), None, row.cover, b"", row.cover, left, left, row.payout_commitment
     )
+    payouts.open_payout(day, refund)
+
+
+def _refund_id(day: Day, cover: bytes) -> bytes:
+    """Return a fresh id for a refund to a cover; several applications may end in one block."""
+    base = refund_id = b"deposit/" + cover + b"/" + str(day.height).encode()
+    serial = 0
+    while payouts.PAYOUT_HISTORY.find(day.draft, refund_id, "") is not None:
+        serial += 1
+        refund_id = base + b"/" + str(serial).encode()
+    return refund_id
 
 
 def _pay_premiums(day: Day, member: bytes, amount_cents: int) -> int:

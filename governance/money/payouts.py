@@ -44,6 +44,8 @@ PAYOUTS = Table("money/payout", PayoutRow)
 """Payouts with something owed, in the order in which they are paid."""
 PAYOUT_HISTORY = Table("money/payout_history", PayoutRow)
 """Every payout by (claim, case): one final decision, one payout."""
+RECEIVABLES = Table("money/receivable", Number)
+"""(member, or provider that filed for a patient, claim) -> what fraud made a debt; a receivable, never a premium."""
 HOLDS = Table("money/hold", Number)
 """Covers and providers whose payouts wait: key -> number of holds on it."""
 

@@ -23,6 +23,8 @@ class PremiumBody(Shape):
     """A confirmed deposit of `member`, under a commitment; attested by m of n signers in the role `deposit`."""
 
     member: bytes
+    amount_cents: int
+    """What the signers saw, in minor units: all that is owed. An attestation that was kept back pays no later premium."""
     commitment: bytes
 
 
@@ -51,18 +53,32 @@ def start_term(day: Day) -> None:
 
 
 def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
-    """Raise RuleBroken unless m signers attest the deposit (implied in a rehearsal) and something is owed."""
-    check_payment(day, body.member)
+    """Raise RuleBroken unless m signers attest a new deposit of all that is owed (implied in a rehearsal), and something is owed."""
+    owed_cents = check_payment(day, body.member)
+    treasury.check_unseen(day.draft, body.commitment)
     if not day.coop.is_rehearsal:
+        if body.amount_cents != owed_cents:
+            raise RuleBroken(
+                "premium_amount", f"the deposit is {body.amount_cents}, {owed_cents} is owed", "have the signers attest deposits of all that is owed"
+            )
+        if not body.commitment:
+            raise RuleBroken("commitment_size", "the deposit has no commitment", "draft the record anew: mutua treasury premium")
         box = treasury.check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
 
-def check_payment(day: Day, member: bytes) -> None:
-    """Raise RuleBroken when the member owes nothing."""
+def apply_premium(day: Day, body: PremiumBody) -> None:
+    """Count the deposit and pay all that is owed with it."""
+    treasury.note_seen(day.draft, body.commitment)
+    apply_payment(day, body.member)
+
+
+def check_payment(day: Day, member: bytes) -> int:
+    """Return what the member owes, in minor units; RuleBroken when that is nothing."""
     row = contracts.CONTRACTS.find(day.draft, member)
     if row is None or not row.owed:
         raise RuleBroken("nothing_owed", "no premium is owed", f"the next falls due in block {calendar.first_height_of(day.term + 1)}")
+    return row.owed_cents
 
 
 def apply_payment(day: Day, member: bytes) -> None:

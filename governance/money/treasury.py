@@ -12,7 +12,7 @@ import msgspec
 
 from governance.acts import Act, Attested, check_attested
 from governance.day import Day
-from governance.tables import Draft, Name, Table
+from governance.tables import Draft, Mark, Name, Table
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
@@ -111,6 +111,8 @@ PAYMENTS = Table("money/payment", PaymentRow)
 UNSENT = Table("money/unsent", Name)
 """Payments with something left to send, by (height, id)."""
 BATCHES = Table("money/batch", BatchRow)
+DEPOSITS_SEEN = Table("money/deposit_seen", Mark)
+"""By commitment: deposits that were counted, as a premium or with an application. An attestation is public; it counts once."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -143,6 +145,18 @@ def check_treasury(draft: Draft) -> TreasuryRow:
     if row is None:
         raise RuleBroken("no_treasury", "this co-op has no bitcoin treasury", "name signers in the charter")
     return row
+
+
+def check_unseen(draft: Draft, commitment: bytes) -> None:
+    """Raise RuleBroken where a deposit was counted before: its attestation could else be handed in again and again."""
+    if DEPOSITS_SEEN.find(draft, commitment) is not None:
+        raise RuleBroken("deposit_counted", f"the deposit under {commitment.hex()[:12]} was counted before", "deposit anew, and have the signers attest that")
+
+
+def note_seen(draft: Draft, commitment: bytes) -> None:
+    """Count a deposit. An empty commitment (a rehearsal) names none."""
+    if commitment:
+        DEPOSITS_SEEN.put(draft, Mark(), commitment)
 
 
 def check_batch(day: Day, act: Act, body: BatchBody) -> None:

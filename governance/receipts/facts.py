@@ -136,11 +136,12 @@ def case_params(set_of_s: params.Params) -> shapes.CaseParams:
 def excluded_of(day: Day, claim: ClaimRow, case: ballots.CaseRow) -> tuple[shapes.Excluded, ...]:
     """Return how many never vote on a case, by the first reason that fits."""
     member = members.MEMBERS.get(day.draft, claim.member)
+    treating = {claim.provider, members.owner_of_key(day.draft, claim.provider)}
     household, vouchers = set(members.household_of(day.draft, member)), set(member.vouchers)
     counts: dict[str, list[int]] = {}
     for key in case.excluded:
         reason = (
-            "claimant" if key == claim.member else "provider" if key == claim.provider else "household" if key in household
+            "claimant" if key == claim.member else "provider" if key in treating else "household" if key in household
             else "voucher" if key in vouchers else "other"
         )  # fmt: skip
         row = members.find_member(day.draft, key)

@@ -251,7 +251,7 @@ class Player:
             case "undelegate":
                 self._record(block, "vote.undelegate", by, delegation.UndelegateBody(fields["topic"]))
             case "pay_premium":
-                self._record(block, "premium.paid", by, premiums.PremiumBody(by, b""))
+                self._record(block, "premium.paid", by, premiums.PremiumBody(by, 0, b""))
             case "change_plan":
                 self._record(block, "plan.change", by, contracts.PlanChangeBody(fields["plan"], fields["contract_terms"]))
             case "leave":

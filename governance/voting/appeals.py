@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from governance import params
-from governance.benefits import contracts
+from governance.benefits import community, contracts
 from governance.benefits.settlement import CLAIMS
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
+from governance.money import payouts
 from governance.tables import Draft, Table
 from governance.voting import ballots, cases, duties, panels
 from ledger.codec import Shape
@@ -55,6 +56,8 @@ def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
     if body.ground not in GROUNDS:
         raise RuleBroken("ground_unknown", f"{body.ground!r} is no ground", "new evidence, or a named rule error")
+    if payouts.RECEIVABLES.find(day.draft, community.debtor_of(claim), claim.claim) is not None:
+        raise RuleBroken("fraud_known", "the claim was found fraudulent", "nothing of it is paid")
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
         raise RuleBroken("appealed", f"the case was appealed in block {earlier.height}", "a case is appealed once; the panel's judgement is final")
@@ -101,6 +104,14 @@ def apply_appeal(day: Day, body: AppealBody) -> None:
     APPEALS.put(day.draft, row, body.claim, body.code)
     OPEN_APPEALS.put(day.draft, ballots.CaseKey(body.claim, body.code), day.height, body.claim, body.code)
     day.emit("appeal_opened", claim=body.claim, case=body.code, panel=row.panel)
+
+
+def cancel_open(day: Day, claim_id: bytes) -> None:
+    """End the open appeals of a claim found fraudulent: nothing of it is paid."""
+    for row in list(APPEALS.scan(day.draft, claim_id)):
+        if row.status == "open":
+            APPEALS.put(day.draft, msgspec.structs.replace(row, status="cancelled"), claim_id, row.code)
+            OPEN_APPEALS.delete(day.draft, row.height, claim_id, row.code)
 
 
 def is_open(draft: Draft, claim: bytes, code: str) -> bool:

@@ -82,8 +82,7 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
 
 def excluded_of(day: Day, claim: ClaimRow) -> tuple[bytes, ...]:
     """Return who never judges a claim: claimant, household, treating provider, the claimant's vouchers."""
-    member = members.MEMBERS.get(day.draft, claim.member)
-    return tuple(sorted({member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers}))
+    return members.excluded_of(day.draft, members.MEMBERS.get(day.draft, claim.member), claim.provider)
 
 
 def _count_pair(day: Day, claim: ClaimRow) -> bool:

@@ -76,14 +76,14 @@ def freeze(day: Day) -> None:
         case = CASES.get(day.draft, key.claim, key.code)
         claim = CLAIMS.get(day.draft, case.claim)
         member = members.MEMBERS.get(day.draft, claim.member)
-        excluded = sorted({member.key, claim.provider, *members.household_of(day.draft, member), *member.vouchers})
+        excluded = members.excluded_of(day.draft, member, claim.provider)
         voters_out = 0
         for other in excluded:
             row = members.find_member(day.draft, other)
             voters_out += row is not None and members.is_voter(row)
         standing = bars.standing_of(day, member)
         frozen = msgspec.structs.replace(
-            case, excluded=tuple(excluded), eligible=day.counts.voters - voters_out, bar_bp=standing.bar_bp,
+            case, excluded=excluded, eligible=day.counts.voters - voters_out, bar_bp=standing.bar_bp,
             seniority_bp=standing.seniority_bp, params_version=params.current_version(day.draft),
         )  # fmt: skip
         CASES.put(day.draft, frozen, case.claim, case.code)

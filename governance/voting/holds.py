@@ -15,7 +15,7 @@ from governance.day import Day
 from governance.membership import members
 from governance.money import payouts
 from governance.tables import Number, Table, encode_key
-from governance.voting import audits, cases, panels, proposals
+from governance.voting import appeals, audits, cases, panels, proposals
 from ledger import calendar
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
@@ -79,8 +79,7 @@ HOLD_ROWS = Table("voting/hold", HoldRow)
 CLAIM_HOLDS = Table("voting/claim_hold", HoldRow)
 """Those that name a claim, by (claim, until, cover, serial): a finding visits these alone."""
 PANELS = Table("voting/audit_panel", AuditPanelRow)
-RECEIVABLES = Table("money/receivable", Number)
-"""(member, or provider that filed for a patient, claim) -> what fraud made a debt; a receivable, never a premium."""
+RECEIVABLES = payouts.RECEIVABLES
 
 
 # ---- Rules --------------------------------------------------------------
@@ -130,7 +129,7 @@ def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
 def _place(day: Day, key: bytes, claim_id: bytes, trigger: str) -> None:
     """Hold the payouts of a cover or a provider, and draw the panel of the claim, where one is named."""
     until = day.height + day.params.hold_blocks
-    serial = sum(1 for _ in HOLD_ROWS.scan(day.draft, until, key))
+    serial = 1 + max((row.serial for row in HOLD_ROWS.scan(day.draft, until, key)), default=-1)
     hold = HoldRow(key, claim_id or None, trigger, until, serial)
     HOLD_ROWS.put(day.draft, hold, until, key, serial)
     if hold.claim is not None:
@@ -245,6 +244,7 @@ def apply_finding(day: Day, body: FindingBody) -> None:
 def _cancel(day: Day, claim: ClaimRow) -> None:
     """Cancel what is unpaid; what was paid is owed."""
     cases.cancel_open(day, claim.claim)
+    appeals.cancel_open(day, claim.claim)
     owed = 0
     for row in payouts.PAYOUT_HISTORY.scan(day.draft, claim.claim):
         owed += row.benefit_cents

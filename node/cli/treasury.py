@@ -138,12 +138,14 @@ def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", 
     status = client.status()
     key = member_id(client, member)
     owed = next((item for item in client.view("owing") if item["member"] == key), None)
+    owed_cents = owed["owed_cents"] if owed else 0
     salt = secrets.token_bytes(SALT_SIZE)
     digest = _commitment(deposit, salt) if deposit else _hex(commitment, TXID_DIGITS, "the commitment")
-    bundle = new_bundle(bytes.fromhex(str(status["chain_id"])), "premium.paid", {"member": key, "commitment": digest.hex()})
+    body = {"member": key, "amount_cents": owed_cents, "commitment": digest.hex()}
+    bundle = new_bundle(bytes.fromhex(str(status["chain_id"])), "premium.paid", body)
     write_bundle(out, bundle, is_new=True)
     answer = {
-        **bundle_summary(out, bundle), "owed_cents": owed["owed_cents"] if owed else 0, "deposit": deposit or None,
+        **bundle_summary(out, bundle), "owed_cents": owed_cents, "deposit": deposit or None,
         "salt": salt.hex() if deposit else None,
     }  # fmt: skip
     return say(common, answer, lambda: _premium_lines(answer, Money.of(status), summary_lines(answer)))

@@ -59,7 +59,7 @@ def test_the_own_key_of_a_folder_signs_and_it_is_the_one_that_counts(call, draft
     own = ("--data-dir", tmp_path, "--passphrase-file", tmp_path / "passphrase", "--json")
     finding = json.loads(call("bundle", "attest", draft(), *own).out)
     (tmp_path / "bundle.json").unlink()
-    deposit = json.loads(call("bundle", "attest", draft("premium.paid", {"member": MEMBER, "commitment": "cc" * 32}), *own).out)
+    deposit = json.loads(call("bundle", "attest", draft("premium.paid", {"member": MEMBER, "amount_cents": 50_000, "commitment": "cc" * 32}), *own).out)
     assert finding["wanted"][0]["keys"] == [ring.identity_key.hex()]
     assert deposit["wanted"][0]["keys"] == [ring.device_key.hex()]
 

@@ -19,7 +19,7 @@ PLAIN = {
     "identity_signature", "key_taken", "member_twice", "member_unknown", "move_pending", "name_missing", "no_contract", "no_guardians", "no_move", "no_treasury",
     "not_a_member", "not_on_committee", "nullifier_known", "party_unknown", "plan_figures", "proposal_known", "proposal_unknown", "provider_attestation",
     "provider_own", "provider_unknown", "report_unfit", "signer_unknown", "supersedes_unknown",
-    "ballot_there", "dependant_unknown", "provider_signature",
+    "ballot_there", "dependant_unknown", "provider_signature", "commitment_size", "provider_removed",
 }  # fmt: skip
 
 

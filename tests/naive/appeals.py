@@ -12,6 +12,7 @@ def appeal(w, act):
     case = cases[0]
     p = case["params"]
     refuse_if(case["status"] != "denied" or case["appealed"], "only a denied case is appealed, and once")
+    refuse_if(claim["fraud"], "nothing of a fraudulent claim is paid")
     refuse_if(act["ground"] not in ("evidence", "rule"), "evidence or rule")
     refuse_if(w["height"] > case["closed"] + p["appeal_within"], "too late")
     able = eligible(w, claim, w["members"][claim["by"]])

@@ -101,6 +101,9 @@ def finding(w, act):
         if case["claim"] is claim and case["status"] == "open":
             case["status"] = "cancelled"
             case["closed"] = w["height"]
+    for a in w["appeals"]:
+        if a["case"]["claim"] is claim:
+            a["open"] = False
     trigger = holds[0]["trigger"] if holds else claim["audit"]
     if claim["by_provider"]:
         w["barred"][claim["provider"]] = (term_of(w["height"]) + YEAR + 1) * TERM
