@@ -99,6 +99,11 @@ class Day:
         """Terms that are over at the end of this block: a boundary completes its own."""
         return self.height // calendar.TERM_BLOCKS
 
+    @property
+    def terms_over(self) -> int:
+        """Terms that are over before this block: what its records go by."""
+        return max(0, self.height - 1) // calendar.TERM_BLOCKS
+
     def emit(self, name: str, /, **fields: Any) -> None:
         """Say that something happened; what the scenario page does not name is told only where it is asked for."""
         if name in QUIET and not self.coop.tells_all:

@@ -255,16 +255,19 @@ def terms_complete_of(day: Day, row: MemberRow) -> int:
 
 
 def is_good_standing(day: Day, row: MemberRow, is_suspended: bool) -> bool:
-    """True iff a member may vouch: not suspended, no fraud in 12 terms, member for 6 terms (founders always)."""
+    """True iff a member may vouch: not suspended, no fraud in 12 terms, member for 6 terms (founders always).
+
+    A record of a boundary block comes before the end of its term: that term is not complete yet.
+    """
     recent_fraud = row.fraud_height is not None and row.fraud_height > day.height - 360
-    long_enough = row.is_founder or terms_complete_of(day, row) >= 6
+    long_enough = row.is_founder or day.terms_over - row.since_term >= 6
     return row.is_member and not is_suspended and not recent_fraud and long_enough
 
 
-def restore_vote(day: Day, key: bytes) -> None:
-    """Give the vote back after suspension, where nothing else stands against it."""
+def restore_vote(day: Day, key: bytes, terms_complete: int) -> None:
+    """Give the vote (back), where nothing stands against it. `terms_complete`: of the co-op, at the moment of asking."""
     row = MEMBERS.get(day.draft, key)
-    matured = row.is_founder or terms_complete_of(day, row) >= day.params.voting_after_terms
+    matured = row.is_founder or terms_complete - row.since_term >= day.params.voting_after_terms
     if row.is_member and matured and row.no_vote_until <= day.height:
         set_voting(day, key, True)
 
@@ -299,7 +302,7 @@ def end_term(day: Day, is_suspended: Callable[[bytes], bool]) -> None:
     for name in list(MATURING.scan(day.draft, day.terms_complete)):
         MATURING.delete(day.draft, day.terms_complete, name.value)
         if not is_suspended(name.value):
-            restore_vote(day, name.value)
+            restore_vote(day, name.value, day.terms_complete)
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -94,7 +94,7 @@ def apply_payment(day: Day, member: bytes) -> None:
         gaps = (*gaps, (row.suspended_from, day.height - 1))
     contracts.change(day, member, owed=(), suspended_from=None, gaps=gaps)
     if row.suspended_from is not None:
-        members.restore_vote(day, member)
+        members.restore_vote(day, member, day.terms_over)
         day.emit("cover_resumed", member=member, plan=row.plan, amount_cents=0)
 
 

@@ -19,6 +19,8 @@ from .world import (
 def good_standing(w, m):
     if m["left"] is not None or is_suspended(m) or running(m) is None:
         return False
+    if not m["founder"] and (w["height"] - 1) // TERM - m["joined_term"] < 6:
+        return False
     return m["fraud_height"] is None or w["height"] >= m["fraud_height"] + 12 * TERM
 
 
@@ -49,7 +51,6 @@ def vouch(w, act):
     a = w["applications"].get(act["name"])
     refuse_if(a is None, "no such application")
     refuse_if(not good_standing(w, m), "not in good standing")
-    refuse_if(not m["founder"] and (w["height"] - 1) // TERM - m["joined_term"] < 6, "a member for too short a time")
     refuse_if(act["by"] in a["vouchers"], "vouched already")
     this_term = [x for x in w["vouched"] if x == (act["by"], term_of(w["height"]))]
     refuse_if(len(this_term) >= 2, "twice a term at most")

@@ -1,7 +1,7 @@
 """Appeals (§9): once, within ten blocks of a denial, before a panel of those who have not voted."""
 
 from .claims import accept_case, own_claim
-from .votes import award_named, check_choice, eligible, keep_receipt, reaches_bar, tell_end
+from .votes import award_named, check_choice, eligible, keep_receipt, note_missed, reaches_bar, tell_end
 from .world import ceil_div, draw, emit, lower_median, refuse_if
 
 
@@ -15,7 +15,7 @@ def appeal(w, act):
     refuse_if(claim["fraud"], "nothing of a fraudulent claim is paid")
     refuse_if(act["ground"] not in ("evidence", "rule"), "evidence or rule")
     refuse_if(w["height"] > case["closed"] + p["appeal_within"], "too late")
-    able = eligible(w, claim, w["members"][claim["by"]])
+    able = eligible(w, claim, w["members"][claim["member"]])
     fresh = [name for name in able if name not in case["votes"] and name not in case["ballots"]]
     if len(fresh) < 5:
         fresh = able
@@ -50,6 +50,7 @@ def judge_appeals(w):
         if not a["open"] or w["height"] < a["height"] + case["params"]["appeal_blocks"]:
             continue
         a["open"] = False
+        note_missed(w, a["panel"], a["ballots"])
         yes = [b for b in a["ballots"].values() if b["choice"] == "accept"]
         no = [b for b in a["ballots"].values() if b["choice"] == "deny"]
         q = min(15, ceil_div(len(a["panel"]), 3))

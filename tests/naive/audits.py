@@ -2,7 +2,7 @@
 
 import hashlib
 
-from .world import TERM, YEAR, active_member, ceil_div, emit, randomness, refuse_if, running, term_of
+from .world import TERM, YEAR, active_member, ceil_div, draw, emit, randomness, refuse_if, running, term_of
 
 
 def draw_audit(w, m, claim):
@@ -12,6 +12,8 @@ def draw_audit(w, m, claim):
     odds = p["audit_random_bp"] * (10 if trigger else 1)
     if number % 10000 < odds:
         claim["audit"] = trigger or "random"
+        claim["panel_at"] = w["height"]
+        claim["panel_until"] = w["height"] + 2 * YEAR * TERM
         emit(w, "audit_drawn", member=claim["by"], claim=claim["id"], trigger=trigger or "random")
 
 
@@ -63,7 +65,33 @@ def report(w, act):
         for r in fresh:
             r["used"] = True
         w["holds"].append({"member": act["member"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "reports"})
+        if claim is not None:
+            w["claims"][claim]["panel_until"] = None
+            w["claims"][claim]["panel_at"] = None
+            draw_audit_panel(w, w["claims"][claim])
         emit(w, "hold_placed", member=act["member"], claim=claim, trigger="reports")
+
+
+def draw_audit_panels(w):
+    """Last in the block: who judges the claims drawn in it; nothing is said."""
+    for claim in w["claims"].values():
+        if claim["panel_at"] == w["height"]:
+            draw_audit_panel(w, claim)
+
+
+def draw_audit_panel(w, claim):
+    from .votes import eligible
+
+    able = eligible(w, claim, w["members"][claim["member"]])
+    claim["panel"] = draw(w, f"audit-panel/{claim['id']}", able, w["params"]["audit_panel"])
+
+
+def check_panel(w, claim, names):
+    """A file that names nobody decides in place of the panel; else a majority of it has signed, a drawn one within 720 blocks."""
+    if not names:
+        return
+    refuse_if(claim["panel_until"] is not None and w["height"] > claim["panel_until"], "the panel's time is over")
+    refuse_if(len(set(names) & set(claim["panel"])) <= len(claim["panel"]) // 2, "no panel, or no majority of it")
 
 
 def expire_holds(w):
@@ -84,6 +112,7 @@ def finding(w, act):
     refuse_if(claim is None, "no such claim")
     refuse_if(act["outcome"] not in ("fraud", "clear"), "fraud or clear")
     refuse_if(claim["fraud"], "found already")
+    check_panel(w, claim, act.get("attested_by") or [])
     holds = [h for h in w["holds"] if h["lifted"] is None and h["claim"] == act["claim"]]
     holds.sort(key=lambda h: (h["height"], h["member"].encode()))
     if act["outcome"] == "clear":
@@ -91,7 +120,7 @@ def finding(w, act):
             lift(w, hold)
         return
     claim["fraud"] = True
-    m = w["members"][claim["by"]]
+    m = w["members"][claim["member"]]
     for payout in w["payouts"]:
         if payout["claim"] == claim["id"]:
             if not claim["by_provider"]:

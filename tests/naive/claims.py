@@ -2,7 +2,7 @@
 
 from . import questions
 from .audits import draw_audit
-from .world import TERM, YEAR, code_key, code_on, emit, figures_on, member, refuse_if, term_of
+from .world import TERM, YEAR, code_key, code_on, emit, figures_on, member, patient_of, refuse_if, term_of
 
 NOTHING = {"units_paid": 0, "allowed_cents": 0, "deductible_cents": 0, "copay_cents": 0, "coinsurance_cents": 0,
            "relief_cents": 0, "cut_cents": 0, "benefit_cents": 0}  # fmt: skip
@@ -19,8 +19,11 @@ def contract_on(m, day):
     return found
 
 
-def is_covered(w, m, day):
+def is_covered(w, m, day, cover=None):
+    """`cover`: of a dependant, whose days are fewer."""
     if contract_on(m, day) is None:
+        return False
+    if cover is not None and (day < cover["first_day"] or (cover["last"] is not None and day > cover["last"])):
         return False
     for first, end in m["suspended"]:
         if first <= day and (end is None or day < end):
@@ -43,17 +46,20 @@ def plan_on(w, m, day):
     return figures_on(w["plans"][contract["plan"]], day)
 
 
-def year_on(m, day):
-    return (term_of(day) - m["first_term"]) // YEAR
+def year_on(w, m, by, day):
+    """The benefit year of the member, or of the dependant, who counts from the own first day."""
+    first = term_of(w["covers"][by]["first_day"]) if by in w["covers"] else m["first_term"]
+    return (term_of(day) - first) // YEAR
 
 
-def carry_refusal(w, m, line):
+def carry_refusal(w, m, line, by):
     """The reasons found in the carrying block for every line: 8, 1, 2, 4."""
     if w["height"] > line["day"] + TERM * w["params"]["filing_terms"]:
         return 8
-    if not is_covered(w, m, line["day"]):
+    cover = w["covers"].get(by)
+    if not is_covered(w, m, line["day"], cover):
         return 1
-    if line["day"] <= m["waiting_until"]:
+    if line["day"] <= (m if cover is None else cover)["waiting_until"]:
         return 2
     covered = plan_on(w, m, line["day"])["codes"]
     if covered and line["code"] not in covered:
@@ -62,7 +68,7 @@ def carry_refusal(w, m, line):
 
 
 def file_claim(w, act):
-    m = member(w, act["by"])
+    m = member(w, patient_of(w, act["by"]))
     refuse_if(act["id"] in w["claims"], "this claim exists")
     refuse_if(act["provider"] not in w["providers"], "the provider is not enrolled")
     refuse_if(act["provider"] == act["by"], "nobody attests an own claim")
@@ -104,10 +110,10 @@ def file_claim(w, act):
     for case in superseded:
         withdraw_case(w, case)
     claim = {
-        "id": act["id"], "by": act["by"], "provider": act["provider"], "payee": act.get("payee", "member"),
+        "id": act["id"], "by": act["by"], "member": m["name"], "provider": act["provider"], "payee": act.get("payee", "member"),
         "other_left": act.get("other_payer_cents", 0), "copay_done": False, "height": w["height"], "version": 1,
         "opened": [], "fraud": False, "audit": None, "lines": [], "event": act.get("event"),
-        "asks": asks, "by_provider": by_provider,
+        "asks": asks, "by_provider": by_provider, "panel_at": None, "panel_until": None, "panel": [],
     }  # fmt: skip
     w["claims"][act["id"]] = claim
     if by_provider:
@@ -148,7 +154,7 @@ def settle_at_once(w, m, claim):
     standard = 0
     waiting = []
     for line in claim["lines"]:
-        refusal = carry_refusal(w, m, line)
+        refusal = carry_refusal(w, m, line, claim["by"])
         if refusal is not None:
             refuse_line(w, claim, line, refusal)
             standard += line["standard"]
@@ -179,6 +185,7 @@ def open_cases(w, claim, waiting):
             "charges": sum(line["charge"] for line in lines), "second": all(line["repeats"] for line in lines),
             "ballots": {}, "changes": [], "E": None, "bar": None, "seniority": None, "params": None, "streak": 0,
             "votes": {}, "closed": None, "by_vote": False, "appealed": False, "benefit": 0,
+            "panel": [],
         }  # fmt: skip
         if claim["asks"]:
             case["second"] = questions.asks_again(w, claim, case)
@@ -199,10 +206,10 @@ def show_line(w, claim, line):
 
 def settle_line(w, claim, line, award_left):
     """Settle one line; return its benefit. `award_left` is None for a standard line."""
-    m = w["members"][claim["by"]]
+    m = w["members"][claim["member"]]
     plan = plan_on(w, m, line["day"])
     code = code_on(w, code_key(line), line["day"])
-    year = year_on(m, line["day"])
+    year = year_on(w, m, claim["by"], line["day"])
     before = [x for x in w["settled"] if x["by"] == claim["by"] and x["year"] == year]
     taken = min(claim["other_left"], line["charge"])
     claim["other_left"] -= taken
@@ -288,7 +295,7 @@ def owe_payout(w, claim, code, rank, benefit):
         payee = claim["by"] if claim["payee"] == "member" else claim["provider"]
         w["payouts"].append({"claim": claim["id"], "case": code, "class": rank, "accepted": w["height"],
                              "due": w["height"] + 1, "owed": benefit, "paid": 0, "payee": payee,
-                             "by": claim["by"], "provider": claim["provider"]})  # fmt: skip
+                             "by": claim["by"], "member": claim["member"], "provider": claim["provider"]})  # fmt: skip
 
 
 def withdraw_case(w, case):
@@ -315,7 +322,7 @@ def evidence(w, act):
 
 
 def own_claim(w, act):
-    member(w, act["by"])
+    member(w, patient_of(w, act["by"]))
     claim = w["claims"].get(act["claim"])
     refuse_if(claim is None, "no such claim")
     refuse_if(claim["by"] != act["by"], "not the own claim")

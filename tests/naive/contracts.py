@@ -1,5 +1,6 @@
 """Contracts, premiums, suspension, re-rating (§3, §11), leaving (§2)."""
 
+from . import dependants
 from .world import (
     TERM,
     YEAR,
@@ -7,6 +8,7 @@ from .world import (
     annual_premium,
     contract_of,
     emit,
+    full_rate,
     is_suspended,
     member,
     phase,
@@ -35,7 +37,7 @@ def ask_premiums(w):
         contract = running(m)
         if contract is None or contract["first_term"] > term:
             continue
-        amount = contract["rate"]
+        amount = full_rate(w, m)
         m["owed"].append((w["height"], amount, contract["plan"]))
         emit(w, "premium_due", member=m["name"], plan=contract["plan"], amount_cents=amount)
         if w["auto_pay"]:
@@ -90,8 +92,8 @@ def check_guarantee(w, terms):
     for m in by_name(w):
         contract = running(m)
         if contract is not None:
-            total += contract["rate"]
-            longer += contract["rate"] if contract["terms"] > 1 else 0
+            total += full_rate(w, m)
+            longer += full_rate(w, m) if contract["terms"] > 1 else 0
     refuse_if(10000 * longer > w["params"]["guaranteed_max_bp"] * total, "too many guaranteed rates")
 
 
@@ -141,7 +143,7 @@ def give_back(w, name, deposit):
     emit(w, "deposit_returned", member=name, deposit_cents=deposit, kept_cents=deposit - left, returned_cents=left)
     if left:
         w["payouts"].append({"claim": f"deposit/{name}/{w['height']}", "case": None, "class": 3, "accepted": w["height"], "due": w["height"] + 1, "owed": left,
-                             "paid": 0, "payee": name, "by": name, "provider": None})  # fmt: skip
+                             "paid": 0, "payee": name, "by": name, "member": name, "provider": None})  # fmt: skip
 
 
 def keep_premiums(w, m, left):
@@ -171,6 +173,7 @@ def end_contract(w, m):
         m["leaving_at"] = None  # membership ends with cover; the notice has nothing left to end
     if phase(w) != "recruit":
         emit(w, "contract_ended", member=m["name"], plan=contract["plan"], amount_cents=owed(m))
+    dependants.end_all(w, m)
 
 
 def roll_contract(w, m):
@@ -193,11 +196,13 @@ def roll_contract(w, m):
             following["old_plan_until"] = w["height"] + TERM * w["plans"][plan]["waiting_terms"]
         m["next"] = None
     m["contracts"].append(following)
+    dependants.set_shares(w, m)
 
 
 def turn_contracts(w):
     for m in by_name(w):
         turn_contract(w, m)
+        dependants.turn(w, m)
         if m["leaving_at"] == w["height"] and m["left"] is None and not w["disbanded"]:
             m["left"] = w["height"]
             emit(w, "member_left", member=m["name"])
@@ -238,7 +243,8 @@ def count_contracts(w):
     for m in by_name(w):
         contract = running(m)
         if contract is not None and contract["first_term"] <= term_of(w["height"]) and phase(w) != "recruit":
-            w["pairs"].append((contract["plan"], term_of(w["height"])))
+            weight = 10000 + w["params"]["dependant_bp"] * len(dependants.in_force(w, m))
+            w["pairs"].append((contract["plan"], term_of(w["height"]), weight))
 
 
 def is_reserve_short(w):
@@ -250,12 +256,13 @@ def rerate(w):
     term = term_of(w["height"])
     for name in sorted(w["plans"], key=str.encode):
         plan = w["plans"][name]
-        m = sum(1 for plan_name, t in w["pairs"] if plan_name == name and term - YEAR < t <= term)
+        m = sum(weight for plan_name, t, weight in w["pairs"] if plan_name == name and term - YEAR < t <= term)
         cost = sum(x["benefit"] for x in w["settled"] if x["plan"] == name and term - YEAR < x["term"] <= term)
         old = plan["rate"]
         target = old
-        if m + p["credibility_k"] > 0:
-            estimate = (cost + p["credibility_k"] * plan["prior"]) // (m + p["credibility_k"])
+        k = 10000 * p["credibility_k"]  # pairs are counted in ten thousandths: a dependant counts its share
+        if m + k > 0:
+            estimate = (10000 * cost + k * plan["prior"]) // (m + k)
             load = p["reserve_bp"] if is_reserve_short(w) else 0
             target = estimate * 10000 // (10000 - load - p["expense_bp"])
         new = max(-(-9 * old // 10), min(11 * old // 10, target))

@@ -7,7 +7,7 @@ KINDS = {"claim_accepted": "how", "audit_drawn": "trigger", "claim_line": "refus
 NAMES = {
     "refused": ["claim", "ballot", "withdraw", "evidence", "auto_accept", "delegate", "undelegate", "pay_premium", "change_plan", "leave",
                 "apply", "vouch", "object", "propose", "sponsor", "cast", "report", "finding", "appeal", "quote", "show", "withdraw_application",
-                "list_provider", "device", "guardians", "move_identity", "object_move"],
+                "list_provider", "device", "guardians", "move_identity", "object_move", "dependant"],
     "claim_line": [None, 1, 2, 3, 4, 7, 8], "claim_accepted": ["standard", "vote", "appeal", "small", "lapse"],
     "claim_denied": [], "claim_lapsed": [], "panel_drawn": [], "payout_due": [], "payout_short": [], "premium_due": [], "premium_paid": [],
     "cover_suspended": [], "cover_resumed": [], "contract_ended": [], "premium_set": [], "code_promoted": [], "code_demoted": [],
@@ -21,7 +21,7 @@ NAMES = {
     "application_ended": ["objections", "withdrawn", "expired", "run_off"], "proposal_void": [],
     "party_listed": ["attester", "verifier", "provider", "signer"], "party_unlisted": ["attester", "verifier", "provider", "signer"],
     "signers_needed_changed": [], "protocol_scheduled": [], "protocol_changed": [], "device_certified": [], "device_revoked": [],
-    "guardians_set": [], "identity_move_opened": [], "identity_move_objected": [], "identity_moved": [],
+    "cover_added": [], "cover_begun": [], "cover_ended": [], "credit_lost": [], "credit_regained": [], "guardians_set": [], "identity_move_opened": [], "identity_move_objected": [], "identity_moved": [],
 }  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def lists(seed):
             ("attester", {"change": r.choice(["add", "remove"]), "key": key, "name": "office"}),
             ("verifier", {"change": r.choice(["add", "remove", "remove"]), "key": key, "name": "board"}),
             ("provider", {"change": r.choice(["add", "remove"]), "key": r.choice(["d1", "d2", "d9"])}),
+            ("provider", {"change": "remove", "key": "d2"}),
             ("signer", {"change": "threshold", "threshold": r.choice([0, 1, 2, 3, 4, 5]), "key": "-"}),
             ("phase", {"to": r.choice(["pilot", "live"])}), ("param", {"name": "live_members_min", "value": 5}),
             ("param", {"name": "pilot_terms", "value": 0}), ("expel", {"member": r.choice(s.names)}),
@@ -91,7 +92,7 @@ def identities(seed):
     """Devices, guardians, moves and objections on their last days; every daily record by several keys."""
     s = Story("identities", seed, members=7)
     r = s.r
-    s.some_params(0.4, guardian_blocks=[1, 3, 30], guardian_pause_blocks=[0, 5])
+    s.some_params(0.4, guardian_blocks=[1, 3, 3, 30], guardian_pause_blocks=[0, 5])
     keys = ["phone", "pad", "zoe", "x1", "x2", "x3", "m00", "m01", "d1"]
     for name in s.names[:3]:
         at = r.randint(1, 6)
@@ -108,12 +109,12 @@ def identities(seed):
         elif kind == "guardians":
             s.act(at, "guardians", by=by, threshold=r.choice([0, 1, 2]), guardians=r.sample(keys, r.choice([0, 1, 2])), signed_by=signer)
         elif kind == "move":
-            whole = r.sample(["m03", "m04", "zoe", "m01", "x1", "x2", "phone"], r.choice([1, 2, 4]))
+            whole = r.sample(["m03", "m04", "zoe", "m01", "x1", "x2", "phone"], r.choice([2, 4, 6]))
             moved = r.choice(s.names[:3])
             s.act(at, "move_identity", by=r.choice(s.names), member=moved, to=r.choice(["x1", "x2", "x3", key]), guardians=whole,
                   serial=r.choice([None, None, None, 1, 2]))  # fmt: skip
             if s.maybe(0.4):
-                s.act(at + r.choice([1, 3, 7, 8, 30]), "object_move", by=moved, signed_by=r.choice([None, None, signer]))
+                s.act(at + r.choice([1, 1, 3, 7, 8, 30]), "object_move", by=moved, signed_by=r.choice([None, None, None, signer]))
         elif kind == "object":
             s.act(at, "object_move", by=by, signed_by=signer)
         else:
@@ -168,3 +169,50 @@ def questions(seed):
         s.propose(at, r.choice(["list", "demote"]), yes=s.names, code=r.choice(["N1", "S1"]))
     s.act(r.randint(60, 120), "leave", by=s.names[0])
     return s.lines(r.choice([220, 300]))
+
+
+def families(seed):
+    """Dependants: added and ended, suspended and rolled over with the contract, with figures and years of their own; votes on their cases."""
+    s = Story("families", seed, members=7)
+    r = s.r
+    s.genesis |= {"auto_pay": s.maybe(0.6), "all_events": s.maybe(), "phase": r.choice(["live"] * 6 + ["recruit", "pilot"])}
+    s.genesis["plans"][0] |= s.plan_figures(deductible_cents=[None, 999], copay_cents=[None, 1500], oop_max_cents=[None, 2500], waiting_terms=[0, 0, 1],
+                                            claim_ceiling_cents=[None, 30000], year_ceiling_cents=[None, 40000])  # fmt: skip
+    s.genesis["plans"].append({"name": "plus", "premium_cents": r.choice([15001, 30001]), "waiting_terms": r.choice([0, 1])})
+    s.genesis["codes"][0]["frequency"] = r.choice([1, 2])
+    s.some_params(0.4, dependant_bp=[0, 5001, 3333], dependants_max=[0, 1, 2], credibility_k=[0, 5], unpaid_terms=[1], small_claim_cents=[20000],
+                  audit_random_bp=[3000], audit_reports=[1], promote_cases=[1], duty_missed_max=[1, 2], vote_blocks=[20], streak_blocks=[3])  # fmt: skip
+    s.each_member(contract_terms=[1, 1, 3, 12], household=[None, None, "h1"], plan=["basic", "plus"])
+    kids = ["kid", "rex", "ada", "m03", "d1", "new"]
+    for _ in range(r.choice([6, 14])):
+        s.act(r.choice([1, 29, 30, 31, r.randint(1, 200)]), "dependant", by=r.choice(s.names[:3]), name=r.choice(kids), off=r.choice([None, None, True]),
+              signed_by=r.choice([None] * 8 + ["phone"]))  # fmt: skip
+    end = r.choice([150, 250, 430])
+    for _ in range(r.choice([15, 30])):
+        at = r.randint(2, end)
+        by = r.choice([*kids[:3], *kids[:3], s.names[0], s.names[1]])
+        lines = [(r.choice(["S1", "S1", "S2", "S3", "N1"]), r.choice([1, 2]), r.choice([900, 7777, 30000]), at - r.choice([0, 1, 30]) - i) for i in range(r.choice([1, 2]))]
+        name = s.claim(at, by, *lines, provider=r.choice(["d1", "d1", "d2"]), payee=r.choice([None, "provider"]), event=r.choice([None, "fall"]))
+        if s.maybe(0.5):
+            s.vote(at + 1, name, code="N1", yes=s.names[: r.choice([0, 3, 7])], no=s.names[5:7] if s.maybe() else ())
+        if s.maybe(0.1):
+            s.act(at + r.choice([1, 20, 61]), r.choice(["withdraw", "evidence"]), by=by, claim=name)
+        if s.maybe(0.1):
+            s.act(at + 2, "report", by=s.names[6], member=r.choice([*s.names[:3], "kid"]), claim=name)
+        if s.maybe(0.05):
+            s.act(at + 3, "finding", claim=name, outcome="fraud")
+    for name in s.names[:3]:
+        for start in range(1, end, 30):
+            if s.maybe(0.7):
+                s.act(start + r.choice([0, 10, 11, 20]), "pay_premium", by=name)
+        if s.maybe(0.3):
+            s.act(r.randint(1, end), "change_plan", by=name, plan=r.choice(["basic", "plus"]), contract_terms=r.choice([1, 3]))
+        if s.maybe(0.2):
+            left = r.randint(1, 100)
+            s.act(left, "leave", by=name)
+            s.act(left + 65, "apply", name=name, plan="basic")
+            for by in s.names[3:6]:
+                s.act(left + 66, "vouch", by=by, name=name)
+    if s.genesis["phase"] == "recruit":
+        s.propose(2, "phase", yes=s.names, to="pilot")
+    return s.lines(end + 40)

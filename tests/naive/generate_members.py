@@ -33,7 +33,7 @@ def admission(seed):
         name = s.claim(at, by, (r.choice(["S1", "N1", "N1"]), 1, 20000, at - r.choice([0, 0, 31])))
         s.vote(at + 1, name, yes=[voter for voter in everyone if voter != by and s.maybe(0.8)])
     for name in applicants:
-        s.act(r.randint(200, 300), "vouch", by=name, name=f"a{r.randrange(8)}")
+        s.act(r.choice([210, 211, 240, 241, 270, 271]), r.choice(["vouch", "vouch", "object"]), by=name, name=f"a{r.randrange(8)}")
         s.act(r.randint(100, 300), r.choice(["pay_premium", "leave"]), by=name)
     return s.lines(r.choice([250, 360]))
 
@@ -72,6 +72,7 @@ def fraud(seed):
     """Reports up to the hold, holds side by side, findings before and after payment, expulsions, lost votes."""
     s = Story("fraud", seed, members=9)
     r = s.r
+    s.genesis["all_events"] = s.maybe()
     s.params(audit_random_bp=r.choice([300, 3000, 10000]), audit_claims=r.choice([2, 4]))
     s.some_params(0.5, audit_reports=[1, 2, 4], hold_blocks=[1, 5, 40], vote_blocks=[20], streak_blocks=[3], proposal_blocks=[10])
     s.genesis["auto_pay"] = s.maybe(0.7)
@@ -88,7 +89,8 @@ def fraud(seed):
         for by in r.sample(s.names, r.choice([3, 5, 6])):
             s.act(at + r.choice([0, 0, 1]), "report", by=by, member=target, claim=claim["id"] if s.maybe(0.8) else None)
         if s.maybe(0.6):
-            s.act(at + r.choice([1, 2, 14, 15, 20]), "finding", claim=claim["id"], outcome=r.choice(["fraud", "fraud", "clear"]), by=r.choice([None, s.names[0]]))
+            s.act(at + r.choice([1, 2, 14, 15, 20]), "finding", claim=claim["id"], outcome=r.choice(["fraud", "fraud", "clear"]), by=r.choice([None, s.names[0]]),
+                  attested_by=r.sample(s.names, r.choice([3, 6, 9])) if s.maybe(0.4) else None)  # fmt: skip
             cast_at = at + r.choice([3, 21, 30])
             for by in s.names:
                 s.act(cast_at, "cast", by=by, proposal=f"expel/{claim['id']}", choice=r.choice(["yes", "yes", "no", "abstain"]))
@@ -96,7 +98,7 @@ def fraud(seed):
             s.act(at + 25, "report", by=by, member=target)
     for _ in range(3):
         s.act(r.randint(1, 200), "pay_premium", by=r.choice(s.names))
-    return s.lines(r.choice([160, 240, 530]))
+    return s.shown("claim", [claim["id"] for claim in s.claims[:12]], s.lines(r.choice([160, 240, 530])))
 
 
 def crowd(seed):

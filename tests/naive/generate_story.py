@@ -115,3 +115,8 @@ class Story:
             found.append({"at": end, "do": "show", "what": "member", "name": member["name"]})
         found.append({"at": end, "do": "show", "what": "accounts"})
         return found
+
+    def shown(self, what, names, lines):
+        """The scenario's lines, and at their end what else is shown."""
+        end = lines[-1]["at"]
+        return [*lines, *({"at": end, "do": "show", "what": what, "name": name} for name in names)]

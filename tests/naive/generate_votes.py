@@ -147,6 +147,7 @@ def lapses(seed):
     """Cases that lapse: small claims, second filings with no, two or three ballots, withdrawals, supersedes, new evidence."""
     s = Story("lapses", seed, members=8)
     r = s.r
+    s.genesis["all_events"] = s.maybe()
     s.some_params(0.5, small_claim_cents=[9999, 10000], lapse_pay_cents=[100, 10000], vote_blocks=[18, 30], streak_blocks=[3],
                   min_voters=[2, 8], evidence_until=[0, 20], evidence_versions=[1, 2], panel_size=[1, 3], panel_block=[10])  # fmt: skip
     length = s.genesis["params"].get("vote_blocks", ALL)
@@ -166,6 +167,8 @@ def lapses(seed):
             s.act(second + r.choice([1, 5]), r.choice(["withdraw", "evidence"]), by=by, claim=again)
         if s.maybe(0.5):
             s.file_again(second + length + r.choice([0, 1, 2]), again)
+    if s.genesis["all_events"] and s.maybe(0.3):
+        return s.lines(600)  # after a year without duties credit comes back
     return s.lines(r.choice([240, 330]))
 
 

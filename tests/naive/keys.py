@@ -3,7 +3,7 @@
 from .world import Refused, active_member, emit, member, refuse_if
 
 GUARDIANS_MAX = 15
-OWN_KEY = ("device", "guardians", "object_move")
+OWN_KEY = ("device", "guardians", "object_move", "dependant")
 """Actions that take the identity key itself."""
 
 
@@ -21,7 +21,7 @@ def check_signer(w, act):
 
 def is_taken(w, key):
     """A key is taken once: by a member, an applicant, a provider, a device or an identity ever, a pending move."""
-    known = [*w["members"], *w["applications"], *w["providers"], *w["taken"]]
+    known = [*w["members"], *w["applications"], *w["providers"], *w["covers"], *w["taken"]]
     return key in known or key in [move["key"] for move in w["moves"].values()]
 
 

@@ -3,7 +3,7 @@
 It follows the order of rules §1 and is written to be read beside the rules; speed does not matter here.
 """
 
-from . import admission, appeals, audits, claims, contracts, keys, money, parties, proposals, show, votes
+from . import admission, appeals, audits, claims, contracts, dependants, keys, money, parties, proposals, show, votes
 from .world import Refused, emit, is_boundary, new_world
 
 RECORDS = {
@@ -33,6 +33,7 @@ RECORDS = {
     "guardians": keys.guardians,
     "move_identity": keys.move_identity,
     "object_move": keys.object_move,
+    "dependant": dependants.dependant,
 }
 
 
@@ -123,7 +124,9 @@ def close_block(w):
         money.judge_solvency(w)
         admission.admit(w)
         contracts.return_deposits(w)
+        votes.give_credit_back(w)
     votes.freeze(w)
+    audits.draw_audit_panels(w)
     proposals.freeze_proposals(w)
     w["in_term_end"] = False
     w["open"] = False

@@ -38,7 +38,7 @@ def set_rate(w):
 
 def is_held(w, payout):
     for hold in w["holds"]:
-        if hold["lifted"] is None and hold["member"] in (payout["by"], payout["provider"]):
+        if hold["lifted"] is None and hold["member"] in (payout["by"], payout["member"], payout["provider"]):
             return True
     return False
 

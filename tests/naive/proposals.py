@@ -79,7 +79,7 @@ def open_expulsion(w, claim):
     name = f"expel/{claim['id']}"
     if name in w["proposals"]:
         return
-    act = {"what": "expel", "member": claim["by"], "id": name}
+    act = {"what": "expel", "member": claim["member"], "id": name}
     critical = False
     w["proposals"][name] = {
         "id": name, "act": act, "sponsors": [], "status": "waiting", "critical": critical, "opened": None,
@@ -207,10 +207,9 @@ def demote(w, key):
 
 def expel(w, name):
     m = w["members"][name]
-    if m["left"] is not None:
+    if running(m) is None:
         return False
-    if running(m) is not None:
-        end_contract(w, m)
+    end_contract(w, m)
     m["left"] = w["height"]
     emit(w, "member_expelled", member=name)
     return True

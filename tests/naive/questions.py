@@ -30,7 +30,7 @@ def answer_question(w, m, claim):
     waiting = []
     standard = []
     for line in claim["lines"]:
-        refusal = claims.carry_refusal(w, m, line)
+        refusal = claims.carry_refusal(w, m, line, claim["by"])
         if any(end is not None and line["day"] > end for end in (m["leaving_at"], m["refused_until"])):
             refusal = 1
         if refusal is not None:

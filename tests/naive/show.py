@@ -2,7 +2,7 @@
 
 from . import votes
 from .contracts import owed
-from .world import annual_premium, code_on, figures_on, is_boundary, is_suspended, may_vote, running
+from .world import annual_premium, code_on, figures_on, full_rate, is_boundary, is_suspended, may_vote, running
 
 
 def show(w, act):
@@ -30,10 +30,11 @@ def show_member(w, name):
         return None
     bar, seniority, denied, voted = votes.bar_of(w, m, w["tip"])
     fields = {"denied": denied, "voted": voted, "bar_bp": bar, "seniority_bp": seniority, "standing": standing(w, m),
-              "owed_cents": owed(m), "may_vote": may_vote(w, m)}  # fmt: skip
+              "owed_cents": owed(m), "may_vote": may_vote(w, m), "missed_duties": votes.missed_duties(w, name),
+              "has_credit": name not in w["without_credit"]}  # fmt: skip
     contract = running(m)
     if contract is not None:
-        fields |= {"plan": contract["plan"], "rate_cents": contract["rate"]}
+        fields |= {"plan": contract["plan"], "rate_cents": full_rate(w, m)}
     return fields
 
 
@@ -59,7 +60,7 @@ def show_claim(w, name):
     return {
         "by": claim["by"], "filed": claim["height"], "status": status_of(claim, cases),
         "benefit_cents": sum(x["benefit"] for x in w["settled"] if x["claim"] == name),
-        "cases": [show_case(w, case) for case in cases],
+        "cases": [show_case(w, case) for case in cases], "audit_panel": claim["panel"],
     }  # fmt: skip
 
 

@@ -170,7 +170,7 @@ def freeze(w):
     """Last in the block that carries cases: E, bar, seniority and parameters are fixed."""
     for case in w["cases"]:
         if case["E"] is None and case["s"] == w["height"]:
-            claimant = w["members"][case["claim"]["by"]]
+            claimant = w["members"][case["claim"]["member"]]
             case["E"] = eligible(w, case["claim"], claimant)
             case["bar"], case["seniority"], _, _ = bar_of(w, claimant, w["height"])
             case["params"] = dict(w["params"])
@@ -180,7 +180,7 @@ def eligible(w, claim, claimant):
     found = []
     for name in voters(w):
         m = w["members"][name]
-        if name == claim["by"] or same_household(m, claimant) or name == claim["provider"]:
+        if name == claim["member"] or same_household(m, claimant) or name == claim["provider"]:
             continue
         if name in claimant["vouchers"]:
             continue
@@ -251,6 +251,7 @@ def draw_panels(w):
             size = min(len(case["E"]), max(p["panel_size"], 2 * (q - yes - no)))
             label = f"duty/{case['claim']['id']}/{case['code']}"
             drawn = draw(w, label, case["E"], size)
+            case["panel"] = drawn
             emit(w, "panel_drawn", claim=case["claim"]["id"], case=case["code"], members=drawn)
 
 
@@ -258,6 +259,34 @@ def decide_cases(w):
     for case in in_order(w["cases"]):
         if case["status"] == "open" and case["E"] is not None:
             decide(w, case)
+
+
+def note_missed(w, panel, ballots):
+    """Who was drawn, may vote as the vote closes, and has no ballot of their own missed a duty."""
+    for name in panel:
+        if name in ballots or not may_vote(w, w["members"][name]):
+            continue
+        w["missed"].append((name, term_of(w["height"])))
+        missed = missed_duties(w, name)
+        if missed >= w["params"]["duty_missed_max"] and name not in w["without_credit"]:
+            w["without_credit"].append(name)
+            if w["all_events"]:
+                emit(w, "credit_lost", member=name, missed=missed)
+
+
+def missed_duties(w, name):
+    term = term_of(max(1, w["height"]))
+    return sum(1 for who, t in w["missed"] if who == name and term - YEAR < t <= term)
+
+
+def give_credit_back(w):
+    """At a boundary: fewer duties missed in the last twelve terms."""
+    for name in sorted(w["without_credit"], key=str.encode):
+        missed = missed_duties(w, name)
+        if missed < w["params"]["duty_missed_max"]:
+            w["without_credit"].remove(name)
+            if w["all_events"]:
+                emit(w, "credit_regained", member=name, missed=missed)
 
 
 def decide(w, case):
@@ -268,10 +297,12 @@ def decide(w, case):
     passes = quorum and reaches_bar(case, yes, no)
     case["streak"] = case["streak"] + 1 if passes else 0
     may_decide = len(case["E"]) >= p["min_voters"]  # with fewer a case can only lapse
-    if case["streak"] >= p["streak_blocks"] and may_decide:
-        accept_by_vote(w, case, yes, no)
+    by_streak = case["streak"] >= p["streak_blocks"] and may_decide
+    if not by_streak and w["height"] < case["s"] + p["vote_blocks"]:
         return
-    if w["height"] < case["s"] + p["vote_blocks"]:
+    note_missed(w, case["panel"], case["ballots"])
+    if by_streak:
+        accept_by_vote(w, case, yes, no)
         return
     if quorum and may_decide and not passes:
         deny(w, case, yes, no, opened, q)
@@ -283,7 +314,7 @@ def decide(w, case):
     elif case["second"]:
         accept_case(w, case, "lapse", yes, no, min(case["charges"], p["lapse_pay_cents"]))
     else:
-        spell = (case["claim"]["by"], term_of(w["height"]))
+        spell = (case["claim"]["member"], term_of(w["height"]))
         if not case["claim"]["asks"] and case["charges"] <= p["small_claim_cents"] and spell not in w["small"]:
             w["small"].append(spell)
             accept_case(w, case, "small", yes, no, case["charges"])
@@ -387,7 +418,7 @@ def promote(w):
         decided, paid = decided_cases(w, code)
         if not 100 * len(paid) > p["promote_pct"] * len(decided) or len(decided) < p["promote_cases"]:
             continue
-        if len({c["claim"]["by"] for c in decided}) < p["promote_claimants"]:
+        if len({c["claim"]["member"] for c in decided}) < p["promote_claimants"]:
             continue
         if len({c["claim"]["provider"] for c in decided}) < p["promote_providers"]:
             continue
@@ -399,7 +430,7 @@ def promote(w):
             units = sum(line["result"]["units_paid"] for line in c["lines"])
             if units:
                 amounts.append(sum(line["result"]["allowed_cents"] for line in c["lines"]) // units)
-            per_claimant[c["claim"]["by"]] = per_claimant.get(c["claim"]["by"], 0) + units
+            per_claimant[c["claim"]["member"]] = per_claimant.get(c["claim"]["member"], 0) + units
         if not amounts:
             continue
         counts = sorted(per_claimant.values())

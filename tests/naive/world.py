@@ -53,6 +53,9 @@ PARAMS = {
     "guardian_blocks": (7, 1, 120),
     "guardian_pause_blocks": (30, 0, 360),
     "application_terms": (0, 0, 120),
+    "duty_missed_max": (3, 1, 100),
+    "dependant_bp": (10000, 0, 10000),
+    "dependants_max": (12, 0, 64),
     "audit_random_bp": (300, 0, 10000),
     "audit_pair_bp": (9900, 0, 10000),
     "audit_claims": (4, 1, 1_000_000),
@@ -141,7 +144,7 @@ def new_world(genesis):
         "attesters": list(genesis.get("attesters", [])), "verifiers": list(genesis.get("verifiers", [])),
         "signers": list(genesis.get("signers", [])), "signers_needed": genesis.get("signers_needed", 1),
         "devices": {}, "devices_ever": {}, "identities": {}, "taken": [], "guardians": {}, "moves": {}, "paused": {},
-        "community": list(genesis.get("community", [])), "barred": {}, "contested": [],
+        "community": list(genesis.get("community", [])), "barred": {}, "contested": [], "covers": {}, "missed": [], "without_credit": [],
     }  # fmt: skip
     for plan in genesis.get("plans", []):
         add_plan(w, plan)
@@ -249,8 +252,23 @@ def annual_premium(w):
     for m in w["members"].values():
         contract = running(m)
         if contract is not None and contract["first_term"] <= term_of(max(1, w["height"])) + w["in_term_end"]:
-            total += contract["rate"]
+            total += full_rate(w, m)
     return 12 * total
+
+
+def full_rate(w, m):
+    """What the contract costs a term: the guaranteed rate and the shares of the dependants whose cover has begun."""
+    return running(m)["rate"] + sum(cover["share"] for cover in covers_of(w, m) if cover["begun"] and cover["last"] is None)
+
+
+def covers_of(w, m):
+    """In the order in which they were added."""
+    return [cover for cover in w["covers"].values() if cover["member"] == m["name"]]
+
+
+def patient_of(w, name):
+    """The member whose contract covers the one who claims: the member, or the one of the dependant."""
+    return w["covers"][name]["member"] if name in w["covers"] else name
 
 
 def complete_terms(w, m):
