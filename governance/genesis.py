@@ -137,6 +137,8 @@ FIGURE_MAX = 10**12
 """Bounds on the figures of a founding keep every product and sum inside 64 bits."""
 ACCOUNT_MAX = 10**16
 TERMS_AGO_MAX = 10_000
+EXPONENT_MAX = 18
+WAITING_MAX = 120
 
 
 def check_figures(spec: GenesisSpec) -> None:
@@ -144,12 +146,12 @@ def check_figures(spec: GenesisSpec) -> None:
     figures: list[tuple[str, int | None, int]] = [
         ("accounts", max(spec.claims_cents, spec.reserve_cents), ACCOUNT_MAX),
         ("rate", spec.rate, rates.RATE_MAX),
-        ("exponent", spec.exponent, 18),
+        ("exponent", spec.exponent, EXPONENT_MAX),
     ]
     for plan in spec.plans:
         cents = (plan.premium_cents, plan.deductible_cents, plan.copay_cents, plan.oop_max_cents, plan.claim_ceiling_cents)
         figures += [(f"plan {plan.name}", value, FIGURE_MAX) for value in (*cents, plan.year_ceiling_cents, plan.prior_cents)]
-        figures += [(f"coinsurance of plan {plan.name}", plan.coinsurance_bp, 10_000), (f"waiting of plan {plan.name}", plan.waiting_terms, 120)]
+        figures += [(f"coinsurance of plan {plan.name}", plan.coinsurance_bp, 10_000), (f"waiting of plan {plan.name}", plan.waiting_terms, WAITING_MAX)]
     for code in spec.codes:
         figures += [(f"code {code.code}", value, FIGURE_MAX) for value in (code.allowed_cents, code.frequency)]
     for member in spec.members:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from governance.benefits.contracts import LENGTHS
 from governance.day import PHASES
+from governance.genesis import ACCOUNT_MAX, EXPONENT_MAX, FIGURE_MAX, TERMS_AGO_MAX, WAITING_MAX
+from governance.money.rates import RATE_MAX
 from governance.params import PARAMETERS
 from ledger.codec import INT_MAX
 from ledger.errors import MutuaError
@@ -17,6 +20,7 @@ LINES_MAX = 5_000_000
 """A bound on the file; longer stories are split."""
 HEIGHT_MAX = 1_000_000
 """About 2,700 years of daily blocks: a typing error must not play for ever."""
+TEXT_MAX = 4096
 ABSENT = object()
 
 
@@ -33,6 +37,10 @@ class Field:
     is_nullable: bool = False
     choices: tuple[str, ...] = ()
     shape: str = ""
+    most: int = INT_MAX
+    """Of an integer."""
+    options: tuple[int, ...] = ()
+    """Of an integer that is one of a few; empty: any up to `most`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,11 @@ def _text(default: Any = ABSENT, *, null: bool = False, choices: tuple[str, ...]
 
 def _int(default: Any = ABSENT, *, null: bool = False) -> Field:
     return Field("integer", default, null)
+
+
+def _bounded(fields: dict[str, Field], bounds: dict[str, int], most: int = FIGURE_MAX) -> dict[str, Field]:
+    """Return fields of the founding: every integer up to its bound, else up to `most`. What a proposal names the rules judge instead."""
+    return {name: replace(field, most=bounds.get(name, most)) if field.kind == "integer" else field for name, field in fields.items()}
 
 
 def _flag(default: bool) -> Field:
@@ -72,14 +85,18 @@ MEMBER_FIELDS = {
 }  # fmt: skip
 LINE_FIELDS = {"code": _text(), "units": _int(1), "charge_cents": _int(), "day": _int(), "system": _text("")}
 GENESIS_FIELDS = {
-    "do": _text(), "at": _int(0), "phase": _text("live", choices=PHASES), "currency": _text("USD"), "exponent": _int(2),
-    "params": Field("params", {}), "seed": _int(0), "accounts": Field("accounts", {}), "rate": _int(None, null=True),
+    "do": _text(), "at": _int(0), "phase": _text("live", choices=PHASES), "currency": _text("USD"), "exponent": Field("integer", 2, most=EXPONENT_MAX),
+    "params": Field("params", {}), "seed": _int(0), "accounts": Field("accounts", {}), "rate": Field("integer", None, is_nullable=True, most=RATE_MAX),
     "auto_pay": _flag(False), "plans": Field("objects", (), shape="plan"), "members": Field("objects", (), shape="member"),
     "providers": Field("texts", ()), "codes": Field("objects", (), shape="code"),
     "community": Field("texts", ()), "attesters": Field("texts", ()), "verifiers": Field("texts", ()), "signers": Field("texts", ()), "signers_needed": _int(1),
     "all_events": _flag(False),
 }  # fmt: skip
-OBJECTS = {"plan": PLAN_FIELDS, "member": MEMBER_FIELDS, "code": CODE_FIELDS, "line": LINE_FIELDS}
+OBJECTS = {
+    "plan": _bounded(PLAN_FIELDS, {"coinsurance_bp": 10_000, "waiting_terms": WAITING_MAX}),
+    "member": _bounded(MEMBER_FIELDS, {"terms_ago": TERMS_AGO_MAX}) | {"contract_terms": Field("integer", 1, options=LENGTHS)},
+    "code": _bounded(CODE_FIELDS, {}), "line": LINE_FIELDS,
+}  # fmt: skip
 PROPOSALS: dict[str, dict[str, Field]] = {
     "demote": {"code": _text(), "system": _text("")},
     "param": {"name": _text(), "value": _int()},
@@ -180,7 +197,8 @@ def _refuse_constant(text: str) -> Any:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a field stands twice")
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)} stands twice")
     return found
 
 
@@ -200,6 +218,7 @@ def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
         checked = _check_object(number, "", fields, GENESIS_FIELDS)
         if checked["at"] != 0:
             raise _error(number, "at", "0", checked["at"])
+        _check_founding(number, checked)
         return Action(number, 0, "genesis", checked)
     if not isinstance(do, str) or do not in ACTIONS:
         raise _error(number, "do", "one of " + ", ".join(ACTIONS), do)
@@ -236,10 +255,40 @@ def _check_object(line: int, path: str, found: Any, shape: dict[str, Field]) -> 
     return checked
 
 
+def _check_founding(line: int, fields: dict[str, Any]) -> None:
+    """Refuse a first line whose parts contradict each other, by the field that does."""
+    names = [plan["name"] for plan in fields["plans"]]
+    for kind in ("plans", "members"):
+        _check_once(line, kind, [item["name"] for item in fields[kind]], ".name")
+    for kind in ("providers", "signers", "attesters", "verifiers"):
+        _check_once(line, kind, list(fields[kind]), "")
+    _check_once(line, "codes", [(item["system"], item["code"]) for item in fields["codes"]], ".code")
+    for index, member in enumerate(fields["members"]):
+        if member["plan"] not in names:
+            known = " or ".join(names) if names else "none is given"
+            raise _error(line, f"members[{index}].plan", f"the name of a plan of this line ({known})", member["plan"])
+        if member["record"][1] > FIGURE_MAX:
+            raise _error(line, f"members[{index}].record", f"[denied, voted] with denied <= voted <= {FIGURE_MAX}", list(member["record"]))
+    signers = len(fields["signers"])
+    if signers and not 1 <= fields["signers_needed"] <= signers:
+        raise _error(line, "signers_needed", f"an integer of 1 to {signers}, the number of signers", fields["signers_needed"])
+
+
+def _check_once(line: int, path: str, names: list[Any], field: str) -> None:
+    """Refuse a name that stands twice in a list."""
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            shown = name if isinstance(name, str) else name[-1]
+            raise _error(line, f"{path}[{index}]{field}", f"a name of its own ({path}[{names.index(name)}]{field} has this one)", shown)
+
+
 def _expected(field: Field) -> str:
     """Return a field's shape in words."""
+    integer = "an integer of 0 or more" if field.most == INT_MAX else f"an integer of 0 to {field.most}"
+    if field.options:
+        integer = "one of " + ", ".join(map(str, field.options))
     words = {
-        "text": "text", "integer": "an integer of 0 or more", "flag": "true or false", "texts": "a list of texts",
+        "text": "text", "integer": integer, "flag": "true or false", "texts": "a list of texts",
         "record": "[denied, voted] with denied <= voted", "params": "an object of parameter names and integers",
         "accounts": '{"claims": cents, "reserve": cents}', "objects": f"a list of {field.shape} objects",
     }[field.kind]  # fmt: skip
@@ -248,13 +297,13 @@ def _expected(field: Field) -> str:
     return words + (" or null" if field.is_nullable else "")
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= INT_MAX
+def _is_integer(value: Any, most: int = INT_MAX) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _is_text(value: Any) -> bool:
     try:
-        return isinstance(value, str) and bool(value.encode() or True) and len(value) <= 4096 and unicodedata.normalize("NFC", value) == value
+        return isinstance(value, str) and bool(value.encode() or True) and len(value) <= TEXT_MAX and unicodedata.normalize("NFC", value) == value
     except UnicodeError:
         return False
 
@@ -264,31 +313,61 @@ def _check_field(line: int, path: str, value: Any, field: Field) -> Any:
     if value is None and field.is_nullable:
         return field.default if field.default is not ABSENT else None
     kind = field.kind
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    named = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    if kind in ("texts", "objects", "record"):
+        return _check_list(line, path, value, field)
+    if kind in ("params", "accounts"):
+        return _check_named(line, path, value, field)
     is_fine = (
         (kind == "text" and _is_text(value) and (not field.choices or value in field.choices))
-        or (kind == "integer" and _is_integer(value))
+        or (kind == "integer" and _is_integer(value, field.most) and (not field.options or value in field.options))
         or (kind == "flag" and isinstance(value, bool))
-        or (kind == "texts" and isinstance(value, list) and all(_is_text(item) for item in items))
-        or (kind == "record" and len(items) == 2 and all(map(_is_integer, items)) and items[0] <= items[1])
-        or (kind in ("params", "accounts") and isinstance(value, dict) and all(_is_integer(item) for item in named.values()))
-        or (kind == "objects" and isinstance(value, list))
     )
     if not is_fine:
+        raise _error(line, path, _expected_of(field, value), value)
+    return value
+
+
+def _expected_of(field: Field, value: Any) -> str:
+    """Return a field's shape in words, with the bound that a value of the right kind has passed."""
+    if field.kind == "integer" and not field.options and field.most == INT_MAX and _is_integer(value, 10**400):
+        return f"an integer of at most {INT_MAX}"
+    if field.kind == "text" and not field.choices and isinstance(value, str):
+        return f"text of at most {TEXT_MAX} characters in Unicode form NFC"
+    return _expected(field)
+
+
+def _check_list(line: int, path: str, value: Any, field: Field) -> Any:
+    """Return a checked list, its items named by their place."""
+    if not isinstance(value, list):
         raise _error(line, path, _expected(field), value)
-    if kind == "params":
-        for name in named:
-            if name not in PARAMETERS:
-                raise _error(line, f"{path}.{name}", "the name of a parameter of the rules", name)
-    if kind == "accounts":
-        for name in named:
-            if name not in ("claims", "reserve"):
-                raise _error(line, f"{path}.{name}", "claims or reserve", name)
-    if kind == "objects":
+    items = cast("list[Any]", value)
+    if field.kind == "record":
+        if not (len(items) == 2 and all(map(_is_integer, items)) and items[0] <= items[1]):
+            raise _error(line, path, _expected(field), value)
+    elif field.kind == "texts":
+        for index, item in enumerate(items):
+            _check_field(line, f"{path}[{index}]", item, _text())
+    else:
         if field.shape == "line" and not items:
             raise _error(line, path, "at least one line", value)
         return tuple(_check_object(line, f"{path}[{index}].", item, OBJECTS[field.shape]) for index, item in enumerate(items))
-    if kind in ("texts", "record"):
-        return tuple(items)
+    return tuple(items)
+
+
+def _check_named(line: int, path: str, value: Any, field: Field) -> Any:
+    """Return checked parameters or balances, each named."""
+    if not isinstance(value, dict):
+        raise _error(line, path, _expected(field), value)
+    for name, item in cast("dict[str, Any]", value).items():
+        where = f"{path}.{name}"
+        if field.kind == "accounts":
+            if name not in ("claims", "reserve"):
+                raise _error(line, where, "claims or reserve", name)
+            _check_field(line, where, item, Field("integer", most=ACCOUNT_MAX))
+            continue
+        parameter = PARAMETERS.get(name)
+        if parameter is None:
+            raise _error(line, where, "the name of a parameter of the rules", name)
+        if not _is_integer(item, parameter.value_max) or item < parameter.value_min:
+            raise _error(line, where, f"an integer of {parameter.value_min} to {parameter.value_max} {parameter.unit}", item)
     return cast("Any", value)
