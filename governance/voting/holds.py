@@ -123,7 +123,10 @@ def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
     for row in recent:  # used up: a further hold needs as many further reports
         REPORTS.delete(day.draft, body.member, row.reporter)
     target = members.find_member(day.draft, body.member)
-    _place(day, body.member if target is None else target.cover, body.claim, "reports")
+    if target is not None:
+        _place(day, target.cover, body.claim, "reports")
+    if codes.PROVIDERS.find(day.draft, body.member) is not None:  # a provider who is a member, too, is held as both
+        _place(day, body.member, body.claim, "reports")
 
 
 def _place(day: Day, key: bytes, claim_id: bytes, trigger: str) -> None:

@@ -18,6 +18,7 @@ from governance.money import accounts, payouts
 from governance.money.premiums import PremiumBody
 from governance.tables import Draft
 from governance.voting import audits, ballots
+from governance.voting.holds import ReportBody
 from ledger.records import Attestation
 
 
@@ -188,6 +189,14 @@ def test_fraud_ends_an_appeal_and_lets_none_begin(story):
     told.advance(90)
     assert told.events("claim_accepted", "payout_due") == []
     assert [event["code"] for event in told.events("refused", do="appeal")] == ["fraud_known"]
+
+
+def test_a_report_on_a_provider_who_is_a_member_holds_both(chain):
+    bob = chain.members[1]
+    written(chain, lambda day: providers.add(day, bob.key, "bob"))
+    chain.live([chain.act("audit.report", chain.members[i].key, ReportBody(bob.key, b"")) for i in range(2, 7)])
+    held = [key for key in (bob.cover, bob.key) if payouts.HOLDS.find(Draft(chain.state), key) is not None]
+    assert held == [bob.cover, bob.key]
 
 
 def test_two_holds_that_end_in_one_block_are_told_apart_for_good(story):
