@@ -24,6 +24,7 @@ app = App(name="bundle", help="Collect the signatures of others in a file that t
 
 KEYS = ("identity", "device", "cover")
 VALID_BLOCKS_MAX = 10_000
+NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is no member yet, and has no node that signs
 Json = dict[str, Any]
 
 
@@ -99,7 +100,7 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
     file
         The bundle.
     check
-        Ask the running node whether the rules would take it now.
+        Ask the running node whether the rules would take it now. Only for a record of its own member.
 
     """
     from node.bundles import bundle_to_json, check_chain, read_bundle
@@ -108,7 +109,12 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
     answer = bundle_summary(file, bundle)
     if check:
         client = common.client()
-        check_chain(bundle, bytes.fromhex(str(client.status()["chain_id"])))
+        status = client.status()
+        check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
+        if not _is_ours(bundle, status):
+            # The node asks the rules in its member's name, and for another's record that answer would be a false one.
+            what = f"the node asks the rules for its own member, and the author is {short(str(answer['author']))}"
+            raise MutuaError("bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it")
         shown = bundle_to_json(bundle)
         answer["refusals"] = client.check(bundle.kind, shown["body"], shown["attestations"])
     return say(common, answer, lambda: summary_lines(answer))
@@ -165,7 +171,7 @@ def sign(  # noqa: D417
     file
         The bundle.
     until
-        The last block in which it may be taken.
+        The last block in which it may be taken; mutua status says the newest.
     number
         The record's number: above all that this key signed before. A new key begins with 1.
 
@@ -212,7 +218,7 @@ def submit(  # noqa: D417
     client = common.client()
     status = client.status()
     check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
-    if bundle.record is None and bundle.author is not None and bundle.author.hex() not in (status.get("member"), status.get("cover")):
+    if bundle.record is None and not _is_ours(bundle, status):
         raise MutuaError(
             "bundle_author", f"its author is {short(bundle.author.hex())}, who has not signed it", "let the author sign it: mutua bundle sign"
         )
@@ -224,6 +230,11 @@ def submit(  # noqa: D417
     else:
         answer = client.accept(encode(bundle.record).hex())
     return report_submission(common, client, answer, f"{bundle.kind} submitted", wait)
+
+
+def _is_ours(bundle: Bundle, status: Mapping[str, Any]) -> bool:
+    """True iff the node's member is the author, or whoever submits it is."""
+    return bundle.author is None or bundle.author.hex() in (status.get("member"), status.get("cover"))
 
 
 # ---- What people see --------------------------------------------------------------
@@ -284,5 +295,9 @@ def _signature_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 def _next_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     file = answer["file"]
     if answer["wanted"] and not answer["is_signed"]:
-        yield f"sign it: mutua bundle attest {file}"
+        several = len(answer["wanted"]) > 1
+        for item in answer["wanted"]:
+            yield f"sign it: mutua bundle attest {file}" + (f" --role {item['role']}" if several else "")
+        if answer["kind"] in NEWCOMERS_KINDS:
+            yield f"an author without a node signs it whole, last of all: mutua bundle sign {file} --until BLOCK"
     yield f"submit it: mutua bundle submit {file}"

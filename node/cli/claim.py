@@ -116,7 +116,8 @@ def submit(  # noqa: D417
 
             forget(documents, kept)
         raise
-    return report_submission(common, client, answer, f"claim {short(answer['record_id'])} filed", wait)
+    new = short(answer["record_id"])
+    return report_submission(common, client, answer, f"claim {new} filed", wait, then=f"what became of it: mutua claim explain {new}")
 
 
 @app.command(name="draft")

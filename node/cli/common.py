@@ -243,8 +243,10 @@ def wait_final(client: Client, record_id: str, wait_s: float) -> dict[str, Any]:
         time.sleep(WAIT_STEP_S)
 
 
-def report_submission(common: Common, client: Client, answer: Mapping[str, Any], what: str, wait_s: float) -> int:
-    """Print what became of a submitted record; with `wait_s` its end. RuleBroken when it was refused meanwhile."""
+def report_submission(
+    common: Common, client: Client, answer: Mapping[str, Any], what: str, wait_s: float, *, then: str = ""
+) -> int:
+    """Print what became of a submitted record, with `wait_s` its end, and what to do `then`. RuleBroken when it was refused meanwhile."""
     receipt = wait_final(client, str(answer["record_id"]), wait_s) if wait_s > 0 else dict(answer)
     check_receipt(receipt)
     place = (
@@ -255,7 +257,8 @@ def report_submission(common: Common, client: Client, answer: Mapping[str, Any],
     return say(
         common,
         {**answer, **receipt},
-        f"{what}: {place}\nreceipt {answer['record_id']}; check it: mutua vote verify {short(answer['record_id'])}…",
+        f"{what}: {place}\nreceipt {answer['record_id']}; check it: mutua vote verify {short(answer['record_id'])}"
+        + (f"\nnext: {then}" if then else ""),
     )
 
 

@@ -76,6 +76,8 @@ def init(  # noqa: D417
     answer: dict[str, Any] = {
         "data_dir": str(folder.root),
         "member": keys.identity_key.hex(),
+        "device": keys.device_key.hex(),
+        "cover": keys.cover_key.hex(),
         "transport_key": keys.transport_key.hex(),
         "steps": steps,
     }
@@ -96,6 +98,8 @@ def _lines(folder: DataFolder, keys: KeyRing, steps: list[dict[str, str]], words
     for step in steps:
         yield f"{step['state']:<8} {step['path']}  {step['what']}"
     yield f"member   {keys.identity_key.hex()}"
+    yield f"device   {keys.device_key.hex()}"
+    yield f"cover    {keys.cover_key.hex()}"
     if words:
         yield "write these 24 words on paper; they are your keys:"
         for start in range(0, len(words), 6):
@@ -106,7 +110,8 @@ def _lines(folder: DataFolder, keys: KeyRing, steps: list[dict[str, str]], words
         yield "write the 24 words of the key file on paper: mutua init --show-words"
     if folder.charter.exists():
         if not _is_founder(folder, keys):
-            yield "this key is not among the charter's founders: the node can follow the ledger where members admit it (--guest), not act"
+            yield "this key is no founder's: the node acts once you are a member; until then it can follow the ledger where members admit it (mutua run --guest)"
+            yield "to become a member: tell the member and cover keys to a member whose node drafts the application, mutua member apply"
         yield "next: mutua run"
     elif folder.founder.exists():
         yield f"next: send {folder.founder} to whoever keeps the draft (mutua charter add); with the sealed charter: mutua init --charter FILE"

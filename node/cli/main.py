@@ -128,7 +128,7 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
         _print_error(error.code, error.what, error.mend, is_json=is_json, rule=_rule_of(error))
         return exit_codes.exit_code_of(error)
     if isinstance(error, cyclopts.CycloptsError):
-        _print_error("usage", _usage_fault(error), "see mutua --help", is_json=is_json)
+        _print_error("usage", _usage_fault(error), f"see {_command_of(error)} --help", is_json=is_json)
         return exit_codes.USAGE
     if isinstance(error, OSError):
         code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "system"
@@ -164,13 +164,18 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
+def _command_of(error: cyclopts.CycloptsError) -> str:
+    """Return the command that was meant, as far as it is known: whose help tells what it takes."""
+    return " ".join(("mutua", *(error.command_chain or ())))
+
+
 def _usage_fault(error: cyclopts.CycloptsError) -> str:
     """Return what is wrong with the command line. For an unknown command cyclopts would import them all to look for a likely one."""
     if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens:
         import difflib
 
         given = error.unused_tokens[0]
-        likely = difflib.get_close_matches(given, [entry.name for entry in COMMANDS], 1)
+        likely = [] if error.command_chain else difflib.get_close_matches(given, [entry.name for entry in COMMANDS], 1)
         return f"there is no command {given!r}" + (f"; did you mean {likely[0]!r}?" if likely else "")
     return " ".join(str(error).split()).rstrip(".") or "the command line does not fit"
 

@@ -80,7 +80,7 @@ def _member_lines(item: Json, money: Money) -> Iterator[str]:
     yield f"member     {item['member']}"
     yield f"household  {item['household']}"
     kind = "founder" if item["is_founder"] else f"member since term {item['since_term']}"
-    yield f"standing   {item['standing']}, {kind}, {'votes' if item['may_vote'] else 'does not vote yet'}"
+    yield f"standing   {item['standing']}, {kind}, {'votes' if item['may_vote'] else 'does not vote now'}"
     credit = "" if item["has_credit"] else "; without a reviewer's credit"
     yield f"duties     {item['missed_duties']} missed in twelve terms{credit}"
     yield f"votes      denied {item['denied']} of the last {item['voted']}; own claims need {percent(item['bar_bp'])}"
@@ -148,6 +148,8 @@ def apply(  # noqa: D417
     common: Common = DEFAULT,
 ) -> int:
     """Draft an application, for attesters and signers to sign. It needs a node in step, of any member, and no membership.
+
+    Who has no node asks a member to draft it, and says both keys (mutua init prints them): --identity and --cover.
 
     Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit), you sign it whole
     (mutua bundle sign), and any member submits it (mutua bundle submit).

@@ -48,13 +48,17 @@ def change(  # noqa: D417
     if not is_confirmed(common, yes=yes, review=review, question="ask for this contract?"):
         return say(common, {}, "nothing was sent")
     answer = client.submit("plan.change", {"plan": plan, "contract_terms": terms})
-    return report_submission(common, client, answer, f"next contract: {plan}, {terms} terms", wait)
+    return report_submission(common, client, answer, f"next contract, {plan} for {_terms(terms)}", wait)
+
+
+def _terms(count: int) -> str:
+    return "1 term" if count == 1 else f"{count} terms"
 
 
 def _review(contract: Mapping[str, Any] | None, plan: Mapping[str, Any], terms: int, money: Money) -> Iterator[str]:
     if contract:
         yield f"now   {contract['plan']} at {money.show(contract['rate_cents'])} a term, until block {contract['last_block']}"
         if contract.get("next_plan"):
-            yield f"asked {contract['next_plan']} for {contract['next_length']} terms; that is replaced"
-    yield f"next  {plan['name']} for {terms} terms, {money.show(plan['premium_cents'])} a term at the rates of today; those of its first day count"
+            yield f"asked {contract['next_plan']} for {_terms(contract['next_length'])}; that is replaced"
+    yield f"next  {plan['name']} for {_terms(terms)}, {money.show(plan['premium_cents'])} a term at the rates of today; those of its first day count"
     yield f"the figures of the old plan hold for {plan['waiting_terms']} terms if the new one is dearer"

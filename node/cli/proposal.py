@@ -90,11 +90,12 @@ def list_command(*, common: Common = DEFAULT) -> int:
     """List the proposals: those that are open or gather sponsors first, then the newest."""
     client = common.client()
     found = client.view("proposals")
+    money = Money.of(client.status())
     return say(
         common, found, lambda: table(
             ("proposal", "what", "status", "yes", "no", "abstain", "until block", "from block"),
             [
-                (short(item["proposal"]), in_words(item, Money.of(client.status())), item["status"], item["yes"], item["no"], item["abstain"],
+                (short(item["proposal"]), in_words(item, money), _status_words(item), item["yes"], item["no"], item["abstain"],
                  item["closes_at"], item["effective_height"])
                 for item in found
             ],
@@ -118,10 +119,17 @@ def show(proposal: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
     return say(common, answer, lambda: _lines(answer, Money.of(status)))
 
 
+def _status_words(item: Mapping[str, Any]) -> str:
+    """Return a proposal's status; while it gathers sponsors, how many it has."""
+    if item["status"] != "gathering":
+        return str(item["status"]).replace("_", " ")
+    return f"{item['sponsors']} of {item['sponsors_needed']} sponsors"
+
+
 def _lines(item: Mapping[str, Any], money: Money) -> Iterator[str]:
     yield f"proposal   {item['proposal']}"
     yield f"what       {in_words(item, money)}" + ("; critical: two thirds, and a term later" if item["is_critical"] else "")
-    yield f"status     {item['status']}" + (f": {item['why']}" if item["why"] else "")
+    yield f"status     {str(item['status']).replace('_', ' ')}" + (f": {item['why']}" if item["why"] else "")
     if item["status"] == "gathering":
         yield f"sponsors   {item['sponsors']} of {item['sponsors_needed']}"
         return
@@ -215,7 +223,9 @@ def open_command(  # noqa: D417
     if not is_confirmed(common, yes=yes, review=review, question="propose it?"):
         return say(common, {}, "nothing was sent")
     answer = client.submit("proposal.open", body)
-    return report_submission(common, client, answer, f"proposed: {in_words(shown, money)}; its id is the receipt", wait)
+    new = short(answer["record_id"])
+    then = f"others sponsor it: mutua proposal sponsor {new}; how many are needed: mutua proposal show {new}"
+    return report_submission(common, client, answer, f"proposed, {in_words(shown, money)}", wait, then=then)
 
 
 def check_fields(what: str, given: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ def test_an_action_sends_its_record_and_names_the_receipt(on, node, arguments, k
     plain = on(*arguments)
     assert (plain.code, plain.err) == (0, "")
     assert "it is on disk and on its way" in plain.out
-    assert "mutua vote verify cdcdcdcdcdcd" in plain.out
+    assert "check it: mutua vote verify cdcdcdcdcdcd" in [part.strip() for part in plain.out.splitlines()[1].split(";")]  # as it can be copied
     machine = json.loads(on(*arguments, "--json").out)
     assert (machine["record_id"], machine["state"]) == ("cd" * 32, "pending")
     assert node.submitted == [(kind, body)] * 2
@@ -75,7 +75,7 @@ def test_a_refusal_is_the_rules_own_words(on, refuse, node):
     refuse()
     for arguments, _, _ in SENDING:
         done = on(*arguments)
-        assert (done.code, done.err) == (5, "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out\n")
+        assert (done.code, done.err) == (5, "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n")
 
 
 def test_what_does_not_fit_is_one_line_and_sends_nothing(on, node, tmp_path):

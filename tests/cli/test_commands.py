@@ -115,6 +115,8 @@ def test_a_ballot_can_be_waited_for(on, node) -> None:
         (("block", "show", "99"), 2, "there is no block 99"),
         (("block", "list", "--count", "0"), 2, "whole number"),
         (("block", "show", "x"), 2, "Invalid value"),
+        (("claim", "explain"), 2, "see mutua claim explain --help"),
+        (("claim", "vote"), 2, "there is no command 'vote'; see mutua claim --help"),
         (("logs", "--level", "loud"), 2, "no log level"),
         (("claim", "submit"), 2, "provider is missing"),
         (("claim", "submit", "--provider", "demo-clinic"), 2, "code, charge or day"),

@@ -45,11 +45,17 @@ def test_an_application_is_drafted_attested_signed_and_submitted_by_a_member(on,
     body = read_bundle(path).body
     assert (body.plan, body.deposit_cents, body.nullifier.hex()) == ("basic", 50_000, NULLIFIER)
     seed.write_text(OTHER.hex())
+    told = on("bundle", "show", path).out
+    assert f"mutua bundle attest {path} --role deposit" in told
+    assert f"mutua bundle sign {path} --until BLOCK" in told
     assert on("member", "attest-enrolment", path, "--seed-file", seed).code == 0
     assert on("bundle", "attest", path, "--role", "deposit", "--seed-file", seed).code == 0
     assert {item.role for item in read_bundle(path).attestations} == {"enrolment", "deposit"}
     seed.write_text(SEED.hex())
     assert on("bundle", "sign", path, "--until", 90, "--seed-file", seed).code == 0
+    asked = on("bundle", "show", path, "--check")  # the node would ask the rules for its own member, who has a contract
+    assert asked.code == 2
+    assert "the node asks the rules for its own member" in asked.err
     assert on("bundle", "submit", path).code == 0
     assert all(isinstance(item, Attestation) for item in read_bundle(path).attestations)
 

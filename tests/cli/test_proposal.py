@@ -24,6 +24,16 @@ def test_the_list_says_what_is_proposed(on) -> None:
     assert "param grace_blocks = 12" in on("proposal", "list").out
 
 
+def test_the_list_says_how_many_sponsors_a_proposal_has(on, node, monkeypatch) -> None:
+    gathering = {**node.proposal(), "status": "gathering", "sponsors": 2}
+    monkeypatch.setattr(node, "proposal", lambda: gathering)
+    assert "2 of 5 sponsors" in on("proposal", "list").out
+
+
+def test_who_opens_a_proposal_learns_what_comes_next(on) -> None:
+    assert "next: others sponsor it: mutua proposal sponsor cdcdcdcdcdcd" in on("proposal", "open", "phase", "--name", "live", "--yes").out
+
+
 def test_a_proposal_is_shown_with_what_it_needs_and_the_own_vote(on) -> None:
     text = on("proposal", "show", "ababab").out
     assert "3 yes, 1 no, 0 abstain of 7; 2 must vote" in text
