@@ -218,7 +218,7 @@ def submit(  # noqa: D417
     client = common.client()
     status = client.status()
     check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
-    if bundle.record is None and not _is_ours(bundle, status):
+    if bundle.record is None and bundle.author is not None and not _is_ours(bundle, status):
         raise MutuaError(
             "bundle_author", f"its author is {short(bundle.author.hex())}, who has not signed it", "let the author sign it: mutua bundle sign"
         )

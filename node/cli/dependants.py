@@ -81,7 +81,7 @@ def add(  # noqa: D417
     if not is_confirmed(common, yes=yes, review=review, question="add a dependant?"):
         return say(common, {}, "nothing was sent")
     answer = client.submit("cover.add", {})
-    return report_submission(common, client, answer, "dependant added", wait, then="mutua member dependant list names the cover")
+    return report_submission(common, client, answer, "dependant added", wait, then="mutua member dependant list names the cover; its share is due with your premium, and unpaid it ends your cover too")
 
 
 @app.command

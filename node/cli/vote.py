@@ -14,12 +14,12 @@ from node.api.client import Client
 from node.api.errors import NodeNotRunning
 from node.cli.common import (
     DEFAULT,
+    ID_DIGITS,
     Common,
     Money,
     check_receipt,
     claim_id,
     full_id,
-    is_live,
     own_member,
     percent,
     report_submission,
@@ -122,6 +122,8 @@ def cast(  # noqa: D417
     """
     word = choice.word()
     client = common.client()
+    from node.cli.common import is_live
+
     status = client.status()
     money = Money.of(status)
     if award is not None and word != "accept":
@@ -265,6 +267,8 @@ def _verify_offline(common: Common, receipt: str) -> int:
             f"{folder.root} holds no ledger, and no node answers",
             "name the data folder, or start the node",
         )
+    if len(receipt.strip()) < ID_DIGITS:
+        raise MutuaError("id", f"{receipt!r} is the beginning of an id, and no node is running that could look it up", "give all its 64 hex digits")
     proof = prove(folder.root, bytes.fromhex(full_id(receipt, lambda: (), "record")))
     charter = charter_from_file(folder.charter.read_bytes()) if folder.charter.exists() else None
     problems = proof_problems(proof, charter)

@@ -290,3 +290,10 @@ def test_stop_waits_until_the_node_is_gone(on, node) -> None:
     result = on("stop", "--no-wait")
     assert (result.code, result.out) == (0, "the node is stopping\n")
     assert node.stopped.wait(5)
+
+
+def test_the_first_digits_of_an_id_are_not_enough_without_a_node(call, tmp_path) -> None:
+    (tmp_path / "ledger").mkdir()
+    result = call("vote", "verify", "abcdefabcdef", "--data-dir", tmp_path)
+    assert result.code == 2
+    assert "no node is running that could look it up; give all its 64 hex digits" in result.err
