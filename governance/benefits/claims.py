@@ -43,7 +43,7 @@ class ClaimLine(Shape):
 
 
 class ClaimBody(Shape):
-    """A claim as filed (rules §5). Empty bytes where there is no event, superseded claim, source or commitment."""
+    """A claim as filed (rules §5). Empty bytes: the claim is an event of its own, supersedes none, has no source, no commitment."""
 
     scheme: str
     cover_id: bytes
@@ -197,7 +197,7 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
     assert member is not None, "checked before"
     claim = ClaimRow(
         claim=act.record_id, cover=body.cover_id, member=member.key, height=day.height, scheme=body.scheme,
-        submitter_role=body.submitter_role, payee=body.payee, provider=body.provider_id, event_id=body.event_id,
+        submitter_role=body.submitter_role, payee=body.payee, provider=body.provider_id, event_id=body.event_id or act.record_id,
         use=body.use, supersedes=body.supersedes, source_hash=body.source_hash, commitment=body.payout_commitment, evidence=body.evidence,
         evidence_version=1, other_payer_cents=body.other_payer_cents, other_left_cents=body.other_payer_cents, is_copay_taken=False,
         benefit_cents=0, lines=tuple(_line_row(day, line) for line in body.lines),

@@ -70,6 +70,7 @@ class ClaimRow(Shape):
     payee: str
     provider: bytes
     event_id: bytes
+    """Groups claims of a cover; a claim that names none is the first of an event of its own, and others may name it."""
     use: str
     """claim | preauth"""
     supersedes: bytes
@@ -99,7 +100,7 @@ UNITS = Table("benefits/units", Number)
 DAY_BENEFITS = Table("benefits/day_benefit", Number)
 """Benefit of one cover, provider and day: parts of one visit share the ceiling of a claim."""
 EVENT_BENEFITS = Table("benefits/event_benefit", Number)
-"""(cover, event) -> benefit of all claims of a cover that name one event: they share the ceiling of a claim."""
+"""(cover, event) -> benefit of all claims of a cover that are of one event: they share the ceiling of a claim."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -177,8 +178,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     YEARS.put(day.draft, year, claim.cover, year_number)
     day_before = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
     DAY_BENEFITS.put(day.draft, Number(day_before.value + benefit), claim.cover, claim.provider, line.first_day)
-    if claim.event_id:
-        EVENT_BENEFITS.put(day.draft, Number(_event_benefit(day, claim) + benefit), claim.cover, claim.event_id)
+    EVENT_BENEFITS.put(day.draft, Number(_event_benefit(day, claim) + benefit), claim.cover, claim.event_id)
     plans.add_benefit(day.draft, span.contract_plan, day.term, benefit)
     line = msgspec.structs.replace(
         line, status="settled", plan=plan_name, units_paid=units, allowed_cents=allowed, deductible_cents=deductible, copay_cents=copay,
@@ -191,17 +191,17 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
 def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: plans.PlanFigures, year: YearRow) -> int | None:
     """Return what the ceilings leave for a line's benefit, None where there is no ceiling.
 
-    The ceilings of a claim, that of the pilot too, hold over all claims of the cover that name its event (rules §5.7, §13).
+    The ceilings of a claim, that of the pilot too, hold over all claims of its event, of which it may be the only one (rules §5.7, §13).
     """
     rooms: list[int] = []
-    of_claim = max(claim.benefit_cents, _event_benefit(day, claim))
+    of_event = _event_benefit(day, claim)
     if figures.claim_ceiling_cents is not None:
         same_visit = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
-        rooms += [figures.claim_ceiling_cents - of_claim, figures.claim_ceiling_cents - same_visit.value]
+        rooms += [figures.claim_ceiling_cents - of_event, figures.claim_ceiling_cents - same_visit.value]
     if figures.year_ceiling_cents is not None:
         rooms.append(figures.year_ceiling_cents - year.benefit_cents)
     if day.coop.phase == "pilot":
-        rooms.append(day.params.pilot_claim_cents - of_claim)
+        rooms.append(day.params.pilot_claim_cents - of_event)
     return min(rooms) if rooms else None
 
 
@@ -217,8 +217,7 @@ def give_back(day: Day, claim: ClaimRow) -> None:
         YEARS.put(day.draft, year, claim.cover, number)
         _take_off(day, UNITS, line.units_paid, claim.cover, line.code, line.system, number)
         _take_off(day, DAY_BENEFITS, line.benefit_cents, claim.cover, claim.provider, line.first_day)
-        if claim.event_id:
-            _take_off(day, EVENT_BENEFITS, line.benefit_cents, claim.cover, claim.event_id)
+        _take_off(day, EVENT_BENEFITS, line.benefit_cents, claim.cover, claim.event_id)
 
 
 def _take_off(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
@@ -226,9 +225,8 @@ def _take_off(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> Non
 
 
 def _event_benefit(day: Day, claim: ClaimRow) -> int:
-    """Return the benefit so far of all claims that name the claim's event; 0 where it names none."""
-    row = EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) if claim.event_id else None
-    return 0 if row is None else row.value
+    """Return the benefit so far of all claims of the claim's event."""
+    return (EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
 
 
 def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:

@@ -112,7 +112,8 @@ def _authorised_cents(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
 def _ceilings(day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int) -> tuple[shapes.Ceiling, ...]:
     """Return the ceilings that a settled line met, with what was used before it and is left after it."""
     visit = (settlement.DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
-    event = (settlement.EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value if claim.event_id else None
+    of_event = (settlement.EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
+    event = None if claim.event_id == claim.claim and of_event == claim.benefit_cents else of_event  # alone in it: the claim's own ceiling says all
     found: list[tuple[str, int | None, int | None]] = [
         ("claim", plan.claim_ceiling_cents, claim.benefit_cents), ("event", plan.claim_ceiling_cents, event),
         ("visit", plan.claim_ceiling_cents, visit), ("year", plan.year_ceiling_cents, year_cents),

@@ -418,7 +418,7 @@ MUTANTS = (
     Mutant(
         "each line has the claim's ceiling",
         SETTLEMENT,
-        "figures.claim_ceiling_cents - of_claim",
+        "figures.claim_ceiling_cents - of_event",
         "figures.claim_ceiling_cents",
         "§5",
         "settlement: the claim's ceiling is shared by its lines",
@@ -474,8 +474,8 @@ MUTANTS = (
     Mutant(
         "each claim of an event has a ceiling of its own",
         SETTLEMENT,
-        "max(claim.benefit_cents, _event_benefit(day, claim))",
-        "claim.benefit_cents",
+        "of_event = _event_benefit(day, claim)",
+        "of_event = claim.benefit_cents",
         "§5",
         "claims: an event shares one ceiling over claims, days and providers",
     ),
@@ -490,7 +490,7 @@ MUTANTS = (
     Mutant(
         "the pilot's limit is each claim's own",
         SETTLEMENT,
-        "day.params.pilot_claim_cents - of_claim",
+        "day.params.pilot_claim_cents - of_event",
         "day.params.pilot_claim_cents - claim.benefit_cents",
         "§2",
         "claims: the pilot's limit is shared by an event",
@@ -499,7 +499,7 @@ MUTANTS = (
         "naming an event frees the visit",
         SETTLEMENT,
         "figures.claim_ceiling_cents - same_visit.value]",
-        "figures.claim_ceiling_cents - (0 if claim.event_id else same_visit.value)]",
+        "figures.claim_ceiling_cents - (0 if claim.event_id != claim.claim else same_visit.value)]",
         "§5",
         "claims: the visit is shared beside the event",
     ),

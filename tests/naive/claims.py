@@ -112,7 +112,7 @@ def file_claim(w, act):
     claim = {
         "id": act["id"], "by": act["by"], "member": m["name"], "provider": act["provider"], "payee": act.get("payee", "member"),
         "other_left": act.get("other_payer_cents", 0), "copay_done": False, "height": w["height"], "version": 1,
-        "opened": [], "fraud": False, "audit": None, "lines": [], "event": act.get("event"),
+        "opened": [], "fraud": False, "audit": None, "lines": [], "event": act.get("event") or act["id"],
         "asks": asks, "by_provider": by_provider, "panel_at": None, "panel_until": None, "panel": [],
     }  # fmt: skip
     w["claims"][act["id"]] = claim
@@ -245,7 +245,7 @@ def settle_line(w, claim, line, award_left):
     benefit = full
     of_claim = sum(
         x["benefit"] for x in w["settled"]
-        if x["claim"] == claim["id"] or (claim["event"] and x["by"] == claim["by"] and x["event"] == claim["event"])
+        if x["by"] == claim["by"] and x["event"] == claim["event"]
     )  # fmt: skip
     if w["phases"][-1][1] == "pilot":
         benefit = min(benefit, max(0, w["params"]["pilot_claim_cents"] - of_claim))
