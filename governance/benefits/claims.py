@@ -102,7 +102,7 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     if CLAIMS.find(day.draft, act.record_id) is not None:
         raise RuleBroken("claim_known", "a claim of this id stands already", "see what became of it: mutua claim explain")
     _check_provider(day, act, body, member)
-    freed = _freed_by_supersedes(day, body, member)
+    freed = _freed_by_supersedes(day, body)
     if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
         earlier = SOURCES.find(day.draft, body.cover_id, body.source_hash)
         if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
@@ -152,12 +152,15 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberR
         raise RuleBroken("provider_attestation", "the provider's attestation is missing", "have the provider sign the claim")
 
 
-def _freed_by_supersedes(day: Day, body: ClaimBody, member: members.MemberRow) -> set[tuple[bytes, bytes, str, int]]:
-    """Return the lines that the superseded claim's open cases give back; a pre-authorisation holds no line."""
+def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, str, int]]:
+    """Return the lines that the superseded claim's open cases give back; a pre-authorisation holds no line.
+
+    An own claim is one of the same cover: the key of a dependant withdraws nothing of the member's.
+    """
     if not body.supersedes:
         return set()
     earlier = CLAIMS.find(day.draft, body.supersedes)
-    if earlier is None or earlier.member != member.key:
+    if earlier is None or earlier.cover != body.cover_id:
         raise RuleBroken("supersedes_unknown", "the superseded claim is not an own one", "name an own claim, or none")
     if body.submitter_role == community.BY_PROVIDER and (not community.is_by_provider(earlier) or earlier.provider != body.provider_id):
         raise RuleBroken("supersedes_unknown", "a provider supersedes only what it filed itself", "name such a claim, or none")

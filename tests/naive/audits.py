@@ -50,10 +50,11 @@ def report(w, act):
     ]  # fmt: skip
     twice = act["by"] in [r["by"] for r in live if not r["used"]]
     told = w["claims"].get(claim)
-    if told is not None and told["by_provider"] and (told["by"], told["provider"]) == (act["by"], act["member"]) and claim not in w["contested"]:
+    if told is not None and told["by_provider"] and (told["member"], told["provider"]) == (act["by"], act["member"]) and claim not in w["contested"]:
         w["contested"].append(claim)
-        w["holds"].append({"member": act["by"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "contest"})
-        emit(w, "hold_placed", member=act["by"], claim=claim, trigger="contest")
+        w["holds"].append({"member": told["by"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "contest"})
+        draw_reported_panel(w, told)
+        emit(w, "hold_placed", member=told["by"], claim=claim, trigger="contest")
         if twice:
             return
     refuse_if(twice, "reported already")
@@ -66,9 +67,7 @@ def report(w, act):
             r["used"] = True
         w["holds"].append({"member": act["member"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "reports"})
         if claim is not None:
-            w["claims"][claim]["panel_until"] = None
-            w["claims"][claim]["panel_at"] = None
-            draw_audit_panel(w, w["claims"][claim])
+            draw_reported_panel(w, w["claims"][claim])
         emit(w, "hold_placed", member=act["member"], claim=claim, trigger="reports")
 
 
@@ -77,6 +76,12 @@ def draw_audit_panels(w):
     for claim in w["claims"].values():
         if claim["panel_at"] == w["height"]:
             draw_audit_panel(w, claim)
+
+
+def draw_reported_panel(w, claim):
+    """A hold's panel takes the place of a drawn one; it is of who may vote at this moment, and has no end."""
+    claim["panel_at"] = claim["panel_until"] = None
+    draw_audit_panel(w, claim)
 
 
 def draw_audit_panel(w, claim):

@@ -325,7 +325,7 @@ def own_claim(w, act):
     member(w, patient_of(w, act["by"]))
     claim = w["claims"].get(act["claim"])
     refuse_if(claim is None, "no such claim")
-    refuse_if(claim["by"] != act["by"], "not the own claim")
+    refuse_if(act["by"] not in (claim["by"], claim["member"]), "not the own claim")
     return claim
 
 

@@ -11,7 +11,7 @@ NAMES = {
     "claim_line": [None, 1, 2, 3, 4, 7, 8], "claim_accepted": ["standard", "vote", "appeal", "small", "lapse"],
     "claim_denied": [], "claim_lapsed": [], "panel_drawn": [], "payout_due": [], "payout_short": [], "premium_due": [], "premium_paid": [],
     "cover_suspended": [], "cover_resumed": [], "contract_ended": [], "premium_set": [], "code_promoted": [], "code_demoted": [],
-    "renewal_warned": [], "renewal_refused": [], "renewal_cleared": [], "hold_placed": ["reports"], "hold_lifted": [],
+    "renewal_warned": [], "renewal_refused": [], "renewal_cleared": [], "hold_placed": ["reports", "contest"], "hold_lifted": [],
     "audit_drawn": ["random", "claims", "arrears", "pair"], "fraud_found": [], "proposal_opened": [], "proposal_passed": [],
     "proposal_failed": [], "appeal_opened": [], "member_joined": [], "member_left": [], "member_expelled": [], "rate_set": [],
     "param_changed": [], "phase_changed": [], "admission_stopped": [True, False], "run_off": [], "disbanded": [],
@@ -21,7 +21,7 @@ NAMES = {
     "application_ended": ["objections", "withdrawn", "expired", "run_off"], "proposal_void": [],
     "party_listed": ["attester", "verifier", "provider", "signer"], "party_unlisted": ["attester", "verifier", "provider", "signer"],
     "signers_needed_changed": [], "protocol_scheduled": [], "protocol_changed": [], "device_certified": [], "device_revoked": [],
-    "cover_added": [], "cover_begun": [], "cover_ended": [], "credit_lost": [], "credit_regained": [], "guardians_set": [], "identity_move_opened": [], "identity_move_objected": [], "identity_moved": [],
+    "provider_claimed": [], "cover_added": [], "cover_begun": [], "cover_ended": [], "credit_lost": [], "credit_regained": [], "guardians_set": [], "identity_move_opened": [], "identity_move_objected": [], "identity_moved": [],
 }  # fmt: skip
 
 

@@ -196,7 +196,9 @@ def families(seed):
         if s.maybe(0.5):
             s.vote(at + 1, name, code="N1", yes=s.names[: r.choice([0, 3, 7])], no=s.names[5:7] if s.maybe() else ())
         if s.maybe(0.1):
-            s.act(at + r.choice([1, 20, 61]), r.choice(["withdraw", "evidence"]), by=by, claim=name)
+            s.act(at + r.choice([1, 20, 61]), r.choice(["withdraw", "evidence"]), by=r.choice([by, *s.names[:3]]), claim=name)
+        if s.maybe(0.2):
+            s.act(at + r.choice([21, 61, 65]), "appeal", by=r.choice([by, *s.names[:3]]), claim=name, code="N1", ground="rule")
         if s.maybe(0.1):
             s.act(at + 2, "report", by=s.names[6], member=r.choice([*s.names[:3], "kid"]), claim=name)
         if s.maybe(0.05):
@@ -216,3 +218,41 @@ def families(seed):
     if s.genesis["phase"] == "recruit":
         s.propose(2, "phase", yes=s.names, to="pilot")
     return s.lines(end + 40)
+
+
+def villages(seed):
+    """Community schemes: providers file for patients, who withdraw, supersede or contest; fraud is the provider's."""
+    s = Story("villages", seed, members=8)
+    r = s.r
+    s.genesis |= {"community": r.choice([["village"], ["village", "town"], []]), "all_events": s.maybe()}
+    s.genesis["plans"][0] |= s.plan_figures(deductible_cents=[None, 5000], oop_max_cents=[None, 9000], claim_ceiling_cents=[None, 20000])
+    s.genesis["codes"][0]["frequency"] = r.choice([1, 2])
+    s.some_params(0.4, audit_random_bp=[3000], audit_reports=[2], hold_blocks=[3], vote_blocks=[20], streak_blocks=[3], audit_claims=[2], promote_cases=[1])
+    if s.maybe(0.3):
+        s.act(2, "dependant", by="m00", name="kid")
+    filed = []
+    for _ in range(r.choice([12, 30])):
+        at = r.randint(2, 150)
+        by, provider = r.choice([*s.names[:3], "kid"]), r.choice(["d1", "d1", "d2"])
+        lines = [(r.choice(["S1", "S2", "S3", "N1"]), r.choice([1, 2]), r.choice([900, 9000, 40000]), at - r.choice([0, 1, 5]) - i) for i in range(r.choice([1, 1, 2]))]
+        own = s.maybe(0.4)
+        old = r.choice(filed) if filed and s.maybe(0.15) else None
+        name = s.claim(at, by, *lines, provider=provider, scheme=r.choice(["village", "village", "town", None]), submitter=None if own else "provider",
+                       payee=r.choice([None, "provider"]) if own or s.maybe(0.05) else "provider", supersedes=old,
+                       event=r.choice([None, "fall"]), use=r.choice([None] * 9 + ["preauth"]))  # fmt: skip
+        filed.append(name)
+        if s.maybe(0.4):
+            s.vote(at + 1, name, code="N1", yes=s.others(by)[: r.choice([2, 6])])
+        if s.maybe(0.35):
+            s.act(at + r.choice([0, 1, 4]), "report", by=r.choice([by, by, "m07"]), member=r.choice([provider, provider, by]), claim=name)
+        if s.maybe(0.15):
+            for voter in r.sample(s.names, 4):
+                s.act(at + 2, "report", by=voter, member=provider, claim=name)
+        if s.maybe(0.3):
+            s.act(at + r.choice([2, 5, 30]), "finding", claim=name, outcome=r.choice(["fraud", "fraud", "clear"]),
+                  attested_by=r.sample(s.names, 6) if s.maybe(0.3) else None)  # fmt: skip
+        if s.maybe(0.1):
+            s.act(at + r.choice([1, 21, 61]), r.choice(["withdraw", "evidence"]), by=by, claim=name)
+        if s.maybe(0.2):
+            s.file_again(at + r.choice([3, 22, 40]), name)
+    return s.shown("claim", filed[:15], s.lines(r.choice([200, 400])))

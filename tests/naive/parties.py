@@ -40,6 +40,8 @@ def change(w, act):
     elif act["change"] == "remove":
         names.remove(act["key"])
         emit(w, "party_unlisted", role=role, party=act["key"])
+        if role == "provider":
+            w["voted_off"].append(act["key"])
     if role == "signer" and needed != w["signers_needed"]:
         emit(w, "signers_needed_changed", **{"from": w["signers_needed"], "to": needed})
         w["signers_needed"] = needed
@@ -49,6 +51,7 @@ def change(w, act):
 def list_provider(w, act):
     """Whoever hands in a verifier's signature; a file that names nobody means that one has signed."""
     refuse_if(act["name"] in w["providers"], "listed already")
+    refuse_if(act["name"] in w["voted_off"], "only a vote lists it again")
     names = act.get("attested_by") or []
     refuse_if(names and not set(names) & set(w["verifiers"]), "no verifier signed")
     w["providers"].append(act["name"])

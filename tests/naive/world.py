@@ -144,7 +144,7 @@ def new_world(genesis):
         "attesters": list(genesis.get("attesters", [])), "verifiers": list(genesis.get("verifiers", [])),
         "signers": list(genesis.get("signers", [])), "signers_needed": genesis.get("signers_needed", 1),
         "devices": {}, "devices_ever": {}, "identities": {}, "taken": [], "guardians": {}, "moves": {}, "paused": {},
-        "community": list(genesis.get("community", [])), "barred": {}, "contested": [], "covers": {}, "missed": [], "without_credit": [],
+        "community": list(genesis.get("community", [])), "barred": {}, "voted_off": [], "contested": [], "covers": {}, "missed": [], "without_credit": [],
     }  # fmt: skip
     for plan in genesis.get("plans", []):
         add_plan(w, plan)
