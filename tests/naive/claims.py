@@ -48,7 +48,7 @@ def plan_on(w, m, day):
 
 def year_on(w, m, by, day):
     """The benefit year of the member, or of the dependant, who counts from the own first day."""
-    first = term_of(w["covers"][by]["first_day"]) if by in w["covers"] else m["first_term"]
+    first = term_of(w["covers"][by]["first_day"]) if by in w["covers"] else m["years_from"]
     return (term_of(day) - first) // YEAR
 
 

@@ -219,7 +219,7 @@ def start_held_contracts(w):
                 contract["plan"], contract["terms"] = m["next"]
                 m["next"] = None
                 plan = w["plans"][contract["plan"]]
-            contract["first_term"] = m["first_term"] = term
+            contract["first_term"] = m["first_term"] = m["years_from"] = term
             contract["rate"] = plan["rate"]
             m["waiting_until"] = (term + plan["waiting_terms"]) * TERM
 

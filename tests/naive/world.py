@@ -195,7 +195,7 @@ def figures_on(plan, day):
 def add_member(w, name, plan, terms, first_term, household):
     old = w["members"].get(name)
     w["members"][name] = {
-        "name": name, "household": household, "founder": False, "joined_term": first_term, "first_term": first_term,
+        "name": name, "household": household, "founder": False, "joined_term": first_term, "first_term": first_term, "years_from": first_term,
         "contracts": [], "next": None, "owed": [], "suspended": [], "genesis_record": (0, 0), "left": None,
         "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0, "fraud_height": None,
         "receivable": 0, "vouchers": [], "deposit": 0,
@@ -209,7 +209,7 @@ def add_member(w, name, plan, terms, first_term, household):
 
 def rejoined(old, first_term):
     """What a returning member keeps; more than two terms without a contract start seniority anew."""
-    kept = {field: old[field] for field in ("contracts", "owed", "suspended", "genesis_record", "no_vote_until", "fraud_height",
+    kept = {field: old[field] for field in ("contracts", "owed", "suspended", "years_from", "genesis_record", "no_vote_until", "fraud_height",
                                             "receivable", "warned")}  # fmt: skip
     if first_term - old["contracts"][-1]["last"] // TERM <= 2:
         kept["joined_term"] = old["joined_term"]
