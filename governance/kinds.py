@@ -102,7 +102,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "member.withdraw", admission.WithdrawApplicationBody,
-            lambda day, act, _body: admission.check_withdraw(day, act),
+            lambda day, act, _body: admission.check_withdraw(day, act.author),
             lambda day, act, _body: admission.apply_withdraw(day, act.author),
             is_by_member=False, key="identity",
         ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import trio
 
+from governance import protocol
 from governance.benefits.claims import ClaimBody
 from governance.kinds import KINDS, Kind
 from governance.membership import members
@@ -25,6 +26,7 @@ from ledger.codec import Shape, encode
 from ledger.errors import MutuaError, RuleBroken, family_of
 from ledger.hashing import tagged_hash
 from ledger.records import SALT_SIZE, Attestation, decode_signed_record, record_id_of
+from ledger.state import StateReader
 from node.auto_accept import AutoRule, rule_json
 from node.bodies import body_from_json
 from node.clock import salt
@@ -73,6 +75,7 @@ class Facade:
             "member": member, "cover": None if row is None else node.keys.cover_key.hex(),
             "dependants": [] if row is None else [item["cover_id"] for item in self.view("dependants", member=row.key.hex())],
             "needs_me": len(self.view("needs_me", member=member)) if member else 0,
+            "protocol": protocol_json(node.chain.state, height),
         }  # fmt: skip
 
     def view(self, name: str, **arguments: str | None) -> Any:
@@ -312,6 +315,16 @@ class Facade:
     def stop(self) -> None:
         """Ask the daemon to end."""
         self._daemon.stop()
+
+
+def protocol_json(state: StateReader, height: int) -> dict[str, Any]:
+    """Return the protocol version in force, the next one decided on, and whether this program knows it."""
+    draft = Draft(state)
+    later = protocol.next_change(draft, height)
+    return {
+        "version": protocol.row_at(draft, height).version, "next_version": None if later is None else later.version,
+        "next_height": None if later is None else later.height, "knows_next": later is None or later.version in protocol.KNOWN_VERSIONS,
+    }  # fmt: skip
 
 
 def document_hash(data: bytes) -> bytes:

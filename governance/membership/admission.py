@@ -234,9 +234,9 @@ def _forget(day: Day, row: ApplicationRow) -> None:
         NULLIFIERS.delete(day.draft, row.body.nullifier)
 
 
-def check_withdraw(day: Day, act: Act) -> None:
+def check_withdraw(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless the author has applied. The identity key signs it: of a past member, the one of the day."""
-    if APPLICATIONS.find(day.draft, act.author) is None:
+    if APPLICATIONS.find(day.draft, author) is None:
         raise RuleBroken("applicant_unknown", "the author has not applied, or is a member by now", "members leave by notice")
 
 

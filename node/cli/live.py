@@ -39,6 +39,9 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"chain      {answer['chain_id']}"
     yield f"block      {answer['block_hash']}"
     yield f"state      {answer['state_root']}"
+    later = cast("Mapping[str, Any]", answer.get("protocol") or {})
+    if not later.get("knows_next", True):
+        yield f"protocol   version {later['next_version']} begins with block {later['next_height']}: install a newer mutua before it, or this node stops there"
     yield f"member     {answer.get('member') or 'none: this node follows the ledger'}"
     count = int(answer.get("needs_me") or 0)
     yield f"needs you  {count} case{'s' if count != 1 else ''}: mutua vote list" if count else "needs you  nothing"

@@ -61,3 +61,17 @@ def test_versions_out_of_order_break_an_invariant() -> None:
     assert list(protocol.broken_invariants(draft)) == []
     protocol.schedule(draft, 2, 9)
     assert list(protocol.broken_invariants(draft)) == ["protocol version 2 is scheduled for block 9 after version 2"]
+
+
+def test_the_status_warns_before_the_block_of_a_version_this_program_does_not_know() -> None:
+    from node.cli.live import status_lines
+    from node.facade import protocol_json
+
+    store = founded(2, 30)
+    shown = protocol_json(store, 5)
+    assert shown == {"version": 1, "next_version": 2, "next_height": 30, "knows_next": False}
+    answer = {"name": "x", "height": 5, "term": 0, "chain_id": "", "block_hash": "", "state_root": "", "protocol": shown}
+    assert [line for line in status_lines(answer) if line.startswith("protocol")] == [
+        "protocol   version 2 begins with block 30: install a newer mutua before it, or this node stops there"
+    ]
+    assert protocol_json(founded(1, 0), 5)["knows_next"] is True
