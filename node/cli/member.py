@@ -137,10 +137,10 @@ def apply(  # noqa: D417
     *,
     plan: str,
     nullifier: str,
+    deposit_commitment: str,
     terms: int = 1,
     household: str = "",
     deposit: str = "",
-    deposit_commitment: str = "",
     payout_commitment: str = "",
     identity: str = "",
     cover: str = "",
@@ -162,14 +162,14 @@ def apply(  # noqa: D417
         The plan's name.
     nullifier
         The keyed hash of your civil identity, as the attesters compute it: 64 hex digits.
+    deposit_commitment
+        Hash that commits to the bitcoin deposit, as the signers gave it: 64 hex digits.
     terms
         1, 3, 6 or 12 terms; over one the rate is guaranteed.
     household
         The household you belong to; you alone by default.
     deposit
         What you deposited, at least one premium of the plan; one premium by default.
-    deposit_commitment
-        Hash that commits to the bitcoin deposit, as the signers gave it.
     payout_commitment
         Hash of the sealed addresses to which the deposit goes back.
     identity
@@ -195,7 +195,7 @@ def apply(  # noqa: D417
         "cover_id": _whole(cover, "cover"), "plan": plan, "contract_terms": terms, "household": household.encode().hex(),
         "nullifier": _whole(nullifier, "nullifier"),
         "deposit_cents": Money.of(status).read(deposit, "deposit") if deposit else int(plans[plan]["premium_cents"]),
-        "deposit_commitment": deposit_commitment, "payout_commitment": payout_commitment,
+        "deposit_commitment": _whole(deposit_commitment, "commitment"), "payout_commitment": payout_commitment,
     }  # fmt: skip
     chain_id = bytes.fromhex(str(status["chain_id"]))
     return write_draft(common, out, new_bundle(chain_id, "member.apply", body, bytes.fromhex(_whole(identity, "identity key"))))

@@ -13,7 +13,7 @@ from node.bundles import read_bundle
 APPLICANT = "77" * 32
 SEED, OTHER = b"\x31" * 32, b"\x32" * 32
 NULLIFIER = "0c" * 32
-APPLY = ("member", "apply", "--plan", "basic", "--nullifier", NULLIFIER, "--identity", public_key_of(SEED).hex(), "--cover", "5c" * 32)
+APPLY = ("member", "apply", "--plan", "basic", "--nullifier", NULLIFIER, "--deposit-commitment", "dc" * 32, "--identity", public_key_of(SEED).hex(), "--cover", "5c" * 32)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ SPEC = GenesisSpec(
     providers=((DOCTOR, "doctor"),), codes=(CodeSpec("S", True, 30_000, system="H"),), params={"audit_random_bp": 10_000, "audit_panel": 3},
     attesters=ATTESTERS, verifiers=((VERIFIER, "board"),), treasury=TreasurySpec("regtest", 2, SIGNERS, key("baton"), 0, 10_000_000, 2),
 )  # fmt: skip
-APPLY = ApplyBody(key("cover", 9), "p", 1, b"", key("person"), 50_000, b"", key("sealed addresses"))
+APPLY = ApplyBody(key("cover", 9), "p", 1, b"", key("person"), 50_000, key("deposit"), key("sealed addresses"))
 
 
 class Chain:
