@@ -72,6 +72,10 @@ class Draft:
             else:
                 self.rows[key] = before
 
+    def forget_undo(self) -> None:
+        """Let what was written so far stand: a rollback goes no further back than this."""
+        self._undo.clear()
+
     def delta(self) -> dict[bytes, bytes | None]:
         """Return what differs from the state below, by key; None for rows that are gone."""
         changes: dict[bytes, bytes | None] = {}

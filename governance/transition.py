@@ -52,6 +52,7 @@ class OpenBlock:
     def __init__(self, state: StateReader, context: BlockContext) -> None:
         self.day = Day(Draft(state), context.height, context.randomness)
         start_block(self.day)
+        self.day.draft.forget_undo()
 
     def take(self, act: Act) -> None:
         """Apply one record, or raise RuleBroken or MalformedBytes and leave no trace."""
