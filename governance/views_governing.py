@@ -63,7 +63,7 @@ def proposal_view(state: StateReader, height: int, proposal: bytes, member: byte
         return None
     live = None if member is None else proposals.VOTES.find(day.draft, proposal, member)
     return {
-        **proposal_json(day, row, of_bytes), "sponsored_by": [of_bytes(key) for key in row.sponsors], "my_vote": None if live is None else live.choice,
+        **proposal_json(day, row, of_bytes), "sponsored_by": [of_bytes(key) for key in proposals.sponsors_of(day.draft, proposal)], "my_vote": None if live is None else live.choice,
     }  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def proposal_json(day: Day, row: proposals.ProposalRow, of_bytes: Render) -> dic
     is_open = row.opened_height > 0
     return {
         "proposal": of_bytes(row.proposal), "what": row.body.what, "says": _says(row.body, of_bytes), "status": row.status,
-        "is_critical": proposal_kinds.is_critical(row.body), "sponsors": len(row.sponsors), "sponsors_needed": proposals.sponsors_needed(day),
+        "is_critical": proposal_kinds.is_critical(row.body), "sponsors": row.sponsors, "sponsors_needed": proposals.sponsors_needed(day),
         "opened_height": row.opened_height or None, "closes_at": row.opened_height + set_of_o.proposal_blocks if is_open else None,
         "yes": row.yes, "no": row.no, "abstain": row.abstain, "eligible": row.eligible,
         "turnout_needed": proposals.turnout_needed(row, set_of_o) if is_open else None,

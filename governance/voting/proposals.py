@@ -12,7 +12,7 @@ from governance import params
 from governance.benefits import contracts
 from governance.day import Day, ceil_div
 from governance.membership import members
-from governance.tables import Name, Table
+from governance.tables import Draft, Name, Table
 from governance.voting import proposal_kinds
 from governance.voting.proposal_kinds import is_critical
 from governance.voting.proposal_records import (
@@ -35,7 +35,8 @@ class ProposalRow(Shape):
 
     proposal: bytes
     body: ProposeBody
-    sponsors: tuple[bytes, ...]
+    sponsors: int
+    """How many have signed."""
     status: str
     opened_height: int
     eligible: int
@@ -54,12 +55,21 @@ class VoteRow(Shape):
     choice: str
 
 
+class SponsorRow(Shape):
+    """A member who signed a proposal, the how manyth."""
+
+    sponsor: bytes
+    place: int
+
+
 PROPOSALS = Table("voting/proposal", ProposalRow)
 OPEN_PROPOSALS = Table("voting/open_proposal", Name)
 """(height opened, id) -> id."""
 PASSED = Table("voting/passed_proposal", Name)
 """(effective height, id) -> id."""
 VOTES = Table("voting/proposal_vote", VoteRow)
+SPONSORS = Table("voting/sponsor", SponsorRow)
+"""By (proposal, sponsor): a hundredth of all members may sign, and each reads one row."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -89,9 +99,8 @@ def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -
 
 def apply_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -> None:
     """Put a proposal up; its proposer is its first sponsor."""
-    row = ProposalRow(proposal, body, (author,), "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, "")
-    PROPOSALS.put(day.draft, row, proposal)
-    _open_if_sponsored(day, row)
+    row = ProposalRow(proposal, body, 0, "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, "")
+    _add_sponsor(day, row, author)
 
 
 def check_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
@@ -100,17 +109,27 @@ def check_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "gathering":
         raise RuleBroken("proposal_unknown", "no proposal of this id gathers sponsors", "see the list of proposals")
-    if author in row.sponsors:
-        count = f"{len(row.sponsors)} of {sponsors_needed(day)}"
+    if SPONSORS.find(day.draft, body.proposal, author) is not None:
+        count = f"{row.sponsors} of {sponsors_needed(day)}"
         raise RuleBroken("sponsored", f"the author is one of the {count} sponsors already", "others may sign")
 
 
 def apply_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
     """Add a sponsor; the last needed one opens the vote."""
-    row = PROPOSALS.get(day.draft, body.proposal)
-    row = msgspec.structs.replace(row, sponsors=(*row.sponsors, author))
+    _add_sponsor(day, PROPOSALS.get(day.draft, body.proposal), author)
+
+
+def _add_sponsor(day: Day, row: ProposalRow, author: bytes) -> None:
+    SPONSORS.put(day.draft, SponsorRow(author, row.sponsors), row.proposal, author)
+    row = msgspec.structs.replace(row, sponsors=row.sponsors + 1)
     PROPOSALS.put(day.draft, row, row.proposal)
-    _open_if_sponsored(day, row)
+    if row.sponsors >= sponsors_needed(day):
+        open_proposal(day, row)
+
+
+def sponsors_of(draft: Draft, proposal: bytes) -> list[bytes]:
+    """Return who signed a proposal, the first first."""
+    return [row.sponsor for row in sorted(SPONSORS.scan(draft, proposal), key=lambda row: row.place)]
 
 
 def sponsors_needed(day: Day) -> int:
@@ -122,11 +141,6 @@ def sponsors_needed(day: Day) -> int:
 def turnout_needed(row: ProposalRow, set_of_o: params.Params) -> int:
     """Return how many votes, abstentions among them, a proposal needs."""
     return min(set_of_o.turnout_max, ceil_div(row.eligible, set_of_o.turnout_div))
-
-
-def _open_if_sponsored(day: Day, row: ProposalRow) -> None:
-    if len(row.sponsors) >= sponsors_needed(day):
-        open_proposal(day, row)
 
 
 def open_proposal(day: Day, row: ProposalRow) -> None:
@@ -143,7 +157,7 @@ def open_expulsion(day: Day, member: bytes, claim: bytes) -> None:
     """Open the proposal that follows a finding of fraud by itself."""
     proposal = b"expel/" + claim
     body = propose_body("expel", member=member)
-    open_proposal(day, ProposalRow(proposal, body, (), "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, ""))
+    open_proposal(day, ProposalRow(proposal, body, 0, "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, ""))
 
 
 def _emit(day: Day, name: str, row: ProposalRow) -> None:

@@ -1701,8 +1701,8 @@ MUTANTS = (
     Mutant(
         "four sponsors open a proposal",
         PROPOSALS,
-        "len(row.sponsors) >= sponsors_needed(",
-        "len(row.sponsors) + 1 >= sponsors_needed(",
+        "if row.sponsors >= sponsors_needed(",
+        "if row.sponsors + 1 >= sponsors_needed(",
         "§12",
         "extra: the fifth sponsor opens a proposal",
     ),
