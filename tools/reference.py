@@ -263,14 +263,33 @@ before the claim's first line, the plan and the code of the day. Everything else
 """
 
 
+RECEIPTS_OTHERS = """
+`mutua audit explain --proposal ID`, `--member KEY` and `--premium PLAN` print these, with `--data-folder FOLDER`. To compute them again:
+
+- **Proposal**: sponsors needed = max(`sponsor_min`, voters / `sponsor_div` rounded up); it opens with the last of them. At the end of `opened_height` + `proposal_blocks`: yes > no, all votes
+  >= min(`turnout_max`, eligible / `turnout_div` rounded up), critical also 3 * yes >= 2 * (yes + no). It holds from the next boundary, a critical one from the one after.
+- **Renewal**, over the terms given: D and N as for the bar; N >= `renewal_min`, closings in >= `renewal_terms` terms, and 100 * D >= `renewal_pct` * N: refused until the later of the contract's
+  last block and a term from here. `warning_pct` warns, once. A refusal is cleared when the condition fails, and ends cover at `until` when it holds there.
+- **Premium**: estimate = (benefits + k * prior) * 10000 // (contract terms in bp + 10000 * k); target = estimate * 10000 // (10000 - load - expense); the new premium lies within nine and eleven tenths of
+  the old one, rounded inwards.
+"""
+
+
 def receipts_page() -> str:
     """Return the shapes of a receipt, the whole first."""
-    from governance.receipts import shapes
+    from governance.receipts import other_shapes, shapes
 
-    tree = ast.parse((ROOT / "governance/receipts/shapes.py").read_text(encoding="utf-8"))
+    lines = [NOTE, "", "# Receipts", *RECEIPTS_INTRO.split("\n"), *_shape_tables("shapes.py", shapes)]
+    lines += ["", "## Proposals, members, premiums", *RECEIPTS_OTHERS.split("\n"), *_shape_tables("other_shapes.py", other_shapes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _shape_tables(name: str, shapes: Any) -> list[str]:
+    """Return a table for each shape of a module, the whole receipts first."""
+    tree = ast.parse((ROOT / "governance/receipts" / name).read_text(encoding="utf-8"))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    lines = [NOTE, "", "# Receipts", *RECEIPTS_INTRO.split("\n")]
-    for node in sorted(classes, key=lambda node: node.name != "Receipt"):
+    lines: list[str] = []
+    for node in sorted(classes, key=lambda node: not node.name.endswith("Receipt")):
         lines += [f"### {node.name}", "", _doc(getattr(shapes, node.name)), "", "| field | type | |", "|---|---|---|"]
         for item, after in zip(node.body, [*node.body[1:], None], strict=True):
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
@@ -278,7 +297,7 @@ def receipts_page() -> str:
                 kind = ast.unparse(item.annotation).replace("|", "or").replace("tuple[", "list[").replace(", ...]", "]").replace("bytes", "hex")
                 lines.append(f"| `{item.target.id}` | {kind} | {' '.join(str(said).split()).replace('|', 'or')} |")
         lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
+    return lines
 
 
 MADE = {

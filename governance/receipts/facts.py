@@ -154,7 +154,11 @@ def excluded_of(day: Day, claim: ClaimRow, case: ballots.CaseRow) -> tuple[shape
 
 def bar_of(day: Day, claim: ClaimRow, case: ballots.CaseRow, set_of_s: params.Params) -> shapes.Bar:
     """Return the claimant's record, the row it falls into, and the seniority, at the end of block s."""
-    member = members.MEMBERS.get(day.draft, claim.member)
+    return bar_facts(day, members.MEMBERS.get(day.draft, claim.member), case.bar_bp, case.seniority_bp, set_of_s)
+
+
+def bar_facts(day: Day, member: members.MemberRow, bar_bp: int, seniority_bp: int, set_of_s: params.Params) -> shapes.Bar:
+    """Return a member's record, the row it falls into, and the seniority, with the bar that the ledger gave."""
     first, last = day.term - bars.WINDOW_TERMS, day.term
     rows = [row for row in bars.records_of(day.draft, member.key) if first <= row.term <= last]
     terms = tuple(shapes.TermRecord(row.term, row.denied, row.voted, row.auto) for row in rows)
@@ -163,8 +167,8 @@ def bar_of(day: Day, claim: ClaimRow, case: ballots.CaseRow, set_of_s: params.Pa
     complete = members.terms_complete_of(day, member)
     return shapes.Bar(
         first_term=first, last_term=last, terms=terms, denied=denied, voted=voted, sample=sample,
-        row_percent=next(percent for percent, _ in bars.BAR_ROWS if 100 * denied >= percent * sample), bar_bp=case.bar_bp,
-        terms_complete=complete, years=complete // calendar.YEAR_TERMS, seniority_bp=case.seniority_bp, need_bp=case.bar_bp - case.seniority_bp,
+        row_percent=next(percent for percent, _ in bars.BAR_ROWS if 100 * denied >= percent * sample), bar_bp=bar_bp,
+        terms_complete=complete, years=complete // calendar.YEAR_TERMS, seniority_bp=seniority_bp, need_bp=bar_bp - seniority_bp,
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from governance.receipts import shapes
+from governance.params import Params
+from governance.receipts import other_shapes, shapes
 
 
 def share_words(yes: int, no: int, need_bp: int) -> str:
@@ -64,3 +65,42 @@ def appealed(appeal: shapes.Appeal, need_bp: int) -> tuple[str, str]:
     enough = "≥" if cast >= appeal.quorum else "<"
     share = share_words(appeal.yes, appeal.no, need_bp)
     return "§9", f"appeal judged at the end of block {appeal.judged_height}: {cast} {enough} {appeal.quorum} ballots, {share}"
+
+
+def proposal(yes: int, no: int, abstain: int, turnout_needed: int, *, is_critical: bool) -> tuple[bool, str]:
+    """Return whether a proposal's votes carry it, and the comparisons.
+
+    >>> proposal(4, 2, 0, 5, is_critical=True)
+    (True, 'turnout 4+2+0 = 6 ≥ 5, yes 4 > 2 no, critical 3·4 = 12 ≥ 2·(4+2) = 12')
+    """
+    cast = yes + no + abstain
+    passes = yes > no and cast >= turnout_needed and (not is_critical or 3 * yes >= 2 * (yes + no))
+    text = f"turnout {yes}+{no}+{abstain} = {cast} {'≥' if cast >= turnout_needed else '<'} {turnout_needed}, yes {yes} {'>' if yes > no else '≤'} {no} no"
+    if is_critical:
+        text += f", critical 3·{yes} = {3 * yes} {'≥' if 3 * yes >= 2 * (yes + no) else '<'} 2·({yes}+{no}) = {2 * (yes + no)}"
+    return passes, text
+
+
+def renewal(denied: int, voted: int, closings: int, set_now: Params) -> str:
+    """Return the comparisons of a renewal's judgement."""
+    parts = [
+        f"N = {voted} {'≥' if voted >= set_now.renewal_min else '<'} {set_now.renewal_min}",
+        f"closings in {closings} {'≥' if closings >= set_now.renewal_terms else '<'} {set_now.renewal_terms} terms",
+    ]
+    for percent, words in ((set_now.renewal_pct, "refusal"), (set_now.warning_pct, "warning")):
+        sign = "≥" if 100 * denied >= percent * voted else "<"
+        parts.append(f"{words} 100·{denied} = {100 * denied} {sign} {percent}·{voted} = {percent * voted}")
+    return "; ".join(parts)
+
+
+def premium(found: other_shapes.Rerating) -> str:
+    """Return how a premium came about."""
+    if found.estimate_cents is None:
+        return f"no experience and no credibility: the target is the old premium {found.old_cents}"
+    short = "<" if found.load_bp else "≥"
+    return (
+        f"estimate = ({found.cost_cents} + {found.credibility_k}·{found.prior_cents})·10000 // {found.weight_bp} = {found.estimate_cents}; reserve "
+        f"{found.reserve_cents} {short} {found.annual_premium_cents}·{found.reserve_bp} // 10000 = {found.annual_premium_cents * found.reserve_bp // 10_000}; "
+        f"target = {found.estimate_cents}·10000 // (10000 − {found.load_bp} − {found.expense_bp}) = {found.target_cents}; "
+        f"within {found.low_cents}..{found.high_cents}: {found.new_cents}"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from governance.receipts import shapes
+from governance.receipts import other_shapes, shapes
 
 REFUSALS = {
     1: "there was no cover on that day",
@@ -350,3 +350,61 @@ def _audit(receipt: shapes.Receipt, tell: Teller) -> Iterator[str]:
         }[item.event]  # fmt: skip
         owed = "" if item.owed_back_cents is None else f"; {tell.money(item.owed_back_cents)} that was paid is owed back"
         yield f"Block {item.height}: {words}{f' ({item.trigger})' if item.trigger else ''}{owed} (§9)."
+
+
+# ---- Proposals, renewals, premiums ------------------------------------------------
+def explain_proposal(receipt: other_shapes.ProposalReceipt, of_bytes: Callable[[bytes], str]) -> Iterator[str]:
+    """Yield a proposal's receipt, sentence by sentence."""
+    tell = Teller("", 0, of_bytes)
+    body = receipt.body
+    about = body.name or tell.name(body.member or body.key)
+    value = f" = {body.value}" if body.what == "param" else ""
+    critical = " It is critical: two thirds, and a term more of notice." if receipt.is_critical else ""
+    yield f"Proposal {tell.name(receipt.proposal)}, {body.what} {body.change + ' ' if body.change else ''}{about}{value}: {receipt.status}.{critical}"
+    if receipt.sponsors:
+        yield (
+            f"§12 sponsors: {len(receipt.sponsors)} of max({receipt.sponsor_min}, {receipt.voters} voters / {receipt.sponsor_div} rounded up) = "
+            f"{receipt.sponsors_needed}."
+        )
+    if receipt.opened_height is None:
+        yield f"{receipt.sponsors_needed - len(receipt.sponsors)} more signatures open the vote."
+        return
+    last = receipt.opened_height + receipt.proposal_blocks
+    yield (
+        f"It opened in block {receipt.opened_height} with {receipt.eligible} voters; votes count in blocks {receipt.opened_height + 1} to {last}, and "
+        f"min({receipt.turnout_max}, {receipt.eligible} / {receipt.turnout_div} rounded up) = {receipt.turnout_needed} are needed, abstentions included."
+    )
+    yield f"{receipt.yes} yes, {receipt.no} no, {receipt.abstain} abstained; the last vote of each member counts."
+    if receipt.judged_height is not None:
+        yield f"§12 {'passed' if receipt.passes else 'failed'} at the end of block {receipt.judged_height}: {receipt.reason}."
+    if receipt.effective_height is not None:
+        done = {"in_force": "it took effect", "void": f"it was void: {receipt.void_reason}"}.get(receipt.status, "it takes effect")
+        yield f"At the end of block {receipt.effective_height} {done}."
+
+
+def explain_member(receipt: other_shapes.MemberReceipt, of_bytes: Callable[[bytes], str]) -> Iterator[str]:
+    """Yield a member's bar and renewals, sentence by sentence."""
+    tell = Teller("", 0, of_bytes)
+    yield f"Member {tell.name(receipt.member)} as of block {receipt.height}, as if a claim were carried now."
+    yield _bar(receipt.bar, is_open=False)
+    if not receipt.renewals:
+        yield "No renewal was judged yet: the first boundary that judges is block 360 (§7)."
+    said = "none"
+    for item in receipt.renewals:
+        if item is not receipt.renewals[-1] and item.outcome == "none" and said == "none":
+            continue
+        said = item.outcome
+        words = {
+            "none": "nothing changed", "warned": f"warned; a refusal now would end cover with block {max(item.last_block, item.height + 30)}",
+            "refused": f"refused: cover ends with block {item.until}", "cleared": "the refusal was cleared", "ended": "judged once more: cover ended",
+        }[item.outcome]  # fmt: skip
+        yield f"§7 renewal at block {item.height}: {words}. {item.reason}."
+
+
+def explain_premium(receipt: other_shapes.PremiumReceipt, of_bytes: Callable[[bytes], str]) -> Iterator[str]:
+    """Yield a plan's re-ratings, sentence by sentence."""
+    tell = Teller(receipt.currency, receipt.exponent, of_bytes)
+    yield f"Plan {receipt.plan}: {"1 boundary" if len(receipt.reratings) == 1 else f"{len(receipt.reratings)} boundaries"} re-rated it up to block {receipt.height}."
+    for item in receipt.reratings:
+        pairs = f"{sum(row.weight_bp for row in item.terms) / 10_000:g} contract terms with {tell.money(item.cost_cents)} of benefits"
+        yield f"§11 block {item.height}: {tell.money(item.old_cents)} became {tell.money(item.new_cents)}, from {pairs}. {item.reason}."

@@ -138,6 +138,11 @@ def sponsors_needed(day: Day) -> int:
     return max(set_now.sponsor_min, ceil_div(day.counts.voters, set_now.sponsor_div))
 
 
+def params_of(day: Day, row: ProposalRow) -> params.Params:
+    """Return the parameters that a proposal keeps from the block in which it opened."""
+    return params.params_at(day.draft, row.params_version)
+
+
 def turnout_needed(row: ProposalRow, set_of_o: params.Params) -> int:
     """Return how many votes, abstentions among them, a proposal needs."""
     return min(set_of_o.turnout_max, ceil_div(row.eligible, set_of_o.turnout_div))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cyclopts
 
@@ -135,15 +136,18 @@ def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = 
 
 @app.command
 def explain(
-    claim: str,
+    claim: str | None = None,
     *,
     data_folder: Annotated[Path, cyclopts.Parameter(name=("--data-folder", "--folder", "-d"))],
+    proposal: str | None = None,
+    member: str | None = None,
+    premium: str | None = None,
     json_output: Json = False,
 ) -> int:
-    """Explain a claim from its ledger alone: by which rule it was decided, with every figure, tally, step and payment.
+    """Explain a decision from its ledger alone: the rule, every figure, each tally, step and payment.
 
     The ledger is replayed from genesis; nothing in the folder changes. With --json the receipt is printed, from which a stranger
-    can compute the decisions again (docs/reference/receipts.md).
+    can compute the decision again (docs/reference/receipts.md).
 
     Parameters
     ----------
@@ -151,31 +155,70 @@ def explain(
         The claim's id, or its first digits.
     data_folder
         The data folder of a stopped node, or a copy of it.
+    proposal
+        Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
+    member
+        Instead of a claim: a member's bar, and every boundary that judged the renewal.
+    premium
+        Instead of a claim: every re-rating of a plan, by its name.
     json_output
         Print the receipt as JSON.
 
     """
+    given = {"claim": claim, "proposal": proposal, "member": member, "premium": premium}
+    wanted = [(kind, name) for kind, name in given.items() if name is not None]
+    if len(wanted) != 1:
+        raise MutuaError(
+            "usage", "one decision is explained at a time", "give a CLAIM, or one of --proposal, --member, --premium"
+        )
     from governance.events import render_hex
     from governance.receipts.shapes import as_json
-    from governance.receipts.words import explain as sentences
-    from ledger.chain import Chain
-    from node.audit import opened_ledger
-    from node.cli.common import full_id, printable
-    from node.receipts import claim_ids, claim_receipt
+    from node.cli.common import printable
 
     is_live = sys.stderr.isatty() and not json_output
-    with opened_ledger(data_folder) as store:
-        chain = Chain.open(store)
-        wanted = full_id(claim, lambda: claim_ids(chain), "claim")
-        receipt = claim_receipt(chain, bytes.fromhex(wanted), _show_progress if is_live else None)
+    receipt, sentences = _explained(data_folder, *wanted[0], _show_progress if is_live else None)
     if is_live:
         print("\r\x1b[K", end="", file=sys.stderr)
     if json_output:
         print(json.dumps(as_json(receipt, render_hex), indent=2, ensure_ascii=False))
     else:
-        for sentence in sentences(receipt, render_hex):
+        for sentence in sentences:
             print(printable(sentence))
     return EXIT_OK
+
+
+def _explained(
+    folder: Path, kind: str, name: str, on_height: Callable[[int, int], None] | None
+) -> tuple[Any, Iterator[str]]:
+    """Return the receipt of a decision and its sentences."""
+    from governance.events import render_hex
+    from governance.genesis import spec_of_charter
+    from governance.receipts import others, words
+    from ledger.chain import Chain
+    from node.audit import opened_ledger
+    from node.cli.common import full_id
+    from node.receipts import claim_ids, claim_receipt, found_in, live_through, member_ids, proposal_ids
+
+    with opened_ledger(folder) as store:
+        chain = Chain.open(store)
+        spec = spec_of_charter(chain.charter)
+        if kind == "claim":
+            claim = claim_receipt(chain, bytes.fromhex(full_id(name, lambda: claim_ids(chain), kind)), on_height)
+            return claim, words.explain(claim, render_hex)
+        if kind == "proposal":
+            about = others.ProposalCollector(spec, bytes.fromhex(full_id(name, lambda: proposal_ids(chain), kind)))
+            live_through(chain, about, on_height)
+            found = found_in(chain, about.receipt(), kind)
+            return found, words.explain_proposal(found, render_hex)
+        if kind == "member":
+            of_member = others.MemberCollector(spec, bytes.fromhex(full_id(name, lambda: member_ids(chain), kind)))
+            live_through(chain, of_member, on_height)
+            known = found_in(chain, of_member.receipt(), kind)
+            return known, words.explain_member(known, render_hex)
+        of_plan = others.PremiumCollector(spec, name)
+        live_through(chain, of_plan, on_height)
+        plan = found_in(chain, of_plan.receipt(), "plan")
+        return plan, words.explain_premium(plan, render_hex)
 
 
 def _read(path: Path) -> bytes:

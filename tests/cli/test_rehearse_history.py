@@ -352,3 +352,24 @@ def test_a_running_node_gives_up_a_long_replay_and_names_the_way_offline(rows, c
     with pytest.raises(MutuaError, match="mutua audit explain") as refused:
         node.receipts.claim_receipt(Chain.open(MemoryStore(rows)), bytes.fromhex(claims[9_000]), live_s_max=0.05)
     assert refused.value.code == "receipt_long"
+
+
+def test_a_members_bar_and_a_plans_premium_are_explained_too(call, history) -> None:
+    done = call("audit", "explain", "--member", RINGS[1].identity_key.hex()[:10], "-d", history)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[1] == (
+        "§7 your bar: 0 denials among 1 counted ballot in terms -10 to 2; 100·0 = 0 ≥ 0·20 = 0: 50 % yes is needed, less seniority of 0 % for 0 full years: 50 %."
+    )
+    plan = call("audit", "explain", "--premium", "basic", "-d", history)
+    assert plan.out.splitlines()[0] == "Plan basic: 2 boundaries re-rated it up to block 66."
+    told = json.loads(call("audit", "explain", "--premium", "basic", "-d", history, "--json").out)
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from receipts.stranger_others import premium_problems
+
+    assert list(premium_problems(told)) == []
+    assert [item["height"] for item in told["reratings"]] == [30, 60]
+
+
+@pytest.mark.parametrize("arguments", [(), ("aabbccddee", "--premium", "basic"), ("--proposal", "00" * 32), ("--premium", "gold")])
+def test_nothing_or_two_things_or_an_unknown_thing_is_no_explanation(call, history, arguments) -> None:
+    assert call("audit", "explain", *arguments, "-d", history).code == 2

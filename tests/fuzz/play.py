@@ -6,18 +6,17 @@ import collections
 import random
 from hashlib import sha256
 
-import msgspec
-
 from fuzz.bodies import Names, body_of, mangled
+from fuzz.sensible import sensible
 from governance import genesis
 from governance.acts import Act
-from governance.benefits import settlement
+from governance.benefits import plans
 from governance.invariants import all_broken_invariants
 from governance.kinds import KINDS, encode_body
+from governance.membership import members
 from governance.money import treasury
 from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock, apply_block
-from governance.voting import appeals, ballots, proposals
 from ledger.errors import MalformedBytes, RuleBroken
 from ledger.records import Attestation
 from ledger.store import MemoryStore
@@ -50,6 +49,7 @@ class Fuzz:
         """Enrolment attesters and verifiers of providers."""
         self.signers = tuple(self.people[:3])
         self.numbers: dict[bytes, int] = {}
+        self.known_keys: list[bytes] = list(self.devices.values())
         self.counts: collections.Counter[str] = collections.Counter()
         self.height = 0
         self.names = self._names()
@@ -130,12 +130,14 @@ class Fuzz:
             kind = KINDS["claim.file"]
         body = body_of(r, kind.body, self.names, self.height)
         author = r.choice(self.people if r.random() < 0.85 else self.strangers)
-        body, author = self._sensible(kind.name, body, author)
+        body, author = sensible(self, kind.name, body, author)
         data = encode_body(body)
         if r.random() < 0.04:
             data = mangled(r, data)
         signer = author
-        if r.random() < 0.2 and author in self.devices:
+        if author in self.people and r.random() < 0.95:
+            signer = members.identity_key_of(Draft(self.state), author)
+        if r.random() < 0.15 and author in self.devices:
             signer = self.devices[author]
         elif r.random() < 0.01:
             signer = r.choice([*self.people, *self.strangers, *self.covers.values()])
@@ -146,75 +148,13 @@ class Fuzz:
         name = kind.name if r.random() < 0.99 else r.choice(["", "nothing", "case.ballot\x00", "x" * 48])
         return Act(name, author, signer, r.randbytes(32), number, until, data, self._attestations(kind.name, body, author))
 
-    def _sensible(self, kind: str, body, author: bytes):
-        """Let most records of the deepest kinds pass their first checks."""
-        r = self.r
-        if kind == "claim.file" and r.random() < 0.9:
-            cover = self.covers[author] if r.random() < 0.97 else author
-            lines = tuple(
-                msgspec.structs.replace(line, last_day=line.first_day if r.random() < 0.9 else line.last_day,
-                                        charge_cents=line.charge_cents if r.random() < 0.3 else r.choice([1, 5000, 30_000, 10**12 if self.is_wild else 7]), system="")
-                for line in body.lines[:4] or (body_of(r, _line_shape(), self.names, self.height),)
-            )  # fmt: skip
-            body = msgspec.structs.replace(
-                body, cover_id=cover, lines=lines, supersedes=b"" if r.random() < 0.9 else body.supersedes, use="claim" if r.random() < 0.9 else body.use,
-                event_id=body.event_id[:32], source_hash=body.source_hash[:32], payout_commitment=b"", evidence=body.evidence[:3], scheme="coop",
-                submitter_role="member", other_payer_cents=0 if r.random() < 0.7 else body.other_payer_cents,
-            )  # fmt: skip
-            return body, cover
-        if kind == "treasury.batch" and r.random() < 0.85:
-            return self._batch(body), author
-        if kind.startswith("case.") and r.random() < 0.9:
-            return self._on_a_case(kind, body, author)
-        if kind in ("proposal.sponsor", "proposal.vote") and r.random() < 0.8:
-            wanted = "gathering" if kind == "proposal.sponsor" else "open"
-            found = [row.proposal for row in proposals.PROPOSALS.scan(Draft(self.state)) if row.status == wanted]
-            return msgspec.structs.replace(body, proposal=r.choice(found or [body.proposal])), author
-        return body, author
+    def premium_of(self, plan: str) -> int:
+        return plans.PLANS.get(Draft(self.state), plan).premium_cents
 
-    def _on_a_case(self, kind: str, body, author: bytes):
-        """Name a case that is there, mostly an open one; an appeal comes from its claimant."""
-        r = self.r
-        draft = Draft(self.state)
-        found = [case for case in ballots.CASES.scan(draft) if case.status == ("denied" if kind == "case.appeal" else "open")]
-        if kind != "case.appeal" and r.random() < 0.2:
-            found = [ballots.CASES.get(draft, key.claim, key.code) for key in appeals.OPEN_APPEALS.scan(draft)] or found
-        if not found:
-            return body, author
-        case = r.choice(found)
-        body = msgspec.structs.replace(body, claim=case.claim)
-        if "code" in body.__struct_fields__:
-            body = msgspec.structs.replace(body, code=case.code)
-        claim = settlement.CLAIMS.get(draft, case.claim)
-        if kind == "case.appeal":
-            author = claim.member if r.random() < 0.5 else claim.cover
-        if kind == "case.ballot" and r.random() < 0.9:
-            paper = claim.evidence[0].hash if claim.evidence else key_of("paper 1")
-            body = msgspec.structs.replace(
-                body, choice=r.choice(ballots.CHOICES) if r.random() < 0.97 else body.choice, opened=r.choice([paper, b"", body.opened]), reason=body.reason[:280],
-                award_cents=body.award_cents if r.random() < 0.5 else None, evidence_version=claim.evidence_version,
-            )  # fmt: skip
-        return body, author
-
-    def _batch(self, body):
-        """Return a batch that adds up: only then its sums are looked at."""
-        r = self.r
-        box = treasury.TREASURY.find(Draft(self.state))
-        waiting = [treasury.PAYMENTS.get(Draft(self.state), name.value) for name in treasury.UNSENT.scan(Draft(self.state))]
-        if box is None or not waiting:
-            return body
-        items = []
-        left = box.baton_sat
-        for payment in r.sample(waiting, min(len(waiting), r.choice([1, 2, 3]))):
-            paid = min(payment.left_sat, left) if r.random() < 0.6 else r.randrange(min(payment.left_sat, left) + 1)
-            left -= paid
-            queued = payment.left_sat - paid
-            credit = 0 if r.random() < 0.7 else queued
-            items.append(treasury.BatchPayout(payment.payment_id, paid, r.choice([0, 1, 4, 2**62, 2**63 - 1]), queued - credit, credit))
-        fee = min(left, r.choice([0, 1, 500]))
-        return msgspec.structs.replace(
-            body, baton_txid=box.baton_txid, baton_vout=box.baton_vout, unsigned_txid=r.randbytes(32), payouts=tuple(items), fee_sat=fee, change_sat=left - fee
-        )
+    def devices_of(self, draft: Draft) -> list[tuple[bytes, bytes]]:
+        """(device, owner) of every device key that was ever certified here."""
+        found = [(key, members.owner_of_key(draft, key)) for key in self.known_keys]
+        return [(key, owner) for key, owner in found if owner is not None]
 
     def _attestations(self, kind: str, body, author: bytes) -> tuple[Attestation, ...]:
         """Return what a real record would bring, by everybody who could attest it; sometimes too few, or over something else."""
@@ -222,7 +162,9 @@ class Fuzz:
         if r.random() < 0.08:
             return ()
         keep = 1.0 if r.random() < 0.9 else 0.3
-        keys = [*self.people, *self.providers, *self.parties]
+        named = [value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), bytes) and len(value) == 32]
+        keys = [*{*self.people, *self.providers, *self.parties, *named}]
+        keys.sort()
         found = [
             Attestation(wanted.role, key, wanted.subject(author, body), bytes(64))
             for wanted in KINDS[kind].attested for key in keys if r.random() < keep
@@ -267,6 +209,8 @@ class Fuzz:
         """Remember what now exists."""
         self.numbers[act.signer] = max(self.numbers.get(act.signer, 0), act.number) if act.number < 2**40 else self.numbers.get(act.signer, 0)
         self.counts[f"taken {act.kind}"] += 1
+        if act.kind in ("device.certify", "cover.add"):
+            self.known_keys.append(act.body[-32:])
         if act.kind == "claim.file":
             for field in ("claim", "supersedes"):
                 self.names.note(field, act.record_id)
@@ -282,12 +226,6 @@ LIKELY = (
     "claim.file", "claim.file", *("case.ballot",) * 9, "proposal.open", "proposal.sponsor", "proposal.vote", "premium.paid",
     "rate.quote", "treasury.batch", "treasury.batch", "treasury.confirm", "audit.report", "audit.finding", "case.appeal", "member.apply", "member.vouch", "case.auto_ballot",
 )  # fmt: skip
-
-
-def _line_shape() -> type:
-    from governance.benefits.claims import ClaimLine
-
-    return ClaimLine
 
 
 def run(seed: int, blocks: int, records: int) -> Fuzz:
