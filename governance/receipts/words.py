@@ -404,7 +404,8 @@ def explain_member(receipt: other_shapes.MemberReceipt, of_bytes: Callable[[byte
 def explain_premium(receipt: other_shapes.PremiumReceipt, of_bytes: Callable[[bytes], str]) -> Iterator[str]:
     """Yield a plan's re-ratings, sentence by sentence."""
     tell = Teller(receipt.currency, receipt.exponent, of_bytes)
-    yield f"Plan {receipt.plan}: {"1 boundary" if len(receipt.reratings) == 1 else f"{len(receipt.reratings)} boundaries"} re-rated it up to block {receipt.height}."
+    times = len(receipt.reratings)
+    yield f"Plan {receipt.plan}: {times} {'boundary' if times == 1 else 'boundaries'} re-rated it up to block {receipt.height}."
     for item in receipt.reratings:
         pairs = f"{sum(row.weight_bp for row in item.terms) / 10_000:g} contract terms with {tell.money(item.cost_cents)} of benefits"
         yield f"§11 block {item.height}: {tell.money(item.old_cents)} became {tell.money(item.new_cents)}, from {pairs}. {item.reason}."
