@@ -1,12 +1,14 @@
-"""`mutua provider list | add`: who may treat members, and the draft by which another comes onto the list."""
+"""`mutua provider list | add | claim`: who may treat members, how another comes onto the list, and a claim that a provider files itself."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from cyclopts import App
 
 from ledger.errors import MutuaError
+from node.cli.bill import NO_SERVICE, Service
 from node.cli.common import DEFAULT, ID_DIGITS, Common, full_id, say, table
 
 app = App(name="provider", help="Who may treat members, and how another comes onto the list.")
@@ -45,3 +47,40 @@ def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> in
     client = common.client()
     body = {"key": full_id(key, lambda: (), "provider"), "identifier": identifier}
     return write_draft(common, out, new_bundle(bytes.fromhex(str(client.status()["chain_id"])), "provider.list", body))
+
+
+@app.command
+def claim(  # noqa: D417
+    out: Path, *, cover: str, scheme: str, provider: str, bill: Service = NO_SERVICE, common: Common = DEFAULT
+) -> int:
+    """Draft a claim that a provider files for a patient in a community scheme, and is paid for. Any node will do.
+
+    The provider signs it whole (mutua bundle sign OUT --seed-file FILE --until HEIGHT), and any member's node submits it (mutua bundle
+    submit). The patient is told, and may withdraw or report it.
+
+    Parameters
+    ----------
+    out
+        The bundle to write; an existing file is never overwritten.
+    cover
+        The patient's cover key: 64 hex digits.
+    scheme
+        The community scheme, as the charter names it.
+    provider
+        The provider: its identifier in the charter, or its key.
+
+    """
+    from node.bundles import new_bundle
+    from node.cli.bill import Bill, bill_body
+    from node.cli.bundle import write_draft
+
+    if len(cover.strip()) != ID_DIGITS:
+        raise MutuaError("id", f"{cover!r} is no key of a cover", f"give all its {ID_DIGITS} hex digits")
+    client = common.client()
+    status = client.status()
+    given = {item.name: getattr(bill, item.name) for item in fields(bill)}
+    whole = Bill(**given, provider=provider, payee="provider")
+    body = bill_body(client, status, whole, full_id(cover, lambda: (), "cover"))
+    body |= {"scheme": scheme, "submitter_role": "provider", "payout_commitment": ""}
+    author = bytes.fromhex(body["provider_id"])
+    return write_draft(common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), "claim.file", body, author))

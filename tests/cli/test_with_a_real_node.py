@@ -33,7 +33,7 @@ def home(tmp_path, call):
     draft = new_charter(
         "Real Mutual", seed=bytes(32), genesis_time_ms=time.time_ns() // 1_000_000, day_one="2026-01-01", block_interval_ms=300, phase="live",
         claims_cents=1_000_000, reserve_cents=1_000_000, rate=10_000_000, plans=(PLAN,), codes=CODES,
-        providers=(CharterProvider(public_key_of(PROVIDER_SEED), "clinic"),), params={"audit_random_bp": 0},
+        providers=(CharterProvider(public_key_of(PROVIDER_SEED), "clinic"),), params={"audit_random_bp": 0}, community=("village",),
     )  # fmt: skip
     (tmp_path / "draft.toml").write_text(charter_to_toml(draft))
     with socket.socket() as probe:
@@ -141,6 +141,35 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
     assert verified.code == 0, verified.err
     assert json.loads(verified.out)["is_proven"]
     assert call("audit", "verify", folder).code == 0
+
+
+def test_a_question_before_the_service_and_a_claim_that_the_provider_files(home, call, tmp_path) -> None:
+    """The provider has no node: its signed bundle is submitted by a member's, and the patient sees the claim."""
+    seed = tmp_path / "provider.seed"
+    at = ("-d", home)
+    with running(home, call):
+        wait_for(lambda: json.loads(call("status", *at, "--json").out)["height"] >= 2)
+        status = json.loads(call("status", *at, "--json").out)
+        planned = str(status["height"] + 100)
+        bill = ("--code", "G0101", "--charge", "130", "--day", planned, "--provider", "clinic", "--provider-seed-file", seed)
+        asked = call("claim", "preauthorise", *bill, "--wait", "20", *at, "--json")
+        assert asked.code == 0, asked.err
+        shown = json.loads(call("claim", "show", json.loads(asked.out)["record_id"], *at, "--json").out)
+        assert (shown["use"], shown["benefit_cents"], shown["lines"][0]["status"]) == ("preauth", 0, "estimated")
+        assert shown["estimates"][0]["benefit_cents"] == 400  # 120.00 allowed, 100.00 deductible, 15.00 copay, 20 % of 5.00
+        visit = tmp_path / "visit.json"
+        drafted = call("provider", "claim", visit, "--cover", status["cover"], "--scheme", "village", "--provider", "clinic",
+                       "--code", "G0101", "--charge", "130", "--day", "1", *at)  # fmt: skip
+        assert drafted.code == 0, drafted.err
+        unsigned = call("bundle", "submit", visit, *at)
+        assert unsigned.code != 0
+        assert call("bundle", "sign", visit, "--seed-file", seed, "--until", "5000").code == 0
+        filed = call("bundle", "submit", visit, "--wait", "20", *at, "--json")
+        assert filed.code == 0, filed.err
+        claims = json.loads(call("claim", "list", *at, "--json").out)
+        mine = next(item for item in claims if item["use"] == "claim")
+        assert (mine["payee"], mine["benefit_cents"]) == ("provider", 400)
+        assert call("stop", *at).code == 0
 
 
 def fhir_claim(name: str, code: str, charge: int) -> dict:
