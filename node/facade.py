@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import trio
 
-from governance import protocol
+from governance import params, protocol
+from governance.benefits import contracts
 from governance.benefits.claims import ClaimBody
 from governance.kinds import KINDS, Kind
 from governance.membership import members
@@ -72,11 +73,21 @@ class Facade:
                           "messages_in": node.driver.messages_in, "messages_out": node.driver.messages_out,
                           "misbehaviour": len(node.driver.misbehaviour), "is_signing": node.driver.is_signing,
                           "quarantine": node.votes.quarantine},
+            "owed": self._owed(member),
             "member": member, "cover": None if row is None else node.keys.cover_key.hex(),
             "dependants": [] if row is None else [item["cover_id"] for item in self.view("dependants", member=row.key.hex())],
             "needs_me": len(self.view("needs_me", member=member)) if member else 0,
             "protocol": protocol_json(node.chain.state, height),
         }  # fmt: skip
+
+    def _owed(self, member: str | None) -> dict[str, Any] | None:
+        """Return what this member owes and until the end of which block it must be paid; None when nothing is owed."""
+        draft = Draft(self._daemon.chain.state)
+        row = None if member is None else contracts.CONTRACTS.find(draft, bytes.fromhex(member))
+        if row is None or not row.owed:
+            return None
+        last = row.owed[0].due_height + params.params_at(draft, params.current_version(draft)).grace_blocks
+        return {"amount_cents": row.owed_cents, "pay_by": last, "suspended_from": row.suspended_from}
 
     def view(self, name: str, **arguments: str | None) -> Any:
         """Return a governance view by name."""

@@ -76,6 +76,8 @@ class Status(Answer, frozen=True, kw_only=True):
     currency: str = "USD"
     exponent: int = 2
     treasury: Any = None
+    owed: Any = None
+    """What this member owes: amount_cents, pay_by (block), suspended_from (block, or None)."""
 
 
 class Peer(Answer, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from node.api.client import Client
 from node.api.errors import ApiError, NodeNotRunning
-from node.cli.common import DEFAULT, Common, say, short, table
+from node.cli.common import DEFAULT, Common, Money, say, short, table
 from node.paths import is_held
 
 STOP_WAIT_S = 30.0
@@ -43,6 +43,11 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if not later.get("knows_next", True):
         yield f"protocol   version {later['next_version']} begins with block {later['next_height']}: install a newer mutua before it, or this node stops there"
     yield f"member     {answer.get('member') or 'none: this node follows the ledger'}"
+    owed = cast("Mapping[str, Any]", answer.get("owed") or {})
+    if owed:
+        since = owed.get("suspended_from")
+        when = f"to be paid by block {owed['pay_by']}, or cover stops" if since is None else f"there is no cover from block {since} until it is paid"
+        yield f"owed       {Money.of(answer).show(owed['amount_cents'])}: {when}"
     count = int(answer.get("needs_me") or 0)
     yield f"needs you  {count} case{'s' if count != 1 else ''}: mutua vote list" if count else "needs you  nothing"
 

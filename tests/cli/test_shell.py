@@ -301,3 +301,15 @@ def test_the_smallest_membership_for_the_gate_is_computed_from_a_charter(shell, 
     for wrong in (("--members", "ten"), ("--runs", "10"), ("--plan", "gold"), ("--benefit", "-1")):
         refused = shell("charter", "ruin", draft, *figures, *wrong)
         assert (refused.code, refused.out) == (2, "") or "plan" in refused.err
+
+
+def test_the_status_says_what_is_owed_and_until_when() -> None:
+    from node.cli.live import status_lines
+
+    answer = {"name": "hill", "height": 32, "term": 2, "chain_id": "", "block_hash": "", "state_root": "", "currency": "USD", "exponent": 2}
+    assert not [line for line in status_lines({**answer, "owed": None}) if line.startswith("owed")]
+    owed = {"amount_cents": 150_000, "pay_by": 41, "suspended_from": None}
+    (line,) = [line for line in status_lines({**answer, "owed": owed}) if line.startswith("owed")]
+    assert line == "owed       1,500.00 USD: to be paid by block 41, or cover stops"
+    (line,) = [line for line in status_lines({**answer, "owed": {**owed, "suspended_from": 42}}) if line.startswith("owed")]
+    assert line.endswith("there is no cover from block 42 until it is paid")
