@@ -104,6 +104,8 @@ def identities(seed):
         kind = r.choice(["device", "device", "off", "guardians", "move", "move", "move", "object", "daily", "daily", "daily"])
         if kind == "device":
             s.act(at, "device", by=by, device=key, signed_by=r.choice([None, None, None, signer]))
+            if s.maybe(0.5):
+                s.act(at + r.choice([1, 5, 20]), "device", by=by, device=key, off=True)
         elif kind == "off":
             s.act(at, "device", by=by, device=key, off=True)
         elif kind == "guardians":

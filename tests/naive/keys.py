@@ -61,7 +61,7 @@ def move_identity(w, act):
     refuse_if(paused is not None and w["height"] <= paused + w["params"]["guardian_pause_blocks"], "guardians wait after an objection")
     refuse_if(act.get("serial", serial) != serial, "signed for another move")
     refuse_if(is_taken(w, act["to"]) or act["to"] in keys, "this key is taken, or a guardian's")
-    speaking = [identity_of(w, key) for key in keys]
+    speaking = [identity_of(w, key) for key in keys if key not in w["devices_ever"] or key in w["devices"]]
     refuse_if(len(set(act["guardians"]) & set(speaking)) < needed, "too few guardians signed")
     until = w["height"] + w["params"]["guardian_blocks"]
     w["guardians"][act["member"]] = (needed, keys, serial + 1)
