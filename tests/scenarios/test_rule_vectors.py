@@ -4,6 +4,7 @@ A vector names the events that must appear, in this order; every field it names 
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,11 @@ def test_every_topic_has_vectors_and_no_name_twice():
     assert len(names) == len(set(names))
     assert counts["settlement"] >= 30
     assert {"bars", "votes", "lapses", "money", "premiums", "proposals"} <= set(counts)
+
+
+def test_every_sentence_of_section_5_names_vectors_that_are_there():
+    page = (FOLDER / "section-5.md").read_text(encoding="utf-8")
+    known = {f"{path.stem}: {json.loads(text)['name']}" for path in FOLDER.glob("*.jsonl") for text in path.read_text(encoding="utf-8").splitlines()}
+    named = {found for found in re.findall(r"`([^`]+)`", page) if ": " in found and not found.startswith("topic: ")}
+    assert len(named) > 50
+    assert sorted(named - known) == []
