@@ -125,12 +125,12 @@ class TwoReadings(RuleBasedStateMachine):
 
     @rule(by=INDEX, codes=st.lists(st.sampled_from(CODES), min_size=1, max_size=3), units=st.integers(1, 4), charge=CHARGES, ago=st.sampled_from([0, 0, 1, 9, 31, 61]),
           provider=st.sampled_from(PROVIDERS), payee=st.sampled_from([None, "provider"]), other=st.sampled_from([None, None, 1, 5000]),
-          event=st.sampled_from([None, None, "fall"]))  # fmt: skip
-    def file_claim(self, by, codes, units, charge, ago, provider, payee, other, event):
-        lines = [{"code": code, "units": units, "charge_cents": charge + i, "day": max(1, self.height - ago)} for i, code in enumerate(codes)]
+          event=st.sampled_from([None, None, "fall"]), use=st.sampled_from([None, None, None, "preauth"]))  # fmt: skip
+    def file_claim(self, by, codes, units, charge, ago, provider, payee, other, event, use=None):
+        lines = [{"code": code, "units": units, "charge_cents": charge + i, "day": max(1, self.height - ago if use is None else self.height + ago)} for i, code in enumerate(codes)]
         name = f"c{len(self.claims)}"
         self.claims.append((name, self.who(by), lines, provider))
-        self.act("claim", id=name, by=self.who(by), provider=provider, lines=lines, payee=payee, other_payer_cents=other, event=event)
+        self.act("claim", id=name, by=self.who(by), provider=provider, lines=lines, payee=payee, other_payer_cents=other, event=event, use=use)
 
     @precondition(lambda self: self.claims)
     @rule(claim=INDEX, replaces=st.booleans())
@@ -156,14 +156,14 @@ class TwoReadings(RuleBasedStateMachine):
         self.act("ballot", by=self.who(by), claim=self.claim_at(claim)[0], code=code, choice=choice, opened=opened, award_cents=award)
 
     @precondition(lambda self: self.claims)
-    @rule(claim=FEW, yes=st.integers(0, 12), no=st.integers(0, 12), opened=st.sampled_from([True, True, False]))
+    @rule(claim=FEW, yes=st.sampled_from([0, 1, 2, 3, 4, 5, 12]), no=st.sampled_from([0, 1, 2, 3, 12]), opened=st.sampled_from([True, True, False]))
     def many_vote(self, claim, yes, no, opened):
         name, owner, _, _ = self.claim_at(claim)
         voters = [by for by in self.names if by != owner]
         for index, by in enumerate(voters[: yes + no]):
             self.act("ballot", by=by, claim=name, choice="accept" if index < yes else "deny", opened=opened)
 
-    @rule(by=INDEX, charge=CHARGES, yes=st.integers(0, 12), no=st.integers(0, 4), days=st.sampled_from([1, 2, 9, 10]), again=st.booleans())
+    @rule(by=INDEX, charge=CHARGES, yes=st.sampled_from([0, 1, 2, 3, 4, 5, 12]), no=st.sampled_from([0, 0, 1, 2, 3]), days=st.sampled_from([1, 2, 9, 10]), again=st.booleans())
     def a_case_is_heard(self, by, charge, yes, no, days, again):
         """A claim of what nobody listed, its votes the next day, the end of its time; then the whole once more, or an appeal."""
         for _ in range(1 + again):
@@ -205,12 +205,13 @@ class TwoReadings(RuleBasedStateMachine):
     def leave(self, by):
         self.act("leave", by=self.who(by))
 
-    @rule(again=st.one_of(st.none(), INDEX), plan=st.sampled_from(PLANS), household=st.sampled_from([None, "h1"]), vouchers=st.sets(INDEX, max_size=3))
-    def apply(self, again, plan, household, vouchers):
+    @rule(again=st.one_of(st.none(), INDEX), plan=st.sampled_from(PLANS), household=st.sampled_from([None, "h1"]), vouchers=st.sets(INDEX, max_size=3),
+          deposit=st.sampled_from([None, None, 3001, 60000]))  # fmt: skip
+    def apply(self, again, plan, household, vouchers, deposit):
         name = f"a{len(self.applicants)}" if again is None else self.who(again)
         if again is None:
             self.applicants.append(name)
-        self.act("apply", name=name, plan=plan, household=household)
+        self.act("apply", name=name, plan=plan, household=household, deposit_cents=deposit)
         for index in sorted(vouchers):
             self.act("vouch", by=self.who(index), name=name)
 
@@ -219,13 +220,52 @@ class TwoReadings(RuleBasedStateMachine):
     def on_an_applicant(self, by, name, what):
         self.act(what, by=self.who(by), name=self.applicants[name % len(self.applicants)])
 
+    @precondition(lambda self: self.applicants)
+    @rule(name=INDEX)
+    def take_an_application_back(self, name):
+        self.act("withdraw_application", by=self.applicants[name % len(self.applicants)])
+
+    @rule(by=FEW, name=st.sampled_from(["kid", "rex"]), off=st.booleans(), charge=CHARGES)
+    def dependant(self, by, name, off, charge):
+        """Put on the contract or taken off it, and a claim of the dependant."""
+        self.act("dependant", by=self.who(by), name=name, off=off or None)
+        claim = f"c{len(self.claims)}"
+        lines = [{"code": "S1", "units": 1, "charge_cents": charge, "day": self.height}, {"code": "N1", "units": 1, "charge_cents": charge, "day": self.height}]
+        self.claims.append((claim, name, lines, "d1"))
+        self.act("claim", id=claim, by=name, provider="d1", lines=lines)
+
+    # ---- keys ----
+
+    @rule(by=FEW, key=st.sampled_from(["phone", "pad", "zoe"]), off=st.booleans(), to=INDEX)
+    def device(self, by, key, off, to):
+        """Certified or revoked, and a delegation that it signs."""
+        self.act("device", by=self.who(by), device=key, off=off or None)
+        self.act("delegate", by=self.who(by), to=self.who(to), signed_by=key)
+
+    @rule(by=FEW, threshold=st.integers(0, 2), keys=st.sets(st.sampled_from(["m05", "zoe", "phone"]), max_size=3))
+    def guardians(self, by, threshold, keys):
+        self.act("guardians", by=self.who(by), threshold=threshold, guardians=sorted(keys))
+
+    @rule(by=INDEX, member=FEW, to=st.sampled_from(["x1", "x2", "phone"]), keys=st.sets(st.sampled_from(["m05", "zoe", "x1"]), min_size=1))
+    def move_identity(self, by, member, to, keys):
+        self.act("move_identity", by=self.who(by), member=self.who(member), to=to, guardians=sorted(keys))
+
+    @rule(by=FEW, key=st.sampled_from([None, None, "x1"]))
+    def object_to_a_move(self, by, key):
+        self.act("object_move", by=self.who(by), signed_by=key)
+
     # ---- proposals, audits, money ----
+
+    @rule(by=INDEX, name=st.sampled_from(["d1", "d3"]))
+    def list_provider(self, by, name):
+        self.act("list_provider", by=self.who(by), name=name)
 
     @rule(by=INDEX, yes=st.integers(0, 12), content=st.sampled_from([
         {"what": "demote", "code": "S1"}, {"what": "param", "name": "lapse_pay_cents", "value": 7}, {"what": "param", "name": "streak_blocks", "value": 2},
         {"what": "param", "name": "reserve_bp", "value": 700}, {"what": "list", "code": "N1", "standard": True, "allowed_cents": 500},
         {"what": "plan", "name": "plus", "deductible_cents": 1, "codes": ["S1"]}, {"what": "phase", "to": "live"}, {"what": "phase", "to": "pilot"},
-        {"what": "expel", "member": "m00"}]))  # fmt: skip
+        {"what": "expel", "member": "m00"}, {"what": "provider", "change": "remove", "key": "d1"}, {"what": "attester", "change": "add", "key": "reg"},
+        {"what": "protocol", "version": 2, "height": 95}]))  # fmt: skip
     def propose(self, by, yes, content):
         name = f"p{self.proposals}"
         self.proposals += 1
@@ -259,7 +299,7 @@ class TwoReadings(RuleBasedStateMachine):
         for index in sorted(by):
             self.act("quote", by=self.who(index), rate=rate + index)
 
-    @rule(what=st.sampled_from(["member", "claim", "code", "plan", "accounts", "params"]), index=INDEX)
+    @rule(what=st.sampled_from(["member", "claim", "code", "plan", "accounts", "params", "coop"]), index=INDEX)
     def show(self, what, index):
         self.act("advance", to=self.height)
         name = {"member": self.who(index), "claim": f"c{index}", "code": CODES[index % 3], "plan": PLANS[index % 2]}.get(what)
