@@ -8,6 +8,7 @@ moves the first seed (default 0), MUTUA_SCENARIO_COUNT the number of scenarios (
 import collections
 import functools
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ COUNT = int(os.environ.get("MUTUA_SCENARIO_COUNT", "300"))
 BATCH = 20
 BATCHES = range(FIRST_SEED, FIRST_SEED + COUNT, BATCH)
 SOAK_COUNT = 10_000
+PARAMETERS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "parameters.md"
 
 
 @functools.cache
@@ -42,6 +44,16 @@ def test_no_event_of_the_scenario_page_is_missing_from_the_random_scenarios():
     print("\n" + table(seen))
     if COUNT >= 300:
         assert missing(seen) == []
+
+
+def test_the_naive_model_has_the_members_table_of_parameters():
+    """A new parameter gets its line in tests/naive/world.py, and its rule in the model."""
+    from naive.world import CRITICAL, PARAMS
+
+    text = PARAMETERS_PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| [^|]* \| (\d+) \| (\d+) \| (yes)? ?\|", text, re.MULTILINE)
+    assert {row[0]: tuple(map(int, row[1:4])) for row in rows} == PARAMS
+    assert {row[0] for row in rows if row[4]} == CRITICAL
 
 
 @pytest.mark.soak
