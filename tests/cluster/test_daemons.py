@@ -228,13 +228,13 @@ def test_a_live_daemon_goes_on_finalising_while_every_attack_of_an_admitted_peer
 
 
 async def speak(attackers, target, frames: list[tuple[Channel, bytes]]) -> None:
-    """Say hello like an honest peer, then send frames."""
+    """Say hello like an honest peer, then send frames. The daemon may cut a liar off in the middle of them."""
     secured = await attackers.framed(target)
     await trio.sleep(0.5)  # until the link is up
     body = b"".join(attackers.frame(channel, payload) for channel, payload in frames)
-    for start in range(0, len(body), 60_000):
-        await secured.write(attackers.data(1, body[start : start + 60_000]))
     try:
+        for start in range(0, len(body), 60_000):
+            await secured.write(attackers.data(1, body[start : start + 60_000]))
         await attackers.drain(secured, 2.0)
     except Exception as error:
         assert attackers.is_disconnect(error)
