@@ -1,7 +1,7 @@
 """A block's whole work against the raw rate of its signatures: verify, apply, roots, one synced LevelDB batch.
 
-Rival: libsodium's Ed25519 verification alone, on all cores, in the same run. Ballots are used because they carry one signature each.
-Prints a table; exits 1 when the ratio is under the target of 0.6.
+Rival: libsodium's Ed25519 verification alone, on all cores, in the same run. Ballots are used because they carry one
+signature each. Prints a table; exits 1 when the ratio is under the target of 0.6.
 """
 
 from __future__ import annotations
@@ -48,18 +48,42 @@ def build_charter():
     onion = Onion.from_secret(seed("onion"), 64)
     founders = []
     for i in range(MEMBERS):
-        keys = {name: public_key_of(seed(f"{name}{i}")) for name in ("identity", "device", "cover", "consensus", "transport")}
+        keys = {
+            name: public_key_of(seed(f"{name}{i}"))
+            for name in ("identity", "device", "cover", "consensus", "transport")
+        }
         founders.append(
             Founder(
-                keys["identity"], keys["device"], keys["cover"], keys["consensus"], keys["transport"], b"",
-                onion.tip if not i else seed(f"tip{i}"), f"/ip4/127.0.0.1/tcp/{i + 1}", f"h{i}", "basic", 12, 12, b"",
+                keys["identity"],
+                keys["device"],
+                keys["cover"],
+                keys["consensus"],
+                keys["transport"],
+                b"",
+                onion.tip if not i else seed(f"tip{i}"),
+                f"/ip4/127.0.0.1/tcp/{i + 1}",
+                f"h{i}",
+                "basic",
+                12,
+                12,
+                b"",
             )
-        )  # fmt: skip
+        )
     draft = charters.new_charter(
-        "bench", seed=seed("charter"), genesis_time_ms=0, day_one="2026-01-01", block_interval_ms=1000, phase="live", committee_max=1,
-        claims_cents=10**12, reserve_cents=10**11, rate=10_000_000, plans=(plan,), codes=(CharterCode("s", "X1", False, None, None),),
+        "bench",
+        seed=seed("charter"),
+        genesis_time_ms=0,
+        day_one="2026-01-01",
+        block_interval_ms=1000,
+        phase="live",
+        committee_max=1,
+        claims_cents=10**12,
+        reserve_cents=10**11,
+        rate=10_000_000,
+        plans=(plan,),
+        codes=(CharterCode("s", "X1", False, None, None),),
         providers=(provider,),
-    )  # fmt: skip
+    )
     return msgspec.structs.replace(draft, founders=tuple(founders)), onion
 
 
@@ -69,15 +93,32 @@ def claims(chain_id: bytes) -> list[SignedRecord]:
     for i in range(CASES):
         cover = public_key_of(seed(f"cover{i}"))
         body = ClaimBody(
-            "bench", cover, "member", "member", public_key_of(provider), b"", "claim", b"", 0, b"", (), b"",
+            "bench",
+            cover,
+            "member",
+            "member",
+            public_key_of(provider),
+            b"",
+            "claim",
+            b"",
+            0,
+            b"",
+            (),
+            b"",
             (ClaimLine("s", "X1", (), 1, 10_000 + i, 1, 1),),
-        )  # fmt: skip
+        )
         made.append(
             sign_record(
-                seed(f"cover{i}"), chain_id=chain_id, kind="claim.file", author=cover, number=1, valid_until_height=30,
-                body=Body(bytes(16), encode(body)), attestations=(attest(provider, chain_id, "provider", claim_subject_hash(body)),),
+                seed(f"cover{i}"),
+                chain_id=chain_id,
+                kind="claim.file",
+                author=cover,
+                number=1,
+                valid_until_height=30,
+                body=Body(bytes(16), encode(body)),
+                attestations=(attest(provider, chain_id, "provider", claim_subject_hash(body)),),
             )
-        )  # fmt: skip
+        )
     return made
 
 
@@ -88,10 +129,15 @@ def ballots(chain_id: bytes, cases: list[bytes]) -> list[SignedRecord]:
             body = BallotBody(claim, "X1", "accept", None, "necessary", 1, b"")
             made.append(
                 sign_record(
-                    seed(f"device{voter}"), chain_id=chain_id, kind="case.ballot", author=public_key_of(seed(f"identity{voter}")),
-                    number=number + 1, valid_until_height=30, body=Body(bytes(16), encode(body)),
+                    seed(f"device{voter}"),
+                    chain_id=chain_id,
+                    kind="case.ballot",
+                    author=public_key_of(seed(f"identity{voter}")),
+                    number=number + 1,
+                    valid_until_height=30,
+                    body=Body(bytes(16), encode(body)),
                 )
-            )  # fmt: skip
+            )
     return made
 
 
@@ -105,7 +151,12 @@ def main() -> int:
         founders[0] = msgspec.structs.replace(founders[0], onion_tip=seed("tip0"))
         charter = msgspec.structs.replace(charter, founders=tuple(founders))
     with tempfile.TemporaryDirectory() as folder:
-        chain = Chain.create(LevelDB(Path(folder) / "db", create=True), charter, genesis_rows(charter), committee_hash=committee_hash(committee))
+        chain = Chain.create(
+            LevelDB(Path(folder) / "db", create=True),
+            charter,
+            genesis_rows(charter),
+            committee_hash=committee_hash(committee),
+        )
         proposer = Proposer(0, committee[0], onion.reveal)
         filed = claims(chain.chain_id)
         first, refused = build_candidate(chain, committee, proposer, [(record_id_of(s.record), s) for s in filed], 1000)
@@ -120,7 +171,11 @@ def main() -> int:
         raw = BlockWithBodies(Block(encode_header(built.header), built.block.block.records), built.block.bodies)
 
         bare = [
-            (s.record.signer, s.record.signature, sign_bytes("record", chain.chain_id, encode(msgspec.structs.replace(s.record, signature=b""))))
+            (
+                s.record.signer,
+                s.record.signature,
+                sign_bytes("record", chain.chain_id, encode(msgspec.structs.replace(s.record, signature=b""))),
+            )
             for s in votes
         ]
         parts = [bare[i : i + 128] for i in range(0, len(bare), 128)]

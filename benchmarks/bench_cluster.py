@@ -1,6 +1,7 @@
 """Seven real daemons on this machine: CPU of all together a block, consensus messages a block, memory.
 
-Limit for memory: 200 MB a daemon. Blocks are empty, so the figures are what agreeing costs. Prints a table; exits 1 above the limit.
+Limit for memory: 200 MB a daemon. Blocks are empty, so the figures are what agreeing costs. Prints a table; exits 1
+above the limit.
 """
 
 from __future__ import annotations

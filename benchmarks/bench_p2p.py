@@ -3,7 +3,8 @@
     python benchmarks/bench_p2p.py
 
 `paced` sends one frame at a time, as votes come; `burst` queues as many as the queue takes, as bundles and blocks come.
-The figure is user + system time of sender and receiver together, over the frames that arrived, less what the pacing alone costs.
+The figure is user + system time of sender and receiver together, over the frames that arrived, less what the pacing
+alone costs.
 """
 
 from __future__ import annotations
@@ -34,8 +35,14 @@ def make(name: str, book: dict[bytes, str], on_frame) -> Network:
     async def on_peer_up(_: bytes) -> None: ...
 
     return Network(
-        transport_seed=hashlib.sha256(name.encode()).digest(), listen="/ip4/127.0.0.1/tcp/0", chain_id=bytes(32), members=lambda _: True,
-        peers=lambda: book, on_frame=on_frame, on_peer_up=on_peer_up, clock_ms=lambda: int(time.time() * 1000),
+        transport_seed=hashlib.sha256(name.encode()).digest(),
+        listen="/ip4/127.0.0.1/tcp/0",
+        chain_id=bytes(32),
+        members=lambda _: True,
+        peers=lambda: book,
+        on_frame=on_frame,
+        on_peer_up=on_peer_up,
+        clock_ms=lambda: int(time.time() * 1000),
     )
 
 

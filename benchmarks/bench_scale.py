@@ -1,8 +1,10 @@
-"""What a block costs as the co-op grows and ages: CPU time a record, a changed row of the state root, a member at a term's end, a draw.
+"""What a block costs as the co-op grows and ages.
 
-Each size and age runs in a process of its own, on LevelDB as a node does. Times are CPU time of the thread that applies the block
-(`time.thread_time`), so that other work on the machine and waiting for the disk stay out of them. Prints tables; exits 1 when a
-record costs more than the allowed multiple of what it costs with the fewest members.
+CPU time a record, a changed row of the state root, a member at a term's end, a draw.
+
+Each size and age runs in a process of its own, on LevelDB as a node does. Times are CPU time of the thread that applies
+the block (`time.thread_time`), so that other work on the machine and waiting for the disk stay out of them. Prints
+tables; exits 1 when a record costs more than the allowed multiple of what it costs with the fewest members.
 
     python benchmarks/bench_scale.py --members 1000,10000,100000,1000000
 """
@@ -68,9 +70,16 @@ def block_of(rows, tree, height, records=()):
     rows.write(outcome.delta)
     written = clock()
     return {
-        "kinds": times, "records": len(records), "start_s": started - start, "take_s": taken - started, "close_s": closed - taken,
-        "root_s": rooted - closed, "keep_s": kept - rooted, "write_s": written - kept, "changed": len(outcome.delta),
-    }  # fmt: skip
+        "kinds": times,
+        "records": len(records),
+        "start_s": started - start,
+        "take_s": taken - started,
+        "close_s": closed - taken,
+        "root_s": rooted - closed,
+        "keep_s": kept - rooted,
+        "write_s": written - kept,
+        "changed": len(outcome.delta),
+    }
 
 
 def measure(count, age, records, closed_claims):
@@ -99,18 +108,29 @@ def measure(count, age, records, closed_claims):
         rows.close()
     micros = [1e6 * (b["start_s"] + b["take_s"] + b["close_s"]) / b["records"] for b in ordinary]
     return {
-        "members": count, "age": age, "rows": size, "build_s": built - start, "tree_s": rooted - built,
-        "record_us": statistics.median(micros), "record_us_low": min(micros), "record_us_high": max(micros),
+        "members": count,
+        "age": age,
+        "rows": size,
+        "build_s": built - start,
+        "tree_s": rooted - built,
+        "record_us": statistics.median(micros),
+        "record_us_low": min(micros),
+        "record_us_high": max(micros),
         "kinds_us": {kind: 1e6 * statistics.median(t for b in ordinary for t in b["kinds"][kind]) for kind in KINDS},
         "close_us": statistics.median(1e6 * b["close_s"] / b["records"] for b in ordinary),
         "write_us": statistics.median(1e6 * b["write_s"] / b["changed"] for b in ordinary),
         "root_us": statistics.median(1e6 * (b["root_s"] + b["keep_s"]) / b["changed"] for b in ordinary),
         "root_ms": statistics.median(1e3 * (b["root_s"] + b["keep_s"]) for b in ordinary),
-        "open_cases": len(people.open_cases), "quiet_us": 1e6 * (quiet["start_s"] + quiet["close_s"]) / len(people.open_cases),
-        "end_us": 1e6 * boundary["close_s"] / count, "start_us": 1e6 * term_start["start_s"] / count, "grace_us": 1e6 * grace["close_s"] / (count - people.paid),
-        "delta_us": 1e6 * term_start["close_s"] / count, "draw_us": 1e6 * draw_s / count,
-        "peak_mb": peak / 1024, "peak_built_mb": peak_built / 1024,
-    }  # fmt: skip
+        "open_cases": len(people.open_cases),
+        "quiet_us": 1e6 * (quiet["start_s"] + quiet["close_s"]) / len(people.open_cases),
+        "end_us": 1e6 * boundary["close_s"] / count,
+        "start_us": 1e6 * term_start["start_s"] / count,
+        "grace_us": 1e6 * grace["close_s"] / (count - people.paid),
+        "delta_us": 1e6 * term_start["close_s"] / count,
+        "draw_us": 1e6 * draw_s / count,
+        "peak_mb": peak / 1024,
+        "peak_built_mb": peak_built / 1024,
+    }
 
 
 def draw_time(rows, height):
@@ -131,9 +151,18 @@ def run_apart(count, age, records, closed_claims):
 
 
 def print_tables(lines):
-    base = {age: next(line for line in lines if line["age"] == age)["record_us_low"] for age in {line["age"] for line in lines}}
-    print("\nrules: CPU microseconds a record, median block (lowest - highest); ratio of the lowest; a quiet open case a block")
-    print(f"{'members':>9} {'age':<6}{'rows':>10}{'a record':>10}{'(spread)':>16}{'ratio':>7}{'close':>7}{'write/row':>10}{'open case':>10}{'peak MB':>9}")
+    base = {
+        age: next(line for line in lines if line["age"] == age)["record_us_low"]
+        for age in {line["age"] for line in lines}
+    }
+    print(
+        "\nrules: CPU microseconds a record, median block (lowest - highest); ratio of the lowest; a quiet open case a"
+        " block"
+    )
+    print(
+        f"{'members':>9}"
+        f" {'age':<6}{'rows':>10}{'a record':>10}{'(spread)':>16}{'ratio':>7}{'close':>7}{'write/row':>10}{'open case':>10}{'peak MB':>9}"
+    )
     for line in lines:
         spread = f"({line['record_us_low']:.0f} - {line['record_us_high']:.0f})"
         print(
@@ -145,13 +174,20 @@ def print_tables(lines):
     for line in lines:
         print(f"{line['members']:>9} {line['age']:<6}" + "".join(f"{line['kinds_us'][kind]:>17.1f}" for kind in KINDS))
     print("\nstate root, and what is linear in members by the rules: CPU microseconds")
-    print(f"{'members':>9} {'age':<6}{'root/row':>10}{'root ms':>9}{'end of term':>13}{'start':>8}{'+ delta':>9}{'grace':>8}{'draw':>8}{'build s':>9}{'tree s':>8}")
+    print(
+        f"{'members':>9}"
+        f" {'age':<6}{'root/row':>10}{'root ms':>9}{'end of term':>13}{'start':>8}{'+ delta':>9}{'grace':>8}{'draw':>8}{'build s':>9}{'tree s':>8}"
+    )
     for line in lines:
         print(
-            f"{line['members']:>9} {line['age']:<6}{line['root_us']:>10.1f}{line['root_ms']:>9.1f}{line['end_us']:>13.1f}{line['start_us']:>8.1f}"
+            f"{line['members']:>9}"
+            f" {line['age']:<6}{line['root_us']:>10.1f}{line['root_ms']:>9.1f}{line['end_us']:>13.1f}{line['start_us']:>8.1f}"
             f"{line['delta_us']:>9.1f}{line['grace_us']:>8.1f}{line['draw_us']:>8.2f}{line['build_s']:>9.1f}{line['tree_s']:>8.1f}"
         )
-    print("(root: a block with its records, per changed row; end of term, start, delta: a block, per member; grace: per member who owes; draw: one panel, per member)")
+    print(
+        "(root: a block with its records, per changed row; end of term, start, delta: a block, per member; grace: per"
+        " member who owes; draw: one panel, per member)"
+    )
 
 
 def main():

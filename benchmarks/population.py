@@ -1,7 +1,8 @@
 """A co-op of any size and age, written straight to the state, and the acts of its members: what cost is measured on.
 
-Everything follows from numbers: two runs write the same rows. Members are written through the functions of the modules; the past
-of an old ledger - closed claims, cases, ballots, receipts, records, payouts - as rows, because living through it would take hours.
+Everything follows from numbers: two runs write the same rows. Members are written through the functions of the modules;
+the past of an old ledger - closed claims, cases, ballots, receipts, records, payouts - as rows, because living through
+it would take hours.
 """
 
 from __future__ import annotations
@@ -45,17 +46,32 @@ def plain(shape: type[T], **fields: object) -> T:
     """Return a row with these fields; the others are empty, zero, false or None, by their type."""
     empty = {bytes: b"", str: "", int: 0, bool: False}
     hints = get_type_hints(shape)
-    values = {name: empty.get(hint, () if get_origin(hint) is tuple else None) for name, hint in hints.items() if name in shape.__struct_fields__}
+    values = {
+        name: empty.get(hint, () if get_origin(hint) is tuple else None)
+        for name, hint in hints.items()
+        if name in shape.__struct_fields__
+    }
     return shape(**{**values, **fields})
 
 
 def founding() -> GenesisSpec:
-    """Return a founding without members: one plan, a standard and ten other codes, fifty providers, implied attestations."""
-    listed = [CodeSpec("S", is_standard=True, allowed_cents=30_000, frequency=10**6), *(CodeSpec(f"X{i}", is_standard=False) for i in range(10))]
+    """Return a founding without members.
+
+    One plan, a standard and ten other codes, fifty providers, implied attestations.
+    """
+    listed = [
+        CodeSpec("S", is_standard=True, allowed_cents=30_000, frequency=10**6),
+        *(CodeSpec(f"X{i}", is_standard=False) for i in range(10)),
+    ]
     return GenesisSpec(
-        claims_cents=10**13, reserve_cents=10**12, rate=10_000_000, is_rehearsal=True, plans=(PlanSpec("basic", 50_000),),
-        providers=tuple((name_of("provider", i), f"clinic {i}") for i in range(PROVIDERS)), codes=tuple(listed),
-    )  # fmt: skip
+        claims_cents=10**13,
+        reserve_cents=10**12,
+        rate=10_000_000,
+        is_rehearsal=True,
+        plans=(PlanSpec("basic", 50_000),),
+        providers=tuple((name_of("provider", i), f"clinic {i}") for i in range(PROVIDERS)),
+        codes=tuple(listed),
+    )
 
 
 def first_height(age: str) -> int:
@@ -83,7 +99,9 @@ def write_population(store: Writable, count: int, age: str, closed_claims: int) 
 def _put_member(day: Day, number: int, term: int) -> None:
     """Write a founder; every second contract has twelve terms, the others are rolled over each term."""
     key = name_of("member", number)
-    row = plain(members.MemberRow, key=key, cover=name_of("cover", number), is_founder=True, is_member=True, no_vote_until=-1)
+    row = plain(
+        members.MemberRow, key=key, cover=name_of("cover", number), is_founder=True, is_member=True, no_vote_until=-1
+    )
     members.add_member(day, row)
     members.set_voting(day, key, True)
     members.DEVICES.put(day.draft, Name(key), name_of("device", number))
@@ -93,7 +111,10 @@ def _put_member(day: Day, number: int, term: int) -> None:
 
 
 def _put_closed(day: Day, number: int, count: int, total: int) -> None:
-    """Write a claim of the past: one line, one case, decided by thirty ballots with receipts; seven of ten accepted and paid."""
+    """Write a claim of the past: one line, one case, decided by thirty ballots with receipts.
+
+    Seven of ten accepted and paid.
+    """
     is_yes = number // 10 % 10 < 7
     paid_cents = 20_000 if is_yes else 0
     height = 1 + number * (day.height - 80) // total
@@ -104,23 +125,62 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
     term = (height + 29) // 30
     day = Day(day.draft, height + 30, b"")
     line = plain(
-        settlement.LineRow, code=code, units=1, charge_cents=20_000, first_day=height, last_day=height, status="settled" if is_yes else "denied",
-        plan="basic", units_paid=int(is_yes), allowed_cents=paid_cents, benefit_cents=paid_cents,
-    )  # fmt: skip
+        settlement.LineRow,
+        code=code,
+        units=1,
+        charge_cents=20_000,
+        first_day=height,
+        last_day=height,
+        status="settled" if is_yes else "denied",
+        plan="basic",
+        units_paid=int(is_yes),
+        allowed_cents=paid_cents,
+        benefit_cents=paid_cents,
+    )
     row = plain(
-        settlement.ClaimRow, claim=claim, cover=cover, member=member, height=height, submitter_role="member", payee="member", provider=provider,
-        evidence_version=1, is_copay_taken=True, benefit_cents=paid_cents, lines=(line,),
-    )  # fmt: skip
+        settlement.ClaimRow,
+        claim=claim,
+        cover=cover,
+        member=member,
+        height=height,
+        submitter_role="member",
+        payee="member",
+        provider=provider,
+        evidence_version=1,
+        is_copay_taken=True,
+        benefit_cents=paid_cents,
+        lines=(line,),
+    )
     settlement.CLAIMS.put(day.draft, row, claim)
     case = plain(
-        ballots.CaseRow, claim=claim, code=code, s=height, lines=(0,), charges_cents=20_000, excluded=tuple(sorted((member, provider))),
-        eligible=count - 1, bar_bp=5_000, streak=15, status="accepted" if is_yes else "denied", how="vote" if is_yes else "",
-        yes=BALLOTS_A_CASE * is_yes, no=BALLOTS_A_CASE * (not is_yes), opened=BALLOTS_A_CASE, award_cents=paid_cents, benefit_cents=paid_cents,
+        ballots.CaseRow,
+        claim=claim,
+        code=code,
+        s=height,
+        lines=(0,),
+        charges_cents=20_000,
+        excluded=tuple(sorted((member, provider))),
+        eligible=count - 1,
+        bar_bp=5_000,
+        streak=15,
+        status="accepted" if is_yes else "denied",
+        how="vote" if is_yes else "",
+        yes=BALLOTS_A_CASE * is_yes,
+        no=BALLOTS_A_CASE * (not is_yes),
+        opened=BALLOTS_A_CASE,
+        award_cents=paid_cents,
+        benefit_cents=paid_cents,
         closed_height=height + 30,
-    )  # fmt: skip
+    )
     ballots.CASES.put(day.draft, case, claim, code)
     for voter in voters:
-        ballots.BALLOTS.put(day.draft, ballots.BallotRow(voter, "accept" if is_yes else "deny", None, "", 1, height + 3, 0, b""), claim, code, voter)
+        ballots.BALLOTS.put(
+            day.draft,
+            ballots.BallotRow(voter, "accept" if is_yes else "deny", None, "", 1, height + 3, 0, b""),
+            claim,
+            code,
+            voter,
+        )
         ballots.OPENINGS.put(day.draft, ballots.OpeningRow(height + 3, True, b"opened"), claim, voter)
         bars.add_closing(day.draft, voter, term, bars.RecordRow(int(not is_yes), 1, 0))
     votes = tuple(cases.ClosedVote(voter, not is_yes, False) for voter in voters)
@@ -128,9 +188,17 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
     cases.LINE_USES.put(day.draft, cases.LineUse(claim, 0), cover, provider, code, height)
     if is_yes:
         paid = plain(
-            payouts.PayoutRow, rank=payouts.VOTED, height=height + 30, claim=claim, case=code, cover=cover, provider=provider, payee=cover,
-            benefit_cents=paid_cents, owed_cents=paid_cents,
-        )  # fmt: skip
+            payouts.PayoutRow,
+            rank=payouts.VOTED,
+            height=height + 30,
+            claim=claim,
+            case=code,
+            cover=cover,
+            provider=provider,
+            payee=cover,
+            benefit_cents=paid_cents,
+            owed_cents=paid_cents,
+        )
         payouts.PAYOUT_HISTORY.put(day.draft, paid, claim, code)
     promotion.note_closing(day, row, "", code, (0,), is_accepted=is_yes)
 
@@ -161,7 +229,19 @@ class Population:
         claim, cover = name_of("claim", self.claims), name_of("cover", claimant)
         line = claims.ClaimLine("", code, (), 1, 20_000 + self.claims, height, height)
         body = claims.ClaimBody(
-            "", cover, "member", "member", name_of("provider", self.claims % PROVIDERS), b"", "claim", b"", 0, b"", (), b"", (line,)
+            "",
+            cover,
+            "member",
+            "member",
+            name_of("provider", self.claims % PROVIDERS),
+            b"",
+            "claim",
+            b"",
+            0,
+            b"",
+            (),
+            b"",
+            (line,),
         )
         if code != "S":
             self.open_cases.append((claim, code, claimant))
@@ -179,7 +259,9 @@ class Population:
         """Let one more member delegate, three to a delegate."""
         self.delegated += 1
         delegator = self.count - self.delegated
-        body = delegation.DelegateBody(name_of("member", self.count // 4 + self.delegated // 3), "*" if self.delegated % 2 else "X1")
+        body = delegation.DelegateBody(
+            name_of("member", self.count // 4 + self.delegated // 3), "*" if self.delegated % 2 else "X1"
+        )
         return self.act("vote.delegate", body, name_of("member", delegator))
 
     def premium(self) -> Act:
@@ -193,7 +275,10 @@ class Population:
         return self.act("rate.quote", rates.QuoteBody(10_000_000 + author), name_of("member", author))
 
     def records(self, height: int, count: int, *, has_ballots: bool) -> Iterator[tuple[str, Act]]:
-        """Yield (kind, act) of one block in a fixed mix: of 20, 2 standard and 1 voted claim, 12 ballots, 1 delegation, 3 premiums, 1 quote."""
+        """Yield (kind, act) of one block in a fixed mix.
+
+        Of 20, 2 standard and 1 voted claim, 12 ballots, 1 delegation, 3 premiums, 1 quote.
+        """
         known = list(self.open_cases)
         for i in range(count):
             place = i % 20
@@ -209,4 +294,3 @@ class Population:
                 yield "premium", self.premium()
             elif place == 19:
                 yield "quote", self.quote(i)
-

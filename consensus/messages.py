@@ -1,8 +1,8 @@
 """What committee members sign and send, in fixed layouts that need no msgpack. Big endian throughout.
 
-A vote covers `domain | chain id | epoch, kind, height, view, block hash`; a SKIP carries 32 zero bytes for the hash. A certificate is a
-quorum of votes of one kind in one view: a bitmap of voters and their signatures in committee order. Source: H-Simplex, notes on
-consensus, section 1.3.
+A vote covers `domain | chain id | epoch, kind, height, view, block hash`; a SKIP carries 32 zero bytes for the hash. A
+certificate is a quorum of votes of one kind in one view: a bitmap of voters and their signatures in committee order.
+Source: H-Simplex, notes on consensus, section 1.3.
 """
 
 from __future__ import annotations
@@ -134,9 +134,15 @@ def encode_message(message: Message) -> bytes:
     if isinstance(message, Certificate):
         return bytes([_TAG_CERTIFICATE]) + encode_certificate(message)
     head = _PROPOSAL.pack(
-        message.epoch, message.height, message.view, message.block_hash, message.header, message.proposer, message.signature,
+        message.epoch,
+        message.height,
+        message.view,
+        message.block_hash,
+        message.header,
+        message.proposer,
+        message.signature,
         len(message.justification),
-    )  # fmt: skip
+    )
     parts = [encode_certificate(certificate) for certificate in message.justification]
     return bytes([_TAG_PROPOSAL]) + head + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
@@ -167,7 +173,10 @@ def encode_certificate(certificate: Certificate) -> bytes:
 
 
 def decode_certificate(data: bytes) -> Certificate:
-    """Return the certificate of bytes; the bitmap has no trailing zero byte and one signature a voter. MalformedBytes otherwise."""
+    """Return the certificate of bytes; the bitmap has no trailing zero byte and one signature a voter.
+
+    MalformedBytes otherwise.
+    """
     if len(data) < _CERTIFICATE.size:
         raise _malformed("certificate too short")
     kind, epoch, height, view, block_hash, bitmap_size = _CERTIFICATE.unpack_from(data)

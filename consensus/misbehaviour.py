@@ -1,7 +1,10 @@
-"""Two signatures of one member that contradict each other: proof that anybody can redo (notes on consensus, accountability).
+"""Two signatures of one member that contradict each other.
 
-Contradictions, within one (epoch, height, view): NOTARIZE of two blocks, FINALIZE of two blocks, SKIP with FINALIZE, PROPOSE of two blocks.
-NOTARIZE of one block with FINALIZE of another is not one: an honest member may finalize what the others notarized.
+Proof that anybody can redo (notes on consensus, accountability).
+
+Contradictions, within one (epoch, height, view): NOTARIZE of two blocks, FINALIZE of two blocks, SKIP with FINALIZE,
+PROPOSE of two blocks. NOTARIZE of one block with FINALIZE of another is not one: an honest member may finalize what the
+others notarized.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """A whole committee from one seed, over the very step function that daemons run.
 
-Nothing is real but the protocol: the clock is a number, the network a heap of deliveries, disks are bytes, and chance is
-one seeded generator, so a seed always gives the same run. Two phases. First everything goes wrong: messages are lost,
-late, doubled; the network splits; members lose power, also in the middle of a write to the vote log; one member lies.
-Then the network is whole and all are up, the liar lies on, and every honest member must reach the last height. The oracle
-(`consensus.simulator_oracle`) judges each message and each commit.
+Nothing is real but the protocol: the clock is a number, the network a heap of deliveries, disks are bytes, and chance
+is one seeded generator, so a seed always gives the same run. Two phases. First everything goes wrong: messages are
+lost, late, doubled; the network splits; members lose power, also in the middle of a write to the vote log; one member
+lies. Then the network is whole and all are up, the liar lies on, and every honest member must reach the last height.
+The oracle (`consensus.simulator_oracle`) judges each message and each commit.
 
     python -m consensus.simulator --seed 1 --runs 1000
 """
@@ -52,7 +52,8 @@ TIMEOUT0_MS = 400
 TIMEOUT_CAP_MS = 3_000
 TICK_MS = 300
 CALM_MAX_MS = 20_000
-"""I12: simulated time within which a whole network must reach the last height; the slowest of 4,300 seeds took 4,332."""
+"""I12: simulated time within which a whole network must reach the last height; the slowest of 4,300 seeds took 4,332.
+"""
 LATER_MAX = 200
 _FINGERPRINT_SIZE = 32
 

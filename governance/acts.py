@@ -35,10 +35,12 @@ def attesters_of(act: Act, role: str, subject_hash: bytes) -> set[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """What a record kind wants others to sign: declared once, used by the rule that checks it and by whoever collects signatures.
+    """What a record kind wants others to sign.
 
-    `subject(author, body)` is the 32-byte hash that an attester signs; `who` says in a clause who may, and how many are needed;
-    `key` which of their keys: `identity`, `cover`, or `device` where the state lists device keys.
+    Declared once, used by the rule that checks it and by whoever collects signatures.
+
+    `subject(author, body)` is the 32-byte hash that an attester signs; `who` says in a clause who may, and how many are
+    needed; `key` which of their keys: `identity`, `cover`, or `device` where the state lists device keys.
     """
 
     role: str
@@ -52,5 +54,7 @@ def check_attested(act: Act, wanted: Attested, body: Any, allowed: Iterable[byte
     count = len(attesters_of(act, wanted.role, wanted.subject(act.author, body)) & set(allowed))
     if count < threshold:
         raise RuleBroken(
-            "attestations_missing", f"{count} of {threshold} needed attestations of role {wanted.role} are there", f"collect {threshold - count} more: {wanted.who}"
+            "attestations_missing",
+            f"{count} of {threshold} needed attestations of role {wanted.role} are there",
+            f"collect {threshold - count} more: {wanted.who}",
         )

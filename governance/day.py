@@ -1,7 +1,7 @@
 """The day being lived: the draft of the state, the height, the randomness of the block and the events so far.
 
-Every rule takes a `Day`. It is made by `governance.transition` for one block and thrown away with it; the co-op's own row and
-the counters that keep costs independent of the number of members live here because every module needs them.
+Every rule takes a `Day`. It is made by `governance.transition` for one block and thrown away with it; the co-op's own
+row and the counters that keep costs independent of the number of members live here because every module needs them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class Day:
     randomness: bytes
     events: list[Event] = field(default_factory=list[Event])
     delegates_changed: dict[str, set[bytes]] = field(default_factory=dict[str, set[bytes]])
-    """By topic: delegates whose delegators changed in this block. Cases on which they voted are counted anew at its end."""
+    """By topic: delegates whose delegators changed in this block. Cases on which they voted are counted anew at its
+    end."""
     watch: Callable[[Event], None] | None = None
     """Told of each event as it is said, with the draft as it is then: receipts read there what the rules read."""
 
@@ -116,7 +117,10 @@ class Day:
     def count(self, **changes: int) -> None:
         """Add to counters by name."""
         row = self.counts
-        COUNTS.put(self.draft, msgspec.structs.replace(row, **{name: getattr(row, name) + change for name, change in changes.items()}))
+        COUNTS.put(
+            self.draft,
+            msgspec.structs.replace(row, **{name: getattr(row, name) + change for name, change in changes.items()}),
+        )
 
     def set_coop(self, **changes: Any) -> None:
         """Change fields of the co-op's row."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 QUIET = frozenset({"application_ended", "credit_lost", "credit_regained", "proposal_void"})
-"""Events that follow from what scenario files always could do, and that the scenario page does not name. A rehearsal tells them only
-where its first line asks for them (`"all_events": true`), so that two implementations of the page still print the same lines."""
+"""Events that follow from what scenario files always could do, and that the scenario page does not name. A rehearsal
+tells them only where its first line asks for them (`"all_events": true`), so that two implementations of the page still
+print the same lines."""
 
 Value = int | str | bytes | bool | None | tuple["Value", ...] | list["Value"]
 

@@ -108,29 +108,55 @@ def spec_of_charter(charter: Charter) -> GenesisSpec:
     box = charter.treasury
     signers = tuple(founder.device_key for founder in charter.founders if founder.bitcoin_key)
     return GenesisSpec(
-        phase=charter.phase, currency=charter.currency, exponent=charter.exponent, claim_way=charter.claim_way,
-        claims_cents=charter.claims_cents, reserve_cents=charter.reserve_cents, rate=charter.rate or None, params=dict(charter.params),
+        phase=charter.phase,
+        currency=charter.currency,
+        exponent=charter.exponent,
+        claim_way=charter.claim_way,
+        claims_cents=charter.claims_cents,
+        reserve_cents=charter.reserve_cents,
+        rate=charter.rate or None,
+        params=dict(charter.params),
         plans=tuple(
             PlanSpec(
-                plan.name, plan.premium_cents, plan.deductible_cents, plan.copay_cents, plan.coinsurance_bp, plan.oop_max_cents,
-                plan.claim_ceiling_cents, plan.year_ceiling_cents, plan.waiting_terms, plan.prior_cents, plan.codes,
+                plan.name,
+                plan.premium_cents,
+                plan.deductible_cents,
+                plan.copay_cents,
+                plan.coinsurance_bp,
+                plan.oop_max_cents,
+                plan.claim_ceiling_cents,
+                plan.year_ceiling_cents,
+                plan.waiting_terms,
+                plan.prior_cents,
+                plan.codes,
             )
             for plan in charter.plans
         ),
         members=tuple(
             MemberSpec(
-                founder.identity_key, founder.cover_key, founder.plan, founder.household.encode(), founder.contract_terms,
-                founder.prepaid_terms, (founder.device_key,),
+                founder.identity_key,
+                founder.cover_key,
+                founder.plan,
+                founder.household.encode(),
+                founder.contract_terms,
+                founder.prepaid_terms,
+                (founder.device_key,),
             )
             for founder in charter.founders
         ),
         providers=tuple((provider.key, provider.identifier) for provider in charter.providers),
-        codes=tuple(CodeSpec(item.code, item.is_standard, item.allowed_cents, item.frequency, item.system) for item in charter.codes),
+        codes=tuple(
+            CodeSpec(item.code, item.is_standard, item.allowed_cents, item.frequency, item.system)
+            for item in charter.codes
+        ),
         attesters=tuple((party.key, party.name) for party in charter.attesters),
-        verifiers=tuple((party.key, party.name) for party in charter.verifiers), community=charter.community,
-        treasury=TreasurySpec(box.network, box.threshold, signers, box.txid, box.vout, box.amount_sat, box.fee_sat_per_vb),
+        verifiers=tuple((party.key, party.name) for party in charter.verifiers),
+        community=charter.community,
+        treasury=TreasurySpec(
+            box.network, box.threshold, signers, box.txid, box.vout, box.amount_sat, box.fee_sat_per_vb
+        ),
         quoters=tuple(founder.identity_key for founder in charter.founders),
-    )  # fmt: skip
+    )
 
 
 FIGURE_MAX = 10**12
@@ -149,9 +175,20 @@ def check_figures(spec: GenesisSpec) -> None:
         ("exponent", spec.exponent, EXPONENT_MAX),
     ]
     for plan in spec.plans:
-        cents = (plan.premium_cents, plan.deductible_cents, plan.copay_cents, plan.oop_max_cents, plan.claim_ceiling_cents)
-        figures += [(f"plan {plan.name}", value, FIGURE_MAX) for value in (*cents, plan.year_ceiling_cents, plan.prior_cents)]
-        figures += [(f"coinsurance of plan {plan.name}", plan.coinsurance_bp, 10_000), (f"waiting of plan {plan.name}", plan.waiting_terms, WAITING_MAX)]
+        cents = (
+            plan.premium_cents,
+            plan.deductible_cents,
+            plan.copay_cents,
+            plan.oop_max_cents,
+            plan.claim_ceiling_cents,
+        )
+        figures += [
+            (f"plan {plan.name}", value, FIGURE_MAX) for value in (*cents, plan.year_ceiling_cents, plan.prior_cents)
+        ]
+        figures += [
+            (f"coinsurance of plan {plan.name}", plan.coinsurance_bp, 10_000),
+            (f"waiting of plan {plan.name}", plan.waiting_terms, WAITING_MAX),
+        ]
     for code in spec.codes:
         figures += [(f"code {code.code}", value, FIGURE_MAX) for value in (code.allowed_cents, code.frequency)]
     for member in spec.members:
@@ -173,8 +210,19 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     COOP.put(
         draft,
         CoopRow(
-            spec.currency, spec.exponent, spec.phase, spec.claim_way, spec.is_rehearsal, spec.is_auto_pay, False, 0, None, False,
-            0, spec.tells_all, spec.community,
+            spec.currency,
+            spec.exponent,
+            spec.phase,
+            spec.claim_way,
+            spec.is_rehearsal,
+            spec.is_auto_pay,
+            False,
+            0,
+            None,
+            False,
+            0,
+            spec.tells_all,
+            spec.community,
         ),
     )
     protocol.schedule(draft, protocol.FIRST_VERSION, 0)
@@ -186,7 +234,9 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     for plan in spec.plans:
         _put_plan(day, plan)
     for item in spec.codes:
-        codes.set_code(draft, item.system, item.code, codes.CodeVersion(0, item.is_standard, item.allowed_cents, item.frequency))
+        codes.set_code(
+            draft, item.system, item.code, codes.CodeVersion(0, item.is_standard, item.allowed_cents, item.frequency)
+        )
     for key, identifier in spec.providers:
         codes.PROVIDERS.put(draft, Name(identifier.encode()), key)
     for parties, given in ((attesters.ATTESTERS, spec.attesters), (attesters.VERIFIERS, spec.verifiers)):
@@ -196,7 +246,9 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
         _put_member(day, member, spec.phase)
     if spec.treasury is not None:
         box = spec.treasury
-        row = treasury.TreasuryRow(box.network, box.threshold, box.signers, box.fee_sat_per_vb, box.txid, box.vout, box.amount_sat)
+        row = treasury.TreasuryRow(
+            box.network, box.threshold, box.signers, box.fee_sat_per_vb, box.txid, box.vout, box.amount_sat
+        )
         treasury.TREASURY.put(draft, row)
     return {key: value for key, value in draft.delta().items() if value is not None}
 
@@ -206,24 +258,50 @@ def _put_plan(day: Day, spec: PlanSpec) -> None:
     if plans.PLANS.find(day.draft, spec.name) is not None:
         raise RuleBroken("plan_twice", f"the plan {spec.name} stands twice", "name each plan once")
     set_now = day.params
-    prior = plans.prior_of(spec.premium_cents, set_now.reserve_bp, set_now.expense_bp) if spec.prior_cents is None else spec.prior_cents
+    prior = (
+        plans.prior_of(spec.premium_cents, set_now.reserve_bp, set_now.expense_bp)
+        if spec.prior_cents is None
+        else spec.prior_cents
+    )
     figures = plans.PlanFigures(
-        0, spec.deductible_cents, spec.copay_cents, spec.coinsurance_bp, spec.oop_max_cents, spec.claim_ceiling_cents,
-        spec.year_ceiling_cents, spec.waiting_terms, spec.codes,
-    )  # fmt: skip
+        0,
+        spec.deductible_cents,
+        spec.copay_cents,
+        spec.coinsurance_bp,
+        spec.oop_max_cents,
+        spec.claim_ceiling_cents,
+        spec.year_ceiling_cents,
+        spec.waiting_terms,
+        spec.codes,
+    )
     plans.put_figures(day.draft, spec.name, spec.premium_cents, prior, figures)
 
 
 def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
     """Write a founder with the contract that begins at height 1 (in `recruit` it begins with the pilot)."""
-    if members.find_member(day.draft, spec.key) is not None or members.member_of_cover(day.draft, spec.cover) is not None:
+    if (
+        members.find_member(day.draft, spec.key) is not None
+        or members.member_of_cover(day.draft, spec.cover) is not None
+    ):
         raise RuleBroken("member_twice", "a founder or cover stands twice", "name each founder once")
     plans.check_plan(day.draft, spec.plan)
     contracts.check_length(spec.contract_terms)
     row = members.MemberRow(
-        key=spec.key, household=spec.household, cover=spec.cover, is_founder=True, is_member=True, since_term=-spec.terms_ago,
-        leave_term=None, voting=(), vouchers=(), is_warned=False, until=None, fraud_height=None, no_vote_until=-1, left_height=None,
-    )  # fmt: skip
+        key=spec.key,
+        household=spec.household,
+        cover=spec.cover,
+        is_founder=True,
+        is_member=True,
+        since_term=-spec.terms_ago,
+        leave_term=None,
+        voting=(),
+        vouchers=(),
+        is_warned=False,
+        until=None,
+        fraud_height=None,
+        no_vote_until=-1,
+        left_height=None,
+    )
     members.add_member(day, row)
     members.set_voting(day, spec.key, True)
     for device in spec.devices:

@@ -1,7 +1,10 @@
-"""The protocol version at a height: which rules the next block follows, and what a program does that does not know them (rules §12).
+"""The protocol version at a height.
 
-Members schedule a version by a critical proposal for a named height. From the block of that height on the rules of that version hold. A
-program that does not know them can neither make nor check a block: it stops, with everything it has kept, and says what to install.
+Which rules the next block follows, and what a program does that does not know them (rules §12).
+
+Members schedule a version by a critical proposal for a named height. From the block of that height on the rules of that
+version hold. A program that does not know them can neither make nor check a block: it stops, with everything it has
+kept, and says what to install.
 """
 
 from __future__ import annotations
@@ -62,13 +65,15 @@ def schedule(draft: Draft, version: int, height: int) -> None:
 def start_block(day: Day) -> None:
     """Stop a program that does not know the rules of this block; say so where a version begins.
 
-    MutuaError `protocol_unknown` ends the node. In a rehearsal there is no other program to install: it plays on by the rules it has.
+    MutuaError `protocol_unknown` ends the node. In a rehearsal there is no other program to install: it plays on by the
+    rules it has.
     """
     row = row_at(day.draft, day.height)
     if row.version not in KNOWN_VERSIONS and not day.coop.is_rehearsal:
         raise MutuaError(
             "protocol_unknown",
-            f"from block {row.height} on the co-op follows protocol version {row.version}; this program knows up to {max(KNOWN_VERSIONS)}",
+            f"from block {row.height} on the co-op follows protocol version {row.version}; this program knows up to"
+            f" {max(KNOWN_VERSIONS)}",
             "install a newer mutua and start the node again; everything up to this block is kept",
         )
     if row.height == day.height and day.height > 0:

@@ -19,7 +19,8 @@ from ledger.state import StateReader
 T = TypeVar("T", bound=Shape)
 KeyPart = bytes | str | int
 KEYS_CACHED = 1 << 10
-"""Keys a table remembers: a record comes back to the same few rows. More would make a small co-op look cheaper than a large one."""
+"""Keys a table remembers: a record comes back to the same few rows. More would make a small co-op look cheaper than a
+large one."""
 _SHIFT = 1 << 63
 _encoder = msgspec.msgpack.Encoder()
 
@@ -46,7 +47,10 @@ _NOT_HERE: Any = object()
 
 
 class Draft:
-    """The state before the block with the changes of the block on top. Nothing below is touched until `delta` is taken."""
+    """The state before the block with the changes of the block on top.
+
+    Nothing below is touched until `delta` is taken.
+    """
 
     def __init__(self, base: StateReader) -> None:
         self.base = base
@@ -101,7 +105,10 @@ class Draft:
                 keys.append(key)
 
     def _written(self, table: bytes) -> list[bytes]:
-        """Return the keys of a table that were ever written, sorted; a key written again after a rollback stands twice."""
+        """Return the keys of a table that were ever written, sorted.
+
+        A key written again after a rollback stands twice.
+        """
         keys = self._sorted.setdefault(table, [])
         new = self._unsorted.pop(table, None)
         if new:
@@ -110,7 +117,10 @@ class Draft:
         return keys
 
     def walk(self, table: bytes, prefix: bytes, decoder: msgspec.msgpack.Decoder[T]) -> Iterator[tuple[bytes, T]]:
-        """Yield rows under `prefix` in key order. Rows changed while walking are seen changed, new ones are not visited."""
+        """Yield rows under `prefix` in key order.
+
+        Rows changed while walking are seen changed, new ones are not visited.
+        """
         written = self._written(table)
         position = bisect_left(written, prefix)
         fresh: list[bytes] = []

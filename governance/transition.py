@@ -1,7 +1,7 @@
 """What a block does: start, records, end of day, end of term, freezing, in the order of rules §1.
 
-`OpenBlock` is the same code for the proposer, who drops what the rules refuse, and for everybody else, to whom a block with
-a refused record is invalid.
+`OpenBlock` is the same code for the proposer, who drops what the rules refuse, and for everybody else, to whom a block
+with a refused record is invalid.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def take_record(day: Day, act: Act) -> None:
     """One record: its kind, its number, its body, its rules; then it takes effect at once."""
     kind = KINDS.get(act.kind)
     if kind is None:
-        raise RuleBroken("kind_unknown", f"there is no record kind {act.kind!r}", "see the list of record kinds in the reference")
+        raise RuleBroken(
+            "kind_unknown", f"there is no record kind {act.kind!r}", "see the list of record kinds in the reference"
+        )
     body = decode_body(act.kind, act.body)
     if day.coop.is_disbanded and act.kind not in AFTER_THE_END:
         raise RuleBroken("disbanded", "the co-op has disbanded", "only payments on their way are still recorded")

@@ -1,7 +1,7 @@
 """What people may ask of the state: read-only, JSON-ready, keys and ids as hex. One function a question.
 
-Views never decide anything; they show what the rules wrote. `of_bytes` renders keys and ids: hex on a real chain, text in a
-rehearsal.
+Views never decide anything; they show what the rules wrote. `of_bytes` renders keys and ids: hex on a real chain, text
+in a rehearsal.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def fields_of(row: Shape, of_bytes: Render = render_hex) -> dict[str, Any]:
         if isinstance(value, msgspec.Struct):
             found[name] = fields_of(value, of_bytes)  # type: ignore[arg-type]
         elif isinstance(value, tuple):
-            found[name] = [fields_of(item, of_bytes) if isinstance(item, Shape) else render(item, of_bytes) for item in value]  # type: ignore[reportUnknownVariableType]
+            found[name] = [
+                fields_of(item, of_bytes) if isinstance(item, Shape) else render(item, of_bytes) for item in value
+            ]  # type: ignore[reportUnknownVariableType]
         else:
             found[name] = render(value, of_bytes)
     return found
@@ -56,13 +58,24 @@ def status_view(state: StateReader, height: int) -> dict[str, Any]:
     coop, counts = day.coop, day.counts
     later = protocol.next_change(day.draft, height)
     return {
-        "height": height, "term": max(day.term, 0), "phase": coop.phase, "currency": coop.currency, "exponent": coop.exponent,
-        "members": counts.members, "voters": counts.voters, "open_cases": counts.open_cases,
-        "claims_cents": accounts.balance_of(day.draft, "claims"), "reserve_cents": accounts.balance_of(day.draft, "reserve"),
-        "annual_premium_cents": accounts.annual_premium_of(day), "owed_cents": payouts.owed_total(day.draft), "rate": rates.rate_now(day),
-        "admission_stopped": coop.is_admission_stopped, "run_off_height": coop.run_off_height,
-        "protocol_version": protocol.row_at(day.draft, height).version, "protocol_next": None if later is None else fields_of(later),
-    }  # fmt: skip
+        "height": height,
+        "term": max(day.term, 0),
+        "phase": coop.phase,
+        "currency": coop.currency,
+        "exponent": coop.exponent,
+        "members": counts.members,
+        "voters": counts.voters,
+        "open_cases": counts.open_cases,
+        "claims_cents": accounts.balance_of(day.draft, "claims"),
+        "reserve_cents": accounts.balance_of(day.draft, "reserve"),
+        "annual_premium_cents": accounts.annual_premium_of(day),
+        "owed_cents": payouts.owed_total(day.draft),
+        "rate": rates.rate_now(day),
+        "admission_stopped": coop.is_admission_stopped,
+        "run_off_height": coop.run_off_height,
+        "protocol_version": protocol.row_at(day.draft, height).version,
+        "protocol_next": None if later is None else fields_of(later),
+    }
 
 
 def parties_view(state: StateReader, height: int, of_bytes: Render = render_hex) -> dict[str, Any]:
@@ -72,10 +85,13 @@ def parties_view(state: StateReader, height: int, of_bytes: Render = render_hex)
     listed = [fields_of(row, of_bytes) for row in attesters.ATTESTERS.scan(day.draft)]
     needed = day.params.enrolment_attesters
     return {
-        "attesters": listed, "attesters_needed": needed, "signers_attest": len(listed) < needed,
+        "attesters": listed,
+        "attesters_needed": needed,
+        "signers_attest": len(listed) < needed,
         "verifiers": [fields_of(row, of_bytes) for row in attesters.VERIFIERS.scan(day.draft)],
-        "signers": [] if box is None else [of_bytes(key) for key in box.signers], "signers_needed": 0 if box is None else box.threshold,
-    }  # fmt: skip
+        "signers": [] if box is None else [of_bytes(key) for key in box.signers],
+        "signers_needed": 0 if box is None else box.threshold,
+    }
 
 
 def params_view(state: StateReader) -> dict[str, Any]:
@@ -84,11 +100,17 @@ def params_view(state: StateReader) -> dict[str, Any]:
     values = params.param_values(params.params_at(draft, params.current_version(draft)))
     return {
         name: {
-            "value": values[name], "default": item.default, "unit": item.unit, "min": item.value_min, "max": item.value_max,
-            "critical": item.is_critical, "source": item.source, "meaning": item.meaning,
+            "value": values[name],
+            "default": item.default,
+            "unit": item.unit,
+            "min": item.value_min,
+            "max": item.value_max,
+            "critical": item.is_critical,
+            "source": item.source,
+            "meaning": item.meaning,
         }
         for name, item in params.PARAMETERS.items()
-    }  # fmt: skip
+    }
 
 
 def accounts_view(state: StateReader) -> list[dict[str, Any]]:
@@ -101,13 +123,18 @@ def plans_view(state: StateReader) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for plan in plans.PLANS.scan(Draft(state)):
         figures = fields_of(plan.versions[-1])
-        found.append({"name": plan.name, "premium_cents": plan.premium_cents, "prior_cents": plan.prior_cents, **figures})
+        found.append(
+            {"name": plan.name, "premium_cents": plan.premium_cents, "prior_cents": plan.prior_cents, **figures}
+        )
     return found
 
 
 def codes_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the listed codes with their newest version."""
-    return [{"system": row.system, "code": row.code, **fields_of(row.versions[-1])} for row in codes.CODES.scan(Draft(state))]
+    return [
+        {"system": row.system, "code": row.code, **fields_of(row.versions[-1])}
+        for row in codes.CODES.scan(Draft(state))
+    ]
 
 
 def providers_view(state: StateReader) -> list[dict[str, Any]]:
@@ -115,12 +142,18 @@ def providers_view(state: StateReader) -> list[dict[str, Any]]:
     draft = Draft(state)
     rows = draft.walk(codes.PROVIDERS.prefix, codes.PROVIDERS.prefix, codes.PROVIDERS.decoder)
     start = len(codes.PROVIDERS.prefix)
-    return [{"key": key[start:-2].replace(b"\x00\xff", b"\x00").hex(), "identifier": row.value.decode()} for key, row in rows]
+    return [
+        {"key": key[start:-2].replace(b"\x00\xff", b"\x00").hex(), "identifier": row.value.decode()}
+        for key, row in rows
+    ]
 
 
 # ---- Members ---------------------------------------------------------------
 def member_view(state: StateReader, height: int, key: bytes, of_bytes: Render = render_hex) -> dict[str, Any] | None:
-    """Return a member with contract, what is owed, the voting record and the bar of a claim carried now; None if unknown."""
+    """Return a member with contract, what is owed, the voting record and the bar of a claim carried now.
+
+    None if unknown.
+    """
     day = _day(state, height)
     row = members.find_member(day.draft, key)
     if row is None:
@@ -128,21 +161,38 @@ def member_view(state: StateReader, height: int, key: bytes, of_bytes: Render = 
     contract = contracts.CONTRACTS.find(day.draft, key)
     standing = bars.standing_of(day, row)
     return {
-        "member": of_bytes(key), "household": render_text(row.household), "is_member": row.is_member, "is_founder": row.is_founder,
-        "may_vote": members.is_voter(row), "since_term": row.since_term, "denied": standing.denied, "voted": standing.voted,
-        "bar_bp": standing.bar_bp, "seniority_bp": standing.seniority_bp, "standing": contracts.standing_of(day, row),
-        "missed_duties": duties.missed_of(day, key), "has_credit": duties.has_credit(day.draft, key),
+        "member": of_bytes(key),
+        "household": render_text(row.household),
+        "is_member": row.is_member,
+        "is_founder": row.is_founder,
+        "may_vote": members.is_voter(row),
+        "since_term": row.since_term,
+        "denied": standing.denied,
+        "voted": standing.voted,
+        "bar_bp": standing.bar_bp,
+        "seniority_bp": standing.seniority_bp,
+        "standing": contracts.standing_of(day, row),
+        "missed_duties": duties.missed_of(day, key),
+        "has_credit": duties.has_credit(day.draft, key),
         "contract": None if contract is None else _contract_json(contract),
-    }  # fmt: skip
+    }
 
 
 def _contract_json(row: contracts.ContractRow) -> dict[str, Any]:
     return {
-        "plan": row.plan, "first_term": row.first_term, "length_terms": row.length_terms, "rate_cents": row.rate_cents,
-        "last_block": calendar.last_height_of(row.last_term), "next_plan": row.next_plan, "next_length": row.next_length,
-        "is_in_force": row.is_in_force, "owed": [fields_of(item) for item in row.owed], "owed_cents": row.owed_cents,
-        "suspended_from": row.suspended_from, "waiting_last_day": row.waiting_last_day,
-    }  # fmt: skip
+        "plan": row.plan,
+        "first_term": row.first_term,
+        "length_terms": row.length_terms,
+        "rate_cents": row.rate_cents,
+        "last_block": calendar.last_height_of(row.last_term),
+        "next_plan": row.next_plan,
+        "next_length": row.next_length,
+        "is_in_force": row.is_in_force,
+        "owed": [fields_of(item) for item in row.owed],
+        "owed_cents": row.owed_cents,
+        "suspended_from": row.suspended_from,
+        "waiting_last_day": row.waiting_last_day,
+    }
 
 
 def members_view(state: StateReader, height: int) -> list[dict[str, Any]]:
@@ -171,14 +221,23 @@ def claim_status(draft: Draft, claim: ClaimRow) -> str:
 
 def _claim_short(draft: Draft, claim: ClaimRow) -> dict[str, Any]:
     return {
-        "claim": claim.claim.hex(), "cover_id": claim.cover.hex(), "provider_id": claim.provider.hex(), "height": claim.height,
-        "use": claim.use, "payee": claim.payee, "charge_cents": sum(line.charge_cents for line in claim.lines), "benefit_cents": claim.benefit_cents,
-        "status": claim_status(draft, claim), "codes": sorted({line.code for line in claim.lines}),
+        "claim": claim.claim.hex(),
+        "cover_id": claim.cover.hex(),
+        "provider_id": claim.provider.hex(),
+        "height": claim.height,
+        "use": claim.use,
+        "payee": claim.payee,
+        "charge_cents": sum(line.charge_cents for line in claim.lines),
+        "benefit_cents": claim.benefit_cents,
+        "status": claim_status(draft, claim),
+        "codes": sorted({line.code for line in claim.lines}),
         "source_hash": claim.source_hash.hex(),
-    }  # fmt: skip
+    }
 
 
-def claim_view(state: StateReader, height: int, claim_id: bytes, of_bytes: Render = render_hex) -> dict[str, Any] | None:
+def claim_view(
+    state: StateReader, height: int, claim_id: bytes, of_bytes: Render = render_hex
+) -> dict[str, Any] | None:
     """Return a claim with every settlement figure, its cases with the tally now, and the reasons in plain words."""
     day = _day(state, height)
     claim = CLAIMS.find(day.draft, claim_id)
@@ -191,7 +250,10 @@ def claim_view(state: StateReader, height: int, claim_id: bytes, of_bytes: Rende
         "evidence_version": claim.evidence_version,
         "other_payer_cents": claim.other_payer_cents,
         "payout_commitment": claim.commitment.hex(),
-        "lines": [{"line": index, **fields_of(line, of_bytes), "explanation": explain_line(line)} for index, line in enumerate(claim.lines)],
+        "lines": [
+            {"line": index, **fields_of(line, of_bytes), "explanation": explain_line(line)}
+            for index, line in enumerate(claim.lines)
+        ],
         "cases": found,
         "estimates": [fields_of(row) for row in preauthorisation.ESTIMATES.scan(day.draft, claim_id)],
         "authorisations": [fields_of(row, of_bytes) for row in preauthorisation.authorisations_of(day.draft, claim)],
@@ -207,16 +269,35 @@ def case_json(day: Day, case: ballots.CaseRow, of_bytes: Render = render_hex) ->
     quorum = cases.quorum_of(case, set_of_s)
     is_open = case.status == "open"
     return {
-        "claim": of_bytes(case.claim), "use": CLAIMS.get(day.draft, case.claim).use, "code": case.code, "system": case.system, "status": case.status, "how": case.how, "s": case.s,
-        "opens_at": case.s + 1, "closes_at": case.s + set_of_s.vote_blocks, "is_second": case.is_second,
-        "charges_cents": case.charges_cents, "eligible": case.eligible, "bar_bp": case.bar_bp, "seniority_bp": case.seniority_bp,
-        "quorum": quorum, "opened_needed": -(-quorum // 2), "yes": tally.yes if is_open else case.yes,
-        "no": tally.no if is_open else case.no, "abstain": tally.abstain, "opened": tally.opened if is_open else case.opened,
-        "streak": case.streak, "streak_needed": set_of_s.streak_blocks, "award_cents": case.award_cents,
-        "benefit_cents": case.benefit_cents, "closed_height": case.closed_height or None, "panel": [of_bytes(key) for key in case.panel],
+        "claim": of_bytes(case.claim),
+        "use": CLAIMS.get(day.draft, case.claim).use,
+        "code": case.code,
+        "system": case.system,
+        "status": case.status,
+        "how": case.how,
+        "s": case.s,
+        "opens_at": case.s + 1,
+        "closes_at": case.s + set_of_s.vote_blocks,
+        "is_second": case.is_second,
+        "charges_cents": case.charges_cents,
+        "eligible": case.eligible,
+        "bar_bp": case.bar_bp,
+        "seniority_bp": case.seniority_bp,
+        "quorum": quorum,
+        "opened_needed": -(-quorum // 2),
+        "yes": tally.yes if is_open else case.yes,
+        "no": tally.no if is_open else case.no,
+        "abstain": tally.abstain,
+        "opened": tally.opened if is_open else case.opened,
+        "streak": case.streak,
+        "streak_needed": set_of_s.streak_blocks,
+        "award_cents": case.award_cents,
+        "benefit_cents": case.benefit_cents,
+        "closed_height": case.closed_height or None,
+        "panel": [of_bytes(key) for key in case.panel],
         "ballots": [fields_of(row, of_bytes) for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)],
         "explanation": explain_case(case, tally, quorum, set_of_s),
-    }  # fmt: skip
+    }
 
 
 def needs_me_view(state: StateReader, height: int, member: bytes) -> list[dict[str, Any]]:
@@ -234,11 +315,16 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[dict[s
         claim = CLAIMS.get(day.draft, key.claim)
         shown = case_json(day, case)
         del shown["seniority_bp"]  # the stock client does not show it to voters (rules §7)
-        found.append({
-            **shown, "my_choice": None if live is None else live.choice, "on_duty": member in case.panel,
-            "evidence_version": claim.evidence_version, "provider_id": claim.provider.hex(),
-            "evidence": [fields_of(item) for item in claim.evidence],
-        })  # fmt: skip
+        found.append(
+            {
+                **shown,
+                "my_choice": None if live is None else live.choice,
+                "on_duty": member in case.panel,
+                "evidence_version": claim.evidence_version,
+                "provider_id": claim.provider.hex(),
+                "evidence": [fields_of(item) for item in claim.evidence],
+            }
+        )
     found.sort(key=lambda item: (item["my_choice"] is not None, item["closes_at"], item["claim"], item["code"]))
     return found[:ROWS_MAX]
 
@@ -249,31 +335,53 @@ def explain_line(line: LineRow) -> str:
         return f"{line.code}: refused, reason {line.refusal}: {REFUSALS[line.refusal]}."
     if line.status == "settled":
         parts = (
-            f"allowed {line.allowed_cents} of {line.charge_cents} charged; deductible {line.deductible_cents}, copay {line.copay_cents}, "
-            f"coinsurance {line.coinsurance_cents}, relief {line.relief_cents}, cut by ceilings {line.cut_cents}"
+            f"allowed {line.allowed_cents} of {line.charge_cents} charged; deductible {line.deductible_cents}, copay"
+            f" {line.copay_cents}, coinsurance {line.coinsurance_cents}, relief {line.relief_cents}, cut by ceilings"
+            f" {line.cut_cents}"
         )
         return f"{line.code}: {parts}; benefit {line.benefit_cents}."
-    words = {"estimated": "standard, needs no pre-authorisation", "authorised": "pre-authorised, for a later claim to use"}
+    words = {
+        "estimated": "standard, needs no pre-authorisation",
+        "authorised": "pre-authorised, for a later claim to use",
+    }
     return f"{line.code}: {words.get(line.status, line.status)}, nothing settled."
 
 
 def explain_case(case: ballots.CaseRow, tally: ballots.Tally, quorum: int, set_of_s: params.Params) -> str:
     """Return in a few sentences how a case stands and why. Seniority is told once the vote is over (rules §7)."""
     need = case.bar_bp if case.status == "open" else case.bar_bp - case.seniority_bp
-    needs = f"It needs {quorum} yes or no ballots, {-(-quorum // 2)} of them with the evidence opened, and {need} of 10000 yes"
+    needs = (
+        f"It needs {quorum} yes or no ballots, {-(-quorum // 2)} of them with the evidence opened, and {need} of"
+        " 10000 yes"
+    )
     stands = f"{tally.yes} yes, {tally.no} no, {tally.opened} opened"
     if case.status == "open":
         last = case.s + set_of_s.vote_blocks
-        return f"{case.code}: open until block {last}. {needs}, {set_of_s.streak_blocks} blocks in a row (now {case.streak}). So far {stands}."
+        return (
+            f"{case.code}: open until block {last}. {needs}, {set_of_s.streak_blocks} blocks in a row (now"
+            f" {case.streak}). So far {stands}."
+        )
     if case.status == "accepted" and case.how == "small":
         return f"{case.code}: no decision by vote; a small claim is settled in full at its first lapse, once a term."
     if case.status == "accepted" and case.how == "lapse":
-        return f"{case.code}: lapsed a second time with fewer than three ballots; settled with an award of {case.award_cents}."
+        return (
+            f"{case.code}: lapsed a second time with fewer than three ballots; settled with an award of"
+            f" {case.award_cents}."
+        )
     if case.status == "accepted":
-        return f"{case.code}: accepted by {case.how} in block {case.closed_height} with {case.yes} yes and {case.no} no; award {case.award_cents}."
+        return (
+            f"{case.code}: accepted by {case.how} in block {case.closed_height} with {case.yes} yes and {case.no} no;"
+            f" award {case.award_cents}."
+        )
     if case.status == "lapsed":
-        return f"{case.code}: lapsed in block {case.closed_height}. {needs}; there were {stands}. It may be filed again once, free."
-    return f"{case.code}: {case.status} in block {case.closed_height}. {needs}; there were {case.yes} yes and {case.no} no."
+        return (
+            f"{case.code}: lapsed in block {case.closed_height}. {needs}; there were {stands}. It may be filed again"
+            " once, free."
+        )
+    return (
+        f"{case.code}: {case.status} in block {case.closed_height}. {needs}; there were {case.yes} yes and"
+        f" {case.no} no."
+    )
 
 
 # ---- Money -----------------------------------------------------------------
@@ -303,7 +411,15 @@ def unsent_view(state: StateReader) -> list[dict[str, Any]]:
 def batches_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the batches, oldest first."""
     rows = sorted(treasury.BATCHES.scan(Draft(state)), key=lambda row: (row.height, row.body.unsigned_txid))
-    return [{**fields_of(row.body), "height": row.height, "confirmations": row.confirmations, "block_height": row.block_height} for row in rows]
+    return [
+        {
+            **fields_of(row.body),
+            "height": row.height,
+            "confirmations": row.confirmations,
+            "block_height": row.block_height,
+        }
+        for row in rows
+    ]
 
 
 # ---- Rehearsals --------------------------------------------------------------
@@ -317,13 +433,22 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
             standing = bars.standing_of(day, row)
             contract = contracts.CONTRACTS.find(day.draft, key)
             found = {
-                "denied": standing.denied, "voted": standing.voted, "bar_bp": standing.bar_bp, "seniority_bp": standing.seniority_bp,
-                "standing": contracts.standing_of(day, row), "plan": None if contract is None else contract.plan,
+                "denied": standing.denied,
+                "voted": standing.voted,
+                "bar_bp": standing.bar_bp,
+                "seniority_bp": standing.seniority_bp,
+                "standing": contracts.standing_of(day, row),
+                "plan": None if contract is None else contract.plan,
                 "rate_cents": None if contract is None else contract.rate_cents,
-                "owed_cents": 0 if contract is None else contract.owed_cents, "may_vote": members.is_voter(row),
-                "dependants": [cover.decode() for cover in covers.living(day.draft, () if contract is None else contract.dependants, day.height)],
-                "missed_duties": duties.missed_of(day, key), "has_credit": duties.has_credit(day.draft, key),
-            }  # fmt: skip
+                "owed_cents": 0 if contract is None else contract.owed_cents,
+                "may_vote": members.is_voter(row),
+                "dependants": [
+                    cover.decode()
+                    for cover in covers.living(day.draft, () if contract is None else contract.dependants, day.height)
+                ],
+                "missed_duties": duties.missed_of(day, key),
+                "has_credit": duties.has_credit(day.draft, key),
+            }
     elif what == "claim":
         claim = CLAIMS.find(day.draft, key)
         if claim is not None:
@@ -331,7 +456,11 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
     elif what == "code":
         row = next(codes.CODES.scan(day.draft, name or ""), None)
         version = codes.code_on(day.draft, "" if row is None else row.system, name or "", day.height)
-        found = {"standard": version.is_standard, "allowed_cents": version.allowed_cents, "frequency": version.frequency}
+        found = {
+            "standard": version.is_standard,
+            "allowed_cents": version.allowed_cents,
+            "frequency": version.frequency,
+        }
     elif what == "plan":
         plan = plans.PLANS.find(day.draft, name or "")
         if plan is not None:
@@ -340,10 +469,13 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
             found = {"premium_cents": plan.premium_cents, **figures, "prior_cents": plan.prior_cents}
     elif what == "accounts":
         found = {
-            "claims_cents": accounts.balance_of(day.draft, "claims"), "reserve_cents": accounts.balance_of(day.draft, "reserve"),
-            "annual_premium_cents": accounts.annual_premium_of(day), "owed_cents": payouts.owed_total(day.draft), "rate": rates.rate_now(day),
+            "claims_cents": accounts.balance_of(day.draft, "claims"),
+            "reserve_cents": accounts.balance_of(day.draft, "reserve"),
+            "annual_premium_cents": accounts.annual_premium_of(day),
+            "owed_cents": payouts.owed_total(day.draft),
+            "rate": rates.rate_now(day),
             "deposits_cents": accounts.deposits_balance(day.draft),
-        }  # fmt: skip
+        }
     elif what == "coop":
         found = _shown_coop(day)
     else:
@@ -356,23 +488,48 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
 def _shown_coop(day: Day) -> dict[str, Any]:
     box = treasury.TREASURY.find(day.draft)
     return {
-        "phase": day.coop.phase, "protocol_version": protocol.row_at(day.draft, day.height).version, "members": day.counts.members, "voters": day.counts.voters,
+        "phase": day.coop.phase,
+        "protocol_version": protocol.row_at(day.draft, day.height).version,
+        "members": day.counts.members,
+        "voters": day.counts.voters,
         "attesters": [row.key.decode() for row in attesters.ATTESTERS.scan(day.draft)],
         "verifiers": [row.key.decode() for row in attesters.VERIFIERS.scan(day.draft)],
-        "signers": [] if box is None else [key.decode() for key in box.signers], "signers_needed": 0 if box is None else box.threshold,
+        "signers": [] if box is None else [key.decode() for key in box.signers],
+        "signers_needed": 0 if box is None else box.threshold,
         "providers": sorted(row.value.decode() for row in codes.PROVIDERS.scan(day.draft)),
-    }  # fmt: skip
+    }
 
 
 def _shown_claim(day: Day, claim: ClaimRow) -> dict[str, Any]:
     cases_now: list[dict[str, Any]] = []
     for case in cases.CASES.scan(day.draft, claim.claim):
         item = case_json(day, case, render_text)
-        cases_now.append({name: item[name] for name in (
-            "code", "status", "how", "yes", "no", "opened", "eligible", "quorum", "bar_bp", "seniority_bp", "award_cents", "benefit_cents",
-            "closes_at", "streak",
-        )})  # fmt: skip
+        cases_now.append(
+            {
+                name: item[name]
+                for name in (
+                    "code",
+                    "status",
+                    "how",
+                    "yes",
+                    "no",
+                    "opened",
+                    "eligible",
+                    "quorum",
+                    "bar_bp",
+                    "seniority_bp",
+                    "award_cents",
+                    "benefit_cents",
+                    "closes_at",
+                    "streak",
+                )
+            }
+        )
     return {
-        "by": claim.cover.decode(), "filed": claim.height, "status": claim_status(day.draft, claim), "benefit_cents": claim.benefit_cents,
-        "cases": cases_now, "audit_panel": [key.decode() for key in holds.panel_of(day, claim.claim) or ()],
-    }  # fmt: skip
+        "by": claim.cover.decode(),
+        "filed": claim.height,
+        "status": claim_status(day.draft, claim),
+        "benefit_cents": claim.benefit_cents,
+        "cases": cases_now,
+        "audit_panel": [key.decode() for key in holds.panel_of(day, claim.claim) or ()],
+    }

@@ -14,33 +14,49 @@ from ledger.state import StateReader
 
 
 def audits_view(state: StateReader, of_bytes: Render = render_hex) -> dict[str, Any]:
-    """Return claims drawn for audit, newest first; holds, the first to end first; and panels with the majority they need."""
+    """Return claims drawn for audit, newest first; holds, the first to end first.
+
+    And panels with the majority they need.
+    """
     draft = Draft(state)
     drawn = [(CLAIMS.get(draft, row.claim), row.trigger) for row in audits.DRAWN.scan(draft)]
     drawn.sort(key=lambda item: (-item[0].height, item[0].claim))
     return {
         "drawn": [
             {
-                "claim": of_bytes(claim.claim), "cover_id": of_bytes(claim.cover), "provider_id": of_bytes(claim.provider), "height": claim.height,
-                "trigger": trigger, "is_fraud": _is_fraud(draft, claim.member, claim.claim),
+                "claim": of_bytes(claim.claim),
+                "cover_id": of_bytes(claim.cover),
+                "provider_id": of_bytes(claim.provider),
+                "height": claim.height,
+                "trigger": trigger,
+                "is_fraud": _is_fraud(draft, claim.member, claim.claim),
             }
             for claim, trigger in drawn[:ROWS_MAX]
         ],
         "holds": [
-            {"held": of_bytes(row.cover), "claim": None if row.claim is None else of_bytes(row.claim), "trigger": row.trigger, "until": row.until}
+            {
+                "held": of_bytes(row.cover),
+                "claim": None if row.claim is None else of_bytes(row.claim),
+                "trigger": row.trigger,
+                "until": row.until,
+            }
             for row in holds.HOLD_ROWS.scan(draft)
         ][:ROWS_MAX],
         "panels": [
             {
-                "claim": of_bytes(row.claim), "panel": [of_bytes(key) for key in row.panel], "needed": len(row.panel) // 2 + 1,
+                "claim": of_bytes(row.claim),
+                "panel": [of_bytes(key) for key in row.panel],
+                "needed": len(row.panel) // 2 + 1,
                 "is_fraud": _is_fraud(draft, CLAIMS.get(draft, row.claim).member, row.claim),
             }
             for row in holds.PANELS.scan(draft)
         ][:ROWS_MAX],
-    }  # fmt: skip
+    }
 
 
-def audit_view(state: StateReader, height: int, claim_id: bytes, of_bytes: Render = render_hex) -> dict[str, Any] | None:
+def audit_view(
+    state: StateReader, height: int, claim_id: bytes, of_bytes: Render = render_hex
+) -> dict[str, Any] | None:
     """Return a claim's audit with its panel in draw order; None where it is under none. Linear in the voters."""
     day = Day(Draft(state), height, b"")
     panel = holds.panel_of(day, claim_id)
@@ -48,9 +64,12 @@ def audit_view(state: StateReader, height: int, claim_id: bytes, of_bytes: Rende
         return None
     drawn = audits.DRAWN.find(day.draft, claim_id)
     return {
-        "claim": of_bytes(claim_id), "trigger": None if drawn is None else drawn.trigger, "panel": [of_bytes(key) for key in panel],
-        "needed": len(panel) // 2 + 1, "is_fraud": _is_fraud(day.draft, CLAIMS.get(day.draft, claim_id).member, claim_id),
-    }  # fmt: skip
+        "claim": of_bytes(claim_id),
+        "trigger": None if drawn is None else drawn.trigger,
+        "panel": [of_bytes(key) for key in panel],
+        "needed": len(panel) // 2 + 1,
+        "is_fraud": _is_fraud(day.draft, CLAIMS.get(day.draft, claim_id).member, claim_id),
+    }
 
 
 def _is_fraud(draft: Draft, member: bytes, claim: bytes) -> bool:

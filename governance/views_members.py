@@ -1,4 +1,7 @@
-"""What people may ask about members' standing arrangements: delegations, keys, dependants, premiums due. Read-only, JSON-ready."""
+"""What people may ask about members' standing arrangements: delegations, keys, dependants, premiums due.
+
+Read-only, JSON-ready.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,10 @@ def delegations_view(state: StateReader, height: int, member: bytes, of_bytes: R
     return {
         "member": of_bytes(member),
         "given": [{"topic": row.topic, "to": of_bytes(row.to)} for row in delegation.DELEGATES.scan(day.draft, member)],
-        "received": received[:ROWS_MAX], "delegators": load.value, "delegators_max": delegation.delegators_max_of(day),
-    }  # fmt: skip
+        "received": received[:ROWS_MAX],
+        "delegators": load.value,
+        "delegators_max": delegation.delegators_max_of(day),
+    }
 
 
 def owing_view(state: StateReader, of_bytes: Render = render_hex) -> list[dict[str, Any]]:
@@ -37,32 +42,44 @@ def owing_view(state: StateReader, of_bytes: Render = render_hex) -> list[dict[s
     rows = [contracts.CONTRACTS.get(draft, name.value) for name in contracts.OWING.scan(draft)]
     return [
         {
-            "member": of_bytes(row.member), "owed_cents": row.owed_cents, "owed": [fields_of(item, of_bytes) for item in row.owed],
+            "member": of_bytes(row.member),
+            "owed_cents": row.owed_cents,
+            "owed": [fields_of(item, of_bytes) for item in row.owed],
             "suspended_from": row.suspended_from,
         }
         for row in rows[:ROWS_MAX]
-    ]  # fmt: skip
+    ]
 
 
 def keys_view(state: StateReader, member: bytes) -> dict[str, Any] | None:
-    """Return who signs for a member, present or past: identity key, devices, guardians, and a move on its way; None if unknown."""
+    """Return who signs for a member, present or past: identity key, devices, guardians, and a move on its way.
+
+    None if unknown.
+    """
     draft = Draft(state)
     if members.find_member(draft, member) is None:
         return None
     row, move = guardians.guardians_of(draft, member), identity.MOVES.find(draft, member)
     return {
-        "member": member.hex(), "identity_key": members.identity_key_of(draft, member).hex(),
-        "devices": [key.hex() for key in members.devices_of(draft, member)], "devices_max": identity.DEVICES_MAX,
+        "member": member.hex(),
+        "identity_key": members.identity_key_of(draft, member).hex(),
+        "devices": [key.hex() for key in members.devices_of(draft, member)],
+        "devices_max": identity.DEVICES_MAX,
         "guardians": {
-            "threshold": row.threshold, "keys": [key.hex() for key in row.keys], "serial": row.serial,
+            "threshold": row.threshold,
+            "keys": [key.hex() for key in row.keys],
+            "serial": row.serial,
             "paused_until": None if row.paused_until < 0 else row.paused_until,
         },
         "move": None if move is None else fields_of(move),
-    }  # fmt: skip
+    }
 
 
 def dependants_view(state: StateReader, height: int, member: bytes) -> list[dict[str, Any]] | None:
-    """Return the covers of a member's dependants, those ended within twelve terms included; None if the member is unknown."""
+    """Return the covers of a member's dependants, those ended within twelve terms included.
+
+    None if the member is unknown.
+    """
     draft = Draft(state)
     if members.find_member(draft, member) is None:
         return None
@@ -70,8 +87,14 @@ def dependants_view(state: StateReader, height: int, member: bytes) -> list[dict
     found: list[dict[str, Any]] = []
     for share in () if contract is None else contract.dependants:
         row = covers.DEPENDANTS.get(draft, share.cover)
-        found.append({
-            "cover_id": row.cover.hex(), "first_day": row.first_day, "last_day": row.last_day, "waiting_last_day": row.waiting_last_day,
-            "rate_cents": share.rate_cents, "standing": covers.standing_of(row, height),
-        })  # fmt: skip
+        found.append(
+            {
+                "cover_id": row.cover.hex(),
+                "first_day": row.first_day,
+                "last_day": row.last_day,
+                "waiting_last_day": row.waiting_last_day,
+                "rate_cents": share.rate_cents,
+                "standing": covers.standing_of(row, height),
+            }
+        )
     return found

@@ -29,7 +29,9 @@ WINDOWS = Table("windows/window", WindowRow)
 def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: int, height: int) -> None:
     """Use up `number`, or raise RuleBroken when it was used, fell out of the window, or the record is too late."""
     if valid_until_height < height:
-        raise RuleBroken("record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it anew")
+        raise RuleBroken(
+            "record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it anew"
+        )
     row = WINDOWS.find(draft, signer)
     if row is None:
         WINDOWS.put(draft, WindowRow(number, 1), signer)
@@ -41,7 +43,11 @@ def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: in
         return
     age = row.highest - number
     if age >= WINDOW_SIZE:
-        raise RuleBroken("number_old", f"number {number} is more than {WINDOW_SIZE} behind {row.highest}", "sign it with the next number")
+        raise RuleBroken(
+            "number_old",
+            f"number {number} is more than {WINDOW_SIZE} behind {row.highest}",
+            "sign it with the next number",
+        )
     if row.used >> age & 1:
         raise RuleBroken("number_used", f"number {number} of this key was used before", "sign it with the next number")
     WINDOWS.put(draft, WindowRow(row.highest, row.used | 1 << age), signer)

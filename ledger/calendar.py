@@ -1,4 +1,7 @@
-"""Heights and terms. A block a day, 30 blocks a term, 12 terms a year; deadlines count heights, never clocks (rules §1)."""
+"""Heights and terms.
+
+A block a day, 30 blocks a term, 12 terms a year; deadlines count heights, never clocks (rules §1).
+"""
 
 from __future__ import annotations
 

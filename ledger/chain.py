@@ -85,11 +85,24 @@ def decode_place(data: bytes) -> tuple[int, int] | None:
 def genesis_header(charter: Charter, state_root: bytes, committee_hash: bytes = ZERO_HASH) -> Header:
     """Return the header of block 0: no records, no parent, randomness = the charter's seed."""
     return Header(
-        version=HEADER_VERSION, chain_id=chain_id_of(charter), epoch=0, height=0, scheduled_time_ms=charter.genesis_time_ms,
-        proposed_time_ms=charter.genesis_time_ms, record_count=0, proposer=0, parent=ZERO_HASH, records_root=merkle.EMPTY_ROOT,
-        state_root=state_root, history_root=merkle.EMPTY_ROOT, committee_hash=committee_hash, next_committee_hash=ZERO_HASH,
-        onion_reveal=ZERO_HASH, randomness=charter.seed, reserved=ZERO_HASH,
-    )  # fmt: skip
+        version=HEADER_VERSION,
+        chain_id=chain_id_of(charter),
+        epoch=0,
+        height=0,
+        scheduled_time_ms=charter.genesis_time_ms,
+        proposed_time_ms=charter.genesis_time_ms,
+        record_count=0,
+        proposer=0,
+        parent=ZERO_HASH,
+        records_root=merkle.EMPTY_ROOT,
+        state_root=state_root,
+        history_root=merkle.EMPTY_ROOT,
+        committee_hash=committee_hash,
+        next_committee_hash=ZERO_HASH,
+        onion_reveal=ZERO_HASH,
+        randomness=charter.seed,
+        reserved=ZERO_HASH,
+    )
 
 
 class StoredState:
@@ -130,7 +143,10 @@ class Chain:
         *,
         committee_hash: bytes = ZERO_HASH,
     ) -> Chain:
-        """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` when a chain is there already."""
+        """Write block 0 with its state rows into an empty store.
+
+        MutuaError `ledger_exists` when a chain is there already.
+        """
         if store.get(TIP_KEY) is not None:
             raise MutuaError(
                 "ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder"
@@ -155,7 +171,8 @@ class Chain:
     def open(cls, store: Store, chain_id: bytes | None = None) -> Chain:
         """Open what `create` and `commit` wrote, after checking it against itself.
 
-        Errors: MutuaError `ledger_empty` or `other_chain`; LedgerCorrupt when tip, headers, row count or state root disagree.
+        Errors: MutuaError `ledger_empty` or `other_chain`; LedgerCorrupt when tip, headers, row count or state root
+        disagree.
         """
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
@@ -249,8 +266,9 @@ class Chain:
     ) -> Tip:
         """Make the next block final: one synced batch with block, certificate, bodies, events, state delta and tip.
 
-        The caller has verified certificate, signatures and rules. Links and roots are asserted here once more, so that a
-        wrong block can never reach the disk. Nothing changes when the write fails. Errors: LedgerCorrupt, and the store's own.
+        The caller has verified certificate, signatures and rules. Links and roots are asserted here once more, so that
+        a wrong block can never reach the disk. Nothing changes when the write fails. Errors: LedgerCorrupt, and the
+        store's own.
         """
         block = block_with_bodies.block
         header = decode_header(block.header)
@@ -266,7 +284,9 @@ class Chain:
         batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in delta.items()}
         row_count = self.tree.size_after(delta)
         height = height_bytes(header.height)
-        for index, (record, data, body) in enumerate(zip(block.records, encoded, block_with_bodies.bodies, strict=True)):
+        for index, (record, data, body) in enumerate(
+            zip(block.records, encoded, block_with_bodies.bodies, strict=True)
+        ):
             batch[RECORD_PREFIX + record_id_of(record, data)] = _PLACE.pack(header.height, index)
             if body is not None:
                 batch[BODY_PREFIX + record.body_hash] = encode(body)

@@ -1,9 +1,9 @@
 """The charter as people handle it: a TOML file that founders read, complete, seal and compare by its chain id.
 
-The way: `new_charter` makes a draft, `add_founder` takes each founder's signed entry, `seal` checks everything and gives
-the value whose canonical bytes are the chain. In the file bytes are hex, a field that is None is left out, figures
-are integers in minor units. Every fault is one `charter_invalid` error that names the field. Names of parameters and
-what the figures mean are the business of `governance`.
+The way: `new_charter` makes a draft, `add_founder` takes each founder's signed entry, `seal` checks everything and
+gives the value whose canonical bytes are the chain. In the file bytes are hex, a field that is None is left out,
+figures are integers in minor units. Every fault is one `charter_invalid` error that names the field. Names of
+parameters and what the figures mean are the business of `governance`.
 """
 
 from __future__ import annotations
@@ -67,20 +67,54 @@ def invalid(where: str, what: str, mend: str = "correct it in the charter file")
 
 
 def new_charter(
-    name: str, *, seed: bytes, genesis_time_ms: int, day_one: str, block_interval_ms: int = 86_400_000, currency: str = "USD", exponent: int = 2,
-    phase: str = "pilot", committee_max: int = 100, claims_cents: int = 0, reserve_cents: int = 0, rate: int = 0,
-    params: Mapping[str, int] | None = None, plans: Iterable[CharterPlan] = (), codes: Iterable[CharterCode] = (),
-    providers: Iterable[CharterProvider] = (), treasury: CharterTreasury | None = None, attesters: Iterable[CharterParty] = (),
-    verifiers: Iterable[CharterParty] = (), community: Iterable[str] = (),
-) -> Charter:  # fmt: skip
+    name: str,
+    *,
+    seed: bytes,
+    genesis_time_ms: int,
+    day_one: str,
+    block_interval_ms: int = 86_400_000,
+    currency: str = "USD",
+    exponent: int = 2,
+    phase: str = "pilot",
+    committee_max: int = 100,
+    claims_cents: int = 0,
+    reserve_cents: int = 0,
+    rate: int = 0,
+    params: Mapping[str, int] | None = None,
+    plans: Iterable[CharterPlan] = (),
+    codes: Iterable[CharterCode] = (),
+    providers: Iterable[CharterProvider] = (),
+    treasury: CharterTreasury | None = None,
+    attesters: Iterable[CharterParty] = (),
+    verifiers: Iterable[CharterParty] = (),
+    community: Iterable[str] = (),
+) -> Charter:
     """Return a draft without founders. `seed`: 32 fresh random bytes. Nothing is checked before `seal`."""
     return Charter(
-        version=CHARTER_VERSION, name=name, currency=currency, exponent=exponent, phase=phase, genesis_time_ms=genesis_time_ms,
-        block_interval_ms=block_interval_ms, day_one=day_one, seed=seed, committee_max=committee_max, claims_cents=claims_cents,
-        reserve_cents=reserve_cents, rate=rate, claim_way=CLAIM_WAYS[0], params=tuple(sorted((params or {}).items())),
-        plans=tuple(plans), codes=tuple(codes), providers=tuple(providers), attesters=tuple(attesters), verifiers=tuple(verifiers),
-        community=tuple(community), treasury=treasury or no_treasury(), founders=(),
-    )  # fmt: skip
+        version=CHARTER_VERSION,
+        name=name,
+        currency=currency,
+        exponent=exponent,
+        phase=phase,
+        genesis_time_ms=genesis_time_ms,
+        block_interval_ms=block_interval_ms,
+        day_one=day_one,
+        seed=seed,
+        committee_max=committee_max,
+        claims_cents=claims_cents,
+        reserve_cents=reserve_cents,
+        rate=rate,
+        claim_way=CLAIM_WAYS[0],
+        params=tuple(sorted((params or {}).items())),
+        plans=tuple(plans),
+        codes=tuple(codes),
+        providers=tuple(providers),
+        attesters=tuple(attesters),
+        verifiers=tuple(verifiers),
+        community=tuple(community),
+        treasury=treasury or no_treasury(),
+        founders=(),
+    )
 
 
 def no_treasury() -> CharterTreasury:
@@ -95,7 +129,10 @@ def treasury_sat_for(charter: Charter) -> int:
 
 
 def founder_message(founder: Founder, charter_name: str) -> bytes:
-    """Return what a founder signs under the tag `charter-founder`: the charter's name, a zero byte, the unsigned entry."""
+    """Return what a founder signs under the tag `charter-founder`.
+
+    The charter's name, a zero byte, the unsigned entry.
+    """
     return charter_name.encode() + b"\x00" + encode(msgspec.structs.replace(founder, signature=b""))
 
 
@@ -122,7 +159,10 @@ def add_founder(draft: Charter, founder: Founder) -> Charter:
 
 
 def seal(draft: Charter) -> Charter:
-    """Return the charter with its parameters in order, after checking all of it; `charter_invalid` names the first fault."""
+    """Return the charter with its parameters in order, after checking all of it.
+
+    `charter_invalid` names the first fault.
+    """
     charter = msgspec.structs.replace(draft, params=tuple(sorted(draft.params)))
     check_charter(charter)
     return charter
@@ -268,7 +308,10 @@ def _check_founder(charter: Charter, founder: Founder, where: str) -> None:
 
 
 def _check_unique_keys(founders: Sequence[Founder], charter: Charter) -> None:
-    """No key stands twice, in whatever role: two members of one key, or one key of two kinds, would mix what it signs."""
+    """No key stands twice, in whatever role.
+
+    Two members of one key, or one key of two kinds, would mix what it signs.
+    """
     seen: dict[bytes | str, str] = {}
     named: list[tuple[bytes | str, str]] = []
     for number, founder in enumerate(founders, start=1):

@@ -25,8 +25,8 @@ _decoders: dict[object, msgspec.msgpack.Decoder[object]] = {}
 class Shape(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """Base of everything with canonical bytes: a frozen struct, written as an array of its fields in order.
 
-    Fields carry no defaults on the wire: a short array is refused by the comparison of `decode`. The garbage collector passes
-    shapes by: they never change, so no cycle can run through one.
+    Fields carry no defaults on the wire: a short array is refused by the comparison of `decode`. The garbage collector
+    passes shapes by: they never change, so no cycle can run through one.
     """
 
 
@@ -58,7 +58,9 @@ def decode(shape: type[T], data: bytes) -> T:
 def _check_leaves(value: object, name: str) -> None:
     """Refuse integers out of bounds and text that is not NFC, at any depth."""
     kind = type(value)
-    if kind is bytes or value is None or kind is bool:  # most fields of a record are, and there is nothing to check in them
+    if (
+        kind is bytes or value is None or kind is bool
+    ):  # most fields of a record are, and there is nothing to check in them
         return
     if kind is int:
         if not 0 <= value <= INT_MAX:  # type: ignore[operator]
@@ -77,7 +79,12 @@ def _check_leaves(value: object, name: str) -> None:
         items: tuple[object, ...] = msgspec.structs.astuple(value)
         for item in items:
             kind = type(item)
-            is_plain = kind is bytes or item is None or (isinstance(item, str) and item.isascii()) or (isinstance(item, int) and 0 <= item <= INT_MAX)
+            is_plain = (
+                kind is bytes
+                or item is None
+                or (isinstance(item, str) and item.isascii())
+                or (isinstance(item, int) and 0 <= item <= INT_MAX)
+            )
             if not is_plain:
                 _check_leaves(item, name)
     else:

@@ -1,4 +1,6 @@
-"""Block 0: the charter the founders agree on and sign. Its canonical bytes are the chain: chain_id = H("charter", bytes).
+"""Block 0: the charter the founders agree on and sign.
+
+Its canonical bytes are the chain: chain_id = H("charter", bytes).
 
 People read and sign a TOML file (`mutua charter new|add|seal|show`); the program reads this shape of it. Figures are
 integers in minor units; heights and terms as everywhere. What the figures mean is the business of `governance.genesis`.
@@ -118,7 +120,8 @@ class Charter(Shape):
     codes: tuple[CharterCode, ...]
     providers: tuple[CharterProvider, ...]
     attesters: tuple[CharterParty, ...]
-    """Enrolment attesters: two of them sign that an applicant is a person who is nobody else here. Empty: the treasury's signers do."""
+    """Enrolment attesters: two of them sign that an applicant is a person who is nobody else here. Empty: the
+    treasury's signers do."""
     verifiers: tuple[CharterParty, ...]
     """Verifiers of providers: one signature lists a provider."""
     community: tuple[str, ...]

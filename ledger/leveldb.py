@@ -33,7 +33,8 @@ class LevelDB:
     def __init__(self, folder: Path, *, create: bool = False, shown: Path | None = None) -> None:
         """Open the database in `folder`, or make it where `create` is set. Errors name the folder `shown`, where given.
 
-        Errors: MutuaError `store_locked`, `store_missing`, `disk_full` or `store_unusable`; LedgerCorrupt `store_corrupt`.
+        Errors: MutuaError `store_locked`, `store_missing`, `disk_full` or `store_unusable`; LedgerCorrupt
+        `store_corrupt`.
         """
         self._folder = shown or folder
         self._failure: MutuaError | None = None
@@ -44,14 +45,21 @@ class LevelDB:
         if create and not (folder / "CURRENT").exists() and _holds_data(folder):
             # LevelDB would take it for an empty place and throw away the tables that it finds there.
             raise LedgerCorrupt(
-                "store_corrupt", f"the database in {folder} has lost its file CURRENT", "keep the folder as evidence and sync a fresh one from the peers"
+                "store_corrupt",
+                f"the database in {folder} has lost its file CURRENT",
+                "keep the folder as evidence and sync a fresh one from the peers",
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = plyvel.DB(
-                str(folder), create_if_missing=create, paranoid_checks=True, bloom_filter_bits=BLOOM_FILTER_BITS,
-                lru_cache_size=CACHE_SIZE_BYTES, write_buffer_size=WRITE_BUFFER_SIZE_BYTES, max_open_files=OPEN_FILES_MAX,
-            )  # fmt: skip
+                str(folder),
+                create_if_missing=create,
+                paranoid_checks=True,
+                bloom_filter_bits=BLOOM_FILTER_BITS,
+                lru_cache_size=CACHE_SIZE_BYTES,
+                write_buffer_size=WRITE_BUFFER_SIZE_BYTES,
+                max_open_files=OPEN_FILES_MAX,
+            )
         except (plyvel.Error, OSError) as error:
             raise _explained(self._folder, error) from error
 
@@ -72,8 +80,8 @@ class LevelDB:
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
         """Put (or delete, where None) all rows at once; on disk when this returns.
 
-        After a failed write nothing more is written. LevelDB would go on behind the torn end of its log, say "done", and
-        drop all of it at the next start, paranoid or not (measured). A restart drops the torn end and goes on.
+        After a failed write nothing more is written. LevelDB would go on behind the torn end of its log, say "done",
+        and drop all of it at the next start, paranoid or not (measured). A restart drops the torn end and goes on.
         """
         if self._failure is not None:
             raise MutuaError(
@@ -102,8 +110,9 @@ class LevelDB:
 def opened_aside(folder: Path) -> Generator[LevelDB]:
     """Open the database of a stopped node without changing a byte of `folder`.
 
-    LevelDB writes even when it only reads (it replays its log, writes a manifest). So it gets a temporary folder: links to
-    the table files, which never change, and copies of the small rest. MutuaError `store_locked` while a daemon runs on it.
+    LevelDB writes even when it only reads (it replays its log, writes a manifest). So it gets a temporary folder: links
+    to the table files, which never change, and copies of the small rest. MutuaError `store_locked` while a daemon runs
+    on it.
     """
     if not (folder / "CURRENT").exists():
         raise MutuaError("store_missing", f"there is no ledger in {folder}", "name a data folder, or a copy of one")
@@ -150,10 +159,15 @@ def is_locked(path: Path) -> bool:
 
 
 def _holds_data(folder: Path) -> bool:
-    """True iff tables or a log with something in it lie in `folder`; a crash in the making of a database leaves neither."""
+    """True iff tables or a log with something in it lie in `folder`.
+
+    A crash in the making of a database leaves neither.
+    """
     if not folder.exists():
         return False
-    return any(item.suffix in {".ldb", ".sst"} or (item.suffix == ".log" and item.stat().st_size) for item in folder.iterdir())
+    return any(
+        item.suffix in {".ldb", ".sst"} or (item.suffix == ".log" and item.stat().st_size) for item in folder.iterdir()
+    )
 
 
 def _locked(folder: Path) -> MutuaError:

@@ -1,7 +1,7 @@
 """A proof that a record is in the chain, which anyone can check without the chain.
 
-It leads from the record to the records_root of its block, from that block's header to the history_root of a later header
-(the anchor), and ends at the anchor's commit certificate. Whoever checks it needs the chain id and, to judge the
+It leads from the record to the records_root of its block, from that block's header to the history_root of a later
+header (the anchor), and ends at the anchor's commit certificate. Whoever checks it needs the chain id and, to judge the
 certificate, the committee. A record in the newest block has no later header: there the anchor is its own header.
 Source: RFC 6962 sections 2.1.1 and 2.1.3.
 """
@@ -57,13 +57,23 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
         raise LedgerCorrupt("tip_block", "the newest block or its certificate is missing", "run mutua audit verify")
     path = merkle.inclusion_proof(chain.header_hashes()[: chain.height], height) if height < chain.height else ()
     return InclusionProof(
-        PROOF_VERSION, chain.chain_id, encode(block.records[index]), index, block.header, merkle.inclusion_proof(leaves, index),
-        anchor.header, path, certificate,
-    )  # fmt: skip
+        PROOF_VERSION,
+        chain.chain_id,
+        encode(block.records[index]),
+        index,
+        block.header,
+        merkle.inclusion_proof(leaves, index),
+        anchor.header,
+        path,
+        certificate,
+    )
 
 
 def inclusion_problems(proof: InclusionProof) -> list[str]:
-    """Return what does not hold, in the order of the chain of reasons; empty when all of it does, the certificate aside."""
+    """Return what does not hold, in the order of the chain of reasons.
+
+    Empty when all of it does, the certificate aside.
+    """
     try:
         record = decode(Record, proof.record)
         check_record_shape(record, proof.chain_id)
@@ -93,9 +103,12 @@ def proof_to_json(proof: InclusionProof) -> str:
     """Return the proof as a JSON file: bytes as hex, and what a reader wants to see first."""
     record, header, anchor = decode(Record, proof.record), decode_header(proof.header), decode_header(proof.anchor)
     shown: dict[str, object] = {
-        "record_id": record_id_of(record).hex(), "kind": record.kind, "height": header.height, "anchor_height": anchor.height,
+        "record_id": record_id_of(record).hex(),
+        "kind": record.kind,
+        "height": header.height,
+        "anchor_height": anchor.height,
         "anchor_hash": block_hash_of(anchor).hex(),
-    }  # fmt: skip
+    }
     for name in proof.__struct_fields__:
         value = getattr(proof, name)
         if isinstance(value, bytes):

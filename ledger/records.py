@@ -39,7 +39,10 @@ class Attestation(Shape):
 
 
 class Record(Shape):
-    """The signed envelope. `author` is the identity key that acts; `signer` the key that signed (identity or device)."""
+    """The signed envelope.
+
+    `author` is the identity key that acts; `signer` the key that signed (identity or device).
+    """
 
     version: int
     chain_id: bytes
@@ -73,7 +76,10 @@ def body_hash_of(body: Body) -> bytes:
 
 
 def signed_bytes_of(record: Record, encoded: bytes | None = None) -> bytes:
-    """Return the bytes that the author signed: the record with an empty signature. `encoded`: its canonical bytes, if at hand."""
+    """Return the bytes that the author signed: the record with an empty signature.
+
+    `encoded`: its canonical bytes, if at hand.
+    """
     data = encode(record) if encoded is None else encoded
     if len(record.signature) == signatures.SIGNATURE_SIZE:  # the last field: a header of two bytes and the signature
         return data[: -2 - signatures.SIGNATURE_SIZE] + _NO_SIGNATURE
@@ -113,9 +119,17 @@ def sign_record(
 ) -> SignedRecord:
     """Return `body` in an envelope signed by the key of `seed`, which acts for `author`."""
     bare = Record(
-        RECORD_VERSION, chain_id, kind, author, signatures.public_key_of(seed), number, valid_until_height,
-        body_hash_of(body), attestations, b"",
-    )  # fmt: skip
+        RECORD_VERSION,
+        chain_id,
+        kind,
+        author,
+        signatures.public_key_of(seed),
+        number,
+        valid_until_height,
+        body_hash_of(body),
+        attestations,
+        b"",
+    )
     signature = signatures.sign(seed, "record", chain_id, encode(bare))
     return SignedRecord(msgspec.structs.replace(bare, signature=signature), body)
 
@@ -179,7 +193,10 @@ def is_body_of(record: Record, body: Body) -> bool:
 
 
 def decode_signed_record(data: bytes, chain_id: bytes) -> SignedRecord:
-    """Decode and check shape and body; MalformedBytes otherwise. The signature is verified by the caller, in a thread."""
+    """Decode and check shape and body; MalformedBytes otherwise.
+
+    The signature is verified by the caller, in a thread.
+    """
     signed = decode(SignedRecord, data)
     check_record_shape(signed.record, chain_id)
     if not is_body_of(signed.record, signed.body):

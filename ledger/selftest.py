@@ -1,8 +1,8 @@
 """At start: does libsodium still answer as our rule says? Edge cases computed here, with our own curve arithmetic.
 
 The rule ("libsodium strict"): S < L; A and R canonical and not of small order; the equation S·B = R + k·A without the
-cofactor. Every case below satisfies the equation of a careless verifier, so only the named check can refuse it. A node whose
-libsodium answers otherwise would split from the network at the first crafted signature; it must not start.
+cofactor. Every case below satisfies the equation of a careless verifier, so only the named check can refuse it. A node
+whose libsodium answers otherwise would split from the network at the first crafted signature; it must not start.
 
 Sources: RFC 8032 section 5.1 (arithmetic); Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs", 2020 (edge cases).
 """
@@ -49,7 +49,10 @@ class KeyCase:
 
 
 def check_signatures() -> None:
-    """Raise LedgerCorrupt `signature_selftest` unless libsodium gives the expected answer in every case. About 0.1 s."""
+    """Raise LedgerCorrupt `signature_selftest` unless libsodium gives the expected answer in every case.
+
+    About 0.1 s.
+    """
     wrong = [
         case.name
         for case in edge_cases()

@@ -23,7 +23,8 @@ from ledger.hashing import HASH_SIZE, ZERO_HASH, tagged_hash
 EMPTY_TREE = ZERO_HASH
 ENTRY_SIZE = 2 * HASH_SIZE
 BUCKET_SIZE_MAX = 16 * ENTRY_SIZE
-"""Leaves lie in buckets of sixteen at most: hashing a bucket anew costs about as much as the way from it to the root."""
+"""Leaves lie in buckets of sixteen at most: hashing a bucket anew costs about as much as the way from it to the root.
+"""
 DEPTH_MAX = 8 * HASH_SIZE
 
 
@@ -40,7 +41,10 @@ class StateReader(Protocol):
 
 
 class StateProof(Shape):
-    """Shows a row, or that there is none: the leaf at which the key's path ends, and the siblings from the root down."""
+    """Shows a row, or that there is none.
+
+    The leaf at which the key's path ends, and the siblings from the root down.
+    """
 
     size: int
     """Rows in the state."""
@@ -75,11 +79,18 @@ def root_of(size: int, tree: bytes) -> bytes:
 
 
 def is_proved(key: bytes, value: bytes | None, proof: StateProof, state_root: bytes) -> bool:
-    """True iff the proof shows under `state_root` that the row at `key` is `value` (None: that there is no such row)."""
+    """True iff the proof shows under `state_root` that the row at `key` is `value` (None.
+
+    That there is no such row).
+    """
     if proof.size == 0:
         return value is None and root_of(0, EMPTY_TREE) == state_root
     path = path_of(key)
-    if len(proof.path) != HASH_SIZE or len(proof.value_hash) != HASH_SIZE or (proof.path == path) != (value is not None):
+    if (
+        len(proof.path) != HASH_SIZE
+        or len(proof.value_hash) != HASH_SIZE
+        or (proof.path == path) != (value is not None)
+    ):
         return False
     if value is not None and sha256(value).digest() != proof.value_hash:
         return False
@@ -153,7 +164,11 @@ class StateTree:
             elif sibling != EMPTY_TREE:
                 steps.append((depth, sibling))
         found = _steps_in_bucket(self._buckets[node], path, steps)
-        value = state.get(key) if found == path else next(value for other, value in state.scan(b"") if path_of(other) == found)
+        value = (
+            state.get(key)
+            if found == path
+            else next(value for other, value in state.scan(b"") if path_of(other) == found)
+        )
         assert value is not None, "the tree and the state hold the same rows"
         return StateProof(self._size, found, sha256(value).digest(), tuple(steps))
 
@@ -167,7 +182,9 @@ class StateTree:
 class _Change:
     """What a delta makes of a tree: new buckets and hashes, buckets that were split, rows more than before."""
 
-    def __init__(self, buckets: dict[int, bytes], hashes: dict[int, bytes], delta: Mapping[bytes, bytes | None]) -> None:
+    def __init__(
+        self, buckets: dict[int, bytes], hashes: dict[int, bytes], delta: Mapping[bytes, bytes | None]
+    ) -> None:
         self.buckets: dict[int, bytes] = {}
         self.hashes: dict[int, bytes] = {}
         self.split: list[int] = []
@@ -191,7 +208,10 @@ class _Change:
     def _merged(self, bucket: bytes, new: dict[bytes, bytes]) -> list[bytes]:
         """Return the entries of a bucket with new ones put, replaced, or (empty) taken away."""
         count = len(bucket) // ENTRY_SIZE
-        entries = {bucket[start : start + HASH_SIZE]: bucket[start : start + ENTRY_SIZE] for start in range(0, len(bucket), ENTRY_SIZE)}
+        entries = {
+            bucket[start : start + HASH_SIZE]: bucket[start : start + ENTRY_SIZE]
+            for start in range(0, len(bucket), ENTRY_SIZE)
+        }
         entries.update(new)
         merged = sorted(filter(None, entries.values()))
         self.more += len(merged) - count
@@ -249,7 +269,10 @@ def _find(bucket: bytes, path: bytes) -> int:
 
 
 def _bucket_hash(bucket: bytes) -> bytes:
-    """Return the tree over a bucket's sorted entries: neighbours fork after the bits they have in common, the deepest first."""
+    """Return the tree over a bucket's sorted entries.
+
+    Neighbours fork after the bits they have in common, the deepest first.
+    """
     if not bucket:
         return EMPTY_TREE
     waiting: list[tuple[int, bytes]] = []

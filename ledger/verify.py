@@ -1,9 +1,9 @@
 """Replay: from genesis to the tip, everything a stored chain claims is computed again and compared.
 
-Nothing is thrown: each contradiction becomes a `Finding` with its height, its check and, where there is one, its record. What
-the rules mean and who may certify a block is injected, so the ledger imports nothing else. After the first block whose
-effect cannot be recomputed, states are not compared any more (all later ones would differ for the same reason); links,
-roots, signatures, bodies and certificates still are.
+Nothing is thrown: each contradiction becomes a `Finding` with its height, its check and, where there is one, its
+record. What the rules mean and who may certify a block is injected, so the ledger imports nothing else. After the first
+block whose effect cannot be recomputed, states are not compared any more (all later ones would differ for the same
+reason); links, roots, signatures, bodies and certificates still are.
 """
 
 from __future__ import annotations
@@ -45,10 +45,30 @@ VERIFY_THREADS = 2
 """libsodium works without the GIL; two threads reach 97 % of what four do (notes on performance)."""
 
 CHECKS = (
-    "store", "charter", "tip", "block_missing", "block_bytes", "header_link", "header_rules", "history_root", "records_root", "record_count",
-    "record_shape", "record_repeated", "record_index", "record_signature", "body_missing", "body_hash", "body_stray", "certificate",
-    "rules", "state_root", "state_rows", "events", "beyond_tip",
-)  # fmt: skip
+    "store",
+    "charter",
+    "tip",
+    "block_missing",
+    "block_bytes",
+    "header_link",
+    "header_rules",
+    "history_root",
+    "records_root",
+    "record_count",
+    "record_shape",
+    "record_repeated",
+    "record_index",
+    "record_signature",
+    "body_missing",
+    "body_hash",
+    "body_stray",
+    "certificate",
+    "rules",
+    "state_root",
+    "state_rows",
+    "events",
+    "beyond_tip",
+)
 """Every value that `Finding.check` can have."""
 
 

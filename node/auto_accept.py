@@ -1,11 +1,13 @@
 """Auto-accept: a member's standing rules, kept and signed on their own node, which cast a yes in block s+1 (rules §6).
 
-A rule names codes, a ceiling of charges and, if wanted, providers. It is a version of its own with a hash; the ballot on the ledger
-names that hash and nothing else of the rule, so others learn that it was cast by a rule, not which rule. Every version is kept, so
-that its member can always tell by which words a ballot was cast. A rule can only say yes: there is no auto-deny.
+A rule names codes, a ceiling of charges and, if wanted, providers. It is a version of its own with a hash; the ballot
+on the ledger names that hash and nothing else of the rule, so others learn that it was cast by a rule, not which rule.
+Every version is kept, so that its member can always tell by which words a ballot was cast. A rule can only say yes:
+there is no auto-deny.
 
-`find_ballots` decides and is pure; `Rulebook` keeps the versions; `AutoAccept` casts when a block has become final, and once more at
-a start. A ballot is cast at most once: what waits of this node already is looked at before another is taken.
+`find_ballots` decides and is pure; `Rulebook` keeps the versions; `AutoAccept` casts when a block has become final, and
+once more at a start. A ballot is cast at most once: what waits of this node already is looked at before another is
+taken.
 """
 
 from __future__ import annotations
@@ -78,11 +80,18 @@ def rule_hash_of(rule: AutoRule) -> bytes:
 def is_met(rule: AutoRule, case: CaseRow, provider: bytes) -> bool:
     """True iff the rule accepts such a case: its code, its charges, its provider."""
     is_of_provider = not rule.providers or provider in rule.providers
-    return not rule.is_revoked and case.code in rule.codes and case.charges_cents <= rule.charge_max_cents and is_of_provider
+    return (
+        not rule.is_revoked
+        and case.code in rule.codes
+        and case.charges_cents <= rule.charge_max_cents
+        and is_of_provider
+    )
 
 
 def find_ballots(state: StateReader, height: int, member: bytes, rules: Iterable[AutoRule]) -> list[AutoBallotBody]:
-    """Return the ballots to cast in block `height` + 1: on cases carried by block `height`, where the member may vote and has none.
+    """Return the ballots to cast in block `height` + 1.
+
+    On cases carried by block `height`, where the member may vote and has none.
 
     The first rule that is met, by name, is the one that is named.
     """
@@ -117,7 +126,10 @@ class Rulebook:
         self.versions: tuple[SignedRule, ...] = ()
 
     def load(self) -> None:
-        """Read the file; none is an empty rulebook. MutuaError `auto_rules_unusable` when it is not what this node signed."""
+        """Read the file; none is an empty rulebook.
+
+        MutuaError `auto_rules_unusable` when it is not what this node signed.
+        """
         try:
             value = json.loads(self._path.read_bytes())
             versions = tuple(decode(SignedRule, bytes.fromhex(item["signed"])) for item in value["auto_accept"])
@@ -134,7 +146,9 @@ class Rulebook:
         rule = item.rule
         if rule.chain_id != self._chain_id:
             raise ValueError("a rule is of another co-op")
-        if item.key not in self._keys or not signatures.is_signed(item.key, item.signature, _SIGNATURE_TAG, rule.chain_id, encode(rule)):
+        if item.key not in self._keys or not signatures.is_signed(
+            item.key, item.signature, _SIGNATURE_TAG, rule.chain_id, encode(rule)
+        ):
             raise ValueError(f"rule {rule.name!r} is not signed by this node's member")
 
     def newest(self) -> dict[str, AutoRule]:
@@ -146,10 +160,17 @@ class Rulebook:
         return [rule for rule in self.newest().values() if not rule.is_revoked]
 
     def put(self, rule: AutoRule, seed: bytes) -> AutoRule:
-        """Sign a version and keep it durably. Errors: `auto_rule_shape`, `auto_rules_full`; disk errors pass through."""
+        """Sign a version and keep it durably.
+
+        Errors: `auto_rule_shape`, `auto_rules_full`; disk errors pass through.
+        """
         check_rule(rule)
         if len(self.versions) >= VERSIONS_MAX or len({*self.newest(), rule.name}) > NAMES_MAX:
-            raise MutuaError("auto_rules_full", f"a node keeps at most {NAMES_MAX} rules in {VERSIONS_MAX} versions", "replace one that you have")
+            raise MutuaError(
+                "auto_rules_full",
+                f"a node keeps at most {NAMES_MAX} rules in {VERSIONS_MAX} versions",
+                "replace one that you have",
+            )
         signature = signatures.sign(seed, _SIGNATURE_TAG, rule.chain_id, encode(rule))
         versions = (*self.versions, SignedRule(rule, signatures.public_key_of(seed), signature))
         from node.paths import SECRET_MODE, write_whole
@@ -182,7 +203,9 @@ def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoR
     version = 1 if old is None else old.version + 1
     if action == "add":
         if holds:
-            raise MutuaError("auto_rule_name", f"there is a rule {rule.name!r} already", "replace it, or choose another name")
+            raise MutuaError(
+                "auto_rule_name", f"there is a rule {rule.name!r} already", "replace it, or choose another name"
+            )
         return msgspec.structs.replace(rule, version=version, is_revoked=False)
     if old is None or not holds:
         names = ", ".join(sorted(name for name, item in newest.items() if not item.is_revoked)) or "none yet"
@@ -197,9 +220,14 @@ def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoR
 def rule_json(rule: AutoRule) -> dict[str, Any]:
     """Return a rule for people and programs, with the hash that its ballots name."""
     return {
-        "name": rule.name, "version": rule.version, "is_revoked": rule.is_revoked, "codes": list(rule.codes),
-        "charge_max_cents": rule.charge_max_cents, "providers": [key.hex() for key in rule.providers], "rule_hash": rule_hash_of(rule).hex(),
-    }  # fmt: skip
+        "name": rule.name,
+        "version": rule.version,
+        "is_revoked": rule.is_revoked,
+        "codes": list(rule.codes),
+        "charge_max_cents": rule.charge_max_cents,
+        "providers": [key.hex() for key in rule.providers],
+        "rule_hash": rule_hash_of(rule).hex(),
+    }
 
 
 # ---- Casting ----------------------------------------------------------------------
@@ -212,9 +240,16 @@ class AutoAccept:
     """Casts what the rules say whenever a block has become final. `member` gives whose ballots they are, or None."""
 
     def __init__(
-        self, rulebook: Rulebook, state: StateReader, *, height: Callable[[], int], member: Callable[[], bytes | None],
-        is_syncing: Callable[[], bool], look: Look, submit: Submit,
-    ) -> None:  # fmt: skip
+        self,
+        rulebook: Rulebook,
+        state: StateReader,
+        *,
+        height: Callable[[], int],
+        member: Callable[[], bytes | None],
+        is_syncing: Callable[[], bool],
+        look: Look,
+        submit: Submit,
+    ) -> None:
         self.rulebook = rulebook
         self.problem: MutuaError | None = None
         self._state = state
@@ -261,7 +296,10 @@ class AutoAccept:
                 await self._wake.wait()
 
     async def cast_due(self, height: int) -> int:
-        """Cast the ballots due on cases of block `height`; return how many. A refused one is logged and nothing else."""
+        """Cast the ballots due on cases of block `height`; return how many.
+
+        A refused one is logged and nothing else.
+        """
         member = self._member()
         rules = self.rulebook.standing()
         if member is None or not rules or self.problem is not None:

@@ -1,4 +1,6 @@
-"""Sealed payout addresses, by their hash: kept only when a known record commits to them, and only so many before it is final.
+"""Sealed payout addresses, by their hash.
+
+Kept only when a known record commits to them, and only so many before it is final.
 
 Rows: `o/` hash, a blob whose claim waits; `k/` hash, a blob whose claim is final (or b"" while it has not arrived).
 """
@@ -53,7 +55,10 @@ class Blobs:
             self.waiting_bytes = waiting
 
     def settle(self, final: Collection[bytes], dropped: Collection[bytes], waiting: Collection[bytes]) -> None:
-        """After a block: blobs of final claims stay for good; those of dropped records go unless another one that waits names them."""
+        """After a block: blobs of final claims stay for good.
+
+        Those of dropped records go unless another one that waits names them.
+        """
         with self._lock:
             batch: dict[bytes, bytes | None] = {}
             for commitment in final:

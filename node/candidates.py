@@ -1,8 +1,10 @@
-"""Blocks proposed at the height being agreed on: whole, bounded in number and bytes, and on the disk once this node vouches for them.
+"""Blocks proposed at the height being agreed on.
 
-A body travels apart from its proposal and may come first, so each peer may place one block that nobody asked for; all others must be
-named by a signed proposal or by a certificate. A block that this node notarizes is kept durably before the vote: if the whole
-committee loses power, somebody still holds what was notarized.
+Whole, bounded in number and bytes, and on the disk once this node vouches for them.
+
+A body travels apart from its proposal and may come first, so each peer may place one block that nobody asked for; all
+others must be named by a signed proposal or by a certificate. A block that this node notarizes is kept durably before
+the vote: if the whole committee loses power, somebody still holds what was notarized.
 """
 
 from __future__ import annotations
@@ -86,7 +88,10 @@ class Candidates:
         self.checked[candidate.block_hash] = candidate
 
     async def offer(self, peer: bytes, block: BlockWithBodies, size: int, height: int) -> bool:
-        """Take a block from a peer; False when it is of no use. MalformedBytes: it is not whole, or not of its header."""
+        """Take a block from a peer; False when it is of no use.
+
+        MalformedBytes: it is not whole, or not of its header.
+        """
         header = decode_header(block.block.header)
         block_hash = block_hash_of(header)
         if header.height != height or height != self._height or block_hash in self._blocks:

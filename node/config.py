@@ -23,7 +23,10 @@ TEXT_SIZE_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `kind` is text or path; `choices` bounds a text; `default` is shown to people when there is no value."""
+    """One setting.
+
+    `kind` is text or path; `choices` bounds a text; `default` is shown to people when there is no value.
+    """
 
     name: str
     kind: str
@@ -39,32 +42,53 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "listen", "text", "",
-        "Multiaddr where this node listens for members, such as /ip4/0.0.0.0/tcp/4001. Empty: the address in the charter, "
-        "because that is where the other members look for it.",
+        "listen",
+        "text",
+        "",
+        "Multiaddr where this node listens for members, such as /ip4/0.0.0.0/tcp/4001. Empty: the address in the"
+        " charter, because that is where the other members look for it.",
     ),
     Setting(
-        "api_socket", "path", "api.sock",
-        "Unix socket of the local API, mode 0600; relative paths start in the data folder. Set it when the data folder's path is "
-        "longer than a socket's may be (103 bytes).",
+        "api_socket",
+        "path",
+        "api.sock",
+        "Unix socket of the local API, mode 0600; relative paths start in the data folder. Set it when the data"
+        " folder's path is longer than a socket's may be (103 bytes).",
     ),
-    Setting("log_level", "text", "info", "What is written to the log; it can be changed while the node runs.", ("debug", "info", "warning", "error")),
     Setting(
-        "log_format", "text", "console",
+        "log_level",
+        "text",
+        "info",
+        "What is written to the log; it can be changed while the node runs.",
+        ("debug", "info", "warning", "error"),
+    ),
+    Setting(
+        "log_format",
+        "text",
+        "console",
         "How events look on standard error of `mutua run`; log.jsonl is always JSON. `quiet` writes the file only.",
         ("console", "json", "quiet"),
     ),
     Setting(
-        "bitcoin_socket", "path", "",
+        "bitcoin_socket",
+        "path",
+        "",
         "Unix socket of the bitcoin backend (regtest engine). Empty: this node signs no payouts.",
     ),
-    Setting("documents", "path", "documents", "Folder of evidence, each file named by its hash; relative paths start in the data folder."),
     Setting(
-        "on_event", "text", "",
-        "Command that is run for each event, with the event as JSON on standard input; words are split as a shell does, "
-        "without a shell. Empty: none.",
+        "documents",
+        "path",
+        "documents",
+        "Folder of evidence, each file named by its hash; relative paths start in the data folder.",
     ),
-)  # fmt: skip
+    Setting(
+        "on_event",
+        "text",
+        "",
+        "Command that is run for each event, with the event as JSON on standard input; words are split as a shell does,"
+        " without a shell. Empty: none.",
+    ),
+)
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -110,9 +134,14 @@ class Config:
 
 
 def load_config(
-    data_dir: Path | None = None, flags: Mapping[str, str | None] | None = None, environ: Mapping[str, str] | None = None
-) -> Config:  # fmt: skip
-    """Return the settings. `flags` are those given on the command line. MutuaError `config_invalid` names the first fault."""
+    data_dir: Path | None = None,
+    flags: Mapping[str, str | None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Return the settings.
+
+    `flags` are those given on the command line. MutuaError `config_invalid` names the first fault.
+    """
     env = os.environ if environ is None else environ
     root, root_origin = _root(data_dir, env)
     given = flags or {}
@@ -142,7 +171,10 @@ def _root(data_dir: Path | None, env: Mapping[str, str]) -> tuple[Path, str]:
 
 
 def read_config_file(path: Path) -> dict[str, str]:
-    """Return what a config.toml sets, {} when there is none. An unknown name is an error: a misspelt setting must not be silent."""
+    """Return what a config.toml sets, {} when there is none.
+
+    An unknown name is an error: a misspelt setting must not be silent.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -175,9 +207,7 @@ def check_value(setting: Setting, value: Value) -> None:
 
 def config_text() -> str:
     """Return a fresh config.toml: every setting with its meaning, commented out at its default."""
-    lines = [
-        "# Settings of this node. A flag wins over MUTUA_* in the environment, that over this file, that over the default."
-    ]
+    lines = ["# Settings of this node. A flag wins over MUTUA_* in the environment, then this file, then the default."]
     for setting in SETTINGS:
         choices = f" One of: {', '.join(setting.choices)}." if setting.choices else ""
         lines += ["", f"# {setting.meaning}{choices}", f'# {setting.name} = "{setting.default}"']

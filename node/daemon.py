@@ -79,7 +79,9 @@ def lock_folder(folder: Path) -> IO[bytes]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
-        raise MutuaError("folder_in_use", f"another daemon runs on {folder}", "stop it with mutua stop, or use its own folder") from None
+        raise MutuaError(
+            "folder_in_use", f"another daemon runs on {folder}", "stop it with mutua stop, or use its own folder"
+        ) from None
     try:
         handle.truncate(0)
         handle.write(str(os.getpid()).encode())
@@ -96,7 +98,11 @@ def load_charter(folder: Path) -> Charter:
     try:
         return decode(Charter, path.read_bytes())
     except FileNotFoundError:
-        raise MutuaError("charter_missing", f"{folder} holds no charter", "run mutua init --charter FILE with the sealed charter of your co-op") from None
+        raise MutuaError(
+            "charter_missing",
+            f"{folder} holds no charter",
+            "run mutua init --charter FILE with the sealed charter of your co-op",
+        ) from None
     except OSError as error:
         raise disk_error(f"{path}", error) from error
     except MalformedBytes as error:
@@ -130,7 +136,9 @@ def check_chain(folder: Path, charter: Charter) -> None:
         stored = store.get(CHARTER_KEY)
     if stored is not None and stored != encode(charter):
         raise MutuaError(
-            "other_chain", f"the ledger in {folder} is of another chain than its charter.bin", "put that chain's charter back, or use another data folder"
+            "other_chain",
+            f"the ledger in {folder} is of another chain than its charter.bin",
+            "put that chain's charter back, or use another data folder",
         )
 
 
@@ -147,9 +155,17 @@ class Daemon:
     """One node. Build it with an unlocked key ring; `run` works until `stop`."""
 
     def __init__(
-        self, folder: Path, keys: KeyRing, *, listen: str | None, bitcoin_socket: Path | None, guests: Sequence[bytes] = (),
-        api_socket: Path | None = None, documents: Path | None = None, on_event: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        keys: KeyRing,
+        *,
+        listen: str | None,
+        bitcoin_socket: Path | None,
+        guests: Sequence[bytes] = (),
+        api_socket: Path | None = None,
+        documents: Path | None = None,
+        on_event: str | None = None,
+    ) -> None:
         check_signatures()
         if on_event is not None:
             words_of(on_event)
@@ -170,24 +186,48 @@ class Daemon:
         self.ledger.forget_final()
         self._guests = frozenset(guests)
         self._book = {item.transport_key: item.address for item in self.charter.founders}
-        self._committee_peers = frozenset(item.transport_key for item in self.charter.founders if item.consensus_key in self.ledger.committee)
+        self._committee_peers = frozenset(
+            item.transport_key for item in self.charter.founders if item.consensus_key in self.ledger.committee
+        )
         self.network = Network(
-            transport_seed=keys.transport_seed, listen=address, chain_id=self.chain.chain_id, members=self._is_admitted,
-            peers=lambda: self._book, on_frame=self._on_frame, on_peer_up=self._on_peer_up, clock_ms=now_ms,
-        )  # fmt: skip
+            transport_seed=keys.transport_seed,
+            listen=address,
+            chain_id=self.chain.chain_id,
+            members=self._is_admitted,
+            peers=lambda: self._book,
+            on_frame=self._on_frame,
+            on_peer_up=self._on_peer_up,
+            clock_ms=now_ms,
+        )
         interval_s = self.charter.block_interval_ms / 1000
         self.gossip = Gossip(
-            self.network, self.mempool, self.blobs, self.ledger, tick_s=min(GOSSIP_TICK_DAY_S, interval_s / 20),
-            digest_every_s=DIGEST_EVERY_S, choose_peer=choose,
-        )  # fmt: skip
+            self.network,
+            self.mempool,
+            self.blobs,
+            self.ledger,
+            tick_s=min(GOSSIP_TICK_DAY_S, interval_s / 20),
+            digest_every_s=DIGEST_EVERY_S,
+            choose_peer=choose,
+        )
         self.sync = BlockSync(self.network, self.ledger, choose_peer=choose, clock=trio.current_time)
         seat = self._seat()
-        self.votes = VoteLog(vote_log_path(folder), sha256(keys.consensus_key).digest(), is_first_start=self.chain.height == 0)
-        self.standing = None if seat is None else Standing(self.votes, len(self.ledger.committee), lambda: self.chain.height, trio.current_time)
+        self.votes = VoteLog(
+            vote_log_path(folder), sha256(keys.consensus_key).digest(), is_first_start=self.chain.height == 0
+        )
+        self.standing = (
+            None
+            if seat is None
+            else Standing(self.votes, len(self.ledger.committee), lambda: self.chain.height, trio.current_time)
+        )
         self.driver = Driver(
-            self._driver_ledger(), self.network, self.votes, seat=seat, standing=self.standing, candidates=Candidates(self.mempool_store),
+            self._driver_ledger(),
+            self.network,
+            self.votes,
+            seat=seat,
+            standing=self.standing,
+            candidates=Candidates(self.mempool_store),
             choose_peer=choose,
-        )  # fmt: skip
+        )
         self.pen = Pen(keys, self.chain, self.mempool)
         self.treasury: Any = None
         self.treasury_host: Any = None
@@ -195,12 +235,21 @@ class Daemon:
         self._on_event = on_event
         self._stop = trio.Event()
         self._failure: BaseException | None = None
-        self.intake = Intake(self.chain, self.mempool, self.ledger, self.gossip, pen=self.pen, authors=self._own_authors, fail=self.fail)
-        rulebook = Rulebook(folder / AUTO_ACCEPT_FILE, self.chain.chain_id, frozenset({keys.identity_key, keys.device_key}))
+        self.intake = Intake(
+            self.chain, self.mempool, self.ledger, self.gossip, pen=self.pen, authors=self._own_authors, fail=self.fail
+        )
+        rulebook = Rulebook(
+            folder / AUTO_ACCEPT_FILE, self.chain.chain_id, frozenset({keys.identity_key, keys.device_key})
+        )
         self.auto = AutoAccept(
-            rulebook, self.chain.state, height=lambda: self.chain.height, member=self._member_key, is_syncing=lambda: self.sync.is_syncing,
-            look=self.ledger.look, submit=self.submit,
-        )  # fmt: skip
+            rulebook,
+            self.chain.state,
+            height=lambda: self.chain.height,
+            member=self._member_key,
+            is_syncing=lambda: self.sync.is_syncing,
+            look=self.ledger.look,
+            submit=self.submit,
+        )
         self.facade = Facade(self)
 
     # ---- Running --------------------------------------------------------------
@@ -258,7 +307,10 @@ class Daemon:
             log.warning("hook_too_slow", mend="make the command of on_event faster")
 
     async def _treasury_for_ever(self, bitcoin_socket: Path) -> None:
-        """The signer's job under a supervisor: a fault in it, or a bitcoin engine that is away, never costs the node its place."""
+        """The signer's job under a supervisor.
+
+        A fault in it, or a bitcoin engine that is away, never costs the node its place.
+        """
         while True:
             try:
                 await self._run_treasury(bitcoin_socket)
@@ -299,8 +351,13 @@ class Daemon:
         own = () if row is None else (row.key, *seeds_of(Draft(self.chain.state), self.keys))
         return frozenset({self.keys.identity_key, self.keys.cover_key, *own})
 
-    async def submit(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()) -> bytes:
-        """Sign, check against the newest state, keep durably, spread. Returns the record id; RuleBroken says why not."""
+    async def submit(
+        self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
+    ) -> bytes:
+        """Sign, check against the newest state, keep durably, spread.
+
+        Returns the record id; RuleBroken says why not.
+        """
         return await self.intake.submit(kind, body, attestations, blobs)
 
     async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
@@ -383,7 +440,14 @@ class Daemon:
         self.auto.wake()
         for event in candidate.events:
             self.facade.publish(event_json(event))
-        self.facade.publish({"event": "block_final", "height": header.height, "hash": candidate.block_hash.hex(), "records": header.record_count})
+        self.facade.publish(
+            {
+                "event": "block_final",
+                "height": header.height,
+                "hash": candidate.block_hash.hex(),
+                "records": header.record_count,
+            }
+        )
         treasury = self.treasury
         if treasury is not None:
             treasury.wake()
@@ -401,9 +465,16 @@ class Daemon:
             return await self.ledger.build(seat.proposer)
 
         return Ledger(
-            chain_id=self.chain.chain_id, height=lambda: self.chain.height, config=self.ledger.config, earliest_ms=self.ledger.earliest_ms,
-            build=build, check=self.ledger.check, commit=self.ledger.commit, is_timely=self.ledger.is_timely, now_ms=now_ms,
-        )  # fmt: skip
+            chain_id=self.chain.chain_id,
+            height=lambda: self.chain.height,
+            config=self.ledger.config,
+            earliest_ms=self.ledger.earliest_ms,
+            build=build,
+            check=self.ledger.check,
+            commit=self.ledger.commit,
+            is_timely=self.ledger.is_timely,
+            now_ms=now_ms,
+        )
 
     def _seat(self) -> Seat | None:
         index = self.ledger.own_index
@@ -422,7 +493,10 @@ def _import_treasury() -> None:
 
 
 def main(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
-    """Run a daemon on `folder` until it is stopped. Of all errors of its tasks the one that explains the others is raised."""
+    """Run a daemon on `folder` until it is stopped.
+
+    Of all errors of its tasks the one that explains the others is raised.
+    """
     lock = lock_folder(folder)
     try:
         trio.run(_run, folder, keys, options)
@@ -434,9 +508,15 @@ def main(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
 
 async def _run(folder: Path, keys: KeyRing, options: Mapping[str, Any]) -> None:
     daemon = Daemon(
-        folder, keys, listen=options.get("listen"), bitcoin_socket=options.get("bitcoin_socket"), guests=options.get("guests", ()),
-        api_socket=options.get("api_socket"), documents=options.get("documents"), on_event=options.get("on_event"),
-    )  # fmt: skip
+        folder,
+        keys,
+        listen=options.get("listen"),
+        bitcoin_socket=options.get("bitcoin_socket"),
+        guests=options.get("guests", ()),
+        api_socket=options.get("api_socket"),
+        documents=options.get("documents"),
+        on_event=options.get("on_event"),
+    )
     await daemon.run()
 
 

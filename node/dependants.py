@@ -1,4 +1,6 @@
-"""Covers of dependants whose keys this node holds: numbered secrets of its key ring, so that the 24 words bring them back.
+"""Covers of dependants whose keys this node holds.
+
+Numbered secrets of its key ring, so that the 24 words bring them back.
 
 A dependant's key that was made elsewhere signs elsewhere; it comes here in a bundle.
 """
@@ -42,7 +44,11 @@ def next_seed(keys: KeyRing, is_taken: Callable[[bytes], bool]) -> bytes:
         seed = keys.dependant_seed(number)
         if not is_taken(public_key_of(seed)):
             return seed
-    raise MutuaError("dependants_used_up", f"this key ring made {NUMBER_MAX} covers", "bring a dependant's key from elsewhere, in a bundle")
+    raise MutuaError(
+        "dependants_used_up",
+        f"this key ring made {NUMBER_MAX} covers",
+        "bring a dependant's key from elsewhere, in a bundle",
+    )
 
 
 def wanting(seed: bytes, chain_id: bytes, member: bytes) -> tuple[CoverAddBody, Attestation]:

@@ -1,6 +1,7 @@
 """A whole co-op on one machine: founders' folders, a sealed charter, a funded regtest treasury, and the processes.
 
-Everything follows from a seed, except the time of genesis. Passphrases of a devnet are no secrets; key files are sealed with light limits.
+Everything follows from a seed, except the time of genesis. Passphrases of a devnet are no secrets; key files are sealed
+with light limits.
 """
 
 from __future__ import annotations
@@ -122,15 +123,26 @@ class Devnet:
             self.nodes.append(self._make_node(f"member-{index + 1}"))
         self.start_bitcoin()
         ports = free_ports(len(self.nodes))
-        founders = [self._founder(node, port, index) for index, (node, port) in enumerate(zip(self.nodes, ports, strict=True))]
+        founders = [
+            self._founder(node, port, index) for index, (node, port) in enumerate(zip(self.nodes, ports, strict=True))
+        ]
         treasury = trio.run(self._fund, founders)
         draft = charters.new_charter(
-            "Demo Mutual", seed=seed_of(self.spec.seed, "charter"), day_one="2026-01-01", phase="live",
-            genesis_time_ms=int((time.time() + self.spec.start_in_s) * 1000), block_interval_ms=self.spec.interval_ms,
-            claims_cents=self.spec.claims_cents, reserve_cents=self.spec.reserve_cents, rate=RATE, params=dict(self.spec.params),
-            plans=self.spec.plans, codes=self.spec.codes, treasury=treasury,
+            "Demo Mutual",
+            seed=seed_of(self.spec.seed, "charter"),
+            day_one="2026-01-01",
+            phase="live",
+            genesis_time_ms=int((time.time() + self.spec.start_in_s) * 1000),
+            block_interval_ms=self.spec.interval_ms,
+            claims_cents=self.spec.claims_cents,
+            reserve_cents=self.spec.reserve_cents,
+            rate=RATE,
+            params=dict(self.spec.params),
+            plans=self.spec.plans,
+            codes=self.spec.codes,
+            treasury=treasury,
             providers=[CharterProvider(public_key_of(seed), name) for name, seed in self.providers.items()],
-        )  # fmt: skip
+        )
         for node, founder in zip(self.nodes, founders, strict=True):
             draft = charters.add_founder(draft, charters.sign_founder(node.keys.identity_seed, founder, draft.name))
         self.charter = charters.seal(draft)
@@ -164,10 +176,20 @@ class Devnet:
     def _founder(self, node: Node, port: int, index: int) -> Founder:
         keys = node.keys
         return Founder(
-            identity_key=keys.identity_key, device_key=keys.device_key, cover_key=keys.cover_key, consensus_key=keys.consensus_key,
-            transport_key=keys.transport_key, bitcoin_key=keys.bitcoin_key, onion_tip=keys.onion.tip, address=f"/ip4/127.0.0.1/tcp/{port}",
-            household=f"household-{index + 1}", plan=self.spec.plans[0].name, contract_terms=12, prepaid_terms=12, signature=b"",
-        )  # fmt: skip
+            identity_key=keys.identity_key,
+            device_key=keys.device_key,
+            cover_key=keys.cover_key,
+            consensus_key=keys.consensus_key,
+            transport_key=keys.transport_key,
+            bitcoin_key=keys.bitcoin_key,
+            onion_tip=keys.onion.tip,
+            address=f"/ip4/127.0.0.1/tcp/{port}",
+            household=f"household-{index + 1}",
+            plan=self.spec.plans[0].name,
+            contract_terms=12,
+            prepaid_terms=12,
+            signature=b"",
+        )
 
     async def _fund(self, founders: Sequence[Founder]) -> CharterTreasury:
         from node.regtest.client import RegtestClient
@@ -185,18 +207,40 @@ class Devnet:
 
     def start_bitcoin(self) -> None:
         """Start the regtest engine: a process of its own that mines every second."""
-        command = [sys.executable, "-m", "node.regtest", "--dir", str(self.folder / "bitcoin"), "--socket", str(self.bitcoin_socket),
-                   "--mine-every-ms", "1000"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "node.regtest",
+            "--dir",
+            str(self.folder / "bitcoin"),
+            "--socket",
+            str(self.bitcoin_socket),
+            "--mine-every-ms",
+            "1000",
+        ]
         self.bitcoin = self._spawn(command, self.folder / "bitcoin.log")
 
     def start_node(self, node: Node) -> None:
         """Start a daemon."""
-        command = [sys.executable, "-m", "node.run", "--data-dir", str(node.folder), "--passphrase-file", str(self.folder / "passphrase"),
-                   "--bitcoin-socket", str(self.bitcoin_socket), *node.extra]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "node.run",
+            "--data-dir",
+            str(node.folder),
+            "--passphrase-file",
+            str(self.folder / "passphrase"),
+            "--bitcoin-socket",
+            str(self.bitcoin_socket),
+            *node.extra,
+        ]
         node.process = self._spawn(command, node.folder / "stderr.log")
 
     def wait_ready(self, nodes: Sequence[Node]) -> None:
-        """Wait until the nodes' APIs answer. MutuaError `devnet_start` with the daemon's own last words when one ends."""
+        """Wait until the nodes' APIs answer.
+
+        MutuaError `devnet_start` with the daemon's own last words when one ends.
+        """
         deadline = time.monotonic() + START_TIMEOUT_S
         for node in nodes:
             while True:
@@ -205,9 +249,15 @@ class Devnet:
                     break
                 if node.process is not None and node.process.poll() is not None:
                     words = (node.folder / "stderr.log").read_text(errors="replace")[-800:]
-                    raise MutuaError("devnet_start", f"{node.name} ended at its start: {words.strip()}", f"see {node.folder}")
+                    raise MutuaError(
+                        "devnet_start", f"{node.name} ended at its start: {words.strip()}", f"see {node.folder}"
+                    )
                 if time.monotonic() > deadline:
-                    raise MutuaError("devnet_start", f"{node.name} does not answer after {START_TIMEOUT_S:.0f} s", f"see {node.folder}")
+                    raise MutuaError(
+                        "devnet_start",
+                        f"{node.name} does not answer after {START_TIMEOUT_S:.0f} s",
+                        f"see {node.folder}",
+                    )
                 time.sleep(0.1)
 
     def stop(self) -> None:
@@ -224,15 +274,20 @@ class Devnet:
     def save(self) -> None:
         """Note what `mutua devnet status` and `down` need."""
         state = {
-            "seed": self.spec.seed, "bitcoin": self.bitcoin.pid if self.bitcoin else None,
-            "nodes": [{"name": n.name, "pid": n.process.pid if n.process else None} for n in [*self.nodes, *self.followers]],
-        }  # fmt: skip
+            "seed": self.spec.seed,
+            "bitcoin": self.bitcoin.pid if self.bitcoin else None,
+            "nodes": [
+                {"name": n.name, "pid": n.process.pid if n.process else None} for n in [*self.nodes, *self.followers]
+            ],
+        }
         (self.folder / "devnet.json").write_text(json.dumps(state, indent=1) + "\n")
 
     def _spawn(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with log.open("ab") as stream:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True)
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True
+            )
 
 
 def _wait_or_kill(process: subprocess.Popen[Any]) -> None:

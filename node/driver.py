@@ -1,9 +1,10 @@
 """The driver of consensus: it feeds events to the step function and carries out its effects in order, journal first.
 
-One task owns the machine. Everything that takes time answers with an event: building and checking a block run in threads, timers and
-slots are sleeping tasks, peers' messages arrive verified. Nothing is sent before the vote log's bytes are on the disk; nothing is
-told as final before the block's batch is synced. A height that becomes final by sync, not by our own votes, ends the same way.
-A node that may not sign (`node.standing`) runs the same machine as an observer.
+One task owns the machine. Everything that takes time answers with an event: building and checking a block run in
+threads, timers and slots are sleeping tasks, peers' messages arrive verified. Nothing is sent before the vote log's
+bytes are on the disk; nothing is told as final before the block's batch is synced. A height that becomes final by sync,
+not by our own votes, ends the same way. A node that may not sign (`node.standing`) runs the same machine as an
+observer.
 """
 
 from __future__ import annotations
@@ -61,10 +62,18 @@ class Ledger:
     """What the driver asks of the daemon. Written as a class of callables so that each has one name and one shape."""
 
     def __init__(
-        self, *, chain_id: bytes, height: Callable[[], int], config: Callable[[], machine.Config], earliest_ms: Callable[[], int],
-        build: Callable[[], Awaitable[Candidate]], check: Callable[[BlockWithBodies], Awaitable[Candidate]],
-        commit: Callable[[Candidate, Certificate], Awaitable[None]], is_timely: Callable[[Header, int], bool], now_ms: Callable[[], int],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        chain_id: bytes,
+        height: Callable[[], int],
+        config: Callable[[], machine.Config],
+        earliest_ms: Callable[[], int],
+        build: Callable[[], Awaitable[Candidate]],
+        check: Callable[[BlockWithBodies], Awaitable[Candidate]],
+        commit: Callable[[Candidate, Certificate], Awaitable[None]],
+        is_timely: Callable[[Header, int], bool],
+        now_ms: Callable[[], int],
+    ) -> None:
         self.chain_id = chain_id
         self.height = height
         self.config = config
@@ -80,9 +89,16 @@ class Driver:
     """Runs one height after another until cancelled."""
 
     def __init__(
-        self, ledger: Ledger, network: Network, vote_log: VoteLog, *, seat: Seat | None, standing: Standing | None, candidates: Candidates,
+        self,
+        ledger: Ledger,
+        network: Network,
+        vote_log: VoteLog,
+        *,
+        seat: Seat | None,
+        standing: Standing | None,
+        candidates: Candidates,
         choose_peer: Callable[[Sequence[bytes]], bytes],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._ledger = ledger
         self._network = network
         self._log = vote_log
@@ -155,12 +171,21 @@ class Driver:
             self.messages_dropped += 1
 
     async def _hear_now(self, peer: bytes, message: Message, seen_ms: int) -> None:
-        """Verify what is new and queue it. What costs more signatures than the peer may spend is dropped; resending brings it again."""
+        """Verify what is new and queue it.
+
+        What costs more signatures than the peer may spend is dropped; resending brings it again.
+        """
         config = self._ledger.config()
         state = self._state if self._state is not None and self._state.config.height == config.height else None
         if state is not None and machine.is_known(state, message):
             return
-        certificates = [message] if isinstance(message, Certificate) else list(message.justification) if isinstance(message, Proposal) else []
+        certificates = (
+            [message]
+            if isinstance(message, Certificate)
+            else list(message.justification)
+            if isinstance(message, Proposal)
+            else []
+        )
         fresh = [item for item in certificates if state is None or not machine.is_known(state, item)]
         cost = sum(len(item.voters) for item in fresh) + (not isinstance(message, Certificate))
         meter = self._meters.setdefault(peer, Meter(len(config.committee), trio.current_time()))
@@ -186,7 +211,10 @@ class Driver:
             self._put(ev.ProposalReceived(message), config.height)
 
     async def hear_candidate(self, peer: bytes, block: BlockWithBodies, size: int) -> None:
-        """Take the body of a proposed block; a check that waits for it goes on. MalformedBytes: the peer is to be struck."""
+        """Take the body of a proposed block; a check that waits for it goes on.
+
+        MalformedBytes: the peer is to be struck.
+        """
         await self._candidates.offer(peer, block, size, self._working_on)
 
     def candidate(self, block_hash: bytes) -> BlockWithBodies | None:
@@ -216,8 +244,14 @@ class Driver:
         config = self._ledger.config()
         for data in answer.votes:
             vote = decode_message(data)
-            if not isinstance(vote, Vote) or vote.voter != self._seat.index or not verify_vote(vote, config.committee, config.chain_id):
-                raise MalformedBytes("votes_seen", "an answer holds what this node has not signed", "send votes as they were signed")
+            if (
+                not isinstance(vote, Vote)
+                or vote.voter != self._seat.index
+                or not verify_vote(vote, config.committee, config.chain_id)
+            ):
+                raise MalformedBytes(
+                    "votes_seen", "an answer holds what this node has not signed", "send votes as they were signed"
+                )
             await self._look_at_own(vote.kind, vote.height, vote.view, vote.block_hash)
         self._standing.hear_answer(member, answer.height)
 
@@ -228,7 +262,11 @@ class Driver:
         own = self._seat.index
         if isinstance(message, Vote) and message.voter == own:
             await self._look_at_own(message.kind, message.height, message.view, message.block_hash)
-        if isinstance(message, Proposal) and message.proposer == own and not self._log.has(CellKind.PROPOSE, message.height, message.view, message.block_hash):
+        if (
+            isinstance(message, Proposal)
+            and message.proposer == own
+            and not self._log.has(CellKind.PROPOSE, message.height, message.view, message.block_hash)
+        ):
             await self._suspect("a proposal of this node's key is not in its vote log", message.height)
         for item in certificates:
             if own in item.voters:
@@ -304,7 +342,12 @@ class Driver:
                     for message in effect.messages:
                         self._out(message)
                 case fx.ReportMisbehaviour():
-                    log.warning("misbehaviour_seen", height=effect.first.height, view=effect.first.view, kind=type(effect.first).__name__)
+                    log.warning(
+                        "misbehaviour_seen",
+                        height=effect.first.height,
+                        view=effect.first.view,
+                        kind=type(effect.first).__name__,
+                    )
                     self.misbehaviour.append(effect)
                 case fx.Finalize():
                     if await self._finalize(effect.certificate):
@@ -312,7 +355,10 @@ class Driver:
         return False
 
     async def _finalize(self, certificate: Certificate) -> bool:
-        """Commit the block of a commit certificate. False: it is not here yet; peers are asked, and sync may bring it too."""
+        """Commit the block of a commit certificate.
+
+        False: it is not here yet; peers are asked, and sync may bring it too.
+        """
         height = certificate.height
         if self._ledger.height() >= height:
             return True
@@ -376,11 +422,21 @@ class Driver:
         self._answer(ev.BlockBuilt(view, candidate.block.block.header, candidate.block_hash))
 
     async def _check(self, block_hash: bytes) -> None:
-        """Get a proposed block, check it, keep it. A fresh one must have been proposed about now, by this node's clock."""
+        """Get a proposed block, check it, keep it.
+
+        A fresh one must have been proposed about now, by this node's clock.
+        """
         block = await self._obtain(block_hash)
         header = decode_header(block.block.header)
-        if not self._is_notarized(block_hash) and not self._ledger.is_timely(header, self._seen_at.get(block_hash, self._ledger.now_ms())):
-            log.warning("proposal_untimely", height=header.height, proposed_time_ms=header.proposed_time_ms, mend="check this computer's clock")
+        if not self._is_notarized(block_hash) and not self._ledger.is_timely(
+            header, self._seen_at.get(block_hash, self._ledger.now_ms())
+        ):
+            log.warning(
+                "proposal_untimely",
+                height=header.height,
+                proposed_time_ms=header.proposed_time_ms,
+                mend="check this computer's clock",
+            )
             self._untimely.add(block_hash)
             self._answer(ev.BlockChecked(block_hash, is_valid=False))
             return
@@ -407,7 +463,10 @@ class Driver:
         return block
 
     def _look_again(self) -> None:
-        """A block refused for its time alone and notarized by the others is checked again: its time no longer matters."""
+        """A block refused for its time alone and notarized by the others is checked again.
+
+        Its time no longer matters.
+        """
         for block_hash in [item for item in self._untimely if self._is_notarized(item)]:
             self._untimely.discard(block_hash)
             assert self._nursery is not None
@@ -415,7 +474,11 @@ class Driver:
 
     def _is_notarized(self, block_hash: bytes) -> bool:
         assert self._state is not None
-        return any(item.block_hash == block_hash for item in self._state.certificates.values() if item.kind == VoteKind.NOTARIZE)
+        return any(
+            item.block_hash == block_hash
+            for item in self._state.certificates.values()
+            if item.kind == VoteKind.NOTARIZE
+        )
 
     async def _open_slot(self) -> None:
         while (wait_ms := self._ledger.earliest_ms() - self._ledger.now_ms()) > 0:  # noqa: ASYNC110 - a wall clock may be set
@@ -471,7 +534,13 @@ def _verify(message: Message, fresh: Sequence[Certificate], config: machine.Conf
     if isinstance(message, Vote) and not verify_vote(message, config.committee, config.chain_id):
         raise MalformedBytes("vote_signature", "a vote's signature does not verify", "send it as its voter signed it")
     if isinstance(message, Proposal) and not verify_proposal(message, config.committee, config.seed, config.chain_id):
-        raise MalformedBytes("proposal_signature", "a proposal is not signed by the leader of its view", "only leaders propose")
+        raise MalformedBytes(
+            "proposal_signature", "a proposal is not signed by the leader of its view", "only leaders propose"
+        )
     for item in fresh:
-        if (item.height, item.epoch) != (config.height, config.epoch) or not verify_certificate(item, config.committee, config.chain_id):
-            raise MalformedBytes("certificate", "a certificate does not hold", "send certificates of this height and committee")
+        if (item.height, item.epoch) != (config.height, config.epoch) or not verify_certificate(
+            item, config.committee, config.chain_id
+        ):
+            raise MalformedBytes(
+                "certificate", "a certificate does not hold", "send certificates of this height and committee"
+            )

@@ -64,21 +64,42 @@ class Facade:
         row = node.member()
         member = None if row is None else row.key.hex()
         return {
-            "name": charter.name, "chain_id": node.chain.chain_id.hex(), "currency": charter.currency, "exponent": charter.exponent,
-            "height": height, "block_hash": node.chain.tip.block_hash.hex(), "state_root": node.chain.tip.header.state_root.hex(),
-            "term": max(0, calendar.term_of(max(height, 1))), "day_one": charter.day_one, "block_interval_ms": charter.block_interval_ms,
-            "peers": {"connected": len(node.network.connected()), "known": len(charter.founders) - (node.founder is not None)},
-            "mempool": len(node.mempool), "is_syncing": node.sync.is_syncing, "sync_target": node.sync.target,
-            "consensus": {"view": node.driver.view, "is_member": node.ledger.own_index is not None, "committee": len(node.ledger.committee),
-                          "messages_in": node.driver.messages_in, "messages_out": node.driver.messages_out,
-                          "misbehaviour": len(node.driver.misbehaviour), "is_signing": node.driver.is_signing,
-                          "quarantine": node.votes.quarantine},
+            "name": charter.name,
+            "chain_id": node.chain.chain_id.hex(),
+            "currency": charter.currency,
+            "exponent": charter.exponent,
+            "height": height,
+            "block_hash": node.chain.tip.block_hash.hex(),
+            "state_root": node.chain.tip.header.state_root.hex(),
+            "term": max(0, calendar.term_of(max(height, 1))),
+            "day_one": charter.day_one,
+            "block_interval_ms": charter.block_interval_ms,
+            "peers": {
+                "connected": len(node.network.connected()),
+                "known": len(charter.founders) - (node.founder is not None),
+            },
+            "mempool": len(node.mempool),
+            "is_syncing": node.sync.is_syncing,
+            "sync_target": node.sync.target,
+            "consensus": {
+                "view": node.driver.view,
+                "is_member": node.ledger.own_index is not None,
+                "committee": len(node.ledger.committee),
+                "messages_in": node.driver.messages_in,
+                "messages_out": node.driver.messages_out,
+                "misbehaviour": len(node.driver.misbehaviour),
+                "is_signing": node.driver.is_signing,
+                "quarantine": node.votes.quarantine,
+            },
             "owed": self._owed(member),
-            "member": member, "cover": None if row is None else node.keys.cover_key.hex(),
-            "dependants": [] if row is None else [item["cover_id"] for item in self.view("dependants", member=row.key.hex())],
+            "member": member,
+            "cover": None if row is None else node.keys.cover_key.hex(),
+            "dependants": (
+                [] if row is None else [item["cover_id"] for item in self.view("dependants", member=row.key.hex())]
+            ),
             "needs_me": len(self.view("needs_me", member=member)) if member else 0,
             "protocol": protocol_json(node.chain.state, height),
-        }  # fmt: skip
+        }
 
     def _owed(self, member: str | None) -> dict[str, Any] | None:
         """Return what this member owes and until the end of which block it must be paid; None when nothing is owed."""
@@ -109,11 +130,22 @@ class Facade:
         if block is None:
             raise MutuaError("not_found", f"there is no block {height}", f"the newest is {chain.height}")
         records = [
-            {"id": record_id_of(item).hex(), "kind": item.kind, "author": item.author.hex(), "number": item.number, "body_hash": item.body_hash.hex()}
+            {
+                "id": record_id_of(item).hex(),
+                "kind": item.kind,
+                "author": item.author.hex(),
+                "number": item.number,
+                "body_hash": item.body_hash.hex(),
+            }
             for item in block.records
         ]
         events = [msgspec.json.decode(line) for line in (chain.events(height) or b"").splitlines() if line]
-        return {**self._block_head(height), "records": records, "events": events, "has_certificate": chain.certificate(height) is not None}
+        return {
+            **self._block_head(height),
+            "records": records,
+            "events": events,
+            "has_certificate": chain.certificate(height) is not None,
+        }
 
     def record(self, record_id: bytes) -> dict[str, Any]:
         """Return a record's receipt: pending, refused with the reason, or final with its inclusion proof."""
@@ -124,22 +156,40 @@ class Facade:
             if record_id in self._daemon.mempool:
                 return {"record_id": record_id.hex(), "state": "pending", "height": chain.height}
             if refusal is not None:
-                reason = {"code": refusal.code, "what": refusal.what, "mend": refusal.mend, "rule": rule_of(refusal.code)}
+                reason = {
+                    "code": refusal.code,
+                    "what": refusal.what,
+                    "mend": refusal.mend,
+                    "rule": rule_of(refusal.code),
+                }
                 return {"record_id": record_id.hex(), "state": "refused", "height": refusal.height, "reason": reason}
-            raise MutuaError("not_found", f"this node knows no record {record_id.hex()}", "check the id, or wait until the node is in step")
+            raise MutuaError(
+                "not_found",
+                f"this node knows no record {record_id.hex()}",
+                "check the id, or wait until the node is in step",
+            )
         height, index = place
         block = chain.block(height)
         assert block is not None
         hashes = [merkle.leaf_hash(encode(record)) for record in block.records]
         header = decode_header(block.header)
         return {
-            "record_id": record_id.hex(), "state": "final", "height": height, "index": index, "kind": block.records[index].kind,
-            "records_root": header.records_root.hex(), "tree_size": len(hashes),
-            "proof": [item.hex() for item in merkle.inclusion_proof(hashes, index)], "leaf": hashes[index].hex(),
-        }  # fmt: skip
+            "record_id": record_id.hex(),
+            "state": "final",
+            "height": height,
+            "index": index,
+            "kind": block.records[index].kind,
+            "records_root": header.records_root.hex(),
+            "tree_size": len(hashes),
+            "proof": [item.hex() for item in merkle.inclusion_proof(hashes, index)],
+            "leaf": hashes[index].hex(),
+        }
 
     async def receipt(self, claim: bytes) -> dict[str, Any]:
-        """Return what decided a claim, by replaying the ledger in a thread; one replay at a time, the last answers are kept."""
+        """Return what decided a claim, by replaying the ledger in a thread.
+
+        One replay at a time, the last answers are kept.
+        """
         chain = self._daemon.chain
         self._daemon.view("claim", id=claim.hex())  # an unknown claim costs no replay
         async with self._replaying:
@@ -155,10 +205,14 @@ class Facade:
         header = self._daemon.chain.header(height)
         assert header is not None
         return {
-            "height": height, "hash": block_hash_of(header).hex(), "time_ms": header.proposed_time_ms,
-            "records": header.record_count, "proposer": header.proposer, "state_root": header.state_root.hex(),
+            "height": height,
+            "hash": block_hash_of(header).hex(),
+            "time_ms": header.proposed_time_ms,
+            "records": header.record_count,
+            "proposer": header.proposer,
+            "state_root": header.state_root.hex(),
             "term": calendar.term_of(height) if height else 0,
-        }  # fmt: skip
+        }
 
     # ---- Acting -------------------------------------------------------------------
 
@@ -179,19 +233,31 @@ class Facade:
         if known is None:
             raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
         if known.key != "identity" and self._daemon.member() is None:
-            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
+            raise MutuaError(
+                "not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node"
+            )
         fields = dict(body)
         given = fields.pop("attestations", ())
         if not isinstance(given, (list, tuple)):
             raise MutuaError("body_shape", "attestations must be a list", "see the record kinds in the reference")
         items = enumerate(cast("list[object]", given))
-        return known, fields, tuple(cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]")) for index, item in items)
+        return (
+            known,
+            fields,
+            tuple(
+                cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
+                for index, item in items
+            ),
+        )
 
     def _pending(self, record_id: bytes, kind: str) -> dict[str, Any]:
         return {"record_id": record_id.hex(), "kind": kind, "state": "pending", "height": self._daemon.chain.height}
 
     async def accept(self, data: bytes) -> dict[str, Any]:
-        """Accept a whole record that its author signed elsewhere: verify, check, keep durably, spread. The same one twice is one."""
+        """Accept a whole record that its author signed elsewhere: verify, check, keep durably, spread.
+
+        The same one twice is one.
+        """
         signed = decode_signed_record(data, self._daemon.chain.chain_id)
         record_id = await self._daemon.intake.accept_signed(signed)
         return {**self._pending(record_id, signed.record.kind), **self.record(record_id)}
@@ -212,12 +278,22 @@ class Facade:
         refusals = await self._daemon.intake.check([item for _, item in shaped])
         found += [(index, error) for (index, _), error in zip(shaped, refusals, strict=True) if error is not None]
         return [
-            {"index": index, "code": error.code, "what": error.what, "mend": error.mend, "family": family_of(error), "rule": rule_of(error.code)}
+            {
+                "index": index,
+                "code": error.code,
+                "what": error.what,
+                "mend": error.mend,
+                "family": family_of(error),
+                "rule": rule_of(error.code),
+            }
             for index, error in sorted(found, key=lambda item: item[0])
         ]
 
     async def open_document(self, claim: bytes) -> dict[str, Any]:
-        """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing` when none is here."""
+        """Open a local document of a claim's evidence and sign the receipt.
+
+        MutuaError `document_missing` when none is here.
+        """
         view = self.view("claim", id=claim.hex())
         hashes = [bytes.fromhex(item["hash"]) for item in view.get("evidence", ())]
         folder = self._daemon.documents
@@ -226,7 +302,11 @@ class Facade:
             if path.exists() and document_hash(path.read_bytes()) == digest:
                 receipt = await self._sign_receipt(OpenedBody(claim, digest))
                 return {**receipt, "path": str(path), "hash": digest.hex(), "size_bytes": path.stat().st_size}
-        raise MutuaError("document_missing", "no document of this claim's evidence is on this node", f"put it into {folder}, named by its hash")
+        raise MutuaError(
+            "document_missing",
+            "no document of this claim's evidence is on this node",
+            f"put it into {folder}, named by its hash",
+        )
 
     async def _sign_receipt(self, body: Shape) -> dict[str, Any]:
         record_id = await self._daemon.submit("case.opened", body)
@@ -241,7 +321,9 @@ class Facade:
             fields.setdefault("payout_commitment", "")
             return []
         unique = encode(body_from_json(ClaimBody, {**fields, "payout_commitment": ""}))
-        blob = await trio.to_thread.run_sync(new_payout_blob, node.keys.bitcoin_root, unique, signers, node.charter.treasury.network)
+        blob = await trio.to_thread.run_sync(
+            new_payout_blob, node.keys.bitcoin_root, unique, signers, node.charter.treasury.network
+        )
         fields["payout_commitment"] = blob_hash_of(blob).hex()
         return [blob]
 
@@ -259,11 +341,16 @@ class Facade:
         fields.setdefault("evidence", [])
 
     def _new_cover(self, fields: dict[str, Any]) -> tuple[Attestation, ...]:
-        """Fill in the next dependant's cover of this node's key ring; return the cover's signature that it wants to be there."""
+        """Fill in the next dependant's cover of this node's key ring.
+
+        Return the cover's signature that it wants to be there.
+        """
         node = self._daemon
         row = node.member()
         if row is None:
-            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
+            raise MutuaError(
+                "not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node"
+            )
         draft = Draft(node.chain.state)
         waiting = {signed.body.data for _, signed in node.mempool if signed.record.kind == "cover.add"}
 
@@ -281,15 +368,24 @@ class Facade:
         return [rule_json(item.rule) for item in self._daemon.auto.versions()]
 
     async def change_auto_rule(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Add, replace or revoke a rule {name, codes, charge_max_cents, providers}; signed here, durable before the answer."""
+        """Add, replace or revoke a rule {name, codes, charge_max_cents, providers}.
+
+        Signed here, durable before the answer.
+        """
         node = self._daemon
         row = node.member()
         if row is None:
-            raise MutuaError("not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node")
+            raise MutuaError(
+                "not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node"
+            )
         fields: dict[str, Any] = {"codes": [], "charge_max_cents": 0, "providers": [], **wanted}
         own: dict[str, Any] = {
-            "chain_id": node.chain.chain_id.hex(), "member": row.key.hex(), "version": 1, "is_revoked": False, "salt": salt(SALT_SIZE).hex(),
-        }  # fmt: skip
+            "chain_id": node.chain.chain_id.hex(),
+            "member": row.key.hex(),
+            "version": 1,
+            "is_revoked": False,
+            "salt": salt(SALT_SIZE).hex(),
+        }
         rule = cast("AutoRule", body_from_json(AutoRule, {**fields, **own}, "rule"))
         return rule_json(await node.auto.change(action, rule, node.keys.identity_seed))
 
@@ -308,7 +404,9 @@ class Facade:
     async def events(self) -> AsyncGenerator[trio.MemoryReceiveChannel[dict[str, Any]], None]:
         """Subscribe to events until the block is left. A subscriber that falls 1,000 behind is closed."""
         if len(self._subscribers) >= SUBSCRIBERS_MAX:
-            raise MutuaError("too_many_subscribers", f"{SUBSCRIBERS_MAX} programs follow this node's events", "close one of them")
+            raise MutuaError(
+                "too_many_subscribers", f"{SUBSCRIBERS_MAX} programs follow this node's events", "close one of them"
+            )
         send, receive = trio.open_memory_channel[dict[str, Any]](EVENTS_QUEUED_MAX)
         self._subscribers.add(send)
         try:
@@ -333,9 +431,11 @@ def protocol_json(state: StateReader, height: int) -> dict[str, Any]:
     draft = Draft(state)
     later = protocol.next_change(draft, height)
     return {
-        "version": protocol.row_at(draft, height).version, "next_version": None if later is None else later.version,
-        "next_height": None if later is None else later.height, "knows_next": later is None or later.version in protocol.KNOWN_VERSIONS,
-    }  # fmt: skip
+        "version": protocol.row_at(draft, height).version,
+        "next_version": None if later is None else later.version,
+        "next_height": None if later is None else later.height,
+        "knows_next": later is None or later.version in protocol.KNOWN_VERSIONS,
+    }
 
 
 def document_hash(data: bytes) -> bytes:

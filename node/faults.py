@@ -7,7 +7,9 @@ from typing import cast
 
 from ledger.errors import LedgerCorrupt, MutuaError
 
-FATAL_CODES = frozenset({"disk", "disk_full", "store_stopped", "store_unusable", "vote_log_stopped", "protocol_unknown"})
+FATAL_CODES = frozenset(
+    {"disk", "disk_full", "store_stopped", "store_unusable", "vote_log_stopped", "protocol_unknown"}
+)
 """After a failed write nothing may be acknowledged: a restart drops the torn end and goes on."""
 
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
@@ -37,15 +39,18 @@ def cause_of(error: BaseException) -> BaseException:
 def disk_error(what: str, error: OSError) -> MutuaError:
     """Return the fatal error of a write or read that the disk refused; `what` names the file."""
     reason = error.strerror or str(error)
-    return MutuaError("disk", f"{what} could not be written or read ({reason})", "mend or free the disk and start the node again")
+    return MutuaError(
+        "disk", f"{what} could not be written or read ({reason})", "mend or free the disk and start the node again"
+    )
 
 
 def quorum_disagrees(height: int, error: MutuaError) -> LedgerCorrupt:
     """Return the error of a node whose rules refuse what a quorum made final: it must not go on."""
     return LedgerCorrupt(
-        "quorum_disagrees", f"block {height} is final for the committee and this node's rules refuse it ({error.code}: {error.what})",
+        "quorum_disagrees",
+        f"block {height} is final for the committee and this node's rules refuse it ({error.code}: {error.what})",
         "upgrade mutua to the version of the others; keep this folder as evidence",
-    )  # fmt: skip
+    )
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -1,9 +1,9 @@
 """How records spread: bundles to every peer, and a comparison of what waits where, so that no loss matters.
 
-A record leaves in a bundle with others (one bundle per tick at most). The author's node sends it to all its peers; peers do not
-pass it on at once: a digest of waiting ids goes to one random peer every few seconds and both sides fill their gaps (set
-reconciliation), which also serves nodes that are not connected to the author. Blobs (sealed payout addresses) travel with the record that
-commits to them, and are asked for by hash when they are missing.
+A record leaves in a bundle with others (one bundle per tick at most). The author's node sends it to all its peers;
+peers do not pass it on at once: a digest of waiting ids goes to one random peer every few seconds and both sides fill
+their gaps (set reconciliation), which also serves nodes that are not connected to the author. Blobs (sealed payout
+addresses) travel with the record that commits to them, and are asked for by hash when they are missing.
 """
 
 from __future__ import annotations
@@ -72,9 +72,16 @@ class Gossip:
     """The records and blobs of this node, and their way to and from the peers."""
 
     def __init__(
-        self, network: Network, mempool: Mempool, blobs: Blobs, ledger: LedgerView, *, tick_s: float, digest_every_s: float,
+        self,
+        network: Network,
+        mempool: Mempool,
+        blobs: Blobs,
+        ledger: LedgerView,
+        *,
+        tick_s: float,
+        digest_every_s: float,
         choose_peer: Callable[[Sequence[bytes]], bytes],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._network = network
         self._mempool = mempool
         self._blobs = blobs
@@ -93,14 +100,21 @@ class Gossip:
             nursery.start_soon(self._digest_loop)
 
     async def accept_own(self, signed: SignedRecord, blobs: Sequence[bytes]) -> None:
-        """Keep this node's own checked record durably, then queue it for the peers. An accepted record is never lost by a cancelled caller."""
+        """Keep this node's own checked record durably, then queue it for the peers.
+
+        An accepted record is never lost by a cancelled caller.
+        """
         await trio.to_thread.run_sync(self._keep, [signed], list(blobs))
         if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
             self._outgoing.append(signed)
 
     async def accept_bundle(self, peer: bytes, bundle: Bundle) -> None:
         """Verify a peer's bundle and keep what is new. MalformedBytes: the peer is to be struck."""
-        fresh = await trio.to_thread.run_sync(self._verified, bundle.records) if len(bundle.records) >= THREAD_FROM_RECORDS else self._verified(bundle.records)
+        fresh = (
+            await trio.to_thread.run_sync(self._verified, bundle.records)
+            if len(bundle.records) >= THREAD_FROM_RECORDS
+            else self._verified(bundle.records)
+        )
         wanted = {commitment for signed in fresh for commitment in self._ledger.commitments_of(signed)}
         blobs: list[bytes] = []
         for blob in bundle.blobs:
@@ -128,18 +142,30 @@ class Gossip:
             record = signed.record
             check_record_shape(record, self._ledger.chain_id)
             if not is_body_of(record, signed.body):
-                raise MalformedBytes("record_body", "a record came with another body", "send the body the author signed")
+                raise MalformedBytes(
+                    "record_body", "a record came with another body", "send the body the author signed"
+                )
             record_id = record_id_of(record)
             is_late = record.valid_until_height <= self._ledger.height
-            if record_id in self._mempool or is_late or self._ledger.is_final(record_id) or not self._ledger.may_wait(signed):
+            if (
+                record_id in self._mempool
+                or is_late
+                or self._ledger.is_final(record_id)
+                or not self._ledger.may_wait(signed)
+            ):
                 continue
             if not is_record_signed(record):
-                raise MalformedBytes("record_signature", "a record's signature does not verify", "send it as its author signed it")
+                raise MalformedBytes(
+                    "record_signature", "a record's signature does not verify", "send it as its author signed it"
+                )
             fresh.append(signed)
         return fresh
 
     async def answer_digest(self, peer: bytes, digest: Digest) -> None:
-        """Send what the peer lacks and ask for what it has more than we. A peer that compares too often is not answered."""
+        """Send what the peer lacks and ask for what it has more than we.
+
+        A peer that compares too often is not answered.
+        """
         now = trio.current_time()
         if now - self._compared_at.get(peer, -COMPARE_EVERY_S) < COMPARE_EVERY_S:
             return
@@ -156,7 +182,9 @@ class Gossip:
         await trio.sleep(WANT_PAUSE_S)
         asked = set(want.ids)
         if asked:
-            await self._send_records(peer, [record_id for record_id in self._mempool.ids() if record_id[:DIGEST_ID_SIZE] in asked])
+            await self._send_records(
+                peer, [record_id for record_id in self._mempool.ids() if record_id[:DIGEST_ID_SIZE] in asked]
+            )
         if want.blobs:
             for payload in await trio.to_thread.run_sync(self._blob_bundles, want.blobs):
                 self._network.send(peer, Channel.RECORDS, payload)

@@ -1,4 +1,7 @@
-"""A ledger's final blocks as governance lives through them once more: for rehearsals of a rule change, and for receipts."""
+"""A ledger's final blocks as governance lives through them once more.
+
+For rehearsals of a rule change, and for receipts.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,17 @@ def past_blocks(chain: Chain, last: int | None = None) -> Iterator[PastBlock]:
         assert header is not None, "Chain.open has seen every header"
         if whole is None:
             raise LedgerCorrupt(
-                "block_missing", f"block {height} is not in the ledger", "keep the folder as evidence and sync a fresh one from the peers"
+                "block_missing",
+                f"block {height} is not in the ledger",
+                "keep the folder as evidence and sync a fresh one from the peers",
             )
         acts: list[Act] = []
         for record, body in zip(whole.block.records, whole.bodies, strict=True):
             if body is None:
-                raise MutuaError("body_missing", f"the body of a {record.kind} record of block {height} is not here", "use an archive copy")
+                raise MutuaError(
+                    "body_missing",
+                    f"the body of a {record.kind} record of block {height} is not here",
+                    "use an archive copy",
+                )
             acts.append(act_of(record, body))
         yield PastBlock(height, header.randomness, tuple(acts))

@@ -1,7 +1,7 @@
 """`on_event`: a command of the member's own that is run for each event, with the event as JSON on its standard input.
 
-One command at a time, each with a bounded time; a command that fails is logged and never holds up the node. The command is
-split into words as a shell does, without a shell, so that nothing in an event can become a command.
+One command at a time, each with a bounded time; a command that fails is logged and never holds up the node. The command
+is split into words as a shell does, without a shell, so that nothing in an event can become a command.
 """
 
 from __future__ import annotations

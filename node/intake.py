@@ -1,7 +1,7 @@
 """Records that enter the ledger's way through this node: its own member's, and those that others signed and handed in.
 
-One after the other, each is checked against the newest state and behind what waits here already, kept durably, and only then spread.
-A refusal comes back in the words of the rule. Checking alone (`check`) keeps nothing.
+One after the other, each is checked against the newest state and behind what waits here already, kept durably, and only
+then spread. A refusal comes back in the words of the rule. Checking alone (`check`) keeps nothing.
 """
 
 from __future__ import annotations
@@ -35,9 +35,16 @@ class Intake:
     """Takes records in. `authors`: the keys whose waiting records count as this node's own; `fail` ends the daemon."""
 
     def __init__(
-        self, chain: Chain, mempool: Mempool, ledger: LedgerSide, gossip: Gossip, *, pen: Pen,
-        authors: Callable[[], frozenset[bytes]], fail: Callable[[BaseException], None],
-    ) -> None:  # fmt: skip
+        self,
+        chain: Chain,
+        mempool: Mempool,
+        ledger: LedgerSide,
+        gossip: Gossip,
+        *,
+        pen: Pen,
+        authors: Callable[[], frozenset[bytes]],
+        fail: Callable[[BaseException], None],
+    ) -> None:
         self._chain = chain
         self._mempool = mempool
         self._ledger = ledger
@@ -48,7 +55,9 @@ class Intake:
         self._accepting = trio.Lock()
         self._own_block: OpenBlock | None = None
 
-    async def submit(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()) -> bytes:
+    async def submit(
+        self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
+    ) -> bytes:
         """Sign a record of this node's member and accept it. Returns its id; RuleBroken says why not."""
         return await self.accept(self._pen.sign(kind, body, attestations), blobs)
 
@@ -57,7 +66,9 @@ class Intake:
         return await self._accept(signed, blobs, self._check_own)
 
     async def accept_signed(self, signed: SignedRecord) -> bytes:
-        """Accept a record that somebody else signed, of the right shape: verify, check, keep durably, spread. Twice is once.
+        """Accept a record that somebody else signed, of the right shape: verify, check, keep durably, spread.
+
+        Twice is once.
 
         Errors: MalformedBytes `record_signature`; RuleBroken and MalformedBytes as the rules say.
         """
@@ -65,19 +76,26 @@ class Intake:
         if record_id in self._mempool or self._ledger.is_final(record_id):
             return record_id
         if not await trio.to_thread.run_sync(is_record_signed, signed.record):
-            raise MalformedBytes("record_signature", "the record's signature does not verify", "send it as its author signed it")
+            raise MalformedBytes(
+                "record_signature", "the record's signature does not verify", "send it as its author signed it"
+            )
         if signed.record.valid_until_height <= self._chain.height:
             what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self._chain.height}"
             raise RuleBroken("record_expired", what, "let its author sign it anew")
         return await self._accept(signed, (), self._check_other)
 
     async def check(self, records: Sequence[tuple[str, Shape, tuple[Attestation, ...]]]) -> list[Refusal]:
-        """Return for each record, in this order, why the rules would refuse it in the next block, or None. Nothing is kept."""
+        """Return for each record, in this order, why the rules would refuse it in the next block, or None.
+
+        Nothing is kept.
+        """
         with self._pen.sketching():
             signed = [self._pen.sign(kind, body, attestations) for kind, body, attestations in records[:CHECKED_MAX]]
         return await self._ledger.look(self._check_all, signed)
 
-    async def _accept(self, signed: SignedRecord, blobs: Sequence[bytes], check: Callable[[SignedRecord], None]) -> bytes:
+    async def _accept(
+        self, signed: SignedRecord, blobs: Sequence[bytes], check: Callable[[SignedRecord], None]
+    ) -> bytes:
         try:
             async with self._accepting:  # one after the other: a second copy sees the first
                 await self._ledger.look(check, signed)
@@ -127,7 +145,9 @@ class Intake:
 
     def _behind(self, authors: frozenset[bytes]) -> OpenBlock:
         """Return the next block with what waits here of these authors."""
-        block = OpenBlock(self._chain.state, BlockContext(height=self._chain.height + 1, randomness=self._chain.tip.header.randomness))
+        block = OpenBlock(
+            self._chain.state, BlockContext(height=self._chain.height + 1, randomness=self._chain.tip.header.randomness)
+        )
         for waiting in self._mempool.of_authors(authors)[-PENDING_LOOKED_AT_MAX:]:
             with suppress(MalformedBytes, RuleBroken):  # it may wait for a record of somebody else
                 block.take(act_of(waiting.record, waiting.body))

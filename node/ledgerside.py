@@ -51,7 +51,14 @@ def committee_of(charter: Charter) -> tuple[bytes, ...]:
 class LedgerSide:
     """Chain, mempool and rules behind the few calls that driver, sync, gossip and API make."""
 
-    def __init__(self, chain: Chain, mempool: Mempool, blobs: Blobs, own_consensus_key: bytes | None, on_final: Callable[[Candidate], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        mempool: Mempool,
+        blobs: Blobs,
+        own_consensus_key: bytes | None,
+        on_final: Callable[[Candidate], Awaitable[None]],
+    ) -> None:
         self.chain = chain
         self.mempool = mempool
         self.chain_id = chain.chain_id
@@ -77,7 +84,10 @@ class LedgerSide:
         return self.chain.tip.block_hash
 
     async def look(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run `work` in a thread while no block is being committed: it sees one state from its first read to its last."""
+        """Run `work` in a thread while no block is being committed.
+
+        It sees one state from its first read to its last.
+        """
         async with self._lock:
             return await trio.to_thread.run_sync(work, *arguments)
 
@@ -88,10 +98,15 @@ class LedgerSide:
         interval = self.chain.charter.block_interval_ms
         timeout0 = min(max(interval, TIMEOUT0_MIN_MS), TIMEOUT0_MAX_MS)
         return Config(
-            chain_id=self.chain_id, epoch=self.chain.tip.header.epoch, height=self.chain.height + 1, committee=self.committee,
-            seed=self.chain.tip.header.randomness, own_index=self.own_index, timeout0_ms=timeout0,
+            chain_id=self.chain_id,
+            epoch=self.chain.tip.header.epoch,
+            height=self.chain.height + 1,
+            committee=self.committee,
+            seed=self.chain.tip.header.randomness,
+            own_index=self.own_index,
+            timeout0_ms=timeout0,
             timeout_cap_ms=max(timeout0, interval // 4, 8_000),
-        )  # fmt: skip
+        )
 
     def earliest_ms(self) -> int:
         """Return when a fresh block may be proposed."""
@@ -109,47 +124,76 @@ class LedgerSide:
         clock = trio.lowlevel.current_clock().current_time
         async with self._lock:
             candidate, refused = await trio.to_thread.run_sync(
-                partial(build_candidate, is_late=lambda: clock() > deadline), self.chain, self.committee, proposer, waiting, now_ms()
+                partial(build_candidate, is_late=lambda: clock() > deadline),
+                self.chain,
+                self.committee,
+                proposer,
+                waiting,
+                now_ms(),
             )
         for record_id, error in refused.items():
             self.mempool.refuse(record_id, error, candidate.header.height)
         return candidate
 
     async def check(self, block: BlockWithBodies) -> Candidate:
-        """Check a proposed block; MutuaError when it does not hold. A fault of the rules at it counts as not holding."""
+        """Check a proposed block; MutuaError when it does not hold.
+
+        A fault of the rules at it counts as not holding.
+        """
         async with self._lock:
             try:
-                return await trio.to_thread.run_sync(check_candidate, self.chain, self.committee, block, self._is_verified, self._verifier)
+                return await trio.to_thread.run_sync(
+                    check_candidate, self.chain, self.committee, block, self._is_verified, self._verifier
+                )
             except (MutuaError, OSError):
                 raise
             except Exception as error:
                 log.exception("rules_fault", height=self.chain.height + 1)
-                raise RuleBroken("rules_fault", f"the rules met a fault at a block: {type(error).__name__}", "report it to the maintainers") from error
+                raise RuleBroken(
+                    "rules_fault",
+                    f"the rules met a fault at a block: {type(error).__name__}",
+                    "report it to the maintainers",
+                ) from error
 
     async def commit(self, candidate: Candidate, certificate: Certificate) -> None:
-        """Keep a final block durably (one synced batch), then set in motion what waits for it. A height already final is passed over."""
+        """Keep a final block durably (one synced batch), then set in motion what waits for it.
+
+        A height already final is passed over.
+        """
         async with self._lock:
             if candidate.header.height != self.chain.height + 1:
                 return
             assert certificate.block_hash == candidate.block_hash
-            with trio.CancelScope(shield=True):  # what is final is also settled, also when the daemon is just being stopped
+            with trio.CancelScope(
+                shield=True
+            ):  # what is final is also settled, also when the daemon is just being stopped
                 await trio.to_thread.run_sync(self._commit, candidate, certificate)
         await self._on_final(candidate)
 
     def _commit(self, candidate: Candidate, certificate: Certificate) -> None:
         block = candidate.block
         self.chain.commit(block, encode_certificate(certificate), candidate.delta, encode_events(candidate.events))
-        records = [SignedRecord(record, body) for record, body in zip(block.block.records, block.bodies, strict=True) if body is not None]
+        records = [
+            SignedRecord(record, body)
+            for record, body in zip(block.block.records, block.bodies, strict=True)
+            if body is not None
+        ]
         dropped = self.mempool.settle([record_id_of(item.record) for item in records], candidate.header.height)
         self._blobs.settle(
             {commitment for signed in records for commitment in self.commitments_of(signed)},
             {commitment for signed in dropped for commitment in self.commitments_of(signed)},
-            {commitment for _, signed in self.mempool for commitment in self.commitments_of(signed)} if dropped else set(),
+            (
+                {commitment for _, signed in self.mempool for commitment in self.commitments_of(signed)}
+                if dropped
+                else set()
+            ),
         )
 
     def forget_final(self) -> None:
         """At the start: drop waiting records that a block holds, left by a crash between the block's batch and the pool's. Blocks on the disk."""
-        self.mempool.settle([record_id for record_id in self.mempool.ids() if self.is_final(record_id)], self.chain.height)
+        self.mempool.settle(
+            [record_id for record_id in self.mempool.ids() if self.is_final(record_id)], self.chain.height
+        )
 
     # ---- For sync -------------------------------------------------------------
 
@@ -165,13 +209,23 @@ class LedgerSide:
         if header.height <= self.chain.height:
             return
         if header.height != self.chain.height + 1:
-            raise MalformedBytes("block_gap", f"block {header.height} does not follow height {self.chain.height}", "send blocks in order")
+            raise MalformedBytes(
+                "block_gap", f"block {header.height} does not follow height {self.chain.height}", "send blocks in order"
+            )
         certificate = decode_certificate(item.certificate)
-        is_commit = certificate.kind == VoteKind.FINALIZE and certificate.height == header.height and certificate.epoch == header.epoch
+        is_commit = (
+            certificate.kind == VoteKind.FINALIZE
+            and certificate.height == header.height
+            and certificate.epoch == header.epoch
+        )
         if not is_commit or certificate.block_hash != block_hash_of(header):
-            raise MalformedBytes("certificate", "the certificate does not commit this block", "send the block's own certificate")
+            raise MalformedBytes(
+                "certificate", "the certificate does not commit this block", "send the block's own certificate"
+            )
         if not await trio.to_thread.run_sync(verify_certificate, certificate, self.committee, self.chain_id):
-            raise MalformedBytes("certificate", "the certificate's signatures do not hold", "send the block's own certificate")
+            raise MalformedBytes(
+                "certificate", "the certificate's signatures do not hold", "send the block's own certificate"
+            )
         await trio.to_thread.run_sync(check_whole, item.block)
         try:
             candidate = await self.check(item.block)
@@ -191,7 +245,10 @@ class LedgerSide:
         return self.chain.find_record(record_id) is not None
 
     def may_wait(self, signed: SignedRecord) -> bool:
-        """True for a record whose author has a part in the co-op and whose number is not used: others cannot fill the pool."""
+        """True for a record whose author has a part in the co-op and whose number is not used.
+
+        Others cannot fill the pool.
+        """
         draft = Draft(self.chain.state)
         record = signed.record
         known = KINDS.get(record.kind)
@@ -203,7 +260,11 @@ class LedgerSide:
             is_known = admission.APPLICATIONS.find(draft, record.author) is not None
         elif known.is_by_member:
             row = members.find_member(draft, record.author)
-            is_known = row is not None and (row.is_member or known.key == "identity") and members.is_signer(draft, record.author, record.signer)
+            is_known = (
+                row is not None
+                and (row.is_member or known.key == "identity")
+                and members.is_signer(draft, record.author, record.signer)
+            )
         else:
             is_known = record.signer == record.author and members.member_of_cover(draft, record.author) is not None
         window = windows.WINDOWS.find(draft, record.signer)

@@ -63,13 +63,17 @@ def set_up_logs(folder: Path, level: str = "info", form: str = "console", stream
     logging.getLogger("libp2p").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
-            _drop_below_level, structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info, mask_secrets,
+            _drop_below_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            mask_secrets,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         logger_factory=lambda *names: _Named(sink, str(names[0]) if names else "mutua"),
         cache_logger_on_first_use=False,
-    )  # fmt: skip
+    )
     return file
 
 

@@ -1,7 +1,7 @@
 """Records that wait for a block: durable, bounded, in the order they came.
 
-"Accepted" is said only after the record is on disk. A record that the rules refuse while a block is built stays for a few
-heights (a peer may simply be a block ahead) and is then dropped with its reason, which the member can read.
+"Accepted" is said only after the record is on disk. A record that the rules refuse while a block is built stays for a
+few heights (a peer may simply be a block ahead) and is then dropped with its reason, which the member can read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ class Refusal:
 
 
 class Mempool:
-    """The waiting records, mirrored in the store under `p/`. Safe for several threads: one writes at a time, readers never wait for the disk."""
+    """The waiting records, mirrored in the store under `p/`.
+
+    Safe for several threads: one writes at a time, readers never wait for the disk.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -89,7 +92,11 @@ class Mempool:
         with self._writing:
             fresh, is_full = self._choose(signed_records)
             if is_full and not fresh:
-                raise MutuaError("mempool_full", "this node holds as many waiting records as it may", "wait for the next block and send it again")
+                raise MutuaError(
+                    "mempool_full",
+                    "this node holds as many waiting records as it may",
+                    "wait for the next block and send it again",
+                )
             if fresh:
                 self._store.write({PREFIX + record_id: data for record_id, _, data in fresh})
             with self._memory:
@@ -112,7 +119,11 @@ class Mempool:
             count = len(self._records) + len(fresh)
             is_crowded = count >= RECORDS_MAX // 2 or room < BYTES_MAX // 2
             share = PER_AUTHOR_CROWDED_MAX if is_crowded else PER_AUTHOR_MAX
-            if count >= RECORDS_MAX or len(data) > room or self._per_author.get(author, 0) + authors.get(author, 0) >= share:
+            if (
+                count >= RECORDS_MAX
+                or len(data) > room
+                or self._per_author.get(author, 0) + authors.get(author, 0) >= share
+            ):
                 is_full = True
                 continue
             room -= len(data)
@@ -129,7 +140,10 @@ class Mempool:
             self._note(record_id, Refusal(error.code, error.what, error.mend, height))
 
     def settle(self, included: Iterable[bytes], height: int) -> list[SignedRecord]:
-        """After the block of `height`: drop what it holds, what expired, what keeps being refused. Returns the records dropped for the last two."""
+        """After the block of `height`: drop what it holds, what expired, what keeps being refused.
+
+        Returns the records dropped for the last two.
+        """
         with self._writing:
             with self._memory:
                 done = {record_id for record_id in included if record_id in self._records}
@@ -138,13 +152,18 @@ class Mempool:
                     for record_id, signed in self._records.items()
                     if signed.record.valid_until_height <= height and record_id not in done
                 }
-                refused = {record_id for record_id, heights in self._refused_at.items() if len(heights) >= REFUSED_HEIGHTS_MAX} - done
+                refused = {
+                    record_id for record_id, heights in self._refused_at.items() if len(heights) >= REFUSED_HEIGHTS_MAX
+                } - done
             if done or expired or refused:
                 self._store.write({PREFIX + record_id: None for record_id in done | expired | refused})
             with self._memory:
                 for record_id in expired - refused:
                     if record_id not in self.refusals:
-                        self._note(record_id, Refusal("record_expired", f"not in a block by height {height}", "sign it anew", height))
+                        self._note(
+                            record_id,
+                            Refusal("record_expired", f"not in a block by height {height}", "sign it anew", height),
+                        )
                 for record_id in done:
                     self.refusals.pop(record_id, None)
                 dropped = [self._records[record_id] for record_id in sorted(expired | refused)]

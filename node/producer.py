@@ -40,7 +40,8 @@ from node.verifier import Verifier
 log = structlog.get_logger("mutua.ledger")
 
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
-"""Records with their bodies in one block: a final block with its certificate then fits in one frame with room to spare."""
+"""Records with their bodies in one block: a final block with its certificate then fits in one frame with room to spare.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,24 @@ def schedule_ms(chain: Chain, height: int) -> int:
 
 
 def earliest_ms(chain: Chain) -> int:
-    """Return when a fresh block may be proposed: at its nominal time, and no sooner than half an interval after its parent."""
-    return earliest_proposal_ms(schedule_ms(chain, chain.height + 1), chain.tip.header.proposed_time_ms, chain.charter.block_interval_ms)
+    """Return when a fresh block may be proposed.
+
+    At its nominal time, and no sooner than half an interval after its parent.
+    """
+    return earliest_proposal_ms(
+        schedule_ms(chain, chain.height + 1), chain.tip.header.proposed_time_ms, chain.charter.block_interval_ms
+    )
 
 
 def build_candidate(
-    chain: Chain, committee: tuple[bytes, ...], proposer: Proposer, waiting: Iterable[tuple[bytes, SignedRecord]], now_ms: int,
-    *, is_late: Callable[[], bool] = lambda: False,
-) -> tuple[Candidate, dict[bytes, MutuaError]]:  # fmt: skip
+    chain: Chain,
+    committee: tuple[bytes, ...],
+    proposer: Proposer,
+    waiting: Iterable[tuple[bytes, SignedRecord]],
+    now_ms: int,
+    *,
+    is_late: Callable[[], bool] = lambda: False,
+) -> tuple[Candidate, dict[bytes, MutuaError]]:
     """Return a fresh block over the tip, and the waiting records that the rules refused with the reason of each.
 
     `is_late`: asked before each record; a block is closed with what it has rather than after its view is over.
@@ -108,7 +119,11 @@ def build_candidate(
             continue
         except Exception as error:  # a record must never be able to stop every proposer
             log.exception("rules_fault", kind=signed.record.kind, record_id=record_id.hex())
-            refused[record_id] = RuleBroken("rules_fault", f"the rules met a fault at this record: {type(error).__name__}", "report it to the maintainers")
+            refused[record_id] = RuleBroken(
+                "rules_fault",
+                f"the rules met a fault at this record: {type(error).__name__}",
+                "report it to the maintainers",
+            )
             continue
         size += weight
         taken.append(signed)
@@ -116,46 +131,83 @@ def build_candidate(
     delta = dict(outcome.delta)
     delta[ONION_PREFIX + proposer.consensus_key] = reveal_row(chain.state, proposer.consensus_key, reveal)
     records = tuple(signed.record for signed in taken)
-    header = _header_for(chain, committee, height, max(now_ms, earliest_ms(chain)), records_root=records_root_of(records), count=len(records))
-    header = replace(header, proposer=proposer.index, onion_reveal=reveal, randomness=randomness, state_root=chain.tree.root_after(delta))
+    header = _header_for(
+        chain,
+        committee,
+        height,
+        max(now_ms, earliest_ms(chain)),
+        records_root=records_root_of(records),
+        count=len(records),
+    )
+    header = replace(
+        header,
+        proposer=proposer.index,
+        onion_reveal=reveal,
+        randomness=randomness,
+        state_root=chain.tree.root_after(delta),
+    )
     block = BlockWithBodies(Block(encode_header(header), records), tuple(signed.body for signed in taken))
     return Candidate(block, header, block_hash_of(header), delta, outcome.events), refused
 
 
 def check_candidate(
-    chain: Chain, committee: tuple[bytes, ...], block: BlockWithBodies, is_verified: Callable[[Record], bool], verifier: Verifier | None = None
-) -> Candidate:  # fmt: skip
+    chain: Chain,
+    committee: tuple[bytes, ...],
+    block: BlockWithBodies,
+    is_verified: Callable[[Record], bool],
+    verifier: Verifier | None = None,
+) -> Candidate:
     """Check a peer's block over the tip, apply it, and return it with its effect; MutuaError says why it does not hold.
 
-    `is_verified(record)` spares signatures of a record that arrived before, equal in every byte. Every body must be present. A bad
-    signature is named before anything that the rules say of the block.
+    `is_verified(record)` spares signatures of a record that arrived before, equal in every byte. Every body must be
+    present. A bad signature is named before anything that the rules say of the block.
     """
     header = decode_header(block.block.header)
     expected = _header_for(
-        chain, committee, chain.height + 1, header.proposed_time_ms,
-        records_root=records_root_of(block.block.records), count=len(block.block.records),
-    )  # fmt: skip
+        chain,
+        committee,
+        chain.height + 1,
+        header.proposed_time_ms,
+        records_root=records_root_of(block.block.records),
+        count=len(block.block.records),
+    )
     if not 0 <= header.proposer < len(committee):
-        raise MalformedBytes("block_proposer", "the block names a proposer outside the committee", "count the proposal as invalid")
+        raise MalformedBytes(
+            "block_proposer", "the block names a proposer outside the committee", "count the proposal as invalid"
+        )
     expected = replace(
-        expected, proposer=header.proposer, onion_reveal=header.onion_reveal, randomness=header.randomness, state_root=header.state_root
+        expected,
+        proposer=header.proposer,
+        onion_reveal=header.onion_reveal,
+        randomness=header.randomness,
+        state_root=header.state_root,
     )
     if expected != header:
         names = [name for name in Header.__dataclass_fields__ if getattr(expected, name) != getattr(header, name)]
-        raise MalformedBytes("block_header", f"the block's {', '.join(names)} do not follow from the tip", "count the proposal as invalid")
+        raise MalformedBytes(
+            "block_header",
+            f"the block's {', '.join(names)} do not follow from the tip",
+            "count the proposal as invalid",
+        )
     if header.proposed_time_ms < earliest_ms(chain):
         raise MalformedBytes("block_early", "the block was proposed before its time", "count the proposal as invalid")
     bodies = _checked_bodies(chain, block)
     is_signed, applied = (verifier or Verifier(0)).check_while(
         [record for record in block.block.records if not is_verified(record)],
-        lambda: apply_block(chain.state, header, chain.tip.header.randomness, committee[header.proposer], block.block.records, bodies),
+        lambda: apply_block(
+            chain.state, header, chain.tip.header.randomness, committee[header.proposer], block.block.records, bodies
+        ),
     )
     if not is_signed:
-        raise MalformedBytes("record_signature", "a record of the block has a bad signature", "count the proposal as invalid")
+        raise MalformedBytes(
+            "record_signature", "a record of the block has a bad signature", "count the proposal as invalid"
+        )
     if isinstance(applied, Exception):
         raise applied
     if chain.tree.root_after(applied.delta) != header.state_root:
-        raise MalformedBytes("block_state_root", "applying the block does not give its state root", "count the proposal as invalid")
+        raise MalformedBytes(
+            "block_state_root", "applying the block does not give its state root", "count the proposal as invalid"
+        )
     return Candidate(block, header, block_hash_of(header), applied.delta, applied.events)
 
 
@@ -167,21 +219,29 @@ def check_whole(block: BlockWithBodies) -> None:
     header = decode_header(block.block.header)
     records = block.block.records
     if header.record_count != len(records) or header.records_root != records_root_of(records):
-        raise MalformedBytes("block_records", "the block came with other records than its header names", "fetch the block again")
+        raise MalformedBytes(
+            "block_records", "the block came with other records than its header names", "fetch the block again"
+        )
     _check_bodies(block)
 
 
 def _check_bodies(block: BlockWithBodies) -> None:
     records = block.block.records
     if len(block.bodies) != len(records):
-        raise MalformedBytes("block_bodies", "the block has another number of bodies than records", "send one body a record")
+        raise MalformedBytes(
+            "block_bodies", "the block has another number of bodies than records", "send one body a record"
+        )
     size = 0
     for record, body in zip(records, block.bodies, strict=True):
         if body is None or not is_body_of(record, body):
             raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
         size += weight_of(SignedRecord(record, body))
     if size > BLOCK_BYTES_MAX:
-        raise MalformedBytes("block_size", f"the block has {size} bytes of records, more than {BLOCK_BYTES_MAX}", "count the proposal as invalid")
+        raise MalformedBytes(
+            "block_size",
+            f"the block has {size} bytes of records, more than {BLOCK_BYTES_MAX}",
+            "count the proposal as invalid",
+        )
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
@@ -199,16 +259,40 @@ def _checked_bodies(chain: Chain, block: BlockWithBodies) -> dict[bytes, Body]:
     return bodies
 
 
-def _header_for(chain: Chain, committee: tuple[bytes, ...], height: int, now_ms: int, *, records_root: bytes, count: int) -> Header:
+def _header_for(
+    chain: Chain, committee: tuple[bytes, ...], height: int, now_ms: int, *, records_root: bytes, count: int
+) -> Header:
     """Return the header that follows from the tip; the proposer's fields and the state root are still empty."""
     own_hash = committee_hash(committee)
     return Header(
-        version=HEADER_VERSION, chain_id=chain.chain_id, epoch=chain.tip.header.epoch, height=height,
-        scheduled_time_ms=schedule_ms(chain, height), proposed_time_ms=max(now_ms, chain.tip.header.proposed_time_ms),
-        record_count=count, proposer=0, parent=chain.tip.block_hash, records_root=records_root, state_root=ZERO_HASH,
-        history_root=chain.history_root(), committee_hash=own_hash, next_committee_hash=own_hash if is_boundary(height) else ZERO_HASH,
-        onion_reveal=ZERO_HASH, randomness=ZERO_HASH, reserved=ZERO_HASH,
-    )  # fmt: skip
+        version=HEADER_VERSION,
+        chain_id=chain.chain_id,
+        epoch=chain.tip.header.epoch,
+        height=height,
+        scheduled_time_ms=schedule_ms(chain, height),
+        proposed_time_ms=max(now_ms, chain.tip.header.proposed_time_ms),
+        record_count=count,
+        proposer=0,
+        parent=chain.tip.block_hash,
+        records_root=records_root,
+        state_root=ZERO_HASH,
+        history_root=chain.history_root(),
+        committee_hash=own_hash,
+        next_committee_hash=own_hash if is_boundary(height) else ZERO_HASH,
+        onion_reveal=ZERO_HASH,
+        randomness=ZERO_HASH,
+        reserved=ZERO_HASH,
+    )
 
 
-__all__ = ["BLOCK_BYTES_MAX", "Candidate", "Proposer", "build_candidate", "check_candidate", "check_whole", "earliest_ms", "encode_events", "schedule_ms"]
+__all__ = [
+    "BLOCK_BYTES_MAX",
+    "Candidate",
+    "Proposer",
+    "build_candidate",
+    "check_candidate",
+    "check_whole",
+    "earliest_ms",
+    "encode_events",
+    "schedule_ms",
+]

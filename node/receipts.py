@@ -39,41 +39,54 @@ class Replay(Protocol):
         ...
 
 
-def claim_receipt(chain: Chain, claim: bytes, on_height: Progress | None = None, *, live_s_max: float | None = None) -> Receipt:
-    """Return the receipt of a claim as of the chain's tip. Errors: those of `live_through`, and MutuaError `not_found`."""
+def claim_receipt(
+    chain: Chain, claim: bytes, on_height: Progress | None = None, *, live_s_max: float | None = None
+) -> Receipt:
+    """Return the receipt of a claim as of the chain's tip.
+
+    Errors: those of `live_through`, and MutuaError `not_found`.
+    """
     collector = Collector(spec_of_charter(chain.charter), {claim})
     live_through(chain, collector, on_height, live_s_max=live_s_max)
     return found_in(chain, collector.receipt(claim), "claim")
 
 
-def live_through(chain: Chain, replay: Replay, on_height: Progress | None = None, *, live_s_max: float | None = None) -> None:
+def live_through(
+    chain: Chain, replay: Replay, on_height: Progress | None = None, *, live_s_max: float | None = None
+) -> None:
     """Let a collector live through a ledger up to its tip, and compare what each block did with what the ledger says.
 
-    Errors: MutuaError `body_missing`, `receipt_long` (a live node would replay too long); LedgerCorrupt `history_differs` when the
-    rules do not lead to what this ledger says.
+    Errors: MutuaError `body_missing`, `receipt_long` (a live node would replay too long); LedgerCorrupt
+    `history_differs` when the rules do not lead to what this ledger says.
     """
     tip, started = chain.height, time.monotonic()
     for block in past_blocks(chain, tip):
         if encode_events(replay.step(block).events) != chain.events(block.height):
             raise LedgerCorrupt(
-                "history_differs", f"under these rules block {block.height} does not do what this ledger says",
+                "history_differs",
+                f"under these rules block {block.height} does not do what this ledger says",
                 "check the folder with mutua audit verify, or use the version of mutua that wrote it",
-            )  # fmt: skip
+            )
         if on_height is not None:
             on_height(block.height, tip)
         if live_s_max is not None:
             time.sleep(PAUSE_S)
             if time.monotonic() - started > live_s_max:
                 raise MutuaError(
-                    "receipt_long", f"after {live_s_max:.0f} s the replay stood at block {block.height} of {tip}",
+                    "receipt_long",
+                    f"after {live_s_max:.0f} s the replay stood at block {block.height} of {tip}",
                     "copy the stopped node's folder and run mutua audit explain there",
-                )  # fmt: skip
+                )
 
 
 def found_in(chain: Chain, receipt: T | None, kind: str) -> T:
     """Return a receipt that there is; MutuaError `not_found` where the ledger knows nothing of the kind."""
     if receipt is None:
-        raise MutuaError("not_found", f"the ledger knows no such {kind} at height {chain.height}", "check the id, or wait until the node is in step")
+        raise MutuaError(
+            "not_found",
+            f"the ledger knows no such {kind} at height {chain.height}",
+            "check the id, or wait until the node is in step",
+        )
     return receipt
 
 

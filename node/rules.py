@@ -1,8 +1,8 @@
 """One block, one meaning: how a header and its records change the state. Pure; the daemon and the auditor both call it.
 
-Two tables meet here. Governance owns the co-op's rows; the onion rows (`consensus/onion/<key>`) belong to consensus: each
-proposer reveals the next preimage of the chain of hashes it committed to in the charter, so there is nothing to grind
-(notes on randomness: H-Simplex, hash onion). The header's fields are checked against the state before the block.
+Two tables meet here. Governance owns the co-op's rows; the onion rows (`consensus/onion/<key>`) belong to consensus:
+each proposer reveals the next preimage of the chain of hashes it committed to in the charter, so there is nothing to
+grind (notes on randomness: H-Simplex, hash onion). The header's fields are checked against the state before the block.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def onion_of(state: StateReader, consensus_key: bytes) -> tuple[bytes, int]:
     """Return the newest revealed value of a proposer's onion and how many layers are gone."""
     row = state.get(ONION_PREFIX + consensus_key)
     if row is None:
-        raise MalformedBytes("onion_unknown", "the proposer has committed to no onion", "elect members with a registered onion only")
+        raise MalformedBytes(
+            "onion_unknown", "the proposer has committed to no onion", "elect members with a registered onion only"
+        )
     return row[:-_COUNT_SIZE], int.from_bytes(row[-_COUNT_SIZE:], "big")
 
 
@@ -55,32 +57,49 @@ def reveal_row(state: StateReader, consensus_key: bytes, reveal: bytes) -> bytes
     """Return the onion row after `reveal`; MalformedBytes unless it is the preimage of the newest value."""
     value, count = onion_of(state, consensus_key)
     if sha256(reveal).digest() != value:
-        raise MalformedBytes("onion_reveal", "the proposer's reveal does not open its onion", "count the proposal as invalid")
+        raise MalformedBytes(
+            "onion_reveal", "the proposer's reveal does not open its onion", "count the proposal as invalid"
+        )
     return reveal + (count + 1).to_bytes(_COUNT_SIZE, "big")
 
 
 def act_of(record: Record, body: Body) -> Act:
     """Return a record as governance sees it."""
     return Act(
-        kind=record.kind, author=record.author, signer=record.signer, record_id=record_id_of(record), number=record.number,
-        valid_until_height=record.valid_until_height, body=body.data, attestations=record.attestations,
-    )  # fmt: skip
+        kind=record.kind,
+        author=record.author,
+        signer=record.signer,
+        record_id=record_id_of(record),
+        number=record.number,
+        valid_until_height=record.valid_until_height,
+        body=body.data,
+        attestations=record.attestations,
+    )
 
 
 def apply_block(  # noqa: PLR0917 - so many facts has a block
-    state: StateReader, header: Header, previous_randomness: bytes, proposer_key: bytes, records: Sequence[Record], bodies: Mapping[bytes, Body]
+    state: StateReader,
+    header: Header,
+    previous_randomness: bytes,
+    proposer_key: bytes,
+    records: Sequence[Record],
+    bodies: Mapping[bytes, Body],
 ) -> Applied:
     """Apply a whole block to the state before it.
 
     Errors: RuleBroken when the rules refuse any of its records, MalformedBytes when a body or the reveal does not fit.
     """
     if next_randomness(previous_randomness, header.onion_reveal) != header.randomness:
-        raise MalformedBytes("randomness", "the header's randomness does not follow from its reveal", "count the block as invalid")
+        raise MalformedBytes(
+            "randomness", "the header's randomness does not follow from its reveal", "count the block as invalid"
+        )
     opened = OpenBlock(state, BlockContext(height=header.height, randomness=header.randomness))
     for record in records:
         body = bodies.get(record.body_hash)
         if body is None:
-            raise RuleBroken("body_missing", f"the body of a {record.kind} record is not here", "fetch it from an archive copy")
+            raise RuleBroken(
+                "body_missing", f"the body of a {record.kind} record is not here", "fetch it from an archive copy"
+            )
         opened.take(act_of(record, body))
     outcome = opened.close()
     delta = dict(outcome.delta)

@@ -1,4 +1,6 @@
-"""Start a daemon on a data folder: `python -m node.run --data-dir D --passphrase-file F`; `mutua run` is the same with its config.
+"""Start a daemon on a data folder: `python -m node.run --data-dir D --passphrase-file F`.
+
+`mutua run` is the same with its config.
 
 The passphrase comes from a file or a descriptor, never from the environment or the command line.
 """
@@ -24,20 +26,32 @@ PASSPHRASE_SIZE_MAX = 4096
 
 
 def read_passphrase(file: Path | None, descriptor: int | None) -> str:
-    """Return the passphrase: the first line of a file or an open descriptor. MutuaError `locked` or `passphrase_unreadable`."""
+    """Return the passphrase: the first line of a file or an open descriptor.
+
+    MutuaError `locked` or `passphrase_unreadable`.
+    """
     if file is None and descriptor is None:
         raise MutuaError("locked", "the key file is locked", "give --passphrase-file or --passphrase-fd")
     try:
-        with (file.open(encoding="utf-8") if file is not None else os.fdopen(descriptor or 0, encoding="utf-8")) as stream:
+        with (
+            file.open(encoding="utf-8") if file is not None else os.fdopen(descriptor or 0, encoding="utf-8")
+        ) as stream:
             return stream.readline(PASSPHRASE_SIZE_MAX).rstrip("\n")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         source = file if file is not None else f"descriptor {descriptor}"
-        raise MutuaError("locked", f"no passphrase can be read from {source} ({reason})", "name a file whose first line is the passphrase") from None
+        raise MutuaError(
+            "locked",
+            f"no passphrase can be read from {source} ({reason})",
+            "name a file whose first line is the passphrase",
+        ) from None
 
 
 def unlock_keys(folder: Path, passphrase: str) -> KeyRing:
-    """Return the keys of a data folder. MutuaError `keys_missing`, `wrong_passphrase`, `disk`; MalformedBytes of the key file."""
+    """Return the keys of a data folder.
+
+    MutuaError `keys_missing`, `wrong_passphrase`, `disk`; MalformedBytes of the key file.
+    """
     from wallet.keyfile import open_keyfile
     from wallet.keys import KeyRing
 
@@ -51,8 +65,19 @@ def unlock_keys(folder: Path, passphrase: str) -> KeyRing:
     return KeyRing.from_seed(open_keyfile(data, passphrase))
 
 
-def run_node(folder: Path, passphrase: str, *, listen: str | None, bitcoin_socket: Path | None, guests: tuple[bytes, ...], level: str = "info") -> None:
-    """Unlock the keys of `folder` and run its daemon until it is stopped. Errors: MutuaError of keys, charter, ledger, lock, port, disk."""
+def run_node(
+    folder: Path,
+    passphrase: str,
+    *,
+    listen: str | None,
+    bitcoin_socket: Path | None,
+    guests: tuple[bytes, ...],
+    level: str = "info",
+) -> None:
+    """Unlock the keys of `folder` and run its daemon until it is stopped.
+
+    Errors: MutuaError of keys, charter, ledger, lock, port, disk.
+    """
     keys = unlock_keys(folder, passphrase)
     from node import daemon
     from node.logs import set_up_logs
@@ -74,14 +99,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--passphrase-fd", type=int)
     parser.add_argument("--listen")
     parser.add_argument("--bitcoin-socket", type=Path)
-    parser.add_argument("--guest", action="append", default=[], type=_key, help="transport key (hex) of a follower that may connect")
+    parser.add_argument(
+        "--guest", action="append", default=[], type=_key, help="transport key (hex) of a follower that may connect"
+    )
     parser.add_argument("--log-level", default="info", type=str.lower, choices=["debug", "info", "warning", "error"])
     given = parser.parse_args(arguments)
     try:
         passphrase = read_passphrase(given.passphrase_file, given.passphrase_fd)
         run_node(
-            given.data_dir, passphrase, listen=given.listen, bitcoin_socket=given.bitcoin_socket, guests=tuple(given.guest), level=given.log_level,
-        )  # fmt: skip
+            given.data_dir,
+            passphrase,
+            listen=given.listen,
+            bitcoin_socket=given.bitcoin_socket,
+            guests=tuple(given.guest),
+            level=given.log_level,
+        )
     except MutuaError as error:
         return _told(error)
     except OSError as error:
@@ -90,7 +122,13 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         structlog.get_logger("mutua.run").exception("node_fault")
-        return _told(MutuaError("internal", f"the node met a fault: {type(error).__name__}: {error}", f"see {given.data_dir / 'log.jsonl'} and report it"))
+        return _told(
+            MutuaError(
+                "internal",
+                f"the node met a fault: {type(error).__name__}: {error}",
+                f"see {given.data_dir / 'log.jsonl'} and report it",
+            )
+        )
     return OK
 
 

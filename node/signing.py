@@ -1,7 +1,7 @@
 """Records of the member who runs this node: for whom, with which key, with which number, for how long.
 
-Who the member is follows from the newest state, not from the charter: whoever was admitted later acts from their own node as a
-founder does. A device key signs daily records once the ledger knows it; until then the identity key does.
+Who the member is follows from the newest state, not from the charter: whoever was admitted later acts from their own
+node as a founder does. A device key signs daily records once the ledger knows it; until then the identity key does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ VALID_BLOCKS = 30
 
 
 def member_of_keys(draft: Draft, keys: KeyRing) -> members.MemberRow | None:
-    """Return the member, present or past, for whom these keys may sign: by the identity key, or as a certified device."""
+    """Return the member, present or past, for whom these keys may sign.
+
+    By the identity key, or as a certified device.
+    """
     row = members.member_of_identity(draft, keys.identity_key)
     if row is not None:
         return row
@@ -49,12 +52,20 @@ class Pen:
         """Return a signed record: by the key that its kind names, a device key only where the ledger knows it."""
         known = KINDS.get(kind)
         if known is None:
-            raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", "see the list of record kinds in the reference")
+            raise RuleBroken(
+                "kind_unknown", f"there is no record kind {kind!r}", "see the list of record kinds in the reference"
+            )
         author, seed = self._author_and_seed(known.key, getattr(body, "cover_id", b""))
         return sign_record(
-            seed, chain_id=self._chain.chain_id, kind=kind, author=author, number=self._next_number(public_key_of(seed)),
-            valid_until_height=self._chain.height + VALID_BLOCKS, body=Body(salt(SALT_SIZE), encode(body)), attestations=attestations,
-        )  # fmt: skip
+            seed,
+            chain_id=self._chain.chain_id,
+            kind=kind,
+            author=author,
+            number=self._next_number(public_key_of(seed)),
+            valid_until_height=self._chain.height + VALID_BLOCKS,
+            body=Body(salt(SALT_SIZE), encode(body)),
+            attestations=attestations,
+        )
 
     @contextmanager
     def sketching(self) -> Generator[None]:
@@ -66,7 +77,10 @@ class Pen:
             self._given = before
 
     def _author_and_seed(self, key: str, cover: bytes) -> tuple[bytes, bytes]:
-        """Return for whom to sign, and the secret to sign with: of a claim the one of its cover, a member's or a dependant's."""
+        """Return for whom to sign, and the secret to sign with.
+
+        Of a claim the one of its cover, a member's or a dependant's.
+        """
         keys = self._keys
         draft = Draft(self._chain.state)
         if key == "cover":

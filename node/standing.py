@@ -1,10 +1,13 @@
-"""Whether this node may sign: after a look back at every start, and not while it is quarantined (notes on consensus, 1.4).
+"""Whether this node may sign.
 
-At its start a committee member asks its peers what they have seen it sign and waits until a quorum (with itself) has answered and it
-has caught up. An own vote that its log does not hold means an old disk image or a second node with the same key: quarantine, as for
-a lost or broken log. Quarantine ends when a height is final that is greater than any it can have voted at. Its bound comes from
-the tips that peers tell, with the greatest f-1 left out: as long as no more than f members are faulty, this one included, an
-honest peer stands behind it, so it is neither too low to be safe nor for a liar to raise for ever.
+After a look back at every start, and not while it is quarantined (notes on consensus, 1.4).
+
+At its start a committee member asks its peers what they have seen it sign and waits until a quorum (with itself) has
+answered and it has caught up. An own vote that its log does not hold means an old disk image or a second node with the
+same key: quarantine, as for a lost or broken log. Quarantine ends when a height is final that is greater than any it
+can have voted at. Its bound comes from the tips that peers tell, with the greatest f-1 left out: as long as no more
+than f members are faulty, this one included, an honest peer stands behind it, so it is neither too low to be safe nor
+for a liar to raise for ever.
 """
 
 from __future__ import annotations
@@ -76,9 +79,14 @@ class Standing:
         return self._has_looked
 
     def suspect(self, reason: str, height: int) -> None:
-        """Begin a quarantine: something of `height` is signed by this node's key and not in its log. Blocks on the disk."""
+        """Begin a quarantine: something of `height` is signed by this node's key and not in its log.
+
+        Blocks on the disk.
+        """
         if self._votes.quarantine is None:
-            log.error("own_vote_unknown", reason=reason, height=height, mend="is a copy of this node running elsewhere?")
+            log.error(
+                "own_vote_unknown", reason=reason, height=height, mend="is a copy of this node running elsewhere?"
+            )
             self._votes.begin_quarantine(reason)
         self._until = max(self._bound(), height, self._until or 0)
 
@@ -92,7 +100,10 @@ class Standing:
         return True
 
     def _bound(self) -> int:
-        """Return a height that this node cannot have voted above: it voted at its tip + 1, and a quorum was at most one behind."""
+        """Return a height that this node cannot have voted above.
+
+        It voted at its tip + 1, and a quorum was at most one behind.
+        """
         tips = list(self._tips.values())
         return max(self._height(), self._ranked(tips) if tips else 0) + 2
 

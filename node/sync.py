@@ -1,7 +1,7 @@
 """Block sync: whoever is behind asks a peer for final blocks with their certificates, checks each, and applies it.
 
-Tips are exchanged on connecting, after each block and as a heartbeat. A block from a peer is taken only with a commit certificate
-of the committee that this node's own state names, so a liar can waste a request, never change a ledger.
+Tips are exchanged on connecting, after each block and as a heartbeat. A block from a peer is taken only with a commit
+certificate of the committee that this node's own state names, so a liar can waste a request, never change a ledger.
 """
 
 from __future__ import annotations
@@ -45,14 +45,24 @@ class Blockchain(Protocol):
         ...
 
     async def accept_final(self, item: FinalBlock) -> None:
-        """Verify, apply and keep the next block; a block already final is passed over. MutuaError when it does not hold."""
+        """Verify, apply and keep the next block; a block already final is passed over.
+
+        MutuaError when it does not hold.
+        """
         ...
 
 
 class BlockSync:
     """Tips of the peers, and the one request under way."""
 
-    def __init__(self, network: Network, chain: Blockchain, *, choose_peer: Callable[[Sequence[bytes]], bytes], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        chain: Blockchain,
+        *,
+        choose_peer: Callable[[Sequence[bytes]], bytes],
+        clock: Callable[[], float],
+    ) -> None:
         self._network = network
         self._chain = chain
         self._choose_peer = choose_peer
@@ -93,14 +103,23 @@ class BlockSync:
     def hear_tip(self, peer: bytes, tip: Tip) -> None:
         """Note a peer's height; wake the asking when it is ahead."""
         self._tips[peer] = tip.height
-        if tip.height == self._chain.height and tip.block_hash != self._chain.block_hash and peer not in self._doubted_until:
-            log.error("tips_differ", peer=peer.hex()[:12], height=tip.height, mend="compare mutua audit verify of both nodes")
+        if (
+            tip.height == self._chain.height
+            and tip.block_hash != self._chain.block_hash
+            and peer not in self._doubted_until
+        ):
+            log.error(
+                "tips_differ", peer=peer.hex()[:12], height=tip.height, mend="compare mutua audit verify of both nodes"
+            )
             self._doubt(peer)
         if tip.height > self._chain.height and peer in self._believed():
             self._wake.set()
 
     async def answer(self, peer: bytes, request: GetBlocks) -> None:
-        """Send final blocks from `start` on, within the bounds. A peer that asks without pause is served slowly, and only it waits."""
+        """Send final blocks from `start` on, within the bounds.
+
+        A peer that asks without pause is served slowly, and only it waits.
+        """
         now = self._clock()
         wait_s = self._answered_at.get(peer, -ANSWER_EVERY_S) + ANSWER_EVERY_S - now
         self._answered_at[peer] = now + max(0.0, wait_s)
@@ -131,7 +150,11 @@ class BlockSync:
 
     def _believed(self) -> list[bytes]:
         now = self._clock()
-        return [peer for peer in self._network.connected() if peer in self._tips and self._doubted_until.get(peer, 0.0) <= now]
+        return [
+            peer
+            for peer in self._network.connected()
+            if peer in self._tips and self._doubted_until.get(peer, 0.0) <= now
+        ]
 
     def _doubt(self, peer: bytes) -> None:
         """Do not believe a peer's tip for a while: it told of blocks and did not send them."""

@@ -1,4 +1,7 @@
-"""What the daemon offers the treasury job: the newest final state as the job reads it, and a way to the other signers."""
+"""What the daemon offers the treasury job.
+
+The newest final state as the job reads it, and a way to the other signers.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """The signatures of a large block are verified by other processes while this one applies it.
 
-libsodium lets go of the interpreter's lock while it works, but a thread that verifies beside a busy interpreter waits for that lock
-again after every signature (measured). So each further core gets a worker: `python -m node.verifier`, which reads frames of records on
-its standard input and answers each with one byte. It starts with the first block that is worth it and ends when its input does, also
-when this process is killed. A worker that dies costs time only: what it has not answered is verified here.
+libsodium lets go of the interpreter's lock while it works, but a thread that verifies beside a busy interpreter waits
+for that lock again after every signature (measured). So each further core gets a worker: `python -m node.verifier`,
+which reads frames of records on its standard input and answers each with one byte. It starts with the first block that
+is worth it and ends when its input does, also when this process is killed. A worker that dies costs time only: what it
+has not answered is verified here.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ CORES = len(os.sched_getaffinity(0))
 PART = 128
 """Records a frame: eight milliseconds of work."""
 AHEAD = 3
-"""Frames a worker has before it: it works on while its feeder waits for this interpreter's lock, five milliseconds at worst."""
+"""Frames a worker has before it: it works on while its feeder waits for this interpreter's lock, five milliseconds at
+worst."""
 RECORDS_MIN = 1_024
 """Fewer to verify are done before workers could have started."""
 ANSWER_BAD, ANSWER_GOOD = b"\0", b"\1"
@@ -62,8 +64,11 @@ class Verifier:
         while len(self._workers) < self._wanted:
             try:
                 worker = subprocess.Popen(
-                    [sys.executable, "-m", "node.verifier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-                )  # fmt: skip
+                    [sys.executable, "-m", "node.verifier"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
             except OSError:
                 return
             self._workers.append(worker)
@@ -77,8 +82,8 @@ class Verifier:
     def check_while(self, records: Sequence[Record], work: Callable[[], T]) -> tuple[bool, T | Exception]:
         """Return whether every signature of `records` verifies, and what `work`, done meanwhile, returned or raised.
 
-        Few records are verified before `work` starts, many beside it; `work` must not trust them, and nothing is to come of it when
-        a signature is bad.
+        Few records are verified before `work` starts, many beside it; `work` must not trust them, and nothing is to
+        come of it when a signature is bad.
         """
         job = _Job(records)
         if len(records) >= RECORDS_MIN and self._wanted:
@@ -180,4 +185,3 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a key press at the terminal is for the daemon; its end is this one's
     serve(sys.stdin.buffer, sys.stdout.buffer)
-

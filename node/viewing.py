@@ -19,7 +19,11 @@ def read_view(state: StateReader, height: int, name: str, arguments: Arguments) 
         raise MutuaError("not_found", f"there is no view {name!r}", f"views: {', '.join(sorted(_VIEWS))}")
     answer = read(state, height, arguments)
     if answer is None:
-        raise MutuaError("not_found", f"the ledger knows no such {name} at height {height}", "check the id, or wait until the node is in step")
+        raise MutuaError(
+            "not_found",
+            f"the ledger knows no such {name} at height {height}",
+            "check the id, or wait until the node is in step",
+        )
     return answer
 
 
@@ -43,13 +47,19 @@ _VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
     "plans": lambda state, _, __: views.plans_view(state),
     "codes": lambda state, _, __: views.codes_view(state),
     "members": lambda state, height, _: views.members_view(state, height),
-    "member": lambda state, height, given: views.member_view(state, height, _key(given, "key" if "key" in given else "id")),
+    "member": lambda state, height, given: views.member_view(
+        state, height, _key(given, "key" if "key" in given else "id")
+    ),
     "keys": lambda state, _, given: views_members.keys_view(state, _key(given, "member")),
     "dependants": lambda state, height, given: views_members.dependants_view(state, height, _key(given, "member")),
     "claims": lambda state, _, given: views.claims_view(state, _key(given, "member") if given.get("member") else None),
-    "claim": lambda state, height, given: views.claim_view(state, height, _key(given, "claim" if "claim" in given else "id")),
+    "claim": lambda state, height, given: views.claim_view(
+        state, height, _key(given, "claim" if "claim" in given else "id")
+    ),
     "needs_me": lambda state, height, given: views.needs_me_view(state, height, _key(given, "member")),
-    "audit": lambda state, height, given: views_audits.audit_view(state, height, _key(given, "claim" if "claim" in given else "id")),
+    "audit": lambda state, height, given: views_audits.audit_view(
+        state, height, _key(given, "claim" if "claim" in given else "id")
+    ),
     "applications": lambda state, height, _: views_governing.applications_view(state, height),
     "proposals": lambda state, height, _: views_governing.proposals_view(state, height),
     "proposal": lambda state, height, given: views_governing.proposal_view(

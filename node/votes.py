@@ -55,7 +55,11 @@ class VoteLog:
         """Make a cell durable. Returns only after fdatasync; after a failed write nothing more is written."""
         with self._lock:
             if self._failure is not None:
-                raise MutuaError("vote_log_stopped", f"the vote log stopped at a failed write ({self._failure.what})", self._failure.mend)
+                raise MutuaError(
+                    "vote_log_stopped",
+                    f"the vote log stopped at a failed write ({self._failure.what})",
+                    self._failure.mend,
+                )
             record, head = votelog.append(self._head, cell)
             try:
                 self._write(record)
@@ -105,7 +109,9 @@ class VoteLog:
 
     def _open(self, *, is_first_start: bool) -> None:
         if self._mark.exists():
-            self.quarantine = self._mark.read_text(encoding="utf-8", errors="replace").strip() or "a quarantine was begun earlier"
+            self.quarantine = (
+                self._mark.read_text(encoding="utf-8", errors="replace").strip() or "a quarantine was begun earlier"
+            )
         data = self._path.read_bytes() if self._path.exists() else b""
         header, head = votelog.begin(self._fingerprint)
         if len(data) < len(header) and header.startswith(data) and is_first_start:

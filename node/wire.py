@@ -1,7 +1,8 @@
 """What nodes say to each other above the transport: one tag byte, then the canonical bytes of a message.
 
 Consensus messages have their own fixed layouts (`consensus.messages`) and travel on the consensus channel as they are;
-everything here travels on the records and sync channels. Every list has a bound, so a hostile peer can waste one frame at most.
+everything here travels on the records and sync channels. Every list has a bound, so a hostile peer can waste one frame
+at most.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ class Bundle(Shape):
 
 
 class Digest(Shape):
-    """The ids (first 8 bytes) of the records that wait at the sender: the receiver answers with what is missing on either side."""
+    """The ids (first 8 bytes) of the records that wait at the sender.
+
+    The receiver answers with what is missing on either side.
+    """
 
     TAG: ClassVar[int] = 3
     ids: tuple[bytes, ...]
@@ -110,12 +114,19 @@ class VotesSeen(Shape):
 
 Message = Tip | Bundle | Digest | Want | GetBlocks | Blocks | GetCandidate | Candidate | AskVotes | VotesSeen
 _SHAPES: dict[int, type[Message]] = {
-    shape.TAG: shape for shape in (Tip, Bundle, Digest, Want, GetBlocks, Blocks, GetCandidate, Candidate, AskVotes, VotesSeen)
+    shape.TAG: shape
+    for shape in (Tip, Bundle, Digest, Want, GetBlocks, Blocks, GetCandidate, Candidate, AskVotes, VotesSeen)
 }
 _SIZES_MAX: dict[int, int] = {
-    Tip.TAG: 64, Bundle.TAG: 2 * BUNDLE_BYTES_MAX, Digest.TAG: 12 * DIGEST_IDS_MAX, Want.TAG: 12 * DIGEST_IDS_MAX, GetBlocks.TAG: 32,
-    GetCandidate.TAG: 64, AskVotes.TAG: 16, VotesSeen.TAG: 64 * 1024,
-}  # fmt: skip
+    Tip.TAG: 64,
+    Bundle.TAG: 2 * BUNDLE_BYTES_MAX,
+    Digest.TAG: 12 * DIGEST_IDS_MAX,
+    Want.TAG: 12 * DIGEST_IDS_MAX,
+    GetBlocks.TAG: 32,
+    GetCandidate.TAG: 64,
+    AskVotes.TAG: 16,
+    VotesSeen.TAG: 64 * 1024,
+}
 """Bytes of a frame by tag, looked at before anything is decoded; blocks may fill a whole frame."""
 
 
@@ -137,7 +148,9 @@ def decode_message(data: bytes) -> Message:
             raise MalformedBytes("wire_bound", "the bundle is larger than a bundle may be", "split it")
         case Bundle(blobs=blobs) if any(len(blob) > BLOB_SIZE_MAX for blob in blobs):
             raise MalformedBytes("wire_bound", "the bundle is larger than a bundle may be", "split it")
-        case Digest(ids=ids) | Want(ids=ids) if len(ids) > DIGEST_IDS_MAX or any(len(item) != DIGEST_ID_SIZE for item in ids):
+        case Digest(ids=ids) | Want(ids=ids) if len(ids) > DIGEST_IDS_MAX or any(
+            len(item) != DIGEST_ID_SIZE for item in ids
+        ):
             raise MalformedBytes("wire_bound", "the list of ids is too long or misshapen", "split it")
         case Want(blobs=blobs) if len(blobs) > WANT_BLOBS_MAX or any(len(item) != HASH_SIZE for item in blobs):
             raise MalformedBytes("wire_bound", "the list of blobs is too long or misshapen", "split it")

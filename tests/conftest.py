@@ -8,7 +8,10 @@ import pytest
 
 @pytest.fixture
 def reference_file():
-    """Find a file below MUTUA_REFERENCE_DATA, by its folder and name; the test is skipped where the data is not there."""
+    """Find a file below MUTUA_REFERENCE_DATA, by its folder and name.
+
+    The test is skipped where the data is not there.
+    """
 
     def find(name: str) -> Path:
         base = os.environ.get("MUTUA_REFERENCE_DATA")

@@ -33,8 +33,14 @@ def run_command(words: str, folder: Path) -> tuple[int, list[str]]:
         "NO_COLOR": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-c", REPORT, words, " ".join(HEAVY)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", REPORT, words, " ".join(HEAVY)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     code, *loaded = done.stdout.split()
     return int(code), loaded
@@ -75,11 +81,23 @@ def test_a_look_at_the_help_leaves_nothing_in_the_home_folder(tmp_path: Path) ->
 
 
 def test_the_import_contracts_are_kept() -> None:
-    """The contracts of pyproject.toml: ledger below, governance, consensus and wallet on it, node above all, tui beside."""
+    """The contracts of pyproject.toml.
+
+    Ledger below, governance, consensus and wallet on it, node above all, tui beside.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())", "--no-cache"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

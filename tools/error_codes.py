@@ -1,8 +1,8 @@
 """List every error code of the tree, read from the source without running it.
 
-A code is the first argument of a call to an error class (`MutuaError`, `ApiError` and every class derived from them). Where that is no
-literal but a parameter of a helper (`_refuse(code, what)`), the helper's own calls are read in its place, and so on.
-`python tools/error_codes.py` prints one line a code: code, families, places.
+A code is the first argument of a call to an error class (`MutuaError`, `ApiError` and every class derived from them).
+Where that is no literal but a parameter of a helper (`_refuse(code, what)`), the helper's own calls are read in its
+place, and so on. `python tools/error_codes.py` prints one line a code: code, families, places.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ def literals(node: ast.expr) -> list[str] | None:
 
 
 def told_again(node: ast.expr) -> list[str] | None:
-    """Return what an error told again may add by itself: nothing, or the default of `.get("code", default)`; None for other expressions."""
+    """Return what an error told again may add by itself: nothing, or the default of `.get("code", default)`.
+
+    None for other expressions.
+    """
     if isinstance(node, ast.Attribute) and node.attr == "code":
         return []
     if isinstance(node, ast.Subscript):
@@ -120,9 +123,9 @@ def calls_of(
 ) -> Iterator[tuple[ast.Call | ast.Dict, tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]]]:
     """Yield every call and dictionary with the functions around it, the innermost last."""
 
-    def walk(node: ast.AST, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> Iterator[
-        tuple[ast.Call | ast.Dict, tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]]
-    ]:  # fmt: skip
+    def walk(
+        node: ast.AST, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]
+    ) -> Iterator[tuple[ast.Call | ast.Dict, tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]]]:
         inside = (*around, node) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else around
         if isinstance(node, (ast.Call, ast.Dict)):
             yield node, inside

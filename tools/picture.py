@@ -2,8 +2,9 @@
 
     make demo && .venv/bin/python tools/picture.py demo-run
 
-Every number in the picture is read from the ledger of the first member: the picture is real, only drawn later. Lines that the demo itself said (a daemon
-was killed, a follower began) are taken from its plain log, if one is named with `--log`.
+Every number in the picture is read from the ledger of the first member: the picture is real, only drawn later. Lines
+that the demo itself said (a daemon was killed, a follower began) are taken from its plain log, if one is named with
+`--log`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write the reference pages that follow from the code: parameters, record kinds, commands.
 
-`python tools/reference.py` writes them; `--check` writes nothing and exits 1 with the names of pages that are not up to date. What a number, a field
-or an option means is said once, where it is declared, and copied here.
+`python tools/reference.py` writes them; `--check` writes nothing and exits 1 with the names of pages that are not up to
+date. What a number, a field or an option means is said once, where it is declared, and copied here.
 """
 
 from __future__ import annotations
@@ -26,21 +26,35 @@ from governance.params import PARAMETERS  # noqa: E402
 PAGES = Path("docs/reference")
 NOTE = "<!-- made by tools/reference.py; change the code it reads, not this page -->"
 
+
 def parameters_page() -> str:
     """Return the table of parameters."""
     lines = [
-        NOTE, "", "# Parameters", "",
-        "Every number that members may change by a proposal. A case keeps the parameters of the block that carried it.",
-        "**Critical** parameters need two thirds, and hold one term later. *Source* is the section of the rules.", "",
-        "A charter may begin with other values; an unknown name is an error ([param_unknown](errors.md#param_unknown)).", "",
-        "Constants, and so no parameters: a term has 30 blocks, a year 12 terms, a premium moves by at most a tenth a term, and the rows of the bars.",
+        NOTE,
         "",
-        "| name | default | unit | from | to | critical | source | meaning |", "|---|--:|---|--:|--:|---|---|---|",
-    ]  # fmt: skip
+        "# Parameters",
+        "",
+        "Every number that members may change by a proposal. A case keeps the parameters of the block that carried it.",
+        "**Critical** parameters need two thirds, and hold one term later. *Source* is the section of the rules.",
+        "",
+        (
+            "A charter may begin with other values; an unknown name is an error"
+            " ([param_unknown](errors.md#param_unknown))."
+        ),
+        "",
+        (
+            "Constants, and so no parameters: a term has 30 blocks, a year 12 terms, a premium moves by at most a tenth"
+            " a term, and the rows of the bars."
+        ),
+        "",
+        "| name | default | unit | from | to | critical | source | meaning |",
+        "|---|--:|---|--:|--:|---|---|---|",
+    ]
     for item in PARAMETERS.values():
         critical = "yes" if item.is_critical else ""
         lines.append(
-            f"| `{item.name}` | {item.default} | {item.unit} | {item.value_min} | {item.value_max} | {critical} | {item.source} | {item.meaning} |"
+            f"| `{item.name}` | {item.default} | {item.unit} | {item.value_min} | {item.value_max} | {critical} |"
+            f" {item.source} | {item.meaning} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -48,12 +62,23 @@ def parameters_page() -> str:
 def kinds_page() -> str:
     """Return the record kinds with their bodies."""
     lines = [
-        NOTE, "", "# Record kinds", "",
-        "A record is what a member signs: an envelope (version, chain, kind, author, signer, number, validity, hash of the body, attestations)",
-        "and a body, kept apart. The order of fields is the order on the wire. Bytes are hex in the API; times are block heights; `_cents` are",
-        "minor units of the co-op's currency, `_sat` satoshi, `_bp` hundredths of a percent.", "",
-        f"There are {len(KINDS)} kinds.", "",
-    ]  # fmt: skip
+        NOTE,
+        "",
+        "# Record kinds",
+        "",
+        (
+            "A record is what a member signs: an envelope (version, chain, kind, author, signer, number, validity, hash"
+            " of the body, attestations)"
+        ),
+        (
+            "and a body, kept apart. The order of fields is the order on the wire. Bytes are hex in the API; times are"
+            " block heights; `_cents` are"
+        ),
+        "minor units of the co-op's currency, `_sat` satoshi, `_bp` hundredths of a percent.",
+        "",
+        f"There are {len(KINDS)} kinds.",
+        "",
+    ]
     structs: dict[str, type[msgspec.Struct]] = {}
     for kind in KINDS.values():
         lines += [f"## {kind.name}", "", _doc(kind.body), ""]
@@ -61,7 +86,9 @@ def kinds_page() -> str:
         if kind.key == "identity" and kind.is_by_member:
             signer = "by the member's identity key; no device will do"
         if kind.name == "claim.file":
-            signer = "by the cover key, so that the claim does not name the member, or in a community scheme by the provider"
+            signer = (
+                "by the cover key, so that the claim does not name the member, or in a community scheme by the provider"
+            )
         others = "".join(f"; {item.who} (role `{item.role}`)" for item in kind.attested)
         lines += [f"*Signed* {signer}{others}.", ""]
         lines += [*_fields(kind.body, structs), ""]
@@ -98,10 +125,19 @@ def _type_words(hint: Any, structs: dict[str, type[msgspec.Struct]]) -> str:
 def commands_page() -> str:
     """Return every command with its options."""
     lines = [
-        NOTE, "", "# Commands", "",
-        "Errors go to standard error as `mutua: what happened; how to mend it`, with `--json` as `error`: code, what, mend.",
-        "Codes: [errors.md](errors.md). `mutua COMMAND --help` says the same as this page.", "", *_exit_codes(), "",
-    ]  # fmt: skip
+        NOTE,
+        "",
+        "# Commands",
+        "",
+        (
+            "Errors go to standard error as `mutua: what happened; how to mend it`, with `--json` as `error`: code,"
+            " what, mend."
+        ),
+        "Codes: [errors.md](errors.md). `mutua COMMAND --help` says the same as this page.",
+        "",
+        *_exit_codes(),
+        "",
+    ]
     for path, command in commands():
         lines += [f"## mutua {path}", ""]
         if command is None:
@@ -176,16 +212,41 @@ def scenarios_page() -> str:
     from governance.simulation import scenario
 
     lines = [
-        NOTE, "", "# Scenario files", "",
-        "`mutua rehearse FILE` plays a scenario through the real rules, without network, clock or keys, and prints what happens, one",
-        "[event](events.md) a line. Two runs print the same bytes on any machine.", "",
-        "A file is JSON Lines, sorted by `at`. The first line is `genesis`. An action at height `at` closes every block below and becomes a record of",
-        "that block; the end of the file closes the open one. Names are labels of the file. An action that the rules refuse is an event `refused`; a file",
-        "that does not parse plays nothing (exit code 2).", "", "```json", EXAMPLE.strip(), "```", "",
-        "## Actions", "", "Fields beside `at` and `do`, with the default in brackets where there is one.", "",
-        f"Every action but {', '.join(f'`{name}`' for name in scenario.NO_RECORDS)} may name in `signed_by` the key that signs it; else the identity key of",
-        "the one who acts does (a claim is signed by its cover).", "",
-    ]  # fmt: skip
+        NOTE,
+        "",
+        "# Scenario files",
+        "",
+        (
+            "`mutua rehearse FILE` plays a scenario through the real rules, without network, clock or keys, and prints"
+            " what happens, one"
+        ),
+        "[event](events.md) a line. Two runs print the same bytes on any machine.",
+        "",
+        (
+            "A file is JSON Lines, sorted by `at`. The first line is `genesis`. An action at height `at` closes every"
+            " block below and becomes a record of"
+        ),
+        (
+            "that block; the end of the file closes the open one. Names are labels of the file. An action that the"
+            " rules refuse is an event `refused`; a file"
+        ),
+        "that does not parse plays nothing (exit code 2).",
+        "",
+        "```json",
+        EXAMPLE.strip(),
+        "```",
+        "",
+        "## Actions",
+        "",
+        "Fields beside `at` and `do`, with the default in brackets where there is one.",
+        "",
+        (
+            f"Every action but {', '.join(f'`{name}`' for name in scenario.NO_RECORDS)} may name in `signed_by` the key"
+            " that signs it; else the identity key of"
+        ),
+        "the one who acts does (a claim is signed by its cover).",
+        "",
+    ]
     lines += ["| do | fields |", "|---|---|", f"| `genesis` | {_scenario_fields(scenario.GENESIS_FIELDS)} |"]
     lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in scenario.ACTIONS.items()]
     lines += ["", "`propose` has the fields of what it proposes as well:", "", "| what | fields |", "|---|---|"]
@@ -280,7 +341,12 @@ def receipts_page() -> str:
     from governance.receipts import other_shapes, shapes
 
     lines = [NOTE, "", "# Receipts", *RECEIPTS_INTRO.split("\n"), *_shape_tables("shapes.py", shapes)]
-    lines += ["", "## Proposals, members, premiums", *RECEIPTS_OTHERS.split("\n"), *_shape_tables("other_shapes.py", other_shapes)]
+    lines += [
+        "",
+        "## Proposals, members, premiums",
+        *RECEIPTS_OTHERS.split("\n"),
+        *_shape_tables("other_shapes.py", other_shapes),
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -293,8 +359,16 @@ def _shape_tables(name: str, shapes: Any) -> list[str]:
         lines += [f"### {node.name}", "", _doc(getattr(shapes, node.name)), "", "| field | type | |", "|---|---|---|"]
         for item, after in zip(node.body, [*node.body[1:], None], strict=True):
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-                said = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-                kind = ast.unparse(item.annotation).replace("|", "or").replace("tuple[", "list[").replace(", ...]", "]").replace("bytes", "hex")
+                said = (
+                    after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+                )
+                kind = (
+                    ast.unparse(item.annotation)
+                    .replace("|", "or")
+                    .replace("tuple[", "list[")
+                    .replace(", ...]", "]")
+                    .replace("bytes", "hex")
+                )
                 lines.append(f"| `{item.target.id}` | {kind} | {' '.join(str(said).split()).replace('|', 'or')} |")
         lines.append("")
     return lines

@@ -1,7 +1,8 @@
 """The terminal UI: a calm screen to vote on, over the local API only. `main(socket_path)` is what `mutua tui` calls.
 
-It holds no key and no rule: it shows what the node says and hands the node what the member decided. It never waits for the
-node with the screen frozen; while the node is off it says so, with the command that starts it, and comes back by itself.
+It holds no key and no rule: it shows what the node says and hands the node what the member decided. It never waits for
+the node with the screen frozen; while the node is off it says so, with the command that starts it, and comes back by
+itself.
 """
 
 from __future__ import annotations
@@ -43,8 +44,12 @@ class MutuaApp(App[None]):
     CSS_PATH = "styles/app.tcss"
     ENABLE_COMMAND_PALETTE = True
     MODES: ClassVar[dict[str, Any]] = {
-        "home": HomeScreen, "claims": ClaimsScreen, "ballots": BallotsScreen, "payouts": PayoutsScreen, "blocks": BlocksScreen,
-    }  # fmt: skip
+        "home": HomeScreen,
+        "claims": ClaimsScreen,
+        "ballots": BallotsScreen,
+        "payouts": PayoutsScreen,
+        "blocks": BlocksScreen,
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(key, f"go('{place}')", name, id=f"go.{place}", show=False, tooltip=f"Go to {name}")

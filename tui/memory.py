@@ -1,7 +1,7 @@
 """What the terminal UI remembers between two runs: receipts, documents opened, theme, keys, the last screen.
 
-One small JSON file in the data folder, written whole to a neighbour and moved into place, so it is never half a file. It
-holds nothing that the ledger or the keys need: deleting it loses the list of receipts and nothing else.
+One small JSON file in the data folder, written whole to a neighbour and moved into place, so it is never half a file.
+It holds nothing that the ledger or the keys need: deleting it loses the list of receipts and nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class KeptReceipt:
 
 @dataclass(slots=True)
 class Memory:
-    """The file's content. `keys` maps binding ids to keys; `opened` maps claim ids to the hash of the opened document."""
+    """The file's content.
+
+    `keys` maps binding ids to keys; `opened` maps claim ids to the hash of the opened document.
+    """
 
     path: Path
     receipts: list[KeptReceipt] = field(default_factory=list[KeptReceipt])
@@ -67,9 +70,13 @@ class Memory:
     def save(self) -> bool:
         """Write the file; False if the disk did not take it, which never stops a vote."""
         value = {
-            "receipts": [asdict(item) for item in self.receipts], "opened": self.opened, "theme": self.theme, "screen": self.screen,
-            "animations": self.animations, "keys": self.keys,
-        }  # fmt: skip
+            "receipts": [asdict(item) for item in self.receipts],
+            "opened": self.opened,
+            "theme": self.theme,
+            "screen": self.screen,
+            "animations": self.animations,
+            "keys": self.keys,
+        }
         aside = self.path.with_suffix(f".{os.getpid()}.part")
         try:
             aside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

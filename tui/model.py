@@ -1,7 +1,9 @@
-"""What the screens show, made from the local API's answers. No screen reads JSON itself; nothing here touches a terminal.
+"""What the screens show, made from the local API's answers.
 
-Amounts are minor units of the co-op's currency, times are block heights, shares are basis points (1 bp = 1/10,000). Text that
-other people wrote goes through `clean` before it reaches a terminal.
+No screen reads JSON itself; nothing here touches a terminal.
+
+Amounts are minor units of the co-op's currency, times are block heights, shares are basis points (1 bp = 1/10,000).
+Text that other people wrote goes through `clean` before it reaches a terminal.
 """
 
 from __future__ import annotations
@@ -78,7 +80,10 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case as voters and its claimant see it. `seniority_bp` is for the claimant's eyes while the case is open (rules §7)."""
+    """A case as voters and its claimant see it.
+
+    `seniority_bp` is for the claimant's eyes while the case is open (rules §7).
+    """
 
     claim: str
     code: str
@@ -113,16 +118,34 @@ class Case:
         """Return the case of JSON: of `needs_me`, or of a claim."""
         closed = item.get("closed_height")
         return cls(
-            claim=_text(item, "claim"), code=_text(item, "code"), status=_text(item, "status"), how=_text(item, "how"), s=_int(item, "s"),
-            closes_at=_int(item, "closes_at"), closed_height=closed if isinstance(closed, int) else None,
-            charges_cents=_int(item, "charges_cents"), award_cents=_int(item, "award_cents"), benefit_cents=_int(item, "benefit_cents"),
-            eligible=_int(item, "eligible"), bar_bp=_int(item, "bar_bp"), seniority_bp=_int(item, "seniority_bp"), quorum=_int(item, "quorum"),
-            opened_needed=_int(item, "opened_needed"), yes=_int(item, "yes"), no=_int(item, "no"), abstain=_int(item, "abstain"),
-            opened=_int(item, "opened"), streak=_int(item, "streak"), streak_needed=_int(item, "streak_needed"),
-            ballots=tuple(Ballot.of(part) for part in _list(item, "ballots")), my_choice=_text(item, "my_choice"),
-            on_duty=bool(item.get("on_duty")), provider=_text(item, "provider_id"),
-            evidence=tuple(Document.of(part) for part in _list(item, "evidence")), evidence_version=_int(item, "evidence_version", 1),
-        )  # fmt: skip
+            claim=_text(item, "claim"),
+            code=_text(item, "code"),
+            status=_text(item, "status"),
+            how=_text(item, "how"),
+            s=_int(item, "s"),
+            closes_at=_int(item, "closes_at"),
+            closed_height=closed if isinstance(closed, int) else None,
+            charges_cents=_int(item, "charges_cents"),
+            award_cents=_int(item, "award_cents"),
+            benefit_cents=_int(item, "benefit_cents"),
+            eligible=_int(item, "eligible"),
+            bar_bp=_int(item, "bar_bp"),
+            seniority_bp=_int(item, "seniority_bp"),
+            quorum=_int(item, "quorum"),
+            opened_needed=_int(item, "opened_needed"),
+            yes=_int(item, "yes"),
+            no=_int(item, "no"),
+            abstain=_int(item, "abstain"),
+            opened=_int(item, "opened"),
+            streak=_int(item, "streak"),
+            streak_needed=_int(item, "streak_needed"),
+            ballots=tuple(Ballot.of(part) for part in _list(item, "ballots")),
+            my_choice=_text(item, "my_choice"),
+            on_duty=bool(item.get("on_duty")),
+            provider=_text(item, "provider_id"),
+            evidence=tuple(Document.of(part) for part in _list(item, "evidence")),
+            evidence_version=_int(item, "evidence_version", 1),
+        )
 
     @property
     def id(self) -> str:
@@ -213,9 +236,13 @@ def cases_of(answer: object) -> list[Case]:
 
 # ---- Claims -----------------------------------------------------------------
 REFUSALS = {
-    1: "there was no cover on that day", 2: "the day lies in the waiting time", 3: "the units of this code for the year are used up",
-    4: "the plan does not cover this code", 7: "another payer covers the whole charge", 8: "it was filed too late",
-}  # fmt: skip
+    1: "there was no cover on that day",
+    2: "the day lies in the waiting time",
+    3: "the units of this code for the year are used up",
+    4: "the plan does not cover this code",
+    7: "another payer covers the whole charge",
+    8: "it was filed too late",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,18 +272,37 @@ class Line:
         """Return the line of JSON."""
         refusal = item.get("refusal")
         return cls(
-            code=_text(item, "code"), units=_int(item, "units"), units_paid=_int(item, "units_paid"), first_day=_int(item, "first_day"),
-            last_day=_int(item, "last_day"), is_standard=bool(item.get("is_standard")), status=_text(item, "status"), plan=_text(item, "plan"),
-            charge_cents=_int(item, "charge_cents"), allowed_cents=_int(item, "allowed_cents"), deductible_cents=_int(item, "deductible_cents"),
-            copay_cents=_int(item, "copay_cents"), coinsurance_cents=_int(item, "coinsurance_cents"), relief_cents=_int(item, "relief_cents"),
-            cut_cents=_int(item, "cut_cents"), benefit_cents=_int(item, "benefit_cents"), refusal=refusal if isinstance(refusal, int) else None,
-        )  # fmt: skip
+            code=_text(item, "code"),
+            units=_int(item, "units"),
+            units_paid=_int(item, "units_paid"),
+            first_day=_int(item, "first_day"),
+            last_day=_int(item, "last_day"),
+            is_standard=bool(item.get("is_standard")),
+            status=_text(item, "status"),
+            plan=_text(item, "plan"),
+            charge_cents=_int(item, "charge_cents"),
+            allowed_cents=_int(item, "allowed_cents"),
+            deductible_cents=_int(item, "deductible_cents"),
+            copay_cents=_int(item, "copay_cents"),
+            coinsurance_cents=_int(item, "coinsurance_cents"),
+            relief_cents=_int(item, "relief_cents"),
+            cut_cents=_int(item, "cut_cents"),
+            benefit_cents=_int(item, "benefit_cents"),
+            refusal=refusal if isinstance(refusal, int) else None,
+        )
 
     def figures(self, units: Units) -> list[tuple[str, str, str]]:
         """Return every figure as (sign, label, amount); signs read as the sum that leads from allowed to benefit."""
-        rows = [(" ", "charged", self.charge_cents), (" ", "allowed", self.allowed_cents), ("−", "deductible", self.deductible_cents),
-                ("−", "copay", self.copay_cents), ("−", "coinsurance", self.coinsurance_cents), ("+", "relief (your yearly maximum)", self.relief_cents),
-                ("−", "cut by ceilings", self.cut_cents), ("=", "benefit", self.benefit_cents)]  # fmt: skip
+        rows = [
+            (" ", "charged", self.charge_cents),
+            (" ", "allowed", self.allowed_cents),
+            ("−", "deductible", self.deductible_cents),
+            ("−", "copay", self.copay_cents),
+            ("−", "coinsurance", self.coinsurance_cents),
+            ("+", "relief (your yearly maximum)", self.relief_cents),
+            ("−", "cut by ceilings", self.cut_cents),
+            ("=", "benefit", self.benefit_cents),
+        ]
         return [(sign, label, units.figure(amount)) for sign, label, amount in rows]
 
     def state_words(self) -> str:
@@ -289,11 +335,20 @@ class Payout:
         """Return the payout of JSON."""
         case = item.get("case")
         return cls(
-            payout_id=_text(item, "payout_id"), claim=_text(item, "claim"), case=case if isinstance(case, str) else None, payee=_text(item, "payee"),
-            height=_int(item, "height"), amount_cents=_int(item, "amount_cents"), amount_sat=_int(item, "amount_sat"),
-            sent_sat=_int(item, "sent_sat"), left_sat=_int(item, "left_sat"), credit_sat=_int(item, "credit_sat"), outputs=_int(item, "outputs"),
-            batches=tuple(str(part) for part in _list(item, "batches")), status=_text(item, "status"),
-        )  # fmt: skip
+            payout_id=_text(item, "payout_id"),
+            claim=_text(item, "claim"),
+            case=case if isinstance(case, str) else None,
+            payee=_text(item, "payee"),
+            height=_int(item, "height"),
+            amount_cents=_int(item, "amount_cents"),
+            amount_sat=_int(item, "amount_sat"),
+            sent_sat=_int(item, "sent_sat"),
+            left_sat=_int(item, "left_sat"),
+            credit_sat=_int(item, "credit_sat"),
+            outputs=_int(item, "outputs"),
+            batches=tuple(str(part) for part in _list(item, "batches")),
+            status=_text(item, "status"),
+        )
 
     @property
     def part(self) -> str:
@@ -368,13 +423,21 @@ class Claim:
     def of(cls, item: Json) -> Claim:
         """Return the claim of JSON."""
         return cls(
-            claim=_text(item, "claim"), height=_int(item, "height"), status=_text(item, "status"), charge_cents=_int(item, "charge_cents"),
-            benefit_cents=_int(item, "benefit_cents"), codes=tuple(str(part) for part in _list(item, "codes")), provider=_text(item, "provider_id"),
-            payee=_text(item, "payee"), other_payer_cents=_int(item, "other_payer_cents"),
-            evidence=tuple(Document.of(part) for part in _list(item, "evidence")), evidence_version=_int(item, "evidence_version", 1),
-            lines=tuple(Line.of(part) for part in _list(item, "lines")), cases=tuple(Case.of(part) for part in _list(item, "cases")),
+            claim=_text(item, "claim"),
+            height=_int(item, "height"),
+            status=_text(item, "status"),
+            charge_cents=_int(item, "charge_cents"),
+            benefit_cents=_int(item, "benefit_cents"),
+            codes=tuple(str(part) for part in _list(item, "codes")),
+            provider=_text(item, "provider_id"),
+            payee=_text(item, "payee"),
+            other_payer_cents=_int(item, "other_payer_cents"),
+            evidence=tuple(Document.of(part) for part in _list(item, "evidence")),
+            evidence_version=_int(item, "evidence_version", 1),
+            lines=tuple(Line.of(part) for part in _list(item, "lines")),
+            cases=tuple(Case.of(part) for part in _list(item, "cases")),
             payouts=tuple(Payout.of(part) for part in _list(item, "payouts")),
-        )  # fmt: skip
+        )
 
     @property
     def plan(self) -> str:
@@ -441,7 +504,8 @@ def timeline(claim: Claim, batches: Mapping[str, Batch], height: int, units: Uni
                     found.append(
                         Moment(
                             batch.height,
-                            f"mined in bitcoin block {batch.block_height}, {counted(batch.confirmations, 'confirmation')}",
+                            f"mined in bitcoin block {batch.block_height},"
+                            f" {counted(batch.confirmations, 'confirmation')}",
                         )
                     )
     return sorted(found, key=lambda item: (not item.is_done, item.height))
@@ -463,9 +527,14 @@ class BallotDraft:
     def body(self) -> dict[str, Any]:
         """Return the body of the `case.ballot` record exactly as it goes to the node."""
         return {
-            "claim": self.claim, "code": self.code, "choice": self.choice, "award_cents": self.award_cents if self.choice == "accept" else None,
-            "reason": self.reason, "evidence_version": self.evidence_version, "opened": self.opened,
-        }  # fmt: skip
+            "claim": self.claim,
+            "code": self.code,
+            "choice": self.choice,
+            "award_cents": self.award_cents if self.choice == "accept" else None,
+            "reason": self.reason,
+            "evidence_version": self.evidence_version,
+            "opened": self.opened,
+        }
 
 
 def find_draft_fault(choice: str, award: str, reason: str, charges_cents: int, units: Units) -> str | None:
@@ -519,11 +588,17 @@ class BlockRow:
         records = item.get("records")
         rows = cast("Sequence[Json]", records) if isinstance(records, list) else ()
         return cls(
-            height=_int(item, "height"), hash=_text(item, "hash"), state_root=_text(item, "state_root"), time_ms=_int(item, "time_ms"),
-            term=_int(item, "term"), proposer=_int(item, "proposer"), record_count=len(rows) if isinstance(records, list) else _int(item, "records"),
+            height=_int(item, "height"),
+            hash=_text(item, "hash"),
+            state_root=_text(item, "state_root"),
+            time_ms=_int(item, "time_ms"),
+            term=_int(item, "term"),
+            proposer=_int(item, "proposer"),
+            record_count=len(rows) if isinstance(records, list) else _int(item, "records"),
             records=tuple((clean(_text(row, "kind"), 24), _text(row, "author"), _text(row, "id")) for row in rows),
-            events=tuple(event_words(row) for row in _list(item, "events")), has_certificate=bool(item.get("has_certificate")),
-        )  # fmt: skip
+            events=tuple(event_words(row) for row in _list(item, "events")),
+            has_certificate=bool(item.get("has_certificate")),
+        )
 
 
 def event_words(event: Json) -> str:

@@ -13,7 +13,9 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
 def refusal(what: object, mend: object, rule: object = "") -> str:
-    """Return why something was refused: what happened, what can be done now, and the section of the rules where one refuses.
+    """Return why something was refused.
+
+    What happened, what can be done now, and the section of the rules where one refuses.
 
     >>> refusal("the case was denied in block 9", "see why", "§6")
     'the case was denied in block 9; see why (rules §6)'

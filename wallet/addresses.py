@@ -1,7 +1,8 @@
 """Fresh payout addresses: each claim has a hardened BIP84 account of its own, and each address is used once.
 
-All payouts go to one script type (P2WPKH), so that outputs of one denomination look alike. Inside the program an address
-is its 20-byte witness program: a wrong type or network cannot be written down. Text addresses are for people only.
+All payouts go to one script type (P2WPKH), so that outputs of one denomination look alike. Inside the program an
+address is its 20-byte witness program: a wrong type or network cannot be written down. Text addresses are for people
+only.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def account_path(account: int, network: str) -> str:
     return f"m/84h/{0 if network == 'mainnet' else 1}h/{account}h"
 
 
-def claim_programs(root: HDKey, account: int, count: int = ADDRESS_COUNT, network: str = "regtest") -> tuple[bytes, ...]:
+def claim_programs(
+    root: HDKey, account: int, count: int = ADDRESS_COUNT, network: str = "regtest"
+) -> tuple[bytes, ...]:
     """Return `count` fresh P2WPKH programs (20 bytes each) of a claim's account, in the order they will be used."""
     from embit.hashes import hash160
 
@@ -57,7 +60,11 @@ def claim_secret(root: HDKey, account: int, index: int, network: str = "regtest"
 def script_of(program: bytes) -> bytes:
     """Return the scriptPubKey of a P2WPKH program: OP_0 and a push of 20 bytes."""
     if len(program) != PROGRAM_SIZE:
-        raise MalformedBytes("program_size", f"a P2WPKH program has {PROGRAM_SIZE} bytes, not {len(program)}", "send addresses of that type")
+        raise MalformedBytes(
+            "program_size",
+            f"a P2WPKH program has {PROGRAM_SIZE} bytes, not {len(program)}",
+            "send addresses of that type",
+        )
     return b"\x00\x14" + program
 
 
@@ -74,7 +81,11 @@ def program_of(address: str, network: str) -> bytes:
     text = address.strip()
     version, program = bech32.decode(_hrp(network), text.lower() if text == text.upper() else text)
     if version != 0 or program is None or len(program) != PROGRAM_SIZE:
-        raise MutuaError("address", f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key", "give a native segwit (P2WPKH) address")
+        raise MutuaError(
+            "address",
+            f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key",
+            "give a native segwit (P2WPKH) address",
+        )
     return bytes(program)
 
 

@@ -1,7 +1,7 @@
 """The encrypted key file: argon2id over the passphrase, then secretbox (XSalsa20-Poly1305) over the master seed.
 
-Bytes in, bytes out: the caller reads and writes the file. The file is JSON with hex strings and carries its own cost figures,
-so a later version can raise them without breaking old files; figures that no honest program writes are refused
+Bytes in, bytes out: the caller reads and writes the file. The file is JSON with hex strings and carries its own cost
+figures, so a later version can raise them without breaking old files; figures that no honest program writes are refused
 before any memory is spent on them.
 """
 
@@ -62,11 +62,15 @@ def seal_keyfile(seed: bytes, passphrase: str, limits: Limits = NORMAL) -> bytes
     Errors: MutuaError `seed_size`, `passphrase_empty`, `keyfile_limits`, `keyfile_memory`.
     """
     if len(seed) != SEED_SIZE:
-        raise MutuaError("seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "restore it from its 24 words")
+        raise MutuaError(
+            "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "restore it from its 24 words"
+        )
     if not passphrase:
         raise MutuaError("passphrase_empty", "the passphrase is empty", "choose four or more random words")
     if not _is_within_limits(limits.ops, limits.memory_kib):
-        raise MutuaError("keyfile_limits", f"cost figures {limits.ops} / {limits.memory_kib} KiB are out of range", "use NORMAL")
+        raise MutuaError(
+            "keyfile_limits", f"cost figures {limits.ops} / {limits.memory_kib} KiB are out of range", "use NORMAL"
+        )
     salt = secrets.token_bytes(sodium.crypto_pwhash_SALTBYTES)
     nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
     box = sodium.crypto_secretbox(seed, nonce, _stretch(passphrase, salt, limits))
@@ -85,7 +89,11 @@ def open_keyfile(data: bytes, passphrase: str) -> bytes:
         salt, nonce, box = (bytes.fromhex(text) for text in (file.kdf.salt, file.nonce, file.box))
     except ValueError:
         raise _malformed("a field is not hex") from None
-    sizes = (sodium.crypto_pwhash_SALTBYTES, sodium.crypto_secretbox_NONCEBYTES, SEED_SIZE + sodium.crypto_secretbox_MACBYTES)
+    sizes = (
+        sodium.crypto_pwhash_SALTBYTES,
+        sodium.crypto_secretbox_NONCEBYTES,
+        SEED_SIZE + sodium.crypto_secretbox_MACBYTES,
+    )
     if (len(salt), len(nonce), len(box)) != sizes:
         raise _malformed("a field has the wrong length")
     key = _stretch(passphrase, salt, Limits(file.kdf.ops, file.kdf.memory_kib))
@@ -93,7 +101,9 @@ def open_keyfile(data: bytes, passphrase: str) -> bytes:
         return sodium.crypto_secretbox_open(box, nonce, key)
     except CryptoError:
         raise MutuaError(
-            "wrong_passphrase", "the passphrase does not open the key file", "try again; if it is surely right, the file is damaged: restore it from a backup"
+            "wrong_passphrase",
+            "the passphrase does not open the key file",
+            "try again; if it is surely right, the file is damaged: restore it from a backup",
         ) from None
 
 
@@ -108,9 +118,15 @@ def _decode_keyfile(data: bytes) -> _KeyFile:
     if file.format != FORMAT or file.kdf.name != "argon2id" or file.cipher != "xsalsa20-poly1305":
         raise _malformed("it names another format, key function or cipher")
     if file.version != VERSION:
-        raise MalformedBytes("keyfile_version", f"the key file has version {file.version}, this program reads {VERSION}", "use the program that wrote it")
+        raise MalformedBytes(
+            "keyfile_version",
+            f"the key file has version {file.version}, this program reads {VERSION}",
+            "use the program that wrote it",
+        )
     if not _is_within_limits(file.kdf.ops, file.kdf.memory_kib):
-        raise MalformedBytes("keyfile_limits", f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB", _MEND)
+        raise MalformedBytes(
+            "keyfile_limits", f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB", _MEND
+        )
     return file
 
 
@@ -127,7 +143,16 @@ def _stretch(passphrase: str, salt: bytes, limits: Limits) -> bytes:
     secret = unicodedata.normalize("NFKC", passphrase).encode("utf-8", "surrogatepass")
     try:
         return sodium.crypto_pwhash_alg(
-            sodium.crypto_secretbox_KEYBYTES, secret, salt, limits.ops, limits.memory_kib * 1024, sodium.crypto_pwhash_ALG_ARGON2ID13
+            sodium.crypto_secretbox_KEYBYTES,
+            secret,
+            salt,
+            limits.ops,
+            limits.memory_kib * 1024,
+            sodium.crypto_pwhash_ALG_ARGON2ID13,
         )
     except (RuntimeError, MemoryError):
-        raise MutuaError("keyfile_memory", f"argon2id needs {limits.memory_kib} KiB of memory and did not get it", "close other programs and try again") from None
+        raise MutuaError(
+            "keyfile_memory",
+            f"argon2id needs {limits.memory_kib} KiB of memory and did not get it",
+            "close other programs and try again",
+        ) from None

@@ -10,7 +10,8 @@
 | bitcoin | BIP32 | a root: the treasury signer's key, and accounts for payout addresses |
 
 The onion is a chain of SHA-256 over a secret of its own; each block a member proposes reveals one more layer
-(`node.rules`: `sha256(reveal)` is the value revealed before). A lost key file is restored from the 24 words of the seed.
+(`node.rules`: `sha256(reveal)` is the value revealed before). A lost key file is restored from the 24 words of the
+seed.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ class Onion:
         Errors: MutuaError `onion_used_up` after the last layer.
         """
         if not 0 <= gone < self.layers:
-            raise MutuaError("onion_used_up", f"{gone} of {self.layers} onion layers are gone", "register a new onion with a key change")
+            raise MutuaError(
+                "onion_used_up",
+                f"{gone} of {self.layers} onion layers are gone",
+                "register a new onion with a key change",
+            )
         depth = self.layers - 1 - gone
         value = self.checkpoints[depth // ONION_CHECKPOINT_EVERY]
         for _ in range(depth % ONION_CHECKPOINT_EVERY):
@@ -75,7 +80,10 @@ class Onion:
 
 @dataclass(frozen=True)
 class KeyRing:
-    """A member's secrets and their public keys. Its `repr` shows no secret; never log an attribute that ends in `_seed`."""
+    """A member's secrets and their public keys.
+
+    Its `repr` shows no secret; never log an attribute that ends in `_seed`.
+    """
 
     identity_seed: bytes = field(repr=False)
     device_seed: bytes = field(repr=False)
@@ -89,7 +97,9 @@ class KeyRing:
     def from_seed(seed32: bytes) -> KeyRing:
         """Return the keys of a master seed (32 bytes). The same seed gives the same keys for ever."""
         if len(seed32) != SEED_SIZE:
-            raise MutuaError("seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed32)}", "restore it from its 24 words")
+            raise MutuaError(
+                "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed32)}", "restore it from its 24 words"
+            )
         kinds = ("identity", "device", "cover", "consensus", "transport", "bitcoin", "onion")
         return KeyRing(*(tagged_hash("key-" + kind, seed32) for kind in kinds))
 

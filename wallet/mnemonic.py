@@ -1,4 +1,7 @@
-"""The master seed as 24 English words (BIP39 entropy with its checksum; no passphrase stretching: the words *are* the seed)."""
+"""The master seed as 24 English words (BIP39 entropy with its checksum; no passphrase stretching.
+
+The words *are* the seed).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ def _english() -> Mnemonic:
 def words_of(seed: bytes) -> tuple[str, ...]:
     """Return the 24 words of a 32-byte seed. Write them on paper; whoever has them is you."""
     if len(seed) != SEED_SIZE:
-        raise MutuaError("seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "make one with mutua init")
+        raise MutuaError(
+            "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "make one with mutua init"
+        )
     return tuple(_english().to_mnemonic(seed).split())
 
 
@@ -35,8 +40,14 @@ def seed_of(text: str) -> bytes:
     known = set(_english().wordlist)
     for position, word in enumerate(words, 1):
         if word not in known:
-            raise MutuaError("words_unknown", f"word {position} is not in the list", "compare it with your paper; its first four letters decide")
+            raise MutuaError(
+                "words_unknown",
+                f"word {position} is not in the list",
+                "compare it with your paper; its first four letters decide",
+            )
     try:
         return bytes(_english().to_entropy(words))
     except ValueError:
-        raise MutuaError("words_checksum", "the words are known, but do not belong together", "look for a swapped or misread word") from None
+        raise MutuaError(
+            "words_checksum", "the words are known, but do not belong together", "look for a swapped or misread word"
+        ) from None

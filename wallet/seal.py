@@ -1,9 +1,9 @@
 """Sealed payout addresses: one blob that only the treasury signers can open, named on the ledger by its hash alone.
 
-A fresh symmetric key encrypts the list (secretbox); the key is sealed to each signer's device key in its X25519 form. The
-blob also carries a hash of that key: whoever opens the blob knows that every other signer sees the same list (without
-it, one blob could be made to decrypt to two lists, and the signers would never build the same transaction). For the same
-reason a signer for whom nothing opens accepts the key from another signer and checks it against the hash.
+A fresh symmetric key encrypts the list (secretbox); the key is sealed to each signer's device key in its X25519 form.
+The blob also carries a hash of that key: whoever opens the blob knows that every other signer sees the same list
+(without it, one blob could be made to decrypt to two lists, and the signers would never build the same transaction).
+For the same reason a signer for whom nothing opens accepts the key from another signer and checks it against the hash.
 """
 
 from __future__ import annotations
@@ -66,9 +66,12 @@ def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes
     nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
     _check_programs(tuple(programs))
     if not 1 <= len(signer_device_keys) <= SIGNER_MAX or not all(is_valid_key(item) for item in signer_device_keys):
-        raise MalformedBytes("seal_signers", "the list of signers is empty, too long or holds a bad key", "take it from the ledger")
+        raise MalformedBytes(
+            "seal_signers", "the list of signers is empty, too long or holds a bad key", "take it from the ledger"
+        )
     sealed = tuple(
-        SealedKey(item, sodium.crypto_box_seal(key, sodium.crypto_sign_ed25519_pk_to_curve25519(item))) for item in sorted(set(signer_device_keys))
+        SealedKey(item, sodium.crypto_box_seal(key, sodium.crypto_sign_ed25519_pk_to_curve25519(item)))
+        for item in sorted(set(signer_device_keys))
     )
     box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
     return encode(SealedBlob(VERSION, tagged_hash("sealed-key", key), sealed, nonce, box))
@@ -80,7 +83,10 @@ def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[byt
 
 
 def check_blob(blob: bytes) -> SealedBlob:
-    """Return the parsed blob; MalformedBytes unless shape, sizes and version fit. Needs no secret: nodes check what they carry."""
+    """Return the parsed blob; MalformedBytes unless shape, sizes and version fit.
+
+    Needs no secret: nodes check what they carry.
+    """
     if len(blob) > BLOB_SIZE_MAX:
         raise MalformedBytes("blob_size", f"a sealed blob of {len(blob)} bytes is larger than {BLOB_SIZE_MAX}", _MEND)
     value = decode(SealedBlob, blob)
@@ -89,7 +95,10 @@ def check_blob(blob: bytes) -> SealedBlob:
         and len(value.key_hash) == KEY_SIZE
         and len(value.nonce) == sodium.crypto_secretbox_NONCEBYTES
         and 1 <= len(value.keys) <= SIGNER_MAX
-        and all(len(item.device_key) == KEY_SIZE and len(item.sealed) == KEY_SIZE + sodium.crypto_box_SEALBYTES for item in value.keys)
+        and all(
+            len(item.device_key) == KEY_SIZE and len(item.sealed) == KEY_SIZE + sodium.crypto_box_SEALBYTES
+            for item in value.keys
+        )
     )
     if not fits:
         raise MalformedBytes("blob_shape", "a sealed blob has fields of the wrong size or another version", _MEND)
@@ -105,13 +114,21 @@ def open_key(blob: bytes, device_seed: bytes) -> bytes:
     public, secret = sodium.crypto_sign_seed_keypair(device_seed)
     mine = next((item for item in value.keys if item.device_key == public), None)
     if mine is None:
-        raise MalformedBytes("blob_not_mine", "a sealed blob has no entry for this signer", "ask another signer for the key of this blob")
+        raise MalformedBytes(
+            "blob_not_mine", "a sealed blob has no entry for this signer", "ask another signer for the key of this blob"
+        )
     try:
         key = sodium.crypto_box_seal_open(
-            mine.sealed, sodium.crypto_sign_ed25519_pk_to_curve25519(public), sodium.crypto_sign_ed25519_sk_to_curve25519(secret)
+            mine.sealed,
+            sodium.crypto_sign_ed25519_pk_to_curve25519(public),
+            sodium.crypto_sign_ed25519_sk_to_curve25519(secret),
         )
     except CryptoError:
-        raise MalformedBytes("blob_key", "this signer's entry in a sealed blob does not open", "ask another signer for the key of this blob") from None
+        raise MalformedBytes(
+            "blob_key",
+            "this signer's entry in a sealed blob does not open",
+            "ask another signer for the key of this blob",
+        ) from None
     _check_key(value, key)
     return key
 
@@ -130,17 +147,28 @@ def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
 
 
 def open_addresses(blob: bytes, device_seed: bytes) -> tuple[bytes, ...]:
-    """Return the programs inside a blob, opened with a signer's device seed. Errors: MalformedBytes as in `open_key`."""
+    """Return the programs inside a blob, opened with a signer's device seed.
+
+    Errors: MalformedBytes as in `open_key`.
+    """
     return open_with_key(blob, open_key(blob, device_seed))
 
 
 def _check_key(value: SealedBlob, key: bytes) -> None:
     if len(key) != KEY_SIZE or tagged_hash("sealed-key", key) != value.key_hash:
-        raise MalformedBytes("blob_key", "a key does not belong to this sealed blob", "ask another signer for the key of this blob")
+        raise MalformedBytes(
+            "blob_key", "a key does not belong to this sealed blob", "ask another signer for the key of this blob"
+        )
 
 
 def _check_programs(programs: tuple[bytes, ...]) -> None:
     if not PROGRAM_MIN <= len(programs) <= PROGRAM_MAX:
-        raise MalformedBytes("programs_count", f"{len(programs)} payout addresses were given", f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh")
+        raise MalformedBytes(
+            "programs_count",
+            f"{len(programs)} payout addresses were given",
+            f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh",
+        )
     if any(len(item) != PROGRAM_SIZE for item in programs) or len(set(programs)) != len(programs):
-        raise MalformedBytes("programs_shape", "a payout address is repeated or not of type P2WPKH", "give fresh P2WPKH addresses")
+        raise MalformedBytes(
+            "programs_shape", "a payout address is repeated or not of type P2WPKH", "give fresh P2WPKH addresses"
+        )

@@ -1,8 +1,9 @@
 """How a payout becomes coins: plain 1-2-5 denominations, at least four outputs a payee, whole numbers only.
 
-Many payees with outputs of the same few denominations in one transaction: an observer who knows an amount sees
-several ways to make it. The cap on one payee's share of a denomination comes on top, in the planner of the treasury. What is
-below the smallest denomination stays with the member as credit. Sources: rules §11 "Multiple outputs", note on splitting.
+Many payees with outputs of the same few denominations in one transaction: an observer who knows an amount sees several
+ways to make it. The cap on one payee's share of a denomination comes on top, in the planner of the treasury. What is
+below the smallest denomination stays with the member as credit. Sources: rules §11 "Multiple outputs", note on
+splitting.
 """
 
 from __future__ import annotations
@@ -59,10 +60,13 @@ def denominations(amount_sat: int, dmin_sat: int = DMIN_SAT) -> list[int]:
     return found[::-1]
 
 
-def split_amount(owed: Owed, dmin_sat: int = DMIN_SAT, outputs_min: int = OUTPUTS_MIN, outputs_max: int = OUTPUTS_MAX) -> Split:
+def split_amount(
+    owed: Owed, dmin_sat: int = DMIN_SAT, outputs_min: int = OUTPUTS_MIN, outputs_max: int = OUTPUTS_MAX
+) -> Split:
     """Split one payout: greedy 1-2-5, then the largest piece is broken up until there are `outputs_min`.
 
-    An amount under `outputs_min` x `dmin_sat` is credit entirely. Pieces beyond `outputs_max` (smallest first) are queued.
+    An amount under `outputs_min` x `dmin_sat` is credit entirely. Pieces beyond `outputs_max` (smallest first) are
+    queued.
 
     >>> split_amount(Owed(b"p", 123_456)).pieces_sat, split_amount(Owed(b"p", 123_456)).credit_sat
     ((50000, 20000, 20000, 20000, 10000), 3456)
@@ -81,13 +85,20 @@ def split_amount(owed: Owed, dmin_sat: int = DMIN_SAT, outputs_min: int = OUTPUT
     return Split(owed.payout_id, tuple(pieces[:outputs_max]), sum(pieces[outputs_max:]), rest)
 
 
-def plan_splits(owed: Iterable[Owed], dmin_sat: int = DMIN_SAT, outputs_min: int = OUTPUTS_MIN, outputs_max: int = OUTPUTS_MAX) -> tuple[Split, ...]:
+def plan_splits(
+    owed: Iterable[Owed], dmin_sat: int = DMIN_SAT, outputs_min: int = OUTPUTS_MIN, outputs_max: int = OUTPUTS_MAX
+) -> tuple[Split, ...]:
     """Return one split a payout, by payout id: the order of the arguments does not matter."""
-    return tuple(split_amount(item, dmin_sat, outputs_min, outputs_max) for item in sorted(owed, key=lambda item: item.payout_id))
+    return tuple(
+        split_amount(item, dmin_sat, outputs_min, outputs_max) for item in sorted(owed, key=lambda item: item.payout_id)
+    )
 
 
 def _broken(piece_sat: int, dmin_sat: int) -> tuple[int, ...]:
-    """Return a denomination in smaller ones: 10 = 5+5, 5 = 2+2+1, 2 = 1+1 (times a power of ten). Never called on the smallest."""
+    """Return a denomination in smaller ones: 10 = 5+5, 5 = 2+2+1, 2 = 1+1 (times a power of ten).
+
+    Never called on the smallest.
+    """
     decade = dmin_sat
     while piece_sat >= 10 * decade:
         decade *= 10

@@ -1,9 +1,11 @@
-"""The treasury's transactions: an m-of-n P2WSH script, one batch spending one outpoint, signatures apart, then combined.
+"""The treasury's transactions.
 
-Every signer builds the same bytes from the same figures; the txid is known before anyone signs and does not depend on who
-signs. Output 0 is always the change, back to the treasury: it is the next baton, and its script type tells it apart anyway, so its
-place leaks nothing. The payees' outputs follow in BIP69 order (amount, then script). Version 2, one input, nSequence
-0xfffffffd. Txids are in the byte order that people read.
+An m-of-n P2WSH script, one batch spending one outpoint, signatures apart, then combined.
+
+Every signer builds the same bytes from the same figures; the txid is known before anyone signs and does not depend on
+who signs. Output 0 is always the change, back to the treasury: it is the next baton, and its script type tells it apart
+anyway, so its place leaks nothing. The payees' outputs follow in BIP69 order (amount, then script). Version 2, one
+input, nSequence 0xfffffffd. Txids are in the byte order that people read.
 
 This is the only file that imports bitcoinlib, late, with a data folder of its own and no database; its multisig script
 is compared with ours at each build (it breaks at n >= 17). Call these functions in a thread: the first one costs 0.1 s.
@@ -76,22 +78,37 @@ class Treasury:
 
     @staticmethod
     def of(threshold: int, keys: Sequence[bytes], network: str = "regtest") -> Treasury:
-        """Return the treasury of `keys` (33 bytes each). MutuaError `treasury_keys` when number, size or threshold does not fit."""
+        """Return the treasury of `keys` (33 bytes each).
+
+        MutuaError `treasury_keys` when number, size or threshold does not fit.
+        """
         if not 1 <= threshold <= len(keys) <= SIGNER_MAX or len(set(keys)) != len(keys):
-            raise MutuaError("treasury_keys", f"{threshold} of {len(keys)} keys is no treasury", f"use 1 to {SIGNER_MAX} different keys and a threshold within")
+            raise MutuaError(
+                "treasury_keys",
+                f"{threshold} of {len(keys)} keys is no treasury",
+                f"use 1 to {SIGNER_MAX} different keys and a threshold within",
+            )
         for key in keys:
             try:
                 is_point = len(key) == 33 and bool(coincurve.PublicKey(key))
             except ValueError:
                 is_point = False
             if not is_point:
-                raise MutuaError("treasury_keys", f"{key.hex()[:16]}… is not a compressed secp256k1 key", "take the bitcoin key of the charter")
+                raise MutuaError(
+                    "treasury_keys",
+                    f"{key.hex()[:16]}… is not a compressed secp256k1 key",
+                    "take the bitcoin key of the charter",
+                )
         return Treasury(threshold, tuple(sorted(keys)), network)
 
     @cached_property
     def script(self) -> bytes:
         """Return the witness script: OP_m, the keys, OP_n, OP_CHECKMULTISIG."""
-        return bytes([0x50 + self.threshold]) + b"".join(b"\x21" + key for key in self.keys) + bytes([0x50 + len(self.keys), 0xAE])
+        return (
+            bytes([0x50 + self.threshold])
+            + b"".join(b"\x21" + key for key in self.keys)
+            + bytes([0x50 + len(self.keys), 0xAE])
+        )
 
     @property
     def program(self) -> bytes:
@@ -150,15 +167,30 @@ class Batch:
         made = library.Transaction(network=network, witness_type="segwit", version=2, locktime=self.locktime)
         keys = [library.Key(key.hex(), network=network) for key in self.treasury.keys]
         made.add_input(
-            self.baton.txid.hex(), self.baton.vout, keys=keys, script_type="p2sh_multisig", witness_type="segwit", encoding="bech32",
-            sigs_required=self.treasury.threshold, value=self.baton.amount_sat, sequence=SEQUENCE, sort=False,
-        )  # fmt: skip
+            self.baton.txid.hex(),
+            self.baton.vout,
+            keys=keys,
+            script_type="p2sh_multisig",
+            witness_type="segwit",
+            encoding="bech32",
+            sigs_required=self.treasury.threshold,
+            value=self.baton.amount_sat,
+            sequence=SEQUENCE,
+            sort=False,
+        )
         made.add_output(self.change_sat, self.treasury.address)
         for payment in self.payments:
             made.add_output(payment.amount_sat, address_of(payment.program, self.treasury.network))
         scripts = [self.treasury.script_pubkey, *(script_of(payment.program) for payment in self.payments)]
-        if made.inputs[0].redeemscript != self.treasury.script or [bytes(item.lock_script) for item in made.outputs] != scripts:
-            raise LedgerCorrupt("bitcoin_library", "bitcoinlib builds another script than the charter's", "do not sign; report versions of both")
+        if (
+            made.inputs[0].redeemscript != self.treasury.script
+            or [bytes(item.lock_script) for item in made.outputs] != scripts
+        ):
+            raise LedgerCorrupt(
+                "bitcoin_library",
+                "bitcoinlib builds another script than the charter's",
+                "do not sign; report versions of both",
+            )
         return made
 
     @cached_property
@@ -167,26 +199,43 @@ class Batch:
         return bytes(self.library_transaction().signature_hash(0, witness_type="segwit"))
 
 
-def build_batch(treasury: Treasury, baton: Outpoint, payments: Sequence[Payment], fee_sat_per_vb: int, locktime: int) -> Batch:
-    """Return the one transaction that pays `payments` from `baton`; the fee comes from the treasury, never from a payee.
+def build_batch(
+    treasury: Treasury, baton: Outpoint, payments: Sequence[Payment], fee_sat_per_vb: int, locktime: int
+) -> Batch:
+    """Return the one transaction that pays `payments` from `baton`.
 
-    Fee: `fee_sat_per_vb` times the virtual size with the longest signatures. Errors: MutuaError `batch_empty`, `batch_size`,
-    `batch_payment`, `batch_locktime`, `treasury_short` (change under the dust limit would break the chain of batons).
+    The fee comes from the treasury, never from a payee.
+
+    Fee: `fee_sat_per_vb` times the virtual size with the longest signatures. Errors: MutuaError `batch_empty`,
+    `batch_size`, `batch_payment`, `batch_locktime`, `treasury_short` (change under the dust limit would break the chain
+    of batons).
     """
     if not payments:
         raise MutuaError("batch_empty", "a batch without payments was asked for", "wait until a payout is due")
     if len(payments) > OUTPUTS_MAX:
         raise MutuaError("batch_size", f"{len(payments)} outputs are more than {OUTPUTS_MAX}", "pay in two batches")
-    if any(payment.amount_sat < DUST_SAT for payment in payments) or len({payment.program for payment in payments}) != len(payments):
-        raise MutuaError("batch_payment", "a payment is dust, or pays one address twice", "use fresh addresses and standard denominations")
+    if any(payment.amount_sat < DUST_SAT for payment in payments) or len(
+        {payment.program for payment in payments}
+    ) != len(payments):
+        raise MutuaError(
+            "batch_payment",
+            "a payment is dust, or pays one address twice",
+            "use fresh addresses and standard denominations",
+        )
     if not 0 <= locktime <= LOCKTIME_HEIGHT_MAX:
-        raise MutuaError("batch_locktime", f"locktime {locktime} is no bitcoin height", "use the height of the newest bitcoin block")
+        raise MutuaError(
+            "batch_locktime", f"locktime {locktime} is no bitcoin height", "use the height of the newest bitcoin block"
+        )
     ordered = tuple(sorted(payments, key=lambda payment: (payment.amount_sat, script_of(payment.program))))
     vsize = _vsize(treasury, len(ordered))
     fee_sat = vsize * fee_sat_per_vb
     change_sat = baton.amount_sat - fee_sat - sum(payment.amount_sat for payment in ordered)
     if change_sat < DUST_SAT:
-        raise MutuaError("treasury_short", f"the treasury's coin of {baton.amount_sat} sat is {DUST_SAT - change_sat} sat short", "pay fewer payouts")
+        raise MutuaError(
+            "treasury_short",
+            f"the treasury's coin of {baton.amount_sat} sat is {DUST_SAT - change_sat} sat short",
+            "pay fewer payouts",
+        )
     return Batch(treasury, baton, ordered, locktime, fee_sat, change_sat, vsize)
 
 
@@ -202,7 +251,10 @@ def sign_all(batch: Batch, secret32: bytes) -> tuple[bytes, ...]:
 
 
 def check_partial(batch: Batch, key: bytes, signatures: Sequence[bytes]) -> bool:
-    """True iff `signatures` are valid signatures of this batch by the signer with `key`. Any garbage is False, never an error."""
+    """True iff `signatures` are valid signatures of this batch by the signer with `key`.
+
+    Any garbage is False, never an error.
+    """
     if key not in batch.treasury.keys or len(signatures) != 1:
         return False
     signature = signatures[0]
@@ -210,7 +262,9 @@ def check_partial(batch: Batch, key: bytes, signatures: Sequence[bytes]) -> bool
         return False
     try:
         # Re-encoding catches high S and loose DER, which libsecp256k1 may take but Bitcoin's relay rules refuse.
-        return _is_strict_der(signature[:-1]) and coincurve.PublicKey(key).verify(signature[:-1], batch.sighash, hasher=None)
+        return _is_strict_der(signature[:-1]) and coincurve.PublicKey(key).verify(
+            signature[:-1], batch.sighash, hasher=None
+        )
     except (ValueError, TypeError):
         return False
 
@@ -223,16 +277,25 @@ def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
     valid = [key for key in batch.treasury.keys if key in partials and check_partial(batch, key, partials[key])]
     threshold = batch.treasury.threshold
     if len(valid) < threshold:
-        raise MutuaError("signatures_missing", f"{len(valid)} of {threshold} signatures are there", "wait for more signers")
+        raise MutuaError(
+            "signatures_missing", f"{len(valid)} of {threshold} signatures are there", "wait for more signers"
+        )
     library = _bitcoinlib()
     made = batch.library_transaction()
     made.inputs[0].signatures = [
-        library.Signature.parse_bytes(bytes(partials[key][0]), public_key=library.Key(key.hex(), network=made.network.name)) for key in valid[:threshold]
+        library.Signature.parse_bytes(
+            bytes(partials[key][0]), public_key=library.Key(key.hex(), network=made.network.name)
+        )
+        for key in valid[:threshold]
     ]
     made.inputs[0].update_scripts()
     raw = bytes(made.raw())
     if bytes(made.raw(witness_type="legacy")) != batch.unsigned or batch.treasury.script not in raw:
-        raise LedgerCorrupt("bitcoin_library", "bitcoinlib changed the transaction while combining", "do not broadcast; report the version")
+        raise LedgerCorrupt(
+            "bitcoin_library",
+            "bitcoinlib changed the transaction while combining",
+            "do not broadcast; report the version",
+        )
     return raw
 
 
@@ -259,7 +322,9 @@ def _is_strict_der(der: bytes) -> bool:
     if 6 + r_size > len(der) - 1 or der[4 + r_size] != 0x02 or der[5 + r_size] != len(der) - 6 - r_size:
         return False
     r, s = der[4 : 4 + r_size], der[6 + r_size :]
-    shortest = all(item and item[0] < 0x80 and not (len(item) > 1 and item[0] == 0 and item[1] < 0x80) for item in (r, s))
+    shortest = all(
+        item and item[0] < 0x80 and not (len(item) > 1 and item[0] == 0 and item[1] < 0x80) for item in (r, s)
+    )
     return shortest and int.from_bytes(s, "big") <= _HALF_ORDER
 
 
@@ -283,7 +348,9 @@ def _bitcoinlib() -> _Library:
                 os.environ["BCL_DATA_DIR"] = tempfile.mkdtemp(prefix="mutua-bitcoinlib-")
                 atexit.register(shutil.rmtree, os.environ["BCL_DATA_DIR"], ignore_errors=True)
             settings = Path(os.environ["BCL_DATA_DIR"], "config.ini")
-            if not settings.exists():  # without it bitcoinlib logs to a file, which could come to hold what no log may hold
+            if (
+                not settings.exists()
+            ):  # without it bitcoinlib logs to a file, which could come to hold what no log may hold
                 settings.parent.mkdir(parents=True, exist_ok=True)
                 settings.write_text("[logs]\nenable_bitcoinlib_logging=False\nloglevel=ERROR\n", encoding="utf-8")
             hide = "sqlalchemy" not in sys.modules
@@ -293,7 +360,11 @@ def _bitcoinlib() -> _Library:
                 from bitcoinlib.keys import Key, Signature
                 from bitcoinlib.transactions import Transaction
             except OSError as error:
-                raise MutuaError("bitcoin_library", f"bitcoinlib does not start: {error}", "set LANG to a UTF-8 locale, such as C.UTF-8") from None
+                raise MutuaError(
+                    "bitcoin_library",
+                    f"bitcoinlib does not start: {error}",
+                    "set LANG to a UTF-8 locale, such as C.UTF-8",
+                ) from None
             finally:
                 if hide:
                     del sys.modules["sqlalchemy"]

@@ -1,7 +1,7 @@
 """Claims: filed by the cover's key with the provider's attestation, settled at once where standard, voted on elsewhere.
 
-A claim names a cover, never a member. Lines are standard or not on their day; each code of the other lines is a case. All
-parts share the copay and the ceiling of the claim.
+A claim names a cover, never a member. Lines are standard or not on their day; each code of the other lines is a case.
+All parts share the copay and the ceiling of the claim.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class ClaimLine(Shape):
 
 
 class ClaimBody(Shape):
-    """A claim as filed (rules §5). Empty bytes: the claim is an event of its own, supersedes none, has no source, no commitment."""
+    """A claim as filed (rules §5).
+
+    Empty bytes: the claim is an event of its own, supersedes none, has no source, no commitment.
+    """
 
     scheme: str
     cover_id: bytes
@@ -79,7 +82,9 @@ def claim_subject_hash(body: ClaimBody) -> bytes:
 
 
 PROVIDER = Attested(
-    "provider", lambda _author, body: claim_subject_hash(body), "the provider signs the claim (all of it but the payout commitment)"
+    "provider",
+    lambda _author, body: claim_subject_hash(body),
+    "the provider signs the claim (all of it but the payout commitment)",
 )
 
 
@@ -100,14 +105,20 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     elif not act.author == act.signer == body.cover_id:
         raise RuleBroken("cover_signature", "a claim is signed by the key of its cover", "sign it with the cover key")
     if CLAIMS.find(day.draft, act.record_id) is not None:
-        raise RuleBroken("claim_known", "a claim of this id stands already", "see what became of it: mutua claim explain")
+        raise RuleBroken(
+            "claim_known", "a claim of this id stands already", "see what became of it: mutua claim explain"
+        )
     _check_provider(day, act, body, member)
     freed = _freed_by_supersedes(day, body)
     if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
         earlier = SOURCES.find(day.draft, body.cover_id, body.source_hash)
         if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
             filed = CLAIMS.get(day.draft, earlier.value).height
-            raise RuleBroken("source_known", f"this source was imported in block {filed}", "see the claim it became: mutua claim list")
+            raise RuleBroken(
+                "source_known",
+                f"this source was imported in block {filed}",
+                "see the claim it became: mutua claim list",
+            )
     _check_duplicates(day, body, freed)
 
 
@@ -124,7 +135,16 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
         problem = f"a claim has 1 to {LINES_MAX} lines, not {len(body.lines)}"
     elif len(body.evidence) > EVIDENCE_MAX or body.other_payer_cents > AMOUNT_CENTS_MAX:
         problem = "it has too much evidence or too large an amount of another payer"
-    elif max(len(body.scheme), len(body.submitter_role), len(body.event_id), len(body.source_hash), len(body.payout_commitment)) > TEXT_MAX:
+    elif (
+        max(
+            len(body.scheme),
+            len(body.submitter_role),
+            len(body.event_id),
+            len(body.source_hash),
+            len(body.payout_commitment),
+        )
+        > TEXT_MAX
+    ):
         problem = f"a field is longer than {TEXT_MAX}"
     is_planned = body.use == preauthorisation.USE
     earliest, latest = (day.height, preauthorisation.last_day_of(day)) if is_planned else (0, day.height)
@@ -144,12 +164,24 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
 def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberRow) -> None:
     """Raise RuleBroken unless a listed provider, not the claimant, attests the claim, or has signed it as its author."""
     if codes.PROVIDERS.find(day.draft, body.provider_id) is None:
-        raise RuleBroken("provider_unknown", "the provider is not listed", "a verifier of providers, or a proposal of members, lists it")
+        raise RuleBroken(
+            "provider_unknown",
+            "the provider is not listed",
+            "a verifier of providers, or a proposal of members, lists it",
+        )
     if members.owner_of_key(day.draft, body.provider_id) == member.key:
-        raise RuleBroken("provider_own", "the provider's attestation is the claimant's own", "have another provider attest it")
+        raise RuleBroken(
+            "provider_own", "the provider's attestation is the claimant's own", "have another provider attest it"
+        )
     is_signed_by_it = body.submitter_role == community.BY_PROVIDER
-    if not is_signed_by_it and not day.coop.is_rehearsal and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body)):
-        raise RuleBroken("provider_attestation", "the provider's attestation is missing", "have the provider sign the claim")
+    if (
+        not is_signed_by_it
+        and not day.coop.is_rehearsal
+        and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body))
+    ):
+        raise RuleBroken(
+            "provider_attestation", "the provider's attestation is missing", "have the provider sign the claim"
+        )
 
 
 def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, str, int]]:
@@ -162,8 +194,12 @@ def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, s
     earlier = CLAIMS.find(day.draft, body.supersedes)
     if earlier is None or earlier.cover != body.cover_id:
         raise RuleBroken("supersedes_unknown", "the superseded claim is not an own one", "name an own claim, or none")
-    if body.submitter_role == community.BY_PROVIDER and (not community.is_by_provider(earlier) or earlier.provider != body.provider_id):
-        raise RuleBroken("supersedes_unknown", "a provider supersedes only what it filed itself", "name such a claim, or none")
+    if body.submitter_role == community.BY_PROVIDER and (
+        not community.is_by_provider(earlier) or earlier.provider != body.provider_id
+    ):
+        raise RuleBroken(
+            "supersedes_unknown", "a provider supersedes only what it filed itself", "name such a claim, or none"
+        )
     if earlier.use == preauthorisation.USE:
         return set()
     return {cases.line_key_of(earlier, line) for line in earlier.lines if line.status == "open"}
@@ -176,14 +212,20 @@ def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, 
     """
     is_planned = body.use == preauthorisation.USE
     if is_planned:
-        preauthorisation.check_asks(day, body.cover_id, body.provider_id, {line.code for line in body.lines}, body.supersedes)
+        preauthorisation.check_asks(
+            day, body.cover_id, body.provider_id, {line.code for line in body.lines}, body.supersedes
+        )
     seen: set[tuple[bytes, bytes, str, int]] = set()
     for index, line in enumerate(body.lines):
         key = (body.cover_id, body.provider_id, line.code, line.first_day)
         use = None if is_planned else cases.LINE_USES.find(day.draft, *key)
         stands = use is not None and (use.lapses > 1 or (bool(use.standing) and key not in freed))
         if key in seen or stands:
-            raise RuleBroken("duplicate_line", f"line {index}: code {line.code} of day {line.first_day} stands in a claim already", "leave the line out, or supersede that claim while its case is open")
+            raise RuleBroken(
+                "duplicate_line",
+                f"line {index}: code {line.code} of day {line.first_day} stands in a claim already",
+                "leave the line out, or supersede that claim while its case is open",
+            )
         seen.add(key)
 
 
@@ -199,12 +241,27 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
     member = members.member_of_cover(day.draft, body.cover_id)
     assert member is not None, "checked before"
     claim = ClaimRow(
-        claim=act.record_id, cover=body.cover_id, member=member.key, height=day.height, scheme=body.scheme,
-        submitter_role=body.submitter_role, payee=body.payee, provider=body.provider_id, event_id=body.event_id or act.record_id,
-        use=body.use, supersedes=body.supersedes, source_hash=body.source_hash, commitment=body.payout_commitment, evidence=body.evidence,
-        evidence_version=1, other_payer_cents=body.other_payer_cents, other_left_cents=body.other_payer_cents, is_copay_taken=False,
-        benefit_cents=0, lines=tuple(_line_row(day, line) for line in body.lines),
-    )  # fmt: skip
+        claim=act.record_id,
+        cover=body.cover_id,
+        member=member.key,
+        height=day.height,
+        scheme=body.scheme,
+        submitter_role=body.submitter_role,
+        payee=body.payee,
+        provider=body.provider_id,
+        event_id=body.event_id or act.record_id,
+        use=body.use,
+        supersedes=body.supersedes,
+        source_hash=body.source_hash,
+        commitment=body.payout_commitment,
+        evidence=body.evidence,
+        evidence_version=1,
+        other_payer_cents=body.other_payer_cents,
+        other_left_cents=body.other_payer_cents,
+        is_copay_taken=False,
+        benefit_cents=0,
+        lines=tuple(_line_row(day, line) for line in body.lines),
+    )
     CLAIMS.put(day.draft, claim, claim.claim)
     if community.is_by_provider(claim):
         community.tell(day, claim)
@@ -234,9 +291,27 @@ def _line_row(day: Day, line: ClaimLine) -> LineRow:
     """Return a filed line, standard or not on its day."""
     is_standard = codes.code_on(day.draft, line.system, line.code, line.first_day).is_standard
     return LineRow(
-        line.system, line.code, line.modifiers, line.units, line.charge_cents, line.first_day, line.last_day, is_standard, "open", "",
-        0, 0, 0, 0, 0, 0, 0, 0, None, b"",
-    )  # fmt: skip
+        line.system,
+        line.code,
+        line.modifiers,
+        line.units,
+        line.charge_cents,
+        line.first_day,
+        line.last_day,
+        is_standard,
+        "open",
+        "",
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        None,
+        b"",
+    )
 
 
 def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
@@ -248,7 +323,10 @@ def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
 
 
 def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
-    """Refuse and settle what needs no vote, authorised lines too, line by line; return the claim and the other lines by code."""
+    """Refuse and settle what needs no vote, authorised lines too, line by line.
+
+    Return the claim and the other lines by code.
+    """
     waiting: dict[str, list[int]] = {}
     for index, line in enumerate(claim.lines):
         refusal = settlement.find_refusal(day, claim, line)
@@ -263,9 +341,17 @@ def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, lis
     all_refused = all(line.status == "refused" for line in claim.lines)
     if any(line.is_standard or line.authorised_by for line in claim.lines) or all_refused:
         day.emit(
-            "claim_accepted", claim=claim.claim, case=None, how="standard", yes=None, no=None, bar_bp=None, seniority_bp=None,
-            award_cents=None, benefit_cents=claim.benefit_cents,
-        )  # fmt: skip
+            "claim_accepted",
+            claim=claim.claim,
+            case=None,
+            how="standard",
+            yes=None,
+            no=None,
+            bar_bp=None,
+            seniority_bp=None,
+            award_cents=None,
+            benefit_cents=claim.benefit_cents,
+        )
         cases.owe(day, claim, None, payouts.STANDARD, claim.benefit_cents)
     return claim, waiting
 
@@ -276,8 +362,14 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
     if claim is None or author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no claim of this id", "name an own claim")
     if all(case.status != "open" for case in cases.CASES.scan(day.draft, claim_id)):
-        found = ", ".join(f"{case.code} {case.status}" for case in cases.CASES.scan(day.draft, claim_id)) or "it has none"
-        raise RuleBroken("nothing_open", f"the claim has no open case: {found}", "see why and what is left to do: mutua claim explain")
+        found = (
+            ", ".join(f"{case.code} {case.status}" for case in cases.CASES.scan(day.draft, claim_id)) or "it has none"
+        )
+        raise RuleBroken(
+            "nothing_open",
+            f"the claim has no open case: {found}",
+            "see why and what is left to do: mutua claim explain",
+        )
     return claim
 
 
@@ -287,17 +379,29 @@ def check_evidence(day: Day, author: bytes, body: EvidenceBody) -> None:
     set_now = day.params
     if day.height > claim.height + set_now.evidence_until:
         until = claim.height + set_now.evidence_until
-        raise RuleBroken("evidence_late", f"evidence was taken until block {until}, this is {day.height}", "after a denial an appeal may bring it")
+        raise RuleBroken(
+            "evidence_late",
+            f"evidence was taken until block {until}, this is {day.height}",
+            "after a denial an appeal may bring it",
+        )
     if claim.evidence_version >= set_now.evidence_versions:
         versions = f"{claim.evidence_version} of {set_now.evidence_versions}"
-        raise RuleBroken("evidence_full", f"the claim has {versions} versions of evidence", "after a denial an appeal may bring more")
+        raise RuleBroken(
+            "evidence_full", f"the claim has {versions} versions of evidence", "after a denial an appeal may bring more"
+        )
     if len(claim.evidence) + len(body.evidence) > EVIDENCE_MAX:
         count = len(claim.evidence) + len(body.evidence)
-        raise RuleBroken("evidence_full", f"the claim would have {count} documents, at most {EVIDENCE_MAX}", "join documents")
+        raise RuleBroken(
+            "evidence_full", f"the claim would have {count} documents, at most {EVIDENCE_MAX}", "join documents"
+        )
 
 
 def apply_evidence(day: Day, body: EvidenceBody) -> None:
     """Add a version of evidence: voters may change their ballots once more."""
     claim = CLAIMS.get(day.draft, body.claim)
     version = claim.evidence_version + 1
-    CLAIMS.put(day.draft, msgspec.structs.replace(claim, evidence=(*claim.evidence, *body.evidence), evidence_version=version), body.claim)
+    CLAIMS.put(
+        day.draft,
+        msgspec.structs.replace(claim, evidence=(*claim.evidence, *body.evidence), evidence_version=version),
+        body.claim,
+    )

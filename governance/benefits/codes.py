@@ -60,5 +60,7 @@ def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each code whose versions are out of order or negative."""
     for row in CODES.scan(draft):
         days = [version.from_day for version in row.versions]
-        if days != sorted(set(days)) or any((item.allowed_cents or 0) < 0 or (item.frequency or 0) < 0 for item in row.versions):
+        if days != sorted(set(days)) or any(
+            (item.allowed_cents or 0) < 0 or (item.frequency or 0) < 0 for item in row.versions
+        ):
             yield f"code {row.code} has versions out of order or negative figures"

@@ -1,9 +1,10 @@
 """Community schemes: the provider files for a patient who is eligible by default, and is paid (rules §5).
 
-The founding names the schemes. In one, a claim is signed by the listed provider alone; the patient signs nothing and is told. What
-protects the patient: the cover sees every such claim and may withdraw what is open; one report by the patient holds the cover's payouts
-and draws an audit panel; and if that panel finds fraud, the provider owes what was paid and may not file for patients for twelve
-terms, while the patient gets back what the claim had used up and bears no consequence.
+The founding names the schemes. In one, a claim is signed by the listed provider alone; the patient signs nothing and is
+told. What protects the patient: the cover sees every such claim and may withdraw what is open; one report by the
+patient holds the cover's payouts and draws an audit panel; and if that panel finds fraud, the provider owes what was
+paid and may not file for patients for twelve terms, while the patient gets back what the claim had used up and bears no
+consequence.
 """
 
 from __future__ import annotations
@@ -38,13 +39,23 @@ def is_by_provider(claim: ClaimRow) -> bool:
 def check_filing(day: Day, act: Act, scheme: str, provider: bytes) -> None:
     """Raise RuleBroken unless a provider may file in this scheme now, and this one signed it."""
     if scheme not in day.coop.community:
-        raise RuleBroken("scheme_closed", f"{scheme!r} is no community scheme of this co-op", "let the patient file the claim, attested by the provider")
+        raise RuleBroken(
+            "scheme_closed",
+            f"{scheme!r} is no community scheme of this co-op",
+            "let the patient file the claim, attested by the provider",
+        )
     if not act.author == act.signer == provider:
-        raise RuleBroken("provider_signature", "a claim that a provider files is signed by that provider's key", "sign it with the provider's key")
+        raise RuleBroken(
+            "provider_signature",
+            "a claim that a provider files is signed by that provider's key",
+            "sign it with the provider's key",
+        )
     barred = BARRED.find(day.draft, provider)
     if barred is not None and day.height <= barred.value:
         raise RuleBroken(
-            "provider_barred", f"after fraud this provider files for no patient up to block {barred.value}", "let the patient file the claim"
+            "provider_barred",
+            f"after fraud this provider files for no patient up to block {barred.value}",
+            "let the patient file the claim",
         )
 
 
@@ -57,9 +68,12 @@ def is_contest(day: Day, author: bytes, target: bytes, claim_id: bytes) -> bool:
     """True when a patient reports the provider for a claim it filed for the author, for the first time."""
     claim = CLAIMS.find(day.draft, claim_id) if claim_id else None
     return (
-        claim is not None and is_by_provider(claim) and author == claim.member and target == claim.provider
+        claim is not None
+        and is_by_provider(claim)
+        and author == claim.member
+        and target == claim.provider
         and CONTESTED.find(day.draft, claim_id) is None
-    )  # fmt: skip
+    )
 
 
 def note_contest(day: Day, claim_id: bytes) -> ClaimRow:

@@ -1,9 +1,9 @@
 """Contracts: a plan for some terms at a guaranteed rate, and the days on which its owner is covered.
 
-A contract that runs out goes on term by term at the current rate, unless `plan.change` named another, which starts then.
-While the waiting period of a dearer plan lasts, the figures of the old plan hold: cover is kept as spans of days with the
-plan whose figures hold on them. Days of suspension are gaps in the cover. Covers of dependants stand on the contract, and their
-shares of the plan's rate are part of its rate (`governance.benefits.covers`).
+A contract that runs out goes on term by term at the current rate, unless `plan.change` named another, which starts
+then. While the waiting period of a dearer plan lasts, the figures of the old plan hold: cover is kept as spans of days
+with the plan whose figures hold on them. Days of suspension are gaps in the cover. Covers of dependants stand on the
+contract, and their shares of the plan's rate are part of its rate (`governance.benefits.covers`).
 """
 
 from __future__ import annotations
@@ -111,7 +111,10 @@ def is_suspended(draft: Draft, member: bytes) -> bool:
 
 
 def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
-    """Return the contract as a cover has it: a dependant's has days, waiting and benefit years of its own. None for no cover."""
+    """Return the contract as a cover has it: a dependant's has days, waiting and benefit years of its own.
+
+    None for no cover.
+    """
     link = members.COVERS.find(draft, cover)
     row = None if link is None else CONTRACTS.find(draft, link.value)
     own = covers.DEPENDANTS.find(draft, cover)
@@ -119,7 +122,11 @@ def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
         return row
     clipped = tuple(part for span in row.spans if (part := _clip(span, own.first_day, own.last_day)) is not None)
     return msgspec.structs.replace(
-        row, spans=clipped, waiting_first_day=own.first_day, waiting_last_day=own.waiting_last_day, benefit_start=own.first_day
+        row,
+        spans=clipped,
+        waiting_first_day=own.first_day,
+        waiting_last_day=own.waiting_last_day,
+        benefit_start=own.first_day,
     )
 
 
@@ -160,7 +167,9 @@ def check_may_vote(day: Day, member: members.MemberRow) -> None:
     if members.is_voter(member):
         return
     if not member.is_member:
-        raise RuleBroken("may_not_vote", f"the author's membership ended in block {member.left_height}", "apply to come back")
+        raise RuleBroken(
+            "may_not_vote", f"the author's membership ended in block {member.left_height}", "apply to come back"
+        )
     row = CONTRACTS.find(day.draft, member.key)
     if row is not None and row.suspended_from is not None:
         what = f"the author is suspended from block {row.suspended_from} on and owes {row.owed_cents}"
@@ -170,7 +179,11 @@ def check_may_vote(day: Day, member: members.MemberRow) -> None:
         raise RuleBroken("may_not_vote", what, f"vote from block {member.no_vote_until + 1} on")
     needed, complete = day.params.voting_after_terms, members.terms_complete_of(day, member)
     first = calendar.last_height_of(member.since_term + needed - 1) + 1
-    raise RuleBroken("may_not_vote", f"the author was a member for {complete} of {needed} complete terms", f"vote on what opens from block {first} on")
+    raise RuleBroken(
+        "may_not_vote",
+        f"the author was a member for {complete} of {needed} complete terms",
+        f"vote on what opens from block {first} on",
+    )
 
 
 def check_length(terms: int) -> None:
@@ -179,7 +192,9 @@ def check_length(terms: int) -> None:
         raise RuleBroken("contract_length", f"a contract has 1, 3, 6 or 12 terms, not {terms}", "choose one of these")
 
 
-def start_contract(day: Day, member: bytes, plan_name: str, *, length_terms: int, first_term: int, prepaid_terms: int) -> None:
+def start_contract(
+    day: Day, member: bytes, plan_name: str, *, length_terms: int, first_term: int, prepaid_terms: int
+) -> None:
     """Begin a first contract at `first_term`, at the current rate, with the plan's waiting terms."""
     plan = plans.PLANS.get(day.draft, plan_name)
     old = CONTRACTS.find(day.draft, member)
@@ -188,12 +203,24 @@ def start_contract(day: Day, member: bytes, plan_name: str, *, length_terms: int
     waiting_last_day = calendar.last_height_of(first_term + waiting - 1) if waiting else 0
     spans = () if old is None else old.spans
     row = ContractRow(
-        member=member, plan=plan_name, first_term=first_term, length_terms=length_terms, rate_cents=plan.premium_cents,
-        next_plan=None, next_length=1, is_in_force=True, prepaid_until_term=first_term + prepaid_terms,
-        owed=() if old is None else old.owed, suspended_from=None, gaps=() if old is None else old.gaps,
-        spans=(*spans, Span(first_day, None, plan_name, plan_name)), waiting_first_day=first_day, waiting_last_day=waiting_last_day,
-        benefit_start=first_day if old is None else old.benefit_start, dependants=() if old is None else old.dependants,
-    )  # fmt: skip
+        member=member,
+        plan=plan_name,
+        first_term=first_term,
+        length_terms=length_terms,
+        rate_cents=plan.premium_cents,
+        next_plan=None,
+        next_length=1,
+        is_in_force=True,
+        prepaid_until_term=first_term + prepaid_terms,
+        owed=() if old is None else old.owed,
+        suspended_from=None,
+        gaps=() if old is None else old.gaps,
+        spans=(*spans, Span(first_day, None, plan_name, plan_name)),
+        waiting_first_day=first_day,
+        waiting_last_day=waiting_last_day,
+        benefit_start=first_day if old is None else old.benefit_start,
+        dependants=() if old is None else old.dependants,
+    )
     CONTRACTS.put(day.draft, row, member)
     day.count(rates_cents=row.rate_cents, long_rates_cents=row.rate_cents if length_terms > 1 else 0)
 
@@ -214,9 +241,13 @@ def release_contracts(day: Day) -> None:
         if is_held(row) and members.MEMBERS.get(day.draft, row.member).is_member:
             _drop_held(day, row)
             start_contract(
-                day, row.member, row.next_plan or row.plan, length_terms=row.length_terms if row.next_plan is None else row.next_length,
-                first_term=day.term + 1, prepaid_terms=row.prepaid_until_term - row.first_term,
-            )  # fmt: skip
+                day,
+                row.member,
+                row.next_plan or row.plan,
+                length_terms=row.length_terms if row.next_plan is None else row.next_length,
+                first_term=day.term + 1,
+                prepaid_terms=row.prepaid_until_term - row.first_term,
+            )
 
 
 def _drop_held(day: Day, row: ContractRow) -> None:
@@ -266,20 +297,33 @@ def roll_over(day: Day, row: ContractRow) -> None:
         old = plans.PLANS.get(day.draft, plan_on(row, day.height) or spans[-1].plan)
         waiting = plans.figures_on(plan, first_day).waiting_terms if plan.premium_cents > old.premium_cents else 0
         spans = _spans_after_change(spans, plan_name, first_day, calendar.first_height_of(first_term + waiting))
-    shares = tuple(covers.priced(day, share, plan.premium_cents) if covers.is_on(share, first_term) else share for share in row.dependants)
+    shares = tuple(
+        covers.priced(day, share, plan.premium_cents) if covers.is_on(share, first_term) else share
+        for share in row.dependants
+    )
     rate = plan.premium_cents + covers.rate_of(shares, first_term)
     day.count(
         rates_cents=rate - row.rate_cents,
         long_rates_cents=(rate if length > 1 else 0) - (row.rate_cents if row.length_terms > 1 else 0),
     )
     change(
-        day, row.member, plan=plan_name, first_term=first_term, length_terms=length, rate_cents=rate, next_plan=None, next_length=1,
-        spans=spans, dependants=shares,
-    )  # fmt: skip
+        day,
+        row.member,
+        plan=plan_name,
+        first_term=first_term,
+        length_terms=length,
+        rate_cents=rate,
+        next_plan=None,
+        next_length=1,
+        spans=spans,
+        dependants=shares,
+    )
 
 
 def turn_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
-    """Let covers of dependants begin and end with this boundary, each begun at the premium of this moment; return the row.
+    """Let covers of dependants begin and end with this boundary, each begun at the premium of this moment.
+
+    Return the row.
 
     `plan_name`: the plan of the next term, whose waiting those have that begin.
     """
@@ -297,7 +341,10 @@ def turn_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
 
 
 def _spans_after_change(spans: tuple[Span, ...], plan: str, first_day: int, figures_from: int) -> tuple[Span, ...]:
-    """Return the spans with `plan` from `figures_from` on; until then the figures of the day before `first_day` hold."""
+    """Return the spans with `plan` from `figures_from` on.
+
+    Until then the figures of the day before `first_day` hold.
+    """
     kept = [span for span in spans if span.first_day < first_day]
     last = kept.pop()
     held = [Span(first_day, figures_from - 1, last.plan, plan)] if figures_from > first_day else []
@@ -308,7 +355,11 @@ def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
     member = members.check_member(day.draft, author)
     if member.leave_term is not None:
-        raise RuleBroken("notice_given", f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}", "return after it by applying")
+        raise RuleBroken(
+            "notice_given",
+            f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}",
+            "return after it by applying",
+        )
     plans.check_plan(day.draft, body.plan)
     row = CONTRACTS.find(day.draft, author)
     if row is None or not (row.is_in_force or is_held(row)):
@@ -323,7 +374,8 @@ def check_guarantee(day: Day, terms: int) -> None:
     if terms > 1 and counts.long_rates_cents * 10_000 > counts.rates_cents * day.params.guaranteed_max_bp:
         raise RuleBroken(
             "guarantee_full",
-            f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates, more than {day.params.guaranteed_max_bp} of 10000",
+            f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates, more than"
+            f" {day.params.guaranteed_max_bp} of 10000",
             "choose one term, or ask again when guarantees have run out",
         )
 
@@ -337,7 +389,11 @@ def check_leave(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless the author is a member who has not given notice."""
     row = members.check_member(day.draft, author)
     if row.leave_term is not None:
-        raise RuleBroken("notice_given", f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}", "return after it by applying")
+        raise RuleBroken(
+            "notice_given",
+            f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}",
+            "return after it by applying",
+        )
 
 
 def apply_leave(day: Day, author: bytes) -> None:
@@ -365,7 +421,9 @@ def end_term(day: Day) -> None:
                 day.emit("member_left", member=row.member)
         else:
             rolls = row.last_term <= day.term and member.until is None
-            turned = turn_dependants(day, row, (row.next_plan if rolls else None) or row.plan) if row.dependants else row
+            turned = (
+                turn_dependants(day, row, (row.next_plan if rolls else None) or row.plan) if row.dependants else row
+            )
             if rolls:
                 roll_over(day, turned)
     for name, weight_bp in sorted(in_force.items()):
@@ -383,7 +441,9 @@ def standing_of(day: Day, member: members.MemberRow) -> str:
         return "not_renewed"
     if member.leave_term is not None:
         return "leaving"
-    is_covered = row is not None and row.is_in_force and day.height >= row.waiting_first_day and not is_waiting(row, day.height)
+    is_covered = (
+        row is not None and row.is_in_force and day.height >= row.waiting_first_day and not is_waiting(row, day.height)
+    )
     return "covered" if is_covered else "waiting"
 
 

@@ -1,8 +1,8 @@
 """Covers of dependants: people insured on a member's contract, each by a key of its own (rules §2 "Household").
 
-A dependant's cover has its own first day, waiting, benefit year, deductible, maximum and units; it has the days, the plan and the gaps
-of the contract it stands on. Each adds a share of the plan's rate to the contract, so that nobody insures ten people for one premium, and
-counts with the same share among the contracts of the target premium.
+A dependant's cover has its own first day, waiting, benefit year, deductible, maximum and units; it has the days, the
+plan and the gaps of the contract it stands on. Each adds a share of the plan's rate to the contract, so that nobody
+insures ten people for one premium, and counts with the same share among the contracts of the target premium.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ def rate_of(shares: Iterable[Share], term: int) -> int:
 
 
 def weight_of(shares: Iterable[Share], term: int) -> int:
-    """Return how much a contract counts in the target premium: one for the member, a share for each dependant; in basis points."""
+    """Return how much a contract counts in the target premium: one for the member, a share for each dependant.
+
+    In basis points.
+    """
     return FULL_BP + sum(share.weight_bp for share in shares if is_on(share, term))
 
 
@@ -86,7 +89,10 @@ def priced(day: Day, share: Share, premium_cents: int) -> Share:
 
 
 def next_shares(day: Day, shares: tuple[Share, ...], premium_cents: int) -> tuple[Share, ...]:
-    """Return the shares as of the next term: those that begin with it at the premium of this moment, the long gone left out."""
+    """Return the shares as of the next term.
+
+    Those that begin with it at the premium of this moment, the long gone left out.
+    """
     kept = (share for share in shares if share.last_term is None or share.last_term > day.term - KEPT_TERMS)
     return tuple(priced(day, share, premium_cents) if share.first_term == day.term + 1 else share for share in kept)
 

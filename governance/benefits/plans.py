@@ -1,6 +1,7 @@
 """Plans: what a contract pays for and what the member bears.
 
-Figures have versions, so that a claim is settled by the figures of its line's day; the premium of a plan is one figure, re-rated at each boundary, guaranteed by contracts.
+Figures have versions, so that a claim is settled by the figures of its line's day; the premium of a plan is one figure,
+re-rated at each boundary, guaranteed by contracts.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def check_plan(draft: Draft, name: str) -> PlanRow:
     plan = PLANS.find(draft, name)
     if plan is None:
         known = [row.name for row in PLANS.scan(draft)]
-        raise RuleBroken("plan_unknown", f"there is no plan {name!r} among the {len(known)} in force", "choose " + " or ".join(known[:NAMED_MAX]))
+        raise RuleBroken(
+            "plan_unknown",
+            f"there is no plan {name!r} among the {len(known)} in force",
+            "choose " + " or ".join(known[:NAMED_MAX]),
+        )
     return plan
 
 

@@ -1,9 +1,12 @@
-"""Pre-authorisation: ask before a service whether it will be paid (rules §5, `use`; what the rules leave open is in the notes).
+"""Pre-authorisation: ask before a service whether it will be paid (rules §5, `use`.
 
-A pre-authorisation is a claim for planned days. It pays nothing and uses up nothing. Its standard lines need no leave: they are
-answered at once with what a claim of them would settle as of now. Each other code is a case with the vote of §6; accepted, the cover
-holds an authorisation: so many units of the code by this provider, up to an award, for days up to a height. A claim line that fits
-in it is settled at once. Cover, plan, frequency, deductible and ceilings are those of the day and of the settlement, as for any line.
+What the rules leave open is in the notes).
+
+A pre-authorisation is a claim for planned days. It pays nothing and uses up nothing. Its standard lines need no leave:
+they are answered at once with what a claim of them would settle as of now. Each other code is a case with the vote of
+§6; accepted, the cover holds an authorisation: so many units of the code by this provider, up to an award, for days up
+to a height. A claim line that fits in it is settled at once. Cover, plan, frequency, deductible and ceilings are those
+of the day and of the settlement, as for any line.
 """
 
 from __future__ import annotations
@@ -74,9 +77,10 @@ def check_asks(day: Day, cover: bytes, provider: bytes, codes: set[str], superse
         ask = ASKS.find(day.draft, cover, provider, code)
         if ask is not None and ask.standing and ask.standing != superseded:
             raise RuleBroken(
-                "preauth_open", f"a pre-authorisation of code {code} by this provider is being voted on",
+                "preauth_open",
+                f"a pre-authorisation of code {code} by this provider is being voted on",
                 "wait for its end, or name it as superseded",
-            )  # fmt: skip
+            )
 
 
 def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
@@ -102,7 +106,10 @@ def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
 
 
 def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
-    """Return the reason to refuse a planned line: those of a claim, and no cover after an end of cover that is known."""
+    """Return the reason to refuse a planned line.
+
+    Those of a claim, and no cover after an end of cover that is known.
+    """
     member = members.MEMBERS.get(day.draft, claim.member)
     ends = [member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term)]
     if any(end is not None and line.first_day > end for end in ends):
@@ -138,7 +145,9 @@ def open_ask(day: Day, claim: ClaimRow, code: str, charges_cents: int) -> bool:
     return lapsed is not None and charges_cents <= lapsed
 
 
-def close_ask(day: Day, claim: ClaimRow, code: str, *, lapsed_cents: int | None = None, is_withdrawn: bool = False) -> None:
+def close_ask(
+    day: Day, claim: ClaimRow, code: str, *, lapsed_cents: int | None = None, is_withdrawn: bool = False
+) -> None:
     """End a question: decided (nothing stays), lapsed (it may be asked once more), or withdrawn (as if it had not been asked)."""
     key = claim.cover, claim.provider, code
     if is_withdrawn:
@@ -154,7 +163,12 @@ def authorise(day: Day, claim: ClaimRow, indexes: tuple[int, ...], *, award_cent
     """Write what a case allows: the units asked, up to the award, from its block to `terms` terms after this decision."""
     lines = [claim.lines[index] for index in indexes]
     row = AuthorisationRow(
-        claim.claim, lines[0].code, sum(line.units for line in lines), award_cents, claim.height, day.height + calendar.TERM_BLOCKS * terms
+        claim.claim,
+        lines[0].code,
+        sum(line.units for line in lines),
+        award_cents,
+        claim.height,
+        day.height + calendar.TERM_BLOCKS * terms,
     )
     settlement.set_line_status(day.draft, claim.claim, indexes, "authorised")
     if award_cents:
@@ -167,7 +181,10 @@ def _key_of(claim: ClaimRow, line: LineRow) -> tuple[bytes, bytes, str, str]:
 
 
 def find_authorisation(day: Day, claim: ClaimRow, line: LineRow) -> AuthorisationRow | None:
-    """Return the first authorisation that a line fits in: its day, all its units, and some award left. Fraud found since voids it."""
+    """Return the first authorisation that a line fits in: its day, all its units, and some award left.
+
+    Fraud found since voids it.
+    """
     fraud_height = members.MEMBERS.get(day.draft, claim.member).fraud_height
     for row in list(AUTHORISATIONS.scan(day.draft, *_key_of(claim, line))):
         if day.height > row.last_day + calendar.TERM_BLOCKS * day.params.filing_terms:

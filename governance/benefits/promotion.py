@@ -1,7 +1,7 @@
 """Promotion: a code that the members accept over three quarters of the time becomes standard (rules §8).
 
-Per code and term the ledger keeps one row for each case closed by vote; a boundary reads twelve terms of them. Small and
-second-lapse payments are no votes and leave no row.
+Per code and term the ledger keeps one row for each case closed by vote; a boundary reads twelve terms of them. Small
+and second-lapse payments are no votes and leave no row.
 """
 
 from __future__ import annotations
@@ -36,13 +36,21 @@ CLOSINGS = Table("benefits/closing", ClosingRow)
 
 
 # ---- Rules --------------------------------------------------------------
-def note_closing(day: Day, claim: ClaimRow, system: str, code: str, indexes: tuple[int, ...], *, is_accepted: bool) -> None:
+def note_closing(
+    day: Day, claim: ClaimRow, system: str, code: str, indexes: tuple[int, ...], *, is_accepted: bool
+) -> None:
     """Remember a case closed by vote."""
     lines = [claim.lines[index] for index in indexes] if is_accepted else []
     row = ClosingRow(
-        system, code, day.term, is_accepted, claim.member, claim.provider,
-        sum(line.allowed_cents for line in lines), sum(line.units_paid for line in lines),
-    )  # fmt: skip
+        system,
+        code,
+        day.term,
+        is_accepted,
+        claim.member,
+        claim.provider,
+        sum(line.allowed_cents for line in lines),
+        sum(line.units_paid for line in lines),
+    )
     CLOSINGS.put(day.draft, row, day.term, code, system, claim.claim)
 
 
@@ -91,7 +99,9 @@ def _promote(day: Day, system: str, code: str, rows: list[ClosingRow]) -> None:
 
 def apply_demotion(day: Day, system: str, code: str) -> None:
     """Make a code non-standard by day of service from the next block on; no promotion of it for 360 blocks."""
-    codes.set_code(day.draft, system, code, codes.CodeVersion(day.height + 1, False, None, None), day.height + NO_PROMOTION_BLOCKS)
+    codes.set_code(
+        day.draft, system, code, codes.CodeVersion(day.height + 1, False, None, None), day.height + NO_PROMOTION_BLOCKS
+    )
 
 
 def share_of(day: Day, system: str, code: str) -> tuple[int, int]:

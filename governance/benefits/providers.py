@@ -1,7 +1,9 @@
-"""Providers: whose signature under a claim counts. The charter lists the first, a verifier or a vote of the members the others (rules §12).
+"""Providers: whose signature under a claim counts.
 
-A verifier signs that a provider may treat people; one signature lists it. Only a vote takes a provider off the list again: no single
-party can cut members off from their doctor. Claims that were filed before stay as they are.
+The charter lists the first, a verifier or a vote of the members the others (rules §12).
+
+A verifier signs that a provider may treat people; one signature lists it. Only a vote takes a provider off the list
+again: no single party can cut members off from their doctor. Claims that were filed before stay as they are.
 """
 
 from __future__ import annotations
@@ -27,12 +29,15 @@ class ProviderBody(Shape):
     identifier: str
 
 
-VERIFIED = Attested("verifier", lambda _author, body: tagged_hash("provider-list", encode(body)), "a listed verifier of providers")
+VERIFIED = Attested(
+    "verifier", lambda _author, body: tagged_hash("provider-list", encode(body)), "a listed verifier of providers"
+)
 
 
 # ---- State --------------------------------------------------------------
 REMOVED = Table("benefits/provider_removed", Mark)
-"""Keys that a vote took off the list: the verifier's signature that listed one stands on the ledger, and counts no more."""
+"""Keys that a vote took off the list: the verifier's signature that listed one stands on the ledger, and counts no
+more."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -40,7 +45,9 @@ def check_shape(key: bytes, identifier: str) -> None:
     """Raise RuleBroken for a key or an identifier of an impossible size."""
     if not 1 <= len(key) <= KEY_SIZE_MAX or not 1 <= len(identifier) <= IDENTIFIER_SIZE_MAX:
         raise RuleBroken(
-            "party_shape", f"a key has 1..{KEY_SIZE_MAX} bytes, a name 1..{IDENTIFIER_SIZE_MAX} characters", "name the party by its key and a name"
+            "party_shape",
+            f"a key has 1..{KEY_SIZE_MAX} bytes, a name 1..{IDENTIFIER_SIZE_MAX} characters",
+            "name the party by its key and a name",
         )
 
 
@@ -55,7 +62,11 @@ def check_list(day: Day, act: Act, body: ProviderBody) -> None:
     """Raise RuleBroken unless the provider is new and a verifier attests it (implied in a rehearsal that names nobody)."""
     check_new(day, body.key, body.identifier)
     if REMOVED.find(day.draft, body.key) is not None:
-        raise RuleBroken("provider_removed", "members voted to take this provider off the list", "propose it to them: mutua proposal open provider")
+        raise RuleBroken(
+            "provider_removed",
+            "members voted to take this provider off the list",
+            "propose it to them: mutua proposal open provider",
+        )
     if not day.coop.is_rehearsal or act.attestations:
         check_attested(act, VERIFIED, body, attesters.keys_of(day.draft, attesters.VERIFIERS), 1)
 

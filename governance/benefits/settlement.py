@@ -1,8 +1,10 @@
-"""Settlement, line by line, every figure kept (rules §5): units, allowed, deductible, copay, coinsurance, relief, ceilings.
+"""Settlement, line by line, every figure kept (rules §5).
 
-allowed = deductible + copay + coinsurance - relief + benefit + cut. What is used up - units of a code, deductible and maximum
-of a benefit year, ceilings - counts every line settled before, in settlement order. Plan, code status, frequency and
-benefit year are those of the line's day.
+Units, allowed, deductible, copay, coinsurance, relief, ceilings.
+
+allowed = deductible + copay + coinsurance - relief + benefit + cut. What is used up - units of a code, deductible and
+maximum of a benefit year, ceilings - counts every line settled before, in settlement order. Plan, code status,
+frequency and benefit year are those of the line's day.
 """
 
 from __future__ import annotations
@@ -105,7 +107,10 @@ EVENT_BENEFITS = Table("benefits/event_benefit", Number)
 
 # ---- Rules --------------------------------------------------------------
 def benefit_year_of(row: contracts.ContractRow, day_number: int) -> int:
-    """Return the benefit year of a day: 12 terms each, counted from the first contract (of a dependant: from the cover's first day)."""
+    """Return the benefit year of a day: 12 terms each, counted from the first contract (of a dependant.
+
+    From the cover's first day).
+    """
     return (day_number - row.benefit_start) // calendar.YEAR_BLOCKS
 
 
@@ -181,9 +186,18 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     EVENT_BENEFITS.put(day.draft, Number(_event_benefit(day, claim) + benefit), claim.cover, claim.event_id)
     plans.add_benefit(day.draft, span.contract_plan, day.term, benefit)
     line = msgspec.structs.replace(
-        line, status="settled", plan=plan_name, units_paid=units, allowed_cents=allowed, deductible_cents=deductible, copay_cents=copay,
-        coinsurance_cents=coinsurance, relief_cents=relief, cut_cents=uncut - benefit, benefit_cents=benefit,
-    )  # fmt: skip
+        line,
+        status="settled",
+        plan=plan_name,
+        units_paid=units,
+        allowed_cents=allowed,
+        deductible_cents=deductible,
+        copay_cents=copay,
+        coinsurance_cents=coinsurance,
+        relief_cents=relief,
+        cut_cents=uncut - benefit,
+        benefit_cents=benefit,
+    )
     claim = msgspec.structs.replace(claim, benefit_cents=claim.benefit_cents + benefit)
     return _put_line(day, claim, index, line), award_left
 
@@ -191,7 +205,8 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
 def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: plans.PlanFigures, year: YearRow) -> int | None:
     """Return what the ceilings leave for a line's benefit, None where there is no ceiling.
 
-    The ceilings of a claim, that of the pilot too, hold over all claims of its event, of which it may be the only one (rules §5.7, §13).
+    The ceilings of a claim, that of the pilot too, hold over all claims of its event, of which it may be the only one
+    (rules §5.7, §13).
     """
     rooms: list[int] = []
     of_event = _event_benefit(day, claim)
@@ -213,7 +228,11 @@ def give_back(day: Day, claim: ClaimRow) -> None:
         number = benefit_year_of(contract, line.first_day)
         borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
         year = YEARS.get(day.draft, claim.cover, number)
-        year = YearRow(year.deductible_cents - line.deductible_cents, year.borne_cents - borne, year.benefit_cents - line.benefit_cents)
+        year = YearRow(
+            year.deductible_cents - line.deductible_cents,
+            year.borne_cents - borne,
+            year.benefit_cents - line.benefit_cents,
+        )
         YEARS.put(day.draft, year, claim.cover, number)
         _take_off(day, UNITS, line.units_paid, claim.cover, line.code, line.system, number)
         _take_off(day, DAY_BENEFITS, line.benefit_cents, claim.cover, claim.provider, line.first_day)
@@ -240,17 +259,27 @@ def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:
 def figures_of(line: LineRow) -> dict[str, Any]:
     """Return the figures of a line as its event tells them."""
     return {
-        "code": line.code, "standard": line.is_standard, "units_paid": line.units_paid, "charge_cents": line.charge_cents,
-        "allowed_cents": line.allowed_cents, "deductible_cents": line.deductible_cents, "copay_cents": line.copay_cents,
-        "coinsurance_cents": line.coinsurance_cents, "relief_cents": line.relief_cents, "cut_cents": line.cut_cents,
-        "benefit_cents": line.benefit_cents, "refusal": line.refusal,
-    }  # fmt: skip
+        "code": line.code,
+        "standard": line.is_standard,
+        "units_paid": line.units_paid,
+        "charge_cents": line.charge_cents,
+        "allowed_cents": line.allowed_cents,
+        "deductible_cents": line.deductible_cents,
+        "copay_cents": line.copay_cents,
+        "coinsurance_cents": line.coinsurance_cents,
+        "relief_cents": line.relief_cents,
+        "cut_cents": line.cut_cents,
+        "benefit_cents": line.benefit_cents,
+        "refusal": line.refusal,
+    }
 
 
 def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: str) -> None:
     """Mark lines that close without being settled."""
     claim = CLAIMS.get(draft, claim_id)
-    lines = tuple(msgspec.structs.replace(line, status=status) if i in indexes else line for i, line in enumerate(claim.lines))
+    lines = tuple(
+        msgspec.structs.replace(line, status=status) if i in indexes else line for i, line in enumerate(claim.lines)
+    )
     CLAIMS.put(draft, msgspec.structs.replace(claim, lines=lines), claim_id)
 
 
@@ -266,8 +295,22 @@ def broken_invariants(draft: Draft) -> Iterator[str]:
         total = 0
         for index, line in enumerate(claim.lines):
             total += line.benefit_cents
-            parts = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents + line.benefit_cents + line.cut_cents
-            smallest = min(line.deductible_cents, line.copay_cents, line.coinsurance_cents, line.relief_cents, line.benefit_cents, line.cut_cents)
+            parts = (
+                line.deductible_cents
+                + line.copay_cents
+                + line.coinsurance_cents
+                - line.relief_cents
+                + line.benefit_cents
+                + line.cut_cents
+            )
+            smallest = min(
+                line.deductible_cents,
+                line.copay_cents,
+                line.coinsurance_cents,
+                line.relief_cents,
+                line.benefit_cents,
+                line.cut_cents,
+            )
             if parts != line.allowed_cents or smallest < 0:
                 yield f"line {index} of claim {claim.claim.hex()} does not add up"
         if total != claim.benefit_cents:

@@ -46,13 +46,17 @@ class WithdrawApplicationBody(Shape):
 
 
 ENROLMENT = Attested(
-    "enrolment", lambda author, body: tagged_hash("enrolment", author, encode(body)), "enrolment attesters vouch that this person is nobody else here",
+    "enrolment",
+    lambda author, body: tagged_hash("enrolment", author, encode(body)),
+    "enrolment attesters vouch that this person is nobody else here",
     key="device",
 )
 
 
 DEPOSIT = Attested(
-    "deposit", lambda author, body: tagged_hash("application-deposit", author, encode(body)), "m of n treasury signers saw the deposit of one premium",
+    "deposit",
+    lambda author, body: tagged_hash("application-deposit", author, encode(body)),
+    "m of n treasury signers saw the deposit of one premium",
     key="device",
 )
 
@@ -94,23 +98,49 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Raise RuleBroken unless a stranger, or a past member, may apply now."""
     coop = day.coop
     if coop.run_off_height is not None:
-        raise RuleBroken("no_admission", f"the co-op is in run-off since block {coop.run_off_height} and admits nobody", "no application is taken any more")
+        raise RuleBroken(
+            "no_admission",
+            f"the co-op is in run-off since block {coop.run_off_height} and admits nobody",
+            "no application is taken any more",
+        )
     if members.owner_of_key(day.draft, act.author) not in (None, act.author):
-        raise RuleBroken("key_taken", "this key is a device, a cover or a later identity key of a member", "apply with the first key, or a fresh one")
+        raise RuleBroken(
+            "key_taken",
+            "this key is a device, a cover or a later identity key of a member",
+            "apply with the first key, or a fresh one",
+        )
     present = members.find_member(day.draft, act.author)
     if present is not None and present.is_member:
-        raise RuleBroken("applied", f"the author is a member since term {present.since_term}", "change the contract with plan.change")
+        raise RuleBroken(
+            "applied", f"the author is a member since term {present.since_term}", "change the contract with plan.change"
+        )
     earlier = APPLICATIONS.find(day.draft, act.author)
     if earlier is not None:
-        what = f"the author applied in block {earlier.height} and has {len(earlier.vouchers)} of {day.params.vouchers} vouchers"
-        raise RuleBroken("applied", what, f"it is decided at a boundary from block {earlier.height + OBJECTION_BLOCKS} on; collect vouchers, or withdraw it")
+        what = (
+            f"the author applied in block {earlier.height} and has {len(earlier.vouchers)} of {day.params.vouchers}"
+            " vouchers"
+        )
+        raise RuleBroken(
+            "applied",
+            what,
+            f"it is decided at a boundary from block {earlier.height + OBJECTION_BLOCKS} on; collect vouchers, or"
+            " withdraw it",
+        )
     if present is not None and body.cover_id != present.cover:
-        raise RuleBroken("cover_other", "who returns keeps the cover of before, and what it used up", f"name the cover {present.cover.hex()}")
+        raise RuleBroken(
+            "cover_other",
+            "who returns keeps the cover of before, and what it used up",
+            f"name the cover {present.cover.hex()}",
+        )
     owner = members.owner_of_key(day.draft, body.cover_id)
     if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
-        raise RuleBroken("cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key")
+        raise RuleBroken(
+            "cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key"
+        )
     if max(len(body.deposit_commitment), len(body.payout_commitment)) > HASH_SIZE:
-        raise RuleBroken("commitment_size", f"a commitment has at most {HASH_SIZE} bytes", "build the application again")
+        raise RuleBroken(
+            "commitment_size", f"a commitment has at most {HASH_SIZE} bytes", "build the application again"
+        )
     contract = contracts.CONTRACTS.find(day.draft, act.author)
     if contract is not None and contract.owed:
         raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it, then apply")
@@ -137,7 +167,10 @@ def _check_person(day: Day, act: Act, body: ApplyBody) -> None:
 
 
 def _check_deposit(day: Day, act: Act, body: ApplyBody) -> None:
-    """Raise RuleBroken unless the signers saw a deposit of one premium. A rehearsal asks for none and takes one that is given."""
+    """Raise RuleBroken unless the signers saw a deposit of one premium.
+
+    A rehearsal asks for none and takes one that is given.
+    """
     is_implied = day.coop.is_rehearsal
     if is_implied and not body.deposit_cents:
         return
@@ -176,12 +209,22 @@ def _not_in_standing(day: Day, row: members.MemberRow) -> RuleBroken:
     """Return the refusal with what the member lacks."""
     contract = contracts.CONTRACTS.find(day.draft, row.key)
     if contract is not None and contract.suspended_from is not None:
-        return RuleBroken("not_in_standing", f"the author is suspended and owes {contract.owed_cents}", "pay it, or let others do it")
+        return RuleBroken(
+            "not_in_standing", f"the author is suspended and owes {contract.owed_cents}", "pay it, or let others do it"
+        )
     if row.fraud_height is not None and row.fraud_height > day.height - calendar.YEAR_BLOCKS:
         until = row.fraud_height + calendar.YEAR_BLOCKS
-        return RuleBroken("not_in_standing", f"fraud of the author was found in block {row.fraud_height}", f"from block {until} on, or let others do it")
+        return RuleBroken(
+            "not_in_standing",
+            f"fraud of the author was found in block {row.fraud_height}",
+            f"from block {until} on, or let others do it",
+        )
     terms = members.terms_complete_of(day, row)
-    return RuleBroken("not_in_standing", f"the author was a member for {terms} of 6 complete terms", "wait for them, or let others do it")
+    return RuleBroken(
+        "not_in_standing",
+        f"the author was a member for {terms} of 6 complete terms",
+        "wait for them, or let others do it",
+    )
 
 
 def check_vouch(day: Day, author: bytes, body: VouchBody) -> None:
@@ -192,7 +235,11 @@ def check_vouch(day: Day, author: bytes, body: VouchBody) -> None:
         raise RuleBroken("vouched", f"the author is one of the {count} vouchers already", "others may vouch")
     used = VOUCHES.find(day.draft, author, day.term) or Number(0)
     if used.value >= VOUCHES_PER_TERM:
-        raise RuleBroken("vouches_used", f"the author vouched {used.value} times this term", f"vouch from block {calendar.first_height_of(day.term + 1)} on")
+        raise RuleBroken(
+            "vouches_used",
+            f"the author vouched {used.value} times this term",
+            f"vouch from block {calendar.first_height_of(day.term + 1)} on",
+        )
 
 
 def apply_vouch(day: Day, author: bytes, body: VouchBody) -> None:
@@ -208,12 +255,22 @@ def check_object(day: Day, author: bytes, body: ObjectBody) -> None:
     application = _check_standing(day, author, body.applicant)
     if day.height > application.height + OBJECTION_BLOCKS:
         until = application.height + OBJECTION_BLOCKS
-        raise RuleBroken("objection_late", f"objections were heard until block {until}, this is {day.height}", "a member may be expelled by a proposal")
+        raise RuleBroken(
+            "objection_late",
+            f"objections were heard until block {until}, this is {day.height}",
+            "a member may be expelled by a proposal",
+        )
     if author in application.objectors:
         count = f"{len(application.objectors)} of {day.params.objections}"
-        raise RuleBroken("objected", f"the author is one of the {count} objectors already", f"others may object until block {application.height + OBJECTION_BLOCKS}")
+        raise RuleBroken(
+            "objected",
+            f"the author is one of the {count} objectors already",
+            f"others may object until block {application.height + OBJECTION_BLOCKS}",
+        )
     if len(body.reason) > TEXT_SIZE_MAX:
-        raise RuleBroken("reason_long", f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}", "shorten it")
+        raise RuleBroken(
+            "reason_long", f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}", "shorten it"
+        )
 
 
 def apply_object(day: Day, author: bytes, body: ObjectBody) -> None:
@@ -235,9 +292,14 @@ def _forget(day: Day, row: ApplicationRow) -> None:
 
 
 def check_withdraw(day: Day, author: bytes) -> None:
-    """Raise RuleBroken unless the author has applied. The identity key signs it: of a past member, the one of the day."""
+    """Raise RuleBroken unless the author has applied.
+
+    The identity key signs it: of a past member, the one of the day.
+    """
     if APPLICATIONS.find(day.draft, author) is None:
-        raise RuleBroken("applicant_unknown", "the author has not applied, or is a member by now", "members leave by notice")
+        raise RuleBroken(
+            "applicant_unknown", "the author has not applied, or is a member by now", "members leave by notice"
+        )
 
 
 def apply_withdraw(day: Day, author: bytes) -> None:
@@ -248,18 +310,26 @@ def apply_withdraw(day: Day, author: bytes) -> None:
 def end_application(day: Day, row: ApplicationRow, why: str) -> None:
     """End an application without membership; its deposit goes back, less what is owed from an earlier membership."""
     _forget(day, row)
-    if members.find_member(day.draft, row.applicant) is None:  # else covers would gather, each with units and ceilings of its own
+    if (
+        members.find_member(day.draft, row.applicant) is None
+    ):  # else covers would gather, each with units and ceilings of its own
         members.COVERS.delete(day.draft, row.body.cover_id)
     deposits.give_back(day, row.applicant)
     day.emit("application_ended", member=row.applicant, why=why)
 
 
 def _end_old(day: Day) -> None:
-    """End applications that found too few vouchers for long; in run-off nobody is admitted any more, and deposits go back."""
+    """End applications that found too few vouchers for long.
+
+    In run-off nobody is admitted any more, and deposits go back.
+    """
     set_now = day.params
     for name in list(QUEUE.scan(day.draft)):
         row = APPLICATIONS.get(day.draft, name.value)
-        is_old = day.height >= row.height + set_now.application_terms * calendar.TERM_BLOCKS and len(row.vouchers) < set_now.vouchers
+        is_old = (
+            day.height >= row.height + set_now.application_terms * calendar.TERM_BLOCKS
+            and len(row.vouchers) < set_now.vouchers
+        )
         is_old = is_old and set_now.application_terms > 0
         if is_old or (day.coop.run_off_height is not None and row.body.deposit_cents):
             end_application(day, row, "expired" if is_old else "run_off")
@@ -290,11 +360,21 @@ def _admit(day: Day, row: ApplicationRow) -> None:
     if old is not None and old.left_height is not None and first_term - calendar.term_of(old.left_height) - 1 <= 2:
         since = old.since_term
     fresh = members.MemberRow(
-        key=row.applicant, household=row.body.household, cover=row.body.cover_id, is_founder=False, is_member=True, since_term=since,
-        leave_term=None, voting=() if old is None else old.voting, vouchers=row.vouchers, is_warned=old is not None and old.is_warned,
-        until=None, fraud_height=None if old is None else old.fraud_height, no_vote_until=-1 if old is None else old.no_vote_until,
+        key=row.applicant,
+        household=row.body.household,
+        cover=row.body.cover_id,
+        is_founder=False,
+        is_member=True,
+        since_term=since,
+        leave_term=None,
+        voting=() if old is None else old.voting,
+        vouchers=row.vouchers,
+        is_warned=old is not None and old.is_warned,
+        until=None,
+        fraud_height=None if old is None else old.fraud_height,
+        no_vote_until=-1 if old is None else old.no_vote_until,
         left_height=None,
-    )  # fmt: skip
+    )
     members.add_member(day, fresh)
     contracts.start_contract(
         day, row.applicant, row.body.plan, length_terms=row.body.contract_terms, first_term=first_term, prepaid_terms=0

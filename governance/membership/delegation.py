@@ -54,16 +54,25 @@ def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
     if target is None or not target.is_member or body.to == author:
         raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
-        raise RuleBroken("topic_size", f"a topic has 1 to {TOPIC_SIZE_MAX} characters, not {len(body.topic)}", "name a code, or * for all")
+        raise RuleBroken(
+            "topic_size",
+            f"a topic has 1 to {TOPIC_SIZE_MAX} characters, not {len(body.topic)}",
+            "name a code, or * for all",
+        )
     limit = delegators_max_of(day)
     load = LOADS.find(day.draft, body.to) or Number(0)
     after = load.value + (PAIRS.find(day.draft, body.to, author) is None)
     if after > limit:  # also for another topic of a delegator: the limit falls when voters leave
-        raise RuleBroken("delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else")
+        raise RuleBroken(
+            "delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else"
+        )
 
 
 def delegators_max_of(day: Day) -> int:
-    """Return how many delegators a delegate may have over all topics: a share of the voters, rounded down, or the least."""
+    """Return how many delegators a delegate may have over all topics.
+
+    A share of the voters, rounded down, or the least.
+    """
     return max(day.params.delegators_min, day.counts.voters * day.params.delegators_bp // 10_000)
 
 
@@ -85,7 +94,11 @@ def apply_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
 def check_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
     """Raise RuleBroken when there is no such delegation."""
     if DELEGATES.find(day.draft, author, body.topic) is None:
-        raise RuleBroken("no_delegation", f"the author delegated nothing on {body.topic}", "own ballots count already; name the topic that was delegated")
+        raise RuleBroken(
+            "no_delegation",
+            f"the author delegated nothing on {body.topic}",
+            "own ballots count already; name the topic that was delegated",
+        )
 
 
 def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
@@ -104,7 +117,10 @@ def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
 
 
 def _note_change(day: Day, author: bytes, topic: str, delegate: bytes) -> None:
-    """Remember for the end of the day whose ballots count for other delegators now; one for a code takes from the one for all."""
+    """Remember for the end of the day whose ballots count for other delegators now.
+
+    One for a code takes from the one for all.
+    """
     changed = day.delegates_changed.setdefault(topic, set())
     changed.add(delegate)
     for_all = None if topic == EVERY_TOPIC else DELEGATES.find(day.draft, author, EVERY_TOPIC)
@@ -128,5 +144,3 @@ def delegators_of(draft: Draft, delegate: bytes, code: str) -> Iterator[bytes]:
     for name in DELEGATORS.scan(draft, delegate, EVERY_TOPIC):
         if DELEGATES.find(draft, name.value, code) is None:
             yield name.value
-
-

@@ -1,7 +1,10 @@
-"""Dependants: covers on one member's contract (rules §2 "Household"). Each adult has a membership of their own, and one vote.
+"""Dependants: covers on one member's contract (rules §2 "Household").
 
-A dependant is a key, as everybody here. The cover begins with the next term and ends with the contract, or by notice with the
-next full term. The member answers for it: premium, suspension, holds and what fraud makes a debt are the member's.
+Each adult has a membership of their own, and one vote.
+
+A dependant is a key, as everybody here. The cover begins with the next term and ends with the contract, or by notice
+with the next full term. The member answers for it: premium, suspension, holds and what fraud makes a debt are the
+member's.
 """
 
 from __future__ import annotations
@@ -21,7 +24,10 @@ from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 class CoverAddBody(Shape):
-    """Put a dependant's cover on the author's contract, from the next term on. The cover's key signs that it wants to be there."""
+    """Put a dependant's cover on the author's contract, from the next term on.
+
+    The cover's key signs that it wants to be there.
+    """
 
     cover: bytes
 
@@ -32,7 +38,12 @@ class CoverEndBody(Shape):
     cover: bytes
 
 
-COVER = Attested("cover", lambda author, body: tagged_hash("cover-add", author, encode(body)), "the dependant's cover key itself", key="cover")
+COVER = Attested(
+    "cover",
+    lambda author, body: tagged_hash("cover-add", author, encode(body)),
+    "the dependant's cover key itself",
+    key="cover",
+)
 
 
 # ---- Rules --------------------------------------------------------------
@@ -41,18 +52,29 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
     member = members.check_member(day.draft, act.author)
     row = contracts.CONTRACTS.find(day.draft, act.author)
     if row is None or not row.is_in_force:
-        raise RuleBroken("no_contract", "the author has no contract in force", "add dependants once the contract has begun")
+        raise RuleBroken(
+            "no_contract", "the author has no contract in force", "add dependants once the contract has begun"
+        )
     if day.coop.run_off_height is not None:
-        raise RuleBroken("no_admission", f"the co-op is in run-off since block {day.coop.run_off_height} and covers nobody new", "covers in force hold to their end")
+        raise RuleBroken(
+            "no_admission",
+            f"the co-op is in run-off since block {day.coop.run_off_height} and covers nobody new",
+            "covers in force hold to their end",
+        )
     if member.leave_term is not None or member.until is not None:
         end = member.until if member.leave_term is None else calendar.last_height_of(member.leave_term)
-        raise RuleBroken("notice_given", f"the contract ends with block {end}, by notice or without renewal", "nobody is added to a contract that ends")
+        raise RuleBroken(
+            "notice_given",
+            f"the contract ends with block {end}, by notice or without renewal",
+            "nobody is added to a contract that ends",
+        )
     count, limit = len(row.dependants), day.params.dependants_max
     if count >= limit:
         raise RuleBroken(
-            "dependants_full", f"{count} of {limit} covers of dependants stand on the contract, those of the last twelve terms included",
+            "dependants_full",
+            f"{count} of {limit} covers of dependants stand on the contract, those of the last twelve terms included",
             "wait until one has ended for a year",
-        )  # fmt: skip
+        )
     identity.check_fresh(day, body.cover)
     if body.cover in guardians.guardians_of(day.draft, act.author).keys:
         raise RuleBroken("guardian_own", "this key is one of the author's guardians", "use a fresh cover key")
@@ -64,7 +86,9 @@ def apply_add(day: Day, author: bytes, body: CoverAddBody) -> None:
     """Put the cover on the contract; the key belongs to this member from now on. Its share is set when it begins."""
     first_term = day.term + 1
     members.COVERS.put(day.draft, Name(author), body.cover)
-    covers.DEPENDANTS.put(day.draft, covers.DependantRow(body.cover, author, calendar.first_height_of(first_term), None, 0), body.cover)
+    covers.DEPENDANTS.put(
+        day.draft, covers.DependantRow(body.cover, author, calendar.first_height_of(first_term), None, 0), body.cover
+    )
     row = contracts.CONTRACTS.get(day.draft, author)
     contracts.change(day, author, dependants=(*row.dependants, covers.Share(body.cover, first_term, None, 0, 0)))
     day.emit("cover_added", cover=body.cover, first_day=calendar.first_height_of(first_term))
@@ -77,15 +101,24 @@ def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
     shares = () if row is None else row.dependants
     share = next((item for item in shares if item.cover == body.cover), None)
     if share is None:
-        raise RuleBroken("dependant_unknown", "the author's contract has no such dependant", "see them: mutua member dependant list")
+        raise RuleBroken(
+            "dependant_unknown", "the author's contract has no such dependant", "see them: mutua member dependant list"
+        )
     if share.last_term is not None:
-        raise RuleBroken("notice_given", f"this cover ends at block {calendar.last_height_of(share.last_term)}", "a cover that ended is added anew, under a fresh key")
+        raise RuleBroken(
+            "notice_given",
+            f"this cover ends at block {calendar.last_height_of(share.last_term)}",
+            "a cover that ended is added anew, under a fresh key",
+        )
 
 
 def apply_end(day: Day, author: bytes, body: CoverEndBody) -> None:
     """Give notice for the cover: the end is the boundary of the next full term."""
     last_term = day.term + 1
     row = contracts.CONTRACTS.get(day.draft, author)
-    shares = tuple(msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item for item in row.dependants)
+    shares = tuple(
+        msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item
+        for item in row.dependants
+    )
     contracts.change(day, author, dependants=shares)
     covers.close(day.draft, body.cover, calendar.last_height_of(last_term))

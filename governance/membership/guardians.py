@@ -1,7 +1,8 @@
 """Guardians: k of n keys that a member trusts to move the identity to a new key when the old one is lost (rules §2).
 
-Guardians can do nothing but open a move, and the old key can take that back. Whoever names guardians names keys, not people:
-a guardian who is a member here speaks with the identity key of the day, so that a key lost by a guardian is no way in.
+Guardians can do nothing but open a move, and the old key can take that back. Whoever names guardians names keys, not
+people: a guardian who is a member here speaks with the identity key of the day, so that a key lost by a guardian is no
+way in.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ class GuardiansBody(Shape):
 
 # ---- State --------------------------------------------------------------
 class GuardiansRow(Shape):
-    """A member's guardians. `serial` goes up with each change and each move opened: an old attestation is worth nothing."""
+    """A member's guardians.
+
+    `serial` goes up with each change and each move opened: an old attestation is worth nothing.
+    """
 
     member: bytes
     threshold: int
@@ -55,7 +59,9 @@ def check_set(day: Day, author: bytes, body: GuardiansBody) -> None:
     """Raise RuleBroken unless the author is a member and the guardians are k of n different keys of others."""
     members.check_member(day.draft, author)
     count = len(body.keys)
-    is_whole = all(len(key) == HASH_SIZE or (day.coop.is_rehearsal and 1 <= len(key) <= NAME_SIZE_MAX) for key in body.keys)
+    is_whole = all(
+        len(key) == HASH_SIZE or (day.coop.is_rehearsal and 1 <= len(key) <= NAME_SIZE_MAX) for key in body.keys
+    )
     if not min(1, count) <= body.threshold <= count <= GUARDIANS_MAX or len(set(body.keys)) != count or not is_whole:
         raise RuleBroken(
             "guardians_shape",
@@ -64,7 +70,9 @@ def check_set(day: Day, author: bytes, body: GuardiansBody) -> None:
         )
     own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == author), None)
     if own is not None:
-        raise RuleBroken("guardian_own", f"guardian {own.hex()[:12]} is a key of the author", "name keys of people you trust")
+        raise RuleBroken(
+            "guardian_own", f"guardian {own.hex()[:12]} is a key of the author", "name keys of people you trust"
+        )
 
 
 def apply_set(day: Day, author: bytes, body: GuardiansBody) -> None:
@@ -76,7 +84,10 @@ def apply_set(day: Day, author: bytes, body: GuardiansBody) -> None:
 
 
 def voices_of(draft: Draft, row: GuardiansRow) -> set[bytes]:
-    """Return the keys with which the guardians speak now: of a member here the identity key, of anybody else the key named."""
+    """Return the keys with which the guardians speak now.
+
+    Of a member here the identity key, of anybody else the key named.
+    """
     return {voice for key in row.keys if (voice := _voice_of(draft, key)) is not None}
 
 

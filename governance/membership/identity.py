@@ -1,9 +1,9 @@
 """Keys after genesis: devices that a member certifies and revokes, and the move of an identity to a new key (rules §2).
 
-The identity key certifies devices; a device signs daily records and nothing on this page. k of n guardians may open a move to
-a new key. It takes effect `guardian_blocks` later, unless the old key objects: then it is gone, and guardians wait
-`guardian_pause_blocks` before they may try again. With the move every device of the old key is revoked. The member's id
-stays the first key, and with it the record, the contract, the covers and the delegations.
+The identity key certifies devices; a device signs daily records and nothing on this page. k of n guardians may open a
+move to a new key. It takes effect `guardian_blocks` later, unless the old key objects: then it is gone, and guardians
+wait `guardian_pause_blocks` before they may try again. With the move every device of the old key is revoked. The
+member's id stays the first key, and with it the record, the contract, the covers and the delegations.
 """
 
 from __future__ import annotations
@@ -51,8 +51,15 @@ class MoveObjectBody(Shape):
     """The identity key takes back a move of itself."""
 
 
-DEVICE = Attested("device", lambda author, body: tagged_hash("device-certify", author, encode(body)), "the device wants to sign for this member", key="device")
-GUARDIAN = Attested("guardian", lambda _author, body: tagged_hash("identity-move", encode(body)), "k of the member's n guardians")
+DEVICE = Attested(
+    "device",
+    lambda author, body: tagged_hash("device-certify", author, encode(body)),
+    "the device wants to sign for this member",
+    key="device",
+)
+GUARDIAN = Attested(
+    "guardian", lambda _author, body: tagged_hash("identity-move", encode(body)), "k of the member's n guardians"
+)
 NEW_KEY = Attested("new-key", lambda _author, body: tagged_hash("identity-move", encode(body)), "the new key itself")
 
 
@@ -80,7 +87,9 @@ def check_certify(day: Day, act: Act, body: DeviceBody) -> None:
         raise RuleBroken("guardian_own", "this key is one of the author's guardians", "use a fresh device key")
     count = len(members.devices_of(day.draft, act.author))
     if count >= DEVICES_MAX:
-        raise RuleBroken("devices_full", f"{count} of {DEVICES_MAX} devices are certified", "revoke one that you do not use")
+        raise RuleBroken(
+            "devices_full", f"{count} of {DEVICES_MAX} devices are certified", "revoke one that you do not use"
+        )
     if not day.coop.is_rehearsal:
         check_attested(act, DEVICE, body, (body.device,), 1)
 
@@ -95,7 +104,9 @@ def check_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
     """Raise RuleBroken unless the device is one of the author's. A past member may revoke, too."""
     device = members.DEVICES.find(day.draft, body.device)
     if device is None or device.value != author:
-        raise RuleBroken("device_unknown", "the author has no such device in use", "see the devices: mutua keys device list")
+        raise RuleBroken(
+            "device_unknown", "the author has no such device in use", "see the devices: mutua keys device list"
+        )
 
 
 def apply_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
@@ -105,12 +116,21 @@ def apply_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
 
 
 def check_fresh(day: Day, key: bytes) -> None:
-    """Raise RuleBroken unless a key is nobody's: no identity, device (revoked ones too), cover, applicant or provider."""
+    """Raise RuleBroken unless a key is nobody's.
+
+    No identity, device (revoked ones too), cover, applicant or provider.
+    """
     if not 1 <= len(key) <= guardians.NAME_SIZE_MAX:
         raise RuleBroken("key_taken", f"a key of {len(key)} bytes is none", "use a fresh key")
     is_applicant = admission.APPLICATIONS.find(day.draft, key) is not None
-    if is_applicant or members.owner_of_key(day.draft, key) is not None or codes.PROVIDERS.find(day.draft, key) is not None:
-        raise RuleBroken("key_taken", "this key is or was an identity, device, cover or provider of this co-op", "use a fresh key")
+    if (
+        is_applicant
+        or members.owner_of_key(day.draft, key) is not None
+        or codes.PROVIDERS.find(day.draft, key) is not None
+    ):
+        raise RuleBroken(
+            "key_taken", "this key is or was an identity, device, cover or provider of this co-op", "use a fresh key"
+        )
 
 
 # ---- Rules: moving an identity ----------------------------------------------
@@ -124,11 +144,21 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
         raise RuleBroken("no_guardians", "the member named no guardians", "nobody can move this identity")
     pending = MOVES.find(day.draft, body.member)
     if pending is not None:
-        raise RuleBroken("move_pending", f"a move of this identity takes effect at the end of block {pending.until}", "wait for its end")
+        raise RuleBroken(
+            "move_pending",
+            f"a move of this identity takes effect at the end of block {pending.until}",
+            "wait for its end",
+        )
     if day.height <= row.paused_until:
-        raise RuleBroken("move_paused", f"the old key objected; no move is opened until block {row.paused_until}", "wait until then")
+        raise RuleBroken(
+            "move_paused", f"the old key objected; no move is opened until block {row.paused_until}", "wait until then"
+        )
     if body.serial != row.serial:
-        raise RuleBroken("move_stale", f"the guardians are at number {row.serial}, the move says {body.serial}", "have the guardians sign a new one")
+        raise RuleBroken(
+            "move_stale",
+            f"the guardians are at number {row.serial}, the move says {body.serial}",
+            "have the guardians sign a new one",
+        )
     check_fresh(day, body.new_key)
     if body.new_key in row.keys:
         raise RuleBroken("key_taken", "the new key is a guardian's", "use a fresh key")
@@ -180,5 +210,8 @@ def end_day(day: Day) -> None:
 def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each pending move that would never end or whose key is somebody else's."""
     for row in MOVES.scan(draft):
-        if MOVES_DUE.find(draft, row.until, row.member) is None or members.owner_of_key(draft, row.new_key) != row.member:
+        if (
+            MOVES_DUE.find(draft, row.until, row.member) is None
+            or members.owner_of_key(draft, row.new_key) != row.member
+        ):
             yield f"the move of {row.member.hex()} never ends, or to a key of another"

@@ -1,10 +1,10 @@
 """Members: pseudonymous keys, their households, the covers that claims name, and who may vote since when.
 
-A member's id is the first identity key, for ever: rows, draws and records keep it. Who may sign for the member may change:
-devices come and go, and guardians may move the identity to a new key (`governance.membership.identity`).
+A member's id is the first identity key, for ever: rows, draws and records keep it. Who may sign for the member may
+change: devices come and go, and guardians may move the identity to a new key (`governance.membership.identity`).
 
-One person has one vote and stake never counts. Whether a member may vote is kept as a short history of changes with their
-heights, so that "may vote as of block s" can be asked for any recent s without visiting anybody else.
+One person has one vote and stake never counts. Whether a member may vote is kept as a short history of changes with
+their heights, so that "may vote as of block s" can be asked for any recent s without visiting anybody else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from ledger.errors import RuleBroken
 
 # ---- State --------------------------------------------------------------
 HISTORY_BLOCKS = 720
-"""Changes of the right to vote older than this decide nothing any more: the longest vote and appeal together are shorter."""
+"""Changes of the right to vote older than this decide nothing any more: the longest vote and appeal together are
+shorter."""
 YEARS_TERMS = 12
 
 
@@ -103,13 +104,19 @@ def check_member(draft: Draft, key: bytes) -> MemberRow:
 def check_signer(draft: Draft, author: bytes, signer: bytes) -> None:
     """Raise RuleBroken unless `signer` is the author's identity key or a device key that it certified."""
     if not is_signer(draft, author, signer):
-        raise RuleBroken("signer_unknown", "the signing key is no device of the author", "certify the device with the identity key")
+        raise RuleBroken(
+            "signer_unknown", "the signing key is no device of the author", "certify the device with the identity key"
+        )
 
 
 def check_identity(draft: Draft, author: bytes, signer: bytes) -> None:
     """Raise RuleBroken unless `signer` is the author's identity key itself: no device will do."""
     if signer != identity_key_of(draft, author):
-        raise RuleBroken("identity_signature", "this record is signed by the identity key, not by a device", "sign it with the identity key")
+        raise RuleBroken(
+            "identity_signature",
+            "this record is signed by the identity key, not by a device",
+            "sign it with the identity key",
+        )
 
 
 def is_signer(draft: Draft, author: bytes, signer: bytes) -> bool:
@@ -134,7 +141,10 @@ def member_of_identity(draft: Draft, key: bytes) -> MemberRow | None:
 
 
 def owner_of_key(draft: Draft, key: bytes) -> bytes | None:
-    """Return the member one of whose keys this is or was: identity, device or cover; None for a key that is nobody's."""
+    """Return the member one of whose keys this is or was: identity, device or cover.
+
+    None for a key that is nobody's.
+    """
     if MEMBERS.find(draft, key) is not None:
         return key
     taken = KEYS.find(draft, key)
@@ -182,7 +192,10 @@ def household_of(draft: Draft, row: MemberRow) -> list[bytes]:
 
 
 def excluded_of(draft: Draft, row: MemberRow, provider: bytes) -> tuple[bytes, ...]:
-    """Return who never judges a claim of a member: claimant, household, vouchers, the treating provider, under whichever of its keys it is listed."""
+    """Return who never judges a claim of a member.
+
+    Claimant, household, vouchers, the treating provider, under whichever of its keys it is listed.
+    """
     treating = owner_of_key(draft, provider) or provider
     return tuple(sorted({row.key, provider, treating, *household_of(draft, row), *row.vouchers}))
 
@@ -206,8 +219,13 @@ def voters_now(draft: Draft) -> list[bytes]:
 
 
 def voters_as_of(day: Day, height: int) -> list[bytes]:
-    """Return everybody who may vote as of a recent block: those who may now, but for changes since. Linear in members."""
-    changed = {name.value for since in range(height + 1, day.height + 1) for name in VOTE_CHANGES.scan(day.draft, since)}
+    """Return everybody who may vote as of a recent block: those who may now, but for changes since.
+
+    Linear in members.
+    """
+    changed = {
+        name.value for since in range(height + 1, day.height + 1) for name in VOTE_CHANGES.scan(day.draft, since)
+    }
     voters = [key for key in voters_now(day.draft) if key not in changed]
     return voters + [key for key in sorted(changed) if was_voter(MEMBERS.get(day.draft, key), height)]
 
@@ -217,7 +235,11 @@ def set_voting(day: Day, key: bytes, may_vote: bool) -> None:
     row = MEMBERS.get(day.draft, key)
     if is_voter(row) == may_vote:
         return
-    kept = [item for index, item in enumerate(row.voting) if index == len(row.voting) - 1 or row.voting[index + 1][0] > day.height - HISTORY_BLOCKS]
+    kept = [
+        item
+        for index, item in enumerate(row.voting)
+        if index == len(row.voting) - 1 or row.voting[index + 1][0] > day.height - HISTORY_BLOCKS
+    ]
     history = (*(item for item in kept if item[0] != day.height), (day.height, may_vote))
     MEMBERS.put(day.draft, msgspec.structs.replace(row, voting=history), key)
     day.count(voters=1 if may_vote else -1)
@@ -265,7 +287,10 @@ def is_good_standing(day: Day, row: MemberRow, is_suspended: bool) -> bool:
 
 
 def restore_vote(day: Day, key: bytes, terms_complete: int) -> None:
-    """Give the vote (back), where nothing stands against it. `terms_complete`: of the co-op, at the moment of asking."""
+    """Give the vote (back), where nothing stands against it.
+
+    `terms_complete`: of the co-op, at the moment of asking.
+    """
     row = MEMBERS.get(day.draft, key)
     matured = row.is_founder or terms_complete - row.since_term >= day.params.voting_after_terms
     if row.is_member and matured and row.no_vote_until <= day.height:
@@ -290,7 +315,11 @@ def end_membership(day: Day, key: bytes) -> None:
     """End a membership: no vote, no place in the household; the record stays."""
     set_voting(day, key, False)
     row = MEMBERS.get(day.draft, key)
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, is_member=False, leave_term=None, until=None, left_height=day.height), key)
+    MEMBERS.put(
+        day.draft,
+        msgspec.structs.replace(row, is_member=False, leave_term=None, until=None, left_height=day.height),
+        key,
+    )
     if row.household:
         HOUSEHOLDS.delete(day.draft, row.household, key)
     ENDED.put(day.draft, Name(key), key)
@@ -322,5 +351,3 @@ def broken_invariants(draft: Draft, voters: int) -> Iterator[str]:
                 yield f"device {device.value.hex()} signs for another than {row.key.hex()}"
         if owner_of_key(draft, identity_key_of(draft, row.key)) != row.key:
             yield f"the identity key of {row.key.hex()} is somebody else's"
-
-

@@ -1,7 +1,8 @@
 """Accounts: rows (fund, purpose) with a source and restrictions. The co-op's own are `claims` and `reserve`, disjoint.
 
 What came in since genesis and what went out are kept beside the balances, so that conservation can be checked after
-every block: genesis + premiums + deposits - payouts = sum of balances. Deposits are the members' own: an account of another fund.
+every block: genesis + premiums + deposits - payouts = sum of balances. Deposits are the members' own: an account of
+another fund.
 """
 
 from __future__ import annotations
@@ -139,8 +140,12 @@ def _note_payout(day: Day, amount_cents: int) -> None:
 def open_accounts(draft: Draft, claims_cents: int, reserve_cents: int) -> None:
     """Write the accounts of genesis."""
     ACCOUNTS.put(draft, AccountRow(FUND, "claims", claims_cents, "premiums", "benefits of members"), FUND, "claims")
-    ACCOUNTS.put(draft, AccountRow(FUND, "reserve", reserve_cents, "premiums", "benefits when claims is empty"), FUND, "reserve")
-    deposits = AccountRow(MEMBERS_FUND, "deposits", 0, "applicants", "goes back when membership ends, less what is owed")
+    ACCOUNTS.put(
+        draft, AccountRow(FUND, "reserve", reserve_cents, "premiums", "benefits when claims is empty"), FUND, "reserve"
+    )
+    deposits = AccountRow(
+        MEMBERS_FUND, "deposits", 0, "applicants", "goes back when membership ends, less what is owed"
+    )
     ACCOUNTS.put(draft, deposits, MEMBERS_FUND, "deposits")
     TOTALS.put(draft, TotalsRow(claims_cents + reserve_cents, 0, 0, 0))
 

@@ -37,7 +37,11 @@ DEPOSITS = Table("money/deposit", DepositRow)
 def check_amount(amount_cents: int, premium_cents: int) -> None:
     """Raise RuleBroken unless a deposit covers one premium of the plan applied for, at today's rate."""
     if not premium_cents <= amount_cents <= DEPOSIT_MAX:
-        raise RuleBroken("deposit_amount", f"the deposit is {amount_cents}, a premium of the plan is {premium_cents}", "deposit one premium")
+        raise RuleBroken(
+            "deposit_amount",
+            f"the deposit is {amount_cents}, a premium of the plan is {premium_cents}",
+            "deposit one premium",
+        )
 
 
 def take(day: Day, member: bytes, cover: bytes, amount_cents: int, payout_commitment: bytes) -> None:
@@ -48,7 +52,10 @@ def take(day: Day, member: bytes, cover: bytes, amount_cents: int, payout_commit
 
 
 def give_back(day: Day, member: bytes) -> None:
-    """Give a deposit back from the next block on, in the class of refunds, less what is owed: premiums first, oldest first, then what fraud made a debt."""
+    """Give a deposit back from the next block on, in the class of refunds, less what is owed.
+
+    Premiums first, oldest first, then what fraud made a debt.
+    """
     row = DEPOSITS.find(day.draft, member)
     if row is None:
         return
@@ -57,9 +64,24 @@ def give_back(day: Day, member: bytes) -> None:
     debts = holds.pay_receivables(day, member, row.amount_cents - premiums)
     accounts.keep_deposit(day, premiums, debts)
     left = row.amount_cents - premiums - debts
-    day.emit("deposit_returned", member=row.cover, deposit_cents=row.amount_cents, kept_cents=premiums + debts, returned_cents=left)
+    day.emit(
+        "deposit_returned",
+        member=row.cover,
+        deposit_cents=row.amount_cents,
+        kept_cents=premiums + debts,
+        returned_cents=left,
+    )
     refund = payouts.PayoutRow(
-        payouts.REFUND, day.height, _refund_id(day, row.cover), None, row.cover, b"", row.cover, left, left, row.payout_commitment
+        payouts.REFUND,
+        day.height,
+        _refund_id(day, row.cover),
+        None,
+        row.cover,
+        b"",
+        row.cover,
+        left,
+        left,
+        row.payout_commitment,
     )
     payouts.open_payout(day, refund)
 

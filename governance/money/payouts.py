@@ -88,12 +88,18 @@ def end_day(day: Day) -> None:
 
 
 def payable_cents(rate: int) -> int:
-    """Return the largest payment in minor units at a rate: what all the bitcoin there can be would buy, rounded down."""
+    """Return the largest payment in minor units at a rate.
+
+    What all the bitcoin there can be would buy, rounded down.
+    """
     return SAT_MAX * rate // SAT_PER_BITCOIN
 
 
 def is_held(day: Day, row: PayoutRow) -> bool:
-    """True while a hold is on the cover or the provider of a payout; one on the member's cover is on those of dependants, too."""
+    """True while a hold is on the cover or the provider of a payout.
+
+    One on the member's cover is on those of dependants, too.
+    """
     member = members.member_of_cover(day.draft, row.cover)
     cover = row.cover if member is None else member.cover
     return HOLDS.find(day.draft, cover) is not None or HOLDS.find(day.draft, row.provider) is not None
@@ -106,11 +112,22 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: boo
         (accounts.pay_deposit if row.rank == REFUND else accounts.pay_out)(day, amount_cents)
         amount_sat = amount_cents * SAT_PER_BITCOIN // rate
         treasury.open_payment(
-            day, row.claim, row.case, payee=row.payee, amount_cents=amount_cents, amount_sat=amount_sat, commitment=row.commitment
+            day,
+            row.claim,
+            row.case,
+            payee=row.payee,
+            amount_cents=amount_cents,
+            amount_sat=amount_sat,
+            commitment=row.commitment,
         )
         day.emit(
-            "payout_due", claim=row.claim, case=row.case, payee=row.payee, amount_cents=amount_cents, amount_sat=amount_sat
-        )  # fmt: skip
+            "payout_due",
+            claim=row.claim,
+            case=row.case,
+            payee=row.payee,
+            amount_cents=amount_cents,
+            amount_sat=amount_sat,
+        )
     key = (row.rank, row.height, row.claim, row.case or "")
     if left and not is_final:
         PAYOUTS.put(day.draft, msgspec.structs.replace(row, owed_cents=left), *key)

@@ -1,7 +1,7 @@
 """Premiums: due at the start of a term, ten blocks of grace, suspension, payment, and the re-rating of plans.
 
-A payment pays all that is owed, oldest first, and restores cover from its day on. On a real chain it is a bitcoin deposit
-attested by the treasury's signers; the ledger holds a commitment to it, never an address.
+A payment pays all that is owed, oldest first, and restores cover from its day on. On a real chain it is a bitcoin
+deposit attested by the treasury's signers; the ledger holds a commitment to it, never an address.
 """
 
 from __future__ import annotations
@@ -24,11 +24,17 @@ class PremiumBody(Shape):
 
     member: bytes
     amount_cents: int
-    """What the signers saw, in minor units: all that is owed. An attestation that was kept back pays no later premium."""
+    """What the signers saw, in minor units: all that is owed. An attestation that was kept back pays no later premium.
+    """
     commitment: bytes
 
 
-DEPOSIT = Attested("deposit", lambda _author, body: tagged_hash("premium-deposit", encode(body)), "m of n treasury signers saw the deposit", key="device")
+DEPOSIT = Attested(
+    "deposit",
+    lambda _author, body: tagged_hash("premium-deposit", encode(body)),
+    "m of n treasury signers saw the deposit",
+    key="device",
+)
 
 
 # ---- Rules --------------------------------------------------------------
@@ -59,10 +65,14 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
     if not day.coop.is_rehearsal:
         if body.amount_cents != owed_cents:
             raise RuleBroken(
-                "premium_amount", f"the deposit is {body.amount_cents}, {owed_cents} is owed", "have the signers attest deposits of all that is owed"
+                "premium_amount",
+                f"the deposit is {body.amount_cents}, {owed_cents} is owed",
+                "have the signers attest deposits of all that is owed",
             )
         if not body.commitment:
-            raise RuleBroken("commitment_size", "the deposit has no commitment", "draft the record anew: mutua treasury premium")
+            raise RuleBroken(
+                "commitment_size", "the deposit has no commitment", "draft the record anew: mutua treasury premium"
+            )
         box = treasury.check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
@@ -77,7 +87,11 @@ def check_payment(day: Day, member: bytes) -> int:
     """Return what the member owes, in minor units; RuleBroken when that is nothing."""
     row = contracts.CONTRACTS.find(day.draft, member)
     if row is None or not row.owed:
-        raise RuleBroken("nothing_owed", "no premium is owed", f"the next falls due in block {calendar.first_height_of(day.term + 1)}")
+        raise RuleBroken(
+            "nothing_owed",
+            "no premium is owed",
+            f"the next falls due in block {calendar.first_height_of(day.term + 1)}",
+        )
     return row.owed_cents
 
 
@@ -121,13 +135,25 @@ def target_of(day: Day, plan: plans.PlanRow, load_bp: int) -> int:
             pairs_bp += row.weight_bp
             cost_cents += row.benefits_cents
     return compute_target_cents(
-        cost_cents, pairs_bp, plan.prior_cents, plan.premium_cents,
-        credibility_k=set_now.credibility_k, load_bp=load_bp, expense_bp=set_now.expense_bp,
-    )  # fmt: skip
+        cost_cents,
+        pairs_bp,
+        plan.prior_cents,
+        plan.premium_cents,
+        credibility_k=set_now.credibility_k,
+        load_bp=load_bp,
+        expense_bp=set_now.expense_bp,
+    )
 
 
 def compute_target_cents(
-    cost_cents: int, pairs_bp: int, prior_cents: int, old_cents: int, *, credibility_k: int, load_bp: int, expense_bp: int
+    cost_cents: int,
+    pairs_bp: int,
+    prior_cents: int,
+    old_cents: int,
+    *,
+    credibility_k: int,
+    load_bp: int,
+    expense_bp: int,
 ) -> int:
     """Return a target premium from experience and prior, rounded down twice; the old premium where nothing is known.
 

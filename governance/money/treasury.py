@@ -26,7 +26,10 @@ CHANGE_VOUT = 0
 
 
 class BatchPayout(Shape):
-    """One payment's share of a batch: sent now, left for a later batch, kept as credit (below the smallest denomination)."""
+    """One payment's share of a batch.
+
+    Sent now, left for a later batch, kept as credit (below the smallest denomination).
+    """
 
     payout_id: bytes
     paid_sat: int
@@ -56,10 +59,16 @@ class ConfirmBody(Shape):
 
 
 BATCH = Attested(
-    "batch", lambda _author, body: tagged_hash("payout-batch", encode(body)), "m of n treasury signers built the same transaction", key="device"
+    "batch",
+    lambda _author, body: tagged_hash("payout-batch", encode(body)),
+    "m of n treasury signers built the same transaction",
+    key="device",
 )
 CONFIRM = Attested(
-    "confirm", lambda _author, body: tagged_hash("payout-confirm", encode(body)), "m of n treasury signers saw it confirmed", key="device"
+    "confirm",
+    lambda _author, body: tagged_hash("payout-confirm", encode(body)),
+    "m of n treasury signers saw it confirmed",
+    key="device",
 )
 
 
@@ -112,7 +121,8 @@ UNSENT = Table("money/unsent", Name)
 """Payments with something left to send, by (height, id)."""
 BATCHES = Table("money/batch", BatchRow)
 DEPOSITS_SEEN = Table("money/deposit_seen", Mark)
-"""By commitment: deposits that were counted, as a premium or with an application. An attestation is public; it counts once."""
+"""By commitment: deposits that were counted, as a premium or with an application. An attestation is public; it counts
+once."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -125,14 +135,31 @@ def payment_id_of(claim: bytes, case: str | None, height: int) -> bytes:
 def open_payment(
     day: Day, claim: bytes, case: str | None, *, payee: bytes, amount_cents: int, amount_sat: int, commitment: bytes
 ) -> None:
-    """Note a payment for the signers' nodes; a second one for a part in one block adds to the first. Nothing is sent for 0 satoshi."""
+    """Note a payment for the signers' nodes; a second one for a part in one block adds to the first.
+
+    Nothing is sent for 0 satoshi.
+    """
     payment_id = payment_id_of(claim, case, day.height)
     before = PAYMENTS.find(day.draft, payment_id)
     if before is not None:  # the end of run-off pays once more in a block that has paid
         amount_cents, amount_sat = amount_cents + before.amount_cents, amount_sat + before.amount_sat
     status = "due" if amount_sat else "confirmed"
     row = PaymentRow(
-        payment_id, claim, case, payee, "bitcoin", day.height, amount_cents, amount_sat, amount_sat, 0, 0, 0, (), commitment, status
+        payment_id,
+        claim,
+        case,
+        payee,
+        "bitcoin",
+        day.height,
+        amount_cents,
+        amount_sat,
+        amount_sat,
+        0,
+        0,
+        0,
+        (),
+        commitment,
+        status,
     )
     PAYMENTS.put(day.draft, row, payment_id)
     if amount_sat:
@@ -150,7 +177,11 @@ def check_treasury(draft: Draft) -> TreasuryRow:
 def check_unseen(draft: Draft, commitment: bytes) -> None:
     """Raise RuleBroken where a deposit was counted before: its attestation could else be handed in again and again."""
     if DEPOSITS_SEEN.find(draft, commitment) is not None:
-        raise RuleBroken("deposit_counted", f"the deposit under {commitment.hex()[:12]} was counted before", "deposit anew, and have the signers attest that")
+        raise RuleBroken(
+            "deposit_counted",
+            f"the deposit under {commitment.hex()[:12]} was counted before",
+            "deposit anew, and have the signers attest that",
+        )
 
 
 def note_seen(draft: Draft, commitment: bytes) -> None:
@@ -163,26 +194,44 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     """Raise RuleBroken unless the batch spends the baton, pays what is due, adds up, and m signers attest it."""
     row = check_treasury(day.draft)
     if (body.baton_txid, body.baton_vout) != (row.baton_txid, row.baton_vout):
-        raise RuleBroken("baton_spent", "the batch does not spend the change of the one before", "build it on the newest baton")
-    if not 1 <= len(body.payouts) <= PAYOUTS_PER_BATCH_MAX or len(body.unsigned_txid) != 32 or BATCHES.find(day.draft, body.unsigned_txid):
-        raise RuleBroken("batch_shape", f"a batch has 1..{PAYOUTS_PER_BATCH_MAX} payouts and a fresh transaction id of 32 bytes", "build it again")
+        raise RuleBroken(
+            "baton_spent", "the batch does not spend the change of the one before", "build it on the newest baton"
+        )
+    if (
+        not 1 <= len(body.payouts) <= PAYOUTS_PER_BATCH_MAX
+        or len(body.unsigned_txid) != 32
+        or BATCHES.find(day.draft, body.unsigned_txid)
+    ):
+        raise RuleBroken(
+            "batch_shape",
+            f"a batch has 1..{PAYOUTS_PER_BATCH_MAX} payouts and a fresh transaction id of 32 bytes",
+            "build it again",
+        )
     if len({item.payout_id for item in body.payouts}) != len(body.payouts):
         raise RuleBroken("batch_repeats", "a payout stands twice in the batch", "build it again")
     for item in body.payouts:
         payment = PAYMENTS.find(day.draft, item.payout_id)
         if payment is None or payment.left_sat == 0:
-            raise RuleBroken("payout_not_due", f"payout {item.payout_id.hex()} has nothing left to send", "leave it out")
+            raise RuleBroken(
+                "payout_not_due", f"payout {item.payout_id.hex()} has nothing left to send", "leave it out"
+            )
         if item.outputs > OUTPUTS_PER_PAYOUT_MAX:
             raise RuleBroken(
-                "batch_shape", f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}", "build it again"
+                "batch_shape",
+                f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}",
+                "build it again",
             )
         if item.paid_sat + item.queued_sat + item.credit_sat != payment.left_sat:
             raise RuleBroken(
-                "payout_sum", f"payout {item.payout_id.hex()}: paid, queued and credit are not {payment.left_sat} together", "build it again"
+                "payout_sum",
+                f"payout {item.payout_id.hex()}: paid, queued and credit are not {payment.left_sat} together",
+                "build it again",
             )
     total = sum(item.paid_sat for item in body.payouts) + body.fee_sat + body.change_sat
     if total != row.baton_sat:
-        raise RuleBroken("batch_sum", f"payouts, fee and change are {total} sat, the baton holds {row.baton_sat}", "build it again")
+        raise RuleBroken(
+            "batch_sum", f"payouts, fee and change are {total} sat, the baton holds {row.baton_sat}", "build it again"
+        )
     check_attested(act, BATCH, body, row.signers, row.threshold)
 
 
@@ -215,16 +264,24 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
     row = check_treasury(day.draft)
     batch = BATCHES.find(day.draft, body.unsigned_txid)
     if batch is None:
-        raise RuleBroken("batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger")
+        raise RuleBroken(
+            "batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger"
+        )
     if body.confirmations <= batch.confirmations:
-        raise RuleBroken("confirmed_before", f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}", "send it when the batch lies deeper")
+        raise RuleBroken(
+            "confirmed_before",
+            f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}",
+            "send it when the batch lies deeper",
+        )
     check_attested(act, CONFIRM, body, row.signers, row.threshold)
 
 
 def apply_confirm(day: Day, body: ConfirmBody) -> None:
     """Note the depth; payments all of whose batches are mined are confirmed."""
     batch = BATCHES.get(day.draft, body.unsigned_txid)
-    BATCHES.put(day.draft, BatchRow(batch.body, batch.height, body.confirmations, body.block_height), body.unsigned_txid)
+    BATCHES.put(
+        day.draft, BatchRow(batch.body, batch.height, body.confirmations, body.block_height), body.unsigned_txid
+    )
     for item in batch.body.payouts:
         payment = PAYMENTS.get(day.draft, item.payout_id)
         mined = all(BATCHES.get(day.draft, txid).confirmations > 0 for txid in payment.batches)

@@ -1,7 +1,8 @@
 """A history replayed from genesis, with everything noted that decided the claims asked for.
 
-The collector lives through every block as the ledger did and reads, right before and right after each step, what the step read
-and wrote. It decides nothing; where a receipt's figure and the ledger's would differ, an independent recomputation shows it.
+The collector lives through every block as the ledger did and reads, right before and right after each step, what the
+step read and wrote. It decides nothing; where a receipt's figure and the ledger's would differ, an independent
+recomputation shows it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from ledger import calendar
 from ledger.store import MemoryStore
 
 CARRIED_REFUSALS = (settlement.NO_COVER, settlement.WAITING, settlement.NOT_IN_PLAN, settlement.FILED_LATE)
-ENDS = {"withdrawn": ("§5", "withdrawn by the claimant"), "cancelled": ("§9", "a finding of fraud cancels what is open")}
+ENDS = {
+    "withdrawn": ("§5", "withdrawn by the claimant"),
+    "cancelled": ("§9", "a finding of fraud cancels what is open"),
+}
 HAPPENINGS = ("hold_placed", "hold_lifted", "fraud_found")
 
 
@@ -72,9 +76,14 @@ class Collector:
         self._queue: tuple[int, int] | None = None
         """Sum owed and number of the payouts of this phase."""
         self._tell: dict[str, Callable[[Day, _Claim, Event], None]] = {
-            "claim_line": self._line, "claim_accepted": self._accepted, "claim_denied": self._denied, "claim_lapsed": self._lapsed,
-            "preauthorised": self._preauthorised, "panel_drawn": self._panel, "appeal_opened": self._appealed,
-        }  # fmt: skip
+            "claim_line": self._line,
+            "claim_accepted": self._accepted,
+            "claim_denied": self._denied,
+            "claim_lapsed": self._lapsed,
+            "preauthorised": self._preauthorised,
+            "panel_drawn": self._panel,
+            "appeal_opened": self._appealed,
+        }
 
     def step(self, block: PastBlock) -> Outcome:
         """Live through the next block; RuleBroken or MalformedBytes when a record of it is refused."""
@@ -91,9 +100,13 @@ class Collector:
             self._count(day, *found)
         for phase in transition.closing_of(day.height):
             self._phase = phase.__name__
-            # who gets nothing at the end of run-off leaves the queue without a word: it is counted before the first is paid
+            # who gets nothing at the end of run-off leaves the queue without a word: it is counted before the first is
+            # paid
             self._queue = parts.queue_of(day, is_final=True) if self._phase == "end_term" else None
-            self._start = self._balances = accounts.balance_of(day.draft, "claims"), accounts.balance_of(day.draft, "reserve")
+            self._start = self._balances = (
+                accounts.balance_of(day.draft, "claims"),
+                accounts.balance_of(day.draft, "reserve"),
+            )
             phase(day)
         for found in sorted(self._open):
             self._after(day, *found)
@@ -119,14 +132,23 @@ class Collector:
         filed = CLAIMS.find(day.draft, claim)
         debtor = noted.member if filed is None else community.debtor_of(filed)
         owed_back = holds.RECEIVABLES.find(day.draft, debtor, claim)
-        noted.put(happenings=tuple(
-            msgspec.structs.replace(item, owed_back_cents=None if owed_back is None or item.event != "fraud_found" else owed_back.value)
-            for item in noted.receipt.happenings
-        ))  # fmt: skip
         noted.put(
-            height=self.height, is_disbanded=day.coop.is_disbanded, cases=tuple(self._whole(noted, case) for _, case in sorted(noted.cases.items())),
-            payouts=tuple(parts.standing(day, claim, item) for _, item in sorted(noted.payouts.items(), key=lambda pair: pair[0] or "")),
-        )  # fmt: skip
+            happenings=tuple(
+                msgspec.structs.replace(
+                    item, owed_back_cents=None if owed_back is None or item.event != "fraud_found" else owed_back.value
+                )
+                for item in noted.receipt.happenings
+            )
+        )
+        noted.put(
+            height=self.height,
+            is_disbanded=day.coop.is_disbanded,
+            cases=tuple(self._whole(noted, case) for _, case in sorted(noted.cases.items())),
+            payouts=tuple(
+                parts.standing(day, claim, item)
+                for _, item in sorted(noted.payouts.items(), key=lambda pair: pair[0] or "")
+            ),
+        )
         return noted.receipt
 
     def receipts(self) -> list[shapes.Receipt]:
@@ -139,7 +161,9 @@ class Collector:
         found = self._claims.get(claim_id)
         if found is None:
             row = CLAIMS.get(day.draft, claim_id)
-            found = self._claims[claim_id] = _Claim(parts.begun(day, row), row.member, facts.Running(row.other_payer_cents))
+            found = self._claims[claim_id] = _Claim(
+                parts.begun(day, row), row.member, facts.Running(row.other_payer_cents)
+            )
         return found
 
     def _filed(self, day: Day, noted: _Claim) -> None:
@@ -147,12 +171,21 @@ class Collector:
         row = CLAIMS.get(day.draft, noted.receipt.claim)
         noted.put(settlements=(*noted.receipt.settlements, *noted.waiting))
         noted.waiting.clear()
-        noted.put(lines=tuple(msgspec.structs.replace(line, authorised_by=row.lines[line.line].authorised_by) for line in noted.receipt.lines))
+        noted.put(
+            lines=tuple(
+                msgspec.structs.replace(line, authorised_by=row.lines[line.line].authorised_by)
+                for line in noted.receipt.lines
+            )
+        )
         drawn = audits.DRAWN.find(day.draft, row.claim)
         number = int.from_bytes(sha256(day.randomness + b"audit" + row.claim).digest(), "big") % audits.ODDS_BASE
         trigger = None if drawn is None else drawn.trigger
         if row.use != preauthorisation.USE:
-            noted.put(audit=shapes.AuditDraw(day.randomness.hex(), number, day.params.audit_random_bp, trigger, drawn is not None))
+            noted.put(
+                audit=shapes.AuditDraw(
+                    day.randomness.hex(), number, day.params.audit_random_bp, trigger, drawn is not None
+                )
+            )
         for case in cases.CASES.scan(day.draft, row.claim):
             noted.cases[case.code] = parts.carried(day, case)
             noted.live[case.code] = {}
@@ -230,7 +263,12 @@ class Collector:
         if event.fields["refusal"] not in CARRIED_REFUSALS:
             row = CLAIMS.get(day.draft, noted.receipt.claim)
             if row.use == preauthorisation.USE:  # played in a savepoint, to be taken back
-                noted.put(estimates=(*noted.receipt.estimates, facts.settlement_of(day, row, event.fields["line"], noted.running)))
+                noted.put(
+                    estimates=(
+                        *noted.receipt.estimates,
+                        facts.settlement_of(day, row, event.fields["line"], noted.running),
+                    )
+                )
                 return
             noted.waiting.append(facts.settlement_of(day, row, event.fields["line"], noted.running))
 
@@ -243,16 +281,21 @@ class Collector:
             noted.waiting.clear()
         for item in noted.waiting:
             after = left if left is None or item.refusal is not None else left - item.allowed_cents
-            noted.put(settlements=(
-                *noted.receipt.settlements,
-                msgspec.structs.replace(item, case=code, how=how, award_before_cents=left, award_left_cents=after),
-            ))  # fmt: skip
+            noted.put(
+                settlements=(
+                    *noted.receipt.settlements,
+                    msgspec.structs.replace(item, case=code, how=how, award_before_cents=left, award_left_cents=after),
+                )
+            )
             left = after
         noted.waiting.clear()
         if noted.receipt.use != preauthorisation.USE:
             noted.payouts_due.append(code)
         if code is None:
-            words = "lines whose code is standard on their day need no vote, and lines refused in the carrying block are decided by it"
+            words = (
+                "lines whose code is standard on their day need no vote, and lines refused in the carrying block are"
+                " decided by it"
+            )
             noted.put(standard=shapes.Decision(day.height, "accepted", how, "§5", words, (), None, benefit))
             return
         case = self._tallied(day, noted, code) if how != "appeal" else self._judged(day, noted, code)
@@ -260,14 +303,22 @@ class Collector:
         if how == "appeal":
             assert case.appeal is not None
             assert case.bar is not None
-            awards = tuple(charges if row.award_cents is None else row.award_cents for row in case.appeal.ballots if row.choice == "accept")
+            awards = tuple(
+                charges if row.award_cents is None else row.award_cents
+                for row in case.appeal.ballots
+                if row.choice == "accept"
+            )
             rule, why = reasons.appealed(case.appeal, case.bar.need_bp)
         else:
             if how == "vote":
                 live = noted.live[code].values()
-                awards = tuple(charges if item is None else item for _, (choice, item, _, _) in live if choice == "accept")
+                awards = tuple(
+                    charges if item is None else item for _, (choice, item, _, _) in live if choice == "accept"
+                )
             rule, why = reasons.accepted(case, case.tallies[-1], how)
-        assert not awards or lower_median(list(awards)) == award, "the award is the lower median of the accepting ballots"
+        assert not awards or lower_median(list(awards)) == award, (
+            "the award is the lower median of the accepting ballots"
+        )
         done = shapes.Decision(day.height, "accepted", how, rule, why, tuple(sorted(awards)), award, benefit)
         self._decided(noted, case, done, is_small_used=False if how == "small" else None)
 
@@ -288,17 +339,26 @@ class Collector:
         else:
             case = self._tallied(day, noted, code)
             rule, why = reasons.denied(case, case.tallies[-1])
-        self._decided(noted, case, shapes.Decision(day.height, "denied", None, rule, why, (), None, 0), is_small_used=None)
+        self._decided(
+            noted, case, shapes.Decision(day.height, "denied", None, rule, why, (), None, 0), is_small_used=None
+        )
 
     def _lapsed(self, day: Day, noted: _Claim, event: Event) -> None:
         case = self._tallied(day, noted, event.fields["case"])
         rule, why = reasons.lapsed(case, case.tallies[-1])
         is_used = cases.SMALL_PAID.find(day.draft, noted.member, day.term) is not None
         is_small = case.charges_cents <= case.params.small_claim_cents and noted.receipt.use != preauthorisation.USE
-        self._decided(noted, case, shapes.Decision(day.height, "lapsed", None, rule, why, (), None, 0), is_small_used=is_used if is_small else None)
+        self._decided(
+            noted,
+            case,
+            shapes.Decision(day.height, "lapsed", None, rule, why, (), None, 0),
+            is_small_used=is_used if is_small else None,
+        )
 
     def _decided(self, noted: _Claim, case: shapes.Case, done: shapes.Decision, *, is_small_used: bool | None) -> None:
-        case = msgspec.structs.replace(case, decisions=(*case.decisions, done), status=done.outcome, is_small_used=is_small_used)
+        case = msgspec.structs.replace(
+            case, decisions=(*case.decisions, done), status=done.outcome, is_small_used=is_small_used
+        )
         noted.cases[case.code] = _ended(noted, case, done.height)
         self._open.discard((noted.receipt.claim, case.code))
 
@@ -327,7 +387,9 @@ class Collector:
         assert case.appeal is not None
         row = appeals.APPEALS.get(day.draft, noted.receipt.claim, code)
         done = parts.appeal_now(day, noted.receipt.claim, code, case.appeal)
-        return msgspec.structs.replace(case, appeal=msgspec.structs.replace(done, judged_height=day.height, passes=row.status == "accepted"))
+        return msgspec.structs.replace(
+            case, appeal=msgspec.structs.replace(done, judged_height=day.height, passes=row.status == "accepted")
+        )
 
     def _paid(self, day: Day, event: Event) -> None:
         """Note a payment with the accounts right before it; every payment of the block moves them."""
@@ -350,18 +412,40 @@ class Collector:
         rate = rates.rate_now(day)
         assert rate is not None, "without a rate payouts wait"
         payment = shapes.Payment(
-            height=day.height, owed_cents=owed, claims_cents=before[0], reserve_cents=before[1], start_claims_cents=claims_cents,
-            start_reserve_cents=reserve, claim_reserve_bp=day.params.claim_reserve_bp, cap_cents=cap, payouts=count, total_owed_cents=total,
-            available_cents=available, is_at_ratio=available < total and (is_final or calendar.is_boundary(day.height)), rate=rate,
-            paid_cents=paid, amount_sat=fields.get("amount_sat", 0), left_cents=0 if is_final else owed - paid, transfer=None,
-        )  # fmt: skip
-        noted.payouts[fields["case"]] = msgspec.structs.replace(payout, payments=(*payout.payments, payment), owed_cents=payment.left_cents)
+            height=day.height,
+            owed_cents=owed,
+            claims_cents=before[0],
+            reserve_cents=before[1],
+            start_claims_cents=claims_cents,
+            start_reserve_cents=reserve,
+            claim_reserve_bp=day.params.claim_reserve_bp,
+            cap_cents=cap,
+            payouts=count,
+            total_owed_cents=total,
+            available_cents=available,
+            is_at_ratio=available < total and (is_final or calendar.is_boundary(day.height)),
+            rate=rate,
+            paid_cents=paid,
+            amount_sat=fields.get("amount_sat", 0),
+            left_cents=0 if is_final else owed - paid,
+            transfer=None,
+        )
+        noted.payouts[fields["case"]] = msgspec.structs.replace(
+            payout, payments=(*payout.payments, payment), owed_cents=payment.left_cents
+        )
 
     def _happened(self, day: Day, event: Event) -> None:
-        """Note a hold, its end or a finding with every claim it touches: the claim named, else all of the cover or provider held."""
+        """Note a hold, its end or a finding with every claim it touches.
+
+        The claim named, else all of the cover or provider held.
+        """
         key, named = event.fields["member"], event.fields["claim"]
         for claim, noted in self._claims.items():
-            if claim == named or key == noted.receipt.provider or (key == noted.receipt.cover and event.name != "fraud_found"):
+            if (
+                claim == named
+                or key == noted.receipt.provider
+                or (key == noted.receipt.cover and event.name != "fraud_found")
+            ):
                 happening = shapes.Happening(day.height, event.name, event.fields["trigger"], None)
                 noted.put(happenings=(*noted.receipt.happenings, happening))
 

@@ -1,4 +1,7 @@
-"""What the rules read when they decided, taken from the draft of the day on which they did. Pure: nothing is written."""
+"""What the rules read when they decided, taken from the draft of the day on which they did.
+
+Pure: nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,15 @@ def cover_of(day: Day, claim: ClaimRow) -> shapes.Cover | None:
     member = members.MEMBERS.get(day.draft, claim.member)
     ends = (member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term))
     return shapes.Cover(
-        spans, row.gaps, row.suspended_from, row.waiting_first_day, row.waiting_last_day, row.benefit_start, day.coop.run_off_height,
+        spans,
+        row.gaps,
+        row.suspended_from,
+        row.waiting_first_day,
+        row.waiting_last_day,
+        row.benefit_start,
+        day.coop.run_off_height,
         min((end for end in ends if end is not None), default=None),
-    )  # fmt: skip
+    )
 
 
 def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
@@ -39,22 +48,42 @@ def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     plan = contracts.plan_on(contracts.contract_of(day.draft, claim.cover), line.first_day)
     return shapes.FiledLine(
-        line=index, system=line.system, code=line.code, units=line.units, charge_cents=line.charge_cents, first_day=line.first_day,
-        last_day=line.last_day, is_standard=line.is_standard, allowed_amount_cents=code.allowed_cents, frequency=code.frequency,
-        last_filing_height=line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms, plan=plan,
+        line=index,
+        system=line.system,
+        code=line.code,
+        units=line.units,
+        charge_cents=line.charge_cents,
+        first_day=line.first_day,
+        last_day=line.last_day,
+        is_standard=line.is_standard,
+        allowed_amount_cents=code.allowed_cents,
+        frequency=code.frequency,
+        last_filing_height=line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms,
+        plan=plan,
         plan_from_day=0 if plan is None else plan_facts(day, plan, line.first_day).from_day,
-        refusal=preauthorisation.find_refusal(day, claim, line) if claim.use == preauthorisation.USE else settlement.find_refusal(day, claim, line),
+        refusal=(
+            preauthorisation.find_refusal(day, claim, line)
+            if claim.use == preauthorisation.USE
+            else settlement.find_refusal(day, claim, line)
+        ),
         authorised_by=b"",
-    )  # fmt: skip
+    )
 
 
 def plan_facts(day: Day, name: str, day_number: int) -> shapes.PlanFacts:
     """Return a plan's figures on a day."""
     row = plans.figures_on(plans.PLANS.get(day.draft, name), day_number)
     return shapes.PlanFacts(
-        name, row.from_day, row.deductible_cents, row.copay_cents, row.coinsurance_bp, row.oop_max_cents, row.claim_ceiling_cents,
-        row.year_ceiling_cents, row.codes,
-    )  # fmt: skip
+        name,
+        row.from_day,
+        row.deductible_cents,
+        row.copay_cents,
+        row.coinsurance_bp,
+        row.oop_max_cents,
+        row.claim_ceiling_cents,
+        row.year_ceiling_cents,
+        row.codes,
+    )
 
 
 # ---- Settlement -----------------------------------------------------------
@@ -76,26 +105,51 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
     plan = plan_facts(day, span.plan, line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = settlement.benefit_year_of(contract, line.first_day)
-    units_after = (settlement.UNITS.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)).value
+    units_after = (
+        settlement.UNITS.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
+    ).value
     year = settlement.YEARS.find(day.draft, claim.cover, year_number) or settlement.YearRow(0, 0, 0)
     borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
     award = _authorised_cents(day, claim, line)
     receipt = shapes.Settlement(
-        line=index, height=day.height, case=None, how="standard", benefit_year=year_number, plan=plan.name, plan_from_day=plan.from_day,
-        charge_cents=line.charge_cents, other_payer_before_cents=before.other_payer_cents,
-        other_payer_cents=before.other_payer_cents - claim.other_left_cents, units=line.units, frequency=code.frequency,
-        units_before=units_after - line.units_paid, units_paid=line.units_paid, allowed_amount_cents=code.allowed_cents,
-        award_before_cents=award, allowed_cents=line.allowed_cents, deductible_plan_cents=plan.deductible_cents,
-        deductible_before_cents=year.deductible_cents - line.deductible_cents, deductible_cents=line.deductible_cents,
-        copay_plan_cents=plan.copay_cents, is_copay_taken=before.is_copay_taken, copay_cents=line.copay_cents,
-        coinsurance_bp=plan.coinsurance_bp, coinsurance_cents=line.coinsurance_cents, oop_max_cents=plan.oop_max_cents,
-        borne_before_cents=year.borne_cents - borne, relief_cents=line.relief_cents,
+        line=index,
+        height=day.height,
+        case=None,
+        how="standard",
+        benefit_year=year_number,
+        plan=plan.name,
+        plan_from_day=plan.from_day,
+        charge_cents=line.charge_cents,
+        other_payer_before_cents=before.other_payer_cents,
+        other_payer_cents=before.other_payer_cents - claim.other_left_cents,
+        units=line.units,
+        frequency=code.frequency,
+        units_before=units_after - line.units_paid,
+        units_paid=line.units_paid,
+        allowed_amount_cents=code.allowed_cents,
+        award_before_cents=award,
+        allowed_cents=line.allowed_cents,
+        deductible_plan_cents=plan.deductible_cents,
+        deductible_before_cents=year.deductible_cents - line.deductible_cents,
+        deductible_cents=line.deductible_cents,
+        copay_plan_cents=plan.copay_cents,
+        is_copay_taken=before.is_copay_taken,
+        copay_cents=line.copay_cents,
+        coinsurance_bp=plan.coinsurance_bp,
+        coinsurance_cents=line.coinsurance_cents,
+        oop_max_cents=plan.oop_max_cents,
+        borne_before_cents=year.borne_cents - borne,
+        relief_cents=line.relief_cents,
         ceilings=() if line.refusal is not None else _ceilings(day, claim, line, plan, year.benefit_cents),
-        cut_cents=line.cut_cents, benefit_cents=line.benefit_cents, refusal=line.refusal,
-        units_left=None if code.frequency is None else max(0, code.frequency - units_after), other_payer_left_cents=claim.other_left_cents,
-        award_left_cents=None if award is None else award - line.allowed_cents, deductible_left_cents=max(0, plan.deductible_cents - year.deductible_cents),
+        cut_cents=line.cut_cents,
+        benefit_cents=line.benefit_cents,
+        refusal=line.refusal,
+        units_left=None if code.frequency is None else max(0, code.frequency - units_after),
+        other_payer_left_cents=claim.other_left_cents,
+        award_left_cents=None if award is None else award - line.allowed_cents,
+        deductible_left_cents=max(0, plan.deductible_cents - year.deductible_cents),
         oop_left_cents=None if plan.oop_max_cents is None else max(0, plan.oop_max_cents - year.borne_cents),
-    )  # fmt: skip
+    )
     before.other_payer_cents = claim.other_left_cents
     before.is_copay_taken = claim.is_copay_taken
     return receipt
@@ -109,15 +163,21 @@ def _authorised_cents(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
     return next(row.award_left_cents for row in rows if row.claim == line.authorised_by)
 
 
-def _ceilings(day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int) -> tuple[shapes.Ceiling, ...]:
+def _ceilings(
+    day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int
+) -> tuple[shapes.Ceiling, ...]:
     """Return the ceilings that a settled line met, with what was used before it and is left after it."""
     visit = (settlement.DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
     of_event = (settlement.EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
-    event = None if claim.event_id == claim.claim and of_event == claim.benefit_cents else of_event  # alone in it: the claim's own ceiling says all
+    event = (
+        None if claim.event_id == claim.claim and of_event == claim.benefit_cents else of_event
+    )  # alone in it: the claim's own ceiling says all
     found: list[tuple[str, int | None, int | None]] = [
-        ("claim", plan.claim_ceiling_cents, claim.benefit_cents), ("event", plan.claim_ceiling_cents, event),
-        ("visit", plan.claim_ceiling_cents, visit), ("year", plan.year_ceiling_cents, year_cents),
-    ]  # fmt: skip
+        ("claim", plan.claim_ceiling_cents, claim.benefit_cents),
+        ("event", plan.claim_ceiling_cents, event),
+        ("visit", plan.claim_ceiling_cents, visit),
+        ("year", plan.year_ceiling_cents, year_cents),
+    ]
     if day.coop.phase == "pilot":
         limit = day.params.pilot_claim_cents
         found += [("pilot", limit, claim.benefit_cents), ("pilot_event", limit, event)]
@@ -142,9 +202,18 @@ def excluded_of(day: Day, claim: ClaimRow, case: ballots.CaseRow) -> tuple[shape
     counts: dict[str, list[int]] = {}
     for key in case.excluded:
         reason = (
-            "claimant" if key == claim.member else "provider" if key in treating else "household" if key in household
-            else "voucher" if key in vouchers else "other"
-        )  # fmt: skip
+            "claimant"
+            if key == claim.member
+            else (
+                "provider"
+                if key in treating
+                else "household"
+                if key in household
+                else "voucher"
+                if key in vouchers
+                else "other"
+            )
+        )
         row = members.find_member(day.draft, key)
         count = counts.setdefault(reason, [0, 0])
         count[0] += 1
@@ -157,7 +226,9 @@ def bar_of(day: Day, claim: ClaimRow, case: ballots.CaseRow, set_of_s: params.Pa
     return bar_facts(day, members.MEMBERS.get(day.draft, claim.member), case.bar_bp, case.seniority_bp, set_of_s)
 
 
-def bar_facts(day: Day, member: members.MemberRow, bar_bp: int, seniority_bp: int, set_of_s: params.Params) -> shapes.Bar:
+def bar_facts(
+    day: Day, member: members.MemberRow, bar_bp: int, seniority_bp: int, set_of_s: params.Params
+) -> shapes.Bar:
     """Return a member's record, the row it falls into, and the seniority, with the bar that the ledger gave."""
     first, last = day.term - bars.WINDOW_TERMS, day.term
     rows = [row for row in bars.records_of(day.draft, member.key) if first <= row.term <= last]
@@ -166,10 +237,19 @@ def bar_facts(day: Day, member: members.MemberRow, bar_bp: int, seniority_bp: in
     sample = max(voted, set_of_s.deny_sample_min)
     complete = members.terms_complete_of(day, member)
     return shapes.Bar(
-        first_term=first, last_term=last, terms=terms, denied=denied, voted=voted, sample=sample,
-        row_percent=next(percent for percent, _ in bars.BAR_ROWS if 100 * denied >= percent * sample), bar_bp=bar_bp,
-        terms_complete=complete, years=complete // calendar.YEAR_TERMS, seniority_bp=seniority_bp, need_bp=bar_bp - seniority_bp,
-    )  # fmt: skip
+        first_term=first,
+        last_term=last,
+        terms=terms,
+        denied=denied,
+        voted=voted,
+        sample=sample,
+        row_percent=next(percent for percent, _ in bars.BAR_ROWS if 100 * denied >= percent * sample),
+        bar_bp=bar_bp,
+        terms_complete=complete,
+        years=complete // calendar.YEAR_TERMS,
+        seniority_bp=seniority_bp,
+        need_bp=bar_bp - seniority_bp,
+    )
 
 
 def counting_of(day: Day, case: ballots.CaseRow) -> dict[tuple[bytes, bytes | None], Counting]:

@@ -1,4 +1,7 @@
-"""What the receipts of a proposal, a member's renewals and a plan's premium say. Amounts are minor units, times are heights."""
+"""What the receipts of a proposal, a member's renewals and a plan's premium say.
+
+Amounts are minor units, times are heights.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from ledger.codec import Shape
 
 
 class Sponsor(Shape):
-    """Who signed a proposal, in which block; the first is the proposer. None at all: a finding of fraud opened it by itself."""
+    """Who signed a proposal, in which block; the first is the proposer.
+
+    None at all: a finding of fraud opened it by itself.
+    """
 
     member: bytes
     height: int
@@ -107,7 +113,10 @@ class MemberReceipt(Shape):
 
 
 class PlanTerm(Shape):
-    """A term of a plan's experience: contracts in force at its boundary (10 000 each, dependants their share more), benefits accepted."""
+    """A term of a plan's experience.
+
+    Contracts in force at its boundary (10 000 each, dependants their share more), benefits accepted.
+    """
 
     term: int
     weight_bp: int

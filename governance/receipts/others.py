@@ -1,4 +1,7 @@
-"""Receipts of what is no claim: a proposal, a member's renewals and bar, a plan's premium. Collected by living through the history once."""
+"""Receipts of what is no claim: a proposal, a member's renewals and bar, a plan's premium.
+
+Collected by living through the history once.
+"""
 
 from __future__ import annotations
 
@@ -124,13 +127,32 @@ class ProposalCollector(_Replay):
         critical = proposals.is_critical(row.body)
         passes, reason = reasons.proposal(row.yes, row.no, row.abstain, turnout, is_critical=critical)
         return other_shapes.ProposalReceipt(
-            proposal=row.proposal, height=self.height, body=row.body, is_critical=critical, sponsors=tuple(self._sponsors), voters=voters,
-            sponsor_min=least, sponsor_div=div, sponsors_needed=needed, opened_height=row.opened_height if is_open else None,
-            proposal_blocks=set_of_o.proposal_blocks, eligible=row.eligible, turnout_max=set_of_o.turnout_max, turnout_div=set_of_o.turnout_div,
-            turnout_needed=turnout, votes=tuple(vote for _, vote in sorted(self._votes.items())), yes=row.yes, no=row.no, abstain=row.abstain,
-            judged_height=self._judged, passes=passes and self._judged is not None, effective_height=row.effective_height or None,
-            status=row.status, void_reason=row.why, reason=reason if self._judged is not None else "",
-        )  # fmt: skip
+            proposal=row.proposal,
+            height=self.height,
+            body=row.body,
+            is_critical=critical,
+            sponsors=tuple(self._sponsors),
+            voters=voters,
+            sponsor_min=least,
+            sponsor_div=div,
+            sponsors_needed=needed,
+            opened_height=row.opened_height if is_open else None,
+            proposal_blocks=set_of_o.proposal_blocks,
+            eligible=row.eligible,
+            turnout_max=set_of_o.turnout_max,
+            turnout_div=set_of_o.turnout_div,
+            turnout_needed=turnout,
+            votes=tuple(vote for _, vote in sorted(self._votes.items())),
+            yes=row.yes,
+            no=row.no,
+            abstain=row.abstain,
+            judged_height=self._judged,
+            passes=passes and self._judged is not None,
+            effective_height=row.effective_height or None,
+            status=row.status,
+            void_reason=row.why,
+            reason=reason if self._judged is not None else "",
+        )
 
 
 # ---- Members -------------------------------------------------------------------
@@ -158,7 +180,13 @@ class MemberCollector(_Replay):
     def before_term(self, day: Day) -> None:
         """Note the member and the contract that are about to be judged."""
         row, contract = members.find_member(day.draft, self._member), contracts.CONTRACTS.find(day.draft, self._member)
-        is_judged = day.height >= renewal.FIRST_BOUNDARY and row is not None and row.is_member and contract is not None and contract.is_in_force
+        is_judged = (
+            day.height >= renewal.FIRST_BOUNDARY
+            and row is not None
+            and row.is_member
+            and contract is not None
+            and contract.is_in_force
+        )
         self._before = row if is_judged else None
 
     def after_term(self, day: Day) -> None:
@@ -176,14 +204,27 @@ class MemberCollector(_Replay):
         contract = contracts.CONTRACTS.get(day.draft, self._member)
         is_refusable = counts and 100 * denied >= set_now.renewal_pct * voted
         rows = [row for row in bars.records_of(day.draft, self._member) if row.term in terms]
-        self._renewals.append(other_shapes.Renewal(
-            height=day.height, terms=tuple(other_shapes.RenewalTerm(row.term, row.denied, row.voted, row.auto) for row in rows),
-            denied=denied, voted=voted, terms_with_closings=closings, renewal_pct=set_now.renewal_pct, warning_pct=set_now.warning_pct,
-            renewal_min=set_now.renewal_min, renewal_terms=set_now.renewal_terms, is_refusable=is_refusable,
-            is_warnable=counts and 100 * denied >= set_now.warning_pct * voted, was_warned=before.is_warned, until_before=before.until,
-            last_block=calendar.last_height_of(contract.last_term), until=row.until, outcome=self._heard or ("ended" if ended_by_renewal else "none"),
-            reason=reasons.renewal(denied, voted, closings, set_now),
-        ))  # fmt: skip
+        self._renewals.append(
+            other_shapes.Renewal(
+                height=day.height,
+                terms=tuple(other_shapes.RenewalTerm(row.term, row.denied, row.voted, row.auto) for row in rows),
+                denied=denied,
+                voted=voted,
+                terms_with_closings=closings,
+                renewal_pct=set_now.renewal_pct,
+                warning_pct=set_now.warning_pct,
+                renewal_min=set_now.renewal_min,
+                renewal_terms=set_now.renewal_terms,
+                is_refusable=is_refusable,
+                is_warnable=counts and 100 * denied >= set_now.warning_pct * voted,
+                was_warned=before.is_warned,
+                until_before=before.until,
+                last_block=calendar.last_height_of(contract.last_term),
+                until=row.until,
+                outcome=self._heard or ("ended" if ended_by_renewal else "none"),
+                reason=reasons.renewal(denied, voted, closings, set_now),
+            )
+        )
 
     def receipt(self) -> other_shapes.MemberReceipt | None:
         """Return the receipt, None when nobody of this key ever was a member."""
@@ -194,10 +235,15 @@ class MemberCollector(_Replay):
         set_now = day.params
         standing = bars.standing_of(day, row)
         return other_shapes.MemberReceipt(
-            member=self._member, height=self.height, bar=facts.bar_facts(day, row, standing.bar_bp, standing.seniority_bp, set_now),
-            deny_sample_min=set_now.deny_sample_min, seniority_step_bp=set_now.seniority_step_bp, seniority_max_bp=set_now.seniority_max_bp,
-            bar_floor_bp=set_now.bar_floor_bp, renewals=tuple(self._renewals),
-        )  # fmt: skip
+            member=self._member,
+            height=self.height,
+            bar=facts.bar_facts(day, row, standing.bar_bp, standing.seniority_bp, set_now),
+            deny_sample_min=set_now.deny_sample_min,
+            seniority_step_bp=set_now.seniority_step_bp,
+            seniority_max_bp=set_now.seniority_max_bp,
+            bar_floor_bp=set_now.bar_floor_bp,
+            renewals=tuple(self._renewals),
+        )
 
 
 # ---- Premiums --------------------------------------------------------------------
@@ -223,7 +269,9 @@ class PremiumCollector(_Replay):
         day = self.now()
         if plans.PLANS.find(day.draft, self._plan) is None:
             return None
-        return other_shapes.PremiumReceipt(self._plan, self.height, day.coop.currency, day.coop.exponent, tuple(self._reratings))
+        return other_shapes.PremiumReceipt(
+            self._plan, self.height, day.coop.currency, day.coop.exponent, tuple(self._reratings)
+        )
 
 
 def _rerating_of(day: Day, plan: plans.PlanRow, event: Event) -> other_shapes.Rerating:
@@ -231,19 +279,34 @@ def _rerating_of(day: Day, plan: plans.PlanRow, event: Event) -> other_shapes.Re
     set_now = day.params
     span = range(max(0, day.term - WINDOW_TERMS + 1), day.term + 1)
     rows = [(term, plans.PLAN_TERMS.find(day.draft, plan.name, term)) for term in span]
-    terms = tuple(other_shapes.PlanTerm(term, row.weight_bp, row.benefits_cents) for term, row in rows if row is not None)
+    terms = tuple(
+        other_shapes.PlanTerm(term, row.weight_bp, row.benefits_cents) for term, row in rows if row is not None
+    )
     cost, pairs = sum(row.benefits_cents for row in terms), sum(row.weight_bp for row in terms)
     weight = pairs + covers.FULL_BP * set_now.credibility_k
     estimate = None if weight == 0 else (cost + set_now.credibility_k * plan.prior_cents) * covers.FULL_BP // weight
     old, target = event.fields["old_cents"], event.fields["target_cents"]
     low, high = ceil_div(9 * old, 10), 11 * old // 10
     found = other_shapes.Rerating(
-        height=day.height, old_cents=old, terms=terms, cost_cents=cost, weight_bp=weight, credibility_k=set_now.credibility_k,
-        prior_cents=plan.prior_cents, estimate_cents=estimate, reserve_cents=accounts.balance_of(day.draft, "reserve"),
-        annual_premium_cents=accounts.annual_premium_of(day), reserve_bp=set_now.reserve_bp,
-        load_bp=set_now.reserve_bp if accounts.is_reserve_short(day) else 0, expense_bp=set_now.expense_bp, target_cents=target,
-        low_cents=low, high_cents=high, new_cents=event.fields["new_cents"], reason="",
-    )  # fmt: skip
+        height=day.height,
+        old_cents=old,
+        terms=terms,
+        cost_cents=cost,
+        weight_bp=weight,
+        credibility_k=set_now.credibility_k,
+        prior_cents=plan.prior_cents,
+        estimate_cents=estimate,
+        reserve_cents=accounts.balance_of(day.draft, "reserve"),
+        annual_premium_cents=accounts.annual_premium_of(day),
+        reserve_bp=set_now.reserve_bp,
+        load_bp=set_now.reserve_bp if accounts.is_reserve_short(day) else 0,
+        expense_bp=set_now.expense_bp,
+        target_cents=target,
+        low_cents=low,
+        high_cents=high,
+        new_cents=event.fields["new_cents"],
+        reason="",
+    )
     assert found.new_cents == premiums.clamp_premium(old, target), "the event tells the clamped premium"
     return msgspec.structs.replace(found, reason=reasons.premium(found))
 

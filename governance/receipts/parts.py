@@ -19,22 +19,63 @@ def begun(day: Day, row: ClaimRow) -> shapes.Receipt:
     plans = {(name, start): facts.plan_facts(day, name, on_day) for name, start, on_day in wanted}
     coop = day.coop
     return shapes.Receipt(
-        version=shapes.RECEIPT_VERSION, claim=row.claim, cover=row.cover, currency=coop.currency, exponent=coop.exponent, height=day.height,
-        filed_height=day.height, use=row.use, phase=coop.phase, payee=row.payee, provider=row.provider, event_id=row.event_id, supersedes=row.supersedes,
-        other_payer_cents=row.other_payer_cents, filing_terms=day.params.filing_terms,
-        evidence=(shapes.EvidenceVersion(1, day.height, len(row.evidence)),), cover_facts=facts.cover_of(day, row), plans=tuple(plans.values()),
-        lines=lines, settlements=(), estimates=(), standard=None, cases=(), payouts=(), audit=None, happenings=(), is_disbanded=False,
-    )  # fmt: skip
+        version=shapes.RECEIPT_VERSION,
+        claim=row.claim,
+        cover=row.cover,
+        currency=coop.currency,
+        exponent=coop.exponent,
+        height=day.height,
+        filed_height=day.height,
+        use=row.use,
+        phase=coop.phase,
+        payee=row.payee,
+        provider=row.provider,
+        event_id=row.event_id,
+        supersedes=row.supersedes,
+        other_payer_cents=row.other_payer_cents,
+        filing_terms=day.params.filing_terms,
+        evidence=(shapes.EvidenceVersion(1, day.height, len(row.evidence)),),
+        cover_facts=facts.cover_of(day, row),
+        plans=tuple(plans.values()),
+        lines=lines,
+        settlements=(),
+        estimates=(),
+        standard=None,
+        cases=(),
+        payouts=(),
+        audit=None,
+        happenings=(),
+        is_disbanded=False,
+    )
 
 
 def carried(day: Day, row: ballots.CaseRow) -> shapes.Case:
     """Return a case right after its claim's record; the end of the block fixes the rest."""
     set_now = params.params_at(day.draft, row.params_version)
     return shapes.Case(
-        code=row.code, system=row.system, s=row.s, lines=row.lines, charges_cents=row.charges_cents, is_second=row.is_second,
-        params=facts.case_params(set_now), voters=0, excluded=(), eligible=0, quorum=0, opened_needed=0, bar=None, ballots=(), tallies=(),
-        panel=None, lacking=0, is_small_used=None, status=row.status, decisions=(), appeal=None, authorisation=None,
-    )  # fmt: skip
+        code=row.code,
+        system=row.system,
+        s=row.s,
+        lines=row.lines,
+        charges_cents=row.charges_cents,
+        is_second=row.is_second,
+        params=facts.case_params(set_now),
+        voters=0,
+        excluded=(),
+        eligible=0,
+        quorum=0,
+        opened_needed=0,
+        bar=None,
+        ballots=(),
+        tallies=(),
+        panel=None,
+        lacking=0,
+        is_small_used=None,
+        status=row.status,
+        decisions=(),
+        appeal=None,
+        authorisation=None,
+    )
 
 
 def frozen(day: Day, claim: ClaimRow, row: ballots.CaseRow, case: shapes.Case) -> shapes.Case:
@@ -42,9 +83,16 @@ def frozen(day: Day, claim: ClaimRow, row: ballots.CaseRow, case: shapes.Case) -
     set_of_s = params.params_at(day.draft, row.params_version)
     quorum = cases.quorum_of(row, set_of_s)
     return msgspec.structs.replace(
-        case, params=facts.case_params(set_of_s), voters=day.counts.voters, excluded=facts.excluded_of(day, claim, row), eligible=row.eligible,
-        quorum=quorum, opened_needed=ceil_div(quorum, 2), bar=facts.bar_of(day, claim, row, set_of_s), status=row.status,
-    )  # fmt: skip
+        case,
+        params=facts.case_params(set_of_s),
+        voters=day.counts.voters,
+        excluded=facts.excluded_of(day, claim, row),
+        eligible=row.eligible,
+        quorum=quorum,
+        opened_needed=ceil_div(quorum, 2),
+        bar=facts.bar_of(day, claim, row, set_of_s),
+        status=row.status,
+    )
 
 
 def counted(key: tuple[bytes, bytes | None], since: tuple[int, facts.Counting], last: int) -> shapes.CountedBallot:
@@ -60,15 +108,21 @@ def appeal_now(day: Day, claim: bytes, code: str, appeal: shapes.Appeal) -> shap
         for row in appeals.APPEAL_BALLOTS.scan(day.draft, claim, code)
     ]
     return msgspec.structs.replace(
-        appeal, ballots=tuple(live), yes=sum(row.choice == "accept" for row in live), no=sum(row.choice == "deny" for row in live),
-        opened=sum(row.is_opened and row.choice != "abstain" for row in live), quorum=appeals.quorum_of(len(appeal.panel.members)),
-    )  # fmt: skip
+        appeal,
+        ballots=tuple(live),
+        yes=sum(row.choice == "accept" for row in live),
+        no=sum(row.choice == "deny" for row in live),
+        opened=sum(row.is_opened and row.choice != "abstain" for row in live),
+        quorum=appeals.quorum_of(len(appeal.panel.members)),
+    )
 
 
 def payout_of(day: Day, receipt: shapes.Receipt, case: str | None) -> shapes.Payout:
     """Return what a decision of this block owes."""
     row = payouts.PAYOUT_HISTORY.get(day.draft, receipt.claim, case or "")
-    return shapes.Payout(case, row.rank, row.height, receipt.payee, row.benefit_cents, (), row.owed_cents, 0, is_on_hold=False)
+    return shapes.Payout(
+        case, row.rank, row.height, receipt.payee, row.benefit_cents, (), row.owed_cents, 0, is_on_hold=False
+    )
 
 
 def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
@@ -83,7 +137,10 @@ def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
 
 def standing(day: Day, claim: bytes, payout: shapes.Payout) -> shapes.Payout:
     """Return a payout with what is owed at the end, whether a hold keeps it back, and how far its bitcoin is."""
-    payments = tuple(msgspec.structs.replace(item, transfer=_transfer_of(day, claim, payout.case, item.height)) for item in payout.payments)
+    payments = tuple(
+        msgspec.structs.replace(item, transfer=_transfer_of(day, claim, payout.case, item.height))
+        for item in payout.payments
+    )
     payout = msgspec.structs.replace(payout, payments=payments)
     row = payouts.PAYOUTS.find(day.draft, payout.rank, payout.accepted_height, claim, payout.case or "")
     if row is None:

@@ -1,4 +1,7 @@
-"""The sentence of the rules that decided a case, with its figures filled in. Fractions are compared by cross-multiplication, as the rules do."""
+"""The sentence of the rules that decided a case, with its figures filled in.
+
+Fractions are compared by cross-multiplication, as the rules do.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ def quorum_words(case: shapes.Case, yes: int, no: int, opened: int) -> str:
     """Return both halves of the quorum, each with its figures."""
     enough = "≥" if yes + no >= case.quorum else "<"
     seen = "≥" if opened >= case.opened_needed else "<"
-    return f"{yes}+{no} = {yes + no} {enough} {case.quorum} ballots, {opened} {seen} {case.opened_needed} of them opened"
+    return (
+        f"{yes}+{no} = {yes + no} {enough} {case.quorum} ballots, {opened} {seen} {case.opened_needed} of them opened"
+    )
 
 
 def accepted(case: shapes.Case, row: shapes.TallyRow, how: str) -> tuple[str, str]:
@@ -29,15 +34,36 @@ def accepted(case: shapes.Case, row: shapes.TallyRow, how: str) -> tuple[str, st
     last = case.s + case.params.vote_blocks
     if how == "small":
         limit = case.params.small_claim_cents
-        return "§6", f"first lapse, charges {case.charges_cents} ≤ small_claim_cents {limit}, no other small claim of the member paid this term"
+        return (
+            "§6",
+            (
+                f"first lapse, charges {case.charges_cents} ≤ small_claim_cents {limit}, no other small claim of the"
+                " member paid this term"
+            ),
+        )
     if how == "lapse":
         paid = f"award min({case.charges_cents}, lapse_pay_cents {case.params.lapse_pay_cents})"
-        return "§6", f"second lapse at the end of block {last}, {row.yes}+{row.no} = {row.yes + row.no} < 3 ballots: {paid}"
+        return (
+            "§6",
+            f"second lapse at the end of block {last}, {row.yes}+{row.no} = {row.yes + row.no} < 3 ballots: {paid}",
+        )
     share = share_words(row.yes, row.no, case.bar.need_bp)
     if row.streak >= case.params.streak_blocks and case.eligible >= case.params.min_voters:
         first = row.height - case.params.streak_blocks + 1
-        return "§6", f"quorum and bar in each of the {case.params.streak_blocks} blocks {first}..{row.height}; at the last {share}"
-    return "§6", f"second filing at the end of block {last}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no} ≥ 3 ballots, {share}"
+        return (
+            "§6",
+            (
+                f"quorum and bar in each of the {case.params.streak_blocks} blocks {first}..{row.height}; at the last"
+                f" {share}"
+            ),
+        )
+    return (
+        "§6",
+        (
+            f"second filing at the end of block {last}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no} ≥ 3"
+            f" ballots, {share}"
+        ),
+    )
 
 
 def denied(case: shapes.Case, row: shapes.TallyRow) -> tuple[str, str]:
@@ -45,17 +71,41 @@ def denied(case: shapes.Case, row: shapes.TallyRow) -> tuple[str, str]:
     assert case.bar is not None
     share = share_words(row.yes, row.no, case.bar.need_bp)
     if row.has_quorum and case.eligible >= case.params.min_voters:
-        return "§6", f"at the end of block {row.height} the quorum holds ({quorum_words(case, row.yes, row.no, row.opened)}) and {share}"
-    return "§6", f"second filing at the end of block {row.height}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no} ≥ 3 ballots, {share}"
+        return (
+            "§6",
+            (
+                f"at the end of block {row.height} the quorum holds ({quorum_words(case, row.yes, row.no, row.opened)})"
+                f" and {share}"
+            ),
+        )
+    return (
+        "§6",
+        (
+            f"second filing at the end of block {row.height}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no}"
+            f" ≥ 3 ballots, {share}"
+        ),
+    )
 
 
 def lapsed(case: shapes.Case, row: shapes.TallyRow) -> tuple[str, str]:
     """Return rule and reason of a lapsed case."""
     assert case.bar is not None
     if case.eligible < case.params.min_voters:
-        return "§6", f"{case.eligible} < {case.params.min_voters} eligible voters at the end of block {row.height}: the case can only lapse"
+        return (
+            "§6",
+            (
+                f"{case.eligible} < {case.params.min_voters} eligible voters at the end of block {row.height}: the case"
+                " can only lapse"
+            ),
+        )
     if row.passes:
-        return "§6", f"at the end of block {row.height} the run stood at {row.streak} < {case.params.streak_blocks} passing blocks"
+        return (
+            "§6",
+            (
+                f"at the end of block {row.height} the run stood at {row.streak} < {case.params.streak_blocks} passing"
+                " blocks"
+            ),
+        )
     return "§6", f"at the end of block {row.height} no quorum: {quorum_words(case, row.yes, row.no, row.opened)}"
 
 
@@ -64,7 +114,10 @@ def appealed(appeal: shapes.Appeal, need_bp: int) -> tuple[str, str]:
     cast = appeal.yes + appeal.no
     enough = "≥" if cast >= appeal.quorum else "<"
     share = share_words(appeal.yes, appeal.no, need_bp)
-    return "§9", f"appeal judged at the end of block {appeal.judged_height}: {cast} {enough} {appeal.quorum} ballots, {share}"
+    return (
+        "§9",
+        f"appeal judged at the end of block {appeal.judged_height}: {cast} {enough} {appeal.quorum} ballots, {share}",
+    )
 
 
 def proposal(yes: int, no: int, abstain: int, turnout_needed: int, *, is_critical: bool) -> tuple[bool, str]:
@@ -75,9 +128,15 @@ def proposal(yes: int, no: int, abstain: int, turnout_needed: int, *, is_critica
     """
     cast = yes + no + abstain
     passes = yes > no and cast >= turnout_needed and (not is_critical or 3 * yes >= 2 * (yes + no))
-    text = f"turnout {yes}+{no}+{abstain} = {cast} {'≥' if cast >= turnout_needed else '<'} {turnout_needed}, yes {yes} {'>' if yes > no else '≤'} {no} no"
+    text = (
+        f"turnout {yes}+{no}+{abstain} = {cast} {'≥' if cast >= turnout_needed else '<'} {turnout_needed}, yes {yes}"
+        f" {'>' if yes > no else '≤'} {no} no"
+    )
     if is_critical:
-        text += f", critical 3·{yes} = {3 * yes} {'≥' if 3 * yes >= 2 * (yes + no) else '<'} 2·({yes}+{no}) = {2 * (yes + no)}"
+        text += (
+            f", critical 3·{yes} = {3 * yes} {'≥' if 3 * yes >= 2 * (yes + no) else '<'} 2·({yes}+{no}) ="
+            f" {2 * (yes + no)}"
+        )
     return passes, text
 
 
@@ -99,8 +158,10 @@ def premium(found: other_shapes.Rerating) -> str:
         return f"no experience and no credibility: the target is the old premium {found.old_cents}"
     short = "<" if found.load_bp else "≥"
     return (
-        f"estimate = ({found.cost_cents} + {found.credibility_k}·{found.prior_cents})·10000 // {found.weight_bp} = {found.estimate_cents}; reserve "
-        f"{found.reserve_cents} {short} {found.annual_premium_cents}·{found.reserve_bp} // 10000 = {found.annual_premium_cents * found.reserve_bp // 10_000}; "
-        f"target = {found.estimate_cents}·10000 // (10000 − {found.load_bp} − {found.expense_bp}) = {found.target_cents}; "
-        f"within {found.low_cents}..{found.high_cents}: {found.new_cents}"
+        f"estimate = ({found.cost_cents} + {found.credibility_k}·{found.prior_cents})·10000 // {found.weight_bp} ="
+        f" {found.estimate_cents}; reserve {found.reserve_cents} {short}"
+        f" {found.annual_premium_cents}·{found.reserve_bp} // 10000 ="
+        f" {found.annual_premium_cents * found.reserve_bp // 10_000}; target = {found.estimate_cents}·10000 // (10000 −"
+        f" {found.load_bp} − {found.expense_bp}) = {found.target_cents}; within {found.low_cents}..{found.high_cents}:"
+        f" {found.new_cents}"
     )

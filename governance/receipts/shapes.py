@@ -1,6 +1,9 @@
-"""What a claim's receipt says, field by field. Amounts are minor units, times are heights; None: there is no such limit or no such thing.
+"""What a claim's receipt says, field by field.
 
-The claimant's member key stands nowhere in it: a claim names a cover (rules §2). Voters stand in it as they do on the ledger.
+Amounts are minor units, times are heights; None: there is no such limit or no such thing.
+
+The claimant's member key stands nowhere in it: a claim names a cover (rules §2). Voters stand in it as they do on the
+ledger.
 """
 
 from __future__ import annotations
@@ -441,7 +444,10 @@ class Receipt(Shape):
 
 
 def as_json(value: Any, of_bytes: Callable[[bytes], str]) -> Any:
-    """Return a receipt, or a part of one, ready for JSON: shapes as objects, tuples as lists, keys and ids through `of_bytes`."""
+    """Return a receipt, or a part of one, ready for JSON.
+
+    Shapes as objects, tuples as lists, keys and ids through `of_bytes`.
+    """
     if isinstance(value, Shape):
         return {name: as_json(getattr(value, name), of_bytes) for name in value.__struct_fields__}
     if isinstance(value, tuple):

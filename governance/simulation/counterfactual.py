@@ -1,8 +1,11 @@
-"""What would have been decided under other parameters: a ledger's history replayed from genesis, votes held fixed (rules §12).
+"""What would have been decided under other parameters.
 
-Two worlds live through the same blocks with the same randomness: one as it was, one whose founding had other parameters. Every
-record stays in its block; what the other rules refuse is noted and skipped, as if it had never been sent. Nobody votes anew, so
-the answer is what the rules alone would have changed, and no forecast of what people would have done.
+A ledger's history replayed from genesis, votes held fixed (rules §12).
+
+Two worlds live through the same blocks with the same randomness: one as it was, one whose founding had other
+parameters. Every record stays in its block; what the other rules refuse is noted and skipped, as if it had never been
+sent. Nobody votes anew, so the answer is what the rules alone would have changed, and no forecast of what people would
+have done.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ from ledger.store import MemoryStore
 
 DECISIONS = ("claim_accepted", "claim_denied", "claim_lapsed", "preauthorised")
 FLIPPED, AMOUNT, MOVED, BAR = "outcome", "benefit", "height", "bar"
-"""How two decisions differ, the weightiest first: another outcome; another benefit; another block only; another bar only."""
+"""How two decisions differ, the weightiest first: another outcome; another benefit; another block only; another bar
+only."""
 REFUSED = "refused"
 """In place of an event: the rules refuse the claim's own record."""
 
@@ -40,7 +44,10 @@ Part = tuple[bytes, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How a part of a claim stands at the end. `event`: the last decision, the status of a case without one, or `refused`."""
+    """How a part of a claim stands at the end.
+
+    `event`: the last decision, the status of a case without one, or `refused`.
+    """
 
     event: str
     height: int | None
@@ -54,7 +61,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A part of a claim that ends otherwise. None: in that world there is no such part, or nothing of it was settled."""
+    """A part of a claim that ends otherwise.
+
+    None: in that world there is no such part, or nothing of it was settled.
+    """
 
     claim: bytes
     case: str | None
@@ -112,7 +122,8 @@ class Comparison:
     height: int
     changes: tuple[Changed, ...]
     overruled: tuple[tuple[int, str, int], ...]
-    """(height, name, value) where a proposal of the history itself set a changed parameter: from there on its value holds."""
+    """(height, name, value) where a proposal of the history itself set a changed parameter: from there on its value
+    holds."""
     differences: tuple[Difference, ...]
     refusals: tuple[Refusal, ...]
     standings: tuple[tuple[bytes, Standing | None, Standing | None], ...]
@@ -156,9 +167,15 @@ class World:
             self.paid_cents += fields["amount_cents"]
         if event.name in DECISIONS:
             self.decided[fields["claim"], fields["case"]] = Decision(
-                event.name, event.height, fields.get("benefit_cents", 0), fields.get("how"), fields["yes"], fields["no"],
-                fields["bar_bp"], fields["seniority_bp"],
-            )  # fmt: skip
+                event.name,
+                event.height,
+                fields.get("benefit_cents", 0),
+                fields.get("how"),
+                fields["yes"],
+                fields["no"],
+                fields["bar_bp"],
+                fields["seniority_bp"],
+            )
 
     def decisions(self) -> dict[Part, Decision]:
         """Return how every part of every claim stands: decided, or its case's status."""
@@ -186,11 +203,15 @@ class World:
         how = Counter(decision.event for decision in self.decided.values())
         accepted, denied, lapsed, _ = (how[name] for name in DECISIONS)
         return Totals(
-            accepted=accepted, denied=denied, lapsed=lapsed,
+            accepted=accepted,
+            denied=denied,
+            lapsed=lapsed,
             benefit_cents=sum(decision.benefit_cents for decision in self.decided.values()),
-            paid_cents=self.paid_cents, owed_cents=payouts.owed_total(draft),
-            claims_cents=accounts.balance_of(draft, "claims"), reserve_cents=accounts.balance_of(draft, "reserve"),
-        )  # fmt: skip
+            paid_cents=self.paid_cents,
+            owed_cents=payouts.owed_total(draft),
+            claims_cents=accounts.balance_of(draft, "claims"),
+            reserve_cents=accounts.balance_of(draft, "reserve"),
+        )
 
 
 class Counterfactual:
@@ -213,9 +234,11 @@ class Counterfactual:
         if self.old.refusals:
             first = self.old.refusals[0]
             raise LedgerCorrupt(
-                "history_differs", f"the unchanged rules refuse a {first.kind} record of block {first.height} ({first.code}: {first.what})",
+                "history_differs",
+                f"the unchanged rules refuse a {first.kind} record of block {first.height} ({first.code}:"
+                f" {first.what})",
                 "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-            )  # fmt: skip
+            )
         names = {change.name for change in self.changes}
         for event in self.new.step(block):
             if event.name == "param_changed" and event.fields["name"] in names:
@@ -226,14 +249,21 @@ class Counterfactual:
         """Return both worlds side by side as of the last block."""
         old, new = self.old, self.new
         return Comparison(
-            height=new.height, changes=self.changes, overruled=tuple(self.overruled), differences=tuple(self._differences()),
-            refusals=tuple(new.refusals), standings=_changed(old.standings(), new.standings()),
+            height=new.height,
+            changes=self.changes,
+            overruled=tuple(self.overruled),
+            differences=tuple(self._differences()),
+            refusals=tuple(new.refusals),
+            standings=_changed(old.standings(), new.standings()),
             premiums=_changed(old.premiums(), new.premiums()),
             event_counts=tuple(
-                (name, old.counts[name], new.counts[name]) for name in sorted(old.counts | new.counts) if old.counts[name] != new.counts[name]
+                (name, old.counts[name], new.counts[name])
+                for name in sorted(old.counts | new.counts)
+                if old.counts[name] != new.counts[name]
             ),
-            old=old.totals(), new=new.totals(),
-        )  # fmt: skip
+            old=old.totals(),
+            new=new.totals(),
+        )
 
     def _differences(self) -> Iterable[Difference]:
         then, now = self.old.decisions(), self.new.decisions()

@@ -1,7 +1,9 @@
-"""Play a scenario file through the real rules, without network, clock or keys: names are keys, attestations are implied.
+"""Play a scenario file through the real rules, without network, clock or keys.
 
-`play` yields every event as it happens, then `end`. An action at height a closes every block below a and becomes a record
-of block a; what the rules refuse is an event. Two runs of one file give the same bytes.
+Names are keys, attestations are implied.
+
+`play` yields every event as it happens, then `end`. An action at height a closes every block below a and becomes a
+record of block a; what the rules refuse is an event. Two runs of one file give the same bytes.
 """
 
 from __future__ import annotations
@@ -57,22 +59,39 @@ def spec_of(action: Action) -> GenesisSpec:
     """Return the genesis of a scenario's first line."""
     fields = action.fields
     return GenesisSpec(
-        phase=fields["phase"], currency=fields["currency"], exponent=fields["exponent"], is_rehearsal=True, is_auto_pay=fields["auto_pay"],
-        claims_cents=fields["accounts"].get("claims", 0), reserve_cents=fields["accounts"].get("reserve", 0),
-        rate=fields["rate"] or None, params=fields["params"],
+        phase=fields["phase"],
+        currency=fields["currency"],
+        exponent=fields["exponent"],
+        is_rehearsal=True,
+        is_auto_pay=fields["auto_pay"],
+        claims_cents=fields["accounts"].get("claims", 0),
+        reserve_cents=fields["accounts"].get("reserve", 0),
+        rate=fields["rate"] or None,
+        params=fields["params"],
         plans=tuple(_plan_spec(plan) for plan in fields["plans"]),
         members=tuple(
             MemberSpec(
-                key=item["name"].encode(), cover=item["name"].encode(), plan=item["plan"], household=(item["household"] or "").encode(),
-                contract_terms=item["contract_terms"], terms_ago=item["terms_ago"], record=item["record"],
+                key=item["name"].encode(),
+                cover=item["name"].encode(),
+                plan=item["plan"],
+                household=(item["household"] or "").encode(),
+                contract_terms=item["contract_terms"],
+                terms_ago=item["terms_ago"],
+                record=item["record"],
             )
             for item in fields["members"]
         ),
         providers=tuple((name.encode(), name) for name in fields["providers"]),
-        codes=tuple(CodeSpec(item["code"], item["standard"], item["allowed_cents"], item["frequency"], item["system"]) for item in fields["codes"]),
-        attesters=_named(fields["attesters"]), verifiers=_named(fields["verifiers"]), community=fields["community"],
-        treasury=_treasury_spec(fields), tells_all=fields["all_events"],
-    )  # fmt: skip
+        codes=tuple(
+            CodeSpec(item["code"], item["standard"], item["allowed_cents"], item["frequency"], item["system"])
+            for item in fields["codes"]
+        ),
+        attesters=_named(fields["attesters"]),
+        verifiers=_named(fields["verifiers"]),
+        community=fields["community"],
+        treasury=_treasury_spec(fields),
+        tells_all=fields["all_events"],
+    )
 
 
 def _plan_spec(plan: dict[str, Any]) -> PlanSpec:
@@ -97,7 +116,9 @@ def play(actions: list[Action]) -> Iterator[dict[str, Any]]:
     try:
         player = Player(actions[0])
     except MutuaError as error:
-        raise ScenarioError("scenario", f"line {actions[0].line}, field genesis: {error.what}", "correct the line; nothing was played") from None
+        raise ScenarioError(
+            "scenario", f"line {actions[0].line}, field genesis: {error.what}", "correct the line; nothing was played"
+        ) from None
     count = 0
     for action in actions[1:]:
         for event in player.act(action):
@@ -139,7 +160,9 @@ class Player:
             yield from self._close_to(max(action.at - 1, action.fields["to"]))
             return
         if action.at <= self.closed:
-            yield self._refused(action, RuleBroken("block_closed", f"block {action.at} is closed", f"act at {self.closed + 1} or later"))
+            yield self._refused(
+                action, RuleBroken("block_closed", f"block {action.at} is closed", f"act at {self.closed + 1} or later")
+            )
             return
         yield from self._close_to(action.at - 1)
         block = self._open(action.at)
@@ -179,7 +202,13 @@ class Player:
             yield from outcome.events
 
     def _refused(self, action: Action, error: MutuaError) -> Event:
-        fields = {"do": action.do, "by": action.fields.get("by"), "code": error.code, "what": error.what, "mend": error.mend}
+        fields = {
+            "do": action.do,
+            "by": action.fields.get("by"),
+            "code": error.code,
+            "what": error.what,
+            "mend": error.mend,
+        }
         fields["rule"] = rule_of(error.code)
         return Event("refused", action.at, fields)
 
@@ -194,13 +223,24 @@ class Player:
             return self._refused(action, error)
         return Event("shown", action.at, {"what": action.fields["what"], "name": action.fields["name"], **shown})
 
-    def _record(self, block: OpenBlock, kind: str, author: bytes, body: Shape, record_id: bytes = b"", *, attested_by: Iterable[str] = ()) -> None:
+    def _record(
+        self,
+        block: OpenBlock,
+        kind: str,
+        author: bytes,
+        body: Shape,
+        record_id: bytes = b"",
+        *,
+        attested_by: Iterable[str] = (),
+    ) -> None:
         """Put a record into the block, signed with the key that the action names, else with the author's own.
 
         `attested_by`: who signs what others must sign, in every role the kind knows; nobody: implied.
         """
         attestations = tuple(
-            Attestation(wanted.role, name.encode(), wanted.subject(author, body), b"") for wanted in KINDS[kind].attested for name in attested_by
+            Attestation(wanted.role, name.encode(), wanted.subject(author, body), b"")
+            for wanted in KINDS[kind].attested
+            for name in attested_by
         )
         own = author if KINDS[kind].key == "cover" else members.identity_key_of(block.day.draft, author)
         signer = own if self.signed_by is None else self.signed_by.encode()
@@ -247,13 +287,17 @@ class Player:
             case "auto_accept":
                 self._auto_accept(block, by, fields)
             case "delegate":
-                self._record(block, "vote.delegate", by, delegation.DelegateBody(fields["to"].encode(), fields["topic"]))
+                self._record(
+                    block, "vote.delegate", by, delegation.DelegateBody(fields["to"].encode(), fields["topic"])
+                )
             case "undelegate":
                 self._record(block, "vote.undelegate", by, delegation.UndelegateBody(fields["topic"]))
             case "pay_premium":
                 self._record(block, "premium.paid", by, premiums.PremiumBody(by, 0, b""))
             case "change_plan":
-                self._record(block, "plan.change", by, contracts.PlanChangeBody(fields["plan"], fields["contract_terms"]))
+                self._record(
+                    block, "plan.change", by, contracts.PlanChangeBody(fields["plan"], fields["contract_terms"])
+                )
             case "leave":
                 self._record(block, "member.leave", by, contracts.LeaveBody())
             case "quote":
@@ -269,23 +313,42 @@ class Player:
                 name = fields["name"].encode()
                 household = (fields["household"] or "").encode()
                 nullifier = sha256(fields["person"].encode()).digest() if fields["person"] else b""
-                body = admission.ApplyBody(name, fields["plan"], fields["contract_terms"], household, nullifier, fields["deposit_cents"], b"", b"")
+                body = admission.ApplyBody(
+                    name,
+                    fields["plan"],
+                    fields["contract_terms"],
+                    household,
+                    nullifier,
+                    fields["deposit_cents"],
+                    b"",
+                    b"",
+                )
                 self._record(block, "member.apply", name, body, attested_by=fields["attested_by"])
             case "withdraw_application":
                 self._record(block, "member.withdraw", by, admission.WithdrawApplicationBody())
             case "list_provider":
                 name = fields["name"]
-                self._record(block, "provider.list", by, providers.ProviderBody(name.encode(), name), attested_by=fields["attested_by"])
+                self._record(
+                    block,
+                    "provider.list",
+                    by,
+                    providers.ProviderBody(name.encode(), name),
+                    attested_by=fields["attested_by"],
+                )
             case "vouch":
                 self._record(block, "member.vouch", by, admission.VouchBody(fields["name"].encode()))
             case "object":
-                self._record(block, "member.object", by, admission.ObjectBody(fields["name"].encode(), fields["reason"] or ""))
+                self._record(
+                    block, "member.object", by, admission.ObjectBody(fields["name"].encode(), fields["reason"] or "")
+                )
             case "propose":
                 self._record(block, "proposal.open", by, _propose_body(fields), fields["id"].encode())
             case "sponsor":
                 self._record(block, "proposal.sponsor", by, proposals.SponsorBody(fields["proposal"].encode()))
             case "cast":
-                self._record(block, "proposal.vote", by, proposals.CastBody(fields["proposal"].encode(), fields["choice"]))
+                self._record(
+                    block, "proposal.vote", by, proposals.CastBody(fields["proposal"].encode(), fields["choice"])
+                )
             case "report":
                 body = holds.ReportBody(fields["member"].encode(), (fields["claim"] or "").encode())
                 self._record(block, "audit.report", by, body)
@@ -294,7 +357,9 @@ class Player:
                 self._record(block, "audit.finding", b"", finding, attested_by=fields["attested_by"])
             case "appeal":
                 claim_id = fields["claim"].encode()
-                body = appeals.AppealBody(claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["ground"])
+                body = appeals.AppealBody(
+                    claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["ground"]
+                )
                 self._record(block, "case.appeal", by, body)
             case _:
                 self._take_keys(block, action, by)
@@ -304,17 +369,25 @@ class Player:
         fields = action.fields
         match action.do:
             case "dependant":
-                kind, body = ("cover.end", dependants.CoverEndBody) if fields["off"] else ("cover.add", dependants.CoverAddBody)
+                kind, body = (
+                    ("cover.end", dependants.CoverEndBody) if fields["off"] else ("cover.add", dependants.CoverAddBody)
+                )
                 self._record(block, kind, by, body(fields["name"].encode()))
             case "device":
-                kind, body = ("device.revoke", identity.RevokeBody) if fields["off"] else ("device.certify", identity.DeviceBody)
+                kind, body = (
+                    ("device.revoke", identity.RevokeBody) if fields["off"] else ("device.certify", identity.DeviceBody)
+                )
                 self._record(block, kind, by, body(fields["device"].encode()))
             case "guardians":
                 keys = tuple(name.encode() for name in fields["guardians"])
                 self._record(block, "guardians.set", by, guardians.GuardiansBody(fields["threshold"], keys))
             case "move_identity":
                 member = fields["member"].encode()
-                serial = guardians.guardians_of(block.day.draft, member).serial if fields["serial"] is None else fields["serial"]
+                serial = (
+                    guardians.guardians_of(block.day.draft, member).serial
+                    if fields["serial"] is None
+                    else fields["serial"]
+                )
                 body = identity.MoveBody(member, fields["to"].encode(), serial)
                 self._record(block, "identity.move", by, body, attested_by=fields["guardians"])
             case "object_move":
@@ -337,9 +410,14 @@ class Player:
         claim_id = fields["claim"].encode()
         claim = CLAIMS.find(block.day.draft, claim_id)
         return ballots.BallotBody(
-            claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["choice"], fields["award_cents"], fields["reason"] or "",
-            1 if claim is None else claim.evidence_version, RECEIPT if fields["opened"] else b"",
-        )  # fmt: skip
+            claim_id,
+            _code_of(block.day.draft, claim_id, fields["code"]),
+            fields["choice"],
+            fields["award_cents"],
+            fields["reason"] or "",
+            1 if claim is None else claim.evidence_version,
+            RECEIPT if fields["opened"] else b"",
+        )
 
 
 def _code_of(draft: Draft, claim_id: bytes, code: str | None) -> str:
@@ -360,28 +438,58 @@ def _propose_body(fields: dict[str, Any]) -> proposals.ProposeBody:
     figures = None
     if what == "plan":
         figures = plans.PlanFigures(
-            0, fields["deductible_cents"], fields["copay_cents"], fields["coinsurance_bp"], fields["oop_max_cents"],
-            fields["claim_ceiling_cents"], fields["year_ceiling_cents"], fields["waiting_terms"], tuple(fields["codes"] or ()),
-        )  # fmt: skip
+            0,
+            fields["deductible_cents"],
+            fields["copay_cents"],
+            fields["coinsurance_bp"],
+            fields["oop_max_cents"],
+            fields["claim_ceiling_cents"],
+            fields["year_ceiling_cents"],
+            fields["waiting_terms"],
+            tuple(fields["codes"] or ()),
+        )
     key = fields.get("key", "")
     return proposals.propose_body(
-        what, name=fields.get({"phase": "to", "demote": "code", "list": "code"}.get(what, "name")) or key, system=fields.get("system", ""),
-        member=fields.get("member", "").encode(), value=fields.get("value", fields.get("threshold", fields.get("version", 0))),
-        standard=fields.get("standard", False), allowed_cents=fields.get("allowed_cents"), frequency=fields.get("frequency"),
-        premium_cents=fields.get("premium_cents", 0), prior_cents=fields.get("prior_cents"), figures=figures,
-        change=fields.get("change", ""), key=key.encode(), height=fields.get("height", 0),
-    )  # fmt: skip
+        what,
+        name=fields.get({"phase": "to", "demote": "code", "list": "code"}.get(what, "name")) or key,
+        system=fields.get("system", ""),
+        member=fields.get("member", "").encode(),
+        value=fields.get("value", fields.get("threshold", fields.get("version", 0))),
+        standard=fields.get("standard", False),
+        allowed_cents=fields.get("allowed_cents"),
+        frequency=fields.get("frequency"),
+        premium_cents=fields.get("premium_cents", 0),
+        prior_cents=fields.get("prior_cents"),
+        figures=figures,
+        change=fields.get("change", ""),
+        key=key.encode(),
+        height=fields.get("height", 0),
+    )
 
 
 def _claim_body(by: bytes, fields: dict[str, Any]) -> claims.ClaimBody:
     """Return the body of a claim; what a scenario does not say is empty."""
     lines = tuple(
-        claims.ClaimLine(line["system"], line["code"], (), line["units"], line["charge_cents"], line["day"], line["day"]) for line in fields["lines"]
+        claims.ClaimLine(
+            line["system"], line["code"], (), line["units"], line["charge_cents"], line["day"], line["day"]
+        )
+        for line in fields["lines"]
     )
     return claims.ClaimBody(
-        fields["scheme"], by, fields["submitter"], fields["payee"], fields["provider"].encode(), (fields["event"] or "").encode(), fields["use"],
-        (fields["supersedes"] or "").encode(), fields["other_payer_cents"], b"", (), b"", lines,
-    )  # fmt: skip
+        fields["scheme"],
+        by,
+        fields["submitter"],
+        fields["payee"],
+        fields["provider"].encode(),
+        (fields["event"] or "").encode(),
+        fields["use"],
+        (fields["supersedes"] or "").encode(),
+        fields["other_payer_cents"],
+        b"",
+        (),
+        b"",
+        lines,
+    )
 
 
 def play_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -1,12 +1,12 @@
 """The chance of ruin in the first year: from how many members on may a co-op go live (rules §11).
 
-A co-op is ruined when, at the end of some block of its first year, what it holds is less than what it has accepted and not paid.
-Members fall ill independently; a claim's benefit is drawn from a lognormal distribution cut at the plan's ceiling; premiums are
-all paid on the day they fall due and re-rated at each boundary as in `governance.money.premiums`. Floats live here and never
-reach the ledger: what members agree on is the smallest membership, a parameter.
+A co-op is ruined when, at the end of some block of its first year, what it holds is less than what it has accepted and
+not paid. Members fall ill independently; a claim's benefit is drawn from a lognormal distribution cut at the plan's
+ceiling; premiums are all paid on the day they fall due and re-rated at each boundary as in `governance.money.premiums`.
+Floats live here and never reach the ledger: what members agree on is the smallest membership, a parameter.
 
-What the model leaves out, and which way it errs: epidemics (illness that comes to many at once) make ruin likelier; unpaid
-premiums too; new members during the year make it rarer. Nobody should read the second digit.
+What the model leaves out, and which way it errs: epidemics (illness that comes to many at once) make ruin likelier;
+unpaid premiums too; new members during the year make it rarer. Nobody should read the second digit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ FULL_BP = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Illness:
-    """How often and how dearly members fall ill: claims a member and year, mean and standard deviation of a benefit in cents."""
+    """How often and how dearly members fall ill.
+
+    Claims a member and year, mean and standard deviation of a benefit in cents.
+    """
 
     claims_per_year: float
     benefit_mean_cents: float
@@ -76,7 +79,10 @@ class Chance:
 
 
 def play_year(members: int, finances: Finances, benefits: Sequence[Sequence[int]]) -> Iterator[Day]:
-    """Yield each block of the first year of `members` contracts of one term. `benefits[h-1]`: what block h accepts, in cents."""
+    """Yield each block of the first year of `members` contracts of one term.
+
+    `benefits[h-1]`: what block h accepts, in cents.
+    """
     books = _Books(finances, members)
     for height, accepted in enumerate(benefits, start=1):
         if calendar.is_term_start(height):
@@ -89,7 +95,10 @@ def play_year(members: int, finances: Finances, benefits: Sequence[Sequence[int]
 
 
 class _Books:
-    """The accounts of one year. A rate set at a boundary is paid from the term after the next boundary's roll-over on (rules §1)."""
+    """The accounts of one year.
+
+    A rate set at a boundary is paid from the term after the next boundary's roll-over on (rules §1).
+    """
 
     def __init__(self, finances: Finances, members: int) -> None:
         self.finances = finances
@@ -107,7 +116,10 @@ class _Books:
         return max(0, 12 * self.members * self.rate_cents * self.finances.reserve_bp // FULL_BP - self.reserve_cents)
 
     def take_premiums(self) -> None:
-        """Take one premium of each member, split as in rules §11: each gives its share until the reserve lacks nothing."""
+        """Take one premium of each member, split as in rules §11.
+
+        Each gives its share until the reserve lacks nothing.
+        """
         share = self.rate_cents * self.finances.reserve_bp // FULL_BP
         to_reserve = min(self.members * share, self._reserve_lacks())
         self.reserve_cents += to_reserve
@@ -138,14 +150,22 @@ class _Books:
         self.rate_cents = self.premium_cents
         load_bp = figures.reserve_bp if self._reserve_lacks() else 0
         target = compute_target_cents(
-            self.cost_cents, FULL_BP * self.pairs, figures.prior_cents, self.premium_cents,
-            credibility_k=figures.credibility_k, load_bp=load_bp, expense_bp=figures.expense_bp,
-        )  # fmt: skip
+            self.cost_cents,
+            FULL_BP * self.pairs,
+            figures.prior_cents,
+            self.premium_cents,
+            credibility_k=figures.credibility_k,
+            load_bp=load_bp,
+            expense_bp=figures.expense_bp,
+        )
         self.premium_cents = clamp_premium(self.premium_cents, target)
 
 
 def draw_year(random: Random, members: int, illness: Illness) -> list[list[int]]:
-    """Return what each block of a year accepts, in cents: a Poisson number of claims, each benefit lognormal, cut at the ceiling."""
+    """Return what each block of a year accepts, in cents.
+
+    A Poisson number of claims, each benefit lognormal, cut at the ceiling.
+    """
     blocks: list[list[int]] = [[] for _ in range(calendar.YEAR_BLOCKS)]
     rate = members * illness.claims_per_year / calendar.YEAR_BLOCKS
     if rate <= 0:
@@ -191,7 +211,13 @@ def _at_most(hits: int, runs: int, chance: float) -> float:
     """Return P(X <= hits) of a binomial distribution."""
     log_hit, log_miss = math.log(chance), math.log1p(-chance) if chance < 1 else -math.inf
     return sum(
-        math.exp(math.lgamma(runs + 1) - math.lgamma(count + 1) - math.lgamma(runs - count + 1) + count * log_hit + (runs - count) * log_miss)
+        math.exp(
+            math.lgamma(runs + 1)
+            - math.lgamma(count + 1)
+            - math.lgamma(runs - count + 1)
+            + count * log_hit
+            + (runs - count) * log_miss
+        )
         for count in range(hits + 1)
     )
 

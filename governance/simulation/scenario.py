@@ -1,4 +1,7 @@
-"""Scenario files: JSON lines read into checked actions. A file with one error plays nothing and says line, field and shape."""
+"""Scenario files: JSON lines read into checked actions.
+
+A file with one error plays nothing and says line, field and shape.
+"""
 
 from __future__ import annotations
 
@@ -62,8 +65,14 @@ def _int(default: Any = ABSENT, *, null: bool = False) -> Field:
 
 
 def _bounded(fields: dict[str, Field], bounds: dict[str, int], most: int = FIGURE_MAX) -> dict[str, Field]:
-    """Return fields of the founding: every integer up to its bound, else up to `most`. What a proposal names the rules judge instead."""
-    return {name: replace(field, most=bounds.get(name, most)) if field.kind == "integer" else field for name, field in fields.items()}
+    """Return fields of the founding: every integer up to its bound, else up to `most`.
+
+    What a proposal names the rules judge instead.
+    """
+    return {
+        name: replace(field, most=bounds.get(name, most)) if field.kind == "integer" else field
+        for name, field in fields.items()
+    }
 
 
 def _flag(default: bool) -> Field:
@@ -71,32 +80,64 @@ def _flag(default: bool) -> Field:
 
 
 CODE_FIELDS = {
-    "code": _text(), "standard": _flag(False), "allowed_cents": _int(None, null=True), "frequency": _int(None, null=True),
+    "code": _text(),
+    "standard": _flag(False),
+    "allowed_cents": _int(None, null=True),
+    "frequency": _int(None, null=True),
     "system": _text(""),
-}  # fmt: skip
+}
 PLAN_FIELDS = {
-    "name": _text(), "premium_cents": _int(0), "deductible_cents": _int(0), "copay_cents": _int(0), "coinsurance_bp": _int(0),
-    "oop_max_cents": _int(None, null=True), "claim_ceiling_cents": _int(None, null=True), "year_ceiling_cents": _int(None, null=True),
-    "waiting_terms": _int(0), "prior_cents": _int(None, null=True), "codes": Field("texts", (), is_nullable=True),
-}  # fmt: skip
+    "name": _text(),
+    "premium_cents": _int(0),
+    "deductible_cents": _int(0),
+    "copay_cents": _int(0),
+    "coinsurance_bp": _int(0),
+    "oop_max_cents": _int(None, null=True),
+    "claim_ceiling_cents": _int(None, null=True),
+    "year_ceiling_cents": _int(None, null=True),
+    "waiting_terms": _int(0),
+    "prior_cents": _int(None, null=True),
+    "codes": Field("texts", (), is_nullable=True),
+}
 MEMBER_FIELDS = {
-    "name": _text(), "plan": _text(), "household": _text(None, null=True), "contract_terms": _int(1), "terms_ago": _int(0),
+    "name": _text(),
+    "plan": _text(),
+    "household": _text(None, null=True),
+    "contract_terms": _int(1),
+    "terms_ago": _int(0),
     "record": Field("record", (0, 0)),
-}  # fmt: skip
+}
 LINE_FIELDS = {"code": _text(), "units": _int(1), "charge_cents": _int(), "day": _int(), "system": _text("")}
 GENESIS_FIELDS = {
-    "do": _text(), "at": _int(0), "phase": _text("live", choices=PHASES), "currency": _text("USD"), "exponent": Field("integer", 2, most=EXPONENT_MAX),
-    "params": Field("params", {}), "seed": _int(0), "accounts": Field("accounts", {}), "rate": Field("integer", None, is_nullable=True, most=RATE_MAX),
-    "auto_pay": _flag(False), "plans": Field("objects", (), shape="plan"), "members": Field("objects", (), shape="member"),
-    "providers": Field("texts", ()), "codes": Field("objects", (), shape="code"),
-    "community": Field("texts", ()), "attesters": Field("texts", ()), "verifiers": Field("texts", ()), "signers": Field("texts", ()), "signers_needed": _int(1),
+    "do": _text(),
+    "at": _int(0),
+    "phase": _text("live", choices=PHASES),
+    "currency": _text("USD"),
+    "exponent": Field("integer", 2, most=EXPONENT_MAX),
+    "params": Field("params", {}),
+    "seed": _int(0),
+    "accounts": Field("accounts", {}),
+    "rate": Field("integer", None, is_nullable=True, most=RATE_MAX),
+    "auto_pay": _flag(False),
+    "plans": Field("objects", (), shape="plan"),
+    "members": Field("objects", (), shape="member"),
+    "providers": Field("texts", ()),
+    "codes": Field("objects", (), shape="code"),
+    "community": Field("texts", ()),
+    "attesters": Field("texts", ()),
+    "verifiers": Field("texts", ()),
+    "signers": Field("texts", ()),
+    "signers_needed": _int(1),
     "all_events": _flag(False),
-}  # fmt: skip
+}
 OBJECTS = {
     "plan": _bounded(PLAN_FIELDS, {"coinsurance_bp": 10_000, "waiting_terms": WAITING_MAX}),
-    "member": _bounded(MEMBER_FIELDS, {"terms_ago": TERMS_AGO_MAX}) | {"contract_terms": Field("integer", 1, options=LENGTHS)},
-    "code": _bounded(CODE_FIELDS, {}), "line": LINE_FIELDS,
-}  # fmt: skip
+    "member": (
+        _bounded(MEMBER_FIELDS, {"terms_ago": TERMS_AGO_MAX}) | {"contract_terms": Field("integer", 1, options=LENGTHS)}
+    ),
+    "code": _bounded(CODE_FIELDS, {}),
+    "line": LINE_FIELDS,
+}
 PROPOSALS: dict[str, dict[str, Field]] = {
     "demote": {"code": _text(), "system": _text("")},
     "param": {"name": _text(), "value": _int()},
@@ -112,20 +153,36 @@ PROPOSALS: dict[str, dict[str, Field]] = {
 }
 ACTIONS: dict[str, dict[str, Field]] = {
     "claim": {
-        "id": _text(), "by": _text(), "provider": _text(), "lines": Field("objects", shape="line"),
-        "payee": _text("member", choices=("member", "provider")), "other_payer_cents": _int(0), "event": _text(None, null=True),
-        "supersedes": _text(None, null=True), "use": _text("claim", choices=("claim", "preauth")),
-        "scheme": _text(""), "submitter": _text("member", choices=("member", "provider")),
+        "id": _text(),
+        "by": _text(),
+        "provider": _text(),
+        "lines": Field("objects", shape="line"),
+        "payee": _text("member", choices=("member", "provider")),
+        "other_payer_cents": _int(0),
+        "event": _text(None, null=True),
+        "supersedes": _text(None, null=True),
+        "use": _text("claim", choices=("claim", "preauth")),
+        "scheme": _text(""),
+        "submitter": _text("member", choices=("member", "provider")),
     },
     "ballot": {
-        "by": _text(), "claim": _text(), "code": _text(None, null=True), "choice": _text(choices=("accept", "deny", "abstain")),
-        "award_cents": _int(None, null=True), "opened": _flag(False), "reason": _text("", null=True),
+        "by": _text(),
+        "claim": _text(),
+        "code": _text(None, null=True),
+        "choice": _text(choices=("accept", "deny", "abstain")),
+        "award_cents": _int(None, null=True),
+        "opened": _flag(False),
+        "reason": _text("", null=True),
     },
     "withdraw": {"by": _text(), "claim": _text()},
     "evidence": {"by": _text(), "claim": _text()},
     "auto_accept": {
-        "by": _text(), "id": _text(), "off": _flag(False), "codes": Field("texts", None, is_nullable=True),
-        "ceiling_cents": _int(None, null=True), "providers": Field("texts", None, is_nullable=True),
+        "by": _text(),
+        "id": _text(),
+        "off": _flag(False),
+        "codes": Field("texts", None, is_nullable=True),
+        "ceiling_cents": _int(None, null=True),
+        "providers": Field("texts", None, is_nullable=True),
     },
     "delegate": {"by": _text(), "to": _text(), "topic": _text("*")},
     "undelegate": {"by": _text(), "topic": _text("*")},
@@ -133,8 +190,13 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "change_plan": {"by": _text(), "plan": _text(), "contract_terms": _int(1)},
     "leave": {"by": _text()},
     "apply": {
-        "name": _text(), "plan": _text(), "contract_terms": _int(1), "household": _text(None, null=True), "person": _text(None, null=True),
-        "attested_by": Field("texts", ()), "deposit_cents": _int(0),
+        "name": _text(),
+        "plan": _text(),
+        "contract_terms": _int(1),
+        "household": _text(None, null=True),
+        "person": _text(None, null=True),
+        "attested_by": Field("texts", ()),
+        "deposit_cents": _int(0),
     },
     "withdraw_application": {"by": _text()},
     "list_provider": {"by": _text(), "name": _text(), "attested_by": Field("texts", ())},
@@ -145,20 +207,35 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "cast": {"by": _text(), "proposal": _text(), "choice": _text(choices=("yes", "no", "abstain"))},
     "report": {"by": _text(), "member": _text(), "claim": _text(None, null=True)},
     "finding": {
-        "claim": _text(), "outcome": _text(choices=("fraud", "clear")), "by": _text(None, null=True), "attested_by": Field("texts", ()),
+        "claim": _text(),
+        "outcome": _text(choices=("fraud", "clear")),
+        "by": _text(None, null=True),
+        "attested_by": Field("texts", ()),
     },
-    "appeal": {"by": _text(), "claim": _text(), "code": _text(None, null=True), "ground": _text(choices=("evidence", "rule"))},
+    "appeal": {
+        "by": _text(),
+        "claim": _text(),
+        "code": _text(None, null=True),
+        "ground": _text(choices=("evidence", "rule")),
+    },
     "quote": {"by": _text(), "rate": _int()},
     "dependant": {"by": _text(), "name": _text(), "off": _flag(False)},
     "device": {"by": _text(), "device": _text(), "off": _flag(False)},
     "guardians": {"by": _text(), "threshold": _int(), "guardians": Field("texts")},
     "move_identity": {
-        "by": _text(), "member": _text(), "to": _text(), "guardians": Field("texts"), "serial": _int(None, null=True),
+        "by": _text(),
+        "member": _text(),
+        "to": _text(),
+        "guardians": Field("texts"),
+        "serial": _int(None, null=True),
     },
     "object_move": {"by": _text()},
     "advance": {"to": _int()},
-    "show": {"what": _text(choices=("member", "claim", "code", "plan", "accounts", "params", "coop")), "name": _text(None, null=True)},
-}  # fmt: skip
+    "show": {
+        "what": _text(choices=("member", "claim", "code", "plan", "accounts", "params", "coop")),
+        "name": _text(None, null=True),
+    },
+}
 
 
 NO_RECORDS = ("advance", "show", "auto_accept", "finding")
@@ -186,8 +263,16 @@ def parse(lines: Iterable[str]) -> list[Action]:
 
 
 def _error(line: int, field: str, expected: str, found: Any) -> ScenarioError:
-    shown = found if isinstance(found, str) and found in ("more", "an empty file", "nothing") else json.dumps(found, ensure_ascii=False, default=str)
-    return ScenarioError("scenario", f"line {line}, field {field}: expected {expected}, found {shown[:80]}", "correct the line; nothing was played")
+    shown = (
+        found
+        if isinstance(found, str) and found in ("more", "an empty file", "nothing")
+        else json.dumps(found, ensure_ascii=False, default=str)
+    )
+    return ScenarioError(
+        "scenario",
+        f"line {line}, field {field}: expected {expected}, found {shown[:80]}",
+        "correct the line; nothing was played",
+    )
 
 
 def _refuse_constant(text: str) -> Any:
@@ -207,7 +292,11 @@ def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
     try:
         found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ScenarioError("scenario", f"line {number}, the line: expected one JSON object, {error}", "correct the line; nothing was played") from None
+        raise ScenarioError(
+            "scenario",
+            f"line {number}, the line: expected one JSON object, {error}",
+            "correct the line; nothing was played",
+        ) from None
     if not isinstance(found, dict):
         raise _error(number, "the line", "one JSON object", found)
     fields = cast("dict[str, Any]", found)
@@ -268,10 +357,17 @@ def _check_founding(line: int, fields: dict[str, Any]) -> None:
             known = " or ".join(names) if names else "none is given"
             raise _error(line, f"members[{index}].plan", f"the name of a plan of this line ({known})", member["plan"])
         if member["record"][1] > FIGURE_MAX:
-            raise _error(line, f"members[{index}].record", f"[denied, voted] with denied <= voted <= {FIGURE_MAX}", list(member["record"]))
+            raise _error(
+                line,
+                f"members[{index}].record",
+                f"[denied, voted] with denied <= voted <= {FIGURE_MAX}",
+                list(member["record"]),
+            )
     signers = len(fields["signers"])
     if signers and not 1 <= fields["signers_needed"] <= signers:
-        raise _error(line, "signers_needed", f"an integer of 1 to {signers}, the number of signers", fields["signers_needed"])
+        raise _error(
+            line, "signers_needed", f"an integer of 1 to {signers}, the number of signers", fields["signers_needed"]
+        )
 
 
 def _check_once(line: int, path: str, names: list[Any], field: str) -> None:
@@ -279,7 +375,12 @@ def _check_once(line: int, path: str, names: list[Any], field: str) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             shown = name if isinstance(name, str) else name[-1]
-            raise _error(line, f"{path}[{index}]{field}", f"a name of its own ({path}[{names.index(name)}]{field} has this one)", shown)
+            raise _error(
+                line,
+                f"{path}[{index}]{field}",
+                f"a name of its own ({path}[{names.index(name)}]{field} has this one)",
+                shown,
+            )
 
 
 def _expected(field: Field) -> str:
@@ -288,10 +389,15 @@ def _expected(field: Field) -> str:
     if field.options:
         integer = "one of " + ", ".join(map(str, field.options))
     words = {
-        "text": "text", "integer": integer, "flag": "true or false", "texts": "a list of texts",
-        "record": "[denied, voted] with denied <= voted", "params": "an object of parameter names and integers",
-        "accounts": '{"claims": cents, "reserve": cents}', "objects": f"a list of {field.shape} objects",
-    }[field.kind]  # fmt: skip
+        "text": "text",
+        "integer": integer,
+        "flag": "true or false",
+        "texts": "a list of texts",
+        "record": "[denied, voted] with denied <= voted",
+        "params": "an object of parameter names and integers",
+        "accounts": '{"claims": cents, "reserve": cents}',
+        "objects": f"a list of {field.shape} objects",
+    }[field.kind]
     if field.choices:
         words = "one of " + ", ".join(field.choices)
     return words + (" or null" if field.is_nullable else "")
@@ -303,7 +409,12 @@ def _is_integer(value: Any, most: int = INT_MAX) -> bool:
 
 def _is_text(value: Any) -> bool:
     try:
-        return isinstance(value, str) and bool(value.encode() or True) and len(value) <= TEXT_MAX and unicodedata.normalize("NFC", value) == value
+        return (
+            isinstance(value, str)
+            and bool(value.encode() or True)
+            and len(value) <= TEXT_MAX
+            and unicodedata.normalize("NFC", value) == value
+        )
     except UnicodeError:
         return False
 
@@ -350,7 +461,9 @@ def _check_list(line: int, path: str, value: Any, field: Field) -> Any:
     else:
         if field.shape == "line" and not items:
             raise _error(line, path, "at least one line", value)
-        return tuple(_check_object(line, f"{path}[{index}].", item, OBJECTS[field.shape]) for index, item in enumerate(items))
+        return tuple(
+            _check_object(line, f"{path}[{index}].", item, OBJECTS[field.shape]) for index, item in enumerate(items)
+        )
     return tuple(items)
 
 
@@ -369,5 +482,7 @@ def _check_named(line: int, path: str, value: Any, field: Field) -> Any:
         if parameter is None:
             raise _error(line, where, "the name of a parameter of the rules", name)
         if not _is_integer(item, parameter.value_max) or item < parameter.value_min:
-            raise _error(line, where, f"an integer of {parameter.value_min} to {parameter.value_max} {parameter.unit}", item)
+            raise _error(
+                line, where, f"an integer of {parameter.value_min} to {parameter.value_max} {parameter.unit}", item
+            )
     return cast("Any", value)

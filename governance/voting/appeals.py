@@ -1,4 +1,7 @@
-"""Appeals: once, soon after a denial, on new evidence or a named rule error; a fresh panel decides for good (rules §9)."""
+"""Appeals: once, soon after a denial, on new evidence or a named rule error.
+
+A fresh panel decides for good (rules §9).
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,11 @@ def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent", "nothing of it is paid")
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
-        raise RuleBroken("appealed", f"the case was appealed in block {earlier.height}", "a case is appealed once; the panel's judgement is final")
+        raise RuleBroken(
+            "appealed",
+            f"the case was appealed in block {earlier.height}",
+            "a case is appealed once; the panel's judgement is final",
+        )
     within = params.params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
         raise _not_now(day, case, within)
@@ -70,15 +77,28 @@ def _not_now(day: Day, case: ballots.CaseRow, within: int) -> RuleBroken:
     """Return the refusal of an appeal that comes too early, too late, or against no denial."""
     if case.status == "denied":
         first, last = case.closed_height + 1, case.closed_height + within
-        return RuleBroken("appeal_late", f"an appeal is taken in blocks {first} to {last}, this is {day.height}", "after them the denial is final")
+        return RuleBroken(
+            "appeal_late",
+            f"an appeal is taken in blocks {first} to {last}, this is {day.height}",
+            "after them the denial is final",
+        )
     if case.status == "open":
         last = case.s + params.params_at(day.draft, case.params_version).vote_blocks
-        return RuleBroken("appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial")
-    return RuleBroken("appeal_late", f"the case was {case.status} in block {case.closed_height}", "only a denial is appealed; a lapsed case may be filed again")
+        return RuleBroken(
+            "appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial"
+        )
+    return RuleBroken(
+        "appeal_late",
+        f"the case was {case.status} in block {case.closed_height}",
+        "only a denial is appealed; a lapsed case may be filed again",
+    )
 
 
 def pool_of(day: Day, case: ballots.CaseRow) -> tuple[list[bytes], list[bytes]]:
-    """Return who may vote now and is not excluded, and of these who did not vote on the case before. Linear in members."""
+    """Return who may vote now and is not excluded, and of these who did not vote on the case before.
+
+    Linear in members.
+    """
     excluded = frozenset(case.excluded)
     eligible = [key for key in members.voters_now(day.draft) if key not in excluded]
     first = {row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)}
@@ -127,16 +147,26 @@ def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     blocks = params.params_at(day.draft, case.params_version).appeal_blocks
     member = members.check_member(day.draft, author)
     if not row.height < day.height <= row.height + blocks:
-        raise RuleBroken("vote_not_open", f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}", "cast it in one of them")
+        raise RuleBroken(
+            "vote_not_open",
+            f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}",
+            "cast it in one of them",
+        )
     if author not in row.panel:
-        raise RuleBroken("not_on_panel", f"the author is not among the {len(row.panel)} drawn for this appeal", "the panel decides")
+        raise RuleBroken(
+            "not_on_panel", f"the author is not among the {len(row.panel)} drawn for this appeal", "the panel decides"
+        )
     contracts.check_may_vote(day, member)
     ballots.check_figures(case, body)
     if body.opened:
         ballots.check_receipt(day, body.claim, body.opened)
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     if live is not None and live.changed_version:
-        raise RuleBroken("ballot_changed", f"the ballot of block {live.height} is a change already", "a panel member changes it once; it stands")
+        raise RuleBroken(
+            "ballot_changed",
+            f"the ballot of block {live.height} is a change already",
+            "a panel member changes it once; it stands",
+        )
 
 
 def apply_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
@@ -163,14 +193,28 @@ def end_day(day: Day) -> None:
         quorum = quorum_of(len(row.panel))
         duties.note_missed(day, row.panel, (item.voter for item in live))
         passes = yes > 0 and yes + no >= quorum and 10_000 * yes >= (case.bar_bp - case.seniority_bp) * (yes + no)
-        APPEALS.put(day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code)
+        APPEALS.put(
+            day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code
+        )
         case = msgspec.structs.replace(case, yes=yes, no=no)
         if passes:
-            awards = [case.charges_cents if item.award_cents is None else item.award_cents for item in live if item.choice == "accept"]
+            awards = [
+                case.charges_cents if item.award_cents is None else item.award_cents
+                for item in live
+                if item.choice == "accept"
+            ]
             cases.settle_case(day, case, "appeal", lower_median(awards))
         else:
             opened = sum(ballots.is_opened(day, key.claim, item.voter) for item in live if item.choice != "abstain")
             day.emit(
-                "claim_denied", claim=case.claim, case=case.code, yes=yes, no=no, opened=opened, eligible=len(row.panel), quorum=quorum,
-                bar_bp=case.bar_bp, seniority_bp=case.seniority_bp,
-            )  # fmt: skip
+                "claim_denied",
+                claim=case.claim,
+                case=case.code,
+                yes=yes,
+                no=no,
+                opened=opened,
+                eligible=len(row.panel),
+                quorum=quorum,
+                bar_bp=case.bar_bp,
+                seniority_bp=case.seniority_bp,
+            )

@@ -39,10 +39,12 @@ ANY = 0
 
 
 class DrawnRow(Shape):
-    """Why a claim was drawn for audit, and all that fixes its panel: the block's randomness, who is out, how many are drawn.
+    """Why a claim was drawn for audit, and all that fixes its panel.
 
-    The panel itself is not drawn here: a draw visits every voter, and claims would cost more the more members there are. It is worked out
-    when somebody asks for it, or brings its finding; everybody works out the same one.
+    The block's randomness, who is out, how many are drawn.
+
+    The panel itself is not drawn here: a draw visits every voter, and claims would cost more the more members there
+    are. It is worked out when somebody asks for it, or brings its finding; everybody works out the same one.
     """
 
     claim: bytes
@@ -75,7 +77,9 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
     odds = min(ODDS_BASE, set_now.audit_random_bp * (ODDS_FACTOR if trigger else 1))
     number = int.from_bytes(sha256(day.randomness + b"audit" + claim.claim).digest(), "big") % ODDS_BASE
     if number < odds:
-        row = DrawnRow(claim.claim, trigger or "random", day.height, day.randomness, excluded_of(day, claim), set_now.audit_panel)
+        row = DrawnRow(
+            claim.claim, trigger or "random", day.height, day.randomness, excluded_of(day, claim), set_now.audit_panel
+        )
         DRAWN.put(day.draft, row, claim.claim)
         day.emit("audit_drawn", member=claim.cover, claim=claim.claim, trigger=trigger or "random")
 
@@ -86,7 +90,10 @@ def excluded_of(day: Day, claim: ClaimRow) -> tuple[bytes, ...]:
 
 
 def _count_pair(day: Day, claim: ClaimRow) -> bool:
-    """Count the claim of a provider-cover pair; True when its number is over the 99th percentile of 100 pairs or more."""
+    """Count the claim of a provider-cover pair.
+
+    True when its number is over the 99th percentile of 100 pairs or more.
+    """
     before = PAIR_SUMS.find(day.draft, claim.provider, claim.cover)
     _move_pair(day, 0 if before is None else before.value, (0 if before is None else before.value) + 1)
     total = 1 if before is None else before.value + 1
@@ -128,7 +135,10 @@ def pairs_with(day: Day, claims: int) -> int:
 
 
 def _is_over_percentile(day: Day, total: int) -> bool:
-    """True iff `total` is above the value of rank ceil(n·audit_pair_bp / 10 000), with 100 pairs or more: so many pairs have less."""
+    """True iff `total` is above the value of rank ceil(n·audit_pair_bp / 10 000), with 100 pairs or more.
+
+    So many pairs have less.
+    """
     pairs = pairs_with(day, ANY)
     if pairs < PAIRS_MIN:
         return False

@@ -1,8 +1,11 @@
-"""Ballots on cases: accept, deny or abstain, an award, a receipt of the evidence opened; how they change; how they are counted.
+"""Ballots on cases: accept, deny or abstain, an award, a receipt of the evidence opened; how they change.
 
-The tally reads live ballots alone, so the order of ballots inside a block does not matter. A delegate's ballot counts for
-delegators without an own one, one level deep. Ballots by auto-accept or delegation never count as opened. An open case keeps
-its yes, no and opened in a row that each ballot moves, so that a day without ballots costs nothing; `tally_of` is what it must equal.
+How they are counted.
+
+The tally reads live ballots alone, so the order of ballots inside a block does not matter. A delegate's ballot counts
+for delegators without an own one, one level deep. Ballots by auto-accept or delegation never count as opened. An open
+case keeps its yes, no and opened in a row that each ballot moves, so that a day without ballots costs nothing;
+`tally_of` is what it must equal.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ REASON_SIZE_MAX = 280
 
 
 class BallotBody(Shape):
-    """A vote on a case. `opened`: hash of the document opened (the receipt), empty if none; `award_cents` None: the charges."""
+    """A vote on a case.
+
+    `opened`: hash of the document opened (the receipt), empty if none; `award_cents` None: the charges.
+    """
 
     claim: bytes
     code: str
@@ -110,7 +116,10 @@ class OpeningRow(Shape):
 
 
 class TallyRow(Shape):
-    """Yes, no and receipts of an open case now, delegators included. `ballots`: how many are live, abstentions included."""
+    """Yes, no and receipts of an open case now, delegators included.
+
+    `ballots`: how many are live, abstentions included.
+    """
 
     yes: int
     no: int
@@ -161,13 +170,23 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken("case_unknown", "there is no such case", "name a claim and one of its non-standard codes")
     vote_blocks = params.params_at(day.draft, case.params_version).vote_blocks
     if case.status != "open":
-        raise RuleBroken("vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain")
+        raise RuleBroken(
+            "vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain"
+        )
     if not case.s < day.height <= case.s + vote_blocks:
-        raise RuleBroken("vote_not_open", f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}, this is {day.height}", "cast it in one of them")
+        raise RuleBroken(
+            "vote_not_open",
+            f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}, this is {day.height}",
+            "cast it in one of them",
+        )
     member = members.find_member(day.draft, author)
     if member is None or not is_eligible_row(case, member):
         why = "claimant, household, provider and vouchers never do"
-        raise RuleBroken("not_eligible", f"the author is not among the {case.eligible} who may vote on this case as of block {case.s}", why)
+        raise RuleBroken(
+            "not_eligible",
+            f"the author is not among the {case.eligible} who may vote on this case as of block {case.s}",
+            why,
+        )
     contracts.check_may_vote(day, member)
     return case
 
@@ -183,7 +202,11 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
         what = f"from block {first} on a ballot changes only under newer evidence than version {live.version}"
         raise RuleBroken("ballot_frozen", what, "the ballot stands")
     if not live.rule_hash and live.changed_version == version:
-        raise RuleBroken("ballot_changed", f"the ballot was changed once under evidence version {version}", "it stands until there is newer evidence")
+        raise RuleBroken(
+            "ballot_changed",
+            f"the ballot was changed once under evidence version {version}",
+            "it stands until there is newer evidence",
+        )
 
 
 def check_figures(case: CaseRow, body: BallotBody) -> None:
@@ -191,9 +214,15 @@ def check_figures(case: CaseRow, body: BallotBody) -> None:
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "accept, deny or abstain")
     if len(body.reason) > REASON_SIZE_MAX:
-        raise RuleBroken("reason_long", f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}", "shorten it")
+        raise RuleBroken(
+            "reason_long", f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}", "shorten it"
+        )
     if body.award_cents is not None and body.award_cents > case.charges_cents:
-        raise RuleBroken("award_high", f"an award of {body.award_cents} is above the charges of {case.charges_cents}", "award at most the charges")
+        raise RuleBroken(
+            "award_high",
+            f"an award of {body.award_cents} is above the charges of {case.charges_cents}",
+            "award at most the charges",
+        )
 
 
 def is_opened(day: Day, claim: bytes, voter: bytes) -> bool:
@@ -208,7 +237,11 @@ def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
     claim = CLAIMS.get(day.draft, body.claim)
     check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
-        raise RuleBroken("evidence_version", f"the evidence is at version {claim.evidence_version}, the ballot names {body.evidence_version}", "look at it and cast again")
+        raise RuleBroken(
+            "evidence_version",
+            f"the evidence is at version {claim.evidence_version}, the ballot names {body.evidence_version}",
+            "look at it and cast again",
+        )
     if body.opened:
         check_receipt(day, body.claim, body.opened)
     check_change(day, case, author, body.evidence_version)
@@ -226,7 +259,9 @@ def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
 
 
 def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]:
-    """Count the receipt that comes with a ballot, or one given before it, from this ballot on: for every case of the claim.
+    """Count the receipt that comes with a ballot, or one given before it, from this ballot on.
+
+    For every case of the claim.
 
     Return whether a receipt of the author counted before, and whether one does now.
     """
@@ -235,7 +270,11 @@ def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]
         return True, True
     if opening is None and not body.opened:
         return False, False
-    row = OpeningRow(day.height, True, body.opened) if opening is None else OpeningRow(opening.height, True, opening.evidence_hash)
+    row = (
+        OpeningRow(day.height, True, body.opened)
+        if opening is None
+        else OpeningRow(opening.height, True, opening.evidence_hash)
+    )
     OPENINGS.put(day.draft, row, body.claim, author)
     for code in {line.code for line in CLAIMS.get(day.draft, body.claim).lines} - {body.code}:
         case = CASES.find(day.draft, body.claim, code)
@@ -249,11 +288,19 @@ def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
     """Raise RuleBroken unless the author's node may cast this yes in s+1 and the author has no ballot yet."""
     case = check_open_case(day, author, body.claim, body.code)
     if day.height != case.s + 1:
-        raise RuleBroken("auto_late", f"auto-accept casts in block {case.s + 1} only, this is {day.height}", "cast a ballot by hand")
+        raise RuleBroken(
+            "auto_late", f"auto-accept casts in block {case.s + 1} only, this is {day.height}", "cast a ballot by hand"
+        )
     if not 1 <= len(body.rule_hash) <= 64:
-        raise RuleBroken("rule_hash", f"an auto-accept ballot names the hash of its rule in 1 to 64 bytes, not {len(body.rule_hash)}", "name it")
+        raise RuleBroken(
+            "rule_hash",
+            f"an auto-accept ballot names the hash of its rule in 1 to 64 bytes, not {len(body.rule_hash)}",
+            "name it",
+        )
     if BALLOTS.find(day.draft, body.claim, body.code, author) is not None:
-        raise RuleBroken("ballot_there", "the author has a ballot on this case", "change it by hand; auto-accept replaces none")
+        raise RuleBroken(
+            "ballot_there", "the author has a ballot on this case", "change it by hand; auto-accept replaces none"
+        )
 
 
 def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
@@ -269,7 +316,9 @@ def check_receipt(day: Day, claim_id: bytes, evidence_hash: bytes) -> None:
     if claim is None:
         raise RuleBroken("claim_unknown", "there is no such claim", "name a claim of this ledger")
     if claim.evidence and all(item.hash != evidence_hash for item in claim.evidence):
-        raise RuleBroken("document_unknown", "the receipt names no document of this claim", "open a document of its evidence")
+        raise RuleBroken(
+            "document_unknown", "the receipt names no document of this claim", "open a document of its evidence"
+        )
 
 
 def check_opened(day: Day, act: Act, body: OpenedBody) -> None:
@@ -278,7 +327,11 @@ def check_opened(day: Day, act: Act, body: OpenedBody) -> None:
     check_receipt(day, body.claim, body.evidence_hash)
     earlier = OPENINGS.find(day.draft, body.claim, act.author)
     if earlier is not None:
-        raise RuleBroken("receipt_there", f"the author gave a receipt for this claim in block {earlier.height}", "it counts for all its cases; cast a ballot")
+        raise RuleBroken(
+            "receipt_there",
+            f"the author gave a receipt for this claim in block {earlier.height}",
+            "it counts for all its cases; cast a ballot",
+        )
 
 
 def apply_opened(day: Day, act: Act, body: OpenedBody) -> None:
@@ -302,7 +355,10 @@ def delegators_counted(draft: Draft, case: CaseRow, voter: bytes) -> list[bytes]
 
 
 def move_tally(day: Day, case: CaseRow, before: BallotRow | None, row: BallotRow, opened: int) -> None:
-    """Make `row` its voter's live ballot and move the tally by what changes: for the voter, and for who delegated to or by the voter."""
+    """Make `row` its voter's live ballot and move the tally by what changes.
+
+    For the voter, and for who delegated to or by the voter.
+    """
     BALLOTS.put(day.draft, row, case.claim, case.code, row.voter)
     yes, no = _weight(row)
     yes_before, no_before = (0, 0) if before is None else _weight(before)
@@ -316,7 +372,13 @@ def move_tally(day: Day, case: CaseRow, before: BallotRow | None, row: BallotRow
             less_yes, less_no = _weight(theirs)
             _add_to_tally(day, case.claim, case.code, yes=-less_yes, no=-less_no)
     _add_to_tally(
-        day, case.claim, case.code, yes=times * (yes - yes_before), no=times * (no - no_before), opened=opened, ballots=int(before is None)
+        day,
+        case.claim,
+        case.code,
+        yes=times * (yes - yes_before),
+        no=times * (no - no_before),
+        opened=opened,
+        ballots=int(before is None),
     )
 
 
@@ -325,17 +387,26 @@ def _weight(row: BallotRow) -> tuple[int, int]:
     return int(row.choice == "accept"), int(row.choice == "deny")
 
 
-def _add_to_tally(day: Day, claim: bytes, code: str, *, yes: int = 0, no: int = 0, opened: int = 0, ballots: int = 0) -> None:
+def _add_to_tally(
+    day: Day, claim: bytes, code: str, *, yes: int = 0, no: int = 0, opened: int = 0, ballots: int = 0
+) -> None:
     row = TALLIES.find(day.draft, claim, code) or NO_BALLOTS
-    TALLIES.put(day.draft, TallyRow(row.yes + yes, row.no + no, row.opened + opened, row.ballots + ballots), claim, code)
+    TALLIES.put(
+        day.draft, TallyRow(row.yes + yes, row.no + no, row.opened + opened, row.ballots + ballots), claim, code
+    )
 
 
 def tally_now(day: Day, case: CaseRow) -> TallyRow:
-    """Return an open case's tally at the end of a day. It is counted anew where a voter on it has gained or lost delegators today."""
+    """Return an open case's tally at the end of a day.
+
+    It is counted anew where a voter on it has gained or lost delegators today.
+    """
     row = TALLIES.find(day.draft, case.claim, case.code) or NO_BALLOTS
     if day.delegates_changed and row.ballots:
         changed = day.delegates_changed.get(case.code, set()) | day.delegates_changed.get(delegation.EVERY_TOPIC, set())
-        if len(changed) > row.ballots or any(BALLOTS.find(day.draft, case.claim, case.code, key) is not None for key in sorted(changed)):
+        if len(changed) > row.ballots or any(
+            BALLOTS.find(day.draft, case.claim, case.code, key) is not None for key in sorted(changed)
+        ):
             tally = tally_of(day, case)
             row = TallyRow(tally.yes, tally.no, tally.opened, row.ballots)
             TALLIES.put(day.draft, row, case.claim, case.code)
@@ -343,7 +414,10 @@ def tally_now(day: Day, case: CaseRow) -> TallyRow:
 
 
 def tally_of(day: Day, case: CaseRow) -> Tally:
-    """Count a case's live ballots, and for each delegate the delegators in E without an own one. Linear in the ballots."""
+    """Count a case's live ballots, and for each delegate the delegators in E without an own one.
+
+    Linear in the ballots.
+    """
     has_delegations = day.counts.delegations > 0
     tally = Tally()
     for row in list(BALLOTS.scan(day.draft, case.claim, case.code)):

@@ -1,7 +1,8 @@
 """The voter's own bar: whoever denies much needs more to be paid; years in the co-op lower it again (rules §7).
 
-Per member the ledger keeps, for each of the last thirteen terms with closings, how many last yes/no ballots on closed cases there
-were, how many of them denied, and how many were cast by auto-accept, which count at most for half. What is older counts nowhere.
+Per member the ledger keeps, for each of the last thirteen terms with closings, how many last yes/no ballots on closed
+cases there were, how many of them denied, and how many were cast by auto-accept, which count at most for half. What is
+older counts nowhere.
 """
 
 from __future__ import annotations

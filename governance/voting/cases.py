@@ -1,7 +1,9 @@
-"""Cases: one claim, one code, sixty blocks. Accepted once fifteen blocks in a row pass, denied or lapsed at the end (rules §6).
+"""Cases: one claim, one code, sixty blocks.
 
-A case fixes as of its block s who is eligible, the claimant's bar and seniority, and the parameters. The tally is cumulative; a
-tie at 50 % pays. A lapsed case may be filed once more; then it is decided or paid.
+Accepted once fifteen blocks in a row pass, denied or lapsed at the end (rules §6).
+
+A case fixes as of its block s who is eligible, the claimant's bar and seniority, and the parameters. The tally is
+cumulative; a tie at 50 % pays. A lapsed case may be filed once more; then it is decided or paid.
 """
 
 from __future__ import annotations
@@ -61,10 +63,29 @@ def open_case(day: Day, claim: ClaimRow, code: str, indexes: tuple[int, ...], is
     """Carry a case; `freeze` fixes the rest at the end of the block."""
     charges = sum(claim.lines[index].charge_cents for index in indexes)
     row = ballots.CaseRow(
-        claim=claim.claim, code=code, system=claim.lines[indexes[0]].system, s=day.height, is_second=is_second, lines=indexes,
-        charges_cents=charges, excluded=(), eligible=0, bar_bp=0, seniority_bp=0, params_version=params.current_version(day.draft),
-        streak=0, panel=(), status="open", how="", yes=0, no=0, opened=0, award_cents=0, benefit_cents=0, closed_height=0,
-    )  # fmt: skip
+        claim=claim.claim,
+        code=code,
+        system=claim.lines[indexes[0]].system,
+        s=day.height,
+        is_second=is_second,
+        lines=indexes,
+        charges_cents=charges,
+        excluded=(),
+        eligible=0,
+        bar_bp=0,
+        seniority_bp=0,
+        params_version=params.current_version(day.draft),
+        streak=0,
+        panel=(),
+        status="open",
+        how="",
+        yes=0,
+        no=0,
+        opened=0,
+        award_cents=0,
+        benefit_cents=0,
+        closed_height=0,
+    )
     CASES.put(day.draft, row, claim.claim, code)
     OPEN_CASES.put(day.draft, ballots.CaseKey(claim.claim, code), day.height, claim.claim, code)
     day.count(open_cases=1)
@@ -83,9 +104,13 @@ def freeze(day: Day) -> None:
             voters_out += row is not None and members.is_voter(row)
         standing = bars.standing_of(day, member)
         frozen = msgspec.structs.replace(
-            case, excluded=excluded, eligible=day.counts.voters - voters_out, bar_bp=standing.bar_bp,
-            seniority_bp=standing.seniority_bp, params_version=params.current_version(day.draft),
-        )  # fmt: skip
+            case,
+            excluded=excluded,
+            eligible=day.counts.voters - voters_out,
+            bar_bp=standing.bar_bp,
+            seniority_bp=standing.seniority_bp,
+            params_version=params.current_version(day.draft),
+        )
         CASES.put(day.draft, frozen, case.claim, case.code)
         PANELS_DUE.put(day.draft, key, day.height + day.params.panel_block, day.height, case.claim, case.code)
 
@@ -108,7 +133,10 @@ def has_majority(case: ballots.CaseRow, tally: ballots.Tally | ballots.TallyRow)
 
 
 def end_day(day: Day) -> None:
-    """Judge every open case, by (s, case id): accept, deny, lapse or go on. Its ballots are visited when it closes, not before."""
+    """Judge every open case, by (s, case id): accept, deny, lapse or go on.
+
+    Its ballots are visited when it closes, not before.
+    """
     for key in list(OPEN_CASES.scan(day.draft)):
         case = CASES.get(day.draft, key.claim, key.code)
         if case.s == day.height:
@@ -124,7 +152,12 @@ def end_day(day: Day) -> None:
         if streak >= set_of_s.streak_blocks and case.eligible >= set_of_s.min_voters:
             accept_by_vote(day, case, ballots.tally_of(day, case))
         elif day.height >= case.s + set_of_s.vote_blocks:
-            _close(day, case, ballots.tally_of(day, case), is_denied=quorum_holds and not passes and case.eligible >= set_of_s.min_voters)
+            _close(
+                day,
+                case,
+                ballots.tally_of(day, case),
+                is_denied=quorum_holds and not passes and case.eligible >= set_of_s.min_voters,
+            )
 
 
 def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
@@ -212,9 +245,17 @@ def _deny(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
 
 def _emit_closed(day: Day, name: str, case: ballots.CaseRow, set_of_s: params.Params) -> None:
     day.emit(
-        name, claim=case.claim, case=case.code, yes=case.yes, no=case.no, opened=case.opened, eligible=case.eligible,
-        quorum=quorum_of(case, set_of_s), bar_bp=case.bar_bp, seniority_bp=case.seniority_bp,
-    )  # fmt: skip
+        name,
+        claim=case.claim,
+        case=case.code,
+        yes=case.yes,
+        no=case.no,
+        opened=case.opened,
+        eligible=case.eligible,
+        quorum=quorum_of(case, set_of_s),
+        bar_bp=case.bar_bp,
+        seniority_bp=case.seniority_bp,
+    )
 
 
 def _end(day: Day, case: ballots.CaseRow, status: str) -> ballots.CaseRow:
@@ -225,7 +266,9 @@ def _end(day: Day, case: ballots.CaseRow, status: str) -> ballots.CaseRow:
     ballots.TALLIES.delete(day.draft, case.claim, case.code)
     day.count(open_cases=-1)
     if case.panel and status in ("accepted", "denied", "lapsed"):
-        duties.note_missed(day, case.panel, (row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)))
+        duties.note_missed(
+            day, case.panel, (row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code))
+        )
     if status != "accepted":
         settlement.set_line_status(day.draft, case.claim, case.lines, status)
     return case
@@ -242,12 +285,22 @@ def settle_case(day: Day, case: ballots.CaseRow, how: str, award_cents: int) -> 
     for index in case.lines:
         claim, left = settlement.settle_line(day, claim, index, left)
     benefit = sum(claim.lines[index].benefit_cents for index in case.lines)
-    case = msgspec.structs.replace(case, status="accepted", how=how, award_cents=award_cents, benefit_cents=benefit, closed_height=day.height)
+    case = msgspec.structs.replace(
+        case, status="accepted", how=how, award_cents=award_cents, benefit_cents=benefit, closed_height=day.height
+    )
     CASES.put(day.draft, case, case.claim, case.code)
     day.emit(
-        "claim_accepted", claim=case.claim, case=case.code, how=how, yes=case.yes, no=case.no, bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp, award_cents=award_cents, benefit_cents=benefit,
-    )  # fmt: skip
+        "claim_accepted",
+        claim=case.claim,
+        case=case.code,
+        how=how,
+        yes=case.yes,
+        no=case.no,
+        bar_bp=case.bar_bp,
+        seniority_bp=case.seniority_bp,
+        award_cents=award_cents,
+        benefit_cents=benefit,
+    )
     rank = payouts.APPEAL if how == "appeal" else payouts.VOTED
     owe(day, claim, case.code, rank, benefit)
     return case
@@ -261,9 +314,19 @@ def _authorise(day: Day, case: ballots.CaseRow, claim: ClaimRow, how: str, award
     case = msgspec.structs.replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     day.emit(
-        "preauthorised", claim=case.claim, case=case.code, how=how, yes=case.yes, no=case.no, bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp, units=row.units_left, award_cents=award_cents, first_day=row.first_day, last_day=row.last_day,
-    )  # fmt: skip
+        "preauthorised",
+        claim=case.claim,
+        case=case.code,
+        how=how,
+        yes=case.yes,
+        no=case.no,
+        bar_bp=case.bar_bp,
+        seniority_bp=case.seniority_bp,
+        units=row.units_left,
+        award_cents=award_cents,
+        first_day=row.first_day,
+        last_day=row.last_day,
+    )
     return case
 
 
@@ -271,7 +334,16 @@ def owe(day: Day, claim: ClaimRow, case: str | None, rank: int, benefit_cents: i
     """Owe the benefit of a settled part of a claim from the next block on."""
     payee = settlement.payee_key_of(claim)
     row = payouts.PayoutRow(
-        rank, day.height, claim.claim, case, claim.cover, claim.provider, payee, benefit_cents, benefit_cents, claim.commitment
+        rank,
+        day.height,
+        claim.claim,
+        case,
+        claim.cover,
+        claim.provider,
+        payee,
+        benefit_cents,
+        benefit_cents,
+        claim.commitment,
     )
     payouts.open_payout(day, row)
 
@@ -327,7 +399,10 @@ def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
         if case.status == "open":
             tally, kept = ballots.tally_of(day, case), row or ballots.NO_BALLOTS
             if (tally.yes, tally.no, tally.opened) != (kept.yes, kept.no, kept.opened):
-                yield f"case {case.code} of claim {case.claim.hex()} has {tally.yes}:{tally.no}, {tally.opened} opened; its tally row says {kept}"
+                yield (
+                    f"case {case.code} of claim {case.claim.hex()} has {tally.yes}:{tally.no}, {tally.opened} opened;"
+                    f" its tally row says {kept}"
+                )
         elif row is not None:
             yield f"case {case.code} of claim {case.claim.hex()} is {case.status} and still has a tally"
         if case.benefit_cents and case.status != "accepted":

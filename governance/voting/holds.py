@@ -1,7 +1,8 @@
 """Reports, holds and findings: payment waits for a while, a panel looks, and fraud has consequences (rules §9).
 
-Five members' reports within twelve terms place a hold on payment to a cover. A finding ends it: cleared, or fraud, which
-cancels what is unpaid, makes what was paid a debt, takes the vote for twelve terms and opens a proposal of expulsion.
+Five members' reports within twelve terms place a hold on payment to a cover. A finding ends it: cleared, or fraud,
+which cancels what is unpaid, makes what was paid a debt, takes the vote for twelve terms and opens a proposal of
+expulsion.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class FindingBody(Shape):
     reason: str
 
 
-FINDING = Attested("finding", lambda _author, body: tagged_hash("audit-finding", encode(body)), "a majority of the drawn panel")
+FINDING = Attested(
+    "finding", lambda _author, body: tagged_hash("audit-finding", encode(body)), "a majority of the drawn panel"
+)
 
 
 # ---- State --------------------------------------------------------------
@@ -84,9 +87,15 @@ RECEIVABLES = payouts.RECEIVABLES
 
 # ---- Rules --------------------------------------------------------------
 def check_report(day: Day, author: bytes, body: ReportBody) -> None:
-    """Raise RuleBroken unless a member reports another, once in twelve terms; a patient may contest each claim a provider filed."""
+    """Raise RuleBroken unless a member reports another, once in twelve terms.
+
+    A patient may contest each claim a provider filed.
+    """
     members.check_member(day.draft, author)
-    known = members.find_member(day.draft, body.member) is not None or codes.PROVIDERS.find(day.draft, body.member) is not None
+    known = (
+        members.find_member(day.draft, body.member) is not None
+        or codes.PROVIDERS.find(day.draft, body.member) is not None
+    )
     if not known or body.member == author:
         raise RuleBroken("report_unfit", "a report names another member, or a provider", "name one")
     if body.claim and CLAIMS.find(day.draft, body.claim) is None:
@@ -96,7 +105,11 @@ def check_report(day: Day, author: bytes, body: ReportBody) -> None:
         return
     if earlier is not None and _is_recent(day, earlier):
         again = calendar.first_height_of(calendar.term_of(earlier.height) + calendar.YEAR_TERMS)
-        raise RuleBroken("reported", f"the author reported this in block {earlier.height}", f"report again from block {again} on; others may co-sign")
+        raise RuleBroken(
+            "reported",
+            f"the author reported this in block {earlier.height}",
+            f"report again from block {again} on; others may co-sign",
+        )
 
 
 def _is_recent(day: Day, report: ReportRow) -> bool:
@@ -105,7 +118,10 @@ def _is_recent(day: Day, report: ReportRow) -> bool:
 
 
 def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
-    """Count a report; the last needed one places a hold. A patient's own, on a claim that a provider filed, does so alone."""
+    """Count a report; the last needed one places a hold.
+
+    A patient's own, on a claim that a provider filed, does so alone.
+    """
     if community.is_contest(day, author, body.member, body.claim):
         contested = community.note_contest(day, body.claim)
         _place(day, contested.cover, body.claim, "contest")
@@ -155,8 +171,8 @@ def _draw_panel(day: Day, claim_id: bytes) -> None:
 def panel_of(day: Day, claim_id: bytes) -> tuple[bytes, ...] | None:
     """Return the panel of a claim under audit, in draw order; None where none is due.
 
-    Reports draw one at once. A claim drawn for audit has the one that its block's randomness gives from the voters of that block. It is
-    worked out here, in time linear in the voters.
+    Reports draw one at once. A claim drawn for audit has the one that its block's randomness gives from the voters of
+    that block. It is worked out here, in time linear in the voters.
     """
     row = PANELS.find(day.draft, claim_id)
     if row is not None:
@@ -199,7 +215,11 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
         _check_cheaply(day, act, body)
         panel = panel_of(day, body.claim)
         if panel is None:
-            raise RuleBroken("no_panel", "no panel was drawn for this claim", f"reports of {day.params.audit_reports} members draw one")
+            raise RuleBroken(
+                "no_panel",
+                "no panel was drawn for this claim",
+                f"reports of {day.params.audit_reports} members draw one",
+            )
         keys = [members.identity_key_of(day.draft, member) for member in panel]
         check_attested(act, FINDING, body, keys, len(keys) // 2 + 1)
 
@@ -207,19 +227,31 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
 def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
     """Raise RuleBroken, before a panel is worked out, for what no panel can have attested.
 
-    A panel drawn by reports is stored. Else the draw is so many blocks old at most that the state knows who might vote then; and in a co-op
-    with voters enough for the whole panel a majority of that size, of members who might vote then, has signed.
+    A panel drawn by reports is stored. Else the draw is so many blocks old at most that the state knows who might vote
+    then; and in a co-op with voters enough for the whole panel a majority of that size, of members who might vote then,
+    has signed.
     """
     drawn = audits.DRAWN.find(day.draft, body.claim)
     if drawn is None or PANELS.find(day.draft, body.claim) is not None:
         return
     if day.height > drawn.height + members.HISTORY_BLOCKS:
-        raise RuleBroken("audit_over", f"the audit was drawn in block {drawn.height}; its panel judges for {members.HISTORY_BLOCKS} blocks", "report it anew")
-    owners = {members.owner_of_key(day.draft, key) for key in attesters_of(act, FINDING.role, FINDING.subject(act.author, body))}
+        raise RuleBroken(
+            "audit_over",
+            f"the audit was drawn in block {drawn.height}; its panel judges for {members.HISTORY_BLOCKS} blocks",
+            "report it anew",
+        )
+    owners = {
+        members.owner_of_key(day.draft, key)
+        for key in attesters_of(act, FINDING.role, FINDING.subject(act.author, body))
+    }
     rows = [members.find_member(day.draft, owner) for owner in owners if owner is not None]
     count = sum(1 for row in rows if row is not None and members.was_voter(row, drawn.height))
     if day.counts.voters >= 2 * drawn.panel_size and count < drawn.panel_size // 2 + 1:
-        raise RuleBroken("attestations_missing", f"{count} voters signed, {drawn.panel_size // 2 + 1} are a majority", "collect the missing ones")
+        raise RuleBroken(
+            "attestations_missing",
+            f"{count} voters signed, {drawn.panel_size // 2 + 1} are a majority",
+            "collect the missing ones",
+        )
 
 
 def apply_finding(day: Day, body: FindingBody) -> None:
@@ -281,5 +313,3 @@ def _punish(day: Day, claim: ClaimRow) -> None:
         members.set_voting(day, row.key, False)
         members.put_maturing(day, row.key, day.term + FRAUD_TERMS + 1)
         proposals.open_expulsion(day, row.key, claim.claim)
-
-

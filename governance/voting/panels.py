@@ -17,12 +17,16 @@ from governance.voting import ballots, cases
 
 HASH_END = 1 << 256
 MARGIN = 8
-"""A draw of n sorts about 8 n keys, those whose hash is in the lowest part of all hashes; all of them where that is too few."""
+"""A draw of n sorts about 8 n keys, those whose hash is in the lowest part of all hashes; all of them where that is too
+few."""
 
 
 # ---- Rules --------------------------------------------------------------
 def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list[bytes]:
-    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key), ascending. One hash a key; only the lowest are sorted."""
+    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key), ascending.
+
+    One hash a key; only the lowest are sorted.
+    """
     prefix = randomness + label + b"\x00"
     share = MARGIN * count
     if share < len(keys):

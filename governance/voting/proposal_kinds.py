@@ -30,7 +30,10 @@ Void = str | None
 
 @dataclass(frozen=True, slots=True)
 class ProposalKind:
-    """What may be proposed. `check` raises or is silent, when the proposal is put up; `effect` takes effect, or says why not."""
+    """What may be proposed.
+
+    `check` raises or is silent, when the proposal is put up; `effect` takes effect, or says why not.
+    """
 
     name: str
     check: Callable[[Day, ProposeBody], None]
@@ -77,7 +80,9 @@ def _effect_list(day: Day, body: ProposeBody) -> Void:
 def _check_plan(day: Day, body: ProposeBody) -> None:
     _check_named(day, body)
     if body.figures is None:
-        raise RuleBroken("plan_figures", "a plan needs its figures", "give deductible, copay, coinsurance and the others")
+        raise RuleBroken(
+            "plan_figures", "a plan needs its figures", "give deductible, copay, coinsurance and the others"
+        )
 
 
 def _effect_plan(day: Day, body: ProposeBody) -> Void:
@@ -99,14 +104,19 @@ def _effect_plan(day: Day, body: ProposeBody) -> Void:
 # ---- The phase, and who belongs --------------------------------------------
 def _check_phase(day: Day, body: ProposeBody) -> None:
     if body.name not in PHASES or PHASES.index(body.name) <= PHASES.index(day.coop.phase):
-        raise RuleBroken("phase_order", f"the phase is {day.coop.phase}; it cannot become {body.name!r}", "recruit, then pilot, then live")
+        raise RuleBroken(
+            "phase_order",
+            f"the phase is {day.coop.phase}; it cannot become {body.name!r}",
+            "recruit, then pilot, then live",
+        )
 
 
 def why_not_live(day: Day) -> Void:
     """Return what keeps the gate to `live` shut, or None when it is open (rules §11).
 
-    One term prepaid: the claims account holds the rates of all contracts. The membership whose simulated chance of ruin in the first year is
-    at most 1 % is `live_members_min`: members agree on it before, by vote, from their actuary's figures.
+    One term prepaid: the claims account holds the rates of all contracts. The membership whose simulated chance of ruin
+    in the first year is at most 1 % is `live_members_min`: members agree on it before, by vote, from their actuary's
+    figures.
     """
     set_now = day.params
     held, needed = accounts.balance_of(day.draft, "claims"), day.counts.rates_cents
@@ -157,7 +167,9 @@ def _effect_expel(day: Day, body: ProposeBody) -> Void:
 # ---- Attesters, verifiers, providers, signers ---------------------------------
 def _check_change(body: ProposeBody, allowed: tuple[str, ...] = CHANGES) -> None:
     if body.change not in allowed:
-        raise RuleBroken("change_unknown", f"{body.change!r} is no change of a {body.what}", "one of " + ", ".join(allowed))
+        raise RuleBroken(
+            "change_unknown", f"{body.change!r} is no change of a {body.what}", "one of " + ", ".join(allowed)
+        )
 
 
 def _check_party(parties: Table[attesters.PartyRow]) -> Callable[[Day, ProposeBody], None]:
@@ -171,7 +183,9 @@ def _check_party(parties: Table[attesters.PartyRow]) -> Callable[[Day, ProposeBo
             if is_listed:
                 raise RuleBroken("party_known", f"this {body.what} is listed already", "it holds as it is")
             if len(attesters.keys_of(day.draft, parties)) >= attesters.PARTIES_MAX:
-                raise RuleBroken("parties_full", f"{attesters.PARTIES_MAX} are listed, the most there may be", "take one off first")
+                raise RuleBroken(
+                    "parties_full", f"{attesters.PARTIES_MAX} are listed, the most there may be", "take one off first"
+                )
         elif not is_listed:
             raise RuleBroken("party_unknown", f"no {body.what} of this key is listed", "see the list")
 
@@ -213,14 +227,17 @@ def _effect_provider(day: Day, body: ProposeBody) -> Void:
 def signers_after(row: treasury.TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...], int]:
     """Return the signers and the threshold that a proposal leaves; RuleBroken unless they can keep a treasury.
 
-    The threshold is a majority of at most 15 signers. Without a figure of its own it stays, or becomes the least majority.
+    The threshold is a majority of at most 15 signers. Without a figure of its own it stays, or becomes the least
+    majority.
     """
     _check_change(body, (*CHANGES, "threshold"))
     signers = row.signers
     if body.change == "add":
         providers.check_shape(body.key, body.name or "signer")
         if body.key in signers:
-            raise RuleBroken("party_known", f"this key is one of the {len(signers)} signers already", "it holds as it is")
+            raise RuleBroken(
+                "party_known", f"this key is one of the {len(signers)} signers already", "it holds as it is"
+            )
         signers = (*signers, body.key)
     elif body.change == "remove":
         if body.key not in signers:
@@ -229,7 +246,9 @@ def signers_after(row: treasury.TreasuryRow, body: ProposeBody) -> tuple[tuple[b
     threshold = body.value or min(max(row.threshold, len(signers) // 2 + 1), len(signers))
     if not 1 <= len(signers) <= SIGNERS_MAX or not len(signers) // 2 < threshold <= len(signers):
         raise RuleBroken(
-            "signers_threshold", f"{threshold} of {len(signers)} signers is not a majority of 1..{SIGNERS_MAX}", "name a threshold that is"
+            "signers_threshold",
+            f"{threshold} of {len(signers)} signers is not a majority of 1..{SIGNERS_MAX}",
+            "name a threshold that is",
         )
     return signers, threshold
 
@@ -239,12 +258,17 @@ def _check_signer(day: Day, body: ProposeBody) -> None:
 
 
 def _effect_signer(day: Day, body: ProposeBody) -> Void:
-    """Change whose attestations count for deposits, batches and confirmations. Coins move to a script of new keys by a batch of the old ones."""
+    """Change whose attestations count for deposits, batches and confirmations.
+
+    Coins move to a script of new keys by a batch of the old ones.
+    """
     row = treasury.check_treasury(day.draft)
     signers, threshold = signers_after(row, body)
     treasury.TREASURY.put(day.draft, msgspec.structs.replace(row, signers=signers, threshold=threshold))
     if body.change != "threshold":
-        day.emit("party_listed" if body.change == "add" else "party_unlisted", role="signer", party=body.key, name=body.name)
+        day.emit(
+            "party_listed" if body.change == "add" else "party_unlisted", role="signer", party=body.key, name=body.name
+        )
     if threshold != row.threshold:
         day.emit("signers_needed_changed", **{"from": row.threshold, "to": threshold})
     return None
@@ -261,7 +285,11 @@ def _check_version(day: Day, body: ProposeBody) -> None:
 
 def _check_start(body: ProposeBody, earliest: int) -> None:
     if body.height < earliest:
-        raise RuleBroken("protocol_height", f"block {body.height} is too early: the first that it can be is {earliest}", f"name {earliest} or later")
+        raise RuleBroken(
+            "protocol_height",
+            f"block {body.height} is too early: the first that it can be is {earliest}",
+            f"name {earliest} or later",
+        )
 
 
 def _check_protocol(day: Day, body: ProposeBody) -> None:
@@ -277,8 +305,13 @@ def _effect_protocol(day: Day, body: ProposeBody) -> Void:
     return None
 
 
-def _checked(check: Callable[[Day, ProposeBody], None], effect: Callable[[Day, ProposeBody], Void]) -> Callable[[Day, ProposeBody], Void]:
-    """Return an effect that does nothing where the check at the opening would refuse it now; its reason is what the check says."""
+def _checked(
+    check: Callable[[Day, ProposeBody], None], effect: Callable[[Day, ProposeBody], Void]
+) -> Callable[[Day, ProposeBody], Void]:
+    """Return an effect that does nothing where the check at the opening would refuse it now.
+
+    Its reason is what the check says.
+    """
 
     def checked(day: Day, body: ProposeBody) -> Void:
         try:
@@ -301,7 +334,9 @@ KINDS: dict[str, ProposalKind] = {
         ProposalKind("plan", _check_plan, _effect_plan),
         ProposalKind("phase", _check_phase, _effect_phase, is_critical=True),
         ProposalKind("expel", _check_expel, _effect_expel),
-        ProposalKind("attester", _CHECK_ATTESTER, _checked(_CHECK_ATTESTER, _effect_party(attesters.ATTESTERS)), is_critical=True),
+        ProposalKind(
+            "attester", _CHECK_ATTESTER, _checked(_CHECK_ATTESTER, _effect_party(attesters.ATTESTERS)), is_critical=True
+        ),
         ProposalKind("verifier", _CHECK_VERIFIER, _checked(_CHECK_VERIFIER, _effect_party(attesters.VERIFIERS))),
         ProposalKind("provider", _check_provider, _checked(_check_provider, _effect_provider)),
         ProposalKind("signer", _check_signer, _checked(_check_signer, _effect_signer), is_critical=True),

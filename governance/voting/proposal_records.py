@@ -14,10 +14,13 @@ FIGURE_MAX = 10**12
 
 
 class ProposeBody(Shape):
-    """A proposal. `name`: code, parameter, plan, phase, or the name of a party; `system`: of a code; `member`: whom to expel.
+    """A proposal.
 
-    `value`: of a parameter, the threshold of the signers, or a protocol version; `height`: from which that version holds. A plan gives its
-    figures; a code gives standard, allowed amount and frequency. Attesters, verifiers, providers and signers give `change` and `key`.
+    `name`: code, parameter, plan, phase, or the name of a party; `system`: of a code; `member`: whom to expel.
+
+    `value`: of a parameter, the threshold of the signers, or a protocol version; `height`: from which that version
+    holds. A plan gives its figures; a code gives standard, allowed amount and frequency. Attesters, verifiers,
+    providers and signers give `change` and `key`.
     """
 
     what: str
@@ -53,7 +56,18 @@ class CastBody(Shape):
 def propose_body(what: str, **fields: Any) -> ProposeBody:
     """Return the body of a proposal; fields that its kind does not know are empty."""
     empty: dict[str, Any] = {
-        "name": "", "system": "", "member": b"", "value": 0, "standard": False, "allowed_cents": None, "frequency": None,
-        "premium_cents": 0, "prior_cents": None, "figures": None, "change": "", "key": b"", "height": 0,
-    }  # fmt: skip
+        "name": "",
+        "system": "",
+        "member": b"",
+        "value": 0,
+        "standard": False,
+        "allowed_cents": None,
+        "frequency": None,
+        "premium_cents": 0,
+        "prior_cents": None,
+        "figures": None,
+        "change": "",
+        "key": b"",
+        "height": 0,
+    }
     return ProposeBody(what=what, **{**empty, **fields})

@@ -1,4 +1,6 @@
-"""Proposals: how they open, are voted on, judged, and take effect; `proposal_kinds` says what can be proposed (rules §12).
+"""Proposals: how they open, are voted on, judged, and take effect.
+
+`proposal_kinds` says what can be proposed (rules §12).
 
 A proposal opens with its last needed sponsor in block o, is voted on in o+1 .. o+30 and judged at the end of o+30. What
 passed takes effect at the next boundary, what is critical at the one after. Open cases keep the parameters of their s.
@@ -83,17 +85,38 @@ def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -
     check_voter(day, author)
     if PROPOSALS.find(day.draft, proposal) is not None:
         raise RuleBroken("proposal_known", "a proposal of this id stands already", "sponsor it, or choose another id")
-    figures = [body.value, body.height, body.allowed_cents or 0, body.frequency or 0, body.premium_cents, body.prior_cents or 0]
+    figures = [
+        body.value,
+        body.height,
+        body.allowed_cents or 0,
+        body.frequency or 0,
+        body.premium_cents,
+        body.prior_cents or 0,
+    ]
     if body.figures is not None:
         named = body.figures
-        figures += [named.deductible_cents, named.copay_cents, named.oop_max_cents or 0, named.claim_ceiling_cents or 0, named.year_ceiling_cents or 0]
+        figures += [
+            named.deductible_cents,
+            named.copay_cents,
+            named.oop_max_cents or 0,
+            named.claim_ceiling_cents or 0,
+            named.year_ceiling_cents or 0,
+        ]
         if named.coinsurance_bp > 10_000 or named.waiting_terms > 12 or len(named.codes) > 10_000:
-            raise RuleBroken("plan_figures", "coinsurance is at most 10 000 bp, waiting at most 12 terms", "correct the figures")
+            raise RuleBroken(
+                "plan_figures", "coinsurance is at most 10 000 bp, waiting at most 12 terms", "correct the figures"
+            )
     if len(body.name) > NAME_SIZE_MAX or len(body.system) > NAME_SIZE_MAX or max(figures) > FIGURE_MAX:
-        raise RuleBroken("proposal_shape", f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}", "correct the proposal")
+        raise RuleBroken(
+            "proposal_shape",
+            f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}",
+            "correct the proposal",
+        )
     kind = proposal_kinds.KINDS.get(body.what)
     if kind is None:
-        raise RuleBroken("proposal_kind", f"nothing can be proposed about {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS))
+        raise RuleBroken(
+            "proposal_kind", f"nothing can be proposed about {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS)
+        )
     kind.check(day, body)
 
 
@@ -151,7 +174,11 @@ def turnout_needed(row: ProposalRow, set_of_o: params.Params) -> int:
 def open_proposal(day: Day, row: ProposalRow) -> None:
     """Open a proposal in this block."""
     row = msgspec.structs.replace(
-        row, status="open", opened_height=day.height, eligible=day.counts.voters, params_version=params.current_version(day.draft)
+        row,
+        status="open",
+        opened_height=day.height,
+        eligible=day.counts.voters,
+        params_version=params.current_version(day.draft),
     )
     PROPOSALS.put(day.draft, row, row.proposal)
     OPEN_PROPOSALS.put(day.draft, Name(row.proposal), day.height, row.proposal)
@@ -162,7 +189,9 @@ def open_expulsion(day: Day, member: bytes, claim: bytes) -> None:
     """Open the proposal that follows a finding of fraud by itself."""
     proposal = b"expel/" + claim
     body = propose_body("expel", member=member)
-    open_proposal(day, ProposalRow(proposal, body, 0, "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, ""))
+    open_proposal(
+        day, ProposalRow(proposal, body, 0, "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, "")
+    )
 
 
 def _emit(day: Day, name: str, row: ProposalRow) -> None:
@@ -177,9 +206,17 @@ def check_cast(day: Day, author: bytes, body: CastBody) -> None:
         raise RuleBroken("proposal_unknown", "no proposal of this id is open", "see the list of proposals")
     last = row.opened_height + params.params_at(day.draft, row.params_version).proposal_blocks
     if not row.opened_height < day.height <= last:
-        raise RuleBroken("vote_not_open", f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}", "cast it in one of them")
+        raise RuleBroken(
+            "vote_not_open",
+            f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}",
+            "cast it in one of them",
+        )
     if not members.was_voter(members.MEMBERS.get(day.draft, author), row.opened_height):
-        raise RuleBroken("not_eligible", f"the author might not vote as of block {row.opened_height}", "later proposals are open to you")
+        raise RuleBroken(
+            "not_eligible",
+            f"the author might not vote as of block {row.opened_height}",
+            "later proposals are open to you",
+        )
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "yes, no or abstain")
 
@@ -227,11 +264,16 @@ def end_day(day: Day) -> None:
 
 
 def end_term(day: Day) -> None:
-    """Let passed proposals of this boundary take effect, by id; one that the state of the day no longer allows is void, and says why."""
+    """Let passed proposals of this boundary take effect, by id.
+
+    One that the state of the day no longer allows is void, and says why.
+    """
     for name in list(PASSED.scan(day.draft, day.height)):
         PASSED.delete(day.draft, day.height, name.value)
         row = PROPOSALS.get(day.draft, name.value)
         why = proposal_kinds.KINDS[row.body.what].effect(day, row.body)
-        PROPOSALS.put(day.draft, msgspec.structs.replace(row, status="void" if why else "in_force", why=why or ""), row.proposal)
+        PROPOSALS.put(
+            day.draft, msgspec.structs.replace(row, status="void" if why else "in_force", why=why or ""), row.proposal
+        )
         if why:
             day.emit("proposal_void", proposal=row.proposal, why=why)

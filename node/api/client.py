@@ -1,7 +1,10 @@
-"""Clients of the local API: a plain one for the CLI, an asynchronous one for the terminal UI. Both speak HTTP over the Unix socket.
+"""Clients of the local API: a plain one for the CLI, an asynchronous one for the terminal UI.
 
-The plain client stands on the standard library alone, because importing httpx (which imports trio) would double the start-up
-of `mutua status`. Both raise `ApiError` with the daemon's own code and words, and `NodeNotRunning` when nobody answers.
+Both speak HTTP over the Unix socket.
+
+The plain client stands on the standard library alone, because importing httpx (which imports trio) would double the
+start-up of `mutua status`. Both raise `ApiError` with the daemon's own code and words, and `NodeNotRunning` when nobody
+answers.
 """
 
 from __future__ import annotations
@@ -55,9 +58,13 @@ def _answer(status: int, data: bytes) -> Any:
         return value
     error: dict[str, Any] = cast("dict[str, Any]", value).get("error", {}) if isinstance(value, dict) else {}
     raise ApiError(
-        str(error.get("code", "internal")), str(error.get("what", f"the node answered {status}")), str(error.get("mend", "")),
-        family=str(error.get("family", "node")), status=status, rule=str(error.get("rule", "")),
-    )  # fmt: skip
+        str(error.get("code", "internal")),
+        str(error.get("what", f"the node answered {status}")),
+        str(error.get("mend", "")),
+        family=str(error.get("family", "node")),
+        status=status,
+        rule=str(error.get("rule", "")),
+    )
 
 
 def _silent() -> ApiError:
@@ -125,10 +132,15 @@ class Client:
         return self.post_json("/v1/submit", _submission(kind, body, attestations))
 
     def accept(self, record: str) -> Any:
-        """Hand in a record that its author signed elsewhere, as hex; returns once it is on disk. Shape `schema.Submitted`."""
+        """Hand in a record that its author signed elsewhere, as hex; returns once it is on disk.
+
+        Shape `schema.Submitted`.
+        """
         return self.post_json("/v1/accept", {"record": record})
 
-    def check(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> list[dict[str, Any]]:
+    def check(
+        self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()
+    ) -> list[dict[str, Any]]:
         """Return why the rules would refuse a record now; empty when they would take it. Nothing is kept."""
         return list(self.post_json("/v1/check", {"records": [_submission(kind, body, attestations)]})["refusals"])
 

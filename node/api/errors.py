@@ -10,11 +10,14 @@ from __future__ import annotations
 class ApiError(Exception):
     """An error that the daemon answered, or that the client found.
 
-    `status` is the HTTP status, 0 where there was no answer. `family` is rule (the rules refuse it), malformed (the request does
-    not fit), node (everything else the daemon says), off (nobody answers). `rule`: the section of the rules that refuses, or empty.
+    `status` is the HTTP status, 0 where there was no answer. `family` is rule (the rules refuse it), malformed (the
+    request does not fit), node (everything else the daemon says), off (nobody answers). `rule`: the section of the
+    rules that refuses, or empty.
     """
 
-    def __init__(self, code: str, what: str, mend: str = "", family: str = "node", status: int = 0, rule: str = "") -> None:  # noqa: PLR0917
+    def __init__(  # noqa: PLR0917 - the order of every error of ours
+        self, code: str, what: str, mend: str = "", family: str = "node", status: int = 0, rule: str = ""
+    ) -> None:
         super().__init__(f"{what}; {mend}" if mend else what)
         self.code = code
         self.what = what

@@ -14,9 +14,25 @@ import msgspec
 from node.api.errors import ApiError
 
 __all__ = [
-    "AcceptRequest", "Answer", "ApiError", "AutoAcceptRequest", "Block", "CheckRequest", "ConsensusStatus", "ErrorAnswer", "ErrorBody", "LogRequest", "OpenRequest", "Peer", "PeerCounts",
-    "Receipt", "Status", "SubmitRequest", "Submitted", "convert",
-]  # fmt: skip
+    "AcceptRequest",
+    "Answer",
+    "ApiError",
+    "AutoAcceptRequest",
+    "Block",
+    "CheckRequest",
+    "ConsensusStatus",
+    "ErrorAnswer",
+    "ErrorBody",
+    "LogRequest",
+    "OpenRequest",
+    "Peer",
+    "PeerCounts",
+    "Receipt",
+    "Status",
+    "SubmitRequest",
+    "Submitted",
+    "convert",
+]
 
 SOCKET_NAME = "api.sock"
 BODY_SIZE_MAX = 256 * 1024
@@ -52,8 +68,9 @@ class ConsensusStatus(Answer, frozen=True, kw_only=True):
 class Status(Answer, frozen=True, kw_only=True):
     """`GET /v1/status`.
 
-    `member` is this member's identity key (None on a node that only follows), `cover` its pseudonym on claims, `dependants`
-    those of its dependants, `needs_me` the number of cases that wait for its ballot. `treasury` is what the treasury's job reports, or None.
+    `member` is this member's identity key (None on a node that only follows), `cover` its pseudonym on claims,
+    `dependants` those of its dependants, `needs_me` the number of cases that wait for its ballot. `treasury` is what
+    the treasury's job reports, or None.
     """
 
     name: str = ""
@@ -108,8 +125,8 @@ class Block(Answer, frozen=True, kw_only=True):
 class Receipt(Answer, frozen=True, kw_only=True):
     """`GET /v1/records/{id}`: what became of a record.
 
-    `state` is pending, final or refused. Final: `height`, `index`, and the inclusion proof: `leaf` (hash), `proof` (hashes of an
-    RFC 6962 path), `tree_size`, `records_root`. Refused: `reason` {code, what, mend}.
+    `state` is pending, final or refused. Final: `height`, `index`, and the inclusion proof: `leaf` (hash), `proof`
+    (hashes of an RFC 6962 path), `tree_size`, `records_root`. Refused: `reason` {code, what, mend}.
     """
 
     record_id: str = ""
@@ -133,7 +150,10 @@ class Submitted(Answer, frozen=True, kw_only=True):
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/submit`: hex for bytes. `body` may bring `attestations` of others: {role, key, subject_hash, signature}."""
+    """Body of `POST /v1/submit`: hex for bytes.
+
+    `body` may bring `attestations` of others: {role, key, subject_hash, signature}.
+    """
 
     kind: str
     body: dict[str, Any]
@@ -161,7 +181,10 @@ class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class AutoAcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/auto-accept`: `action` is add, replace or revoke, `rule` {name, codes, charge_max_cents, providers}."""
+    """Body of `POST /v1/auto-accept`.
+
+    `action` is add, replace or revoke, `rule` {name, codes, charge_max_cents, providers}.
+    """
 
     action: str
     rule: dict[str, Any]

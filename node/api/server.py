@@ -1,24 +1,21 @@
-"""The local API: HTTP/JSON with server-sent events on a Unix socket (mode 0600). Whoever may open the socket acts as the member.
+"""The local API: HTTP/JSON with server-sent events on a Unix socket (mode 0600).
 
-| method, path | answer |
-| --- | --- |
-| GET /v1/health | `{"live", "ready"}`; ready once the node is in step |
-| GET /v1/status · /v1/peers | where the node stands; its peers |
-| GET /v1/blocks?start&count · /v1/blocks/{h} | headers (the newest without `start`); one block with records and events |
-| GET /v1/views/{name}?… | a view of the newest final state |
-| GET /v1/records/{id} | a record's receipt: pending, refused, or final with its proof |
-| GET /v1/receipts/{claim} | what decided a claim: `{"receipt", "explanation"}`, replayed from genesis |
-| GET /v1/events | server-sent events, one JSON object each |
-| POST /v1/submit | `{"kind", "body"}`: sign and spread; durable before the answer |
-| POST /v1/accept | `{"record"}`: take a record that its author signed elsewhere; durable before the answer |
-| POST /v1/check | `{"records"}`: what the rules would refuse of them now; nothing is kept |
-| POST /v1/open | `{"claim"}`: open a local document and sign the receipt |
-| GET /v1/auto-accept | every version of this member's standing rules |
-| POST /v1/auto-accept | `{"action", "rule"}`: add, replace or revoke one; durable before the answer |
-| POST /v1/log · /v1/stop | change the log level; end the daemon |
+Whoever may open the socket acts as the member.
 
-The daemon is behind a narrow facade, so the API knows nothing of ledger, network or keys. Errors are
-`{"error": {"code", "what", "mend", "family"}}` with 400 (malformed), 404, 409 (refused by a rule), 413, 423 (locked), 500, 503.
+| method, path | answer | | --- | --- | | GET /v1/health | `{"live", "ready"}`; ready once the node is in step | | GET
+/v1/status · /v1/peers | where the node stands; its peers | | GET /v1/blocks?start&count · /v1/blocks/{h} | headers (the
+newest without `start`); one block with records and events | | GET /v1/views/{name}?… | a view of the newest final state
+| | GET /v1/records/{id} | a record's receipt: pending, refused, or final with its proof | | GET /v1/receipts/{claim} |
+what decided a claim: `{"receipt", "explanation"}`, replayed from genesis | | GET /v1/events | server-sent events, one
+JSON object each | | POST /v1/submit | `{"kind", "body"}`: sign and spread; durable before the answer | | POST
+/v1/accept | `{"record"}`: take a record that its author signed elsewhere; durable before the answer | | POST /v1/check
+| `{"records"}`: what the rules would refuse of them now; nothing is kept | | POST /v1/open | `{"claim"}`: open a local
+document and sign the receipt | | GET /v1/auto-accept | every version of this member's standing rules | | POST
+/v1/auto-accept | `{"action", "rule"}`: add, replace or revoke one; durable before the answer | | POST /v1/log ·
+/v1/stop | change the log level; end the daemon |
+
+The daemon is behind a narrow facade, so the API knows nothing of ledger, network or keys. Errors are `{"error":
+{"code", "what", "mend", "family"}}` with 400 (malformed), 404, 409 (refused by a rule), 413, 423 (locked), 500, 503.
 """
 
 from __future__ import annotations
@@ -59,14 +56,24 @@ SOCKET_PATH_MAX = 103
 HEIGHT_MAX = 2**63 - 1
 LOG_LEVELS = ("debug", "info", "warning", "error")
 STATUS_OF_CODE = {
-    "not_found": 404, "document_missing": 404, "not_a_member": 409, "body_size": 413, "locked": 423, "disk": 503,
-    "too_many_subscribers": 503, "receipt_long": 503, "mempool_full": 503,
-}  # fmt: skip
+    "not_found": 404,
+    "document_missing": 404,
+    "not_a_member": 409,
+    "body_size": 413,
+    "locked": 423,
+    "disk": 503,
+    "too_many_subscribers": 503,
+    "receipt_long": 503,
+    "mempool_full": 503,
+}
 T = TypeVar("T")
 
 
 class NodeFacade(Protocol):
-    """What the API needs of a daemon; `node.facade.Facade` is the real one. Everything is JSON-ready; ids are bytes here, hex outside."""
+    """What the API needs of a daemon; `node.facade.Facade` is the real one.
+
+    Everything is JSON-ready; ids are bytes here, hex outside.
+    """
 
     def status(self) -> dict[str, Any]:
         """Return what `mutua status` shows."""
@@ -101,11 +108,17 @@ class NodeFacade(Protocol):
         ...
 
     async def accept(self, data: bytes) -> dict[str, Any]:
-        """Verify, check, keep durably and spread a record that its author signed elsewhere; RuleBroken when the rules refuse it."""
+        """Verify, check, keep durably and spread a record that its author signed elsewhere.
+
+        RuleBroken when the rules refuse it.
+        """
         ...
 
     async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Return what the rules would refuse of (kind, body) records, one after the other, in the next block. Nothing is kept."""
+        """Return what the rules would refuse of (kind, body) records, one after the other, in the next block.
+
+        Nothing is kept.
+        """
         ...
 
     async def open_document(self, claim: bytes) -> dict[str, Any]:
@@ -136,7 +149,9 @@ class NodeFacade(Protocol):
 async def serve(
     facade: NodeFacade, path: Path, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Answer on the socket `path` until cancelled; the socket is gone afterwards. A socket left by a dead daemon is replaced.
+    """Answer on the socket `path` until cancelled; the socket is gone afterwards.
+
+    A socket left by a dead daemon is replaced.
 
     Errors: MutuaError `socket_path` (too long), `api_in_use` (another daemon answers there), `socket_unusable`.
     """
@@ -231,14 +246,18 @@ async def _accept(facade: NodeFacade, request: Request) -> Response:
     try:
         data = bytes.fromhex(wanted.record)
     except ValueError:
-        raise MalformedBytes("request_shape", "record must be hexadecimal digits", "send the bytes that its author signed") from None
+        raise MalformedBytes(
+            "request_shape", "record must be hexadecimal digits", "send the bytes that its author signed"
+        ) from None
     return _json(await facade.accept(data))
 
 
 async def _check(facade: NodeFacade, request: Request) -> Response:
     wanted = await _body(request, schema.CheckRequest, schema.CHECK_SIZE_MAX)
     if len(wanted.records) > schema.CHECK_RECORDS_MAX:
-        raise MalformedBytes("body_size", f"the request has more than {schema.CHECK_RECORDS_MAX} records", "check fewer at a time")
+        raise MalformedBytes(
+            "body_size", f"the request has more than {schema.CHECK_RECORDS_MAX} records", "check fewer at a time"
+        )
     return _json({"refusals": await facade.check([(item.kind, item.body) for item in wanted.records])})
 
 
@@ -326,7 +345,8 @@ def error_response(error: MutuaError) -> Response:
     rule = rule_of(error.code) if isinstance(error, RuleBroken) else ""
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        schema.ErrorBody(error.code, error.what, error.mend, family_of(error), rule), STATUS_OF_CODE.get(error.code, by_family)
+        schema.ErrorBody(error.code, error.what, error.mend, family_of(error), rule),
+        STATUS_OF_CODE.get(error.code, by_family),
     )
 
 

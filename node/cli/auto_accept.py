@@ -1,6 +1,9 @@
-"""`mutua vote auto list | add | replace | revoke`: standing rules by which the member's own node accepts cases in block s+1.
+"""`mutua vote auto list | add | replace | revoke`.
 
-A rule can only say yes. The ballot names the hash of the rule and nothing else of it; it counts for the case, never as an opened one.
+Standing rules by which the member's own node accepts cases in block s+1.
+
+A rule can only say yes. The ballot names the hash of the rule and nothing else of it; it counts for the case, never as
+an opened one.
 """
 
 from __future__ import annotations
@@ -46,11 +49,17 @@ def _table(rules: Sequence[Json], money: Money) -> Iterator[str]:
     yield from table(
         ("rule", "version", "codes", "charges up to", "providers", "hash"),
         [
-            (item["name"], f"{item['version']}{' revoked' if item['is_revoked'] else ''}", " ".join(item["codes"]), money.show(item["charge_max_cents"]),
-             " ".join(map(short, item["providers"])) or "any", short(item["rule_hash"]))
+            (
+                item["name"],
+                f"{item['version']}{' revoked' if item['is_revoked'] else ''}",
+                " ".join(item["codes"]),
+                money.show(item["charge_max_cents"]),
+                " ".join(map(short, item["providers"])) or "any",
+                short(item["rule_hash"]),
+            )
             for item in rules
         ],
-    )  # fmt: skip
+    )
 
 
 @app.command
@@ -132,16 +141,25 @@ def revoke(name: str, *, yes: Yes = False, common: Common = DEFAULT) -> int:  # 
 
 
 def _put(  # noqa: PLR0917
-    common: Common, action: str, name: str, codes: Sequence[str] | None, charge_max: str, providers: Sequence[str] | None, *, yes: bool
+    common: Common,
+    action: str,
+    name: str,
+    codes: Sequence[str] | None,
+    charge_max: str,
+    providers: Sequence[str] | None,
+    *,
+    yes: bool,
 ) -> int:
     client = common.client()
     status = client.status()
     own_member(status)
     money = Money.of(status)
     rule = {
-        "name": name, "codes": sorted(set(codes or ())), "charge_max_cents": money.read(charge_max, "charge"),
+        "name": name,
+        "codes": sorted(set(codes or ())),
+        "charge_max_cents": money.read(charge_max, "charge"),
         "providers": sorted({provider_key(client, item) for item in providers or ()}),
-    }  # fmt: skip
+    }
     if not rule["codes"]:
         raise MutuaError("usage", "the rule names no code", "give --code, once for each")
     if not is_confirmed(common, yes=yes, review=_review(rule, money), question=f"{action} this rule?"):
@@ -151,7 +169,12 @@ def _put(  # noqa: PLR0917
 
 
 def _review(rule: Json, money: Money) -> Iterator[str]:
-    yield f"rule {rule['name']}: accept {' '.join(rule['codes'])} with charges up to {money.show(rule['charge_max_cents'])}"
+    yield (
+        f"rule {rule['name']}: accept {' '.join(rule['codes'])} with charges up to"
+        f" {money.show(rule['charge_max_cents'])}"
+    )
     yield f"of {' '.join(map(short, rule['providers'])) or 'any provider'}"
-    yield "your node says yes in the first block of each such vote, without opening the evidence; all members see that a rule cast it"
-
+    yield (
+        "your node says yes in the first block of each such vote, without opening the evidence; all members see that a"
+        " rule cast it"
+    )

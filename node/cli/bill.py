@@ -52,7 +52,8 @@ class Bill(Service):
     supersedes: Annotated[str, Parameter(help="An own claim whose open cases this one replaces.")] = ""
     cover: Annotated[str, Parameter(help="For a dependant: the cover key, or its first digits.")] = ""
     event: Annotated[
-        str, Parameter(help="The first claim of the same event, such as one accident: they share the ceiling of a claim.")
+        str,
+        Parameter(help="The first claim of the same event, such as one accident: they share the ceiling of a claim."),
     ] = ""
 
 
@@ -66,7 +67,10 @@ def claim_body(client: Client, status: Mapping[str, Any], bill: Bill, *, use: st
 
 
 def bill_body(client: Client, status: Mapping[str, Any], bill: Bill, cover: str) -> Json:
-    """Return a bill as the body of a claim for a cover, filed by its member. Errors: `usage`, and those of its parts."""
+    """Return a bill as the body of a claim for a cover, filed by its member.
+
+    Errors: `usage`, and those of its parts.
+    """
     if bill.payee not in ("member", "provider"):
         raise MutuaError(
             "usage", f"payee {bill.payee!r} is neither member nor provider", "--payee member or --payee provider"
@@ -75,12 +79,19 @@ def bill_body(client: Client, status: Mapping[str, Any], bill: Bill, cover: str)
         raise MutuaError("usage", "the provider is missing", "give --provider with its identifier or key")
     money = Money.of(status)
     return {
-        "scheme": status["name"], "cover_id": cover, "submitter_role": "member", "payee": bill.payee,
-        "provider_id": provider_key(client, bill.provider), "event_id": claim_id(client, bill.event) if bill.event else "", "use": "claim",
+        "scheme": status["name"],
+        "cover_id": cover,
+        "submitter_role": "member",
+        "payee": bill.payee,
+        "provider_id": provider_key(client, bill.provider),
+        "event_id": claim_id(client, bill.event) if bill.event else "",
+        "use": "claim",
         "supersedes": claim_id(client, bill.supersedes) if bill.supersedes else "",
-        "other_payer_cents": money.read(bill.other_payer, "other payer's amount"), "source_hash": "", "evidence": [],
+        "other_payer_cents": money.read(bill.other_payer, "other payer's amount"),
+        "source_hash": "",
+        "evidence": [],
         "lines": _claim_lines(client, status, bill, money),
-    }  # fmt: skip
+    }
 
 
 def _cover_of(client: Client, status: Mapping[str, Any], text: str) -> str:
@@ -121,9 +132,14 @@ def _claim_line(row: list[str], status: Mapping[str, Any], system: str, money: M
         )
         raise MutuaError("code_system", what, "give --system with its URI")
     return {
-        "system": system or systems[0], "code": code, "modifiers": [], "units": int(units), "charge_cents": money.read(charge, "charge"),
-        "first_day": read_day(first, status), "last_day": read_day(last, status),
-    }  # fmt: skip
+        "system": system or systems[0],
+        "code": code,
+        "modifiers": [],
+        "units": int(units),
+        "charge_cents": money.read(charge, "charge"),
+        "first_day": read_day(first, status),
+        "last_day": read_day(last, status),
+    }
 
 
 def keep_evidence(documents: Path, bill: Bill) -> list[tuple[Json, bool]]:

@@ -1,6 +1,7 @@
 """`mutua bundle new | show | attest | sign | submit`: a record in a file that travels while others sign it.
 
-Whoever signs needs no node: a seed file, or the keys of a data folder, is enough. Whoever submits needs one, of any member.
+Whoever signs needs no node: a seed file, or the keys of a data folder, is enough. Whoever submits needs one, of any
+member.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ class SignWith:
     """Which secret signs."""
 
     seed_file: Annotated[
-        Path | None, Parameter(help="Sign with the seed in this file (64 hex digits) instead of the keys of the data folder.")
+        Path | None,
+        Parameter(help="Sign with the seed in this file (64 hex digits) instead of the keys of the data folder."),
     ] = None
     key: Annotated[
-        str | None, Parameter(help="Which key of the data folder: identity, device or cover; by default the one that counts here.")
+        str | None,
+        Parameter(help="Which key of the data folder: identity, device or cover; by default the one that counts here."),
     ] = None
 
     def seed(self, common: Common, passphrase: PassphraseFrom, default: str) -> bytes:
@@ -82,11 +85,15 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
         data = body.read_bytes()
         fields: object = json.loads(data) if len(data) <= FILE_SIZE_MAX else None
     except OSError as error:
-        raise MutuaError("file_unreadable", f"{body} cannot be read ({error.strerror})", "name an existing file") from None
+        raise MutuaError(
+            "file_unreadable", f"{body} cannot be read ({error.strerror})", "name an existing file"
+        ) from None
     except (ValueError, RecursionError):
         fields = None
     if fields is None:
-        raise MutuaError("body_shape", f"{body} is no JSON", "write the fields of the body, as in the reference of record kinds")
+        raise MutuaError(
+            "body_shape", f"{body} is no JSON", "write the fields of the body, as in the reference of record kinds"
+        )
     whole = bytes.fromhex(full_id(author, lambda: (), "member")) if author else None
     return write_draft(common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), kind, fields, whole))
 
@@ -114,7 +121,9 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
         if not _is_ours(bundle, status):
             # The node asks the rules in its member's name, and for another's record that answer would be a false one.
             what = f"the node asks the rules for its own member, and the author is {short(str(answer['author']))}"
-            raise MutuaError("bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it")
+            raise MutuaError(
+                "bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it"
+            )
         shown = bundle_to_json(bundle)
         answer["refusals"] = client.check(bundle.kind, shown["body"], shown["attestations"])
     return say(common, answer, lambda: summary_lines(answer))
@@ -164,7 +173,9 @@ def sign(  # noqa: D417
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
 ) -> int:
-    """Sign a bundle whole as its author, so that any member's node can submit it. It comes last: later signatures do not count.
+    """Sign a bundle whole as its author, so that any member's node can submit it.
+
+    It comes last: later signatures do not count.
 
     Parameters
     ----------
@@ -220,7 +231,9 @@ def submit(  # noqa: D417
     check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
     if bundle.record is None and bundle.author is not None and not _is_ours(bundle, status):
         raise MutuaError(
-            "bundle_author", f"its author is {short(bundle.author.hex())}, who has not signed it", "let the author sign it: mutua bundle sign"
+            "bundle_author",
+            f"its author is {short(bundle.author.hex())}, who has not signed it",
+            "let the author sign it: mutua bundle sign",
         )
     if not is_confirmed(common, yes=yes, review=summary_lines(bundle_summary(file, bundle)), question="submit this?"):
         return say(common, {}, "nothing was submitted")
@@ -259,14 +272,24 @@ def bundle_summary(file: Path, bundle: Bundle) -> Json:
     from node.bundles import wanted_of
 
     wanted = [
-        {"role": item.role, "who": item.who, "subject_hash": item.subject_hash.hex(), "keys": [key.hex() for key in item.keys]}
+        {
+            "role": item.role,
+            "who": item.who,
+            "subject_hash": item.subject_hash.hex(),
+            "keys": [key.hex() for key in item.keys],
+        }
         for item in wanted_of(bundle)
     ]
     return {
-        "file": str(file), "kind": bundle.kind, "chain_id": bundle.chain_id.hex(), "author": bundle.author.hex() if bundle.author else None,
-        "body": body_to_json(bundle.body), "wanted": wanted, "is_signed": bundle.record is not None,
+        "file": str(file),
+        "kind": bundle.kind,
+        "chain_id": bundle.chain_id.hex(),
+        "author": bundle.author.hex() if bundle.author else None,
+        "body": body_to_json(bundle.body),
+        "wanted": wanted,
+        "is_signed": bundle.record is not None,
         "valid_until_height": bundle.record.record.valid_until_height if bundle.record else None,
-    }  # fmt: skip
+    }
 
 
 def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""`mutua charter new|add|seal|show`: how founders write, complete, seal and compare the text their co-op begins with."""
+"""`mutua charter new|add|seal|show`.
+
+How founders write, complete, seal and compare the text their co-op begins with.
+"""
 
 from __future__ import annotations
 
@@ -27,28 +30,51 @@ from ledger.genesis import Charter, CharterPlan, chain_id_of
 
 app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
 
-app.command("node.cli.ruin:ruin", name="ruin", help="Compute from how many members on the first year ends in ruin at most once in a hundred.")
+app.command(
+    "node.cli.ruin:ruin",
+    name="ruin",
+    help="Compute from how many members on the first year ends in ruin at most once in a hundred.",
+)
 
 Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
 
 SEED_SIZE = 32
 FRESH_PARAMS = {"application_terms": 12, "pilot_terms": 12}
-"""What a fresh draft says beside the defaults: a pilot of a year (rules §2), and no application for ever; founders may change it in the file."""
+"""What a fresh draft says beside the defaults: a pilot of a year (rules §2), and no application for ever; founders may
+change it in the file."""
 
 
 def example_plan() -> CharterPlan:
     """Return the plan a fresh draft starts with; founders change its figures in the file."""
     return CharterPlan(
-        name="basic", premium_cents=30_000, deductible_cents=50_000, copay_cents=2_000, coinsurance_bp=2_000, oop_max_cents=400_000,
-        claim_ceiling_cents=5_000_000, year_ceiling_cents=20_000_000, waiting_terms=1, prior_cents=None, codes=(),
-    )  # fmt: skip
+        name="basic",
+        premium_cents=30_000,
+        deductible_cents=50_000,
+        copay_cents=2_000,
+        coinsurance_bp=2_000,
+        oop_max_cents=400_000,
+        claim_ceiling_cents=5_000_000,
+        year_ceiling_cents=20_000_000,
+        waiting_terms=1,
+        prior_cents=None,
+        codes=(),
+    )
 
 
 @app.command
 def new(
-    draft: Path, *, name: str, currency: str = "USD", exponent: int = 2, block_interval_s: int = 86_400, claims_cents: int = 0,
-    reserve_cents: int = 0, rate: int = 0, day_one: str = "", json_output: Json = False,
-) -> int:  # fmt: skip
+    draft: Path,
+    *,
+    name: str,
+    currency: str = "USD",
+    exponent: int = 2,
+    block_interval_s: int = 86_400,
+    claims_cents: int = 0,
+    reserve_cents: int = 0,
+    rate: int = 0,
+    day_one: str = "",
+    json_output: Json = False,
+) -> int:
     """Write a draft without founders, with one example plan, to edit by hand.
 
     Parameters
@@ -72,10 +98,19 @@ def new(
     now_ms = time.time_ns() // 1_000_000
     tomorrow = dt.datetime.fromtimestamp(now_ms / 1000, tz=dt.UTC).date() + dt.timedelta(days=1)
     charter = new_charter(
-        name, seed=secrets.token_bytes(SEED_SIZE), genesis_time_ms=now_ms, day_one=day_one or tomorrow.isoformat(),
-        block_interval_ms=block_interval_s * 1000, currency=currency, exponent=exponent, claims_cents=claims_cents,
-        reserve_cents=reserve_cents, rate=rate, plans=(example_plan(),), params=FRESH_PARAMS,
-    )  # fmt: skip
+        name,
+        seed=secrets.token_bytes(SEED_SIZE),
+        genesis_time_ms=now_ms,
+        day_one=day_one or tomorrow.isoformat(),
+        block_interval_ms=block_interval_s * 1000,
+        currency=currency,
+        exponent=exponent,
+        claims_cents=claims_cents,
+        reserve_cents=reserve_cents,
+        rate=rate,
+        plans=(example_plan(),),
+        params=FRESH_PARAMS,
+    )
     check_draft(charter)
     _write_new(draft, charter_to_toml(charter).encode())
     _say(
@@ -181,13 +216,19 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
         f"{charter.name}: {len(charter.founders)} founders, phase {charter.phase}, {unit}",
         f"chain id   {chain_id_of(charter).hex()}" if fault is None else f"not sealed {fault}",
         f"blocks     every {charter.block_interval_ms / 1000:g} s, height 1 is {charter.day_one}",
-        f"accounts   claims {charter.claims_cents}, reserve {charter.reserve_cents} minor units; {charter.rate} a bitcoin",
+        (
+            f"accounts   claims {charter.claims_cents}, reserve {charter.reserve_cents} minor units; {charter.rate} a"
+            " bitcoin"
+        ),
         f"treasury   {treasury.threshold} of {signers} on {treasury.network}, {treasury.amount_sat} sat",
         *(
             f"plan       {plan.name}: premium {plan.premium_cents} a term, deductible {plan.deductible_cents}"
             for plan in charter.plans
         ),
-        f"codes      {sum(code.is_standard for code in charter.codes)} standard of {len(charter.codes)} listed; {len(charter.providers)} providers",
+        (
+            f"codes      {sum(code.is_standard for code in charter.codes)} standard of {len(charter.codes)} listed;"
+            f" {len(charter.providers)} providers"
+        ),
         *_party_lines(charter),
         *(f"param      {name} = {value}" for name, value in charter.params),
         *(
@@ -198,7 +239,10 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
 
 
 def _party_lines(charter: Charter) -> list[str]:
-    """Return who attests enrolments and verifies providers; a charter may name nobody for either, and then says who does."""
+    """Return who attests enrolments and verifies providers.
+
+    A charter may name nobody for either, and then says who does.
+    """
     attesters = ", ".join(party.name for party in charter.attesters)
     verifiers = ", ".join(party.name for party in charter.verifiers)
     return [

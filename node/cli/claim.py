@@ -78,15 +78,23 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
     claims = client.view("claims", member=None if all else own_member(status))
     money = Money.of(status)
     return say(
-        common, claims, lambda: table(
+        common,
+        claims,
+        lambda: table(
             ("claim", "block", "status", "charged", "benefit", "codes"),
             [
-                (short(item["claim"]), item["height"], item["status"], money.show(item["charge_cents"]), money.show(item["benefit_cents"]),
-                 " ".join(item["codes"]))
+                (
+                    short(item["claim"]),
+                    item["height"],
+                    item["status"],
+                    money.show(item["charge_cents"]),
+                    money.show(item["benefit_cents"]),
+                    " ".join(item["codes"]),
+                )
                 for item in claims
             ],
         ),
-    )  # fmt: skip
+    )
 
 
 @app.command

@@ -51,8 +51,14 @@ def evidence(  # noqa: D417
     documents = common.config().documents
     kept = [keep_document(documents, file) for file in files]
     review = [
-        f"claim {short(whole)} has version {view['evidence_version']} of its evidence, with {len(view['evidence'])} documents",
-        f"version {int(view['evidence_version']) + 1} adds {len(kept)}; the ledger gets their hashes and sizes, the documents stay here",
+        (
+            f"claim {short(whole)} has version {view['evidence_version']} of its evidence, with {len(view['evidence'])}"
+            " documents"
+        ),
+        (
+            f"version {int(view['evidence_version']) + 1} adds {len(kept)}; the ledger gets their hashes and sizes, the"
+            " documents stay here"
+        ),
     ]
     if not is_confirmed(common, yes=yes, review=review, question="add them?"):
         forget(documents, kept)
@@ -73,7 +79,9 @@ def withdraw(  # noqa: D417
     wait: float = 0.0,
     common: Common = DEFAULT,
 ) -> int:
-    """Withdraw the open cases of an own claim, also of one that a provider filed for you. Their lines may be filed again.
+    """Withdraw the open cases of an own claim, also of one that a provider filed for you.
+
+    Their lines may be filed again.
 
     Parameters
     ----------
@@ -100,7 +108,10 @@ def _open_lines(view: Mapping[str, Any], money: Money) -> Iterator[str]:
     """Yield the cases that a withdrawal ends."""
     for case in view["cases"]:
         if case["status"] == "open":
-            yield f"case {case['code']}, {money.show(case['charges_cents'])}: {case['yes']} yes, {case['no']} no, open until block {case['closes_at']}"
+            yield (
+                f"case {case['code']}, {money.show(case['charges_cents'])}: {case['yes']} yes, {case['no']} no, open"
+                f" until block {case['closes_at']}"
+            )
     yield "what was settled or decided stays"
 
 
@@ -122,7 +133,8 @@ def appeal(  # noqa: D417
     code
         The case: a code of the claim; not needed where only one was denied.
     ground
-        evidence: there is new evidence (mutua claim evidence takes it while a vote is open; name it to the panel); rule: a rule was not kept.
+        evidence: there is new evidence (mutua claim evidence takes it while a vote is open; name it to the panel);
+        rule: a rule was not kept.
     yes
         Do not ask before sending.
     wait
@@ -143,19 +155,27 @@ def appeal(  # noqa: D417
 
 
 def _denied_case(client: Client, claim: str, code: str | None) -> Json:
-    """Return the case to appeal. One that is named goes to the daemon as it is: its refusal says why. MutuaError `code_needed`."""
+    """Return the case to appeal.
+
+    One that is named goes to the daemon as it is: its refusal says why. MutuaError `code_needed`.
+    """
     cases = [dict(case) for case in client.view("claim", id=claim)["cases"]]
     if code is not None:
         return next((case for case in cases if case["code"] == code), {"code": code})
     denied = [case for case in cases if case["status"] == "denied"]
     if len(denied) != 1:
-        raise MutuaError("code_needed", f"{len(denied)} cases of the claim were denied", "name the code of one that was: mutua claim show")
+        raise MutuaError(
+            "code_needed",
+            f"{len(denied)} cases of the claim were denied",
+            "name the code of one that was: mutua claim show",
+        )
     return denied[0]
 
 
 def _appeal_lines(case: Mapping[str, Any], money: Money, ground: str) -> Iterator[str]:
     if "closed_height" in case:
         yield (
-            f"case {case['code']}, {money.show(case['charges_cents'])}: {case['status']} in block {case['closed_height']} with {case['yes']} yes and {case['no']} no"
+            f"case {case['code']}, {money.show(case['charges_cents'])}: {case['status']} in block"
+            f" {case['closed_height']} with {case['yes']} yes and {case['no']} no"
         )
     yield f"ground {ground}; a case is appealed once, and the panel's judgement is final"

@@ -1,4 +1,6 @@
-"""`mutua claim submit | preauthorise | draft | attest`: a claim on its way to the ledger, with the provider's signature.
+"""`mutua claim submit | preauthorise | draft | attest`.
+
+A claim on its way to the ledger, with the provider's signature.
 
 Where the provider is elsewhere: `draft` writes the claim, the provider signs it with `attest` on its own machine, and
 `submit --draft FILE --attestation FILE` files it.
@@ -58,7 +60,9 @@ def submit(  # noqa: D417
     body, kept = _body_of(common, client, status, bill, signed, use="claim")
     answer = _send(common, client, str(status["chain_id"]), body, kept=kept, signed=signed)
     new = short(answer["record_id"])
-    return report_submission(common, client, answer, f"claim {new} filed", wait, then=f"what became of it: mutua claim explain {new}")
+    return report_submission(
+        common, client, answer, f"claim {new} filed", wait, then=f"what became of it: mutua claim explain {new}"
+    )
 
 
 def preauthorise(  # noqa: D417
@@ -71,8 +75,8 @@ def preauthorise(  # noqa: D417
 ) -> int:
     """Ask before a service whether it will be paid: days to come, nothing is paid yet. The bill is that of a claim.
 
-    Standard codes are answered at once with what a claim would pay as of now; the members vote on the others. Once accepted, a claim
-    that fits is settled without a vote.
+    Standard codes are answered at once with what a claim would pay as of now; the members vote on the others. Once
+    accepted, a claim that fits is settled without a vote.
 
     Parameters
     ----------
@@ -87,14 +91,26 @@ def preauthorise(  # noqa: D417
     own_member(status)
     body, kept = _body_of(common, client, status, bill, signed, use="preauth")
     if body["use"] != "preauth":
-        raise MutuaError("claim_draft", "the draft is of a claim", "file it with mutua claim submit, or draft with --before")
-    review = [*bill_lines(body, Money.of(status)), "nothing is paid or used up by it; it is an answer for the days named"]
+        raise MutuaError(
+            "claim_draft", "the draft is of a claim", "file it with mutua claim submit, or draft with --before"
+        )
+    review = [
+        *bill_lines(body, Money.of(status)),
+        "nothing is paid or used up by it; it is an answer for the days named",
+    ]
     if not is_confirmed(common, yes=yes, review=review, question="ask the members?"):
         _forget(common, kept)
         return say(common, {}, "nothing was sent")
     answer = _send(common, client, str(status["chain_id"]), body, kept=kept, signed=signed)
     new = short(answer["record_id"])
-    return report_submission(common, client, answer, f"pre-authorisation {new} asked for", wait, then=f"the answer: mutua claim explain {new}")
+    return report_submission(
+        common,
+        client,
+        answer,
+        f"pre-authorisation {new} asked for",
+        wait,
+        then=f"the answer: mutua claim explain {new}",
+    )
 
 
 def _body_of(
@@ -102,7 +118,9 @@ def _body_of(
 ) -> tuple[Json, list[tuple[Json, bool]]]:
     """Return the body to file, from the draft or the bill, and the documents that were kept for it."""
     if signed.draft is not None:
-        return {name: value for name, value in _read_json(signed.draft, "claim_draft").items() if name != "chain_id"}, []
+        return {
+            name: value for name, value in _read_json(signed.draft, "claim_draft").items() if name != "chain_id"
+        }, []
     body = claim_body(client, status, bill, use=use)
     kept = keep_evidence(common.config().documents, bill)
     return body | {"evidence": [reference for reference, _ in kept]}, kept
@@ -130,7 +148,11 @@ def _forget(common: Common, kept: list[tuple[Json, bool]]) -> None:
 
 
 def draft_command(  # noqa: D417
-    out: Path, *, before: Annotated[bool, Parameter(negative="")] = False, bill: Bill = NO_BILL, common: Common = DEFAULT
+    out: Path,
+    *,
+    before: Annotated[bool, Parameter(negative="")] = False,
+    bill: Bill = NO_BILL,
+    common: Common = DEFAULT,
 ) -> int:
     """Write a claim for the provider to sign; nothing is sent.
 

@@ -1,8 +1,9 @@
 """`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted claim by claim to the own daemon.
 
-Nothing is submitted unless every claim of the file maps and the rules would take it now, each behind those before it. After a
-crash the same command is run again: the daemon refuses a source it knows (`source_known`), and such claims count as imported. Progress and reasons go to standard
-error, results to standard output; with `--json` the result is one object.
+Nothing is submitted unless every claim of the file maps and the rules would take it now, each behind those before it.
+After a crash the same command is run again: the daemon refuses a source it knows (`source_known`), and such claims
+count as imported. Progress and reasons go to standard error, results to standard output; with `--json` the result is
+one object.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def import_file(
 ) -> int:
     """Import a FHIR file through the local daemon; return the exit code: 0, 2 (no FHIR file) or 5 (refused).
 
-    Errors of the daemon other than refusals (not running, locked) are raised for the caller, who knows their exit codes;
-    when claims were being submitted, a line says how far the import came.
+    Errors of the daemon other than refusals (not running, locked) are raised for the caller, who knows their exit
+    codes; when claims were being submitted, a line says how far the import came.
     """
     output, errors = out or sys.stdout, err or sys.stderr
     try:
@@ -85,7 +86,9 @@ def import_file(
         return EXIT_USAGE
     status = cast("Json", client.get_json("/v1/status"))
     if not status.get("cover"):
-        raise MutuaError("not_a_member", "this node follows the ledger; it has no cover to claim for", "import on a member's node")
+        raise MutuaError(
+            "not_a_member", "this node follows the ledger; it has no cover to claim for", "import on a member's node"
+        )
     context = context_of(status, client.get_json("/v1/views/providers"), client.get_json("/v1/views/codes"))
     plan = map_claims(file, mapping or ImportMapping(), context)
     if plan.refusals:
@@ -165,7 +168,10 @@ def _attested(body: Json, attester: Attester | None) -> Json:
 
 
 def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
-    """Return why the rules would refuse claims of the file, those apart that were imported before. Nothing is submitted."""
+    """Return why the rules would refuse claims of the file, those apart that were imported before.
+
+    Nothing is submitted.
+    """
     found: list[Refusal] = []
     for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
         part = bodies[start : start + CHECKED_AT_ONCE_MAX]
@@ -203,7 +209,11 @@ def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
     def attest_body(body: Json) -> Sequence[Attestation]:
         key = bytes.fromhex(str(body["provider_id"]))
         if key not in seeds:
-            raise MutuaError("provider_seed_missing", f"the key of provider {key.hex()} is not here", "let the provider sign the claim")
+            raise MutuaError(
+                "provider_seed_missing",
+                f"the key of provider {key.hex()} is not here",
+                "let the provider sign the claim",
+            )
         shaped = cast("ClaimBody", body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
         return [attest(seeds[key], chain_id, "provider", claim_subject_hash(shaped))]
 
@@ -211,14 +221,21 @@ def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
 
 
 def _attestation_json(item: Attestation) -> Json:
-    return {"role": item.role, "key": item.key.hex(), "subject_hash": item.subject_hash.hex(), "signature": item.signature.hex()}
+    return {
+        "role": item.role,
+        "key": item.key.hex(),
+        "subject_hash": item.subject_hash.hex(),
+        "signature": item.signature.hex(),
+    }
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MutuaError("fhir_unreadable", f"{path} cannot be read: {error.strerror}", "check the name and its permissions") from None
+        raise MutuaError(
+            "fhir_unreadable", f"{path} cannot be read: {error.strerror}", "check the name and its permissions"
+        ) from None
 
 
 # ---- What people see ----------------------------------------------------------------------------------------------
@@ -257,19 +274,28 @@ def printable(text: str) -> str:
 def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: TextIO) -> None:
     lines = sum(len(claim.lines) for claim in plan.claims)
     cents = sum(claim.charge_cents for claim in plan.claims)
-    amount = f"{cents // 10**context.exponent}" + (f".{cents % 10**context.exponent:0{context.exponent}}" if context.exponent else "")
+    amount = f"{cents // 10**context.exponent}" + (
+        f".{cents % 10**context.exponent:0{context.exponent}}" if context.exponent else ""
+    )
     left_out = f"; {plan.other_patients} of other patients left out" if plan.other_patients else ""
     repeated = f"; {plan.repeated} repeated" if plan.repeated else ""
-    text = f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount} {context.currency}{left_out}{repeated}"
+    text = (
+        f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}"
+        f" {context.currency}{left_out}{repeated}"
+    )
     print(printable(text), file=out, flush=True)
 
 
 def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *, as_json: bool) -> None:
     if as_json:
         answer = {
-            "file": path.name, "claims": len(plan.claims), "imported": result.imported, "known": result.known,
-            "repeated": plan.repeated, "other_patients": plan.other_patients,
-        }  # fmt: skip
+            "file": path.name,
+            "claims": len(plan.claims),
+            "imported": result.imported,
+            "known": result.known,
+            "repeated": plan.repeated,
+            "other_patients": plan.other_patients,
+        }
         print(json_lib.dumps(answer), file=out)
         return
     known = f", {len(result.known)} were imported before" if result.known else ""
@@ -278,10 +304,18 @@ def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *,
 
 def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool) -> None:
     count = f"{len(refusals)} reason{'s' if len(refusals) != 1 else ''}"
-    what, mend = f"{path.name} was not imported, for {count}; nothing was submitted", "mend what is listed and import it again"
+    what, mend = (
+        f"{path.name} was not imported, for {count}; nothing was submitted",
+        "mend what is listed and import it again",
+    )
     if as_json:
-        reasons = [{"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "mend": r.mend} for r in refusals]
-        print(json_lib.dumps({"error": {"code": "fhir_refused", "what": what, "mend": mend, "reasons": reasons}}), file=err)
+        reasons = [
+            {"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "mend": r.mend} for r in refusals
+        ]
+        print(
+            json_lib.dumps({"error": {"code": "fhir_refused", "what": what, "mend": mend, "reasons": reasons}}),
+            file=err,
+        )
         return
     print(printable(f"mutua: {what}; {mend}"), file=err)
     for reason in refusals[:REASONS_SHOWN_MAX]:

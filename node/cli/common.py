@@ -246,7 +246,10 @@ def wait_final(client: Client, record_id: str, wait_s: float) -> dict[str, Any]:
 def report_submission(
     common: Common, client: Client, answer: Mapping[str, Any], what: str, wait_s: float, *, then: str = ""
 ) -> int:
-    """Print what became of a submitted record, with `wait_s` its end, and what to do `then`. RuleBroken when it was refused meanwhile."""
+    """Print what became of a submitted record, with `wait_s` its end, and what to do `then`.
+
+    RuleBroken when it was refused meanwhile.
+    """
     receipt = wait_final(client, str(answer["record_id"]), wait_s) if wait_s > 0 else dict(answer)
     check_receipt(receipt)
     place = (
@@ -274,7 +277,10 @@ def check_receipt(receipt: Mapping[str, Any]) -> None:
 
 
 def is_confirmed(common: Common, *, yes: bool, review: Iterable[str], question: str) -> bool:
-    """True when the action may go on: with --yes, with --json, where nobody watches, or after a person read `review` and said yes."""
+    """True when the action may go on.
+
+    With --yes, with --json, where nobody watches, or after a person read `review` and said yes.
+    """
     if yes or common.json or not is_live():
         return True
     for line in review:

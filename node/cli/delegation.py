@@ -1,4 +1,7 @@
-"""`mutua vote delegate | undelegate | delegations`: let another member vote where you do not, on one code or on all (rules §6)."""
+"""`mutua vote delegate | undelegate | delegations`.
+
+Let another member vote where you do not, on one code or on all (rules §6).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ EVERY_TOPIC = "*"
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="")]
 
 
-def delegate(to: str, *, topic: str = EVERY_TOPIC, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT) -> int:  # noqa: D417
+def delegate(  # noqa: D417
+    to: str, *, topic: str = EVERY_TOPIC, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT
+) -> int:
     """Let a member vote for you where you cast no ballot of your own. The delegate's ballots enter your voting record.
 
     Parameters
@@ -34,7 +39,10 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, yes: Yes = False, wait: float
     given = client.view("delegations", member=own)["given"]
     before = next((str(item["to"]) for item in given if item["topic"] == topic), None)
     review = [
-        f"{short(key)} votes for you on {topic_words(topic)} where you do not, from the next evening on, also on votes that are open",
+        (
+            f"{short(key)} votes for you on {topic_words(topic)} where you do not, from the next evening on, also on"
+            " votes that are open"
+        ),
         *([f"{short(before)} votes for you there until then"] if before else []),
         "their denials count in your record, and so in the bar of your own claims; all members see the delegation",
     ]

@@ -14,7 +14,9 @@ def demo(
     *,
     seed: int = 1,
     summary: Annotated[Path | None, Parameter(help="write the summary here too")] = None,
-    folder: Annotated[Path, Parameter(help="where the nodes' folders go; an earlier demo there is replaced")] = Path("demo-run"),
+    folder: Annotated[Path, Parameter(help="where the nodes' folders go; an earlier demo there is replaced")] = Path(
+        "demo-run"
+    ),
     json: Annotated[bool, Parameter(help="print the summary as one JSON object on standard output")] = False,
 ) -> int:
     """Play the demo: seven founders' daemons, 90 blocks, votes, payouts mined on regtest, a killed node, a late follower.

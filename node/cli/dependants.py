@@ -38,14 +38,27 @@ def list_command(*, common: Common = DEFAULT) -> int:
     found = client.view("dependants", member=own_member(status))
     money = Money.of(status)
     return say(
-        common, found, lambda: table(
-            ("cover", "standing", "from day", "waiting until", "last day", "a term"),
-            [
-                (item["cover_id"], item["standing"], item["first_day"], item["waiting_last_day"] or None, item["last_day"], money.show(item["rate_cents"]))
-                for item in found
-            ],
-        ) if found else ["no dependants"],
-    )  # fmt: skip
+        common,
+        found,
+        lambda: (
+            table(
+                ("cover", "standing", "from day", "waiting until", "last day", "a term"),
+                [
+                    (
+                        item["cover_id"],
+                        item["standing"],
+                        item["first_day"],
+                        item["waiting_last_day"] or None,
+                        item["last_day"],
+                        money.show(item["rate_cents"]),
+                    )
+                    for item in found
+                ],
+            )
+            if found
+            else ["no dependants"]
+        ),
+    )
 
 
 @app.command
@@ -59,7 +72,8 @@ def add(  # noqa: D417
     cover
         A cover key that was made elsewhere: 64 hex digits; with --out.
     out
-        With --cover: the bundle to write, for that key to sign: mutua bundle attest FILE; then mutua bundle submit FILE.
+        With --cover: the bundle to write, for that key to sign: mutua bundle attest FILE; then mutua bundle submit
+        FILE.
     yes
         Do not ask before sending.
     wait
@@ -76,12 +90,26 @@ def add(  # noqa: D417
         from node.cli.bundle import write_draft
 
         body = {"cover": whole_key(cover, "a dependant's cover")}
-        return write_draft(common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), "cover.add", body, bytes.fromhex(member)))
-    review = ["one more is insured on your contract from the next term on, and your premium rises by a share of the plan's"]
+        return write_draft(
+            common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), "cover.add", body, bytes.fromhex(member))
+        )
+    review = [
+        "one more is insured on your contract from the next term on, and your premium rises by a share of the plan's"
+    ]
     if not is_confirmed(common, yes=yes, review=review, question="add a dependant?"):
         return say(common, {}, "nothing was sent")
     answer = client.submit("cover.add", {})
-    return report_submission(common, client, answer, "dependant added", wait, then="mutua member dependant list names the cover; its share is due with your premium, and unpaid it ends your cover too")
+    return report_submission(
+        common,
+        client,
+        answer,
+        "dependant added",
+        wait,
+        then=(
+            "mutua member dependant list names the cover; its share is due with your premium, and unpaid it ends your"
+            " cover too"
+        ),
+    )
 
 
 @app.command
@@ -109,4 +137,6 @@ def end(cover: str, *, yes: Yes = False, wait: float = 0.0, common: Common = DEF
 
 def dependant_cover(client: Client, member: str, text: str) -> str:
     """Return the whole cover key of one of a member's dependants."""
-    return full_id(text, lambda: (str(item["cover_id"]) for item in client.view("dependants", member=member)), "dependant's cover")
+    return full_id(
+        text, lambda: (str(item["cover_id"]) for item in client.view("dependants", member=member)), "dependant's cover"
+    )

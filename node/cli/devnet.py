@@ -1,4 +1,7 @@
-"""`mutua devnet up|status|down`: a co-op on this machine, for development. Its passphrase is `devnet`; nothing on it has any worth."""
+"""`mutua devnet up|status|down`: a co-op on this machine, for development.
+
+Its passphrase is `devnet`; nothing on it has any worth.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ STATE = "devnet.json"
 
 
 @app.command
-def up(*, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = Path("devnet"), json: bool = False) -> int:
+def up(
+    *, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = Path("devnet"), json: bool = False
+) -> int:
     """Make a devnet with so many founders in an empty folder and start it. It runs until `mutua devnet down`."""
     from node.demo.story import charter_codes
     from node.devnet import Devnet, Spec
@@ -29,7 +34,9 @@ def up(*, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folde
         raise MutuaError("usage", f"a devnet has 1 to 15 nodes, not {nodes}", "give --nodes 7")
     place = folder.resolve()
     if place.exists() and any(place.iterdir()):
-        raise MutuaError("folder_not_empty", f"{folder} is not empty", "mutua devnet down, then remove it, or name another folder")
+        raise MutuaError(
+            "folder_not_empty", f"{folder} is not empty", "mutua devnet down, then remove it, or name another folder"
+        )
     devnet = Devnet(place, Spec(seed=seed, founders=nodes, interval_ms=interval_ms, codes=charter_codes()))
     try:
         devnet.make()
@@ -40,11 +47,18 @@ def up(*, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folde
         devnet.stop()
         raise
     devnet.save()
-    answer = {"folder": str(folder), "nodes": [node.name for node in devnet.nodes], "passphrase_file": str(folder / "passphrase")}
+    answer = {
+        "folder": str(folder),
+        "nodes": [node.name for node in devnet.nodes],
+        "passphrase_file": str(folder / "passphrase"),
+    }
     if json:
         print(json_lib.dumps(answer))
     else:
-        print(f"{nodes} nodes run in {folder}. Look: mutua status --data-dir {folder}/member-1; stop: mutua devnet down --folder {folder}")
+        print(
+            f"{nodes} nodes run in {folder}. Look: mutua status --data-dir {folder}/member-1; stop: mutua devnet down"
+            f" --folder {folder}"
+        )
     return 0
 
 
@@ -83,7 +97,11 @@ def down(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
     for pid in stopped:
         if _is_ours(pid, folder):
             os.kill(pid, signal.SIGKILL)
-    print(json_lib.dumps({"stopped": len(stopped)}) if json else f"stopped {len(stopped)} processes; the folders stay in {folder}")
+    print(
+        json_lib.dumps({"stopped": len(stopped)})
+        if json
+        else f"stopped {len(stopped)} processes; the folders stay in {folder}"
+    )
     return 0
 
 
@@ -95,13 +113,18 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def _is_ours(pid: int | None, folder: Path) -> bool:
-    """True iff a live process with this pid works on this folder: a pid may have been given to another program since."""
+    """True iff a live process with this pid works on this folder.
+
+    A pid may have been given to another program since.
+    """
     import psutil
 
     if not pid:
         return False
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and any(str(folder.resolve()) in part for part in process.cmdline())
+        return process.status() != psutil.STATUS_ZOMBIE and any(
+            str(folder.resolve()) in part for part in process.cmdline()
+        )
     except psutil.Error:
         return False

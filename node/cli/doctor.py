@@ -1,4 +1,7 @@
-"""`mutua doctor`: every check by name, each finding with its remedy. No check needs a passphrase and none changes anything."""
+"""`mutua doctor`: every check by name, each finding with its remedy.
+
+No check needs a passphrase and none changes anything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`mutua evidence add | open`: documents stay on this machine; the ledger holds their hashes and the receipts of opening."""
+"""`mutua evidence add | open`: documents stay on this machine.
+
+The ledger holds their hashes and the receipts of opening.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,8 @@ def open_command(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
     return say(
         common,
         answer,
-        f"{answer.get('path', 'the document is open')}\nreceipt {answer['record_id']}: it says that you opened the evidence",
+        f"{answer.get('path', 'the document is open')}\nreceipt {answer['record_id']}: it says that you opened the"
+        " evidence",
     )
 
 

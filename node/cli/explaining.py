@@ -1,4 +1,7 @@
-"""A claim as tables, from the claim view of the ledger: its lines, its cases, its payouts. In words it is told by `governance.receipts.words`."""
+"""A claim as tables, from the claim view of the ledger: its lines, its cases, its payouts.
+
+In words it is told by `governance.receipts.words`.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,45 @@ def claim_lines(claim: Json, money: Money) -> Iterator[str]:
         yield f"evidence {item['hash']}  {item['size_bytes']} bytes  {item['media']}"
     yield ""
     yield from table(
-        ("line", "code", "units", "day", "status", "charge", "allowed", "deductible", "copay", "coinsurance", "relief", "cut", "benefit"),
+        (
+            "line",
+            "code",
+            "units",
+            "day",
+            "status",
+            "charge",
+            "allowed",
+            "deductible",
+            "copay",
+            "coinsurance",
+            "relief",
+            "cut",
+            "benefit",
+        ),
         [
             (
-                line["line"], line["code"], line["units"], line["first_day"],
+                line["line"],
+                line["code"],
+                line["units"],
+                line["first_day"],
                 line["status"] if line.get("refusal") is None else f"refused ({line['refusal']})",
-                *(_bare(money, line[name]) for name in (
-                    "charge_cents", "allowed_cents", "deductible_cents", "copay_cents", "coinsurance_cents", "relief_cents", "cut_cents", "benefit_cents",
-                )),
+                *(
+                    _bare(money, line[name])
+                    for name in (
+                        "charge_cents",
+                        "allowed_cents",
+                        "deductible_cents",
+                        "copay_cents",
+                        "coinsurance_cents",
+                        "relief_cents",
+                        "cut_cents",
+                        "benefit_cents",
+                    )
+                ),
             )
             for line in claim["lines"]
         ],
-    )  # fmt: skip
+    )
     if claim["cases"]:
         yield ""
         yield from case_table(claim["cases"], money)
@@ -47,13 +77,21 @@ def case_table(cases: Sequence[Json], money: Money, *, height: int | None = None
         ("claim", "code", "charges", "status", "yes", "no", "quorum", "bar", "streak", "closes"),
         [
             (
-                short(case["claim"]), case["code"], money.show(case["charges_cents"]), case["status"], case["yes"], case["no"],
-                f"{int(case['yes']) + int(case['no'])} of {case['quorum']}", percent(case["bar_bp"]), f"{case['streak']} of {case['streak_needed']}",
-                f"block {case['closes_at']}" + ("" if height is None else f", {max(0, int(case['closes_at']) - height)} left"),
+                short(case["claim"]),
+                case["code"],
+                money.show(case["charges_cents"]),
+                case["status"],
+                case["yes"],
+                case["no"],
+                f"{int(case['yes']) + int(case['no'])} of {case['quorum']}",
+                percent(case["bar_bp"]),
+                f"{case['streak']} of {case['streak_needed']}",
+                f"block {case['closes_at']}"
+                + ("" if height is None else f", {max(0, int(case['closes_at']) - height)} left"),
             )
             for case in cases
         ],
-    )  # fmt: skip
+    )
 
 
 def payout_table(payouts: Sequence[Json], money: Money) -> list[str]:
@@ -62,12 +100,21 @@ def payout_table(payouts: Sequence[Json], money: Money) -> list[str]:
         ("payout", "claim", "case", "block", "amount", "satoshi", "sent", "waiting", "credit", "outputs", "status"),
         [
             (
-                short(item["payout_id"]), short(item["claim"]), item["case"] or "–", item["height"], money.show(item["amount_cents"]), item["amount_sat"],
-                item["sent_sat"], item["left_sat"], item["credit_sat"], item["outputs"], item["status"],
+                short(item["payout_id"]),
+                short(item["claim"]),
+                item["case"] or "–",
+                item["height"],
+                money.show(item["amount_cents"]),
+                item["amount_sat"],
+                item["sent_sat"],
+                item["left_sat"],
+                item["credit_sat"],
+                item["outputs"],
+                item["status"],
             )
             for item in payouts
         ],
-    )  # fmt: skip
+    )
 
 
 def _bare(money: Money, amount: int | None) -> str:

@@ -110,11 +110,20 @@ def _lines(folder: DataFolder, keys: KeyRing, steps: list[dict[str, str]], words
         yield "write the 24 words of the key file on paper: mutua init --show-words"
     if folder.charter.exists():
         if not _is_founder(folder, keys):
-            yield "this key is no founder's: the node acts once you are a member; until then it can follow the ledger where members admit it (mutua run --guest)"
-            yield "to become a member: tell the member and cover keys to a member whose node drafts the application, mutua member apply"
+            yield (
+                "this key is no founder's: the node acts once you are a member; until then it can follow the ledger"
+                " where members admit it (mutua run --guest)"
+            )
+            yield (
+                "to become a member: tell the member and cover keys to a member whose node drafts the application,"
+                " mutua member apply"
+            )
         yield "next: mutua run"
     elif folder.founder.exists():
-        yield f"next: send {folder.founder} to whoever keeps the draft (mutua charter add); with the sealed charter: mutua init --charter FILE"
+        yield (
+            f"next: send {folder.founder} to whoever keeps the draft (mutua charter add); with the sealed charter:"
+            " mutua init --charter FILE"
+        )
     else:
         yield "next: mutua init --charter FILE with your co-op's sealed charter, or --draft FILE to become a founder"
 
@@ -237,11 +246,20 @@ def _make_entry(folder: DataFolder, keys: KeyRing, entry: Entry, steps: list[dic
     if not draft.plans:
         raise MutuaError("charter_invalid", f"{entry.draft} has no plan", "add one to the draft first")
     founder = Founder(
-        identity_key=keys.identity_key, device_key=keys.device_key, cover_key=keys.cover_key, consensus_key=keys.consensus_key,
-        transport_key=keys.transport_key, bitcoin_key=keys.bitcoin_key if entry.signer else b"", onion_tip=keys.onion.tip,
-        address=entry.address, household=entry.household or keys.identity_key.hex()[:16], plan=entry.plan or draft.plans[0].name,
-        contract_terms=entry.contract_terms, prepaid_terms=entry.prepaid_terms, signature=b"",
-    )  # fmt: skip
+        identity_key=keys.identity_key,
+        device_key=keys.device_key,
+        cover_key=keys.cover_key,
+        consensus_key=keys.consensus_key,
+        transport_key=keys.transport_key,
+        bitcoin_key=keys.bitcoin_key if entry.signer else b"",
+        onion_tip=keys.onion.tip,
+        address=entry.address,
+        household=entry.household or keys.identity_key.hex()[:16],
+        plan=entry.plan or draft.plans[0].name,
+        contract_terms=entry.contract_terms,
+        prepaid_terms=entry.prepaid_terms,
+        signature=b"",
+    )
     signed = sign_founder(keys.identity_seed, founder, draft.name)
     add_founder(draft, signed)  # refuses an entry that the draft could not take
     write_whole(folder.founder, founder_to_toml(signed).encode())

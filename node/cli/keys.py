@@ -1,4 +1,7 @@
-"""`mutua keys device | guardians | move | object`: who signs for you, and how an identity goes to a new key (rules §2)."""
+"""`mutua keys device | guardians | move | object`.
+
+Who signs for you, and how an identity goes to a new key (rules §2).
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,10 @@ def device_list(*, common: Common = DEFAULT) -> int:
     """List the devices that may sign your daily records."""
     answer = _own_keys(common.client())
     return say(
-        common, answer["devices"],
+        common,
+        answer["devices"],
         lambda: [*answer["devices"], f"{len(answer['devices'])} of {answer['devices_max']} devices"],
-    )  # fmt: skip
+    )
 
 
 @device.command(name="add")
@@ -131,11 +135,17 @@ def guardians_set(  # noqa: D417
     own_member(client.status())
     named = [whole_key(key, "a guardian") for key in keys]
     review = [
-        f"any {threshold} of these {len(named)} may move your identity to a new key:" if named else "nobody may move your identity any more;",
+        (
+            f"any {threshold} of these {len(named)} may move your identity to a new key:"
+            if named
+            else "nobody may move your identity any more;"
+        ),
         *(f"  {key}" for key in named),
-        "you could object within some days, with your identity key; what they signed before counts no more"
-        if named
-        else "if you lose the key, it is lost",
+        (
+            "you could object within some days, with your identity key; what they signed before counts no more"
+            if named
+            else "if you lose the key, it is lost"
+        ),
     ]
     if not is_confirmed(common, yes=yes, review=review, question="name them?"):
         return say(common, {}, "nothing was sent")
@@ -169,7 +179,10 @@ def _guardian_lines(answer: Json) -> Iterator[str]:
     if row["paused_until"] is not None:
         yield f"paused     guardians open no move until block {row['paused_until']}"
     if move is not None:
-        yield f"MOVE       to {move['new_key']} at the end of block {move['until']}; the old key may object: mutua keys object"
+        yield (
+            f"MOVE       to {move['new_key']} at the end of block {move['until']}; the old key may object: mutua keys"
+            " object"
+        )
 
 
 # ---- Moving ---------------------------------------------------------------------------
@@ -177,9 +190,12 @@ def _guardian_lines(answer: Json) -> Iterator[str]:
 
 @app.command(name="move")
 def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Draft the move of a member's identity to a new key, for the guardians and the new key to sign. Any member's node may submit it.
+    """Draft the move of a member's identity to a new key, for the guardians and the new key to sign.
 
-    Each guardian: mutua bundle attest FILE --role guardian; the new key: mutua bundle attest FILE --role new-key; then mutua bundle submit FILE.
+    Any member's node may submit it.
+
+    Each guardian: mutua bundle attest FILE --role guardian; the new key: mutua bundle attest FILE --role new-key; then
+    mutua bundle submit FILE.
 
     Parameters
     ----------
@@ -215,7 +231,11 @@ def object_command(*, yes: Yes = False, wait: float = 0.0, common: Common = DEFA
     """
     client = common.client()
     move = _own_keys(client)["move"]
-    review = ["no move of your identity is on its way"] if move is None else [f"your identity stays where it is; it goes not to {short(move['new_key'])}"]
+    review = (
+        ["no move of your identity is on its way"]
+        if move is None
+        else [f"your identity stays where it is; it goes not to {short(move['new_key'])}"]
+    )
     if not is_confirmed(common, yes=yes, review=review, question="object?"):
         return say(common, {}, "nothing was sent")
     answer = client.submit("identity.object", {})

@@ -40,9 +40,9 @@ def lab(
 ) -> int:
     """Attack the rules: honest and scripted members over many terms, through the real transition.
 
-    Prints the table of rules §13 with what was measured, and writes report.md, report.html, table.json and a picture for each attack.
-    A row that fails is a finding about the rules and no fault of the run: the exit code is 0 whenever the laboratory ran, 1 when an
-    invariant broke.
+    Prints the table of rules §13 with what was measured, and writes report.md, report.html, table.json and a picture
+    for each attack. A row that fails is a finding about the rules and no fault of the run: the exit code is 0 whenever
+    the laboratory ran, 1 when an invariant broke.
 
     Parameters
     ----------
@@ -72,7 +72,11 @@ def lab(
     from node.cli.rehearse import read_settings
 
     if not (1 <= seeds <= SEEDS_MAX and terms >= TERMS_MIN and members >= MEMBERS_MIN):
-        raise MutuaError("usage", f"a laboratory has 1 to {SEEDS_MAX} seeds, {TERMS_MIN} terms and {MEMBERS_MIN} members or more", "see mutua lab --help")  # fmt: skip
+        raise MutuaError(
+            "usage",
+            f"a laboratory has 1 to {SEEDS_MAX} seeds, {TERMS_MIN} terms and {MEMBERS_MIN} members or more",
+            "see mutua lab --help",
+        )
     params = tuple(sorted(read_settings(settings).items())) if settings else ()
     setting = replace(Setting(seed=seed, terms=terms, members=members), params=params)
     report = make_report(setting, tuple(range(seed, seed + seeds)), only or [], processes)
@@ -95,33 +99,60 @@ def make_report(setting: Setting, seeds: tuple[int, ...], only: list[str], proce
 
     unknown = sorted(set(only) - {*STUDIES, *_outside()})
     if unknown:
-        raise MutuaError("attack_unknown", f"there is no attack {unknown[0]!r}", "one of " + ", ".join([*STUDIES, *_outside()]))
+        raise MutuaError(
+            "attack_unknown", f"there is no attack {unknown[0]!r}", "one of " + ", ".join([*STUDIES, *_outside()])
+        )
     began, has_pictures = perf_counter(), can_draw()
     chosen = [study for name, study in STUDIES.items() if not only or name in only]
     results = run(chosen, setting, seeds, processes=processes or None, progress=_say_progress)
     sections = [
         section_of(
-            item.study, item.evidence, worlds=item.worlds, seconds=item.seconds,
+            item.study,
+            item.evidence,
+            worlds=item.worlds,
+            seconds=item.seconds,
             png=draw(item.evidence.picture) if has_pictures and item.evidence.picture is not None else None,
         )
         for item in results
-    ]  # fmt: skip
-    sections += [_outside_section(name, setting.seed, draw if has_pictures else None) for name in _outside() if not only or name in only]
+    ]
+    sections += [
+        _outside_section(name, setting.seed, draw if has_pictures else None)
+        for name in _outside()
+        if not only or name in only
+    ]
     changed = "".join(f" --set {name}={value}" for name, value in setting.params)
-    command = f"mutua lab --seed {seeds[0]} --seeds {len(seeds)} --terms {setting.terms} --members {setting.members}{changed}"
+    command = (
+        f"mutua lab --seed {seeds[0]} --seeds {len(seeds)} --terms {setting.terms} --members {setting.members}{changed}"
+    )
     broken = tuple(line for item in results for line in item.broken)
     return Report(command, setting, seeds, tuple(sections), broken, perf_counter() - began, has_pictures)
 
 
 def _outside() -> dict[str, tuple[str, str, str, str]]:
-    """Return the rows measured with the code of wallet, consensus and node: name -> title, story, gain, what stops it."""
+    """Return the rows measured with the code of wallet, consensus and node.
+
+    Name -> title, story, gain, what stops it.
+    """
     return {
-        "tracing": ("Tracing a payout", "An observer of the bitcoin chain knows amounts and denominations and looks for the outputs of one payee.",
-                    "who was ill, and what it cost", "denominations, crowds and p_max (§11)"),
-        "leaking": ("Evidence leak", "Somebody reads all that leaves a member's node and looks for words of a document.", "diagnoses", "hashes only on the ledger (§10)"),
-        "lying": ("The equivocating proposer", "A member of the committee proposes two blocks in one view and tells each half another one.",
-                  "two histories", "finality by more than two thirds (§13)"),
-    }  # fmt: skip
+        "tracing": (
+            "Tracing a payout",
+            "An observer of the bitcoin chain knows amounts and denominations and looks for the outputs of one payee.",
+            "who was ill, and what it cost",
+            "denominations, crowds and p_max (§11)",
+        ),
+        "leaking": (
+            "Evidence leak",
+            "Somebody reads all that leaves a member's node and looks for words of a document.",
+            "diagnoses",
+            "hashes only on the ledger (§10)",
+        ),
+        "lying": (
+            "The equivocating proposer",
+            "A member of the committee proposes two blocks in one view and tells each half another one.",
+            "two histories",
+            "finality by more than two thirds (§13)",
+        ),
+    }
 
 
 def _outside_section(name: str, seed: int, draw: Callable[..., bytes] | None) -> Section:
@@ -161,7 +192,10 @@ def _print_table(report: Report, folder: Path) -> None:
             words = f"{check.what}: asked {check.asked}; measured {check.measured}"
             print(textwrap.fill(words, WIDTH, initial_indent=f"      {mark:<9}", subsequent_indent=" " * 15))
     failing = _failing(verdicts)
-    print(f"\nfindings: {len(failing)} rows fail ({', '.join(failing) or 'none'}); {sum(len(s.evidence.findings) for s in report.sections)} notes are in the report")
+    print(
+        f"\nfindings: {len(failing)} rows fail ({', '.join(failing) or 'none'});"
+        f" {sum(len(s.evidence.findings) for s in report.sections)} notes are in the report"
+    )
     for line in report.broken:
         print(f"BROKEN INVARIANT: {line}")
     slowest = sorted(report.sections, key=lambda section: -section.seconds)

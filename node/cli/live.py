@@ -41,12 +41,19 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"state      {answer['state_root']}"
     later = cast("Mapping[str, Any]", answer.get("protocol") or {})
     if not later.get("knows_next", True):
-        yield f"protocol   version {later['next_version']} begins with block {later['next_height']}: install a newer mutua before it, or this node stops there"
+        yield (
+            f"protocol   version {later['next_version']} begins with block {later['next_height']}: install a newer"
+            " mutua before it, or this node stops there"
+        )
     yield f"member     {answer.get('member') or 'none: this node follows the ledger'}"
     owed = cast("Mapping[str, Any]", answer.get("owed") or {})
     if owed:
         since = owed.get("suspended_from")
-        when = f"to be paid by block {owed['pay_by']}, or cover stops" if since is None else f"there is no cover from block {since} until it is paid"
+        when = (
+            f"to be paid by block {owed['pay_by']}, or cover stops"
+            if since is None
+            else f"there is no cover from block {since} until it is paid"
+        )
         yield f"owed       {Money.of(answer).show(owed['amount_cents'])}: {when}"
     count = int(answer.get("needs_me") or 0)
     yield f"needs you  {count} case{'s' if count != 1 else ''}: mutua vote list" if count else "needs you  nothing"
@@ -94,12 +101,21 @@ def peers(*, common: Common = DEFAULT) -> int:
     """List the other members' nodes."""
     answer = common.client().peers()
     return say(
-        common, answer, lambda: table(
+        common,
+        answer,
+        lambda: table(
             ("peer", "address", "state", "sent", "received", "dropped", "strikes"),
             [
-                (short(item["key"]), item.get("address") or "–", "connected" if item.get("is_connected") else "away",
-                 item.get("sent_frames", 0), item.get("received_frames", 0), item.get("dropped_frames", 0), item.get("strikes", 0))
+                (
+                    short(item["key"]),
+                    item.get("address") or "–",
+                    "connected" if item.get("is_connected") else "away",
+                    item.get("sent_frames", 0),
+                    item.get("received_frames", 0),
+                    item.get("dropped_frames", 0),
+                    item.get("strikes", 0),
+                )
                 for item in answer
             ],
         ),
-    )  # fmt: skip
+    )

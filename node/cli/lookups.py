@@ -28,15 +28,23 @@ def plan_list(*, common: Common = DEFAULT) -> int:
     plans = client.view("plans")
     money = Money.of(client.status())
     return say(
-        common, plans, lambda: table(
+        common,
+        plans,
+        lambda: table(
             ("plan", "premium a term", "deductible", "copay", "coinsurance", "yearly maximum"),
             [
-                (item["name"], money.show(item["premium_cents"]), money.show(item["deductible_cents"]), money.show(item["copay_cents"]),
-                 percent(item["coinsurance_bp"]), money.show(item["oop_max_cents"]))
+                (
+                    item["name"],
+                    money.show(item["premium_cents"]),
+                    money.show(item["deductible_cents"]),
+                    money.show(item["copay_cents"]),
+                    percent(item["coinsurance_bp"]),
+                    money.show(item["oop_max_cents"]),
+                )
                 for item in plans
             ],
         ),
-    )  # fmt: skip
+    )
 
 
 @plan.command(name="show")
@@ -66,7 +74,10 @@ def _plan_lines(item: Json, money: Money) -> Iterator[str]:
     yield f"copay           {money.show(item['copay_cents'])} a claim"
     yield f"coinsurance     {percent(item['coinsurance_bp'])}"
     yield f"yearly maximum  {money.show(item['oop_max_cents'])} borne by the member"
-    yield f"ceilings        {money.show(item['claim_ceiling_cents'])} a claim, {money.show(item['year_ceiling_cents'])} a year"
+    yield (
+        f"ceilings        {money.show(item['claim_ceiling_cents'])} a claim, {money.show(item['year_ceiling_cents'])} a"
+        " year"
+    )
     yield f"waiting         {item['waiting_terms']} terms of a first contract"
     yield f"codes           {', '.join(item['codes']) or 'every code'}"
 
@@ -78,15 +89,23 @@ def code_list(*, common: Common = DEFAULT) -> int:
     codes = client.view("codes")
     money = Money.of(client.status())
     return say(
-        common, codes, lambda: table(
+        common,
+        codes,
+        lambda: table(
             ("code", "standard", "allowed", "units a year", "from day", "system"),
             [
-                (item["code"], "yes" if item["is_standard"] else "by vote", money.show(item["allowed_cents"]), item["frequency"], item["from_day"],
-                 item["system"])
+                (
+                    item["code"],
+                    "yes" if item["is_standard"] else "by vote",
+                    money.show(item["allowed_cents"]),
+                    item["frequency"],
+                    item["from_day"],
+                    item["system"],
+                )
                 for item in codes
             ],
         ),
-    )  # fmt: skip
+    )
 
 
 @payout.command(name="list")
@@ -120,14 +139,23 @@ def block_list(*, count: int = 20, start: int | None = None, common: Common = DE
     """
     blocks = common.client().blocks(start, count)
     return say(
-        common, blocks, lambda: table(
+        common,
+        blocks,
+        lambda: table(
             ("block", "term", "time", "records", "proposer", "hash"),
             [
-                (item["height"], item.get("term"), _time(item.get("time_ms")), item["records"], item.get("proposer"), short(item["hash"]))
+                (
+                    item["height"],
+                    item.get("term"),
+                    _time(item.get("time_ms")),
+                    item["records"],
+                    item.get("proposer"),
+                    short(item["hash"]),
+                )
                 for item in blocks
             ],
         ),
-    )  # fmt: skip
+    )
 
 
 @block.command(name="show")

@@ -47,7 +47,9 @@ COMMANDS = (
     _Entry("config", "node.cli.settings:app", _LIVE, "Show the settings and where each comes from."),
     _Entry("tui", "node.cli.main:tui", _LIVE, "Open the terminal screens."),
     _Entry("claim", "node.cli.claim:app", _MEMBER, "Submit, import, list, show and explain claims."),
-    _Entry("vote", "node.cli.vote:app", _MEMBER, "List the cases that need you, cast a ballot, delegate, verify a receipt."),
+    _Entry(
+        "vote", "node.cli.vote:app", _MEMBER, "List the cases that need you, cast a ballot, delegate, verify a receipt."
+    ),
     _Entry("evidence", "node.cli.evidence:app", _MEMBER, "Keep and open the documents of claims."),
     _Entry("bundle", "node.cli.bundle:app", _MEMBER, "Collect the signatures of others in a file that travels."),
     _Entry("keys", "node.cli.keys:app", _MEMBER, "Devices, guardians, and the move of an identity to a new key."),
@@ -170,7 +172,10 @@ def _command_of(error: cyclopts.CycloptsError) -> str:
 
 
 def _usage_fault(error: cyclopts.CycloptsError) -> str:
-    """Return what is wrong with the command line. For an unknown command cyclopts would import them all to look for a likely one."""
+    """Return what is wrong with the command line.
+
+    For an unknown command cyclopts would import them all to look for a likely one.
+    """
     if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens:
         import difflib
 

@@ -40,15 +40,25 @@ def member_list(*, common: Common = DEFAULT) -> int:
     """List every member, past ones included."""
     members = common.client().view("members")
     return say(
-        common, members, lambda: table(
+        common,
+        members,
+        lambda: table(
             ("member", "household", "standing", "votes", "plan", "denied", "voted", "bar"),
             [
-                (short(item["member"]), short(item["household"]), item["standing"] if item["is_member"] else "left", "yes" if item["may_vote"] else "no",
-                 _plan_of(item), item["denied"], item["voted"], percent(item["bar_bp"]))
+                (
+                    short(item["member"]),
+                    short(item["household"]),
+                    item["standing"] if item["is_member"] else "left",
+                    "yes" if item["may_vote"] else "no",
+                    _plan_of(item),
+                    item["denied"],
+                    item["voted"],
+                    percent(item["bar_bp"]),
+                )
                 for item in members
             ],
         ),
-    )  # fmt: skip
+    )
 
 
 def _plan_of(item: Json) -> object:
@@ -86,7 +96,10 @@ def _member_lines(item: Json, money: Money) -> Iterator[str]:
     yield f"votes      denied {item['denied']} of the last {item['voted']}; own claims need {percent(item['bar_bp'])}"
     contract = item.get("contract")
     if contract:
-        yield f"contract   {contract['plan']}, {contract['length_terms']} terms from term {contract['first_term']}, until block {contract['last_block']}"
+        yield (
+            f"contract   {contract['plan']}, {contract['length_terms']} terms from term {contract['first_term']}, until"
+            f" block {contract['last_block']}"
+        )
         yield f"premium    {money.show(contract['rate_cents'])} a term; owed {money.show(contract['owed_cents'])}"
 
 
@@ -100,16 +113,29 @@ def applications(*, common: Common = DEFAULT) -> int:
     found = client.view("applications")
     money = Money.of(client.status())
     return say(
-        common, found, lambda: table(
-            ("applicant", "plan", "applied", "deposit", "vouchers", "objections", "until block", "earliest"),
-            [
-                (short(item["applicant"]), item["plan"], item["height"], money.show(item["deposit_cents"]),
-                 f"{len(item['vouchers'])} of {item['vouchers_needed']}", f"{len(item['objectors'])} of {item['objections_end']}",
-                 item["objections_until"], item["earliest_boundary"])
-                for item in found
-            ],
-        ) if found else ["nobody has applied"],
-    )  # fmt: skip
+        common,
+        found,
+        lambda: (
+            table(
+                ("applicant", "plan", "applied", "deposit", "vouchers", "objections", "until block", "earliest"),
+                [
+                    (
+                        short(item["applicant"]),
+                        item["plan"],
+                        item["height"],
+                        money.show(item["deposit_cents"]),
+                        f"{len(item['vouchers'])} of {item['vouchers_needed']}",
+                        f"{len(item['objectors'])} of {item['objections_end']}",
+                        item["objections_until"],
+                        item["earliest_boundary"],
+                    )
+                    for item in found
+                ],
+            )
+            if found
+            else ["nobody has applied"]
+        ),
+    )
 
 
 @app.command
@@ -126,7 +152,9 @@ def _party_lines(answer: Json) -> Iterator[str]:
         *(("signer", "–", key) for key in answer["signers"]),
     ]
     yield from table(("role", "name", "key"), rows) if rows else ["nobody is listed"]
-    yield f"an application needs {answer['attesters_needed']} attesters" + ("; while fewer are listed the signers stand in" if answer["signers_attest"] else "")
+    yield f"an application needs {answer['attesters_needed']} attesters" + (
+        "; while fewer are listed the signers stand in" if answer["signers_attest"] else ""
+    )
     if answer["signers"]:
         yield f"deposits, batches and confirmations need {answer['signers_needed']} of {len(answer['signers'])} signers"
 
@@ -147,12 +175,14 @@ def apply(  # noqa: D417
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
 ) -> int:
-    """Draft an application, for attesters and signers to sign. It needs a node in step, of any member, and no membership.
+    """Draft an application, for attesters and signers to sign.
+
+    It needs a node in step, of any member, and no membership.
 
     Who has no node asks a member to draft it, and says both keys (mutua init prints them): --identity and --cover.
 
-    Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit), you sign it whole
-    (mutua bundle sign), and any member submits it (mutua bundle submit).
+    Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit),
+    you sign it whole (mutua bundle sign), and any member submits it (mutua bundle submit).
 
     Parameters
     ----------
@@ -192,13 +222,19 @@ def apply(  # noqa: D417
         keys = unlock(common.config().folder, passphrase)
         identity, cover = identity or keys.identity_key.hex(), cover or keys.cover_key.hex()
     body = {
-        "cover_id": _whole(cover, "cover"), "plan": plan, "contract_terms": terms, "household": household.encode().hex(),
+        "cover_id": _whole(cover, "cover"),
+        "plan": plan,
+        "contract_terms": terms,
+        "household": household.encode().hex(),
         "nullifier": _whole(nullifier, "nullifier"),
         "deposit_cents": Money.of(status).read(deposit, "deposit") if deposit else int(plans[plan]["premium_cents"]),
-        "deposit_commitment": _whole(deposit_commitment, "commitment"), "payout_commitment": payout_commitment,
-    }  # fmt: skip
+        "deposit_commitment": _whole(deposit_commitment, "commitment"),
+        "payout_commitment": payout_commitment,
+    }
     chain_id = bytes.fromhex(str(status["chain_id"]))
-    return write_draft(common, out, new_bundle(chain_id, "member.apply", body, bytes.fromhex(_whole(identity, "identity key"))))
+    return write_draft(
+        common, out, new_bundle(chain_id, "member.apply", body, bytes.fromhex(_whole(identity, "identity key")))
+    )
 
 
 def _whole(text: str, what: str) -> str:
@@ -210,7 +246,12 @@ def _whole(text: str, what: str) -> str:
 
 @app.command(name="attest-enrolment")
 def attest_enrolment(  # noqa: D417
-    file: Path, *, sign: SignWith = DEFAULT_SIGN, yes: Yes = False, passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
+    file: Path,
+    *,
+    sign: SignWith = DEFAULT_SIGN,
+    yes: Yes = False,
+    passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
+    common: Common = DEFAULT,
 ) -> int:
     """Sign, as an attester, that the applicant of a bundle is a person who is nobody else here. Needs no node.
 
@@ -227,13 +268,21 @@ def attest_enrolment(  # noqa: D417
 
     kind = read_bundle(file).kind
     if kind != "member.apply":
-        raise MutuaError("bundle_role", f"{file} is no application but {kind}", "name an application: mutua bundle show says what a file is")
+        raise MutuaError(
+            "bundle_role",
+            f"{file} is no application but {kind}",
+            "name an application: mutua bundle show says what a file is",
+        )
     return attest(file, role="enrolment", sign=sign, yes=yes, passphrase=passphrase, common=common)
 
 
 @app.command
-def withdraw(out: Path, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Draft the withdrawal of your application; sign it whole (mutua bundle sign), any member submits it. The deposit goes back.
+def withdraw(  # noqa: D417
+    out: Path, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
+) -> int:
+    """Draft the withdrawal of your application; sign it whole (mutua bundle sign), any member submits it.
+
+    The deposit goes back.
 
     Parameters
     ----------
@@ -284,7 +333,10 @@ def vouch(applicant: str, *, yes: Yes = False, wait: float = 0.0, common: Common
     item = _applicant(client, applicant)
     review = [
         f"applicant {item['applicant']}, plan {item['plan']}, applied in block {item['height']}",
-        f"{len(item['vouchers'])} of {item['vouchers_needed']} vouchers, {len(item['objectors'])} of {item['objections_end']} objections",
+        (
+            f"{len(item['vouchers'])} of {item['vouchers_needed']} vouchers, {len(item['objectors'])} of"
+            f" {item['objections_end']} objections"
+        ),
         "all members' nodes see that you vouch; you will not vote on claims of whom you vouched for",
     ]
     if not is_confirmed(common, yes=yes, review=review, question="vouch?"):
@@ -294,7 +346,9 @@ def vouch(applicant: str, *, yes: Yes = False, wait: float = 0.0, common: Common
 
 
 @app.command(name="object")
-def object_command(applicant: str, reason: str, *, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT) -> int:  # noqa: D417
+def object_command(  # noqa: D417
+    applicant: str, reason: str, *, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT
+) -> int:
     """Object to an applicant. Enough objections within 30 blocks end the application.
 
     Parameters
@@ -316,7 +370,10 @@ def object_command(applicant: str, reason: str, *, yes: Yes = False, wait: float
     item = _applicant(client, applicant)
     review = [
         f"applicant {item['applicant']}, plan {item['plan']}, applied in block {item['height']}",
-        f"{len(item['objectors'])} of {item['objections_end']} objections; heard until block {item['objections_until']}",
+        (
+            f"{len(item['objectors'])} of {item['objections_end']} objections; heard until block"
+            f" {item['objections_until']}"
+        ),
         "all members' nodes see your key and your reason",
     ]
     if not is_confirmed(common, yes=yes, review=review, question="object?"):

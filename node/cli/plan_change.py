@@ -22,7 +22,9 @@ def change(  # noqa: D417
     wait: float = 0.0,
     common: Common = DEFAULT,
 ) -> int:
-    """Name the plan and length of your next contract. It starts when the present one runs out; a later change replaces this one.
+    """Name the plan and length of your next contract.
+
+    It starts when the present one runs out; a later change replaces this one.
 
     Parameters
     ----------
@@ -37,7 +39,11 @@ def change(  # noqa: D417
 
     """
     if terms not in LENGTHS:
-        raise MutuaError("usage", f"a contract of {terms} terms is not offered", f"give --terms {', '.join(map(str, LENGTHS[:-1]))} or {LENGTHS[-1]}")
+        raise MutuaError(
+            "usage",
+            f"a contract of {terms} terms is not offered",
+            f"give --terms {', '.join(map(str, LENGTHS[:-1]))} or {LENGTHS[-1]}",
+        )
     client = common.client()
     status = client.status()
     member = client.view("member", id=own_member(status))
@@ -57,8 +63,14 @@ def _terms(count: int) -> str:
 
 def _review(contract: Mapping[str, Any] | None, plan: Mapping[str, Any], terms: int, money: Money) -> Iterator[str]:
     if contract:
-        yield f"now   {contract['plan']} at {money.show(contract['rate_cents'])} a term, until block {contract['last_block']}"
+        yield (
+            f"now   {contract['plan']} at {money.show(contract['rate_cents'])} a term, until block"
+            f" {contract['last_block']}"
+        )
         if contract.get("next_plan"):
             yield f"asked {contract['next_plan']} for {_terms(contract['next_length'])}; that is replaced"
-    yield f"next  {plan['name']} for {_terms(terms)}, {money.show(plan['premium_cents'])} a term at the rates of today; those of its first day count"
+    yield (
+        f"next  {plan['name']} for {_terms(terms)}, {money.show(plan['premium_cents'])} a term at the rates of today;"
+        " those of its first day count"
+    )
     yield f"the figures of the old plan hold for {plan['waiting_terms']} terms if the new one is dearer"

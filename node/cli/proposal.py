@@ -34,7 +34,21 @@ AMOUNTS = ("allowed", "premium", "prior", "deductible", "copay", "oop_max", "cla
 
 FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "param": (("name", "value"), ()),
-    "plan": (("name",), ("premium", "prior", "deductible", "copay", "coinsurance_bp", "oop_max", "claim_ceiling", "year_ceiling", "waiting_terms", "code")),
+    "plan": (
+        ("name",),
+        (
+            "premium",
+            "prior",
+            "deductible",
+            "copay",
+            "coinsurance_bp",
+            "oop_max",
+            "claim_ceiling",
+            "year_ceiling",
+            "waiting_terms",
+            "code",
+        ),
+    ),
     "list": (("name",), ("system", "standard", "allowed", "frequency")),
     "demote": (("name",), ("system",)),
     "phase": (("name",), ()),
@@ -53,17 +67,26 @@ FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 class Says:
     """What a proposal says. Each kind takes its own of these."""
 
-    name: Annotated[str | None, Parameter(help="The parameter, plan, code or phase; the name of an attester, verifier, provider or signer.")] = None
-    value: Annotated[int | None, Parameter(help="The parameter's value, the signers' threshold, or the protocol version.")] = None
+    name: Annotated[
+        str | None,
+        Parameter(help="The parameter, plan, code or phase; the name of an attester, verifier, provider or signer."),
+    ] = None
+    value: Annotated[
+        int | None, Parameter(help="The parameter's value, the signers' threshold, or the protocol version.")
+    ] = None
     system: Annotated[str | None, Parameter(help="The code's system.")] = None
     standard: Annotated[bool | None, Parameter(negative="", help="The code is standard: paid without a vote.")] = None
     allowed: Annotated[str | None, Parameter(help="The code's allowed amount.")] = None
     frequency: Annotated[int | None, Parameter(help="Units of the code for a cover and benefit year.")] = None
     member: Annotated[str | None, Parameter(help="Whom to expel: a key, or its first digits.")] = None
     change: Annotated[str | None, Parameter(help="add or remove; for signers also threshold.")] = None
-    key: Annotated[str | None, Parameter(help="The key of an attester, verifier, provider or signer: 64 hex digits.")] = None
+    key: Annotated[
+        str | None, Parameter(help="The key of an attester, verifier, provider or signer: 64 hex digits.")
+    ] = None
     height: Annotated[int | None, Parameter(help="The first block of a protocol version.")] = None
-    premium: Annotated[str | None, Parameter(help="A new plan's premium a term; later it moves by re-rating alone.")] = None
+    premium: Annotated[
+        str | None, Parameter(help="A new plan's premium a term; later it moves by re-rating alone.")
+    ] = None
     prior: Annotated[str | None, Parameter(help="A plan's prior cost a term, for its target premium.")] = None
     deductible: Annotated[str | None, Parameter(help="A plan's deductible a benefit year.")] = None
     copay: Annotated[str | None, Parameter(help="A plan's copay a claim.")] = None
@@ -72,7 +95,9 @@ class Says:
     claim_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling a claim.")] = None
     year_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling a year.")] = None
     waiting_terms: Annotated[int | None, Parameter(help="A plan's waiting of a first contract.")] = None
-    code: Annotated[list[str] | None, Parameter(negative="", help="A code that the plan covers; again for each. None: every code.")] = None
+    code: Annotated[
+        list[str] | None, Parameter(negative="", help="A code that the plan covers; again for each. None: every code.")
+    ] = None
 
     def given(self) -> Json:
         """Return what is given, by field."""
@@ -92,15 +117,29 @@ def list_command(*, common: Common = DEFAULT) -> int:
     found = client.view("proposals")
     money = Money.of(client.status())
     return say(
-        common, found, lambda: table(
-            ("proposal", "what", "status", "yes", "no", "abstain", "until block", "from block"),
-            [
-                (short(item["proposal"]), in_words(item, money), _status_words(item), item["yes"], item["no"], item["abstain"],
-                 item["closes_at"], item["effective_height"])
-                for item in found
-            ],
-        ) if found else ["nothing is proposed"],
-    )  # fmt: skip
+        common,
+        found,
+        lambda: (
+            table(
+                ("proposal", "what", "status", "yes", "no", "abstain", "until block", "from block"),
+                [
+                    (
+                        short(item["proposal"]),
+                        in_words(item, money),
+                        _status_words(item),
+                        item["yes"],
+                        item["no"],
+                        item["abstain"],
+                        item["closes_at"],
+                        item["effective_height"],
+                    )
+                    for item in found
+                ],
+            )
+            if found
+            else ["nothing is proposed"]
+        ),
+    )
 
 
 @app.command
@@ -128,12 +167,17 @@ def _status_words(item: Mapping[str, Any]) -> str:
 
 def _lines(item: Mapping[str, Any], money: Money) -> Iterator[str]:
     yield f"proposal   {item['proposal']}"
-    yield f"what       {in_words(item, money)}" + ("; critical: two thirds, and a term later" if item["is_critical"] else "")
+    yield f"what       {in_words(item, money)}" + (
+        "; critical: two thirds, and a term later" if item["is_critical"] else ""
+    )
     yield f"status     {str(item['status']).replace('_', ' ')}" + (f": {item['why']}" if item["why"] else "")
     if item["status"] == "gathering":
         yield f"sponsors   {item['sponsors']} of {item['sponsors_needed']}"
         return
-    yield f"votes      {item['yes']} yes, {item['no']} no, {item['abstain']} abstain of {item['eligible']}; {item['turnout_needed']} must vote"
+    yield (
+        f"votes      {item['yes']} yes, {item['no']} no, {item['abstain']} abstain of {item['eligible']};"
+        f" {item['turnout_needed']} must vote"
+    )
     yield f"vote       opened in block {item['opened_height']}, until block {item['closes_at']}"
     if item["effective_height"]:
         yield f"in effect  from the end of block {item['effective_height']}"
@@ -158,7 +202,11 @@ def in_words(item: Mapping[str, Any], money: Money) -> str:
         case "expel":
             return f"expel {short(says['member'])}"
         case "attester" | "verifier" | "provider" | "signer" as role:
-            words = [says["change"], *([short(says["key"])] if says["key"] else []), *([f"({says['name']})"] if says["name"] else [])]
+            words = [
+                says["change"],
+                *([short(says["key"])] if says["key"] else []),
+                *([f"({says['name']})"] if says["name"] else []),
+            ]
             return f"{role}: {' '.join(words)}" + (f", {says['value']} must sign" if says.get("value") else "")
         case "list":
             limit = "" if says["frequency"] is None else f", {says['frequency']} units a year"
@@ -173,13 +221,18 @@ def in_words(item: Mapping[str, Any], money: Money) -> str:
 def _figures_words(says: Mapping[str, Any], money: Money) -> str:
     figures = says["figures"]
     return (
-        f"premium {money.show(says['premium_cents'])} if it is new, deductible {money.show(figures['deductible_cents'])}, copay {money.show(figures['copay_cents'])}, "
-        f"coinsurance {figures['coinsurance_bp']} bp, at most {money.show(figures['oop_max_cents'])} a year borne, waiting {figures['waiting_terms']} terms"
+        f"premium {money.show(says['premium_cents'])} if it is new, deductible"
+        f" {money.show(figures['deductible_cents'])}, copay {money.show(figures['copay_cents'])}, coinsurance"
+        f" {figures['coinsurance_bp']} bp, at most {money.show(figures['oop_max_cents'])} a year borne, waiting"
+        f" {figures['waiting_terms']} terms"
     )
 
 
 def _proposal_id(client: Client, text: str) -> str:
-    """Return the whole id of a proposal. Those that open by themselves have longer ids than a record's. MutuaError `id`, `not_found`."""
+    """Return the whole id of a proposal.
+
+    Those that open by themselves have longer ids than a record's. MutuaError `id`, `not_found`.
+    """
     wanted = text.strip().lower()
     found = [str(item["proposal"]) for item in client.view("proposals")]
     if wanted in found:
@@ -197,7 +250,9 @@ def _proposal_id(client: Client, text: str) -> str:
 def open_command(  # noqa: D417
     what: str, *, says: Says = NOTHING, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT
 ) -> int:
-    """Put a proposal up; you are its first sponsor. Try a parameter first: mutua rehearse --from FOLDER --set NAME=VALUE.
+    """Put a proposal up; you are its first sponsor.
+
+    Try a parameter first: mutua rehearse --from FOLDER --set NAME=VALUE.
 
     Parameters
     ----------
@@ -238,26 +293,46 @@ def check_fields(what: str, given: Mapping[str, Any]) -> None:
     strange = [option[name] for name in given if name not in (*needed, *more)]
     if missing or strange:
         fault = f"it lacks {', '.join(missing)}" if missing else f"it knows no {', '.join(strange)}"
-        raise MutuaError("usage", f"a proposal on {what}: {fault}", f"it takes {', '.join(option[name] for name in (*needed, *more))}")
+        raise MutuaError(
+            "usage",
+            f"a proposal on {what}: {fault}",
+            f"it takes {', '.join(option[name] for name in (*needed, *more))}",
+        )
 
 
 def body_of(client: Client, what: str, given: Mapping[str, Any], money: Money) -> Json:
     """Return the body of a proposal as the API takes it."""
     cents = {name: money.read(str(given[name]), name) for name in AMOUNTS if name in given}
     body: Json = {
-        "what": what, "name": given.get("name", ""), "system": given.get("system", ""), "member": "", "value": given.get("value", 0),
-        "standard": given.get("standard", False), "allowed_cents": cents.get("allowed"), "frequency": given.get("frequency"),
-        "premium_cents": cents.get("premium", 0), "prior_cents": cents.get("prior"), "figures": None, "change": given.get("change", ""),
-        "key": full_id(given["key"], lambda: (), "key") if "key" in given else "", "height": given.get("height", 0),
-    }  # fmt: skip
+        "what": what,
+        "name": given.get("name", ""),
+        "system": given.get("system", ""),
+        "member": "",
+        "value": given.get("value", 0),
+        "standard": given.get("standard", False),
+        "allowed_cents": cents.get("allowed"),
+        "frequency": given.get("frequency"),
+        "premium_cents": cents.get("premium", 0),
+        "prior_cents": cents.get("prior"),
+        "figures": None,
+        "change": given.get("change", ""),
+        "key": full_id(given["key"], lambda: (), "key") if "key" in given else "",
+        "height": given.get("height", 0),
+    }
     if "member" in given:
         body["member"] = member_id(client, given["member"])
     if what == "plan":
         body["figures"] = {
-            "from_day": 0, "deductible_cents": cents.get("deductible", 0), "copay_cents": cents.get("copay", 0),
-            "coinsurance_bp": given.get("coinsurance_bp", 0), "oop_max_cents": cents.get("oop_max"), "claim_ceiling_cents": cents.get("claim_ceiling"),
-            "year_ceiling_cents": cents.get("year_ceiling"), "waiting_terms": given.get("waiting_terms", 0), "codes": list(given.get("code", ())),
-        }  # fmt: skip
+            "from_day": 0,
+            "deductible_cents": cents.get("deductible", 0),
+            "copay_cents": cents.get("copay", 0),
+            "coinsurance_bp": given.get("coinsurance_bp", 0),
+            "oop_max_cents": cents.get("oop_max"),
+            "claim_ceiling_cents": cents.get("claim_ceiling"),
+            "year_ceiling_cents": cents.get("year_ceiling"),
+            "waiting_terms": given.get("waiting_terms", 0),
+            "codes": list(given.get("code", ())),
+        }
     return body
 
 

@@ -1,4 +1,7 @@
-"""`mutua provider list | add | claim`: who may treat members, how another comes onto the list, and a claim that a provider files itself."""
+"""`mutua provider list | add | claim`.
+
+Who may treat members, how another comes onto the list, and a claim that a provider files itself.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,21 @@ def list_command(*, common: Common = DEFAULT) -> int:
     """List the providers: the key that signs claims, and the name people know it by."""
     providers = common.client().view("providers")
     return say(
-        common, providers, lambda: table(("provider", "key"), [(item["identifier"], item["key"]) for item in providers]) if providers else ["no providers"]
+        common,
+        providers,
+        lambda: (
+            table(("provider", "key"), [(item["identifier"], item["key"]) for item in providers])
+            if providers
+            else ["no providers"]
+        ),
     )
 
 
 @app.command
 def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Draft the listing of a provider, for a verifier to attest: mutua bundle attest, then mutua bundle submit by any member.
+    """Draft the listing of a provider, for a verifier to attest.
+
+    Mutua bundle attest, then mutua bundle submit by any member.
 
     Where the co-op has no verifier, or to take a provider off the list: mutua proposal open.
 
@@ -55,8 +66,8 @@ def claim(  # noqa: D417
 ) -> int:
     """Draft a claim that a provider files for a patient in a community scheme, and is paid for. Any node will do.
 
-    The provider signs it whole (mutua bundle sign OUT --seed-file FILE --until HEIGHT), and any member's node submits it (mutua bundle
-    submit). The patient is told, and may withdraw or report it.
+    The provider signs it whole (mutua bundle sign OUT --seed-file FILE --until HEIGHT), and any member's node submits
+    it (mutua bundle submit). The patient is told, and may withdraw or report it.
 
     Parameters
     ----------

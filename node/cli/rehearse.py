@@ -42,11 +42,12 @@ def rehearse(
 ) -> int:
     """Play a scenario, or try a rule change on a real ledger. No network, no clock, no keys.
 
-    `mutua rehearse FILE` plays the scenario and prints every event, one JSON object a line. A file that does not parse plays
-    nothing: line, field and expected shape go to standard error, exit code 2.
+    `mutua rehearse FILE` plays the scenario and prints every event, one JSON object a line. A file that does not parse
+    plays nothing: line, field and expected shape go to standard error, exit code 2.
 
-    `mutua rehearse --from FOLDER --set NAME=VALUE` replays the whole ledger of a stopped node as if the parameter had had this
-    value from the first block, with every vote as it was cast, and lists the decisions that would flip. The folder is not changed.
+    `mutua rehearse --from FOLDER --set NAME=VALUE` replays the whole ledger of a stopped node as if the parameter had
+    had this value from the first block, with every vote as it was cast, and lists the decisions that would flip. The
+    folder is not changed.
 
     Parameters
     ----------
@@ -164,7 +165,8 @@ def compare_folder(
 ) -> tuple[Charter, Comparison]:
     """Replay the ledger of a stopped data folder twice.
 
-    Errors: MutuaError `store_missing`, `store_locked`, `body_missing`; LedgerCorrupt when the unchanged replay differs from the ledger.
+    Errors: MutuaError `store_missing`, `store_locked`, `body_missing`; LedgerCorrupt when the unchanged replay differs
+    from the ledger.
     """
     from governance.genesis import spec_of_charter
     from governance.simulation.counterfactual import Counterfactual
@@ -180,17 +182,19 @@ def compare_folder(
         for block in past_blocks(chain):
             if encode_events(both.step(block)) != chain.events(block.height):
                 raise LedgerCorrupt(
-                    "history_differs", f"under the unchanged rules block {block.height} does not do what this ledger says",
+                    "history_differs",
+                    f"under the unchanged rules block {block.height} does not do what this ledger says",
                     "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-                )  # fmt: skip
+                )
             on_height(block.height, chain.height)
         if dict(both.old.state.scan(b"")) != {
             key: row for key, row in chain.state.scan(b"") if not key.startswith(ONION_PREFIX)
         }:
             raise LedgerCorrupt(
-                "history_differs", f"the unchanged rules do not lead to the state of this ledger at block {chain.height}",
+                "history_differs",
+                f"the unchanged rules do not lead to the state of this ledger at block {chain.height}",
                 "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-            )  # fmt: skip
+            )
         return chain.charter, both.result()
 
 
@@ -227,13 +231,17 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
         "decisions": [{**asdict(item), "claim": item.claim.hex()} for item in found.differences],
         "refused": [{**asdict(item), "record_id": item.record_id.hex()} for item in found.refusals],
         "members": [
-            {"member": key.hex(), "old": None if old is None else asdict(old), "new": None if new is None else asdict(new)}
+            {
+                "member": key.hex(),
+                "old": None if old is None else asdict(old),
+                "new": None if new is None else asdict(new),
+            }
             for key, old, new in found.standings
         ],
         "premiums": [{"plan": name, "old_cents": old, "new_cents": new} for name, old, new in found.premiums],
         "events": [{"event": name, "old": old, "new": new} for name, old, new in found.event_counts],
         "totals": {"old": asdict(found.old), "new": asdict(found.new)},
-    }  # fmt: skip
+    }
 
 
 def comparison_lines(found: Comparison, money: Money) -> Iterator[str]:
@@ -274,9 +282,12 @@ def _total_rows(old: Totals, new: Totals, money: Money) -> list[tuple[str, str, 
     names = (("accepted", "accepted"), ("denied", "denied"), ("lapsed", "lapsed"))
     rows = [(word, str(getattr(old, name)), str(getattr(new, name))) for word, name in names]
     sums = (
-        ("benefits", "benefit_cents"), ("paid out", "paid_cents"), ("still owed", "owed_cents"), ("claims account", "claims_cents"),
+        ("benefits", "benefit_cents"),
+        ("paid out", "paid_cents"),
+        ("still owed", "owed_cents"),
+        ("claims account", "claims_cents"),
         ("reserve", "reserve_cents"),
-    )  # fmt: skip
+    )
     return rows + [(word, money.show(getattr(old, name)), money.show(getattr(new, name))) for word, name in sums]
 
 

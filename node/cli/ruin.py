@@ -25,13 +25,22 @@ SIZE_MAX = 1_000_000
 
 
 def ruin(  # noqa: D417
-    charter: Path, *, claims_a_year: float, benefit: float, deviation: float, plan: str = "", members: str = SIZES, runs: int = 1_000,
-    seed: int = 1, json_output: Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")] = False,
-) -> int:  # fmt: skip
+    charter: Path,
+    *,
+    claims_a_year: float,
+    benefit: float,
+    deviation: float,
+    plan: str = "",
+    members: str = SIZES,
+    runs: int = 1_000,
+    seed: int = 1,
+    json_output: Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")] = False,
+) -> int:
     """Compute from how many members on the first year ends in ruin at most once in a hundred.
 
-    Years are drawn from a seed: claims come independently, benefits are lognormal and cut at the plan's ceiling, premiums are
-    paid and re-rated as the rules say. Put the answer into the parameter live_members_min. Epidemics and unpaid premiums are not in it: round up.
+    Years are drawn from a seed: claims come independently, benefits are lognormal and cut at the plan's ceiling,
+    premiums are paid and re-rated as the rules say. Put the answer into the parameter live_members_min. Epidemics and
+    unpaid premiums are not in it: round up.
 
     Parameters
     ----------
@@ -78,7 +87,9 @@ def _load(path: Path) -> Charter:
     try:
         return charter_from_file(path.read_bytes())
     except OSError as error:
-        raise MutuaError("file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file") from None
+        raise MutuaError(
+            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
+        ) from None
 
 
 def _sizes(text: str) -> list[int]:
@@ -88,7 +99,9 @@ def _sizes(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _inputs(charter: Charter, plan: str, claims: float, benefit: float, deviation: float) -> tuple[Illness, Finances, CharterPlan]:
+def _inputs(
+    charter: Charter, plan: str, claims: float, benefit: float, deviation: float
+) -> tuple[Illness, Finances, CharterPlan]:
     """Return the model's inputs in minor units. MutuaError `plan_unknown` or `usage`."""
     from governance.benefits.plans import prior_of
     from governance.params import params_of
@@ -98,21 +111,48 @@ def _inputs(charter: Charter, plan: str, claims: float, benefit: float, deviatio
         raise MutuaError("plan_unknown", "the charter has no plan", "write one into it first")
     chosen = next((item for item in charter.plans if item.name == plan), None if plan else charter.plans[0])
     if chosen is None:
-        raise MutuaError("plan_unknown", f"the charter has no plan {plan!r}", "it has: " + ", ".join(item.name for item in charter.plans))
+        raise MutuaError(
+            "plan_unknown",
+            f"the charter has no plan {plan!r}",
+            "it has: " + ", ".join(item.name for item in charter.plans),
+        )
     if not (0 < claims <= 1_000 and 0 < benefit <= 1e9 and 0 <= deviation <= 1e9):
-        raise MutuaError("usage", "claims, benefit or deviation is no possible figure", "claims and benefit are above 0, deviation is not below it")
+        raise MutuaError(
+            "usage",
+            "claims, benefit or deviation is no possible figure",
+            "claims and benefit are above 0, deviation is not below it",
+        )
     unit = 10**charter.exponent
     figures = params_of(dict(charter.params))
-    prior = prior_of(chosen.premium_cents, figures.reserve_bp, figures.expense_bp) if chosen.prior_cents is None else chosen.prior_cents
+    prior = (
+        prior_of(chosen.premium_cents, figures.reserve_bp, figures.expense_bp)
+        if chosen.prior_cents is None
+        else chosen.prior_cents
+    )
     finances = Finances(
-        chosen.premium_cents, prior, charter.claims_cents, charter.reserve_cents, figures.reserve_bp, figures.expense_bp,
-        figures.credibility_k, figures.claim_reserve_bp,
-    )  # fmt: skip
+        chosen.premium_cents,
+        prior,
+        charter.claims_cents,
+        charter.reserve_cents,
+        figures.reserve_bp,
+        figures.expense_bp,
+        figures.credibility_k,
+        figures.claim_reserve_bp,
+    )
     return Illness(claims, benefit * unit, deviation * unit, chosen.claim_ceiling_cents), finances, chosen
 
 
 def _json(plan: str, found: list[Chance], answer: int | None, seed: int) -> dict[str, Any]:
-    rows = [{"members": item.members, "runs": item.runs, "ruined": item.ruined, "chance": item.chance, "upper_95": item.upper} for item in found]
+    rows = [
+        {
+            "members": item.members,
+            "runs": item.runs,
+            "ruined": item.ruined,
+            "chance": item.chance,
+            "upper_95": item.upper,
+        }
+        for item in found
+    ]
     return {"plan": plan, "seed": seed, "rows": rows, "members_needed": answer}
 
 
@@ -123,6 +163,12 @@ def _lines(plan: str, found: list[Chance], answer: int | None, limit: float, see
     rows = [(item.members, item.ruined, item.runs, f"{item.chance:.2%}", f"{item.upper:.2%}") for item in found]
     yield from table(("members", "ruined", "of years", "chance", "at most (95 %)"), rows)
     if answer is None:
-        yield f"none of these is enough for {limit:.0%}: raise the premium, put money by, or try larger memberships (--members)"
+        yield (
+            f"none of these is enough for {limit:.0%}: raise the premium, put money by, or try larger memberships"
+            " (--members)"
+        )
     else:
-        yield f"with {answer} members ruin is at most {limit:.0%}: that is the least for `live` (parameter live_members_min)"
+        yield (
+            f"with {answer} members ruin is at most {limit:.0%}: that is the least for `live` (parameter"
+            " live_members_min)"
+        )

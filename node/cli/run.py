@@ -43,7 +43,7 @@ def run(  # noqa: D417
     """
     config = common.config(
         listen=listen, bitcoin_socket=bitcoin_socket, log_level=log_level, log_format=log_format, api_socket=api_socket
-    )  # fmt: skip
+    )
     folder = config.folder
     guests = tuple(_key(item) for item in guest or ())
     if not folder.charter.exists():
@@ -76,10 +76,14 @@ def run(  # noqa: D417
         folder.root,
         keys,
         {
-            "listen": config.text("listen"), "bitcoin_socket": config.path("bitcoin_socket"), "guests": guests,
-            "api_socket": config.api_socket, "documents": config.documents, "on_event": config.text("on_event"),
+            "listen": config.text("listen"),
+            "bitcoin_socket": config.path("bitcoin_socket"),
+            "guests": guests,
+            "api_socket": config.api_socket,
+            "documents": config.documents,
+            "on_event": config.text("on_event"),
         },
-    )  # fmt: skip
+    )
     return 0
 
 

@@ -1,4 +1,7 @@
-"""`mutua treasury show | quote | premium`: the money of the co-op, what a bitcoin costs, and deposits of members (rules §3, §11)."""
+"""`mutua treasury show | quote | premium`.
+
+The money of the co-op, what a bitcoin costs, and deposits of members (rules §3, §11).
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,13 @@ def show(*, common: Common = DEFAULT) -> int:
     client = common.client()
     coop = client.view("coop")
     answer = {
-        "coop": coop, "treasury": _or_none(client, "treasury"), "owed": client.view("owed"), "owing": client.view("owing"),
-        "unsent": client.view("unsent"), "batches": client.view("batches")[-BATCHES_SHOWN:],
-    }  # fmt: skip
+        "coop": coop,
+        "treasury": _or_none(client, "treasury"),
+        "owed": client.view("owed"),
+        "owing": client.view("owing"),
+        "unsent": client.view("unsent"),
+        "batches": client.view("batches")[-BATCHES_SHOWN:],
+    }
     return say(common, answer, lambda: _lines(answer, Money.of(client.status())))
 
 
@@ -57,20 +64,41 @@ def _or_none(client: Any, name: str) -> Any:
 def _lines(answer: Json, money: Money) -> Iterator[str]:
     coop, box = answer["coop"], answer["treasury"]
     yield f"claims     {money.show(coop['claims_cents'])}"
-    yield f"reserve    {money.show(coop['reserve_cents'])}; premiums of a year {money.show(coop['annual_premium_cents'])}"
-    yield f"rate       {money.show(coop['rate'])} a bitcoin" if coop["rate"] else "rate       none yet: payouts wait for a quote"
+    yield (
+        f"reserve    {money.show(coop['reserve_cents'])}; premiums of a year {money.show(coop['annual_premium_cents'])}"
+    )
+    yield (
+        f"rate       {money.show(coop['rate'])} a bitcoin"
+        if coop["rate"]
+        else "rate       none yet: payouts wait for a quote"
+    )
     yield f"owed       {money.show(coop['owed_cents'])} to members, in {len(answer['owed'])} payouts"
     owing = sum(int(item["owed_cents"]) for item in answer["owing"])
     yield f"premiums   {money.show(owing)} due from {len(answer['owing'])} members"
     if box is None:
         yield "bitcoin    no treasury in the charter"
         return
-    yield f"bitcoin    {box['network']}; {box['threshold']} of {len(box['signers'])} signers; next coin {box['baton_sat']:,} sat"
-    yield f"unsent     {sum(int(item['left_sat']) for item in answer['unsent']):,} sat of {len(answer['unsent'])} payments"
+    yield (
+        f"bitcoin    {box['network']}; {box['threshold']} of {len(box['signers'])} signers; next coin"
+        f" {box['baton_sat']:,} sat"
+    )
+    yield (
+        f"unsent     {sum(int(item['left_sat']) for item in answer['unsent']):,} sat of {len(answer['unsent'])}"
+        " payments"
+    )
     if answer["batches"]:
         yield from table(
             ("batch", "block", "payouts", "fee sat", "confirmations"),
-            [(short(item["unsigned_txid"]), item["height"], len(item["payouts"]), item["fee_sat"], item["confirmations"]) for item in answer["batches"]],
+            [
+                (
+                    short(item["unsigned_txid"]),
+                    item["height"],
+                    len(item["payouts"]),
+                    item["fee_sat"],
+                    item["confirmations"],
+                )
+                for item in answer["batches"]
+            ],
         )
 
 
@@ -114,8 +142,8 @@ def quote(  # noqa: D417
 def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
     """Draft the record of a member's premium for the signers to attest: mutua bundle attest, then mutua bundle submit.
 
-    The ledger gets a commitment to the deposit and never says which coin it was. Tell the other signers the salt that this
-    prints, so that each can compute the commitment before signing.
+    The ledger gets a commitment to the deposit and never says which coin it was. Tell the other signers the salt that
+    this prints, so that each can compute the commitment before signing.
 
     Parameters
     ----------
@@ -133,7 +161,9 @@ def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", 
     from node.cli.bundle import bundle_summary, summary_lines
 
     if bool(deposit) == bool(commitment):
-        raise MutuaError("usage", "the deposit is missing, or given twice", "give --deposit TXID:OUTPUT or --commitment HEX")
+        raise MutuaError(
+            "usage", "the deposit is missing, or given twice", "give --deposit TXID:OUTPUT or --commitment HEX"
+        )
     client = common.client()
     status = client.status()
     key = member_id(client, member)
@@ -145,14 +175,19 @@ def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", 
     bundle = new_bundle(bytes.fromhex(str(status["chain_id"])), "premium.paid", body)
     write_bundle(out, bundle, is_new=True)
     answer = {
-        **bundle_summary(out, bundle), "owed_cents": owed_cents, "deposit": deposit or None,
+        **bundle_summary(out, bundle),
+        "owed_cents": owed_cents,
+        "deposit": deposit or None,
         "salt": salt.hex() if deposit else None,
-    }  # fmt: skip
+    }
     return say(common, answer, lambda: _premium_lines(answer, Money.of(status), summary_lines(answer)))
 
 
 def deposit_commitment(txid: bytes, vout: int, salt: bytes) -> bytes:
-    """Return the 32-byte commitment to a deposit: SHA-256, tagged, over salt (16 bytes), transaction id and output (4 bytes)."""
+    """Return the 32-byte commitment to a deposit.
+
+    SHA-256, tagged, over salt (16 bytes), transaction id and output (4 bytes).
+    """
     from ledger.hashing import tagged_hash
 
     return tagged_hash("deposit", salt, txid, vout.to_bytes(4, "big"))

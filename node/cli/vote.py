@@ -25,10 +25,12 @@ from node.cli.common import (
     report_submission,
     say,
     short,
-)  # fmt: skip
+)
 from node.cli.delegation import delegate, delegations, undelegate
 
-app = App(name="vote", help="List the cases that need you, cast a ballot, delegate, keep standing rules, verify a receipt.")
+app = App(
+    name="vote", help="List the cases that need you, cast a ballot, delegate, keep standing rules, verify a receipt."
+)
 app.command(delegate)
 app.command(undelegate)
 app.command(delegations)
@@ -81,7 +83,10 @@ def _list_lines(cases: Sequence[Json], lines: Sequence[str]) -> Iterator[str]:
     width = max(map(len, lines))
     for line, mark in zip(lines, marks, strict=True):
         yield f"{line.ljust(width)}  {mark}"
-    yield "read one: mutua claim explain CLAIM; open its evidence: mutua evidence open CLAIM; vote: mutua vote cast CLAIM CODE --accept"
+    yield (
+        "read one: mutua claim explain CLAIM; open its evidence: mutua evidence open CLAIM; vote: mutua vote cast CLAIM"
+        " CODE --accept"
+    )
 
 
 @app.command
@@ -132,9 +137,14 @@ def cast(  # noqa: D417
     claim = claim_id(client, claim)
     case = _find_case(client, member, claim, code)
     body: Json = {
-        "claim": claim, "code": case["code"], "choice": word, "award_cents": None if award is None else money.read(award, "award"),
-        "reason": reason, "evidence_version": case["evidence_version"], "opened": opened,
-    }  # fmt: skip
+        "claim": claim,
+        "code": case["code"],
+        "choice": word,
+        "award_cents": None if award is None else money.read(award, "award"),
+        "reason": reason,
+        "evidence_version": case["evidence_version"],
+        "opened": opened,
+    }
     if not yes and not common.json and is_live() and not _confirmed(case, body, money, int(status["height"])):
         return say(common, {}, "nothing was cast")
     if open:
@@ -146,7 +156,10 @@ def cast(  # noqa: D417
 
 
 def _find_case(client: Client, member: str, claim: str, code: str | None) -> Json:
-    """Return the case to vote on. Where the member may not vote on it, the daemon's refusal says why, so that it is asked all the same."""
+    """Return the case to vote on.
+
+    Where the member may not vote on it, the daemon's refusal says why, so that it is asked all the same.
+    """
     cases = [
         case
         for case in client.view("needs_me", member=member)
@@ -173,7 +186,8 @@ def _find_case(client: Client, member: str, claim: str, code: str | None) -> Jso
 def _confirmed(case: Json, body: Json, money: Money, height: int) -> bool:
     print(f"claim {case['claim']}\ncase {case['code']}, charges {money.show(case['charges_cents'])}")
     print(
-        f"{case['yes']} yes, {case['no']} no; bar {percent(case['bar_bp'])}; closes in {max(0, int(case['closes_at']) - height)} blocks"
+        f"{case['yes']} yes, {case['no']} no; bar {percent(case['bar_bp'])}; closes in"
+        f" {max(0, int(case['closes_at']) - height)} blocks"
     )
     if case.get("my_choice"):
         print(f"your ballot so far: {case['my_choice']}; a ballot may be changed once for each version of the evidence")
@@ -194,8 +208,8 @@ def verify(receipt: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
     Parameters
     ----------
     receipt
-        The record's id, as it was shown when it was submitted. With the node running its first digits are enough for a ballot or
-        claim that waits or is final.
+        The record's id, as it was shown when it was submitted. With the node running its first digits are enough for a
+        ballot or claim that waits or is final.
 
     """
     client = common.client()
@@ -219,7 +233,10 @@ def verify(receipt: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 def _receipt_words(answer: Mapping[str, Any]) -> str:
     if answer["state"] == "final":
         depth = len(answer["proof"])
-        return f"{answer['kind']} {answer['record_id']}\nfinal in block {answer['height']}, place {answer['index']}; its proof of {depth} hashes holds"
+        return (
+            f"{answer['kind']} {answer['record_id']}\nfinal in block {answer['height']}, place {answer['index']}; its"
+            f" proof of {depth} hashes holds"
+        )
     return (
         f"{answer['record_id']}\npending: this node has it on disk; no block carries it yet (block {answer['height']})"
     )
@@ -268,7 +285,11 @@ def _verify_offline(common: Common, receipt: str) -> int:
             "name the data folder, or start the node",
         )
     if len(receipt.strip()) < ID_DIGITS:
-        raise MutuaError("id", f"{receipt!r} is the beginning of an id, and no node is running that could look it up", "give all its 64 hex digits")
+        raise MutuaError(
+            "id",
+            f"{receipt!r} is the beginning of an id, and no node is running that could look it up",
+            "give all its 64 hex digits",
+        )
     proof = prove(folder.root, bytes.fromhex(full_id(receipt, lambda: (), "record")))
     charter = charter_from_file(folder.charter.read_bytes()) if folder.charter.exists() else None
     problems = proof_problems(proof, charter)

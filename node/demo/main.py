@@ -24,7 +24,10 @@ SETTLE_S = 4.0
 
 
 def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, Any]:
-    """Play the demo in `folder` (made anew) and return its summary. Everything it started is stopped whatever happens."""
+    """Play the demo in `folder` (made anew) and return its summary.
+
+    Everything it started is stopped whatever happens.
+    """
     started = time.monotonic()
     _clear(folder)
     spec = Spec(seed=seed, interval_ms=INTERVAL_MS, codes=charter_codes())
@@ -52,7 +55,10 @@ def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, An
         devnet.stop()
         screen.say("all daemons stopped; their folders are read and audited")
         summary = summarise(
-            [node.folder for node in devnet.nodes], [node.folder for node in devnet.followers], play.killed, time.monotonic() - started
+            [node.folder for node in devnet.nodes],
+            [node.folder for node in devnet.followers],
+            play.killed,
+            time.monotonic() - started,
         )
         summary["memory_mb_max"] = memory_mb
     finally:
@@ -79,9 +85,13 @@ def faults_of(summary: dict[str, Any]) -> list[str]:
         faults.append("the follower is not in step")
     claims, payouts = summary["claims"], summary["payouts"]
     expected = {"imported": IMPORTED, "vote_accepted": VOTED_CASES + 1, "denied": 1, "lapsed": 1}
-    faults += [f"claims {name} is {claims[name]}, not {count}" for name, count in expected.items() if claims[name] != count]
+    faults += [
+        f"claims {name} is {claims[name]}, not {count}" for name, count in expected.items() if claims[name] != count
+    ]
     if claims["standard_accepted"] != claims["imported"]:
-        faults.append(f"{claims['imported'] - claims['standard_accepted']} imported claims were not accepted in their block")
+        faults.append(
+            f"{claims['imported'] - claims['standard_accepted']} imported claims were not accepted in their block"
+        )
     if list(summary["bars"].values())[DENIER] != 10_000:
         faults.append("the member who denies everything does not meet the bar of 100 %")
     if payouts["outputs_per_payee_min"] < OUTPUTS_MIN:
@@ -117,6 +127,8 @@ def _clear(folder: Path) -> None:
     """Remove an earlier demo; refuse a folder that is not one."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).exists() and not (folder / "bitcoin").exists():
-            raise MutuaError("folder_not_empty", f"{folder} holds something that is no earlier demo", "name another folder")
+            raise MutuaError(
+                "folder_not_empty", f"{folder} holds something that is no earlier demo", "name another folder"
+            )
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,9 @@ Tell = Callable[[str, str], None]
 class Play:
     """One run of the story on a devnet whose nodes answer."""
 
-    def __init__(self, devnet: Devnet, story: Story, tell: Tell, on_block: Callable[[int, dict[str, Any]], None]) -> None:
+    def __init__(
+        self, devnet: Devnet, story: Story, tell: Tell, on_block: Callable[[int, dict[str, Any]], None]
+    ) -> None:
         assert devnet.charter is not None
         self._net = devnet
         self._story = story
@@ -63,7 +65,11 @@ class Play:
             status = self._ask(0, "/v1/status")
             if status["height"] == height:
                 if time.monotonic() - seen_at > STALLED_S:
-                    raise MutuaError("demo_stalled", f"no block after {height} for {STALLED_S:.0f} s", f"see the logs in {self._net.folder}")
+                    raise MutuaError(
+                        "demo_stalled",
+                        f"no block after {height} for {STALLED_S:.0f} s",
+                        f"see the logs in {self._net.folder}",
+                    )
                 time.sleep(POLL_S)
                 continue
             for final in range(height + 1, status["height"] + 1):
@@ -95,7 +101,9 @@ class Play:
             self._silent.discard(story.lapsing.label)
             self._voted_on.discard(story.lapsing.label)
             jobs.append(partial(self._file, story.lapsing, again=True))
-        jobs += [partial(self._import, block, member, visits) for member, visits in story.imports.get(block, {}).items()]
+        jobs += [
+            partial(self._import, block, member, visits) for member, visits in story.imports.get(block, {}).items()
+        ]
         for future in [self._pool.submit(job) for job in jobs]:
             future.result()
         self._vote()
@@ -141,26 +149,51 @@ class Play:
             digest = store_document(node.folder / "documents", claim.document)
         seed = self._net.providers[claim.provider]
         body: dict[str, Any] = {
-            "scheme": status["name"], "cover_id": status["cover"], "submitter_role": "member", "payee": "member",
-            "provider_id": public_key_of(seed).hex(), "event_id": "", "use": "claim", "supersedes": "", "other_payer_cents": 0,
-            "source_hash": "", "evidence": [{"hash": digest.hex(), "size_bytes": len(claim.document), "media": "application/fhir+json"}],
-            "lines": [{"system": HCPCS_SYSTEM, "code": claim.code, "modifiers": [], "units": 1, "charge_cents": claim.charge_cents,
-                       "first_day": claim.block, "last_day": claim.block}],
-        }  # fmt: skip
+            "scheme": status["name"],
+            "cover_id": status["cover"],
+            "submitter_role": "member",
+            "payee": "member",
+            "provider_id": public_key_of(seed).hex(),
+            "event_id": "",
+            "use": "claim",
+            "supersedes": "",
+            "other_payer_cents": 0,
+            "source_hash": "",
+            "evidence": [{"hash": digest.hex(), "size_bytes": len(claim.document), "media": "application/fhir+json"}],
+            "lines": [
+                {
+                    "system": HCPCS_SYSTEM,
+                    "code": claim.code,
+                    "modifiers": [],
+                    "units": 1,
+                    "charge_cents": claim.charge_cents,
+                    "first_day": claim.block,
+                    "last_day": claim.block,
+                }
+            ],
+        }
         attester = provider_attester(self._seeds, bytes.fromhex(status["chain_id"]))
         body["attestations"] = [body_to_json(item) for item in attester(body)]
         answer = self._post(claim.member, "/v1/submit", {"kind": "claim.file", "body": body})
         self._claims[claim.label] = bytes.fromhex(answer["record_id"])
         who = self._net.nodes[claim.member].name
-        self._tell("claim", f"{who} files {claim.code} for {claim.charge_cents / 100:.2f}" + (" again, after it lapsed" if again else ""))
+        self._tell(
+            "claim",
+            f"{who} files {claim.code} for {claim.charge_cents / 100:.2f}"
+            + (" again, after it lapsed" if again else ""),
+        )
 
     def _ballot(self, voter: int, claim: VotedClaim, choice: str) -> None:
         view = self._ask(voter, "/v1/views/claim", id=self._claims[claim.label].hex())
         body = {
-            "claim": self._claims[claim.label].hex(), "code": claim.code, "choice": choice, "award_cents": None,
-            "reason": "necessary" if choice == "accept" else "not convinced", "evidence_version": int(view["evidence_version"]),
+            "claim": self._claims[claim.label].hex(),
+            "code": claim.code,
+            "choice": choice,
+            "award_cents": None,
+            "reason": "necessary" if choice == "accept" else "not convinced",
+            "evidence_version": int(view["evidence_version"]),
             "opened": view["evidence"][0]["hash"],
-        }  # fmt: skip
+        }
         self._post(voter, "/v1/submit", {"kind": "case.ballot", "body": body})
 
     def _import(self, block: int, member: int, visits: Sequence[dict[str, Any]]) -> None:
@@ -170,11 +203,21 @@ class Play:
         out, err = io.StringIO(), io.StringIO()
         chain_id = bytes.fromhex(self._ask(member, "/v1/status")["chain_id"])
         code = import_file(
-            path, self._clients[node.name], json=True, progress=False, mapping=ImportMapping(patient=f"Patient/{node.name}"),
-            attester=provider_attester(self._seeds, chain_id), out=out, err=err,
-        )  # fmt: skip
+            path,
+            self._clients[node.name],
+            json=True,
+            progress=False,
+            mapping=ImportMapping(patient=f"Patient/{node.name}"),
+            attester=provider_attester(self._seeds, chain_id),
+            out=out,
+            err=err,
+        )
         if code:
-            raise MutuaError("demo_import", f"{node.name} could not import {path.name}: {err.getvalue().strip()}", "see the importer's reasons")
+            raise MutuaError(
+                "demo_import",
+                f"{node.name} could not import {path.name}: {err.getvalue().strip()}",
+                "see the importer's reasons",
+            )
         self._tell("import", f"{node.name} imports {len(json.loads(out.getvalue())['imported'])} visits")
 
     # ---- Mishaps ---------------------------------------------------------------------
@@ -187,7 +230,11 @@ class Play:
             tip = _tip_of(node)
             if height is not None and tip == height - 1:
                 self.killed = {"node": node.name, "height": height, "tip": tip}
-                self._tell("kill", f"{node.name} is killed with NOTARIZE({height}) in its vote log and its ledger at {tip}; it starts again")
+                self._tell(
+                    "kill",
+                    f"{node.name} is killed with NOTARIZE({height}) in its vote log and its ledger at {tip}; it starts"
+                    " again",
+                )
             self._net.start_node(node)
             self._net.wait_ready([node])
             if self.killed:

@@ -11,9 +11,14 @@ from node.demo.story import BLOCKS
 
 NEWS_MAX = 12
 _WORDS = {
-    "claim_accepted": "accepted", "claim_denied": "denied", "claim_lapsed": "lapsed", "payout_due": "payout due",
-    "premium_set": "", "claim_line": "", "panel_drawn": "duty panel drawn",
-}  # fmt: skip
+    "claim_accepted": "accepted",
+    "claim_denied": "denied",
+    "claim_lapsed": "lapsed",
+    "payout_due": "payout due",
+    "premium_set": "",
+    "claim_line": "",
+    "panel_drawn": "duty panel drawn",
+}
 
 
 def sentence(event: dict[str, Any]) -> str:
@@ -22,11 +27,20 @@ def sentence(event: dict[str, Any]) -> str:
     claim = str(event.get("claim", ""))[:8]
     case = event.get("case")
     if name == "claim_accepted" and event.get("how") == "vote":
-        return f"claim {claim}: {case} accepted by vote, {event['yes']} yes, {event['no']} no (bar {event['bar_bp'] / 100:g} %), benefit {event['benefit_cents'] / 100:.2f}"
+        return (
+            f"claim {claim}: {case} accepted by vote, {event['yes']} yes, {event['no']} no (bar"
+            f" {event['bar_bp'] / 100:g} %), benefit {event['benefit_cents'] / 100:.2f}"
+        )
     if name == "claim_accepted":
-        return f"claim {claim}: standard lines accepted, benefit {event['benefit_cents'] / 100:.2f}, paid in the next block"
+        return (
+            f"claim {claim}: standard lines accepted, benefit {event['benefit_cents'] / 100:.2f}, paid in the next"
+            " block"
+        )
     if name in ("claim_denied", "claim_lapsed"):
-        return f"claim {claim}: {case} {_WORDS[name]}, {event['yes']} yes, {event['no']} no (bar {event['bar_bp'] / 100:g} %)"
+        return (
+            f"claim {claim}: {case} {_WORDS[name]}, {event['yes']} yes, {event['no']} no (bar"
+            f" {event['bar_bp'] / 100:g} %)"
+        )
     if name == "payout_due":
         return f"claim {claim}: {event['amount_cents'] / 100:.2f} due, {event['amount_sat']} sat"
     return ""
@@ -117,12 +131,21 @@ class LiveScreen:
 
         table = Table.grid(padding=(0, 2))
         for name, height in self._heights.items():
-            state = "in step" if height >= self._height - 1 else f"{self._height - height} behind" if height >= 0 else "off"
+            state = (
+                "in step" if height >= self._height - 1 else f"{self._height - height} behind" if height >= 0 else "off"
+            )
             table.add_row(Text(name, style="bold"), f"block {height if height >= 0 else '–'}", state)
         bar = ProgressBar(total=BLOCKS, completed=self._height, width=60)
-        head = Text(f"day {self._height} of {BLOCKS} · term {max(0, self._height - 1) // 30 + 1} · {self._records} records · {time.monotonic() - self._started:.0f} s")
+        head = Text(
+            f"day {self._height} of {BLOCKS} · term {max(0, self._height - 1) // 30 + 1} · {self._records} records ·"
+            f" {time.monotonic() - self._started:.0f} s"
+        )
         news = Text("\n".join(self._news) or "starting…")
-        return Panel(Group(head, bar, Text(), table, Text(), news), title="Mutua: seven members, seven daemons", border_style="cyan")
+        return Panel(
+            Group(head, bar, Text(), table, Text(), news),
+            title="Mutua: seven members, seven daemons",
+            border_style="cyan",
+        )
 
 
 def open_screen() -> Screen:

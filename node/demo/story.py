@@ -73,18 +73,40 @@ class Story:
 
 def charter_codes() -> tuple[CharterCode, ...]:
     """Return the founding list: HCPCS Level II codes, with allowed amounts of our own making."""
-    return tuple(CharterCode(HCPCS_SYSTEM, item.code, item.is_standard, item.allowed_cents, item.frequency) for item in DEMO_CODES)
+    return tuple(
+        CharterCode(HCPCS_SYSTEM, item.code, item.is_standard, item.allowed_cents, item.frequency)
+        for item in DEMO_CODES
+    )
 
 
 def tell(seed: int, members: int, providers: Sequence[str], cache: Path) -> Story:
-    """Return the story of a seed. Synthea runs once a seed; `cache` keeps what it made. MutuaError when it is not installed."""
+    """Return the story of a seed.
+
+    Synthea runs once a seed; `cache` keeps what it made. MutuaError when it is not installed.
+    """
     patients = [f"Patient/member-{index + 1}" for index in range(members)]
-    visits = demo_visits(seed, VOTED_CASES + 2, cache, patients=patients, providers=providers, day_one=DAY_ONE, days=(1, 60), codes=VOTED_CODES)
+    visits = demo_visits(
+        seed,
+        VOTED_CASES + 2,
+        cache,
+        patients=patients,
+        providers=providers,
+        day_one=DAY_ONE,
+        days=(1, 60),
+        codes=VOTED_CODES,
+    )
     claims = [_voted(index, visit, providers) for index, visit in enumerate(visits)]
     imports: dict[int, dict[int, list[dict[str, Any]]]] = {}
     for block, days in IMPORT_ROUNDS:
         found = demo_visits(
-            seed, VISITS_PER_ROUND, cache, patients=patients, providers=providers, day_one=DAY_ONE, days=days, codes=STANDARD_CODES
+            seed,
+            VISITS_PER_ROUND,
+            cache,
+            patients=patients,
+            providers=providers,
+            day_one=DAY_ONE,
+            days=days,
+            codes=STANDARD_CODES,
         )
         imports[block] = {}
         for visit in found:

@@ -19,14 +19,21 @@ Events = list[dict[str, Any]]
 
 def read_events(chain: Chain) -> Events:
     """Return every event of a ledger, in order."""
-    return [json.loads(line) for height in range(chain.height + 1) for line in (chain.events(height) or b"").splitlines() if line]
+    return [
+        json.loads(line)
+        for height in range(chain.height + 1)
+        for line in (chain.events(height) or b"").splitlines()
+        if line
+    ]
 
 
-def summarise(members: Sequence[Path], followers: Sequence[Path], killed: dict[str, Any], seconds: float) -> dict[str, Any]:
+def summarise(
+    members: Sequence[Path], followers: Sequence[Path], killed: dict[str, Any], seconds: float
+) -> dict[str, Any]:
     """Return the summary of stopped data folders.
 
-    `killed` names the node that was killed, and the heights read from its vote log and ledger while it lay dead: nothing in
-    the final folders can tell that.
+    `killed` names the node that was killed, and the heights read from its vote log and ledger while it lay dead:
+    nothing in the final folders can tell that.
     """
     histories = {folder.name: _state_roots(folder) for folder in [*members, *followers]}
     heights = {name: len(history) - 1 for name, history in histories.items()}
@@ -43,13 +50,21 @@ def summarise(members: Sequence[Path], followers: Sequence[Path], killed: dict[s
     names = [folder.name for folder in [*members, *followers]]
     back = killed.get("node")
     return {
-        "nodes": len(names), "height": common, "state_roots": roots, **body,
-        "restarted_caught_up": bool(back) and heights[str(back)] >= max(heights.values()) - 1 and roots[names.index(str(back))] == roots[0],
+        "nodes": len(names),
+        "height": common,
+        "state_roots": roots,
+        **body,
+        "restarted_caught_up": (
+            bool(back) and heights[str(back)] >= max(heights.values()) - 1 and roots[names.index(str(back))] == roots[0]
+        ),
         "killed": killed,
-        "follower_caught_up": all(heights[folder.name] >= heights[members[0].name] - 1 for folder in followers) and len(set(roots)) == 1,
+        "follower_caught_up": (
+            all(heights[folder.name] >= heights[members[0].name] - 1 for folder in followers) and len(set(roots)) == 1
+        ),
         "audit_exit_codes": [audit_exit_code(folder) for folder in [*members, *followers]],
-        "seconds": round(seconds, 1), "amounts": "synthetic: see docs/explanation/synthetic-visits.md",
-    }  # fmt: skip
+        "seconds": round(seconds, 1),
+        "amounts": "synthetic: see docs/explanation/synthetic-visits.md",
+    }
 
 
 def _state_roots(folder: Path) -> list[str]:
@@ -62,12 +77,18 @@ def _state_roots(folder: Path) -> list[str]:
 
 def audit_exit_code(folder: Path) -> int:
     """Run `mutua audit verify` on a stopped folder and return its exit code."""
-    return subprocess.run([sys.executable, "-m", "node.cli.main", "audit", "verify", str(folder)], capture_output=True, check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "node.cli.main", "audit", "verify", str(folder)], capture_output=True, check=False
+    ).returncode
 
 
 def _claims(chain: Chain, events: Events) -> dict[str, int]:
     views_short = views.claims_view(chain.state)
-    paid = {(event["claim"], event["height"]) for event in events if event["event"] == "payout_due" and event["case"] is None}
+    paid = {
+        (event["claim"], event["height"])
+        for event in events
+        if event["event"] == "payout_due" and event["case"] is None
+    }
     standard = [event for event in events if event["event"] == "claim_accepted" and event["how"] == "standard"]
     return {
         "imported": sum(1 for claim in views_short if claim["source_hash"]),
@@ -93,16 +114,26 @@ def _members(chain: Chain, folders: Sequence[Path]) -> dict[str, dict[str, Any]]
 def _payouts(chain: Chain, events: Events) -> dict[str, Any]:
     payments = views.payouts_view(chain.state)
     batches = views.batches_view(chain.state)
-    due = [event for event in events if event["event"] == "payout_due" and event["height"] <= PAID_BY and event["amount_sat"]]
+    due = [
+        event
+        for event in events
+        if event["event"] == "payout_due" and event["height"] <= PAID_BY and event["amount_sat"]
+    ]
     early = [item for item in payments if item["height"] <= PAID_BY and item["amount_sat"]]
     sent = [item for item in payments if item["sent_sat"]]
     mined = {item["unsigned_txid"] for item in batches if item["confirmations"] > 0}
     return {
         "due_by_70": len(due),
-        "due_by_70_mined": sum(1 for item in early if item["sent_sat"] and not item["left_sat"] and set(item["batches"]) <= mined),
-        "due_by_70_credit_only": sum(1 for item in early if not item["sent_sat"] and not item["left_sat"] and item["credit_sat"]),
+        "due_by_70_mined": sum(
+            1 for item in early if item["sent_sat"] and not item["left_sat"] and set(item["batches"]) <= mined
+        ),
+        "due_by_70_credit_only": sum(
+            1 for item in early if not item["sent_sat"] and not item["left_sat"] and item["credit_sat"]
+        ),
         "due_by_70_open": sum(1 for item in early if item["left_sat"] or not set(item["batches"]) <= mined),
-        "paid": sum(1 for item in payments if item["sent_sat"] and not item["left_sat"] and set(item["batches"]) <= mined),
+        "paid": sum(
+            1 for item in payments if item["sent_sat"] and not item["left_sat"] and set(item["batches"]) <= mined
+        ),
         "queued": sum(1 for item in payments if item["left_sat"]),
         "credit_sat": sum(item["credit_sat"] for item in payments),
         "sent_sat": sum(item["sent_sat"] for item in payments),

@@ -1,15 +1,17 @@
 """The treasury job: payouts on the ledger become a mined bitcoin transaction. Every signer's daemon runs one.
 
 1. The coordinator (a signer, by height: a dead one is replaced two blocks later) proposes which due payouts go out.
-2. Each signer builds the transaction itself and attests its body; the coordinator submits `treasury.batch` with enough attestations.
-3. Once the record is final, each signer rebuilds the transaction *from the ledger*, promises it for its baton in the journal
-   (fsync), then signs, and sends its partial signature to all; every partial is verified.
+2. Each signer builds the transaction itself and attests its body; the coordinator submits `treasury.batch` with enough
+   attestations.
+3. Once the record is final, each signer rebuilds the transaction *from the ledger*, promises it for its baton in the
+   journal (fsync), then signs, and sends its partial signature to all; every partial is verified.
 4. Whoever has enough combines and broadcasts: the txid is the same whoever signed.
 5. When bitcoin confirmed it, the signers attest that, and a coordinator submits `treasury.confirm`.
 
-Nothing but the journal is kept: after a crash each step follows again from the ledger, the journal and bitcoin. Why no payment
-is made twice: a batch spends the baton, the change of the one before; the ledger accepts one batch a baton, a signer
-promises one transaction a baton, bitcoin confirms one spend of it. While a batch is unconfirmed no other is proposed.
+Nothing but the journal is kept: after a crash each step follows again from the ledger, the journal and bitcoin. Why no
+payment is made twice: a batch spends the baton, the change of the one before; the ledger accepts one batch a baton, a
+signer promises one transaction a baton, bitcoin confirms one spend of it. While a batch is unconfirmed no other is
+proposed.
 """
 
 from __future__ import annotations
@@ -74,7 +76,16 @@ TICK_S = 2.0
 """A pass is made at least so often; the daemon also wakes the job at each block."""
 
 T = TypeVar("T")
-__all__ = ["BitcoinBackend", "DuePayout", "OpenBatch", "Policy", "Signer", "SignerSecrets", "TreasuryHost", "TreasuryJob"]
+__all__ = [
+    "BitcoinBackend",
+    "DuePayout",
+    "OpenBatch",
+    "Policy",
+    "Signer",
+    "SignerSecrets",
+    "TreasuryHost",
+    "TreasuryJob",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +191,10 @@ class TreasuryHost(Protocol):
 
 
 class TreasuryJob:
-    """One signer's part. `receive` takes what other signers send; `run` works until cancelled; `wake` at each new block."""
+    """One signer's part.
+
+    `receive` takes what other signers send; `run` works until cancelled; `wake` at each new block.
+    """
 
     def __init__(self, host: TreasuryHost, bitcoin: BitcoinBackend, secrets: SignerSecrets, journal_path: Path) -> None:
         self._host = host
@@ -192,10 +206,12 @@ class TreasuryJob:
         """Open address lists by commitment, with their keys and blobs beside."""
         self._opened: dict[bytes, OpenedBlob] = {}
         self._proposals: dict[int, tuple[int, Propose]] = {}
-        """The newest unjudged proposal of each signer, with the height at which it came (it may be ahead of this node)."""
+        """The newest unjudged proposal of each signer, with the height at which it came (it may be ahead of this node).
+        """
         self._heard = Counter[tuple[int, int]]()
         self._plans: dict[int, Plan] = {}
-        """Plans over the present baton that this signer attested: the newest of each proposer, so that none can crowd out others."""
+        """Plans over the present baton that this signer attested: the newest of each proposer, so that none can crowd
+        out others."""
         self._attested: dict[bytes, dict[bytes, Attestation]] = {}
         """Attestations by subject, then by device key; verified."""
         self._partials: dict[int, dict[bytes, tuple[bytes, ...]]] = {}
@@ -261,17 +277,27 @@ class TreasuryJob:
         """Drop what belongs to past batons and paid batches, so that memory stays bounded."""
         baton = self._host.baton()
         live = {batch.body.unsigned_txid for batch in opened}
-        self._plans = {index: plan for index, plan in self._plans.items() if baton is not None and _is_over(plan, baton)}
-        self._proposals = {index: item for index, item in self._proposals.items() if item[0] + PROPOSAL_BLOCKS >= self._host.height()}
+        self._plans = {
+            index: plan for index, plan in self._plans.items() if baton is not None and _is_over(plan, baton)
+        }
+        self._proposals = {
+            index: item for index, item in self._proposals.items() if item[0] + PROPOSAL_BLOCKS >= self._host.height()
+        }
         self._heard = Counter({at: count for at, count in self._heard.items() if at[0] == self._host.height()})
         self._confirming = {txid: body for txid, body in self._confirming.items() if txid in live}
-        subjects = {plan.subject for plan in self._plans.values()} | {confirm_subject(body) for body in self._confirming.values()}
+        subjects = {plan.subject for plan in self._plans.values()} | {
+            confirm_subject(body) for body in self._confirming.values()
+        }
         self._attested = {subject: kept for subject, kept in self._attested.items() if subject in subjects}
         self._signing = {txid: plan for txid, plan in self._signing.items() if txid in live}
-        self._confirms = {index: item for index, item in self._confirms.items() if not opened or item.unsigned_txid in live}
+        self._confirms = {
+            index: item for index, item in self._confirms.items() if not opened or item.unsigned_txid in live
+        }
         if len(self._submitted) > 1000:
             self._submitted.clear()
-        names = {payout.commitment for payout in due} | {payout.commitment for batch in opened for payout in batch.payouts}
+        names = {payout.commitment for payout in due} | {
+            payout.commitment for batch in opened for payout in batch.payouts
+        }
         self._lists = {name: value for name, value in self._lists.items() if name in names}
         self._opened = {name: value for name, value in self._opened.items() if name in names}
 
@@ -297,7 +323,9 @@ class TreasuryJob:
         if item.commitment in self._lists:
             return
         if seal.commitment_of(item.blob) != item.commitment:
-            raise MalformedBytes("blob_commitment", "a sealed list is not the one that was named", "send the blob of the claim")
+            raise MalformedBytes(
+                "blob_commitment", "a sealed list is not the one that was named", "send the blob of the claim"
+            )
         self._lists[item.commitment] = seal.open_with_key(item.blob, item.key)
         self._opened[item.commitment] = item
 
@@ -308,12 +336,23 @@ class TreasuryJob:
         baton = self._host.baton()
         if baton is None or not self._is_my_turn():
             return
-        ready = [plan for _, plan in sorted(self._plans.items()) if len(self._attested.get(plan.subject, {})) >= self._host.threshold]
+        ready = [
+            plan
+            for _, plan in sorted(self._plans.items())
+            if len(self._attested.get(plan.subject, {})) >= self._host.threshold
+        ]
         if ready:
             await self._submit(BATCH_KIND, ready[0].record_body, ready[0].subject)
             return
         chosen = choose(due, self._lists, self._host.height(), self._host.policy)
-        plan = next((plan for _, plan in sorted(self._plans.items()) if _ids(plan) == sorted(item.payout_id for item in chosen)), None)
+        plan = next(
+            (
+                plan
+                for _, plan in sorted(self._plans.items())
+                if _ids(plan) == sorted(item.payout_id for item in chosen)
+            ),
+            None,
+        )
         if plan is None and chosen:
             plan = await self._plan_within_means(baton, chosen)
         if plan is not None and chosen:
@@ -324,7 +363,9 @@ class TreasuryJob:
         locktime = await self._bitcoin.height()
         while chosen:
             try:
-                return await _in_thread(build_plan, self._treasury, baton, chosen, self._lists, self._host.policy, locktime=locktime)
+                return await _in_thread(
+                    build_plan, self._treasury, baton, chosen, self._lists, self._host.policy, locktime=locktime
+                )
             except MutuaError as error:
                 if error.code != "treasury_short":
                     raise
@@ -338,7 +379,9 @@ class TreasuryJob:
         due = {payout.payout_id: payout for payout in await self._host.payouts_due()}
         names = sorted({due[row.payout_id].commitment for row in body.payouts if row.payout_id in due and row.outputs})
         opened = tuple(self._opened[name] for name in names if name in self._opened)
-        message = Propose(body.baton_txid, body.baton_vout, body.locktime, tuple(row.payout_id for row in body.payouts), opened)
+        message = Propose(
+            body.baton_txid, body.baton_vout, body.locktime, tuple(row.payout_id for row in body.payouts), opened
+        )
         self._host.event("treasury_batch_proposed", txid=plan.txid.hex(), payees=len(body.payouts))
         await self._host.broadcast(encode_message(message))
         await self._attest_plan(self._host.signer_index, plan)
@@ -355,14 +398,23 @@ class TreasuryJob:
             await self._attest_plan(sender, plan)
 
     async def _judge(self, proposal: Propose, due: Mapping[bytes, DuePayout]) -> Plan:
-        """Return the plan of a proposal; MutuaError when it breaks the crowd rule, or spends or pays what the ledger does not know."""
+        """Return the plan of a proposal.
+
+        MutuaError when it breaks the crowd rule, or spends or pays what the ledger does not know.
+        """
         baton, policy = self._host.baton(), self._host.policy
         if baton is None or (proposal.baton_txid, proposal.baton_vout) != (baton.txid, baton.vout):
-            raise MutuaError("proposal_baton", "it spends another coin than the ledger's baton", "wait for the next block")
-        if len(set(proposal.payout_ids)) != len(proposal.payout_ids) or not all(name in due for name in proposal.payout_ids):
+            raise MutuaError(
+                "proposal_baton", "it spends another coin than the ledger's baton", "wait for the next block"
+            )
+        if len(set(proposal.payout_ids)) != len(proposal.payout_ids) or not all(
+            name in due for name in proposal.payout_ids
+        ):
             raise MutuaError("proposal_payouts", "it pays something that is not due here", "wait for the next block")
         if proposal.locktime > await self._bitcoin.height() + LOCKTIME_AHEAD:
-            raise MutuaError("proposal_locktime", "its locktime is in the future", "use the height of the newest bitcoin block")
+            raise MutuaError(
+                "proposal_locktime", "its locktime is in the future", "use the height of the newest bitcoin block"
+            )
         payouts = [due[name] for name in proposal.payout_ids]
         names = {payout.commitment for payout in payouts}
         for item in proposal.opened:
@@ -370,10 +422,14 @@ class TreasuryJob:
                 self._take_list(item)
         paid, payable = payable_of(payouts, self._lists, policy), payable_of(list(due.values()), self._lists, policy)
         is_affordable = sum(payout.amount_sat for payout in payable) < baton.amount_sat // 10 * 9
-        is_thin = is_affordable and len(paid) < min(policy.crowd_payees, len(payable)) // 2  # half: the proposer may lack some lists
+        is_thin = (
+            is_affordable and len(paid) < min(policy.crowd_payees, len(payable)) // 2
+        )  # half: the proposer may lack some lists
         if is_thin or not is_crowd(paid, self._host.height() + 1, policy):
             raise MutuaError("proposal_crowd", f"{len(paid)} payees are no crowd", "wait for more payees or blocks")
-        return await _in_thread(build_plan, self._treasury, baton, payouts, self._lists, policy, locktime=proposal.locktime)
+        return await _in_thread(
+            build_plan, self._treasury, baton, payouts, self._lists, policy, locktime=proposal.locktime
+        )
 
     async def _attest_plan(self, proposer: int, plan: Plan) -> None:
         """Say to all that this signer builds the same batch."""
@@ -408,7 +464,11 @@ class TreasuryJob:
             return
         coin = await self._bitcoin.find_output(opened.body.baton_txid, opened.body.baton_vout)
         if coin is not None and coin.spent_by not in {None, txid}:
-            self._host.event("treasury_baton_spent_elsewhere", txid=txid.hex(), by="" if coin.spent_by is None else coin.spent_by.hex())
+            self._host.event(
+                "treasury_baton_spent_elsewhere",
+                txid=txid.hex(),
+                by="" if coin.spent_by is None else coin.spent_by.hex(),
+            )
             return
         plan = await self._plan_of(opened)
         if plan is None:
@@ -426,7 +486,13 @@ class TreasuryJob:
         if txid in self._signing:
             return self._signing[txid]
         paid = {row.payout_id for row in opened.body.payouts if row.outputs}
-        missing = sorted({item.commitment for item in opened.payouts if item.payout_id in paid and item.commitment not in self._lists})
+        missing = sorted(
+            {
+                item.commitment
+                for item in opened.payouts
+                if item.payout_id in paid and item.commitment not in self._lists
+            }
+        )
         if missing:
             await self._host.broadcast(encode_message(Want(tuple(missing))))
             return None
@@ -534,10 +600,15 @@ class TreasuryJob:
             await self._pay(batch)
 
     def _take_attestation(self, sender: int, role: str, subject: bytes, item: Attestation) -> bool:
-        """Keep a verified attestation of `subject` by the sender; True iff it is one. Another height's confirmation is no fault."""
+        """Keep a verified attestation of `subject` by the sender; True iff it is one.
+
+        Another height's confirmation is no fault.
+        """
         if item.key != self._host.signers[sender].device_key or item.role != role or item.subject_hash != subject:
             return False
-        if not is_signed(item.key, item.signature, "attestation", self._secrets.chain_id, attestation_message(role, subject)):
+        if not is_signed(
+            item.key, item.signature, "attestation", self._secrets.chain_id, attestation_message(role, subject)
+        ):
             self._refuse(sender, "attestation")
             return False
         self._attested.setdefault(subject, {})[item.key] = item

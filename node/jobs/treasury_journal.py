@@ -38,9 +38,14 @@ class Journal:
             return
         if before is not None:
             raise MutuaError(
-                "baton_promised", f"this signer promised {before.hex()[:16]}… for a coin that {unsigned_txid.hex()[:16]}… spends too", "never sign both: ask the other signers what happened"
+                "baton_promised",
+                f"this signer promised {before.hex()[:16]}… for a coin that {unsigned_txid.hex()[:16]}… spends too",
+                "never sign both: ask the other signers what happened",
             )
-        line = json.dumps({"baton_txid": baton_txid.hex(), "baton_vout": baton_vout, "unsigned_txid": unsigned_txid.hex()}) + "\n"
+        line = (
+            json.dumps({"baton_txid": baton_txid.hex(), "baton_vout": baton_vout, "unsigned_txid": unsigned_txid.hex()})
+            + "\n"
+        )
         is_new = not self._path.exists()
         size = 0 if is_new else self._path.stat().st_size
         try:
@@ -72,7 +77,11 @@ class Journal:
                 raise self._damaged("it holds two promises for one coin")
 
     def _damaged(self, reason: str) -> LedgerCorrupt:
-        return LedgerCorrupt("treasury_journal", f"{self._path} is damaged: {reason}", "do not sign with this key again before it is restored from a backup")
+        return LedgerCorrupt(
+            "treasury_journal",
+            f"{self._path} is damaged: {reason}",
+            "do not sign with this key again before it is restored from a backup",
+        )
 
 
 def _sync_folder(folder: Path) -> None:

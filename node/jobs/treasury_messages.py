@@ -1,4 +1,6 @@
-"""What treasury signers say to each other, and what they attest of the two record bodies of governance. One tag byte, then canonical bytes.
+"""What treasury signers say to each other, and what they attest of the two record bodies of governance.
+
+One tag byte, then canonical bytes.
 
 The transport knows who sends (members-only Noise), so a message names no sender. Every list has a bound.
 """
@@ -92,7 +94,9 @@ def decode_message(data: bytes) -> Message:
     """Return the message in `data`; MalformedBytes when tag, shape or a bound does not fit."""
     kind = _KINDS.get(data[0]) if data else None
     if kind is None or len(data) > MESSAGE_SIZE_MAX:
-        raise MalformedBytes("treasury_message", "a signer sent an unknown or too large message", "run the same version of mutua")
+        raise MalformedBytes(
+            "treasury_message", "a signer sent an unknown or too large message", "run the same version of mutua"
+        )
     message = decode(kind, data[1:])
     match message:
         case Propose():
@@ -104,5 +108,7 @@ def decode_message(data: bytes) -> Message:
         case Attested() | Partial():
             sizes = []
     if any(size > PAYEES_MAX for size in sizes):
-        raise MalformedBytes("treasury_message", f"a signer's message has more than {PAYEES_MAX} parts", "run the same version of mutua")
+        raise MalformedBytes(
+            "treasury_message", f"a signer's message has more than {PAYEES_MAX} parts", "run the same version of mutua"
+        )
     return message

@@ -1,7 +1,7 @@
 """Which payouts go into a batch, and the transaction that follows from them. Pure: every signer gets the same bytes.
 
-The crowd rule (rules §11): a batch goes out for `crowd_payees` payees, or when the oldest has waited `crowd_wait` blocks,
-or when a member asked for "now". Payouts too small for four outputs ride along as credit and make no crowd.
+The crowd rule (rules §11): a batch goes out for `crowd_payees` payees, or when the oldest has waited `crowd_wait`
+blocks, or when a member asked for "now". Payouts too small for four outputs ride along as credit and make no crowd.
 """
 
 from __future__ import annotations
@@ -90,8 +90,13 @@ class Allotment:
     programs: tuple[bytes, ...]
 
 
-def allot(payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy) -> dict[bytes, Allotment]:
-    """Return each payout's split and addresses, by payout id: payouts of one claim share one list and take it in turn."""
+def allot(
+    payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
+) -> dict[bytes, Allotment]:
+    """Return each payout's split and addresses, by payout id.
+
+    Payouts of one claim share one list and take it in turn.
+    """
     taken: dict[bytes, int] = {}
     found: dict[bytes, Allotment] = {}
     for payout in sorted(payouts, key=lambda item: item.payout_id):
@@ -111,13 +116,18 @@ def allot(payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ..
 
 
 def _next_address(used: int, count: int, need: int) -> int:
-    """Return where a list goes on after `used` addresses; one that is used up starts again: money owed is paid all the same."""
+    """Return where a list goes on after `used` addresses; one that is used up starts again.
+
+    Money owed is paid all the same.
+    """
     if count - used >= need or count == 0:
         return used
     return used % count if count - used % count >= need else 0
 
 
-def payable_of(due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy) -> list[DuePayout]:
+def payable_of(
+    due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
+) -> list[DuePayout]:
     """Return the payouts that can have outputs in one batch, oldest first: list open, no address paid twice."""
     found: list[DuePayout] = []
     used: dict[bytes, set[bytes]] = {}
@@ -128,7 +138,11 @@ def payable_of(due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, .
         allotted = allot([*(item for item in found if item.commitment == name), payout], programs, policy)
         fresh = [program for item in allotted.values() for program in item.programs]
         others = set[bytes]().union(*(taken for other, taken in used.items() if other != name))
-        if all(item.programs for item in allotted.values()) and len(set(fresh)) == len(fresh) and not others.intersection(fresh):
+        if (
+            all(item.programs for item in allotted.values())
+            and len(set(fresh)) == len(fresh)
+            and not others.intersection(fresh)
+        ):
             used[name] = set(fresh)
             found.append(payout)
     return found
@@ -142,47 +156,86 @@ def is_crowd(payable: Sequence[DuePayout], height: int, policy: Policy) -> bool:
     return len(payable) >= policy.crowd_payees or is_old or any(payout.is_urgent for payout in payable)
 
 
-def choose(due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], height: int, policy: Policy) -> list[DuePayout]:
-    """Return the payouts of the next batch: the crowd, oldest first, with riders filling up; empty when there is no crowd."""
+def choose(
+    due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], height: int, policy: Policy
+) -> list[DuePayout]:
+    """Return the payouts of the next batch: the crowd, oldest first, with riders filling up.
+
+    Empty when there is no crowd.
+    """
     payable = payable_of(due, programs, policy)[:PAYEES_MAX]
     if not is_crowd(payable, height, policy):
         return []
-    riders = sorted((item for item in due if is_rider(item, policy)), key=lambda item: (item.due_height, item.payout_id))
+    riders = sorted(
+        (item for item in due if is_rider(item, policy)), key=lambda item: (item.due_height, item.payout_id)
+    )
     return payable + riders[: PAYEES_MAX - len(payable)]
 
 
 def build_plan(
-    treasury: Treasury, baton: Outpoint, payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy, *, locktime: int
+    treasury: Treasury,
+    baton: Outpoint,
+    payouts: Sequence[DuePayout],
+    programs: Mapping[bytes, tuple[bytes, ...]],
+    policy: Policy,
+    *,
+    locktime: int,
 ) -> Plan:
     """Return the plan that pays exactly `payouts`, whatever their order. bitcoinlib works here: call it in a thread.
 
     Errors: MutuaError `batch_unpayable` when a payout has no open list or no addresses left; those of `build_batch`.
     """
-    allotted, riders = allot(payouts, programs, policy), {payout.payout_id for payout in payouts if is_rider(payout, policy)}
+    allotted, riders = (
+        allot(payouts, programs, policy),
+        {payout.payout_id for payout in payouts if is_rider(payout, policy)},
+    )
     for payout_id, item in allotted.items():
         if not item.programs and payout_id not in riders:
-            raise MutuaError("batch_unpayable", f"payout {payout_id.hex()[:16]} has no usable addresses", "leave it out of this batch")
-    payments = [Payment(program, piece) for item in allotted.values() for program, piece in zip(item.programs, item.split.pieces_sat, strict=True)]
+            raise MutuaError(
+                "batch_unpayable",
+                f"payout {payout_id.hex()[:16]} has no usable addresses",
+                "leave it out of this batch",
+            )
+    payments = [
+        Payment(program, piece)
+        for item in allotted.values()
+        for program, piece in zip(item.programs, item.split.pieces_sat, strict=True)
+    ]
     batch = build_batch(treasury, baton, payments, policy.fee_sat_per_vb, locktime)
     body = BatchBody(baton.txid, baton.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, _rows_of(allotted))
     return Plan(batch, body)
 
 
-def rebuild_plan(treasury: Treasury, opened: OpenBatch, programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy) -> Plan:
-    """Return the plan of a batch that is on the ledger; MutuaError `batch_differs` unless every figure and the txid agree."""
+def rebuild_plan(
+    treasury: Treasury, opened: OpenBatch, programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
+) -> Plan:
+    """Return the plan of a batch that is on the ledger.
+
+    MutuaError `batch_differs` unless every figure and the txid agree.
+    """
     body = opened.body
     amount_sat = body.fee_sat + body.change_sat + sum(row.paid_sat for row in body.payouts)
     baton = Outpoint(body.baton_txid, body.baton_vout, amount_sat)
-    for outputs_min in (policy.outputs_min, *range(1, OUTPUTS_MAX + 1)):  # the parameter may have changed since: the rows tell what it was
+    for outputs_min in (
+        policy.outputs_min,
+        *range(1, OUTPUTS_MAX + 1),
+    ):  # the parameter may have changed since: the rows tell what it was
         then = replace(policy, outputs_min=outputs_min)
         if _rows_of(allot(opened.payouts, programs, then)) == body.payouts:
             plan = build_plan(treasury, baton, opened.payouts, programs, then, locktime=body.locktime)
             if plan.body == body:
                 return plan
-    raise MutuaError("batch_differs", f"batch {body.unsigned_txid.hex()[:16]}… on the ledger is not what this signer builds", "do not sign it; ask for an audit")
+    raise MutuaError(
+        "batch_differs",
+        f"batch {body.unsigned_txid.hex()[:16]}… on the ledger is not what this signer builds",
+        "do not sign it; ask for an audit",
+    )
 
 
 def _rows_of(allotted: Mapping[bytes, Allotment]) -> tuple[BatchPayout, ...]:
     """Return what the record says of each payout, by payout id."""
     splits = [item.split for _, item in sorted(allotted.items())]
-    return tuple(BatchPayout(item.payout_id, item.paid_sat, item.queued_sat, item.credit_sat, len(item.pieces_sat)) for item in splits)
+    return tuple(
+        BatchPayout(item.payout_id, item.paid_sat, item.queued_sat, item.credit_sat, len(item.pieces_sat))
+        for item in splits
+    )

@@ -1,6 +1,7 @@
 """What the treasury job reads of the ledger: governance's rows, in the job's own words. Pure over a state.
 
-`LedgerTreasury(state, signers)` answers the reading half of `TreasuryHost`; the daemon adds sending, blobs and submitting.
+`LedgerTreasury(state, signers)` answers the reading half of `TreasuryHost`; the daemon adds sending, blobs and
+submitting.
 """
 
 from __future__ import annotations
@@ -53,9 +54,12 @@ class LedgerTreasury:
             raise MutuaError("no_treasury", "this co-op has no bitcoin treasury", "name signers in the charter")
         params = params_at(draft, current_version(draft))
         return Policy(
-            fee_sat_per_vb=row.fee_sat_per_vb, crowd_payees=params.crowd_payees, crowd_wait=params.crowd_wait, outputs_min=params.outputs_min,
+            fee_sat_per_vb=row.fee_sat_per_vb,
+            crowd_payees=params.crowd_payees,
+            crowd_wait=params.crowd_wait,
+            outputs_min=params.outputs_min,
             confirmations=CONFIRMATIONS.get(row.network, CONFIRMATIONS_ELSEWHERE),
-        )  # fmt: skip
+        )
 
     def payouts_due(self) -> list[DuePayout]:
         """Return the payments with something left to send, oldest first."""

@@ -1,8 +1,9 @@
 """The bytes on a frame stream: u32 length, u8 channel, payload; and the hello that opens each direction.
 
-Pure: bytes in, frames out. Channel 0 belongs to the transport itself (hello, ping, pong); the others are for the layers above.
-The peer's identity comes from the Noise handshake, so the hello only says which chain and which version the sender speaks,
-and a nonce that is fresh for every start of the sender's network, by which a restarted peer is told from a second dial.
+Pure: bytes in, frames out. Channel 0 belongs to the transport itself (hello, ping, pong); the others are for the layers
+above. The peer's identity comes from the Noise handshake, so the hello only says which chain and which version the
+sender speaks, and a nonce that is fresh for every start of the sender's network, by which a restarted peer is told from
+a second dial.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def decode_hello(payload: bytes) -> Hello:
         raise MalformedBytes("hello_malformed", "the first frame is not a hello")
     version, chain_size = struct.unpack_from(">HB", payload, len(_MAGIC))
     if len(payload) != fixed + chain_size + NONCE_SIZE:
-        raise MalformedBytes("hello_malformed", f"a hello of {len(payload)} bytes does not hold a chain id of {chain_size}")
+        raise MalformedBytes(
+            "hello_malformed", f"a hello of {len(payload)} bytes does not hold a chain id of {chain_size}"
+        )
     return Hello(version, payload[fixed : fixed + chain_size], payload[fixed + chain_size :])
 
 

@@ -1,11 +1,12 @@
 """What py-libp2p 0.8.1 needs before it may face a peer that we do not fully trust, and what of it is used at all.
 
-Used: peer ids and keys, multistream-select, the Noise handshake and session. Not used: Swarm, BasicHost, Pubsub, identify and
-the TCP listener. Measured on the stock parts: one undecodable pubsub frame, one bad key or one exception in a stream handler
-ends the whole host; 250 inbound connections in a life time lock it for ever; the listener shares its port with any second
-process (SO_REUSEPORT) and runs in a system task, where a fault ends the program; each task costs a scan over all tasks. A
-connection here is one task with a nursery of its own (`node.p2p.link`), so none of this has a place to happen, and what is
-left of the library is guarded by the functions below. The version is pinned exactly; each guard has its test.
+Used: peer ids and keys, multistream-select, the Noise handshake and session. Not used: Swarm, BasicHost, Pubsub,
+identify and the TCP listener. Measured on the stock parts: one undecodable pubsub frame, one bad key or one exception
+in a stream handler ends the whole host; 250 inbound connections in a life time lock it for ever; the listener shares
+its port with any second process (SO_REUSEPORT) and runs in a system task, where a fault ends the program; each task
+costs a scan over all tasks. A connection here is one task with a nursery of its own (`node.p2p.link`), so none of this
+has a place to happen, and what is left of the library is guarded by the functions below. The version is pinned exactly;
+each guard has its test.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ class NotAdmitted(HandshakeFailure):
 class SocketConnection(IRawConnection):
     """A TCP stream as libp2p wants it, with a read buffer.
 
-    Reason: the library reads a 2-byte length and then a body, two system calls per message, gives up on a message that arrives
-    in more than a hundred pieces, and reads a hundred times from a connection that has ended before it says so.
+    Reason: the library reads a 2-byte length and then a body, two system calls per message, gives up on a message that
+    arrives in more than a hundred pieces, and reads a hundred times from a connection that has ended before it says so.
     """
 
     def __init__(self, stream: trio.SocketStream, *, is_initiator: bool) -> None:
@@ -141,8 +142,8 @@ class SocketConnection(IRawConnection):
 async def secure(noise: GatedNoise, conn: SocketConnection, peer_key: bytes | None) -> tuple[ISecureConn, bytes]:
     """Noise and yamux agreed on a fresh connection: the secured connection and the peer's key.
 
-    `peer_key` is whom we dialled, None for an inbound connection. Only Noise is offered: a stock host also takes plaintext.
-    The caller sets the deadline.
+    `peer_key` is whom we dialled, None for an inbound connection. Only Noise is offered: a stock host also takes
+    plaintext. The caller sets the deadline.
     """
     if peer_key is None:
         await answer_protocol(conn, str(NOISE_ID))
@@ -171,7 +172,8 @@ async def answer_protocol(conn: object, protocol: str) -> None:
 def quiet_loggers() -> None:
     """libp2p says nothing below an error, and a peer's garbage is no error of ours.
 
-    Reason: the library logs what hostile bytes make it think, at ERROR and with tracebacks. Faults that matter are logged by us.
+    Reason: the library logs what hostile bytes make it think, at ERROR and with tracebacks. Faults that matter are
+    logged by us.
     """
     logging.getLogger("libp2p").setLevel(logging.WARNING)
     for noisy in ("security", "protocol_muxer", "io", "transport"):

@@ -1,7 +1,7 @@
 """The part that opens sockets: one listener, one dialling loop, and a task for each connection, all in one nursery.
 
-A fault of one connection ends in its own task. What still gets out ends `serve`, which the supervisor in `node.p2p.network`
-starts again.
+A fault of one connection ends in its own task. What still gets out ends `serve`, which the supervisor in
+`node.p2p.network` starts again.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ class _Host:
             for record in network.dial_candidates():
                 if record.dial_delay_s == 0.0:  # first time, or connected until now
                     record.dial_delay_s = timing.dial_min_s
-                    wait_s = (0.0 if network.key < record.key else timing.yield_s) + random.uniform(0, timing.dial_min_s)  # noqa: S311
-                    record.dial_at = now + wait_s
+                    jitter_s = random.uniform(0, timing.dial_min_s)  # noqa: S311
+                    record.dial_at = now + jitter_s + (0.0 if network.key < record.key else timing.yield_s)
                 elif record.dial_at <= now:
                     record.is_dialling = True
                     nursery.start_soon(self._dial, record)
@@ -197,7 +197,9 @@ class _Host:
             if link is not None:
                 link.peer.dial_delay_s = network.timing.dial_max_s
         except Exception as error:
-            log.debug("connection_failed", peer=key.hex()[:16] if key else "unknown", error=f"{type(error).__name__}: {error}")
+            log.debug(
+                "connection_failed", peer=key.hex()[:16] if key else "unknown", error=f"{type(error).__name__}: {error}"
+            )
         finally:
             if link is not None:
                 network.link_down(link)
@@ -215,9 +217,18 @@ def parse_address(address: str) -> tuple[str, int]:
     ('127.0.0.1', 4001)
     """
     parts = address.split("/")
-    if len(parts) >= 5 and parts[1] in {"ip4", "ip6", "dns", "dns4", "dns6"} and parts[3] == "tcp" and parts[4].isdigit():
+    if (
+        len(parts) >= 5
+        and parts[1] in {"ip4", "ip6", "dns", "dns4", "dns6"}
+        and parts[3] == "tcp"
+        and parts[4].isdigit()
+    ):
         return parts[2], int(parts[4])
-    raise MutuaError("address_malformed", f"{address!r} is not an address", "write it as /ip4/192.0.2.1/tcp/4001 or /dns/host/tcp/4001")
+    raise MutuaError(
+        "address_malformed",
+        f"{address!r} is not an address",
+        "write it as /ip4/192.0.2.1/tcp/4001 or /dns/host/tcp/4001",
+    )
 
 
 async def _open_listeners(listen: str) -> list[trio.SocketListener]:

@@ -1,8 +1,8 @@
 """One connection to one peer, from the secured socket to its end: a task with a nursery of its own.
 
-Each side opens its own outgoing stream `/mutua/frames/1` and says hello on it; the link is up when both hellos are there. Then
-one task writes, one reads, two hand frames up and one watches for silence. Whatever goes wrong in any of them ends this link and
-nothing else.
+Each side opens its own outgoing stream `/mutua/frames/1` and says hello on it; the link is up when both hellos are
+there. Then one task writes, one reads, two hand frames up and one watches for silence. Whatever goes wrong in any of
+them ends this link and nothing else.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class Inbox:
 class Link:
     """The state of one connection."""
 
-    def __init__(self, owner: LinkOwner, handlers: Handlers, peer: Peer, secured: ISecureConn, *, is_dialler: bool) -> None:
+    def __init__(
+        self, owner: LinkOwner, handlers: Handlers, peer: Peer, secured: ISecureConn, *, is_dialler: bool
+    ) -> None:
         self.peer = peer
         self.is_dialler = is_dialler
         self.peer_nonce = bytes(NONCE_SIZE)
@@ -234,7 +236,10 @@ class Link:
         if hello.chain_id != ours.chain_id or hello.version != PROTOCOL_VERSION:
             await trio.sleep(FAREWELL_S)
             if hello.chain_id != ours.chain_id:
-                raise LinkRefused(f"another chain: the peer is on {hello.chain_id.hex()[:16]}, this node on {ours.chain_id.hex()[:16]}")
+                raise LinkRefused(
+                    f"another chain: the peer is on {hello.chain_id.hex()[:16]}, this node on"
+                    f" {ours.chain_id.hex()[:16]}"
+                )
             raise LinkRefused(f"another version: the peer speaks {hello.version}, this node {PROTOCOL_VERSION}")
         self.peer_nonce = hello.nonce
         self._hello_arrived.set()
@@ -272,7 +277,10 @@ class Link:
         await trio.sleep(max(0.0, -self._tokens / FRAMES_PER_SECOND_MAX))
 
     async def _contained(self, handler: Callable[..., Awaitable[None]], *args: object) -> None:
-        """Call the layer above. Its faults stay here: malformed bytes are the peer's, everything else is ours and logged."""
+        """Call the layer above.
+
+        Its faults stay here: malformed bytes are the peer's, everything else is ours and logged.
+        """
         try:
             await handler(*args)
         except MalformedBytes as error:

@@ -1,8 +1,9 @@
 """The node's place among its peers: who is connected, what waits for whom, who is dialled next, who is refused.
 
-The layers above see frames and 32-byte transport keys. Admission is by the members of the newest final state (`members`), where
-to dial by the address book (`peers`). The part that touches libp2p and sockets (`node.p2p.host`) runs under a supervisor here:
-a fault in it costs a restart after a short wait, never the daemon. Importing this module does not import libp2p (about 1 s).
+The layers above see frames and 32-byte transport keys. Admission is by the members of the newest final state
+(`members`), where to dial by the address book (`peers`). The part that touches libp2p and sockets (`node.p2p.host`)
+runs under a supervisor here: a fault in it costs a restart after a short wait, never the daemon. Importing this module
+does not import libp2p (about 1 s).
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ class Network:
     # ---- For the layers above ------------------------------------------------------------------------------------
 
     def send(self, peer: bytes, channel: Channel, payload: bytes) -> bool:
-        """Queue a frame for a connected peer; never blocks. False when the peer is not connected or its queue is full."""
+        """Queue a frame for a connected peer; never blocks.
+
+        False when the peer is not connected or its queue is full.
+        """
         if len(payload) > FRAME_SIZE_MAX:
             raise ValueError(f"a frame of {len(payload)} bytes; the limit is {FRAME_SIZE_MAX}")
         record = self._peers.get(peer)
@@ -175,15 +179,20 @@ class Network:
     def link_up(self, link: Link) -> bool:
         """Enter a link whose hellos are exchanged; False when the link that exists is the one to keep.
 
-        Two links arise when both sides dial at once; both sides keep the one dialled by the smaller key. A link from a peer
-        that has restarted (its nonce is new), or a second one from the same side, replaces what must be a dead one.
+        Two links arise when both sides dial at once; both sides keep the one dialled by the smaller key. A link from a
+        peer that has restarted (its nonce is new), or a second one from the same side, replaces what must be a dead
+        one.
         """
         record, old = link.peer, link.peer.link
         if not self.is_admitted(record.key):
             return False  # banned, or no longer a member, since its handshake
         if old is not None:
             smaller_dials = self.key < record.key
-            if old.peer_nonce == link.peer_nonce and old.is_dialler != link.is_dialler and old.is_dialler == smaller_dials:
+            if (
+                old.peer_nonce == link.peer_nonce
+                and old.is_dialler != link.is_dialler
+                and old.is_dialler == smaller_dials
+            ):
                 return False
             old.end("replaced by a newer connection")
         else:

@@ -1,4 +1,7 @@
-"""What the network remembers of one peer between connections: the waiting frames, the counters, the strikes, the next dial."""
+"""What the network remembers of one peer between connections.
+
+The waiting frames, the counters, the strikes, the next dial.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,24 @@ class Peer:
     """The mutable record of one peer."""
 
     __slots__ = (
-        "address", "banned_until", "dial_at", "dial_delay_s", "dropped_frames", "is_dialling", "key", "link", "queue_bytes", "queue_frames",
-        "queues", "received_frames", "refusal", "sent_frames", "since_ms", "strike_times", "wake",
-    )  # fmt: skip
+        "address",
+        "banned_until",
+        "dial_at",
+        "dial_delay_s",
+        "dropped_frames",
+        "is_dialling",
+        "key",
+        "link",
+        "queue_bytes",
+        "queue_frames",
+        "queues",
+        "received_frames",
+        "refusal",
+        "sent_frames",
+        "since_ms",
+        "strike_times",
+        "wake",
+    )
 
     def __init__(self, key: bytes, address: str, since_ms: int) -> None:
         self.key = key
@@ -77,9 +95,15 @@ class Peer:
     def status(self) -> PeerStatus:
         """A frozen picture of the record."""
         return PeerStatus(
-            self.key, self.address, self.link is not None, self.since_ms, self.sent_frames, self.received_frames, self.dropped_frames,
+            self.key,
+            self.address,
+            self.link is not None,
+            self.since_ms,
+            self.sent_frames,
+            self.received_frames,
+            self.dropped_frames,
             len(self.strike_times),
-        )  # fmt: skip
+        )
 
     # ---- The queue of frames that wait to be sent ----------------------------------------------------------------
 

@@ -1,11 +1,11 @@
 """Yamux, strictly: the streams inside one secured connection, with a bound on everything a peer can make us keep.
 
-The wire is yamux 1.0 as every libp2p speaks it. The session of py-libp2p 0.8.1 is not used, because it keeps whatever a peer
-sends beyond the receive window, accepts any number of streams, answers from its reading loop (two full sockets then wait for
-each other for ever), sends one window update per read and formats a dozen log lines per frame. Here
+The wire is yamux 1.0 as every libp2p speaks it. The session of py-libp2p 0.8.1 is not used, because it keeps whatever a
+peer sends beyond the receive window, accepts any number of streams, answers from its reading loop (two full sockets
+then wait for each other for ever), sends one window update per read and formats a dozen log lines per frame. Here
 
-* a peer that sends more than its credit, opens streams of the wrong parity or floods control frames has broken the protocol:
-  the session ends with `ProtocolGarbage` and the caller bans it;
+* a peer that sends more than its credit, opens streams of the wrong parity or floods control frames has broken the
+  protocol: the session ends with `ProtocolGarbage` and the caller bans it;
 * nothing is written from the reading loop: answers go to a bounded buffer with a writer task of its own;
 * credit is given back in halves of the window.
 
@@ -42,7 +42,17 @@ class ProtocolGarbage(Exception):
 class YamuxStream(ReadWriteCloser):
     """One stream: bytes both ways. Reads return what is there, up to `n`; the caller sets the deadlines."""
 
-    __slots__ = ("_buffer", "_consumed", "_lot", "_session", "credit", "id", "is_read_closed", "is_write_closed", "receivable")
+    __slots__ = (
+        "_buffer",
+        "_consumed",
+        "_lot",
+        "_session",
+        "credit",
+        "id",
+        "is_read_closed",
+        "is_write_closed",
+        "receivable",
+    )
 
     def __init__(self, session: YamuxSession, stream_id: int) -> None:
         self.id = stream_id

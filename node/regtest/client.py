@@ -71,10 +71,18 @@ class RegtestClient:
         if found is None:
             return None
         spender = found["spent_by"]
-        return OutputStatus(found["amount_sat"], bytes.fromhex(found["script"]), found["confirmations"], None if spender is None else bytes.fromhex(spender))
+        return OutputStatus(
+            found["amount_sat"],
+            bytes.fromhex(found["script"]),
+            found["confirmations"],
+            None if spender is None else bytes.fromhex(spender),
+        )
 
     async def fund(self, script: bytes, amount_sat: int) -> tuple[bytes, int]:
-        """Make a confirmed output of `amount_sat` to `script`, such as a treasury's; return (txid, vout) for the charter."""
+        """Make a confirmed output of `amount_sat` to `script`, such as a treasury's.
+
+        Return (txid, vout) for the charter.
+        """
         found = await self._call("fund", {"script": script.hex(), "amount_sat": amount_sat})
         return bytes.fromhex(found["txid"]), int(found["vout"])
 
@@ -101,17 +109,26 @@ class RegtestClient:
             found = json.loads(line)
         except (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError) as error:
             reason = str(error) or type(error).__name__
-            raise MutuaError("bitcoin_down", f"the bitcoin engine at {self.path} does not answer: {reason}", "start it: python -m node.regtest") from None
+            raise MutuaError(
+                "bitcoin_down",
+                f"the bitcoin engine at {self.path} does not answer: {reason}",
+                "start it: python -m node.regtest",
+            ) from None
         answer = cast("dict[str, Any]", found)
         if "error" in answer:
             raise MutuaError(answer["error"]["code"], answer["error"]["what"], answer["error"]["mend"])
         return answer["result"]
 
 
-async def fund_treasury(client: RegtestClient, threshold: int, bitcoin_keys: Sequence[bytes], amount_sat: int) -> tuple[bytes, int]:
-    """Make a confirmed output of `amount_sat` to the m-of-n treasury of these keys; return (txid, vout), the charter's first baton.
+async def fund_treasury(
+    client: RegtestClient, threshold: int, bitcoin_keys: Sequence[bytes], amount_sat: int
+) -> tuple[bytes, int]:
+    """Make a confirmed output of `amount_sat` to the m-of-n treasury of these keys.
 
-    It needs the founders' keys alone, so it comes before the charter is sealed. Any order of the keys gives the same treasury.
+    Return (txid, vout), the charter's first baton.
+
+    It needs the founders' keys alone, so it comes before the charter is sealed. Any order of the keys gives the same
+    treasury.
     """
     from wallet.transactions import Treasury
 

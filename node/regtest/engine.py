@@ -63,7 +63,9 @@ class Engine:
         self._faucet: dict[Coin, int] = {}
         self._journal_path = folder / "journal.log"
         lines = _read_journal(self._journal_path)
-        self._kernel = _open_kernel(folder / "kernel", [bytes.fromhex(line["block"]) for line in lines if "block" in line])
+        self._kernel = _open_kernel(
+            folder / "kernel", [bytes.fromhex(line["block"]) for line in lines if "block" in line]
+        )
         self.tip = bytes(self._kernel.get_active_chain().block_tree_entries[0].block_hash)[::-1]
         self.height = 0
         for line in lines:
@@ -72,7 +74,9 @@ class Engine:
             elif bytes.fromhex(line["txid"]) not in self._heights:
                 self._enter_mempool(read_tx(bytes.fromhex(line["tx"])))
         if self._kernel.get_active_chain().height != self.height:
-            raise LedgerCorrupt("regtest_journal", "the kernel and the journal are at different heights", "remove the regtest folder")
+            raise LedgerCorrupt(
+                "regtest_journal", "the kernel and the journal are at different heights", "remove the regtest folder"
+            )
         self._journal = self._journal_path.open("ab")
 
     def close(self) -> None:
@@ -109,7 +113,8 @@ class Engine:
     def send_raw(self, raw: bytes) -> bytes:
         """Take a transaction into the mempool and return its txid; the same transaction again is no error.
 
-        Errors: MalformedBytes `tx_malformed`; MutuaError `tx_refused` with the reason (coin unknown or spent, script, amounts, locktime).
+        Errors: MalformedBytes `tx_malformed`; MutuaError `tx_refused` with the reason (coin unknown or spent, script,
+        amounts, locktime).
         """
         tx = read_tx(raw)
         if tx.txid in self._mempool or tx.txid in self._heights:
@@ -132,13 +137,17 @@ class Engine:
     def fund(self, script: bytes, amount_sat: int) -> tuple[bytes, int]:
         """Make a confirmed output of exactly `amount_sat` to `script` and return (txid, vout). Mines what it needs."""
         if not 330 <= amount_sat <= 10**12:
-            raise MutuaError("fund_amount", f"{amount_sat} sat cannot be funded on regtest", "ask for 330 sat to 10 000 coins")
+            raise MutuaError(
+                "fund_amount", f"{amount_sat} sat cannot be funded on regtest", "ask for 330 sat to 10 000 coins"
+            )
         need, chosen = amount_sat + FUND_FEE_SAT, list[Coin]()
         if self._mature_sat() < need:
             self.mine(COINBASE_MATURITY + 1)
         while self._mature_sat() < need:
             if self._subsidy(self.height + 1) < SUBSIDY_SAT >> 10:
-                raise MutuaError("fund_amount", "this regtest chain has no more coins to give", "start one in a fresh folder")
+                raise MutuaError(
+                    "fund_amount", "this regtest chain has no more coins to give", "start one in a fresh folder"
+                )
             self.mine(10)
         total = 0
         for coin, amount in self._mature():
@@ -190,7 +199,11 @@ class Engine:
         data = PrecomputedTransactionData(made, outputs)
         for index, out in enumerate(spent):
             try:
-                is_valid = bool(pbk.ScriptPubkey(out.script).verify(out.amount_sat, made, data, index, pbk.ScriptVerificationFlags.ALL))
+                is_valid = bool(
+                    pbk.ScriptPubkey(out.script).verify(
+                        out.amount_sat, made, data, index, pbk.ScriptVerificationFlags.ALL
+                    )
+                )
             except pbk.KernelException:
                 is_valid = False
             if not is_valid:
@@ -234,7 +247,9 @@ class Engine:
             self._unminable |= {tx.txid for tx in chosen}
             raw = self._block_of(script, [])
             if not _feed(self._kernel, raw, self.height + 1):
-                raise LedgerCorrupt("regtest_block", f"the kernel refuses an empty block {self.height + 1}", "remove the regtest folder")
+                raise LedgerCorrupt(
+                    "regtest_block", f"the kernel refuses an empty block {self.height + 1}", "remove the regtest folder"
+                )
         self._index_block(raw)
         return raw
 
@@ -283,7 +298,11 @@ class Engine:
 
 
 def _refused(reason: str) -> MutuaError:
-    return MutuaError("tx_refused", f"transaction refused: {reason}", "build it on coins that are there and unspent, and sign it again")
+    return MutuaError(
+        "tx_refused",
+        f"transaction refused: {reason}",
+        "build it on coins that are there and unspent, and sign it again",
+    )
 
 
 def _lock_folder(folder: Path) -> IO[bytes]:
@@ -293,7 +312,9 @@ def _lock_folder(folder: Path) -> IO[bytes]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise MutuaError("regtest_locked", f"another regtest engine runs in {folder}", "stop it, or use another folder") from None
+        raise MutuaError(
+            "regtest_locked", f"another regtest engine runs in {folder}", "stop it, or use another folder"
+        ) from None
     return file
 
 
@@ -318,7 +339,9 @@ def _open_kernel(folder: Path, blocks: list[bytes]) -> pbk.ChainstateManager:
     try:
         import pbk
     except ImportError:
-        raise MutuaError("regtest_missing", "py-bitcoinkernel is not installed", "install it with: pip install 'mutua[demo]'") from None
+        raise MutuaError(
+            "regtest_missing", "py-bitcoinkernel is not installed", "install it with: pip install 'mutua[demo]'"
+        ) from None
     try:
         return _filled(pbk.load_chainman(_made(folder), pbk.ChainType.REGTEST), blocks)
     except (pbk.KernelException, RuntimeError, LedgerCorrupt):
@@ -334,11 +357,17 @@ def _made(folder: Path) -> Path:
 def _filled(kernel: pbk.ChainstateManager, blocks: list[bytes]) -> pbk.ChainstateManager:
     """Feed the journal's blocks above the kernel's tip; LedgerCorrupt when the kernel is elsewhere."""
     height = kernel.get_active_chain().height
-    if height > len(blocks) or (height and bytes(kernel.get_active_chain().block_tree_entries[height].block_hash)[::-1] != block_hash_of(blocks[height - 1])):
+    if height > len(blocks) or (
+        height
+        and bytes(kernel.get_active_chain().block_tree_entries[height].block_hash)[::-1]
+        != block_hash_of(blocks[height - 1])
+    ):
         raise LedgerCorrupt("regtest_kernel", "the kernel's folder is ahead of the journal", "it is made anew")
     for number, raw in enumerate(blocks[height:], height + 1):
         if not _feed(kernel, raw, number):
-            raise LedgerCorrupt("regtest_block", f"the kernel refuses block {number} of the journal", "remove the regtest folder")
+            raise LedgerCorrupt(
+                "regtest_block", f"the kernel refuses block {number} of the journal", "remove the regtest folder"
+            )
     return kernel
 
 

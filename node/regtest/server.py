@@ -1,4 +1,6 @@
-"""JSON lines over a Unix socket: `{"id", "method", "params"}` in, `{"id", "result"}` or `{"id", "error": {code, what, mend}}` out.
+"""JSON lines over a Unix socket.
+
+`{"id", "method", "params"}` in, `{"id", "result"}` or `{"id", "error": {code, what, mend}}` out.
 
 | method | params | result |
 |---|---|---|
@@ -44,7 +46,9 @@ async def serve(engine: Engine, listener: trio.socket.SocketType, mine_every_ms:
 
 async def run(folder: Path, path: Path, mine_every_ms: int | None) -> None:
     """Run an engine in `folder` on the socket at `path` until SIGTERM or SIGINT; prints one line when it is ready."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:  # first: whoever reads the ready line may stop us at once
+    with trio.open_signal_receiver(
+        signal.SIGTERM, signal.SIGINT
+    ) as signals:  # first: whoever reads the ready line may stop us at once
         engine = Engine(folder)
         try:
             listener = bind(path)
@@ -63,9 +67,16 @@ async def run(folder: Path, path: Path, mine_every_ms: int | None) -> None:
 
 
 def bind(path: Path) -> trio.socket.SocketType:
-    """Return a listening socket (mode 0600); a left-over file of a dead engine is removed, a living one is respected."""
+    """Return a listening socket (mode 0600).
+
+    A left-over file of a dead engine is removed, a living one is respected.
+    """
     if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-        raise MutuaError("socket_path", f"the socket path {path} is longer than {SOCKET_PATH_MAX} bytes", "use a shorter folder, such as one in /tmp")
+        raise MutuaError(
+            "socket_path",
+            f"the socket path {path} is longer than {SOCKET_PATH_MAX} bytes",
+            "use a shorter folder, such as one in /tmp",
+        )
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(os.fspath(path))
@@ -79,7 +90,9 @@ def bind(path: Path) -> trio.socket.SocketType:
         made.bind(os.fspath(path))
     except OSError as error:
         made.close()
-        raise MutuaError("socket_path", f"cannot listen on {path}: {error.strerror}", "use a folder that exists and is yours") from None
+        raise MutuaError(
+            "socket_path", f"cannot listen on {path}: {error.strerror}", "use a folder that exists and is yours"
+        ) from None
     finally:
         os.umask(old_mask)
     made.listen(CONNECTION_MAX)

@@ -123,7 +123,15 @@ def read_tx_at(data: bytes, place: int) -> tuple[Tx, int]:
         raise _malformed("it has no inputs or no outputs")
     base = version + core + locktime
     raw = data[place : reader.place]
-    made = Tx(raw, hash256(base)[::-1], hash256(raw)[::-1], tuple(inputs), outputs, int.from_bytes(locktime, "little"), 3 * len(base) + len(raw))
+    made = Tx(
+        raw,
+        hash256(base)[::-1],
+        hash256(raw)[::-1],
+        tuple(inputs),
+        outputs,
+        int.from_bytes(locktime, "little"),
+        3 * len(base) + len(raw),
+    )
     return made, reader.place
 
 
@@ -176,7 +184,10 @@ def merkle_root(leaves: list[bytes]) -> bytes:
 
 
 def mine_block(parent: bytes, time_s: int, height: int, pays: TxOut, transactions: list[Tx]) -> bytes:
-    """Return a valid regtest block on `parent` (hash as read) that pays the miner, with `transactions` in order; about two hashes of work."""
+    """Return a valid regtest block on `parent` (hash as read) that pays the miner, with `transactions` in order.
+
+    About two hashes of work.
+    """
     coinbase, coinbase_hash = write_coinbase(height, pays, [tx.wtxid for tx in transactions])
     root = merkle_root([coinbase_hash, *(tx.txid[::-1] for tx in transactions)])
     body = compact_size(1 + len(transactions)) + coinbase + b"".join(tx.raw for tx in transactions)
@@ -205,4 +216,6 @@ def _bounded(count: int) -> int:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes("tx_malformed", f"this is not a bitcoin transaction: {reason}", "send the bytes as hex, whole")
+    return MalformedBytes(
+        "tx_malformed", f"this is not a bitcoin transaction: {reason}", "send the bytes as hex, whole"
+    )

@@ -35,20 +35,60 @@ PROPOSAL = "ab" * 32
 
 def line(**changes: Any) -> dict[str, Any]:
     return {
-        "line": 0, "system": "urn:hcpcs", "code": "G0101", "modifiers": [], "units": 1, "charge_cents": 15_000, "first_day": 10, "last_day": 10,
-        "is_standard": True, "status": "settled", "plan": "basic", "units_paid": 1, "allowed_cents": 12_000, "deductible_cents": 5_000,
-        "copay_cents": 1_500, "coinsurance_cents": 1_100, "relief_cents": 0, "cut_cents": 0, "benefit_cents": 4_400, "refusal": None,
+        "line": 0,
+        "system": "urn:hcpcs",
+        "code": "G0101",
+        "modifiers": [],
+        "units": 1,
+        "charge_cents": 15_000,
+        "first_day": 10,
+        "last_day": 10,
+        "is_standard": True,
+        "status": "settled",
+        "plan": "basic",
+        "units_paid": 1,
+        "allowed_cents": 12_000,
+        "deductible_cents": 5_000,
+        "copay_cents": 1_500,
+        "coinsurance_cents": 1_100,
+        "relief_cents": 0,
+        "cut_cents": 0,
+        "benefit_cents": 4_400,
+        "refusal": None,
         "explanation": "",
-    } | changes  # fmt: skip
+    } | changes
 
 
 def case(**changes: Any) -> dict[str, Any]:
     return {
-        "claim": CLAIM, "code": "X9", "system": "urn:hcpcs", "status": "open", "how": "", "s": 12, "opens_at": 13, "closes_at": 72,
-        "is_second": False, "charges_cents": 20_000, "eligible": 6, "bar_bp": 5_000, "seniority_bp": 100, "quorum": 5, "opened_needed": 3,
-        "yes": 4, "no": 1, "abstain": 0, "opened": 3, "streak": 9, "streak_needed": 15, "award_cents": None, "benefit_cents": 0,
-        "closed_height": None, "panel": [], "ballots": [], "explanation": "",
-    } | changes  # fmt: skip
+        "claim": CLAIM,
+        "code": "X9",
+        "system": "urn:hcpcs",
+        "status": "open",
+        "how": "",
+        "s": 12,
+        "opens_at": 13,
+        "closes_at": 72,
+        "is_second": False,
+        "charges_cents": 20_000,
+        "eligible": 6,
+        "bar_bp": 5_000,
+        "seniority_bp": 100,
+        "quorum": 5,
+        "opened_needed": 3,
+        "yes": 4,
+        "no": 1,
+        "abstain": 0,
+        "opened": 3,
+        "streak": 9,
+        "streak_needed": 15,
+        "award_cents": None,
+        "benefit_cents": 0,
+        "closed_height": None,
+        "panel": [],
+        "ballots": [],
+        "explanation": "",
+    } | changes
 
 
 class FakeNode:
@@ -71,19 +111,39 @@ class FakeNode:
 
     def status(self) -> dict[str, Any]:
         return {
-            "name": "Test Mutual", "chain_id": "aa" * 32, "currency": "USD", "exponent": 2, "height": 41, "block_hash": "bb" * 32,
-            "state_root": "cc" * 32, "term": 1, "day_one": "2026-01-01", "block_interval_ms": 86_400_000,
-            "peers": {"connected": 5, "known": 6}, "mempool": 3, "is_syncing": False, "sync_target": 41,
-            "consensus": {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0}, "member": self.member,
-            "cover": COVER if self.member else None, "needs_me": len(self.needs_me),
-        }  # fmt: skip
+            "name": "Test Mutual",
+            "chain_id": "aa" * 32,
+            "currency": "USD",
+            "exponent": 2,
+            "height": 41,
+            "block_hash": "bb" * 32,
+            "state_root": "cc" * 32,
+            "term": 1,
+            "day_one": "2026-01-01",
+            "block_interval_ms": 86_400_000,
+            "peers": {"connected": 5, "known": 6},
+            "mempool": 3,
+            "is_syncing": False,
+            "sync_target": 41,
+            "consensus": {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0},
+            "member": self.member,
+            "cover": COVER if self.member else None,
+            "needs_me": len(self.needs_me),
+        }
 
     def view(self, name: str, **arguments: str | None) -> Any:
         if name == "claims":
             short = {
-                "cover_id": COVER, "provider_id": PROVIDER, "height": 12, "payee": "member", "charge_cents": 35_000,
-                "benefit_cents": 4_400, "status": "open", "codes": ["G0101", "X9"], "source_hash": "",
-            }  # fmt: skip
+                "cover_id": COVER,
+                "provider_id": PROVIDER,
+                "height": 12,
+                "payee": "member",
+                "charge_cents": 35_000,
+                "benefit_cents": 4_400,
+                "status": "open",
+                "codes": ["G0101", "X9"],
+                "source_hash": "",
+            }
             return [{"claim": CLAIM, **short}, {"claim": OTHER_CLAIM, **short}][
                 : 2 if arguments.get("member") is None else 1
             ]
@@ -98,101 +158,238 @@ class FakeNode:
         views: dict[str, Any] = {
             "needs_me": self.needs_me,
             "codes": [
-                {"system": "urn:hcpcs", "code": "G0101", "from_day": 0, "is_standard": True, "allowed_cents": 12_000, "frequency": 1},
-                {"system": "urn:a", "code": "TWICE", "from_day": 0, "is_standard": False, "allowed_cents": None, "frequency": None},
-                {"system": "urn:b", "code": "TWICE", "from_day": 0, "is_standard": False, "allowed_cents": None, "frequency": None},
+                {
+                    "system": "urn:hcpcs",
+                    "code": "G0101",
+                    "from_day": 0,
+                    "is_standard": True,
+                    "allowed_cents": 12_000,
+                    "frequency": 1,
+                },
+                {
+                    "system": "urn:a",
+                    "code": "TWICE",
+                    "from_day": 0,
+                    "is_standard": False,
+                    "allowed_cents": None,
+                    "frequency": None,
+                },
+                {
+                    "system": "urn:b",
+                    "code": "TWICE",
+                    "from_day": 0,
+                    "is_standard": False,
+                    "allowed_cents": None,
+                    "frequency": None,
+                },
             ],
             "providers": [{"key": PROVIDER, "identifier": "demo-clinic"}],
             "plans": [
                 {
-                    "name": "basic", "premium_cents": 50_000, "prior_cents": None, "from_day": 0, "deductible_cents": 10_000, "copay_cents": 1_500,
-                    "coinsurance_bp": 2_000, "oop_max_cents": 500_000, "claim_ceiling_cents": 2_500_000, "year_ceiling_cents": None,
-                    "waiting_terms": 1, "codes": [],
+                    "name": "basic",
+                    "premium_cents": 50_000,
+                    "prior_cents": None,
+                    "from_day": 0,
+                    "deductible_cents": 10_000,
+                    "copay_cents": 1_500,
+                    "coinsurance_bp": 2_000,
+                    "oop_max_cents": 500_000,
+                    "claim_ceiling_cents": 2_500_000,
+                    "year_ceiling_cents": None,
+                    "waiting_terms": 1,
+                    "codes": [],
                 }
             ],
             "keys": {
-                "member": MEMBER, "identity_key": MEMBER, "devices": [DEVICE], "devices_max": 16,
+                "member": MEMBER,
+                "identity_key": MEMBER,
+                "devices": [DEVICE],
+                "devices_max": 16,
                 "guardians": {"threshold": 2, "keys": [GUARDIAN, PROVIDER], "serial": 4, "paused_until": None},
                 "move": {"member": MEMBER, "new_key": NEW_KEY, "opened_height": 40, "until": 47},
             },
             "dependants": [
-                {"cover_id": KID, "first_day": 31, "last_day": None, "waiting_last_day": 60, "rate_cents": 50_000, "standing": "waiting"},
-                {"cover_id": REX, "first_day": 1, "last_day": 40, "waiting_last_day": 0, "rate_cents": 0, "standing": "ended"},
+                {
+                    "cover_id": KID,
+                    "first_day": 31,
+                    "last_day": None,
+                    "waiting_last_day": 60,
+                    "rate_cents": 50_000,
+                    "standing": "waiting",
+                },
+                {
+                    "cover_id": REX,
+                    "first_day": 1,
+                    "last_day": 40,
+                    "waiting_last_day": 0,
+                    "rate_cents": 0,
+                    "standing": "ended",
+                },
             ],
             "members": [self._member(), {**self._member(), "member": OTHER_MEMBER}],
             "member": self._member(),
             "payouts": [self._payout()],
             "applications": [self.application()],
             "parties": {
-                "attesters": [{"key": "a1" * 32, "name": "Town registry", "since": 0}], "attesters_needed": 2, "signers_attest": True,
-                "verifiers": [], "signers": ["b1" * 32, "b2" * 32, "b3" * 32], "signers_needed": 2,
+                "attesters": [{"key": "a1" * 32, "name": "Town registry", "since": 0}],
+                "attesters_needed": 2,
+                "signers_attest": True,
+                "verifiers": [],
+                "signers": ["b1" * 32, "b2" * 32, "b3" * 32],
+                "signers_needed": 2,
             },
             "proposals": [self.proposal()],
             "proposal": {**self.proposal(), "sponsored_by": [MEMBER], "my_vote": "no"},
-            "coop": {"claims_cents": 5_000_000, "reserve_cents": 900_000, "annual_premium_cents": 600_000, "owed_cents": 4_400, "rate": 6_400_000},
+            "coop": {
+                "claims_cents": 5_000_000,
+                "reserve_cents": 900_000,
+                "annual_premium_cents": 600_000,
+                "owed_cents": 4_400,
+                "rate": 6_400_000,
+            },
             "treasury": {"network": "regtest", "threshold": 2, "signers": ["77" * 32] * 3, "baton_sat": 10_000_000},
             "owed": [{"owed_cents": 4_400}],
             "owing": [{"member": OTHER_MEMBER, "owed_cents": 50_000, "owed": [], "suspended_from": None}],
             "unsent": [{"left_sat": 44_000}],
-            "batches": [{"unsigned_txid": "ba" * 32, "height": 14, "payouts": [{}], "fee_sat": 500, "confirmations": 0}],
+            "batches": [
+                {"unsigned_txid": "ba" * 32, "height": 14, "payouts": [{}], "fee_sat": 500, "confirmations": 0}
+            ],
             "delegations": {
-                "member": MEMBER, "given": [{"topic": "X9", "to": OTHER_MEMBER}], "received": [{"topic": "*", "by": OTHER_MEMBER}], "delegators": 1,
+                "member": MEMBER,
+                "given": [{"topic": "X9", "to": OTHER_MEMBER}],
+                "received": [{"topic": "*", "by": OTHER_MEMBER}],
+                "delegators": 1,
                 "delegators_max": 3,
             },
             "audits": {
-                "drawn": [{"claim": CLAIM, "cover_id": COVER, "provider_id": PROVIDER, "height": 12, "trigger": "random", "is_fraud": False}],
+                "drawn": [
+                    {
+                        "claim": CLAIM,
+                        "cover_id": COVER,
+                        "provider_id": PROVIDER,
+                        "height": 12,
+                        "trigger": "random",
+                        "is_fraud": False,
+                    }
+                ],
                 "holds": [{"held": COVER, "claim": CLAIM, "trigger": "reports", "until": 56}],
                 "panels": [{"claim": CLAIM, "panel": [MEMBER, OTHER_MEMBER], "needed": 2, "is_fraud": False}],
             },
-        } | self.views  # fmt: skip
+        } | self.views
         if name not in views:
             raise MutuaError("not_found", f"there is no view {name!r}")
         return views[name]
 
     def _member(self) -> dict[str, Any]:
         return {
-            "member": MEMBER, "household": "home", "is_member": True, "is_founder": True, "may_vote": True, "since_term": 0, "denied": 3,
-            "voted": 12, "bar_bp": 5_000, "seniority_bp": 0, "standing": "good", "missed_duties": 1, "has_credit": True,
+            "member": MEMBER,
+            "household": "home",
+            "is_member": True,
+            "is_founder": True,
+            "may_vote": True,
+            "since_term": 0,
+            "denied": 3,
+            "voted": 12,
+            "bar_bp": 5_000,
+            "seniority_bp": 0,
+            "standing": "good",
+            "missed_duties": 1,
+            "has_credit": True,
             "contract": {
-                "plan": "basic", "first_term": 0, "length_terms": 12, "rate_cents": 50_000, "last_block": 360, "next_plan": None,
-                "next_length": None, "is_in_force": True, "owed": [], "owed_cents": 0, "suspended_from": None, "waiting_last_day": 30,
+                "plan": "basic",
+                "first_term": 0,
+                "length_terms": 12,
+                "rate_cents": 50_000,
+                "last_block": 360,
+                "next_plan": None,
+                "next_length": None,
+                "is_in_force": True,
+                "owed": [],
+                "owed_cents": 0,
+                "suspended_from": None,
+                "waiting_last_day": 30,
             },
-        }  # fmt: skip
+        }
 
     def application(self) -> dict[str, Any]:
         return {
-            "applicant": APPLICANT, "cover_id": "78" * 32, "plan": "basic", "contract_terms": 1, "household": "", "height": 20,
-            "deposit_cents": 50_000, "vouchers": [MEMBER], "vouchers_needed": 3, "objectors": [], "objections_end": 3, "objections_until": 50,
+            "applicant": APPLICANT,
+            "cover_id": "78" * 32,
+            "plan": "basic",
+            "contract_terms": 1,
+            "household": "",
+            "height": 20,
+            "deposit_cents": 50_000,
+            "vouchers": [MEMBER],
+            "vouchers_needed": 3,
+            "objectors": [],
+            "objections_end": 3,
+            "objections_until": 50,
             "earliest_boundary": 60,
-        }  # fmt: skip
+        }
 
     def proposal(self) -> dict[str, Any]:
         return {
-            "proposal": PROPOSAL, "what": "param", "says": {"name": "grace_blocks", "value": 12}, "status": "open", "is_critical": False,
-            "sponsors": 5, "sponsors_needed": 5, "opened_height": 30, "closes_at": 60, "yes": 3, "no": 1, "abstain": 0, "eligible": 7,
-            "turnout_needed": 2, "effective_height": None, "why": None,
-        }  # fmt: skip
+            "proposal": PROPOSAL,
+            "what": "param",
+            "says": {"name": "grace_blocks", "value": 12},
+            "status": "open",
+            "is_critical": False,
+            "sponsors": 5,
+            "sponsors_needed": 5,
+            "opened_height": 30,
+            "closes_at": 60,
+            "yes": 3,
+            "no": 1,
+            "abstain": 0,
+            "eligible": 7,
+            "turnout_needed": 2,
+            "effective_height": None,
+            "why": None,
+        }
 
     def _payout(self) -> dict[str, Any]:
         return {
-            "payout_id": "44" * 32, "payment_id": "44" * 32, "claim": CLAIM, "case": None, "payee": COVER, "rail": "bitcoin", "height": 13,
-            "amount_cents": 4_400, "amount_sat": 44_000, "left_sat": 0, "sent_sat": 43_000, "credit_sat": 1_000, "outputs": 5, "batches": [],
-            "commitment": "", "status": "confirmed",
-        }  # fmt: skip
+            "payout_id": "44" * 32,
+            "payment_id": "44" * 32,
+            "claim": CLAIM,
+            "case": None,
+            "payee": COVER,
+            "rail": "bitcoin",
+            "height": 13,
+            "amount_cents": 4_400,
+            "amount_sat": 44_000,
+            "left_sat": 0,
+            "sent_sat": 43_000,
+            "credit_sat": 1_000,
+            "outputs": 5,
+            "batches": [],
+            "commitment": "",
+            "status": "confirmed",
+        }
 
     def _claim(self) -> dict[str, Any]:
         refused = line(line=1, code="G0202", status="refused", refusal=2, benefit_cents=0, allowed_cents=0)
         voted = line(line=2, code="X9", charge_cents=20_000, status="open", is_standard=False)
         return {
-            **self.view("claims")[0], "evidence": [{"hash": DOCUMENT, "size_bytes": 12, "media": "application/pdf"}], "evidence_version": 2,
-            "other_payer_cents": 0, "payout_commitment": "", "lines": [line(), refused, voted], "cases": [case()], "payouts": [self._payout()],
+            **self.view("claims")[0],
+            "evidence": [{"hash": DOCUMENT, "size_bytes": 12, "media": "application/pdf"}],
+            "evidence_version": 2,
+            "other_payer_cents": 0,
+            "payout_commitment": "",
+            "lines": [line(), refused, voted],
+            "cases": [case()],
+            "payouts": [self._payout()],
             "explanation": [],
-        }  # fmt: skip
+        }
 
     async def receipt(self, claim: bytes) -> dict[str, Any]:
         """What the daemon replayed; tests/receipts says what stands in it."""
         self.view("claim", id=claim.hex())
-        return {"receipt": {"claim": claim.hex(), "height": 41}, "explanation": ["Claim 7f3aabababab was filed.", "Line 1: settled.", "  §5.1 units."]}
+        return {
+            "receipt": {"claim": claim.hex(), "height": 41},
+            "explanation": ["Claim 7f3aabababab was filed.", "Line 1: settled.", "  §5.1 units."],
+        }
 
     def peers(self) -> list[dict[str, Any]]:
         return [
@@ -239,10 +436,16 @@ class FakeNode:
         if known == BALLOT:
             hashes = [merkle.leaf_hash(bytes([number])) for number in range(5)]
             return {
-                "record_id": known, "state": "final", "height": 40, "index": 4, "kind": "case.ballot", "leaf": hashes[4].hex(),
-                "proof": [item.hex() for item in merkle.inclusion_proof(hashes, 4)], "tree_size": 5,
+                "record_id": known,
+                "state": "final",
+                "height": 40,
+                "index": 4,
+                "kind": "case.ballot",
+                "leaf": hashes[4].hex(),
+                "proof": [item.hex() for item in merkle.inclusion_proof(hashes, 4)],
+                "tree_size": 5,
                 "records_root": merkle.root_of_hashes(hashes).hex(),
-            }  # fmt: skip
+            }
         if known == REFUSED:
             reason = {"code": "vote_closed", "what": "claim 7f3a closed on day 39", "mend": "ask for an audit"}
             return {"record_id": known, "state": "refused", "height": 40, "reason": reason}
@@ -288,7 +491,9 @@ class FakeNode:
             raise self.refusal
         version = 1 + sum(item["name"] == wanted["name"] for item in self.rules)
         fields = {"codes": [], "charge_max_cents": 0, "providers": [], **wanted}
-        self.rules.append({**fields, "version": version, "is_revoked": action == "revoke", "rule_hash": f"{version:02}" * 32})
+        self.rules.append(
+            {**fields, "version": version, "is_revoked": action == "revoke", "rule_hash": f"{version:02}" * 32}
+        )
         return self.rules[-1]
 
     @asynccontextmanager
@@ -341,8 +546,14 @@ def shell() -> Callable[..., Result]:
         environment |= options.pop("env", {})
         done = subprocess.run(
             [sys.executable, "-m", "node.cli.main", *map(str, arguments)],
-            capture_output=True, text=True, timeout=60, env=environment, check=False, stdin=subprocess.DEVNULL, **options,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            **options,
+        )
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -1,4 +1,7 @@
-"""Actions of members, signers and auditors: what is sent, what is asked before, what is refused, and both forms of every answer."""
+"""Actions of members, signers and auditors.
+
+What is sent, what is asked before, what is refused, and both forms of every answer.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,13 @@ MEMBER = "11" * 32
 OTHER = "12" * 32
 PROVIDER = "33" * 32
 
-READING = [("provider", "list"), ("vote", "delegations"), ("vote", "delegations", "121212"), ("treasury", "show"), ("audit", "drawn")]
+READING = [
+    ("provider", "list"),
+    ("vote", "delegations"),
+    ("vote", "delegations", "121212"),
+    ("treasury", "show"),
+    ("audit", "drawn"),
+]
 SENDING = [
     (("vote", "delegate", "121212"), "vote.delegate", {"to": OTHER, "topic": "*"}),
     (("vote", "delegate", OTHER, "--topic", "X9"), "vote.delegate", {"to": OTHER, "topic": "X9"}),
@@ -39,25 +48,33 @@ def test_what_is_looked_up_is_lines_and_with_json_one_value(on, arguments):
     json.loads(machine.out)
 
 
-@pytest.mark.parametrize(("arguments", "kind", "body"), SENDING, ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+@pytest.mark.parametrize(
+    ("arguments", "kind", "body"), SENDING, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
 def test_an_action_sends_its_record_and_names_the_receipt(on, node, arguments, kind, body):
     plain = on(*arguments)
     assert (plain.code, plain.err) == (0, "")
     assert "it is on disk and on its way" in plain.out
-    assert "check it: mutua vote verify cdcdcdcdcdcd" in [part.strip() for part in plain.out.splitlines()[1].split(";")]  # as it can be copied
+    assert "check it: mutua vote verify cdcdcdcdcdcd" in [
+        part.strip() for part in plain.out.splitlines()[1].split(";")
+    ]  # as it can be copied
     machine = json.loads(on(*arguments, "--json").out)
     assert (machine["record_id"], machine["state"]) == ("cd" * 32, "pending")
     assert node.submitted == [(kind, body)] * 2
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("vote", "delegate", OTHER), "their denials count in your record"),
-    (("vote", "delegate", OTHER, "--topic", "X9"), "121212121212 votes for you there until then"),
-    (("vote", "undelegate"), ""),
-    (("plan", "change", "basic"), "now   basic at 500.00 USD a term, until block 360"),
-    (("treasury", "quote", "64000"), "the rate in force is 64,000.00 USD"),
-    (("audit", "report", OTHER), "all members' nodes see that you did"),
-], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("vote", "delegate", OTHER), "their denials count in your record"),
+        (("vote", "delegate", OTHER, "--topic", "X9"), "121212121212 votes for you there until then"),
+        (("vote", "undelegate"), ""),
+        (("plan", "change", "basic"), "now   basic at 500.00 USD a term, until block 360"),
+        (("treasury", "quote", "64000"), "the rate in force is 64,000.00 USD"),
+        (("audit", "report", OTHER), "all members' nodes see that you did"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
 def test_a_person_reads_what_it_means_and_may_say_no(on, node, monkeypatch, arguments, words):
     monkeypatch.setattr("node.cli.common.is_live", lambda: True)
     answers = iter(["n", "y"])
@@ -75,7 +92,10 @@ def test_a_refusal_is_the_rules_own_words(on, refuse, node):
     refuse()
     for arguments, _, _ in SENDING:
         done = on(*arguments)
-        assert (done.code, done.err) == (5, "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n")
+        assert (done.code, done.err) == (
+            5,
+            "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n",
+        )
 
 
 def test_what_does_not_fit_is_one_line_and_sends_nothing(on, node, tmp_path):
@@ -119,7 +139,9 @@ def test_a_premium_is_drafted_under_a_commitment_that_other_signers_can_compute(
 def test_a_finding_is_drafted_for_the_panel_and_goes_with_its_signatures(on, call, node, tmp_path):
     out, seed = tmp_path / "finding.json", tmp_path / "seed"
     seed.write_text("07" * 32)
-    drafted = on("audit", "finding", "7f3aab", out, "--outcome", "fraud", "--reason", "the provider knows nothing of it")
+    drafted = on(
+        "audit", "finding", "7f3aab", out, "--outcome", "fraud", "--reason", "the provider knows nothing of it"
+    )
     assert "role finding: a majority of the drawn panel; signed by 0" in drafted.out
     assert call("bundle", "attest", out, "--seed-file", seed).code == 0
     assert on("bundle", "submit", out).code == 0
@@ -129,7 +151,10 @@ def test_a_finding_is_drafted_for_the_panel_and_goes_with_its_signatures(on, cal
 
 def test_a_providers_listing_is_drafted_for_a_verifier(on, node, tmp_path):
     out = tmp_path / "provider.json"
-    assert "role verifier: a listed verifier of providers; signed by 0" in on("provider", "add", "AB" * 32, "urn:npi|42", out).out
+    assert (
+        "role verifier: a listed verifier of providers; signed by 0"
+        in on("provider", "add", "AB" * 32, "urn:npi|42", out).out
+    )
     assert json.loads(out.read_text())["body"] == {"key": "ab" * 32, "identifier": "urn:npi|42"}
     assert on("provider", "add", "ab" * 31, "x", tmp_path / "other").code == 2
     assert on("provider", "add", "zz" * 32, "x", tmp_path / "other").code == 2
@@ -137,6 +162,9 @@ def test_a_providers_listing_is_drafted_for_a_verifier(on, node, tmp_path):
 
 def test_a_panel_member_sees_it_and_an_empty_list_says_so(on, node):
     assert "on it" in on("audit", "drawn").out
-    node.views = {"audits": {"drawn": [], "holds": [], "panels": []}, "delegations": {"given": [], "received": [], "delegators": 0, "delegators_max": 3}}
+    node.views = {
+        "audits": {"drawn": [], "holds": [], "panels": []},
+        "delegations": {"given": [], "received": [], "delegators": 0, "delegators_max": 3},
+    }
     assert on("audit", "drawn").out == "no claim was drawn for audit, and nothing is held\n"
     assert on("vote", "delegations").out == "no delegations\ndelegators: 0 of at most 3\n"

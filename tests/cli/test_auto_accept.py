@@ -17,12 +17,30 @@ def on(call, node, tmp_path):
 
 
 def test_a_rule_is_added_replaced_and_revoked_and_every_version_can_be_listed(on, node):
-    added = on("vote", "auto", "add", "trifles", "--code", "X9", "--code", "X8", "--charge-max", "120.50", "--provider", "demo-clinic")
+    added = on(
+        "vote",
+        "auto",
+        "add",
+        "trifles",
+        "--code",
+        "X9",
+        "--code",
+        "X8",
+        "--charge-max",
+        "120.50",
+        "--provider",
+        "demo-clinic",
+    )
     assert added.code == 0, added.err
     assert node.rules[0] == {
-        "name": "trifles", "codes": ["X8", "X9"], "charge_max_cents": 12_050, "providers": [PROVIDER], "version": 1, "is_revoked": False,
+        "name": "trifles",
+        "codes": ["X8", "X9"],
+        "charge_max_cents": 12_050,
+        "providers": [PROVIDER],
+        "version": 1,
+        "is_revoked": False,
         "rule_hash": "01" * 32,
-    }  # fmt: skip
+    }
     assert "X8 X9" in on("vote", "auto", "list").out
     assert on("vote", "auto", "replace", "trifles", "--code", "X9", "--charge-max", "10").code == 0
     assert on("vote", "auto", "revoke", "trifles").code == 0
@@ -60,7 +78,10 @@ def test_what_does_not_fit_is_one_line_and_changes_nothing(on, node):
     assert [(item.code, item.err.count("\n")) for item in wrong] == [(2, 1)] * 4
     node.refusal = MutuaError("auto_rule_name", "there is a rule 'a' already", "replace it, or choose another name")
     refused = on("vote", "auto", "add", "a", "--code", "X9", "--charge-max", "1")
-    assert (refused.code, refused.err) == (2, "mutua: there is a rule 'a' already; replace it, or choose another name\n")
+    assert (refused.code, refused.err) == (
+        2,
+        "mutua: there is a rule 'a' already; replace it, or choose another name\n",
+    )
     node.member = None
     assert on("vote", "auto", "add", "a", "--code", "X9", "--charge-max", "1").code == 5
     assert node.rules == []

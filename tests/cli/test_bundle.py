@@ -59,7 +59,14 @@ def test_the_own_key_of_a_folder_signs_and_it_is_the_one_that_counts(call, draft
     own = ("--data-dir", tmp_path, "--passphrase-file", tmp_path / "passphrase", "--json")
     finding = json.loads(call("bundle", "attest", draft(), *own).out)
     (tmp_path / "bundle.json").unlink()
-    deposit = json.loads(call("bundle", "attest", draft("premium.paid", {"member": MEMBER, "amount_cents": 50_000, "commitment": "cc" * 32}), *own).out)
+    deposit = json.loads(
+        call(
+            "bundle",
+            "attest",
+            draft("premium.paid", {"member": MEMBER, "amount_cents": 50_000, "commitment": "cc" * 32}),
+            *own,
+        ).out
+    )
     assert finding["wanted"][0]["keys"] == [ring.identity_key.hex()]
     assert deposit["wanted"][0]["keys"] == [ring.device_key.hex()]
 
@@ -69,7 +76,15 @@ def test_what_stands_in_a_bundle_is_shown_and_the_rules_are_asked_where_wanted(o
     plain = call("bundle", "show", file)
     assert "outcome              clear" in plain.out
     assert "author    whoever submits it" in plain.out
-    node.refusals = [{"index": 0, "code": "attestations_missing", "what": "0 of 11 are there", "mend": "collect the missing ones", "family": "rule"}]
+    node.refusals = [
+        {
+            "index": 0,
+            "code": "attestations_missing",
+            "what": "0 of 11 are there",
+            "mend": "collect the missing ones",
+            "family": "rule",
+        }
+    ]
     asked = on("bundle", "show", file, "--check")
     assert "the rules refuse it now: 0 of 11 are there; collect the missing ones" in asked.out
     node.refusals = []

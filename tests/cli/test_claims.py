@@ -1,4 +1,7 @@
-"""What a claimant does beside filing: evidence, withdrawal, appeal, asking before a service; and a claim that a provider drafts."""
+"""What a claimant does beside filing: evidence, withdrawal, appeal, asking before a service.
+
+And a claim that a provider drafts.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,20 @@ from ledger.errors import RuleBroken
 CLAIM = "7f3a" + "ab" * 30
 COVER = "22" * 32
 PROVIDER = "33" * 32
-ASK = ("claim", "preauthorise", "--code", "G0101", "--units", "2", "--charge", "150", "--day", "2026-03-01", "--provider", "demo-clinic")
+ASK = (
+    "claim",
+    "preauthorise",
+    "--code",
+    "G0101",
+    "--units",
+    "2",
+    "--charge",
+    "150",
+    "--day",
+    "2026-03-01",
+    "--provider",
+    "demo-clinic",
+)
 
 
 @pytest.fixture
@@ -45,12 +61,24 @@ def kept_in(folder):
 
 
 SENDING = [
-    (("claim", "withdraw", "7f3aab"), "claim.withdraw", {"claim": CLAIM}, "case X9, 200.00 USD: 4 yes, 1 no, open until block 72"),
-    (("claim", "appeal", CLAIM, "X9", "--ground", "rule"), "case.appeal", {"claim": CLAIM, "code": "X9", "ground": "rule"}, "judgement is final"),
+    (
+        ("claim", "withdraw", "7f3aab"),
+        "claim.withdraw",
+        {"claim": CLAIM},
+        "case X9, 200.00 USD: 4 yes, 1 no, open until block 72",
+    ),
+    (
+        ("claim", "appeal", CLAIM, "X9", "--ground", "rule"),
+        "case.appeal",
+        {"claim": CLAIM, "code": "X9", "ground": "rule"},
+        "judgement is final",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "kind", "body", "words"), SENDING, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("arguments", "kind", "body", "words"), SENDING, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_an_action_is_reviewed_sent_and_named(on, node, monkeypatch, arguments, kind, body, words):
     plain = on(*arguments)
     assert (plain.code, plain.err) == (0, "")
@@ -79,7 +107,9 @@ def test_the_denied_case_is_found_where_there_is_one(on, node, deny):
 
 
 def test_without_a_denied_case_the_code_is_asked_for(on, node):
-    assert on("claim", "appeal", CLAIM, "--ground", "evidence").err.startswith("mutua: 0 cases of the claim were denied; name the code")
+    assert on("claim", "appeal", CLAIM, "--ground", "evidence").err.startswith(
+        "mutua: 0 cases of the claim were denied; name the code"
+    )
     assert on("claim", "appeal", CLAIM, "--ground", "anger").code == 2
     assert node.submitted == []
 
@@ -89,7 +119,12 @@ def test_new_evidence_is_kept_here_and_named_by_its_hash(on, node, letter, tmp_p
     assert (done.code, done.err) == (0, "")
     ((kind, body),) = node.submitted
     (document,) = body["evidence"]
-    assert (kind, body["claim"], document["size_bytes"], document["media"]) == ("claim.evidence", CLAIM, 8, "application/pdf")
+    assert (kind, body["claim"], document["size_bytes"], document["media"]) == (
+        "claim.evidence",
+        CLAIM,
+        8,
+        "application/pdf",
+    )
     assert kept_in(tmp_path) == [document["hash"]]
 
 
@@ -112,7 +147,9 @@ def test_a_pre_authorisation_is_the_bill_of_a_claim_for_days_to_come(on, node, l
     assert on(*ASK, "--evidence", letter, "--event", "7f3aab").code == 0
     ((kind, body),) = node.submitted
     assert (kind, body["use"], body["submitter_role"], body["event_id"]) == ("claim.file", "preauth", "member", CLAIM)
-    assert [(line["code"], line["units"], line["charge_cents"], line["first_day"]) for line in body["lines"]] == [("G0101", 2, 15_000, 60)]
+    assert [(line["code"], line["units"], line["charge_cents"], line["first_day"]) for line in body["lines"]] == [
+        ("G0101", 2, 15_000, 60)
+    ]
     monkeypatch.setattr("node.cli.common.is_live", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
     refused = on(*ASK)
@@ -122,7 +159,9 @@ def test_a_pre_authorisation_is_the_bill_of_a_claim_for_days_to_come(on, node, l
 
 
 def test_a_refused_pre_authorisation_leaves_nothing_behind(on, node, letter, tmp_path):
-    node.refusal = RuleBroken("preauth_open", "a pre-authorisation of code G0101 by this provider is being voted on", "wait for its end")
+    node.refusal = RuleBroken(
+        "preauth_open", "a pre-authorisation of code G0101 by this provider is being voted on", "wait for its end"
+    )
     assert on(*ASK, "--evidence", letter).code == 5
     assert kept_in(tmp_path) == []
 
@@ -142,14 +181,47 @@ def test_a_draft_says_whether_it_asks_before(on, node, tmp_path):
 
 def test_a_provider_drafts_a_claim_that_travels_as_a_bundle(on, node, tmp_path):
     out = tmp_path / "visit.json"
-    arguments = ("provider", "claim", out, "--cover", COVER, "--scheme", "village", "--provider", "demo-clinic", "--line", "G0101,1,80,10")
+    arguments = (
+        "provider",
+        "claim",
+        out,
+        "--cover",
+        COVER,
+        "--scheme",
+        "village",
+        "--provider",
+        "demo-clinic",
+        "--line",
+        "G0101,1,80,10",
+    )
     done = on(*arguments)
     assert (done.code, done.err) == (0, "")
     bundle = json.loads(out.read_text())
     body = bundle["body"]
     assert (bundle["kind"], bundle["author"], bundle["record"]) == ("claim.file", PROVIDER, None)
-    assert (body["scheme"], body["submitter_role"], body["payee"], body["cover_id"], body["use"]) == ("village", "provider", "provider", COVER, "claim")
+    assert (body["scheme"], body["submitter_role"], body["payee"], body["cover_id"], body["use"]) == (
+        "village",
+        "provider",
+        "provider",
+        COVER,
+        "claim",
+    )
     assert body["lines"][0]["charge_cents"] == 8_000
     assert on(*arguments).code == 2
-    assert on("provider", "claim", tmp_path / "x", "--cover", "22", "--scheme", "v", "--provider", "demo-clinic", "--line", "G0101,1,80,10").code == 2
+    assert (
+        on(
+            "provider",
+            "claim",
+            tmp_path / "x",
+            "--cover",
+            "22",
+            "--scheme",
+            "v",
+            "--provider",
+            "demo-clinic",
+            "--line",
+            "G0101,1,80,10",
+        ).code
+        == 2
+    )
     assert node.submitted == []

@@ -15,12 +15,35 @@ PENDING = "ee" * 32
 DOCUMENT = "99" * 32
 
 READING = [
-    ("status",), ("peers",), ("member", "list"), ("member", "show"), ("member", "show", "111111"), ("member", "applications"), ("member", "attesters"), ("proposal", "list"), ("proposal", "show", "ababab"), ("plan", "list"), ("plan", "show", "basic"),
-    ("code", "list"), ("payout", "list"), ("payout", "list", "--claim", "7f3a"), ("block", "list"), ("block", "list", "--start", "3", "--count", "2"),
-    ("block", "show", "40"), ("claim", "list"), ("claim", "list", "--all"), ("claim", "show", CLAIM), ("claim", "explain", "7f3aab"),
-    ("vote", "list"), ("vote", "verify", BALLOT), ("vote", "verify", PENDING), ("evidence", "open", CLAIM), ("config", "show", "--origin"),
-    ("logs", "--level", "debug"), ("doctor",),
-]  # fmt: skip
+    ("status",),
+    ("peers",),
+    ("member", "list"),
+    ("member", "show"),
+    ("member", "show", "111111"),
+    ("member", "applications"),
+    ("member", "attesters"),
+    ("proposal", "list"),
+    ("proposal", "show", "ababab"),
+    ("plan", "list"),
+    ("plan", "show", "basic"),
+    ("code", "list"),
+    ("payout", "list"),
+    ("payout", "list", "--claim", "7f3a"),
+    ("block", "list"),
+    ("block", "list", "--start", "3", "--count", "2"),
+    ("block", "show", "40"),
+    ("claim", "list"),
+    ("claim", "list", "--all"),
+    ("claim", "show", CLAIM),
+    ("claim", "explain", "7f3aab"),
+    ("vote", "list"),
+    ("vote", "verify", BALLOT),
+    ("vote", "verify", PENDING),
+    ("evidence", "open", CLAIM),
+    ("config", "show", "--origin"),
+    ("logs", "--level", "debug"),
+    ("doctor",),
+]
 
 
 @pytest.fixture
@@ -46,7 +69,11 @@ def test_the_status_says_first_what_matters(on) -> None:
 
 
 def test_a_claim_is_explained_in_the_words_of_its_receipt(on) -> None:
-    assert on("claim", "explain", CLAIM).out.splitlines() == ["Claim 7f3aabababab was filed.", "Line 1: settled.", "  §5.1 units."]
+    assert on("claim", "explain", CLAIM).out.splitlines() == [
+        "Claim 7f3aabababab was filed.",
+        "Line 1: settled.",
+        "  §5.1 units.",
+    ]
     answer = json.loads(on("claim", "explain", CLAIM[:8], "--json").out)
     assert answer["claim"] == CLAIM
     assert answer["receipt"]["height"] == 41
@@ -120,16 +147,40 @@ def test_a_ballot_can_be_waited_for(on, node) -> None:
         (("logs", "--level", "loud"), 2, "no log level"),
         (("claim", "submit"), 2, "provider is missing"),
         (("claim", "submit", "--provider", "demo-clinic"), 2, "code, charge or day"),
-        (("claim", "submit", "--provider", "nobody", "--code", "G0101", "--charge", "1", "--day", "3"), 2, "no provider 'nobody'"),
-        (("claim", "submit", "--provider", "demo-clinic", "--code", "TWICE", "--charge", "1", "--day", "3"), 2, "2 coding systems"),
-        (("claim", "submit", "--provider", "demo-clinic", "--code", "NEW", "--charge", "1", "--day", "3"), 2, "does not list code NEW"),
-        (("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "-1", "--day", "3"), 2, "no amount"),
-        (("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "1", "--day", "2025-12-31"), 2, "before the co-op's first day"),
-        (("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "1", "--day", "soon"), 2, "neither a height nor a date"),
+        (
+            ("claim", "submit", "--provider", "nobody", "--code", "G0101", "--charge", "1", "--day", "3"),
+            2,
+            "no provider 'nobody'",
+        ),
+        (
+            ("claim", "submit", "--provider", "demo-clinic", "--code", "TWICE", "--charge", "1", "--day", "3"),
+            2,
+            "2 coding systems",
+        ),
+        (
+            ("claim", "submit", "--provider", "demo-clinic", "--code", "NEW", "--charge", "1", "--day", "3"),
+            2,
+            "does not list code NEW",
+        ),
+        (
+            ("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "-1", "--day", "3"),
+            2,
+            "no amount",
+        ),
+        (
+            ("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "1", "--day", "2025-12-31"),
+            2,
+            "before the co-op's first day",
+        ),
+        (
+            ("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "1", "--day", "soon"),
+            2,
+            "neither a height nor a date",
+        ),
         (("stat",), 2, "did you mean 'status'"),
         (("status", "--loud"), 2, "--loud"),
     ],
-)  # fmt: skip
+)
 def test_each_wrong_call_gets_one_line_and_its_exit_code(on, node, arguments, code, words) -> None:
     result = on(*arguments)
     assert (result.code, result.out) == (code, ""), result
@@ -147,8 +198,21 @@ def test_a_claim_is_filed_with_its_evidence_kept_here(on, node, tmp_path) -> Non
     scan = tmp_path / "invoice.pdf"
     scan.write_bytes(b"an invoice")
     result = on(
-        "claim", "submit", "--code", "G0101", "--units", "2", "--charge", "150", "--day", "2026-01-10", "--provider", "demo-clinic", "--evidence", scan
-    )  # fmt: skip
+        "claim",
+        "submit",
+        "--code",
+        "G0101",
+        "--units",
+        "2",
+        "--charge",
+        "150",
+        "--day",
+        "2026-01-10",
+        "--provider",
+        "demo-clinic",
+        "--evidence",
+        scan,
+    )
     assert result.code == 0, result.err
     kind, body = node.submitted[0]
     assert kind == "claim.file"

@@ -13,7 +13,20 @@ from node.bundles import read_bundle
 APPLICANT = "77" * 32
 SEED, OTHER = b"\x31" * 32, b"\x32" * 32
 NULLIFIER = "0c" * 32
-APPLY = ("member", "apply", "--plan", "basic", "--nullifier", NULLIFIER, "--deposit-commitment", "dc" * 32, "--identity", public_key_of(SEED).hex(), "--cover", "5c" * 32)
+APPLY = (
+    "member",
+    "apply",
+    "--plan",
+    "basic",
+    "--nullifier",
+    NULLIFIER,
+    "--deposit-commitment",
+    "dc" * 32,
+    "--identity",
+    public_key_of(SEED).hex(),
+    "--cover",
+    "5c" * 32,
+)
 
 
 @pytest.fixture
@@ -68,7 +81,12 @@ def test_a_deposit_of_another_sum_is_read_as_money(on, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [(("--plan", "gold"), "not_found"), (("--nullifier", "0c"), "id"), (("--deposit", "1.005"), "amount"), (("--cover", "5c"), "id")],
+    [
+        (("--plan", "gold"), "not_found"),
+        (("--nullifier", "0c"), "id"),
+        (("--deposit", "1.005"), "amount"),
+        (("--cover", "5c"), "id"),
+    ],
 )
 def test_an_application_with_an_error_writes_no_file(on, tmp_path, change, code) -> None:
     path = tmp_path / "apply.json"
@@ -94,7 +112,11 @@ def test_only_an_application_is_attested_as_an_enrolment(on, tmp_path) -> None:
     ("arguments", "kind", "body"),
     [
         (("vouch", "777777"), "member.vouch", {"applicant": APPLICANT}),
-        (("object", "777777", "nobody has met them"), "member.object", {"applicant": APPLICANT, "reason": "nobody has met them"}),
+        (
+            ("object", "777777", "nobody has met them"),
+            "member.object",
+            {"applicant": APPLICANT, "reason": "nobody has met them"},
+        ),
         (("leave",), "member.leave", {}),
     ],
 )

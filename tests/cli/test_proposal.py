@@ -31,7 +31,10 @@ def test_the_list_says_how_many_sponsors_a_proposal_has(on, node, monkeypatch) -
 
 
 def test_who_opens_a_proposal_learns_what_comes_next(on) -> None:
-    assert "next: others sponsor it: mutua proposal sponsor cdcdcdcdcdcd" in on("proposal", "open", "phase", "--name", "live", "--yes").out
+    assert (
+        "next: others sponsor it: mutua proposal sponsor cdcdcdcdcdcd"
+        in on("proposal", "open", "phase", "--name", "live", "--yes").out
+    )
 
 
 def test_a_proposal_is_shown_with_what_it_needs_and_the_own_vote(on) -> None:
@@ -43,17 +46,48 @@ def test_a_proposal_is_shown_with_what_it_needs_and_the_own_vote(on) -> None:
 OPENED = [
     (("param", "--name", "grace_blocks", "--value", "12"), {"what": "param", "name": "grace_blocks", "value": 12}),
     (("phase", "--name", "live"), {"what": "phase", "name": "live"}),
-    (("demote", "--name", "G0101", "--system", "urn:hcpcs"), {"what": "demote", "name": "G0101", "system": "urn:hcpcs"}),
-    (("list", "--name", "X9", "--standard", "--allowed", "120.50", "--frequency", "2"), {"standard": True, "allowed_cents": 12_050, "frequency": 2}),
+    (
+        ("demote", "--name", "G0101", "--system", "urn:hcpcs"),
+        {"what": "demote", "name": "G0101", "system": "urn:hcpcs"},
+    ),
+    (
+        ("list", "--name", "X9", "--standard", "--allowed", "120.50", "--frequency", "2"),
+        {"standard": True, "allowed_cents": 12_050, "frequency": 2},
+    ),
     (("expel", "--member", "111111"), {"what": "expel", "member": "11" * 32}),
-    (("attester", "--change", "add", "--key", KEY, "--name", "Notary"), {"what": "attester", "change": "add", "key": KEY, "name": "Notary"}),
+    (
+        ("attester", "--change", "add", "--key", KEY, "--name", "Notary"),
+        {"what": "attester", "change": "add", "key": KEY, "name": "Notary"},
+    ),
     (("verifier", "--change", "remove", "--key", KEY), {"what": "verifier", "change": "remove", "key": KEY}),
-    (("provider", "--change", "add", "--key", KEY, "--name", "Dr. May"), {"what": "provider", "key": KEY, "name": "Dr. May"}),
-    (("signer", "--change", "threshold", "--value", "3"), {"what": "signer", "change": "threshold", "value": 3, "key": ""}),
+    (
+        ("provider", "--change", "add", "--key", KEY, "--name", "Dr. May"),
+        {"what": "provider", "key": KEY, "name": "Dr. May"},
+    ),
+    (
+        ("signer", "--change", "threshold", "--value", "3"),
+        {"what": "signer", "change": "threshold", "value": 3, "key": ""},
+    ),
     (("protocol", "--value", "2", "--height", "400"), {"what": "protocol", "value": 2, "height": 400}),
-    (("plan", "--name", "gold", "--premium", "800", "--deductible", "100", "--coinsurance-bp", "1000", "--code", "A1", "--code", "B2"),
-     {"what": "plan", "name": "gold", "premium_cents": 80_000, "prior_cents": None}),
-]  # fmt: skip
+    (
+        (
+            "plan",
+            "--name",
+            "gold",
+            "--premium",
+            "800",
+            "--deductible",
+            "100",
+            "--coinsurance-bp",
+            "1000",
+            "--code",
+            "A1",
+            "--code",
+            "B2",
+        ),
+        {"what": "plan", "name": "gold", "premium_cents": 80_000, "prior_cents": None},
+    ),
+]
 
 
 @pytest.mark.parametrize(("arguments", "body"), OPENED, ids=[item[0][0] for item in OPENED])
@@ -66,7 +100,10 @@ def test_each_kind_is_proposed_with_its_own_fields(on, node, arguments, body) ->
     assert isinstance(shaped, ProposeBody)
     assert {name: sent[name] for name in body} == body
     if sent["what"] == "plan":
-        assert sent["figures"] | {"deductible_cents": 10_000, "coinsurance_bp": 1_000, "codes": ["A1", "B2"]} == sent["figures"]
+        assert (
+            sent["figures"] | {"deductible_cents": 10_000, "coinsurance_bp": 1_000, "codes": ["A1", "B2"]}
+            == sent["figures"]
+        )
 
 
 def test_every_kind_of_the_rules_can_be_proposed_from_the_command_line() -> None:

@@ -34,15 +34,36 @@ BLOCKS = 66
 def make_charter() -> Charter:
     plan = CharterPlan("basic", 30_000, 0, 0, 0, None, None, None, 0, None, ())
     charter = new_charter(
-        "Riverside", seed=b"\x05" * 32, genesis_time_ms=1_700_000_000_000, day_one="2026-01-31", block_interval_ms=2_000, phase="live",
-        claims_cents=1_000_000, reserve_cents=300_000, rate=6_000_000, plans=(plan,), params={"audit_random_bp": 0},
-        codes=(CharterCode("h", "X9", False, None, None),), providers=(CharterProvider(public_key_of(DOCTOR), "clinic"),),
-    )  # fmt: skip
+        "Riverside",
+        seed=b"\x05" * 32,
+        genesis_time_ms=1_700_000_000_000,
+        day_one="2026-01-31",
+        block_interval_ms=2_000,
+        phase="live",
+        claims_cents=1_000_000,
+        reserve_cents=300_000,
+        rate=6_000_000,
+        plans=(plan,),
+        params={"audit_random_bp": 0},
+        codes=(CharterCode("h", "X9", False, None, None),),
+        providers=(CharterProvider(public_key_of(DOCTOR), "clinic"),),
+    )
     for number, ring in enumerate(RINGS):
         bare = Founder(
-            ring.identity_key, ring.device_key, ring.cover_key, ring.consensus_key, ring.transport_key, b"", ring.onion.tip,
-            f"/ip4/127.0.0.1/tcp/{4001 + number}", "", "basic", 12, 12, b"",
-        )  # fmt: skip
+            ring.identity_key,
+            ring.device_key,
+            ring.cover_key,
+            ring.consensus_key,
+            ring.transport_key,
+            b"",
+            ring.onion.tip,
+            f"/ip4/127.0.0.1/tcp/{4001 + number}",
+            "",
+            "basic",
+            12,
+            12,
+            b"",
+        )
         charter = add_founder(charter, sign_founder(ring.identity_seed, bare, charter.name))
     return seal(charter)
 
@@ -61,9 +82,15 @@ class Coop:
     def sign(self, seed: bytes, kind: str, author: bytes, body, attestations=()) -> SignedRecord:
         self.count += 1
         return sign_record(
-            seed, chain_id=self.chain.chain_id, kind=kind, author=author, number=self.count, valid_until_height=500,
-            body=Body(self.count.to_bytes(16, "big"), encode_body(body)), attestations=attestations,
-        )  # fmt: skip
+            seed,
+            chain_id=self.chain.chain_id,
+            kind=kind,
+            author=author,
+            number=self.count,
+            valid_until_height=500,
+            body=Body(self.count.to_bytes(16, "big"), encode_body(body)),
+            attestations=attestations,
+        )
 
     def claim(self, ring: KeyRing, charge_cents: int) -> SignedRecord:
         key = public_key_of(DOCTOR)
@@ -209,7 +236,10 @@ def test_a_folder_without_a_ledger_is_named(call, tmp_path) -> None:
 
 
 def test_a_folder_in_use_is_refused(call, history) -> None:
-    code = "import fcntl, sys; h = open(sys.argv[1], 'ab'); fcntl.flock(h, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+    code = (
+        "import fcntl, sys; h = open(sys.argv[1], 'ab'); fcntl.flock(h, fcntl.LOCK_EX); print('held', flush=True);"
+        " sys.stdin.read()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(history / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -278,8 +308,17 @@ def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_r
     )
     standings = ((b"\x01" * 32, Standing(5_000, 0), Standing(7_500, 100)), (b"\x02" * 32, None, Standing(5_000, 0)))
     found = Comparison(
-        60, (Changed("vote_blocks", 60, 6),), ((31, "vote_blocks", 50),), (), refusals, standings, (("basic", 100, None),), (), sums, sums
-    )  # fmt: skip
+        60,
+        (Changed("vote_blocks", 60, 6),),
+        ((31, "vote_blocks", 50),),
+        (),
+        refusals,
+        standings,
+        (("basic", 100, None),),
+        (),
+        sums,
+        sums,
+    )
     lines = list(comparison_lines(found, Money("USD", 2)))
     assert "note: from block 31 on vote_blocks is 50, as a proposal of the history decided" in lines
     assert "47 records would be refused; the replay went on without:" in lines
@@ -299,7 +338,9 @@ def claims(rows) -> dict[int, str]:
     from governance.benefits.settlement import CLAIMS
     from governance.tables import Draft
 
-    return {row.lines[0].charge_cents: row.claim.hex() for row in CLAIMS.scan(Draft(Chain.open(MemoryStore(rows)).state))}
+    return {
+        row.lines[0].charge_cents: row.claim.hex() for row in CLAIMS.scan(Draft(Chain.open(MemoryStore(rows)).state))
+    }
 
 
 def test_a_claim_is_explained_from_a_stopped_nodes_folder(call, history, claims) -> None:
@@ -307,22 +348,33 @@ def test_a_claim_is_explained_from_a_stopped_nodes_folder(call, history, claims)
     done = call("audit", "explain", claims[20_000][:10], "--folder", history)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == (
-        f"Claim {claims[20_000][:12]} was filed in block 1 for 200.00 USD. Everything in it is decided; the benefit so far is 200.00 USD, paid to the member."
+    assert (
+        lines[0]
+        == f"Claim {claims[20_000][:12]} was filed in block 1 for 200.00 USD. Everything in it is decided; the benefit"
+        " so far is 200.00 USD, paid to the member."
     )
-    assert "  §6 who votes: 7 voters at the end of block 1, without 1 claimant: E = 6. Quorum 5 ballots, 3 of them with the evidence opened." in lines
+    assert (
+        "  §6 who votes: 7 voters at the end of block 1, without 1 claimant: E = 6. Quorum 5 ballots, 3 of them with"
+        " the evidence opened." in lines
+    )
     assert (
         "  §7 your bar: 0 denials among 0 counted ballots in terms -12 to 0; 100·0 = 0 ≥ 0·20 = 0: 50 % yes is needed, "
-        "less seniority of 0 % for 0 full years: 50 %."
-    ) in lines
+        "less seniority of 0 % for 0 full years: 50 %." in lines
+    )
     assert "  block 2: 5 yes, 0 no, 0 abstained, 5 opened: passes." in lines
-    assert "  §6 accepted in block 16: quorum and bar in each of the 15 blocks 2..16; at the last 10000·6 = 60000 ≥ 5000·(6+0) = 30000." in lines
+    assert (
+        "  §6 accepted in block 16: quorum and bar in each of the 15 blocks 2..16; at the last 10000·6 = 60000 ≥"
+        " 5000·(6+0) = 30000." in lines
+    )
     assert contents(history) == before, "the folder of the node is not changed"
 
 
 def test_a_lapsed_claim_says_which_half_of_the_quorum_was_missing(call, history, claims) -> None:
     text = call("audit", "explain", claims[9_000], "-d", history).out
-    assert "  §6 lapsed in block 61: at the end of block 61 no quorum: 3+0 = 3 < 5 ballots, 3 ≥ 3 of them opened." in text.splitlines()
+    assert (
+        "  §6 lapsed in block 61: at the end of block 61 no quorum: 3+0 = 3 < 5 ballots, 3 ≥ 3 of them opened."
+        in text.splitlines()
+    )
     assert "it may be filed again once, free." in text
 
 
@@ -357,8 +409,10 @@ def test_a_running_node_gives_up_a_long_replay_and_names_the_way_offline(rows, c
 def test_a_members_bar_and_a_plans_premium_are_explained_too(call, history) -> None:
     done = call("audit", "explain", "--member", RINGS[1].identity_key.hex()[:10], "-d", history)
     assert done.code == 0, done.err
-    assert done.out.splitlines()[1] == (
-        "§7 your bar: 0 denials among 1 counted ballot in terms -10 to 2; 100·0 = 0 ≥ 0·20 = 0: 50 % yes is needed, less seniority of 0 % for 0 full years: 50 %."
+    assert (
+        done.out.splitlines()[1]
+        == "§7 your bar: 0 denials among 1 counted ballot in terms -10 to 2; 100·0 = 0 ≥ 0·20 = 0: 50 % yes is needed,"
+        " less seniority of 0 % for 0 full years: 50 %."
     )
     plan = call("audit", "explain", "--premium", "basic", "-d", history)
     assert plan.out.splitlines()[0] == "Plan basic: 2 boundaries re-rated it up to block 66."
@@ -370,6 +424,8 @@ def test_a_members_bar_and_a_plans_premium_are_explained_too(call, history) -> N
     assert [item["height"] for item in told["reratings"]] == [30, 60]
 
 
-@pytest.mark.parametrize("arguments", [(), ("aabbccddee", "--premium", "basic"), ("--proposal", "00" * 32), ("--premium", "gold")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("aabbccddee", "--premium", "basic"), ("--proposal", "00" * 32), ("--premium", "gold")]
+)
 def test_nothing_or_two_things_or_an_unknown_thing_is_no_explanation(call, history, arguments) -> None:
     assert call("audit", "explain", *arguments, "-d", history).code == 2

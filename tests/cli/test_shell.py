@@ -75,7 +75,10 @@ def test_everyday_commands_load_no_heavy_library(arguments) -> None:
         "nacl",
         "asyncio",
     )
-    code = f"import sys; from node.cli.main import main; main({list(arguments)!r}); print([m for m in {heavy!r} if m in sys.modules])"
+    code = (
+        f"import sys; from node.cli.main import main; main({list(arguments)!r}); print([m for m in {heavy!r} if m in"
+        " sys.modules])"
+    )
     environment = {**os.environ, "MUTUA_DATA_DIR": "/nowhere"}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60, check=True
@@ -101,9 +104,15 @@ def test_version_and_help_answer(shell) -> None:
 def test_a_reader_that_has_enough_is_no_fault(tmp_path) -> None:
     environment = {**os.environ, "MUTUA_DATA_DIR": str(tmp_path)}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from node.cli.main import main; import sys; sys.exit(main(['config', 'show', '--json']))"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from node.cli.main import main; import sys; sys.exit(main(['config', 'show', '--json']))",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
     assert process.stdout is not None
     process.stdout.close()
     assert process.wait(30) == 0
@@ -145,8 +154,12 @@ def test_the_passphrase_comes_by_descriptor_too(tmp_path, folder) -> None:
     os.close(write)
     done = subprocess.run(
         [sys.executable, "-m", "node.cli.main", "init", "-d", str(folder), "--passphrase-fd", str(read)],
-        pass_fds=(read,), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        pass_fds=(read,),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     os.close(read)
     assert done.returncode == 0, done.stderr
 
@@ -236,8 +249,9 @@ def test_logs_show_the_newest_lines_of_a_stopped_node(call, tmp_path) -> None:
         for height in range(9)
     ]
     (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
-    assert call("logs", "-n", "2", "-d", tmp_path).out == (
-        "2026-01-01 10:00:00 info    block_final  height=7\n2026-01-01 10:00:00 info    block_final  height=8\n"
+    assert (
+        call("logs", "-n", "2", "-d", tmp_path).out
+        == "2026-01-01 10:00:00 info    block_final  height=7\n2026-01-01 10:00:00 info    block_final  height=8\n"
     )
     assert call("logs", "-n", "1", "--json", "-d", tmp_path).out == lines[-1] + "\n"
     assert call("logs", "-d", tmp_path / "empty").code == 2
@@ -297,7 +311,9 @@ def test_the_smallest_membership_for_the_gate_is_computed_from_a_charter(shell, 
     figures = ("--claims-a-year", "1", "--benefit", "200", "--deviation", "300", "--runs", "299", "--members", "20,10")
     answer = json.loads(shell("charter", "ruin", draft, *figures, "--json").out)
     assert (answer["members_needed"], [row["members"] for row in answer["rows"]]) == (10, [10])
-    assert shell("charter", "ruin", draft, *figures).out.splitlines()[-1].startswith("with 10 members ruin is at most 1%")
+    assert (
+        shell("charter", "ruin", draft, *figures).out.splitlines()[-1].startswith("with 10 members ruin is at most 1%")
+    )
     for wrong in (("--members", "ten"), ("--runs", "10"), ("--plan", "gold"), ("--benefit", "-1")):
         refused = shell("charter", "ruin", draft, *figures, *wrong)
         assert (refused.code, refused.out) == (2, "") or "plan" in refused.err
@@ -306,10 +322,21 @@ def test_the_smallest_membership_for_the_gate_is_computed_from_a_charter(shell, 
 def test_the_status_says_what_is_owed_and_until_when() -> None:
     from node.cli.live import status_lines
 
-    answer = {"name": "hill", "height": 32, "term": 2, "chain_id": "", "block_hash": "", "state_root": "", "currency": "USD", "exponent": 2}
+    answer = {
+        "name": "hill",
+        "height": 32,
+        "term": 2,
+        "chain_id": "",
+        "block_hash": "",
+        "state_root": "",
+        "currency": "USD",
+        "exponent": 2,
+    }
     assert not [line for line in status_lines({**answer, "owed": None}) if line.startswith("owed")]
     owed = {"amount_cents": 150_000, "pay_by": 41, "suspended_from": None}
     (line,) = [line for line in status_lines({**answer, "owed": owed}) if line.startswith("owed")]
     assert line == "owed       1,500.00 USD: to be paid by block 41, or cover stops"
-    (line,) = [line for line in status_lines({**answer, "owed": {**owed, "suspended_from": 42}}) if line.startswith("owed")]
+    (line,) = [
+        line for line in status_lines({**answer, "owed": {**owed, "suspended_from": 42}}) if line.startswith("owed")
+    ]
     assert line.endswith("there is no cover from block 42 until it is paid")

@@ -31,17 +31,37 @@ def home(tmp_path, call):
     (folder / "keys.json").write_bytes(seal_keyfile(bytes(32), "open sesame", LIGHT))
     (folder / "keys.json").chmod(0o600)
     draft = new_charter(
-        "Real Mutual", seed=bytes(32), genesis_time_ms=time.time_ns() // 1_000_000, day_one="2026-01-01", block_interval_ms=300, phase="live",
-        claims_cents=1_000_000, reserve_cents=1_000_000, rate=10_000_000, plans=(PLAN,), codes=CODES,
-        providers=(CharterProvider(public_key_of(PROVIDER_SEED), "clinic"),), params={"audit_random_bp": 0}, community=("village",),
-    )  # fmt: skip
+        "Real Mutual",
+        seed=bytes(32),
+        genesis_time_ms=time.time_ns() // 1_000_000,
+        day_one="2026-01-01",
+        block_interval_ms=300,
+        phase="live",
+        claims_cents=1_000_000,
+        reserve_cents=1_000_000,
+        rate=10_000_000,
+        plans=(PLAN,),
+        codes=CODES,
+        providers=(CharterProvider(public_key_of(PROVIDER_SEED), "clinic"),),
+        params={"audit_random_bp": 0},
+        community=("village",),
+    )
     (tmp_path / "draft.toml").write_text(charter_to_toml(draft))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     made = call(
-        "init", "-d", folder, "--passphrase-file", secret, "--draft", tmp_path / "draft.toml", "--no-signer", "--address", f"/ip4/127.0.0.1/tcp/{port}"
-    )  # fmt: skip
+        "init",
+        "-d",
+        folder,
+        "--passphrase-file",
+        secret,
+        "--draft",
+        tmp_path / "draft.toml",
+        "--no-signer",
+        "--address",
+        f"/ip4/127.0.0.1/tcp/{port}",
+    )
     assert made.code == 0, made.err
     sealed = seal(add_founder(draft, founder_from_file((folder / "founder.toml").read_bytes())))
     (tmp_path / "charter.toml").write_text(charter_to_toml(sealed, is_sealed=True))
@@ -119,8 +139,8 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
         claim = receipt["record_id"]
         text = call("claim", "explain", claim, "-d", folder).out
         assert (
-            "Of the charge 120.00 USD is allowed; 100.00 USD goes to your deductible, 15.00 USD is your copay, 1.00 USD is your coinsurance"
-            in text
+            "Of the charge 120.00 USD is allowed; 100.00 USD goes to your deductible, 15.00 USD is your copay, 1.00 USD"
+            " is your coinsurance" in text
         )
         assert "The co-op pays 4.00 USD" in text
         assert call("vote", "verify", claim[:12], "-d", folder).code == 0
@@ -151,15 +171,44 @@ def test_a_question_before_the_service_and_a_claim_that_the_provider_files(home,
         wait_for(lambda: json.loads(call("status", *at, "--json").out)["height"] >= 2)
         status = json.loads(call("status", *at, "--json").out)
         planned = str(status["height"] + 100)
-        bill = ("--code", "G0101", "--charge", "130", "--day", planned, "--provider", "clinic", "--provider-seed-file", seed)
+        bill = (
+            "--code",
+            "G0101",
+            "--charge",
+            "130",
+            "--day",
+            planned,
+            "--provider",
+            "clinic",
+            "--provider-seed-file",
+            seed,
+        )
         asked = call("claim", "preauthorise", *bill, "--wait", "20", *at, "--json")
         assert asked.code == 0, asked.err
         shown = json.loads(call("claim", "show", json.loads(asked.out)["record_id"], *at, "--json").out)
         assert (shown["use"], shown["benefit_cents"], shown["lines"][0]["status"]) == ("preauth", 0, "estimated")
-        assert shown["estimates"][0]["benefit_cents"] == 400  # 120.00 allowed, 100.00 deductible, 15.00 copay, 20 % of 5.00
+        assert (
+            shown["estimates"][0]["benefit_cents"] == 400
+        )  # 120.00 allowed, 100.00 deductible, 15.00 copay, 20 % of 5.00
         visit = tmp_path / "visit.json"
-        drafted = call("provider", "claim", visit, "--cover", status["cover"], "--scheme", "village", "--provider", "clinic",
-                       "--code", "G0101", "--charge", "130", "--day", "1", *at)  # fmt: skip
+        drafted = call(
+            "provider",
+            "claim",
+            visit,
+            "--cover",
+            status["cover"],
+            "--scheme",
+            "village",
+            "--provider",
+            "clinic",
+            "--code",
+            "G0101",
+            "--charge",
+            "130",
+            "--day",
+            "1",
+            *at,
+        )
         assert drafted.code == 0, drafted.err
         unsigned = call("bundle", "submit", visit, *at)
         assert unsigned.code != 0
@@ -174,21 +223,34 @@ def test_a_question_before_the_service_and_a_claim_that_the_provider_files(home,
 
 def fhir_claim(name: str, code: str, charge: int) -> dict:
     item = {
-        "sequence": 1, "productOrService": {"coding": [{"system": "urn:hcpcs", "code": code}]}, "net": {"value": charge, "currency": "USD"},
+        "sequence": 1,
+        "productOrService": {"coding": [{"system": "urn:hcpcs", "code": code}]},
+        "net": {"value": charge, "currency": "USD"},
         "servicedDate": "2026-01-01",
-    }  # fmt: skip
+    }
     return {
-        "resourceType": "Claim", "id": name, "status": "active", "use": "claim", "patient": {"reference": "Patient/p1"}, "created": "2026-01-01",
+        "resourceType": "Claim",
+        "id": name,
+        "status": "active",
+        "use": "claim",
+        "patient": {"reference": "Patient/p1"},
+        "created": "2026-01-01",
         "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "professional"}]},
-        "provider": {"identifier": {"system": "urn:clinics", "value": "1"}}, "priority": {"coding": [{"code": "normal"}]},
-        "insurance": [{"sequence": 1, "focal": True, "coverage": {"display": "the co-op"}}], "item": [item],
-    }  # fmt: skip
+        "provider": {"identifier": {"system": "urn:clinics", "value": "1"}},
+        "priority": {"coding": [{"code": "normal"}]},
+        "insurance": [{"sequence": 1, "focal": True, "coverage": {"display": "the co-op"}}],
+        "item": [item],
+    }
 
 
 def test_a_file_is_imported_once_and_nothing_of_one_that_repeats_a_line(home, call, tmp_path) -> None:
     def imported(*claims):
         path = tmp_path / "claims.json"
-        path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": claim} for claim in claims]}))
+        path.write_text(
+            json.dumps(
+                {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": claim} for claim in claims]}
+            )
+        )
         provider = ("--map-provider", "urn:clinics|1=clinic", "--provider-seed-file", tmp_path / "provider.seed")
         return call("claim", "import", path, *provider, "-d", home, "--json")
 
@@ -245,10 +307,24 @@ def test_devices_guardians_and_a_dependant_whose_claims_this_node_signs(home, ca
             done("member", "dependant", "add", "--wait", "20")
             assert len({item["cover_id"] for item in done("member", "dependant", "list")}) == count
         cover = done("member", "dependant", "list")[1]["cover_id"]
-        bill = ("--code", "G0101", "--charge", "150", "--day", "1", "--provider", "clinic", "--provider-seed-file", home.parent / "provider.seed")
+        bill = (
+            "--code",
+            "G0101",
+            "--charge",
+            "150",
+            "--day",
+            "1",
+            "--provider",
+            "clinic",
+            "--provider-seed-file",
+            home.parent / "provider.seed",
+        )
         filed = done("claim", "submit", *bill, "--cover", cover[:8], "--wait", "20")
         claim = done("claim", "show", filed["record_id"])
-        assert (claim["cover_id"], claim["lines"][0]["refusal"]) == (cover, 1), "signed by the dependant's key, covered from the next term on"
+        assert (claim["cover_id"], claim["lines"][0]["refusal"]) == (
+            cover,
+            1,
+        ), "signed by the dependant's key, covered from the next term on"
         assert claim["claim"] in {item["claim"] for item in done("claim", "list")}
 
 

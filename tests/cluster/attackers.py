@@ -2,8 +2,9 @@
 
     python tests/cluster/attackers.py /ip4/127.0.0.1/tcp/4001 --seed HEX --chain HEX --attack all
 
-Without `--seed` (a member's 32-byte transport seed) the attacks that need an admitted key end at the handshake, which is the
-point of the gate. An attack returns when it has done its worst; that the target closed the connection is no failure.
+Without `--seed` (a member's 32-byte transport seed) the attacks that need an admitted key end at the handshake, which
+is the point of the gate. An attack returns when it has done its worst; that the target closed the connection is no
+failure.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def attack(function: Attack) -> Attack:
 
 
 def leaves(error: Exception) -> list[Exception]:
-    return [leaf for inner in error.exceptions for leaf in leaves(inner)] if isinstance(error, ExceptionGroup) else [error]
+    return (
+        [leaf for inner in error.exceptions for leaf in leaves(inner)] if isinstance(error, ExceptionGroup) else [error]
+    )
 
 
 def is_disconnect(error: Exception) -> bool:
@@ -180,7 +183,14 @@ async def undecodable_pubsub_frame(target: Target) -> None:
 @attack
 async def bad_key(target: Target) -> None:
     """A gossip message whose key does not decode and whose from_id holds none."""
-    message = rpc_pb2.Message(from_id=b"\x12\x20" + bytes(32), data=b"x", seqno=bytes(8), topicIDs=["coop"], key=b"\xff\xff", signature=bytes(64))
+    message = rpc_pb2.Message(
+        from_id=b"\x12\x20" + bytes(32),
+        data=b"x",
+        seqno=bytes(8),
+        topicIDs=["coop"],
+        key=b"\xff\xff",
+        signature=bytes(64),
+    )
     await pubsub(target, rpc_pb2.RPC(publish=[message]).SerializeToString())
 
 
@@ -188,14 +198,18 @@ async def bad_key(target: Target) -> None:
 async def bad_from_id(target: Target) -> None:
     """Gossip messages with an empty from_id and with a key of type 9."""
     for from_id, key in ((b"", b""), (b"\x00\x24\x08\x09\x12\x20" + bytes(32), b"\x08\x09\x12\x00")):
-        message = rpc_pb2.Message(from_id=from_id, data=b"x", seqno=bytes(8), topicIDs=["coop"], key=key, signature=bytes(64))
+        message = rpc_pb2.Message(
+            from_id=from_id, data=b"x", seqno=bytes(8), topicIDs=["coop"], key=key, signature=bytes(64)
+        )
         await pubsub(target, rpc_pb2.RPC(publish=[message]).SerializeToString())
 
 
 @attack
 async def tiny_pubsub_messages(target: Target) -> None:
     """One RPC with 15,000 tiny messages."""
-    messages = [rpc_pb2.Message(from_id=b"x", data=b"", seqno=index.to_bytes(8), topicIDs=["c"]) for index in range(15_000)]
+    messages = [
+        rpc_pb2.Message(from_id=b"x", data=b"", seqno=index.to_bytes(8), topicIDs=["c"]) for index in range(15_000)
+    ]
     await pubsub(target, rpc_pb2.RPC(publish=messages).SerializeToString())
 
 
@@ -245,7 +259,12 @@ async def many_connects(target: Target) -> None:
 @attack
 async def raw_garbage(target: Target) -> None:
     """Random bytes, resets, and length prefixes of a terabyte, 100 times each."""
-    blobs = (secrets.token_bytes(500), b"\xff" * 9 + b"\x7f" + b"x" * 100, b"\x80\x80\x80\x80\x80\x20/multistream", b"\x13/multistream/1.0.0\n" + b"\xff" * 90)
+    blobs = (
+        secrets.token_bytes(500),
+        b"\xff" * 9 + b"\x7f" + b"x" * 100,
+        b"\x80\x80\x80\x80\x80\x20/multistream",
+        b"\x13/multistream/1.0.0\n" + b"\xff" * 90,
+    )
     for index in range(100):
         for blob in blobs:
             stream = await tcp(target)
@@ -286,7 +305,9 @@ async def plaintext_only(target: Target) -> None:
     """A dialler that offers no encryption."""
     conn = RawConnection(TrioTCPStream(await tcp(target)), True)
     with trio.fail_after(8):
-        await MultiselectClient().select_one_of([TProtocol("/plaintext/2.0.0"), TProtocol("/tls/1.0.0")], MultiselectCommunicator(conn))
+        await MultiselectClient().select_one_of(
+            [TProtocol("/plaintext/2.0.0"), TProtocol("/tls/1.0.0")], MultiselectCommunicator(conn)
+        )
     raise AssertionError("the target talks without Noise")
 
 
@@ -298,7 +319,10 @@ async def foreign_key_type(target: Target) -> None:
 
 @attack
 async def broken_noise(target: Target) -> None:
-    """Noise agreed, then random handshake messages; and a full handshake followed by a message that does not decrypt."""
+    """Noise agreed, then random handshake messages.
+
+    And a full handshake followed by a message that does not decrypt.
+    """
     for size in (0, 1, 32, 96, 65_535):
         conn = RawConnection(TrioTCPStream(await tcp(target)), True)
         await MultiselectClient().select_one_of([TProtocol("/noise")], MultiselectCommunicator(conn))
@@ -322,7 +346,13 @@ async def silent_member(target: Target) -> None:
 @attack
 async def hello_garbage(target: Target) -> None:
     """Frame streams that open with something else than a hello."""
-    for body in (frame(0, b"mutua"), frame(0, b""), frame(1, b"vote"), frame(0, secrets.token_bytes(200)), b"\xff" * 200):
+    for body in (
+        frame(0, b"mutua"),
+        frame(0, b""),
+        frame(1, b"vote"),
+        frame(0, secrets.token_bytes(200)),
+        b"\xff" * 200,
+    ):
         secured = await framed(target, says_hello=False)
         await secured.write(data(1, body))
         await drain(secured, 0.5)
@@ -331,7 +361,13 @@ async def hello_garbage(target: Target) -> None:
 @attack
 async def frame_garbage(target: Target) -> None:
     """After the hello: lengths of 4 GiB, unknown channels, second hellos."""
-    for body in (struct.pack(">IB", 2**32 - 1, 1), struct.pack(">IB", 1, 99) + b"x", hello(target), frame(0, b"?"), struct.pack(">IB", 5000, 0)):
+    for body in (
+        struct.pack(">IB", 2**32 - 1, 1),
+        struct.pack(">IB", 1, 99) + b"x",
+        hello(target),
+        frame(0, b"?"),
+        struct.pack(">IB", 5000, 0),
+    ):
         secured = await framed(target)
         await secured.write(data(1, body))
         await drain(secured, 0.5)
@@ -340,7 +376,13 @@ async def frame_garbage(target: Target) -> None:
 @attack
 async def yamux_garbage(target: Target) -> None:
     """Headers that no yamux sends."""
-    for body in (b"\xff" * 600, header(DATA, 0, 1, 2**32 - 1), header(WINDOW, SYN, 2, 0), header(9, 0, 1, 0), header(DATA, 0, 77, 10) + bytes(10)):
+    for body in (
+        b"\xff" * 600,
+        header(DATA, 0, 1, 2**32 - 1),
+        header(WINDOW, SYN, 2, 0),
+        header(9, 0, 1, 0),
+        header(DATA, 0, 77, 10) + bytes(10),
+    ):
         secured = await muxed(target)
         await secured.write(body)
         await drain(secured, 0.5)

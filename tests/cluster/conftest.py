@@ -1,4 +1,7 @@
-"""Fixtures for tests with misbehaving peers: the attackers, and the cluster of networks of the transport's own tests."""
+"""Fixtures for tests with misbehaving peers.
+
+The attackers, and the cluster of networks of the transport's own tests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Real daemons in real processes: they agree, survive a kill, a lost vote log and hostile peers, and their folders pass an audit."""
+"""Real daemons in real processes.
+
+They agree, survive a kill, a lost vote log and hostile peers, and their folders pass an audit.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,21 @@ INTERVAL_MS = 800
 STRANGERS_SEED = b"\x66" * 32
 
 AS_GUEST = (
-    "undecodable_pubsub_frame", "bad_key", "bad_from_id", "tiny_pubsub_messages", "undecodable_payloads", "tiny_frames", "hello_garbage",
-    "frame_garbage", "yamux_garbage", "stream_flood", "window_overrun", "ping_flood", "silent_member", "deaf_member",
-)  # fmt: skip
+    "undecodable_pubsub_frame",
+    "bad_key",
+    "bad_from_id",
+    "tiny_pubsub_messages",
+    "undecodable_payloads",
+    "tiny_frames",
+    "hello_garbage",
+    "frame_garbage",
+    "yamux_garbage",
+    "stream_flood",
+    "window_overrun",
+    "ping_flood",
+    "silent_member",
+    "deaf_member",
+)
 AS_STRANGER = ("undecodable_pubsub_frame", "broken_noise", "foreign_key_type", "many_connects", "raw_garbage")
 
 
@@ -67,7 +82,9 @@ def kill_mid_vote(node) -> tuple[int, int]:
 
     def newest() -> int:
         data = path.read_bytes()
-        return max((cell.height for cell in votelog.scan(data, data[14:46]).cells if cell.kind == CellKind.NOTARIZE), default=0)
+        return max(
+            (cell.height for cell in votelog.scan(data, data[14:46]).cells if cell.kind == CellKind.NOTARIZE), default=0
+        )
 
     start = max(newest(), status_of(node)["height"])
     deadline = time.monotonic() + PATIENCE_S
@@ -194,7 +211,9 @@ def besieged(short_folder, attackers):
 
 
 def target_of(devnet, attackers, seed: bytes | None):
-    return attackers.Target(devnet.charter.founders[0].address, seed, bytes.fromhex(status_of(devnet.nodes[0])["chain_id"]))
+    return attackers.Target(
+        devnet.charter.founders[0].address, seed, bytes.fromhex(status_of(devnet.nodes[0])["chain_id"])
+    )
 
 
 def assert_goes_on(devnet) -> None:
@@ -246,10 +265,19 @@ def hostile_frames(chain_id: bytes, height: int) -> list[tuple[Channel, bytes]]:
     vote = Vote(VoteKind.NOTARIZE, 0, height + 1, 0, b"\x01" * 32, 1, bytes(64))
     empty = BlockWithBodies(Block(bytes(HEADER_SIZE), ()), ())
     lies = [
-        wire.Tip(2**62, bytes(32)), wire.Tip(height, b"\x09" * 32), wire.GetBlocks(2**62, 2**62), wire.GetBlocks(0, 10**9),
-        wire.GetCandidate(b"\x05" * 32), wire.Want((bytes(8),) * 100, (bytes(32),) * 100), wire.Digest(()), wire.AskVotes(2**62),
-        wire.VotesSeen(2**62, ()), wire.Bundle((), (b"blob" * 1000,) * 200), wire.Blocks(()), wire.Candidate(empty),
-    ]  # fmt: skip
+        wire.Tip(2**62, bytes(32)),
+        wire.Tip(height, b"\x09" * 32),
+        wire.GetBlocks(2**62, 2**62),
+        wire.GetBlocks(0, 10**9),
+        wire.GetCandidate(b"\x05" * 32),
+        wire.Want((bytes(8),) * 100, (bytes(32),) * 100),
+        wire.Digest(()),
+        wire.AskVotes(2**62),
+        wire.VotesSeen(2**62, ()),
+        wire.Bundle((), (b"blob" * 1000,) * 200),
+        wire.Blocks(()),
+        wire.Candidate(empty),
+    ]
     frames = [(Channel.SYNC, wire.encode_message(item)) for item in lies]
     frames += [(Channel.CONSENSUS, encode_message(vote))]
     ahead = [Vote(VoteKind.SKIP, 0, height + 2, view, bytes(32), 1, bytes(64)) for view in range(3000)]
@@ -271,11 +299,16 @@ def test_records_of_people_outside_the_co_op_fill_no_pool(besieged, attackers):
     height = status_of(besieged.nodes[0])["height"]
     records = tuple(
         sign_record(
-            STRANGERS_SEED, chain_id=target.chain_id, kind="rate.quote", author=attackers.key_of(STRANGERS_SEED), number=number,
-            valid_until_height=height + 500, body=Body(struct.pack(">QQ", number, 0), b"x" * 100),
+            STRANGERS_SEED,
+            chain_id=target.chain_id,
+            kind="rate.quote",
+            author=attackers.key_of(STRANGERS_SEED),
+            number=number,
+            valid_until_height=height + 500,
+            body=Body(struct.pack(">QQ", number, 0), b"x" * 100),
         )
         for number in range(1, 1500)
-    )  # fmt: skip
+    )
     trio.run(speak, attackers, target, [(Channel.RECORDS, wire.encode_message(wire.Bundle(records, ())))])
     assert_goes_on(besieged)
     assert status_of(besieged.nodes[0])["mempool"] == 0

@@ -1,4 +1,7 @@
-"""A claim becomes a mined payout on real daemons: sockets, LevelDB, a bitcoin engine; then the stopped folders pass an audit."""
+"""A claim becomes a mined payout on real daemons: sockets, LevelDB, a bitcoin engine.
+
+Then the stopped folders pass an audit.
+"""
 
 import json
 import time
@@ -26,7 +29,15 @@ def paid(tmp_path_factory):
     """A devnet of seven on which ten standard claims and one refused one were filed and paid; stopped."""
     folder = tmp_path_factory.mktemp("payout")
     codes = (CharterCode(SYSTEM, "T1015", True, 14_000, None),)
-    spec = Spec(seed=7, founders=7, interval_ms=900, start_in_s=14, plans=(PLAN,), codes=codes, params=(("crowd_payees", 4), ("crowd_wait", 3)))
+    spec = Spec(
+        seed=7,
+        founders=7,
+        interval_ms=900,
+        start_in_s=14,
+        plans=(PLAN,),
+        codes=codes,
+        params=(("crowd_payees", 4), ("crowd_wait", 3)),
+    )
     devnet = Devnet(folder / "net", spec)
     try:
         devnet.make()
@@ -43,9 +54,16 @@ def paid(tmp_path_factory):
         final = clients[0].get_json("/v1/status")["height"] + 2
         wait_for(lambda: min(client.get_json("/v1/status")["height"] for client in clients) >= final)
         yield_value = {
-            "devnet": devnet, "filed": filed, "voted": clients[4].get_json("/v1/views/claim", id=voted), "rules": clients[1].auto_rules(), "payouts": clients[3].get_json("/v1/views/payouts"),
-            "batches": clients[3].get_json("/v1/views/batches"), "receipt": clients[2].get_json(f"/v1/records/{filed[0]}"),
-            "events": [event for height in range(final) for event in clients[1].get_json(f"/v1/blocks/{height}")["events"]],
+            "devnet": devnet,
+            "filed": filed,
+            "voted": clients[4].get_json("/v1/views/claim", id=voted),
+            "rules": clients[1].auto_rules(),
+            "payouts": clients[3].get_json("/v1/views/payouts"),
+            "batches": clients[3].get_json("/v1/views/batches"),
+            "receipt": clients[2].get_json(f"/v1/records/{filed[0]}"),
+            "events": [
+                event for height in range(final) for event in clients[1].get_json(f"/v1/blocks/{height}")["events"]
+            ],
         }
     finally:
         devnet.stop()
@@ -67,10 +85,28 @@ def file_claim(devnet, index, day, code="T1015"):
     document = json.dumps({"visit": index}).encode()
     digest = store_document(node.folder / "documents", document)
     body = {
-        "scheme": status["name"], "cover_id": status["cover"], "submitter_role": "member", "payee": "member", "provider_id": public_key_of(seed).hex(),
-        "event_id": "", "use": "claim", "supersedes": "", "other_payer_cents": 0, "source_hash": "",
+        "scheme": status["name"],
+        "cover_id": status["cover"],
+        "submitter_role": "member",
+        "payee": "member",
+        "provider_id": public_key_of(seed).hex(),
+        "event_id": "",
+        "use": "claim",
+        "supersedes": "",
+        "other_payer_cents": 0,
+        "source_hash": "",
         "evidence": [{"hash": digest.hex(), "size_bytes": len(document), "media": "application/json"}],
-        "lines": [{"system": SYSTEM, "code": code, "modifiers": [], "units": 1, "charge_cents": 12_345 + index, "first_day": day, "last_day": day}],
+        "lines": [
+            {
+                "system": SYSTEM,
+                "code": code,
+                "modifiers": [],
+                "units": 1,
+                "charge_cents": 12_345 + index,
+                "first_day": day,
+                "last_day": day,
+            }
+        ],
     }
     subject = claim_subject_hash(body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
     body["attestations"] = [body_to_json(attest(seed, bytes.fromhex(status["chain_id"]), "provider", subject))]
@@ -96,7 +132,11 @@ def test_a_standing_rule_said_yes_in_the_first_block_of_the_vote(paid):
     (case,) = paid["voted"]["cases"]
     (ballot,) = case["ballots"]
     assert ballot["voter"] == paid["devnet"].nodes[1].keys.identity_key.hex()
-    assert (ballot["choice"], ballot["height"], ballot["rule_hash"]) == ("accept", case["s"] + 1, paid["rules"][0]["rule_hash"])
+    assert (ballot["choice"], ballot["height"], ballot["rule_hash"]) == (
+        "accept",
+        case["s"] + 1,
+        paid["rules"][0]["rule_hash"],
+    )
 
 
 def test_each_batch_spends_the_change_of_the_one_before(paid):

@@ -1,4 +1,7 @@
-"""Every attack against a live network, while two honest peers go on exchanging frames; afterwards a new peer can connect."""
+"""Every attack against a live network, while two honest peers go on exchanging frames.
+
+Afterwards a new peer can connect.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,32 @@ import trio
 from node.p2p.network import Channel
 
 AS_MEMBER = {  # how far each has to get, so that no test passes because the attacker stumbled
-    "undecodable_pubsub_frame": "done", "bad_key": "done", "bad_from_id": "done", "tiny_pubsub_messages": "done", "tiny_frames": "done",
-    "undecodable_payloads": "done", "many_connects": "done", "broken_noise": "muxed", "silent_member": "muxed", "hello_garbage": "framed",
-    "frame_garbage": "framed", "yamux_garbage": "muxed", "stream_flood": "muxed", "window_overrun": "muxed", "ping_flood": "muxed",
+    "undecodable_pubsub_frame": "done",
+    "bad_key": "done",
+    "bad_from_id": "done",
+    "tiny_pubsub_messages": "done",
+    "tiny_frames": "done",
+    "undecodable_payloads": "done",
+    "many_connects": "done",
+    "broken_noise": "muxed",
+    "silent_member": "muxed",
+    "hello_garbage": "framed",
+    "frame_garbage": "framed",
+    "yamux_garbage": "muxed",
+    "stream_flood": "muxed",
+    "window_overrun": "muxed",
+    "ping_flood": "muxed",
     "deaf_member": "done",
 }
 AS_STRANGER = {
-    "undecodable_pubsub_frame": "noise", "tiny_frames": "noise", "many_connects": "noise", "yamux_garbage": "noise", "raw_garbage": "done",
-    "half_open": "done", "plaintext_only": "tcp", "foreign_key_type": "noise",
+    "undecodable_pubsub_frame": "noise",
+    "tiny_frames": "noise",
+    "many_connects": "noise",
+    "yamux_garbage": "noise",
+    "raw_garbage": "done",
+    "half_open": "done",
+    "plaintext_only": "tcp",
+    "foreign_key_type": "noise",
 }
 BANNED_AFTER = {"hello_garbage", "frame_garbage", "yamux_garbage", "ping_flood"}
 
@@ -27,7 +48,11 @@ async def talk(left, right, gaps: list[float]) -> None:
         sent_at = trio.current_time()
         assert left.network.send(right.key, Channel.CONSENSUS, payload), "an honest peer was lost"
         assert right.network.send(left.key, Channel.CONSENSUS, payload), "an honest peer was lost"
-        while (left.key, Channel.CONSENSUS, payload) not in right.frames[-5:] or (right.key, Channel.CONSENSUS, payload) not in left.frames[-5:]:
+        while (left.key, Channel.CONSENSUS, payload) not in right.frames[-5:] or (
+            right.key,
+            Channel.CONSENSUS,
+            payload,
+        ) not in left.frames[-5:]:
             await trio.sleep(0.005)
             assert trio.current_time() - sent_at < 3, "an honest frame did not arrive"
         gaps.append(trio.current_time() - sent_at)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(
-    r"^\| `([a-z._]+)` \| ([^|]+) \| `mutua ([^`]+)` \|([^|]*)\|$", (ROOT / "docs/reference/actions.md").read_text(encoding="utf-8"), re.MULTILINE
+    r"^\| `([a-z._]+)` \| ([^|]+) \| `mutua ([^`]+)` \|([^|]*)\|$",
+    (ROOT / "docs/reference/actions.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
 )
 
 
@@ -47,4 +49,8 @@ def test_a_kind_that_others_must_sign_says_so() -> None:
     from governance.kinds import KINDS
 
     told = {kind: who for kind, who, _, _ in ROWS}
-    assert [name for name, kind in KINDS.items() if kind.attested and "with" not in told[name] and "m of n" not in told[name]] == []
+    assert [
+        name
+        for name, kind in KINDS.items()
+        if kind.attested and "with" not in told[name] and "m of n" not in told[name]
+    ] == []

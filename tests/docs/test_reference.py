@@ -1,4 +1,7 @@
-"""The reference is complete: what the code declares stands in docs/reference. `python tools/reference.py` writes the pages made from the code."""
+"""The reference is complete: what the code declares stands in docs/reference.
+
+`python tools/reference.py` writes the pages made from the code.
+"""
 
 from __future__ import annotations
 

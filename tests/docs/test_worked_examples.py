@@ -1,7 +1,8 @@
 """The members' pages in docs/reference/rules: one for each rule module, and every worked example in them is played.
 
-A block marked `scenario` holds the lines of a scenario. Without a `genesis` line of its own it is played by the small co-op of the
-index page. The block marked `events` that follows lists what must be said, in this order: each line is an event with some of its fields.
+A block marked `scenario` holds the lines of a scenario. Without a `genesis` line of its own it is played by the small
+co-op of the index page. The block marked `events` that follows lists what must be said, in this order: each line is an
+event with some of its fields.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def examples() -> Iterator[tuple[str, list[str], list[dict[str, Any]]]]:
         found = blocks(page)[1:] if page.name == "README.md" else blocks(page)
         assert len(found) % 2 == 0, f"{page.name}: a scenario without events, or events without a scenario"
         for number, ((first, lines), (second, wanted)) in enumerate(zip(found[::2], found[1::2], strict=True), start=1):
-            assert (first, second) == ("scenario", "events"), f"{page.name}, example {number}: a scenario, then its events"
+            assert (first, second) == (
+                "scenario",
+                "events",
+            ), f"{page.name}, example {number}: a scenario, then its events"
             own = '"genesis"' in lines[0]
             yield f"{page.stem}-{number}", lines if own else [founding(), *lines], [json.loads(line) for line in wanted]
 
@@ -73,7 +77,9 @@ def test_a_wrong_figure_in_a_page_is_noticed() -> None:
     _, lines, wanted = EXAMPLES[0]
     events = play(lines)
     assert missing(events, wanted) is None
-    spoiled = [{**item, "height": item["height"] + 1} if "height" in item else {**item, "event": "never"} for item in wanted]
+    spoiled = [
+        {**item, "height": item["height"] + 1} if "height" in item else {**item, "event": "never"} for item in wanted
+    ]
     assert missing(events, spoiled) is not None
 
 

@@ -10,11 +10,90 @@ import msgspec
 
 from ledger.codec import INT_MAX
 
-INTS = (0, 1, 2, 3, 5, 7, 29, 30, 31, 60, 100, 280, 281, 10_000, 10_001, 10**6, 10**12, 10**12 + 1, 10**15, 2**32, 2**62, INT_MAX)
-TEXTS = ("", "*", "accept", "deny", "abstain", "yes", "no", "fraud", "clear", "evidence", "rule", "member", "provider", "claim", "preauth",
-         "param", "list", "plan", "demote", "phase", "expel", "attester", "verifier", "signer", "add", "remove", "threshold", "pilot", "live", "recruit", "\x00", "\x00\xff", "a\x00b", "\u00e9", "\ufffd", "\U0001f600",
-         "\u202e", " ", "/", "x" * 64, "x" * 65, "x" * 128, "x" * 129, "x" * 281, "x" * 5_000)  # fmt: skip
-BLOBS = (b"", b"\x00", b"\x00\x01", b"\xff", b"/", b"\x00" * 32, b"\xff" * 32, b"x" * 64, b"x" * 128, b"x" * 129, b"x" * 4_000)
+INTS = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    7,
+    29,
+    30,
+    31,
+    60,
+    100,
+    280,
+    281,
+    10_000,
+    10_001,
+    10**6,
+    10**12,
+    10**12 + 1,
+    10**15,
+    2**32,
+    2**62,
+    INT_MAX,
+)
+TEXTS = (
+    "",
+    "*",
+    "accept",
+    "deny",
+    "abstain",
+    "yes",
+    "no",
+    "fraud",
+    "clear",
+    "evidence",
+    "rule",
+    "member",
+    "provider",
+    "claim",
+    "preauth",
+    "param",
+    "list",
+    "plan",
+    "demote",
+    "phase",
+    "expel",
+    "attester",
+    "verifier",
+    "signer",
+    "add",
+    "remove",
+    "threshold",
+    "pilot",
+    "live",
+    "recruit",
+    "\x00",
+    "\x00\xff",
+    "a\x00b",
+    "\u00e9",
+    "\ufffd",
+    "\U0001f600",
+    "\u202e",
+    " ",
+    "/",
+    "x" * 64,
+    "x" * 65,
+    "x" * 128,
+    "x" * 129,
+    "x" * 281,
+    "x" * 5_000,
+)
+BLOBS = (
+    b"",
+    b"\x00",
+    b"\x00\x01",
+    b"\xff",
+    b"/",
+    b"\x00" * 32,
+    b"\xff" * 32,
+    b"x" * 64,
+    b"x" * 128,
+    b"x" * 129,
+    b"x" * 4_000,
+)
 REPEATS = (0, 0, 1, 1, 1, 2, 2, 3, 5)
 
 
@@ -47,7 +126,9 @@ def value_of(r, hint, name: str, names: Names, height: int):
         return None if r.random() < 0.4 else value_of(r, inner[0], name, names, height)
     if origin is tuple:
         item = typing.get_args(hint)[0]
-        return tuple(value_of(r, item, name, names, height) for _ in range(r.choice(REPEATS) if r.random() < 0.99 else 130))
+        return tuple(
+            value_of(r, item, name, names, height) for _ in range(r.choice(REPEATS) if r.random() < 0.99 else 130)
+        )
     if hint is bool:
         return r.random() < 0.5
     if hint is int:
@@ -56,7 +137,13 @@ def value_of(r, hint, name: str, names: Names, height: int):
         text = names.any_text(r, name) if r.random() < 0.8 else r.choice(TEXTS)
         return unicodedata.normalize("NFC", text)
     if hint is bytes:
-        return names.any_blob(r, name) if r.random() < 0.8 else r.choice(BLOBS) if r.random() < 0.7 else r.randbytes(r.randrange(1, 40))
+        return (
+            names.any_blob(r, name)
+            if r.random() < 0.8
+            else r.choice(BLOBS)
+            if r.random() < 0.7
+            else r.randbytes(r.randrange(1, 40))
+        )
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return body_of(r, hint, names, height)
     raise AssertionError(f"no values are known for a field of type {hint}: teach tests/fuzz/bodies.py")
@@ -89,5 +176,7 @@ def mangled(r, data: bytes) -> bytes:
         return b"\x91" * r.choice([1, 40, 600, 3_000]) + data
     changed = bytearray(data or b"\x90")
     for _ in range(r.randrange(1, 4)):
-        changed[r.randrange(len(changed))] = r.choice([0x00, 0x7F, 0x80, 0x90, 0xC0, 0xC1, 0xC4, 0xCB, 0xCF, 0xD3, 0xDF, 0xFF, r.randrange(256)])
+        changed[r.randrange(len(changed))] = r.choice(
+            [0x00, 0x7F, 0x80, 0x90, 0xC0, 0xC1, 0xC4, 0xCB, 0xCF, 0xD3, 0xDF, 0xFF, r.randrange(256)]
+        )
     return bytes(changed)

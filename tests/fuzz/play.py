@@ -1,4 +1,7 @@
-"""Blocks full of arbitrary records with valid authors, through the real transition; what must hold is asserted as they go by."""
+"""Blocks full of arbitrary records with valid authors, through the real transition.
+
+What must hold is asserted as they go by.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,11 @@ class Fuzz:
             names.blobs[field] = [*self.people, *self.strangers]
         names.blobs["cover_id"] = list(self.covers.values())
         names.blobs["provider_id"] = self.providers
-        names.blobs["hash"] = names.blobs["opened"] = names.blobs["evidence_hash"] = [key_of("paper 1"), key_of("paper 2"), b""]
+        names.blobs["hash"] = names.blobs["opened"] = names.blobs["evidence_hash"] = [
+            key_of("paper 1"),
+            key_of("paper 2"),
+            b"",
+        ]
         names.blobs["rule_hash"] = [key_of("rule")]
         names.blobs["nullifier"] = [key_of(f"person {i}") for i in range(5)]
         names.blobs["payout_id"] = []
@@ -71,55 +78,139 @@ class Fuzz:
         names.blobs["proposal"] = []
         names.blobs["event_id"] = names.blobs["source_hash"] = [b"", b"", b"e1"]
         names.texts = {
-            "code": ["S1", "S2", "N1", "N2"], "codes": ["S1", "N1"], "plan": ["basic", "plus"], "name": ["basic", "plus", "N1", "S1", "live", "vote_blocks",
-            "reserve_bp", "small_claim_cents", "bar_floor_bp"], "choice": ["accept", "accept", "deny", "abstain", "yes", "no"], "system": ["", "", "", "h"],
-            "topic": ["*", "N1"], "payee": ["member", "provider"], "use": ["claim", "claim", "preauth"], "outcome": ["fraud", "clear"],
-            "ground": ["evidence", "rule"], "what": ["param", "list", "plan", "demote", "phase", "expel"], "reason": ["", "because"],
+            "code": ["S1", "S2", "N1", "N2"],
+            "codes": ["S1", "N1"],
+            "plan": ["basic", "plus"],
+            "name": [
+                "basic",
+                "plus",
+                "N1",
+                "S1",
+                "live",
+                "vote_blocks",
+                "reserve_bp",
+                "small_claim_cents",
+                "bar_floor_bp",
+            ],
+            "choice": ["accept", "accept", "deny", "abstain", "yes", "no"],
+            "system": ["", "", "", "h"],
+            "topic": ["*", "N1"],
+            "payee": ["member", "provider"],
+            "use": ["claim", "claim", "preauth"],
+            "outcome": ["fraud", "clear"],
+            "ground": ["evidence", "rule"],
+            "what": ["param", "list", "plan", "demote", "phase", "expel"],
+            "reason": ["", "because"],
             "submitter_role": ["member", "provider"],
-        }  # fmt: skip
+        }
         return names
 
     def _spec(self, r) -> genesis.GenesisSpec:
         """Return a founding with small bounds, rich, poor, or at its very limits."""
         wild = self.is_wild
         top = genesis.FIGURE_MAX
-        plan = genesis.PlanSpec("basic", r.choice([0, 3001, 50_000, top if wild else 20_000]), r.choice([0, 999]), r.choice([0, 1500]),
-                                r.choice([0, 3333, 10_000]), r.choice([None, 20_000]), r.choice([None, 45_000]), r.choice([None, 90_000]),
-                                r.choice([0, 1]))  # fmt: skip
-        plus = genesis.PlanSpec("plus", r.choice([1, 60_000]), waiting_terms=r.choice([0, 2]), codes=r.choice([(), ("S1", "N1")]))
+        plan = genesis.PlanSpec(
+            "basic",
+            r.choice([0, 3001, 50_000, top if wild else 20_000]),
+            r.choice([0, 999]),
+            r.choice([0, 1500]),
+            r.choice([0, 3333, 10_000]),
+            r.choice([None, 20_000]),
+            r.choice([None, 45_000]),
+            r.choice([None, 90_000]),
+            r.choice([0, 1]),
+        )
+        plus = genesis.PlanSpec(
+            "plus", r.choice([1, 60_000]), waiting_terms=r.choice([0, 2]), codes=r.choice([(), ("S1", "N1")])
+        )
         params = {"audit_random_bp": r.choice([0, 3000])}
         for name, values in (
-            ("vote_blocks", [4, 20]), ("streak_blocks", [1, 3]), ("freeze_blocks", [1, 5]), ("evidence_until", [3]), ("quorum_min", [1, 2]),
-            ("quorum_div", [4]), ("min_voters", [1, 2]), ("small_claim_cents", [20_000]), ("panel_block", [2]), ("panel_size", [2]),
-            ("sponsor_min", [1]), ("proposal_blocks", [3]), ("turnout_div", [9]), ("audit_reports", [1, 2]), ("hold_blocks", [3]), ("audit_panel", [1, 3]),
-            ("appeal_blocks", [2]), ("appeal_panel", [3]), ("credibility_k", [0, 3]), ("run_off_terms", [1]), ("filing_terms", [1]),
-            ("voting_after_terms", [0, 1]), ("vouchers", [0, 1]), ("objections", [1]), ("grace_blocks", [0, 3]), ("unpaid_terms", [1]),
-            ("renewal_min", [1]), ("renewal_terms", [1]), ("renewal_pct", [50]), ("promote_cases", [1]), ("promote_claimants", [1]),
-            ("promote_providers", [1]), ("promote_terms", [1]), ("deny_sample_min", [1, 3]), ("evidence_versions", [2]),
-            ("audit_claims", [2]), ("expense_bp", [5000]), ("claim_reserve_bp", [0, 10_000]), ("rate_move_bp", [0, 9_999]),
-        ):  # fmt: skip
+            ("vote_blocks", [4, 20]),
+            ("streak_blocks", [1, 3]),
+            ("freeze_blocks", [1, 5]),
+            ("evidence_until", [3]),
+            ("quorum_min", [1, 2]),
+            ("quorum_div", [4]),
+            ("min_voters", [1, 2]),
+            ("small_claim_cents", [20_000]),
+            ("panel_block", [2]),
+            ("panel_size", [2]),
+            ("sponsor_min", [1]),
+            ("proposal_blocks", [3]),
+            ("turnout_div", [9]),
+            ("audit_reports", [1, 2]),
+            ("hold_blocks", [3]),
+            ("audit_panel", [1, 3]),
+            ("appeal_blocks", [2]),
+            ("appeal_panel", [3]),
+            ("credibility_k", [0, 3]),
+            ("run_off_terms", [1]),
+            ("filing_terms", [1]),
+            ("voting_after_terms", [0, 1]),
+            ("vouchers", [0, 1]),
+            ("objections", [1]),
+            ("grace_blocks", [0, 3]),
+            ("unpaid_terms", [1]),
+            ("renewal_min", [1]),
+            ("renewal_terms", [1]),
+            ("renewal_pct", [50]),
+            ("promote_cases", [1]),
+            ("promote_claimants", [1]),
+            ("promote_providers", [1]),
+            ("promote_terms", [1]),
+            ("deny_sample_min", [1, 3]),
+            ("evidence_versions", [2]),
+            ("audit_claims", [2]),
+            ("expense_bp", [5000]),
+            ("claim_reserve_bp", [0, 10_000]),
+            ("rate_move_bp", [0, 9_999]),
+        ):
             if r.random() < 0.5:
                 params[name] = r.choice(values)
         founders = tuple(
             genesis.MemberSpec(
-                key, self.covers[key], r.choice(["basic", "plus"]), r.choice([b"", b"", b"h1"]), r.choice([1, 1, 3, 12]), r.choice([0, 0, 1]),
-                (self.devices[key],), r.choice([0, 3, 12, 10_000 if wild else 24]), r.choice([(0, 0), (15, 20), (20, 20)]),
+                key,
+                self.covers[key],
+                r.choice(["basic", "plus"]),
+                r.choice([b"", b"", b"h1"]),
+                r.choice([1, 1, 3, 12]),
+                r.choice([0, 0, 1]),
+                (self.devices[key],),
+                r.choice([0, 3, 12, 10_000 if wild else 24]),
+                r.choice([(0, 0), (15, 20), (20, 20)]),
             )
             for key in self.people
-        )  # fmt: skip
+        )
         poor = r.random() < 0.4
         if self.is_doomed:
             wild, poor = False, True
             params |= {"run_off_terms": 1, "filing_terms": 1, "vote_blocks": 4, "hold_blocks": 3, "appeal_blocks": 2}
         return genesis.GenesisSpec(
-            phase="live" if self.is_doomed else r.choice(["live", "live", "live", "pilot", "recruit"]), claims_cents=genesis.ACCOUNT_MAX if wild else 0 if poor else r.choice([5_000_000, 30_000]),
-            reserve_cents=0 if poor else r.choice([20_000, 900_000]), rate=1 if wild else 10**7 if self.is_doomed else r.choice([None, 10**7, 9]), is_rehearsal=r.random() < 0.2,
-            is_auto_pay=r.random() < 0.5, params=params, plans=(plan, plus), members=founders,
+            phase="live" if self.is_doomed else r.choice(["live", "live", "live", "pilot", "recruit"]),
+            claims_cents=genesis.ACCOUNT_MAX if wild else 0 if poor else r.choice([5_000_000, 30_000]),
+            reserve_cents=0 if poor else r.choice([20_000, 900_000]),
+            rate=1 if wild else 10**7 if self.is_doomed else r.choice([None, 10**7, 9]),
+            is_rehearsal=r.random() < 0.2,
+            is_auto_pay=r.random() < 0.5,
+            params=params,
+            plans=(plan, plus),
+            members=founders,
             providers=tuple((key, f"d{i}") for i, key in enumerate(self.providers)),
-            codes=(genesis.CodeSpec("S1", True, r.choice([None, 3000]), r.choice([None, 2, top])), genesis.CodeSpec("S2", True), genesis.CodeSpec("N1", False)),
-            attesters=tuple((key, "a") for key in self.parties) if r.random() < 0.7 else (), verifiers=tuple((key, "v") for key in self.parties),
-            treasury=genesis.TreasurySpec("regtest", r.choice([1, 2]), self.signers, key_of("coin"), 0, r.choice([10**6, 2**62]), 1) if r.random() < 0.8 else None,
-        )  # fmt: skip
+            codes=(
+                genesis.CodeSpec("S1", True, r.choice([None, 3000]), r.choice([None, 2, top])),
+                genesis.CodeSpec("S2", True),
+                genesis.CodeSpec("N1", False),
+            ),
+            attesters=tuple((key, "a") for key in self.parties) if r.random() < 0.7 else (),
+            verifiers=tuple((key, "v") for key in self.parties),
+            treasury=(
+                genesis.TreasurySpec(
+                    "regtest", r.choice([1, 2]), self.signers, key_of("coin"), 0, r.choice([10**6, 2**62]), 1
+                )
+                if r.random() < 0.8
+                else None
+            ),
+        )
 
     # ---- Records ------------------------------------------------------------
     def act(self) -> Act:
@@ -146,7 +237,9 @@ class Fuzz:
             number = r.choice([0, 1, number + 63, number + 64, number + 65, 2**62, 2**63 - 1, max(0, number - 70)])
         until = self.height + r.choice([0, 10, 100, 2**61]) if r.random() < 0.97 else max(0, self.height - 1)
         name = kind.name if r.random() < 0.99 else r.choice(["", "nothing", "case.ballot\x00", "x" * 48])
-        return Act(name, author, signer, r.randbytes(32), number, until, data, self._attestations(kind.name, body, author))
+        return Act(
+            name, author, signer, r.randbytes(32), number, until, data, self._attestations(kind.name, body, author)
+        )
 
     def premium_of(self, plan: str) -> int:
         return plans.PLANS.get(Draft(self.state), plan).premium_cents
@@ -157,18 +250,27 @@ class Fuzz:
         return [(key, owner) for key, owner in found if owner is not None]
 
     def _attestations(self, kind: str, body, author: bytes) -> tuple[Attestation, ...]:
-        """Return what a real record would bring, by everybody who could attest it; sometimes too few, or over something else."""
+        """Return what a real record would bring, by everybody who could attest it.
+
+        Sometimes too few, or over something else.
+        """
         r = self.r
         if r.random() < 0.08:
             return ()
         keep = 1.0 if r.random() < 0.9 else 0.3
-        named = [value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), bytes) and len(value) == 32]
+        named = [
+            value
+            for name in body.__struct_fields__
+            if isinstance(value := getattr(body, name), bytes) and len(value) == 32
+        ]
         keys = [*{*self.people, *self.providers, *self.parties, *named}]
         keys.sort()
         found = [
             Attestation(wanted.role, key, wanted.subject(author, body), bytes(64))
-            for wanted in KINDS[kind].attested for key in keys if r.random() < keep
-        ]  # fmt: skip
+            for wanted in KINDS[kind].attested
+            for key in keys
+            if r.random() < keep
+        ]
         if r.random() < 0.05:
             role = r.choice([wanted.role for item in KINDS.values() for wanted in item.attested])
             found.append(Attestation(role, r.choice(keys), r.randbytes(32), bytes(64)))
@@ -207,7 +309,9 @@ class Fuzz:
 
     def _note(self, act: Act) -> None:
         """Remember what now exists."""
-        self.numbers[act.signer] = max(self.numbers.get(act.signer, 0), act.number) if act.number < 2**40 else self.numbers.get(act.signer, 0)
+        self.numbers[act.signer] = (
+            max(self.numbers.get(act.signer, 0), act.number) if act.number < 2**40 else self.numbers.get(act.signer, 0)
+        )
         self.counts[f"taken {act.kind}"] += 1
         if act.kind in ("device.certify", "cover.add"):
             self.known_keys.append(act.body[-32:])
@@ -223,9 +327,24 @@ class Fuzz:
 RARE = ("member.leave", "audit.finding")
 """Records after which less can happen: they come now and then, else every co-op is soon empty."""
 LIKELY = (
-    "claim.file", "claim.file", *("case.ballot",) * 9, "proposal.open", "proposal.sponsor", "proposal.vote", "premium.paid",
-    "rate.quote", "treasury.batch", "treasury.batch", "treasury.confirm", "audit.report", "audit.finding", "case.appeal", "member.apply", "member.vouch", "case.auto_ballot",
-)  # fmt: skip
+    "claim.file",
+    "claim.file",
+    *("case.ballot",) * 9,
+    "proposal.open",
+    "proposal.sponsor",
+    "proposal.vote",
+    "premium.paid",
+    "rate.quote",
+    "treasury.batch",
+    "treasury.batch",
+    "treasury.confirm",
+    "audit.report",
+    "audit.finding",
+    "case.appeal",
+    "member.apply",
+    "member.vouch",
+    "case.auto_ballot",
+)
 
 
 def run(seed: int, blocks: int, records: int) -> Fuzz:
@@ -242,4 +361,3 @@ def summed(many) -> collections.Counter[str]:
     for fuzz in many:
         total += fuzz.counts
     return total
-

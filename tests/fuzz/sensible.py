@@ -1,4 +1,7 @@
-"""Bodies that pass their first checks: taken from the state, so that records of every kind reach the depth of their rules."""
+"""Bodies that pass their first checks.
+
+Taken from the state, so that records of every kind reach the depth of their rules.
+"""
 
 from __future__ import annotations
 
@@ -32,19 +35,34 @@ def a_claim(fuzz, draft, kind, body, author):
     cover = r.choice(owned) if owned else fuzz.covers[author] if r.random() < 0.97 else author
     is_question = r.random() < 0.15
     lines = tuple(
-        put(line, last_day=line.first_day if r.random() < 0.9 else line.last_day, system="",
-            first_day=line.first_day if not is_question else fuzz.height + r.randrange(40), units=max(1, line.units),
-            charge_cents=line.charge_cents if r.random() < 0.3 else r.choice([1, 5000, 30_000, 10**12 if fuzz.is_wild else 7]))
+        put(
+            line,
+            last_day=line.first_day if r.random() < 0.9 else line.last_day,
+            system="",
+            first_day=line.first_day if not is_question else fuzz.height + r.randrange(40),
+            units=max(1, line.units),
+            charge_cents=(
+                line.charge_cents if r.random() < 0.3 else r.choice([1, 5000, 30_000, 10**12 if fuzz.is_wild else 7])
+            ),
+        )
         for line in body.lines[:4] or (body_of(r, ClaimLine, fuzz.names, fuzz.height),)
-    )  # fmt: skip
+    )
     if is_question:
         lines = tuple(put(line, last_day=line.first_day) for line in lines)
     body = put(
-        body, cover_id=cover, lines=lines, supersedes=b"" if r.random() < 0.9 else body.supersedes,
-        use="preauth" if is_question else "claim" if r.random() < 0.95 else body.use, event_id=body.event_id[:32], source_hash=body.source_hash[:32],
-        payout_commitment=b"", evidence=body.evidence[:3], scheme="coop", submitter_role="member" if r.random() < 0.9 else "provider",
+        body,
+        cover_id=cover,
+        lines=lines,
+        supersedes=b"" if r.random() < 0.9 else body.supersedes,
+        use="preauth" if is_question else "claim" if r.random() < 0.95 else body.use,
+        event_id=body.event_id[:32],
+        source_hash=body.source_hash[:32],
+        payout_commitment=b"",
+        evidence=body.evidence[:3],
+        scheme="coop",
+        submitter_role="member" if r.random() < 0.9 else "provider",
         other_payer_cents=0 if r.random() < 0.7 else body.other_payer_cents,
-    )  # fmt: skip
+    )
     return body, body.provider_id if body.submitter_role == "provider" else cover
 
 
@@ -55,13 +73,17 @@ def of_a_claim(fuzz, draft, kind, body, author):
         return None
     claim = fuzz.r.choice(found)
     body = put(body, claim=claim.claim)
-    return (put(body, evidence=body.evidence[:2]) if kind == "claim.evidence" else body), fuzz.r.choice([claim.member, claim.cover])
+    return (put(body, evidence=body.evidence[:2]) if kind == "claim.evidence" else body), fuzz.r.choice(
+        [claim.member, claim.cover]
+    )
 
 
 def on_a_case(fuzz, draft, kind, body, author):
     """Name a case that is there, mostly an open one; an appeal comes from its claimant."""
     r = fuzz.r
-    found = [case for case in ballots.CASES.scan(draft) if case.status == ("denied" if kind == "case.appeal" else "open")]
+    found = [
+        case for case in ballots.CASES.scan(draft) if case.status == ("denied" if kind == "case.appeal" else "open")
+    ]
     if kind != "case.appeal" and r.random() < 0.2:
         found = [ballots.CASES.get(draft, key.claim, key.code) for key in appeals.OPEN_APPEALS.scan(draft)] or found
     if not found:
@@ -76,9 +98,13 @@ def on_a_case(fuzz, draft, kind, body, author):
     if kind == "case.ballot" and r.random() < 0.9:
         paper = claim.evidence[0].hash if claim.evidence else fuzz.names.blobs["hash"][0]
         body = put(
-            body, choice=r.choice(ballots.CHOICES) if r.random() < 0.97 else body.choice, opened=r.choice([paper, b"", body.opened]), reason=body.reason[:280],
-            award_cents=body.award_cents if r.random() < 0.5 else None, evidence_version=claim.evidence_version,
-        )  # fmt: skip
+            body,
+            choice=r.choice(ballots.CHOICES) if r.random() < 0.97 else body.choice,
+            opened=r.choice([paper, b"", body.opened]),
+            reason=body.reason[:280],
+            award_cents=body.award_cents if r.random() < 0.5 else None,
+            evidence_version=claim.evidence_version,
+        )
     return body, author
 
 
@@ -102,10 +128,20 @@ def a_batch(fuzz, draft, kind, body, author):
         left -= paid
         queued = payment.left_sat - paid
         credit = 0 if r.random() < 0.7 else queued
-        items.append(treasury.BatchPayout(payment.payment_id, paid, queued - credit, credit, r.choice([0, 1, 4, 10_000, 2**63 - 1])))
+        items.append(
+            treasury.BatchPayout(
+                payment.payment_id, paid, queued - credit, credit, r.choice([0, 1, 4, 10_000, 2**63 - 1])
+            )
+        )
     fee = min(left, r.choice([0, 1, 500]))
     body = put(
-        body, baton_txid=box.baton_txid, baton_vout=box.baton_vout, unsigned_txid=r.randbytes(32), payouts=tuple(items), fee_sat=fee, change_sat=left - fee
+        body,
+        baton_txid=box.baton_txid,
+        baton_vout=box.baton_vout,
+        unsigned_txid=r.randbytes(32),
+        payouts=tuple(items),
+        fee_sat=fee,
+        change_sat=left - fee,
     )
     return body, author
 
@@ -115,16 +151,31 @@ def a_premium(fuzz, draft, kind, body, author):
     if not owing:
         return None
     member = fuzz.r.choice(owing)
-    return put(body, member=member, amount_cents=contracts.CONTRACTS.get(draft, member).owed_cents, commitment=fuzz.r.randbytes(32)), author
+    return (
+        put(
+            body,
+            member=member,
+            amount_cents=contracts.CONTRACTS.get(draft, member).owed_cents,
+            commitment=fuzz.r.randbytes(32),
+        ),
+        author,
+    )
 
 
 def an_application(fuzz, draft, kind, body, author):
     r = fuzz.r
     plan = r.choice(["basic", "plus"])
     return put(
-        body, cover_id=r.randbytes(32), plan=plan, contract_terms=1, household=body.household[:32], nullifier=r.randbytes(32),
-        deposit_cents=fuzz.premium_of(plan), deposit_commitment=r.randbytes(32), payout_commitment=r.choice([b"", r.randbytes(32)]),
-    ), r.choice(fuzz.strangers)  # fmt: skip
+        body,
+        cover_id=r.randbytes(32),
+        plan=plan,
+        contract_terms=1,
+        household=body.household[:32],
+        nullifier=r.randbytes(32),
+        deposit_cents=fuzz.premium_of(plan),
+        deposit_commitment=r.randbytes(32),
+        payout_commitment=r.choice([b"", r.randbytes(32)]),
+    ), r.choice(fuzz.strangers)
 
 
 def of_an_applicant(fuzz, draft, kind, body, author):
@@ -147,7 +198,10 @@ def a_move(fuzz, draft, kind, body, author):
     if not found:
         return None
     member = fuzz.r.choice(found)
-    return put(body, member=member, new_key=fuzz.r.randbytes(32), serial=guardians.guardians_of(draft, member).serial), author
+    return (
+        put(body, member=member, new_key=fuzz.r.randbytes(32), serial=guardians.guardians_of(draft, member).serial),
+        author,
+    )
 
 
 def an_objection(fuzz, draft, kind, body, author):
@@ -173,9 +227,26 @@ def a_known_dependant(fuzz, draft, kind, body, author):
 
 
 MAKERS = {
-    "claim.file": a_claim, "claim.withdraw": of_a_claim, "claim.evidence": of_a_claim, "case.ballot": on_a_case, "case.auto_ballot": on_a_case,
-    "case.opened": on_a_case, "case.appeal": on_a_case, "proposal.sponsor": on_a_proposal, "proposal.vote": on_a_proposal, "treasury.batch": a_batch,
-    "premium.paid": a_premium, "member.apply": an_application, "member.vouch": of_an_applicant, "member.object": of_an_applicant,
-    "member.withdraw": of_an_applicant, "guardians.set": guardians_of, "identity.move": a_move, "identity.object": an_objection,
-    "device.certify": a_fresh_key, "cover.add": a_fresh_key, "device.revoke": a_known_device, "cover.end": a_known_dependant,
-}  # fmt: skip
+    "claim.file": a_claim,
+    "claim.withdraw": of_a_claim,
+    "claim.evidence": of_a_claim,
+    "case.ballot": on_a_case,
+    "case.auto_ballot": on_a_case,
+    "case.opened": on_a_case,
+    "case.appeal": on_a_case,
+    "proposal.sponsor": on_a_proposal,
+    "proposal.vote": on_a_proposal,
+    "treasury.batch": a_batch,
+    "premium.paid": a_premium,
+    "member.apply": an_application,
+    "member.vouch": of_an_applicant,
+    "member.object": of_an_applicant,
+    "member.withdraw": of_an_applicant,
+    "guardians.set": guardians_of,
+    "identity.move": a_move,
+    "identity.object": an_objection,
+    "device.certify": a_fresh_key,
+    "cover.add": a_fresh_key,
+    "device.revoke": a_known_device,
+    "cover.end": a_known_dependant,
+}

@@ -1,8 +1,9 @@
 """No sequence of records raises anything but RuleBroken or MalformedBytes, and what is refused leaves no trace.
 
-Authors and attestations fit mostly, bodies are arbitrary: made from the shapes' type hints, some of their bytes mangled. After every
-block all invariants hold, and the block without its refused records does the same. MUTUA_FUZZ_SEED moves the first seed (default 0),
-MUTUA_FUZZ_COUNT the number of seeds of the soak. To look at a failing seed: `Fuzz(seed)`, then `block(40)` until it fails.
+Authors and attestations fit mostly, bodies are arbitrary: made from the shapes' type hints, some of their bytes
+mangled. After every block all invariants hold, and the block without its refused records does the same. MUTUA_FUZZ_SEED
+moves the first seed (default 0), MUTUA_FUZZ_COUNT the number of seeds of the soak. To look at a failing seed:
+`Fuzz(seed)`, then `block(40)` until it fails.
 """
 
 import collections
@@ -16,7 +17,17 @@ from governance.kinds import KINDS
 SEED = int(os.environ.get("MUTUA_FUZZ_SEED", "0"))
 COUNT = int(os.environ.get("MUTUA_FUZZ_COUNT", "160"))
 BLOCKS, RECORDS = 64, 20
-MOMENTS = ("run_off", "disbanded", "appeal_opened", "fraud_found", "hold_placed", "proposal_passed", "member_joined", "payout_due", "panel_drawn")
+MOMENTS = (
+    "run_off",
+    "disbanded",
+    "appeal_opened",
+    "fraud_found",
+    "hold_placed",
+    "proposal_passed",
+    "member_joined",
+    "payout_due",
+    "panel_drawn",
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +44,10 @@ def test_arbitrary_records_are_taken_or_refused_and_nothing_else(played):
 
 
 def test_the_fuzz_goes_beyond_the_first_check(played):
-    """Most kinds were taken and money moved: a fuzz that is refused at the door shows nothing. The soak asks for more."""
+    """Most kinds were taken and money moved: a fuzz that is refused at the door shows nothing.
+
+    The soak asks for more.
+    """
     assert len([kind for kind in KINDS if played[f"taken {kind}"]]) > len(KINDS) // 2
     assert [name for name in ("claim_accepted", "payout_due", "premium_paid") if not played[f"event {name}"]] == []
 

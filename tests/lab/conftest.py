@@ -13,8 +13,18 @@ from governance.simulation.lab.setting import Setting
 
 SMALL = Setting(seed=1, members=24, claims_per_term=0.5, turnout=0.35)
 TERMS = {
-    "deny": 13, "ring": 8, "silence": 8, "swing": 9, "breakers": 8, "sybils": 6, "split": 6, "friends": 13, "whale": 7, "join": 12, "washers": 13,
-}  # fmt: skip
+    "deny": 13,
+    "ring": 8,
+    "silence": 8,
+    "swing": 9,
+    "breakers": 8,
+    "sybils": 6,
+    "split": 6,
+    "friends": 13,
+    "whale": 7,
+    "join": 12,
+    "washers": 13,
+}
 """As few terms as an attack needs to show itself."""
 
 

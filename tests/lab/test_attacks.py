@@ -1,4 +1,7 @@
-"""Every attack in a small world: what rules §13 asks holds, or the finding is named; and each check is seen to fail under other rules."""
+"""Every attack in a small world: what rules §13 asks holds, or the finding is named.
+
+And each check is seen to fail under other rules.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ KNOWN = {NINETEEN, SECOND_FILING, *JOINERS}
 def test_what_the_rules_promise_holds_and_what_they_cannot_keep_is_found(study, name) -> None:
     result = study(name)
     assert result.broken == ()
-    assert {check.what for check in result.evidence.checks if not check.is_met} == {check.what for check in result.evidence.checks} & KNOWN
+    assert {check.what for check in result.evidence.checks if not check.is_met} == {
+        check.what for check in result.evidence.checks
+    } & KNOWN
     assert result.evidence.findings
     assert result.evidence.picture is not None
 
@@ -65,7 +70,10 @@ def test_a_late_swing_pays_when_one_passing_block_is_enough(verdicts) -> None:
 
 
 def test_runs_are_broken_for_nothing_when_ballots_change_to_the_end(verdicts) -> None:
-    assert verdicts("breakers", params={"freeze_blocks": 0, "vote_blocks": 40})["payments prevented by breaking runs"] is False
+    assert (
+        verdicts("breakers", params={"freeze_blocks": 0, "vote_blocks": 40})["payments prevented by breaking runs"]
+        is False
+    )
 
 
 def test_sybils_pour_in_without_the_bound_on_growth(verdicts, monkeypatch) -> None:
@@ -100,12 +108,18 @@ def test_four_friends_make_a_code_standard_when_four_claimants_are_enough(verdic
 def test_the_lab_counts_the_conditions_of_a_promotion_itself(study) -> None:
     assert study("friends").evidence.figures["washed_in_block"] == [360]
     assert meets((76, 100, 5, 3, 6))
-    assert not any(meets(item) for item in [(75, 100, 5, 3, 6), (19, 19, 5, 3, 6), (20, 20, 4, 3, 6), (20, 20, 5, 2, 6), (20, 20, 5, 3, 5)])
+    assert not any(
+        meets(item)
+        for item in [(75, 100, 5, 3, 6), (19, 19, 5, 3, 6), (20, 20, 4, 3, 6), (20, 20, 5, 2, 6), (20, 20, 5, 3, 5)]
+    )
     assert conditions_at.__doc__
 
 
 def test_a_whale_takes_more_of_the_reserve_without_the_cap(verdicts) -> None:
-    assert verdicts("whale", params={"claim_reserve_bp": 10_000})["what one payout takes from the reserve in a block"] is False
+    assert (
+        verdicts("whale", params={"claim_reserve_bp": 10_000})["what one payout takes from the reserve in a block"]
+        is False
+    )
 
 
 def test_joining_for_small_things_does_not_pay(verdicts, monkeypatch) -> None:

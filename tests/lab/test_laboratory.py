@@ -38,7 +38,11 @@ def test_a_world_is_a_scenario_that_anybody_can_play_again() -> None:
     world = World(TINY, Ring(TINY))
     world.script = []
     book = world.run()
-    lines = [json.dumps(world.genesis), *map(json.dumps, world.script), json.dumps({"at": TINY.blocks, "do": "advance", "to": TINY.blocks})]
+    lines = [
+        json.dumps(world.genesis),
+        *map(json.dumps, world.script),
+        json.dumps({"at": TINY.blocks, "do": "advance", "to": TINY.blocks}),
+    ]
     *events, end = play(parse(lines))
     assert end["state_root"] == book.state_root
     assert sum(event["event"] == "claim_accepted" for event in events) == book.events["claim_accepted"]
@@ -47,10 +51,16 @@ def test_a_world_is_a_scenario_that_anybody_can_play_again() -> None:
 def test_a_seed_gives_the_same_world_under_any_hash_seed() -> None:
     roots = {
         subprocess.run(
-            [sys.executable, "-c", ROOT_OF_A_WORLD], cwd=ROOT, env={"PYTHONHASHSEED": seed, "PATH": ""}, capture_output=True, text=True, timeout=120, check=True,
+            [sys.executable, "-c", ROOT_OF_A_WORLD],
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
         ).stdout
         for seed in ("0", "1")
-    }  # fmt: skip
+    }
     assert roots == {World(TINY, Ring(TINY)).run().state_root + "\n"}
 
 
@@ -59,7 +69,9 @@ def test_an_idle_attack_is_a_world_without_it() -> None:
     idle = World(setting, Ring(setting, is_idle=True)).run()
     nobody = World(setting, Attack(setting)).run()
     own = {key: case for key, case in idle.cases.items() if ".ring" not in key[0]}
-    assert {key: (case.s, case.charges_cents) for key, case in own.items()} == {key: (case.s, case.charges_cents) for key, case in nobody.cases.items()}
+    assert {key: (case.s, case.charges_cents) for key, case in own.items()} == {
+        key: (case.s, case.charges_cents) for key, case in nobody.cases.items()
+    }
 
 
 def test_the_lab_counts_denials_as_the_ledger_does() -> None:
@@ -69,7 +81,9 @@ def test_the_lab_counts_denials_as_the_ledger_does() -> None:
     attack = DenyEverything(setting)
     book = World(setting, attack).run()
     looks = [(name, height, figures) for name, found in book.watched.items() for height, figures in found]
-    assert [(figures["denied"], figures["voted"]) for _, _, figures in looks] == [book.denied_at(name, height) for name, height, _ in looks]
+    assert [(figures["denied"], figures["voted"]) for _, _, figures in looks] == [
+        book.denied_at(name, height) for name, height, _ in looks
+    ]
     assert max(figures["denied"] for _, _, figures in looks) >= 13
 
 
@@ -81,7 +95,10 @@ def test_a_broken_invariant_is_no_finding_but_the_end(monkeypatch, tmp_path, cap
 
 def test_the_command_writes_its_report_and_names_the_rows_that_nobody_looked_at(monkeypatch, tmp_path, capsys) -> None:
     monkeypatch.setattr(pictures, "can_draw", lambda: False)
-    assert lab(seeds=1, terms=3, members=20, only=["split", "leaking"], folder=tmp_path, processes=1, json_output=True) == 0
+    assert (
+        lab(seeds=1, terms=3, members=20, only=["split", "leaking"], folder=tmp_path, processes=1, json_output=True)
+        == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert [row["row"] for row in found["rows"]] == list(range(1, 14))
     assert found["rows"][0]["verdict"] == "not measured"
@@ -108,7 +125,12 @@ def test_a_row_fails_with_one_check_and_stays_open_with_one_unmeasured() -> None
     def verdict(*met: bool | None) -> str:
         return judge_rows(Check(1, "what", "asked", "measured", value) for value in met)[0].verdict
 
-    assert (verdict(True, True), verdict(True, False, None), verdict(True, None), verdict()) == ("pass", "fail", "not measured", "not measured")
+    assert (verdict(True, True), verdict(True, False, None), verdict(True, None), verdict()) == (
+        "pass",
+        "fail",
+        "not measured",
+        "not measured",
+    )
     assert [row.number for row in ROWS] == list(range(1, 14))
 
 
@@ -133,7 +155,11 @@ def test_plaintext_in_a_record_would_be_seen(monkeypatch) -> None:
     from node.cli import evidence
 
     assert lab_checks.leaking(1).checks[0].is_met
-    monkeypatch.setattr(evidence, "keep_document", lambda *_: ({"hash": "00" * 32, "size_bytes": 1, "media": lab_checks.SECRET_WORDS[0]}, True))
+    monkeypatch.setattr(
+        evidence,
+        "keep_document",
+        lambda *_: ({"hash": "00" * 32, "size_bytes": 1, "media": lab_checks.SECRET_WORDS[0]}, True),
+    )
     assert lab_checks.leaking(1).checks[0].is_met is False
 
 

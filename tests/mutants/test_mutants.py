@@ -42,7 +42,10 @@ def run_jobs(jobs):
 
 @pytest.fixture(scope="module")
 def complaints():
-    """What each mutant's vector missed, by mutant: one worker plays them all. Mutants whose fragment is gone are left out."""
+    """What each mutant's vector missed, by mutant: one worker plays them all.
+
+    Mutants whose fragment is gone are left out.
+    """
     playable = [mutant for mutant in MUTANTS if occurrences_of(mutant) == 1]
     played = run_jobs([job_of(mutant, [mutant.killed_by]) for mutant in playable])
     return {mutant.name: result[mutant.killed_by] for mutant, result in zip(playable, played, strict=True)}
@@ -52,7 +55,8 @@ def complaints():
 def test_a_mutant_is_noticed_by_its_vector(mutant, complaints):
     found = occurrences_of(mutant)
     assert found == 1, (
-        f"{mutant.file} has the fragment {mutant.source!r} {found} times, not once: write the mutant {mutant.name!r} anew"
+        f"{mutant.file} has the fragment {mutant.source!r} {found} times, not once: write the mutant {mutant.name!r}"
+        " anew"
     )
     complaint = complaints[mutant.name]
     assert complaint is not None, f"{mutant.killed_by!r} holds although {mutant.name}"

@@ -1,8 +1,8 @@
 """Plays rule vectors under mutated modules: jobs (JSON) on standard input, what each vector missed on standard output.
 
-A mutant lives in memory only: an import hook hands the changed text to the compiler, nothing is written, no byte code is kept.
-Between two jobs every governance module is forgotten and imported anew. Only ledger and governance are ever imported, so a job
-takes about a tenth of a second.
+A mutant lives in memory only: an import hook hands the changed text to the compiler, nothing is written, no byte code
+is kept. Between two jobs every governance module is forgotten and imported anew. Only ledger and governance are ever
+imported, so a job takes about a tenth of a second.
 """
 
 import importlib.abc
@@ -79,7 +79,10 @@ def complaint_of(vector):
 
 
 def run_job(job, vectors):
-    """Return what each vector asked for (all, if none is named) missed under a mutant; no file: under the rules as they are."""
+    """Return what each vector asked for (all, if none is named) missed under a mutant; no file.
+
+    Under the rules as they are.
+    """
     forget_governance()
     finder = mutate(job["file"], job["source"], job["replacement"]) if job["file"] else None
     if finder is not None:

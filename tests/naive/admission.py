@@ -13,7 +13,7 @@ from .world import (
     running,
     term_of,
     voters,
-)  # fmt: skip
+)
 
 
 def good_standing(w, m):
@@ -40,10 +40,16 @@ def apply(w, act):
     w["persons"][person] = act["name"]
     w["deposits"] += deposit
     w["applications"][act["name"]] = {
-        "name": act["name"], "plan": act["plan"], "terms": act.get("contract_terms", 1),
-        "household": act.get("household"), "height": w["height"], "vouchers": [], "objectors": [],
-        "person": person, "deposit": deposit,
-    }  # fmt: skip
+        "name": act["name"],
+        "plan": act["plan"],
+        "terms": act.get("contract_terms", 1),
+        "household": act.get("household"),
+        "height": w["height"],
+        "vouchers": [],
+        "objectors": [],
+        "person": person,
+        "deposit": deposit,
+    }
 
 
 def vouch(w, act):

@@ -27,9 +27,10 @@ def appeal(w, act):
 
 def open_appeal(w, claim_id, code):
     found = [
-        a for a in w["appeals"]
+        a
+        for a in w["appeals"]
         if a["open"] and a["case"]["claim"]["id"] == claim_id and (code is None or a["case"]["code"] == code)
-    ]  # fmt: skip
+    ]
     return found[0] if len(found) == 1 else None
 
 

@@ -20,7 +20,9 @@ def draw_audit(w, m, claim):
 def special_trigger(w, m, claim):
     p = w["params"]
     term = term_of(w["height"])
-    in_term = [c for c in w["claims"].values() if c["by"] == claim["by"] and term_of(c["height"]) == term and not c["asks"]]
+    in_term = [
+        c for c in w["claims"].values() if c["by"] == claim["by"] and term_of(c["height"]) == term and not c["asks"]
+    ]
     if len(in_term) >= p["audit_claims"]:
         return "claims"
     if m["owed"]:
@@ -44,15 +46,19 @@ def report(w, act):
     claim = act.get("claim")
     refuse_if(claim is not None and claim not in w["claims"], "no such claim")
     term = term_of(w["height"])
-    live = [
-        r for r in w["reports"]
-        if r["member"] == act["member"] and term - YEAR < term_of(r["height"]) <= term
-    ]  # fmt: skip
+    live = [r for r in w["reports"] if r["member"] == act["member"] and term - YEAR < term_of(r["height"]) <= term]
     twice = act["by"] in [r["by"] for r in live if not r["used"]]
     told = w["claims"].get(claim)
-    if told is not None and told["by_provider"] and (told["member"], told["provider"]) == (act["by"], act["member"]) and claim not in w["contested"]:
+    if (
+        told is not None
+        and told["by_provider"]
+        and (told["member"], told["provider"]) == (act["by"], act["member"])
+        and claim not in w["contested"]
+    ):
         w["contested"].append(claim)
-        w["holds"].append({"member": told["by"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "contest"})
+        w["holds"].append(
+            {"member": told["by"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "contest"}
+        )
         draw_reported_panel(w, told)
         emit(w, "hold_placed", member=told["by"], claim=claim, trigger="contest")
         if twice:
@@ -65,7 +71,9 @@ def report(w, act):
     if len(fresh) >= w["params"]["audit_reports"]:
         for r in fresh:
             r["used"] = True
-        w["holds"].append({"member": act["member"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "reports"})
+        w["holds"].append(
+            {"member": act["member"], "claim": claim, "height": w["height"], "lifted": None, "trigger": "reports"}
+        )
         if claim is not None:
             draw_reported_panel(w, w["claims"][claim])
         emit(w, "hold_placed", member=act["member"], claim=claim, trigger="reports")
@@ -92,7 +100,10 @@ def draw_audit_panel(w, claim):
 
 
 def check_panel(w, claim, names):
-    """A file that names nobody decides in place of the panel; else a majority of it has signed, a drawn one within 720 blocks."""
+    """A file that names nobody decides in place of the panel.
+
+    Else a majority of it has signed, a drawn one within 720 blocks.
+    """
     if not names:
         return
     refuse_if(claim["panel_until"] is not None and w["height"] > claim["panel_until"], "the panel's time is over")

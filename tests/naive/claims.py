@@ -4,8 +4,16 @@ from . import questions
 from .audits import draw_audit
 from .world import TERM, YEAR, code_key, code_on, emit, figures_on, member, patient_of, refuse_if, term_of
 
-NOTHING = {"units_paid": 0, "allowed_cents": 0, "deductible_cents": 0, "copay_cents": 0, "coinsurance_cents": 0,
-           "relief_cents": 0, "cut_cents": 0, "benefit_cents": 0}  # fmt: skip
+NOTHING = {
+    "units_paid": 0,
+    "allowed_cents": 0,
+    "deductible_cents": 0,
+    "copay_cents": 0,
+    "coinsurance_cents": 0,
+    "relief_cents": 0,
+    "cut_cents": 0,
+    "benefit_cents": 0,
+}
 
 
 def contract_on(m, day):
@@ -75,7 +83,10 @@ def file_claim(w, act):
     by_provider = act.get("submitter", "member") == "provider"
     if by_provider:
         refuse_if(act.get("scheme", "") not in w["community"], "no community scheme")
-        refuse_if(act.get("payee", "member") != "provider" or act.get("use", "claim") != "claim", "a claim, and paid to the provider")
+        refuse_if(
+            act.get("payee", "member") != "provider" or act.get("use", "claim") != "claim",
+            "a claim, and paid to the provider",
+        )
         refuse_if(w["height"] <= w["barred"].get(act["provider"], 0), "barred after fraud")
     refuse_if(not act["lines"], "a claim has lines")
     refuse_if(act.get("payee", "member") not in ("member", "provider"), "payee is member or provider")
@@ -94,7 +105,9 @@ def file_claim(w, act):
     if act.get("supersedes") is not None:
         old = w["claims"].get(act["supersedes"])
         refuse_if(old is None or old["by"] != act["by"], "supersedes names no own claim")
-        refuse_if(by_provider and (not old["by_provider"] or old["provider"] != act["provider"]), "not filed by this provider")
+        refuse_if(
+            by_provider and (not old["by_provider"] or old["provider"] != act["provider"]), "not filed by this provider"
+        )
         superseded = [case for case in w["cases"] if case["claim"] is old and case["status"] == "open"]
     repeats = []
     seen = []
@@ -110,18 +123,42 @@ def file_claim(w, act):
     for case in superseded:
         withdraw_case(w, case)
     claim = {
-        "id": act["id"], "by": act["by"], "member": m["name"], "provider": act["provider"], "payee": act.get("payee", "member"),
-        "other_left": act.get("other_payer_cents", 0), "copay_done": False, "height": w["height"], "version": 1,
-        "opened": [], "fraud": False, "audit": None, "lines": [], "event": act.get("event") or act["id"],
-        "asks": asks, "by_provider": by_provider, "panel_at": None, "panel_until": None, "panel": [],
-    }  # fmt: skip
+        "id": act["id"],
+        "by": act["by"],
+        "member": m["name"],
+        "provider": act["provider"],
+        "payee": act.get("payee", "member"),
+        "other_left": act.get("other_payer_cents", 0),
+        "copay_done": False,
+        "height": w["height"],
+        "version": 1,
+        "opened": [],
+        "fraud": False,
+        "audit": None,
+        "lines": [],
+        "event": act.get("event") or act["id"],
+        "asks": asks,
+        "by_provider": by_provider,
+        "panel_at": None,
+        "panel_until": None,
+        "panel": [],
+    }
     w["claims"][act["id"]] = claim
     if by_provider:
         emit(w, "provider_claimed", claim=act["id"], member=act["by"], provider=act["provider"], scheme=act["scheme"])
     for index, given in enumerate(act["lines"]):
-        line = {"index": index, "code": given["code"], "system": given.get("system", ""),
-                "units": given.get("units", 1), "charge": given["charge_cents"],
-                "day": given["day"], "case": None, "repeats": repeats[index], "result": None, "preauth": None}  # fmt: skip
+        line = {
+            "index": index,
+            "code": given["code"],
+            "system": given.get("system", ""),
+            "units": given.get("units", 1),
+            "charge": given["charge_cents"],
+            "day": given["day"],
+            "case": None,
+            "repeats": repeats[index],
+            "result": None,
+            "preauth": None,
+        }
         line["standard"] = code_on(w, code_key(given), given["day"])["standard"]
         claim["lines"].append(line)
     if asks:
@@ -167,8 +204,19 @@ def settle_at_once(w, m, claim):
         else:
             waiting.append(line)
     if standard or not waiting:
-        emit(w, "claim_accepted", claim=claim["id"], case=None, how="standard", yes=None, no=None, bar_bp=None,
-             seniority_bp=None, award_cents=None, benefit_cents=benefit)  # fmt: skip
+        emit(
+            w,
+            "claim_accepted",
+            claim=claim["id"],
+            case=None,
+            how="standard",
+            yes=None,
+            no=None,
+            bar_bp=None,
+            seniority_bp=None,
+            award_cents=None,
+            benefit_cents=benefit,
+        )
         owe_payout(w, claim, None, 0, benefit)
     open_cases(w, claim, waiting)
 
@@ -181,12 +229,28 @@ def open_cases(w, claim, waiting):
     for code in codes:
         lines = [line for line in waiting if line["code"] == code]
         case = {
-            "claim": claim, "code": code, "system": lines[0]["system"], "s": w["height"], "lines": lines, "status": "open",
-            "charges": sum(line["charge"] for line in lines), "second": all(line["repeats"] for line in lines),
-            "ballots": {}, "changes": [], "E": None, "bar": None, "seniority": None, "params": None, "streak": 0,
-            "votes": {}, "closed": None, "by_vote": False, "appealed": False, "benefit": 0,
+            "claim": claim,
+            "code": code,
+            "system": lines[0]["system"],
+            "s": w["height"],
+            "lines": lines,
+            "status": "open",
+            "charges": sum(line["charge"] for line in lines),
+            "second": all(line["repeats"] for line in lines),
+            "ballots": {},
+            "changes": [],
+            "E": None,
+            "bar": None,
+            "seniority": None,
+            "params": None,
+            "streak": 0,
+            "votes": {},
+            "closed": None,
+            "by_vote": False,
+            "appealed": False,
+            "benefit": 0,
             "panel": [],
-        }  # fmt: skip
+        }
         if claim["asks"]:
             case["second"] = questions.asks_again(w, claim, case)
         w["cases"].append(case)
@@ -200,8 +264,17 @@ def refuse_line(w, claim, line, reason):
 
 
 def show_line(w, claim, line):
-    emit(w, "claim_line", claim=claim["id"], line=line["index"], code=line["code"], standard=line["standard"],
-         charge_cents=line["charge"], **line["result"], preauth=line["preauth"])  # fmt: skip
+    emit(
+        w,
+        "claim_line",
+        claim=claim["id"],
+        line=line["index"],
+        code=line["code"],
+        standard=line["standard"],
+        charge_cents=line["charge"],
+        **line["result"],
+        preauth=line["preauth"],
+    )
 
 
 def settle_line(w, claim, line, award_left):
@@ -243,31 +316,47 @@ def settle_line(w, claim, line, award_left):
         relief = max(0, bears - max(0, plan["oop_max"] - sum(x["bears"] for x in before)))
     full = allowed - bears + relief
     benefit = full
-    of_claim = sum(
-        x["benefit"] for x in w["settled"]
-        if x["by"] == claim["by"] and x["event"] == claim["event"]
-    )  # fmt: skip
+    of_claim = sum(x["benefit"] for x in w["settled"] if x["by"] == claim["by"] and x["event"] == claim["event"])
     if w["phases"][-1][1] == "pilot":
         benefit = min(benefit, max(0, w["params"]["pilot_claim_cents"] - of_claim))
     ceiling = plan["claim_ceiling"]
     if ceiling is not None:
         of_day = sum(
-            x["benefit"] for x in w["settled"]
+            x["benefit"]
+            for x in w["settled"]
             if x["by"] == claim["by"] and x["provider"] == claim["provider"] and x["day"] == line["day"]
-        )  # fmt: skip
+        )
         benefit = min(benefit, max(0, ceiling - of_claim), max(0, ceiling - of_day))
     if plan["year_ceiling"] is not None:
         benefit = min(benefit, max(0, plan["year_ceiling"] - sum(x["benefit"] for x in before)))
     line["result"] = {
-        "units_paid": units, "allowed_cents": allowed, "deductible_cents": deductible, "copay_cents": copay,
-        "coinsurance_cents": coinsurance, "relief_cents": relief, "cut_cents": full - benefit,
-        "benefit_cents": benefit, "refusal": None,
-    }  # fmt: skip
+        "units_paid": units,
+        "allowed_cents": allowed,
+        "deductible_cents": deductible,
+        "copay_cents": copay,
+        "coinsurance_cents": coinsurance,
+        "relief_cents": relief,
+        "cut_cents": full - benefit,
+        "benefit_cents": benefit,
+        "refusal": None,
+    }
     w["settled"].append(
-        {"by": claim["by"], "claim": claim["id"], "provider": claim["provider"], "day": line["day"],
-         "code": code_key(line), "year": year, "units": units, "deductible": deductible, "bears": bears - relief,
-         "benefit": benefit, "event": claim["event"], "plan": contract_on(m, line["day"])["plan"], "term": term_of(w["height"])}
-    )  # fmt: skip
+        {
+            "by": claim["by"],
+            "claim": claim["id"],
+            "provider": claim["provider"],
+            "day": line["day"],
+            "code": code_key(line),
+            "year": year,
+            "units": units,
+            "deductible": deductible,
+            "bears": bears - relief,
+            "benefit": benefit,
+            "event": claim["event"],
+            "plan": contract_on(m, line["day"])["plan"],
+            "term": term_of(w["height"]),
+        }
+    )
     show_line(w, claim, line)
     return benefit
 
@@ -285,17 +374,40 @@ def accept_case(w, case, how, yes, no, award):
     case["status"] = "accepted"
     if how != "appeal":
         case["closed"] = w["height"]
-    emit(w, "claim_accepted", claim=claim["id"], case=case["code"], how=how, yes=yes, no=no, bar_bp=case["bar"],
-         seniority_bp=case["seniority"], award_cents=award, benefit_cents=case["benefit"])  # fmt: skip
+    emit(
+        w,
+        "claim_accepted",
+        claim=claim["id"],
+        case=case["code"],
+        how=how,
+        yes=yes,
+        no=no,
+        bar_bp=case["bar"],
+        seniority_bp=case["seniority"],
+        award_cents=award,
+        benefit_cents=case["benefit"],
+    )
     owe_payout(w, claim, case["code"], 2 if how == "appeal" else 1, case["benefit"])
 
 
 def owe_payout(w, claim, code, rank, benefit):
     if benefit > 0:
         payee = claim["by"] if claim["payee"] == "member" else claim["provider"]
-        w["payouts"].append({"claim": claim["id"], "case": code, "class": rank, "accepted": w["height"],
-                             "due": w["height"] + 1, "owed": benefit, "paid": 0, "payee": payee,
-                             "by": claim["by"], "member": claim["member"], "provider": claim["provider"]})  # fmt: skip
+        w["payouts"].append(
+            {
+                "claim": claim["id"],
+                "case": code,
+                "class": rank,
+                "accepted": w["height"],
+                "due": w["height"] + 1,
+                "owed": benefit,
+                "paid": 0,
+                "payee": payee,
+                "by": claim["by"],
+                "member": claim["member"],
+                "provider": claim["provider"],
+            }
+        )
 
 
 def withdraw_case(w, case):

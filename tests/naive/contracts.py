@@ -15,7 +15,7 @@ from .world import (
     refuse_if,
     running,
     term_of,
-)  # fmt: skip
+)
 
 
 def by_name(w):
@@ -130,7 +130,10 @@ def return_deposits(w):
 
 
 def give_back(w, name, deposit):
-    """Premiums owed are kept, the oldest first, then what fraud made a debt; the rest is a payout of the class of refunds."""
+    """Premiums owed are kept, the oldest first, then what fraud made a debt.
+
+    The rest is a payout of the class of refunds.
+    """
     left = deposit
     m = w["members"].get(name)
     if m is not None:
@@ -142,8 +145,21 @@ def give_back(w, name, deposit):
     w["deposits"] -= deposit - left
     emit(w, "deposit_returned", member=name, deposit_cents=deposit, kept_cents=deposit - left, returned_cents=left)
     if left:
-        w["payouts"].append({"claim": f"deposit/{name}/{w['height']}", "case": None, "class": 3, "accepted": w["height"], "due": w["height"] + 1, "owed": left,
-                             "paid": 0, "payee": name, "by": name, "member": name, "provider": None})  # fmt: skip
+        w["payouts"].append(
+            {
+                "claim": f"deposit/{name}/{w['height']}",
+                "case": None,
+                "class": 3,
+                "accepted": w["height"],
+                "due": w["height"] + 1,
+                "owed": left,
+                "paid": 0,
+                "payee": name,
+                "by": name,
+                "member": name,
+                "provider": None,
+            }
+        )
 
 
 def keep_premiums(w, m, left):

@@ -20,8 +20,16 @@ def dependant(w, act):
     counting = [c for c in covers_of(w, m) if c["last"] is None or term_of(w["height"]) - term_of(c["last"]) <= YEAR]
     refuse_if(len(counting) >= w["params"]["dependants_max"], "no more dependants")
     first = (term_of(w["height"]) + 1) * TERM + 1
-    w["covers"][name] = {"name": name, "member": m["name"], "first_day": first, "begun": False, "last": None, "leaving_at": None,
-                         "share": 0, "waiting_until": 0}  # fmt: skip
+    w["covers"][name] = {
+        "name": name,
+        "member": m["name"],
+        "first_day": first,
+        "begun": False,
+        "last": None,
+        "leaving_at": None,
+        "share": 0,
+        "waiting_until": 0,
+    }
     emit(w, "cover_added", cover=name, first_day=first)
 
 
@@ -48,7 +56,13 @@ def turn(w, m):
             plan = w["plans"][running(m)["plan"]]
             waiting = plan["waiting_terms"] * TERM
             cover |= {"begun": True, "share": share_of(w, m), "waiting_until": w["height"] + waiting if waiting else 0}
-            emit(w, "cover_begun", cover=cover["name"], first_day=cover["first_day"], waiting_last_day=cover["waiting_until"])
+            emit(
+                w,
+                "cover_begun",
+                cover=cover["name"],
+                first_day=cover["first_day"],
+                waiting_last_day=cover["waiting_until"],
+            )
 
 
 def end_all(w, m):

@@ -21,6 +21,12 @@ def first_missing(expected, events):
 
 
 def without_texts(expected):
-    """What the naive model can be asked for: it has its own texts, so it knows no codes of refusals and no reasons of what is void."""
+    """What the naive model can be asked for.
+
+    It has its own texts, so it knows no codes of refusals and no reasons of what is void.
+    """
     texts = {"refused": ("code", "what", "mend"), "proposal_void": ("why",)}
-    return [{name: value for name, value in event.items() if name not in texts.get(event.get("event"), ())} for event in expected]
+    return [
+        {name: value for name, value in event.items() if name not in texts.get(event.get("event"), ())}
+        for event in expected
+    ]

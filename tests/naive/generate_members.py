@@ -7,14 +7,23 @@ def admission(seed):
     """Applications with vouchers and objections on the last possible day, growth limits, leaving and coming back."""
     s = Story("admission", seed, members=9)
     r = s.r
-    s.some_params(0.35, vouchers=[0, 1, 4], objections=[1, 2], growth_div=[1, 3, 9], voting_after_terms=[0, 1], stop_bp=[9000])
+    s.some_params(
+        0.35, vouchers=[0, 1, 4], objections=[1, 2], growth_div=[1, 3, 9], voting_after_terms=[0, 1], stop_bp=[9000]
+    )
     s.genesis["accounts"]["reserve"] = r.choice([0, 900000, 900000, 900000])
     s.genesis["plans"].append({"name": "plus", "premium_cents": 20001, "waiting_terms": r.choice([0, 1])})
     s.each_member(terms_ago=[0, 0, 3], household=[None, None, None, "h1"])
     applicants = [f"a{i}" for i in range(r.choice([3, 8]))]
     for name in applicants:
         at = r.choice([1, 29, 30, 31, 60, 61, r.randint(1, 150)])
-        s.act(at, "apply", name=name, plan=r.choice(["basic", "plus"]), contract_terms=r.choice([None, 1, 3]), household=r.choice([None, "h1", "h9"]))
+        s.act(
+            at,
+            "apply",
+            name=name,
+            plan=r.choice(["basic", "plus"]),
+            contract_terms=r.choice([None, 1, 3]),
+            household=r.choice([None, "h1", "h9"]),
+        )
         for by in r.sample(s.names, r.choice([2, 3, 4])):
             s.act(at + r.choice([0, 0, 1, 29, 30, 60]), "vouch", by=by, name=name)
         for by in r.sample(s.names, r.choice([0, 0, 1, 3])):
@@ -33,13 +42,21 @@ def admission(seed):
         name = s.claim(at, by, (r.choice(["S1", "N1", "N1"]), 1, 20000, at - r.choice([0, 0, 31])))
         s.vote(at + 1, name, yes=[voter for voter in everyone if voter != by and s.maybe(0.8)])
     for name in applicants:
-        s.act(r.choice([210, 211, 240, 241, 270, 271]), r.choice(["vouch", "vouch", "object"]), by=name, name=f"a{r.randrange(8)}")
+        s.act(
+            r.choice([210, 211, 240, 241, 270, 271]),
+            r.choice(["vouch", "vouch", "object"]),
+            by=name,
+            name=f"a{r.randrange(8)}",
+        )
         s.act(r.randint(100, 300), r.choice(["pay_premium", "leave"]), by=name)
     return s.lines(r.choice([250, 360]))
 
 
 def phases(seed):
-    """From recruiting to the pilot to live: held contracts, the pilot's limit, the gate that is shut, applications in every phase."""
+    """From recruiting to the pilot to live.
+
+    Held contracts, the pilot's limit, the gate that is shut, applications in every phase.
+    """
     s = Story("phases", seed, members=6)
     r = s.r
     s.genesis["phase"] = r.choice(["recruit", "recruit", "pilot", "live"])
@@ -48,14 +65,28 @@ def phases(seed):
     s.some_params(0.4, pilot_claim_cents=[0, 9000, 30000], sponsor_min=[1, 2], turnout_div=[1, 2])
     s.each_member(contract_terms=[1, 3, 12])
     at = r.choice([1, 3, 20])
-    for to in r.choice([["pilot", "live"], ["live"], ["pilot", "recruit", "live"], ["pilot", "pilot"], ["live", "pilot"]]):
+    for to in r.choice(
+        [["pilot", "live"], ["live"], ["pilot", "recruit", "live"], ["pilot", "pilot"], ["live", "pilot"]]
+    ):
         yes = s.names[: r.choice([3, 4, 5, 6])]
-        s.propose(at, "phase", to=to, yes=yes, no=[name for name in s.names if name not in yes and s.maybe()], cast_at=at + r.choice([1, 30, 31]))
+        s.propose(
+            at,
+            "phase",
+            to=to,
+            yes=yes,
+            no=[name for name in s.names if name not in yes and s.maybe()],
+            cast_at=at + r.choice([1, 30, 31]),
+        )
         at += r.choice([30, 61, 95])
     for _ in range(r.choice([6, 14])):
         day = r.randint(1, 220)
         by = r.choice(s.names)
-        name = s.claim(day + r.choice([0, 0, 5]), by, *[(code, 1, r.choice([8000, 9001, 50000]), day) for code in r.sample(["S1", "S3", "N1"], r.choice([1, 2]))], event=r.choice([None, "flu"]))
+        name = s.claim(
+            day + r.choice([0, 0, 5]),
+            by,
+            *[(code, 1, r.choice([8000, 9001, 50000]), day) for code in r.sample(["S1", "S3", "N1"], r.choice([1, 2]))],
+            event=r.choice([None, "flu"]),
+        )
         s.vote(day + 6, name, yes=s.others(by), code="N1")
     for index in range(r.choice([1, 3])):
         begin = r.randint(1, 100)
@@ -74,7 +105,9 @@ def fraud(seed):
     r = s.r
     s.genesis["all_events"] = s.maybe()
     s.params(audit_random_bp=r.choice([300, 3000, 10000]), audit_claims=r.choice([2, 4]))
-    s.some_params(0.5, audit_reports=[1, 2, 4], hold_blocks=[1, 5, 40], vote_blocks=[20], streak_blocks=[3], proposal_blocks=[10])
+    s.some_params(
+        0.5, audit_reports=[1, 2, 4], hold_blocks=[1, 5, 40], vote_blocks=[20], streak_blocks=[3], proposal_blocks=[10]
+    )
     s.genesis["auto_pay"] = s.maybe(0.7)
     for start in range(1, 120, r.choice([4, 9])):
         by = r.choice(s.names)
@@ -89,11 +122,23 @@ def fraud(seed):
         for by in r.sample(s.names, r.choice([3, 5, 6])):
             s.act(at + r.choice([0, 0, 1]), "report", by=by, member=target, claim=claim["id"] if s.maybe(0.8) else None)
         if s.maybe(0.6):
-            s.act(at + r.choice([1, 2, 14, 15, 20]), "finding", claim=claim["id"], outcome=r.choice(["fraud", "fraud", "clear"]), by=r.choice([None, s.names[0]]),
-                  attested_by=r.sample(s.names, r.choice([3, 6, 9])) if s.maybe(0.4) else None)  # fmt: skip
+            s.act(
+                at + r.choice([1, 2, 14, 15, 20]),
+                "finding",
+                claim=claim["id"],
+                outcome=r.choice(["fraud", "fraud", "clear"]),
+                by=r.choice([None, s.names[0]]),
+                attested_by=r.sample(s.names, r.choice([3, 6, 9])) if s.maybe(0.4) else None,
+            )
             cast_at = at + r.choice([3, 21, 30])
             for by in s.names:
-                s.act(cast_at, "cast", by=by, proposal=f"expel/{claim['id']}", choice=r.choice(["yes", "yes", "no", "abstain"]))
+                s.act(
+                    cast_at,
+                    "cast",
+                    by=by,
+                    proposal=f"expel/{claim['id']}",
+                    choice=r.choice(["yes", "yes", "no", "abstain"]),
+                )
         for by in r.sample(s.names, 3):
             s.act(at + 25, "report", by=by, member=target)
     for _ in range(3):
@@ -102,7 +147,10 @@ def fraud(seed):
 
 
 def crowd(seed):
-    """More than a hundred cover-provider pairs, so that the busiest are suspicious; delegates with their share of many voters."""
+    """More than a hundred cover-provider pairs, so that the busiest are suspicious.
+
+    Delegates with their share of many voters.
+    """
     s = Story("crowd", seed, members=0)
     r = s.r
     s.names = [f"m{i:03}" for i in range(r.choice([36, 45]))]

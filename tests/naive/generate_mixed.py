@@ -1,14 +1,42 @@
-"""The mixed theme: everything at once, small parameters so that rare events happen; most actions are sensible, some are not."""
+"""The mixed theme: everything at once, small parameters so that rare events happen.
+
+Most actions are sensible, some are not.
+"""
 
 from .generate_story import PROVIDERS, Story
 
 CODES = ["S1", "S2", "S3", "N1", "N2"]
-MOODS = [["accept"] * 5 + ["deny"], ["accept"] * 3 + ["deny"] * 2 + ["abstain"], ["deny"] * 5 + ["accept"], ["deny"], ["accept"]]
+MOODS = [
+    ["accept"] * 5 + ["deny"],
+    ["accept"] * 3 + ["deny"] * 2 + ["abstain"],
+    ["deny"] * 5 + ["accept"],
+    ["deny"],
+    ["accept"],
+]
 WEIGHTS = {
-    "claim": 16, "votes": 20, "one_vote": 6, "on_own_claim": 3, "auto": 2, "delegate": 3, "undelegate": 1, "pay": 4, "plan": 3,
-    "leave": 0.7, "apply": 2, "vouch": 5, "object_to": 1, "propose": 3, "sponsor_or_cast": 9, "report": 4, "finding": 0.6,
-    "appeal": 3, "quote": 2, "show": 2, "refile": 5, "appeal_votes": 4,
-}  # fmt: skip
+    "claim": 16,
+    "votes": 20,
+    "one_vote": 6,
+    "on_own_claim": 3,
+    "auto": 2,
+    "delegate": 3,
+    "undelegate": 1,
+    "pay": 4,
+    "plan": 3,
+    "leave": 0.7,
+    "apply": 2,
+    "vouch": 5,
+    "object_to": 1,
+    "propose": 3,
+    "sponsor_or_cast": 9,
+    "report": 4,
+    "finding": 0.6,
+    "appeal": 3,
+    "quote": 2,
+    "show": 2,
+    "refile": 5,
+    "appeal_votes": 4,
+}
 
 
 def mixed(seed):
@@ -30,8 +58,13 @@ class Mixed:
             del s.genesis["rate"]
         self.plans = ["basic", "plus", "top"][: r.randint(1, 3)]
         s.genesis["plans"] = [{"name": name, **self.figures()} for name in self.plans]
-        s.each_member(plan=self.plans, contract_terms=[1, 1, 3, 6, 12], household=[None] * 8 + ["h1", "h2"],
-                      terms_ago=[None, None, 0, 5, 12, 24, 130], record=[None, None, None, [5, 10], [13, 20], [20, 21], [36, 40]])  # fmt: skip
+        s.each_member(
+            plan=self.plans,
+            contract_terms=[1, 1, 3, 6, 12],
+            household=[None] * 8 + ["h1", "h2"],
+            terms_ago=[None, None, 0, 5, 12, 24, 130],
+            record=[None, None, None, [5, 10], [13, 20], [20, 21], [36, 40]],
+        )
         self.small_params()
         self.applicants = []
         self.mood = r.choice(MOODS)
@@ -40,22 +73,51 @@ class Mixed:
 
     def figures(self):
         return self.s.plan_figures(
-            premium_cents=[0, 3001, 20000, 50000], deductible_cents=[0, 999, 10000], copay_cents=[0, 1500, 30000],
-            coinsurance_bp=[0, 1, 2000, 3333, 10000], waiting_terms=[0, 0, 1, 2], oop_max_cents=[None, None, 20000, 60001],
-            claim_ceiling_cents=[None, None, 45000, 200000], year_ceiling_cents=[None, None, 90000, 400000],
-            prior_cents=[None, None, 10, 30000], codes=[None, None, None, ["S1", "S2", "N1"]],
-        )  # fmt: skip
+            premium_cents=[0, 3001, 20000, 50000],
+            deductible_cents=[0, 999, 10000],
+            copay_cents=[0, 1500, 30000],
+            coinsurance_bp=[0, 1, 2000, 3333, 10000],
+            waiting_terms=[0, 0, 1, 2],
+            oop_max_cents=[None, None, 20000, 60001],
+            claim_ceiling_cents=[None, None, 45000, 200000],
+            year_ceiling_cents=[None, None, 90000, 400000],
+            prior_cents=[None, None, 10, 30000],
+            codes=[None, None, None, ["S1", "S2", "N1"]],
+        )
 
     def small_params(self):
         self.s.params(audit_random_bp=self.s.r.choice([0, 300, 3000]))
         self.s.some_params(
-            0.3, small_claim_cents=[20000, 60000], lapse_pay_cents=[100, 50000], quorum_min=[1, 3], quorum_div=[2],
-            renewal_min=[2, 5], renewal_terms=[1, 2], renewal_pct=[60], warning_pct=[40], promote_cases=[2], promote_claimants=[1],
-            promote_providers=[1], promote_terms=[1], sponsor_min=[1, 2], audit_reports=[2], credibility_k=[0, 3], min_voters=[2],
-            audit_claims=[2], appeal_panel=[3], panel_size=[2], run_off_terms=[1], expense_bp=[700], filing_terms=[1],
-            voting_after_terms=[0], bar_floor_bp=[4950], evidence_versions=[2], objections=[1], deny_sample_min=[4],
+            0.3,
+            small_claim_cents=[20000, 60000],
+            lapse_pay_cents=[100, 50000],
+            quorum_min=[1, 3],
+            quorum_div=[2],
+            renewal_min=[2, 5],
+            renewal_terms=[1, 2],
+            renewal_pct=[60],
+            warning_pct=[40],
+            promote_cases=[2],
+            promote_claimants=[1],
+            promote_providers=[1],
+            promote_terms=[1],
+            sponsor_min=[1, 2],
+            audit_reports=[2],
+            credibility_k=[0, 3],
+            min_voters=[2],
+            audit_claims=[2],
+            appeal_panel=[3],
+            panel_size=[2],
+            run_off_terms=[1],
+            expense_bp=[700],
+            filing_terms=[1],
+            voting_after_terms=[0],
+            bar_floor_bp=[4950],
+            evidence_versions=[2],
+            objections=[1],
+            deny_sample_min=[4],
             claim_reserve_bp=[50],
-        )  # fmt: skip
+        )
 
     def play(self):
         r = self.s.r
@@ -97,9 +159,14 @@ class Mixed:
             lines.append((code, r.choice([1, 1, 2, 5]), r.choice([1, 4999, 30000, 80000, 333333]), day))
         mine = [claim["id"] for claim in s.claims if claim["by"] == s.names[0]]
         by = s.names[0] if mine and s.maybe(0.1) else self.who()
-        s.claim(self.at, by, *lines, payee="provider" if s.maybe(0.2) else None,
-                other_payer_cents=r.choice([1, 5000, 100000]) if s.maybe(0.2) else None,
-                supersedes=r.choice(mine) if mine and by == s.names[0] and s.maybe(0.5) else None)  # fmt: skip
+        s.claim(
+            self.at,
+            by,
+            *lines,
+            payee="provider" if s.maybe(0.2) else None,
+            other_payer_cents=r.choice([1, 5000, 100000]) if s.maybe(0.2) else None,
+            supersedes=r.choice(mine) if mine and by == s.names[0] and s.maybe(0.5) else None,
+        )
 
     def refile(self):
         old = self.old_claim(recent=False)
@@ -124,7 +191,16 @@ class Mixed:
         choice = r.choice(self.mood)
         award = r.choice([0, 1, 20000, 400000]) if choice == "accept" and s.maybe(0.15) else None
         code = self.code_of(claim) if several or s.maybe(0.7) else None
-        s.act(self.at, "ballot", by=name, claim=claim["id"], code=code, choice=choice, opened=s.maybe(self.opens), award_cents=award)
+        s.act(
+            self.at,
+            "ballot",
+            by=name,
+            claim=claim["id"],
+            code=code,
+            choice=choice,
+            opened=s.maybe(self.opens),
+            award_cents=award,
+        )
 
     def one_vote(self):
         claim = self.old_claim()
@@ -135,7 +211,14 @@ class Mixed:
         old = [claim for claim in self.s.claims if 58 <= self.at - claim["at"] <= 72] or self.s.claims
         if old:
             claim = self.s.r.choice(old)
-            self.s.act(self.at, "appeal", by=claim["by"], claim=claim["id"], code=self.code_of(claim), ground=self.s.r.choice(["evidence", "rule"]))
+            self.s.act(
+                self.at,
+                "appeal",
+                by=claim["by"],
+                claim=claim["id"],
+                code=self.code_of(claim),
+                ground=self.s.r.choice(["evidence", "rule"]),
+            )
 
     def appeal_votes(self):
         appeals = [act for act in self.s.todo if act["do"] == "appeal" and self.at - act["at"] <= 16]
@@ -155,12 +238,26 @@ class Mixed:
         if s.maybe(0.15):
             s.act(self.at, "auto_accept", by=self.who(), id=name, off=True)
         elif s.maybe(0.6):
-            s.act(self.at, "auto_accept", by=self.who(), id=name, codes=[r.choice(CODES)], ceiling_cents=r.choice([30000, 100000]), providers=["d1", "d2"])
+            s.act(
+                self.at,
+                "auto_accept",
+                by=self.who(),
+                id=name,
+                codes=[r.choice(CODES)],
+                ceiling_cents=r.choice([30000, 100000]),
+                providers=["d1", "d2"],
+            )
         else:
             s.act(self.at, "auto_accept", by=self.who(), id=name)
 
     def delegate(self):
-        self.s.act(self.at, "delegate", by=self.who(), to=self.s.r.choice(self.s.names), topic=self.s.r.choice(["*", "N1", "N2"]))
+        self.s.act(
+            self.at,
+            "delegate",
+            by=self.who(),
+            to=self.s.r.choice(self.s.names),
+            topic=self.s.r.choice(["*", "N1", "N2"]),
+        )
 
     def undelegate(self):
         self.s.act(self.at, "undelegate", by=self.who(), topic=self.s.r.choice(["*", "N1", "N2"]))
@@ -169,7 +266,13 @@ class Mixed:
         self.s.act(self.at, "pay_premium", by=self.who())
 
     def plan(self):
-        self.s.act(self.at, "change_plan", by=self.who(), plan=self.s.r.choice([*self.plans * 3, "lux"]), contract_terms=self.s.r.choice([1, 1, 3, 6, 12, 2]))
+        self.s.act(
+            self.at,
+            "change_plan",
+            by=self.who(),
+            plan=self.s.r.choice([*self.plans * 3, "lux"]),
+            contract_terms=self.s.r.choice([1, 1, 3, 6, 12, 2]),
+        )
 
     def leave(self):
         self.s.act(self.at, "leave", by=self.who())
@@ -196,7 +299,13 @@ class Mixed:
         s, r = self.s, self.s.r
         what, fields = any_content(s)
         if s.maybe(0.3):
-            what, fields = "param", {"name": r.choice(["small_claim_cents", "vote_blocks", "reserve_bp"]), "value": r.choice([45, 2500, 30000])}
+            what, fields = (
+                "param",
+                {
+                    "name": r.choice(["small_claim_cents", "vote_blocks", "reserve_bp"]),
+                    "value": r.choice([45, 2500, 30000]),
+                },
+            )
         voters = [name for name in s.names if s.maybe(0.7)] if s.maybe(0.6) else []
         s.propose(self.at, what, r.sample(s.names, 4), yes=voters[::3] + voters[1::3], no=voters[2::3], **fields)
 
@@ -206,7 +315,13 @@ class Mixed:
             if self.s.maybe(0.4):
                 self.s.act(self.at, "sponsor", by=self.who(), proposal=proposal)
             else:
-                self.s.act(self.at, "cast", by=self.who(), proposal=proposal, choice=self.s.r.choice(["yes", "yes", "no", "abstain"]))
+                self.s.act(
+                    self.at,
+                    "cast",
+                    by=self.who(),
+                    proposal=proposal,
+                    choice=self.s.r.choice(["yes", "yes", "no", "abstain"]),
+                )
 
     def report(self):
         target = self.s.r.choice(self.s.names) if self.s.maybe(0.8) else self.s.r.choice([*PROVIDERS, "nobody"])

@@ -1,4 +1,6 @@
-"""What the themes of random scenarios share: a co-op to begin with, a list of actions to come, and the verbs that fill it.
+"""What the themes of random scenarios share.
+
+A co-op to begin with, a list of actions to come, and the verbs that fill it.
 
 A theme plans its actions in any order; `lines` sorts them by height. All randomness comes from the theme's own seed.
 """
@@ -19,13 +21,23 @@ class Story:
         self.claims = []
         self.proposals = 0
         self.genesis = {
-            "do": "genesis", "phase": "live", "seed": self.r.randrange(1000), "auto_pay": True,
-            "params": {"audit_random_bp": 0}, "accounts": {"claims": 5000000, "reserve": 900000}, "rate": 10000000,
-            "plans": [{"name": "basic", "premium_cents": 20000}], "members": [], "providers": list(PROVIDERS),
-            "codes": [{"code": "S1", "standard": True, "allowed_cents": 30000, "frequency": 6},
-                      {"code": "S2", "standard": True, "allowed_cents": 7777}, {"code": "S3", "standard": True},
-                      {"code": "N1"}],
-        }  # fmt: skip
+            "do": "genesis",
+            "phase": "live",
+            "seed": self.r.randrange(1000),
+            "auto_pay": True,
+            "params": {"audit_random_bp": 0},
+            "accounts": {"claims": 5000000, "reserve": 900000},
+            "rate": 10000000,
+            "plans": [{"name": "basic", "premium_cents": 20000}],
+            "members": [],
+            "providers": list(PROVIDERS),
+            "codes": [
+                {"code": "S1", "standard": True, "allowed_cents": 30000, "frequency": 6},
+                {"code": "S2", "standard": True, "allowed_cents": 7777},
+                {"code": "S3", "standard": True},
+                {"code": "N1"},
+            ],
+        }
         for name in self.names:
             self.genesis["members"].append({"name": name, "plan": "basic"})
 
@@ -59,7 +71,9 @@ class Story:
     # ---- what happens ----
 
     def act(self, at, do, **fields):
-        self.todo.append({"at": max(1, at), "do": do, **{name: value for name, value in fields.items() if value is not None}})
+        self.todo.append(
+            {"at": max(1, at), "do": do, **{name: value for name, value in fields.items() if value is not None}}
+        )
 
     def claim(self, at, by, *lines, **fields):
         """A claim of (code, units, charge, day) lines; returns its id."""
@@ -83,8 +97,16 @@ class Story:
     def vote(self, at, claim_id, yes=(), no=(), abstain=(), code=None, opened=True, award=None):
         for choice, voters in (("accept", yes), ("deny", no), ("abstain", abstain)):
             for name in voters:
-                self.act(at, "ballot", by=name, claim=claim_id, code=code, choice=choice, opened=opened,
-                         award_cents=award if choice == "accept" else None)  # fmt: skip
+                self.act(
+                    at,
+                    "ballot",
+                    by=name,
+                    claim=claim_id,
+                    code=code,
+                    choice=choice,
+                    opened=opened,
+                    award_cents=award if choice == "accept" else None,
+                )
 
     def others(self, *without):
         return [name for name in self.names if name not in without]

@@ -33,7 +33,9 @@ def device(w, act):
         del w["devices"][key]
         emit(w, "device_revoked", member=act["by"], device=key)
         return
-    refuse_if(is_taken(w, key) or key in w["guardians"].get(act["by"], (0, [], 0))[1], "this key is taken, or a guardian's")
+    refuse_if(
+        is_taken(w, key) or key in w["guardians"].get(act["by"], (0, [], 0))[1], "this key is taken, or a guardian's"
+    )
     w["devices"][key] = w["devices_ever"][key] = act["by"]
     w["taken"].append(key)
     emit(w, "device_certified", member=act["by"], device=key)
@@ -58,7 +60,10 @@ def move_identity(w, act):
     refuse_if(needed == 0, "no guardians")
     refuse_if(act["member"] in w["moves"], "a move is pending")
     paused = w["paused"].get(act["member"])
-    refuse_if(paused is not None and w["height"] <= paused + w["params"]["guardian_pause_blocks"], "guardians wait after an objection")
+    refuse_if(
+        paused is not None and w["height"] <= paused + w["params"]["guardian_pause_blocks"],
+        "guardians wait after an objection",
+    )
     refuse_if(act.get("serial", serial) != serial, "signed for another move")
     refuse_if(is_taken(w, act["to"]) or act["to"] in keys, "this key is taken, or a guardian's")
     speaking = [identity_of(w, key) for key in keys if key not in w["devices_ever"] or key in w["devices"]]

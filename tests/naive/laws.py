@@ -1,9 +1,18 @@
-"""What must be true of the events of any scenario, whatever the rules decided; seen from outside, from the events alone."""
+"""What must be true of the events of any scenario, whatever the rules decided.
+
+Seen from outside, from the events alone.
+"""
 
 
 def broken_laws(genesis, events):
     """A sentence for every law the events break."""
-    return [*decision_laws(events), *line_laws(events), *payout_laws(genesis, events), *premium_laws(events), *proposal_laws(events)]
+    return [
+        *decision_laws(events),
+        *line_laws(events),
+        *payout_laws(genesis, events),
+        *premium_laws(events),
+        *proposal_laws(events),
+    ]
 
 
 def decision_laws(events):
@@ -31,7 +40,10 @@ def line_laws(events):
             if name in seen:
                 yield f"line {name} is settled twice"
             seen.add(name)
-            parts = sum(e[field] for field in ("deductible_cents", "copay_cents", "coinsurance_cents", "benefit_cents", "cut_cents"))
+            parts = sum(
+                e[field]
+                for field in ("deductible_cents", "copay_cents", "coinsurance_cents", "benefit_cents", "cut_cents")
+            )
             if e["allowed_cents"] != parts - e["relief_cents"]:
                 yield f"line {name}: the figures do not add up to {e['allowed_cents']}"
             if min(value for field, value in e.items() if field.endswith("_cents")) < 0:
@@ -71,7 +83,9 @@ def payout_laws(genesis, events):
                 yield f"a payout of {e['amount_cents']} sends {e['amount_sat']} satoshi at {rate}"
         elif e["event"] == "shown" and e["what"] == "accounts":
             if e["claims_cents"] + e["reserve_cents"] != money:
-                yield f"{e['claims_cents']} + {e['reserve_cents']} in the accounts, {money} came in and was not paid out"
+                yield (
+                    f"{e['claims_cents']} + {e['reserve_cents']} in the accounts, {money} came in and was not paid out"
+                )
             if min(e["claims_cents"], e["reserve_cents"]) < 0:
                 yield "an account is below zero"
 

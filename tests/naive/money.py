@@ -82,8 +82,15 @@ def refund(w, refunds):
 
 
 def tell_payout(w, x, cents):
-    emit(w, "payout_due", claim=x["claim"], case=x["case"], payee=x["payee"], amount_cents=cents,
-         amount_sat=cents * 10**8 // w["rate"])  # fmt: skip
+    emit(
+        w,
+        "payout_due",
+        claim=x["claim"],
+        case=x["case"],
+        payee=x["payee"],
+        amount_cents=cents,
+        amount_sat=cents * 10**8 // w["rate"],
+    )
 
 
 def judge_solvency(w):

@@ -1,4 +1,7 @@
-"""Who is listed: enrolment attesters, verifiers and providers, signers of the treasury; and versions of the protocol."""
+"""Who is listed: enrolment attesters, verifiers and providers, signers of the treasury.
+
+And versions of the protocol.
+"""
 
 from .world import emit, refuse_if
 
@@ -19,7 +22,10 @@ def check_change(w, act):
 
 
 def threshold_after(w, act):
-    """How many of the signers must sign after the change; None if that were no majority. Without a figure it stays, or is the least majority."""
+    """How many of the signers must sign after the change; None if that were no majority.
+
+    Without a figure it stays, or is the least majority.
+    """
     count = len(w["signers"]) + {"add": 1, "remove": -1, "threshold": 0}[act["change"]]
     needed = act.get("threshold", 0) or min(max(w["signers_needed"], count // 2 + 1), count)
     return needed if 1 <= count <= SIGNERS_MAX and count // 2 < needed <= count else None
@@ -72,7 +78,10 @@ def last_start(w):
 
 def check_version(w, act, effect):
     refuse_if(act["version"] <= last_version(w), "decided on already")
-    refuse_if(act["height"] <= max(effect, last_start(w)), "over before the vote takes effect, or not after the version before")
+    refuse_if(
+        act["height"] <= max(effect, last_start(w)),
+        "over before the vote takes effect, or not after the version before",
+    )
 
 
 def schedule(w, act):

@@ -19,7 +19,7 @@ from .world import (
     refuse_if,
     running,
     voters,
-)  # fmt: skip
+)
 
 PHASES = ("recruit", "pilot", "live")
 KINDS = ("demote", "param", "list", "plan", "phase", "expel", "attester", "verifier", "provider", "signer", "protocol")
@@ -56,9 +56,16 @@ def check_content(w, act):
 def add_proposal(w, name, act, sponsors):
     critical = act["what"] in CRITICAL_KINDS or (act["what"] == "param" and act["name"] in CRITICAL)
     w["proposals"][name] = {
-        "id": name, "act": act, "sponsors": sponsors, "status": "waiting", "critical": critical, "opened": None,
-        "voters": None, "votes": {}, "effect": None,
-    }  # fmt: skip
+        "id": name,
+        "act": act,
+        "sponsors": sponsors,
+        "status": "waiting",
+        "critical": critical,
+        "opened": None,
+        "voters": None,
+        "votes": {},
+        "effect": None,
+    }
     open_if_sponsored(w, w["proposals"][name])
 
 
@@ -82,9 +89,16 @@ def open_expulsion(w, claim):
     act = {"what": "expel", "member": claim["member"], "id": name}
     critical = False
     w["proposals"][name] = {
-        "id": name, "act": act, "sponsors": [], "status": "waiting", "critical": critical, "opened": None,
-        "voters": None, "votes": {}, "effect": None,
-    }  # fmt: skip
+        "id": name,
+        "act": act,
+        "sponsors": [],
+        "status": "waiting",
+        "critical": critical,
+        "opened": None,
+        "voters": None,
+        "votes": {},
+        "effect": None,
+    }
     open_it(w, w["proposals"][name])
 
 
@@ -126,8 +140,15 @@ def judge_proposals(w):
         turnout = min(p["turnout_max"], ceil_div(len(x["voters"]), p["turnout_div"]))
         passed = yes > no and yes + no + abstain >= turnout and (not x["critical"] or 3 * yes >= 2 * (yes + no))
         x["status"] = "passed" if passed else "failed"
-        emit(w, "proposal_passed" if passed else "proposal_failed", proposal=x["id"], yes=yes, no=no, abstain=abstain,
-             eligible=len(x["voters"]))  # fmt: skip
+        emit(
+            w,
+            "proposal_passed" if passed else "proposal_failed",
+            proposal=x["id"],
+            yes=yes,
+            no=no,
+            abstain=abstain,
+            eligible=len(x["voters"]),
+        )
         x["effect"] = first_effect(w, w["height"], x["critical"])
 
 
@@ -154,7 +175,11 @@ def take_effect(w, act):
         emit(w, "param_changed", name=act["name"], **{"from": old, "to": act["value"]})
         return True
     if what == "list":
-        status = {"standard": act.get("standard", False), "allowed": act.get("allowed_cents"), "frequency": act.get("frequency")}
+        status = {
+            "standard": act.get("standard", False),
+            "allowed": act.get("allowed_cents"),
+            "frequency": act.get("frequency"),
+        }
         w["codes"].setdefault(code_key(act), []).append((w["height"] + 1, status))
         return True
     if what == "plan":
@@ -183,7 +208,10 @@ def change_phase(w, to):
 
 
 def may_change_phase(w, to):
-    """Forward only; to `live` through the gate: one term's premiums in the claims account, members enough, terms of pilot enough."""
+    """Forward only; to `live` through the gate.
+
+    One term's premiums in the claims account, members enough, terms of pilot enough.
+    """
     if PHASES.index(to) <= PHASES.index(phase(w)):
         return False
     if to != "live":
@@ -192,7 +220,9 @@ def may_change_phase(w, to):
     began, name = w["phases"][-1]
     pilot = (w["height"] - began) // TERM if name == "pilot" else 0
     members = sum(1 for m in w["members"].values() if running(m) is not None)
-    return 12 * w["claims_account"] >= annual_premium(w) and members >= p["live_members_min"] and pilot >= p["pilot_terms"]
+    return (
+        12 * w["claims_account"] >= annual_premium(w) and members >= p["live_members_min"] and pilot >= p["pilot_terms"]
+    )
 
 
 def demote(w, key):

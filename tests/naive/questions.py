@@ -1,4 +1,7 @@
-"""Questions before a service (claims with the use `preauth`): answered at once or voted on, then authorisations that later claims use up."""
+"""Questions before a service (claims with the use `preauth`).
+
+Answered at once or voted on, then authorisations that later claims use up.
+"""
 
 from . import claims
 from .world import TERM, code_key, emit
@@ -18,10 +21,12 @@ def is_asked(w, key, superseded):
 def asks_again(w, claim, case):
     """True if the last case that asked for this and was not withdrawn lapsed, and asked for no less."""
     earlier = [
-        c for c in w["cases"]
-        if c["claim"]["asks"] and (c["claim"]["by"], c["code"], c["claim"]["provider"]) == (claim["by"], case["code"], claim["provider"])
+        c
+        for c in w["cases"]
+        if c["claim"]["asks"]
+        and (c["claim"]["by"], c["code"], c["claim"]["provider"]) == (claim["by"], case["code"], claim["provider"])
         and c["status"] != "withdrawn"
-    ]  # fmt: skip
+    ]
     earlier.sort(key=lambda c: c["closed"])
     return bool(earlier) and earlier[-1]["status"] == "lapsed" and case["charges"] <= earlier[-1]["charges"]
 
@@ -52,8 +57,16 @@ def answer_question(w, m, claim):
 
 
 def show_estimate(w, claim, line):
-    emit(w, "preauth_line", claim=claim["id"], line=line["index"], code=line["code"], standard=line["standard"],
-         charge_cents=line["charge"], **line["result"])  # fmt: skip
+    emit(
+        w,
+        "preauth_line",
+        claim=claim["id"],
+        line=line["index"],
+        code=line["code"],
+        standard=line["standard"],
+        charge_cents=line["charge"],
+        **line["result"],
+    )
 
 
 def authorise(w, case, how, yes, no, award):
@@ -63,10 +76,33 @@ def authorise(w, case, how, yes, no, award):
         case["closed"] = w["height"]
     units = sum(line["units"] for line in case["lines"])
     last = w["height"] + TERM * case["params"]["preauth_terms"]
-    w["authorised"].append({"by": claim["by"], "provider": claim["provider"], "code": code_key(case), "id": claim["id"], "units": units,
-                            "award": award, "first": claim["height"], "last": last})  # fmt: skip
-    emit(w, "preauthorised", claim=claim["id"], case=case["code"], how=how, yes=yes, no=no, bar_bp=case["bar"],
-         seniority_bp=case["seniority"], units=units, award_cents=award, first_day=claim["height"], last_day=last)  # fmt: skip
+    w["authorised"].append(
+        {
+            "by": claim["by"],
+            "provider": claim["provider"],
+            "code": code_key(case),
+            "id": claim["id"],
+            "units": units,
+            "award": award,
+            "first": claim["height"],
+            "last": last,
+        }
+    )
+    emit(
+        w,
+        "preauthorised",
+        claim=claim["id"],
+        case=case["code"],
+        how=how,
+        yes=yes,
+        no=no,
+        bar_bp=case["bar"],
+        seniority_bp=case["seniority"],
+        units=units,
+        award_cents=award,
+        first_day=claim["height"],
+        last_day=last,
+    )
 
 
 def authorised_for(w, m, claim, line):

@@ -29,9 +29,17 @@ def show_member(w, name):
     if m is None:
         return None
     bar, seniority, denied, voted = votes.bar_of(w, m, w["tip"])
-    fields = {"denied": denied, "voted": voted, "bar_bp": bar, "seniority_bp": seniority, "standing": standing(w, m),
-              "owed_cents": owed(m), "may_vote": may_vote(w, m), "missed_duties": votes.missed_duties(w, name),
-              "has_credit": name not in w["without_credit"]}  # fmt: skip
+    fields = {
+        "denied": denied,
+        "voted": voted,
+        "bar_bp": bar,
+        "seniority_bp": seniority,
+        "standing": standing(w, m),
+        "owed_cents": owed(m),
+        "may_vote": may_vote(w, m),
+        "missed_duties": votes.missed_duties(w, name),
+        "has_credit": name not in w["without_credit"],
+    }
     contract = running(m)
     if contract is not None:
         fields |= {"plan": contract["plan"], "rate_cents": full_rate(w, m)}
@@ -58,10 +66,13 @@ def show_claim(w, name):
         return None
     cases = sorted((case for case in w["cases"] if case["claim"] is claim), key=lambda case: case["code"].encode())
     return {
-        "by": claim["by"], "filed": claim["height"], "status": status_of(claim, cases),
+        "by": claim["by"],
+        "filed": claim["height"],
+        "status": status_of(claim, cases),
         "benefit_cents": sum(x["benefit"] for x in w["settled"] if x["claim"] == name),
-        "cases": [show_case(w, case) for case in cases], "audit_panel": claim["panel"],
-    }  # fmt: skip
+        "cases": [show_case(w, case) for case in cases],
+        "audit_panel": claim["panel"],
+    }
 
 
 def status_of(claim, cases):
@@ -76,9 +87,16 @@ def status_of(claim, cases):
 
 
 def show_case(w, case):
-    shown = {"code": case["code"], "status": case["status"], "eligible": len(case["E"]), "quorum": votes.quorum_of(case),
-             "bar_bp": case["bar"], "seniority_bp": case["seniority"], "benefit_cents": case["benefit"],
-             "closes_at": case["s"] + case["params"]["vote_blocks"]}  # fmt: skip
+    shown = {
+        "code": case["code"],
+        "status": case["status"],
+        "eligible": len(case["E"]),
+        "quorum": votes.quorum_of(case),
+        "bar_bp": case["bar"],
+        "seniority_bp": case["seniority"],
+        "benefit_cents": case["benefit"],
+        "closes_at": case["s"] + case["params"]["vote_blocks"],
+    }
     if case["status"] == "open":
         shown["yes"], shown["no"], shown["opened"] = votes.tally(w, case)
         shown["streak"] = case["streak"]
@@ -98,19 +116,28 @@ def show_plan(w, name):
         return None
     figures = figures_on(plan, w["tip"])
     return {
-        "premium_cents": plan["rate"], "prior_cents": plan["prior"], "deductible_cents": figures["deductible"],
-        "copay_cents": figures["copay"], "coinsurance_bp": figures["coinsurance_bp"], "oop_max_cents": figures["oop_max"],
-        "claim_ceiling_cents": figures["claim_ceiling"], "year_ceiling_cents": figures["year_ceiling"],
-        "waiting_terms": figures["waiting_terms"], "codes": figures["codes"],
-    }  # fmt: skip
+        "premium_cents": plan["rate"],
+        "prior_cents": plan["prior"],
+        "deductible_cents": figures["deductible"],
+        "copay_cents": figures["copay"],
+        "coinsurance_bp": figures["coinsurance_bp"],
+        "oop_max_cents": figures["oop_max"],
+        "claim_ceiling_cents": figures["claim_ceiling"],
+        "year_ceiling_cents": figures["year_ceiling"],
+        "waiting_terms": figures["waiting_terms"],
+        "codes": figures["codes"],
+    }
 
 
 def show_accounts(w, _):
     return {
-        "claims_cents": w["claims_account"], "reserve_cents": w["reserve"], "annual_premium_cents": annual_premium(w),
-        "owed_cents": sum(payout["owed"] for payout in w["payouts"] if payout["class"] != 3), "rate": w["rate"],
+        "claims_cents": w["claims_account"],
+        "reserve_cents": w["reserve"],
+        "annual_premium_cents": annual_premium(w),
+        "owed_cents": sum(payout["owed"] for payout in w["payouts"] if payout["class"] != 3),
+        "rate": w["rate"],
         "deposits_cents": w["deposits"],
-    }  # fmt: skip
+    }
 
 
 def show_params(w, _):
@@ -119,13 +146,22 @@ def show_params(w, _):
 
 def show_coop(w, _):
     return {
-        "attesters": sorted(w["attesters"]), "verifiers": sorted(w["verifiers"]), "signers": sorted(w["signers"]),
-        "providers": sorted(w["providers"]), "signers_needed": w["signers_needed"], "protocol_version": w["protocol"],
+        "attesters": sorted(w["attesters"]),
+        "verifiers": sorted(w["verifiers"]),
+        "signers": sorted(w["signers"]),
+        "providers": sorted(w["providers"]),
+        "signers_needed": w["signers_needed"] if w["signers"] else 0,
+        "protocol_version": w["protocol"],
         "members": sum(1 for m in w["members"].values() if running(m) is not None),
-    }  # fmt: skip
+    }
 
 
 VIEWS = {
-    "member": show_member, "claim": show_claim, "code": show_code, "plan": show_plan, "accounts": show_accounts,
-    "params": show_params, "coop": show_coop,
-}  # fmt: skip
+    "member": show_member,
+    "claim": show_claim,
+    "code": show_code,
+    "plan": show_plan,
+    "accounts": show_accounts,
+    "params": show_params,
+    "coop": show_coop,
+}

@@ -1,4 +1,7 @@
-"""A failing scenario made small: lines, members, parameters and figures go, one bunch after the other, while it still fails."""
+"""A failing scenario made small.
+
+Lines, members, parameters and figures go, one bunch after the other, while it still fails.
+"""
 
 import time
 

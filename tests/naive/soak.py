@@ -1,7 +1,9 @@
-"""Many random scenarios on all processors: `python -m naive.soak --first 0 --count 10000` (with tests on the path), or `make soak`.
+"""Many random scenarios on all processors.
 
-Each failing seed is printed with the first events that differ, and its scenario, made small, is written to `folder` as a file that
-`mutua rehearse` plays. At the end comes the table of how often each event occurred.
+`python -m naive.soak --first 0 --count 10000` (with tests on the path), or `make soak`.
+
+Each failing seed is printed with the first events that differ, and its scenario, made small, is written to `folder` as
+a file that `mutua rehearse` plays. At the end comes the table of how often each event occurred.
 """
 
 import argparse
@@ -38,7 +40,11 @@ def play_batch(seeds):
 
 def keep_failing(folder, seed):
     """Write the seed's scenario, made small, to the folder; return its path."""
-    lines = shrunk(scenario(seed), lambda candidate: compared(candidate).fault is not None) if seed % CHECKED_ONE_IN else scenario(seed)
+    lines = (
+        shrunk(scenario(seed), lambda candidate: compared(candidate).fault is not None)
+        if seed % CHECKED_ONE_IN
+        else scenario(seed)
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{theme_of(seed)}-{seed}.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -58,12 +64,18 @@ def soak(first, count, folder, processes=None, say=print):
                 say(f"seed {seed} ({theme_of(seed)}): {fault}")
             faults += failed
             if done % 20 == 0:
-                say(f"{min(done * BATCH, count):,} of {count:,} scenarios, {len(faults)} faults, {time.monotonic() - began:.0f} s")
+                say(
+                    f"{min(done * BATCH, count):,} of {count:,} scenarios, {len(faults)} faults,"
+                    f" {time.monotonic() - began:.0f} s"
+                )
     for seed, _ in sorted(faults)[:SHRUNK_MAX]:
         say(f"seed {seed}: {keep_failing(folder, seed)}")
     say(table(seen))
     say("refusals by code: " + ", ".join(f"{code} {number:,}" for code, number in sorted(refusals.items())))
-    say(f"{count:,} scenarios from seed {first}, {len(faults)} faults, never occurred: {missing(seen)}, {time.monotonic() - began:.0f} s")
+    say(
+        f"{count:,} scenarios from seed {first}, {len(faults)} faults, never occurred: {missing(seen)},"
+        f" {time.monotonic() - began:.0f} s"
+    )
     return seen, refusals, faults
 
 

@@ -17,7 +17,7 @@ from .world import (
     same_household,
     term_of,
     voters,
-)  # fmt: skip
+)
 
 # ---- Records: ballots, auto-accept, delegation ----
 
@@ -80,8 +80,11 @@ def auto_accept(w, act):
         refuse_if(act["id"] not in rules, "no such rule")
         del rules[act["id"]]
         return
-    rules[act["id"]] = {"codes": act.get("codes"), "ceiling": act.get("ceiling_cents"),
-                        "providers": act.get("providers")}  # fmt: skip
+    rules[act["id"]] = {
+        "codes": act.get("codes"),
+        "ceiling": act.get("ceiling_cents"),
+        "providers": act.get("providers"),
+    }
 
 
 def cast_auto_ballots(w):
@@ -96,8 +99,12 @@ def cast_auto_ballots(w):
                     continue
                 if rule["providers"] is not None and case["claim"]["provider"] not in rule["providers"]:
                     continue
-                case["ballots"][name] = {"choice": "accept", "award": None, "version": case["claim"]["version"],
-                                         "auto": True}  # fmt: skip
+                case["ballots"][name] = {
+                    "choice": "accept",
+                    "award": None,
+                    "version": case["claim"]["version"],
+                    "auto": True,
+                }
 
 
 def delegate(w, act):
@@ -105,7 +112,9 @@ def delegate(w, act):
     active_member(w, act["to"])
     refuse_if(act["by"] == act["to"], "nobody delegates to oneself")
     after = [
-        d for (d, topic), to in w["delegations"].items() if to == act["to"] and (d, topic) != (act["by"], act.get("topic", "*"))
+        d
+        for (d, topic), to in w["delegations"].items()
+        if to == act["to"] and (d, topic) != (act["by"], act.get("topic", "*"))
     ]
     after = set(after) | {act["by"]}
     p = w["params"]
@@ -344,8 +353,19 @@ def deny(w, case, yes, no, opened, q):
 
 
 def tell_end(w, event, case, yes, no, opened, q, eligible_count=None):
-    emit(w, event, claim=case["claim"]["id"], case=case["code"], yes=yes, no=no, opened=opened,
-         eligible=len(case["E"]) if eligible_count is None else eligible_count, quorum=q, bar_bp=case["bar"], seniority_bp=case["seniority"])  # fmt: skip
+    emit(
+        w,
+        event,
+        claim=case["claim"]["id"],
+        case=case["code"],
+        yes=yes,
+        no=no,
+        opened=opened,
+        eligible=len(case["E"]) if eligible_count is None else eligible_count,
+        quorum=q,
+        bar_bp=case["bar"],
+        seniority_bp=case["seniority"],
+    )
 
 
 # ---- Boundary: renewals ----
@@ -399,9 +419,10 @@ def decided_cases(w, key):
     """(decided by vote, of these accepted) in the twelve terms that end with this one."""
     term = term_of(w["height"])
     decided = [
-        c for c in w["cases"]
+        c
+        for c in w["cases"]
         if code_key(c) == key and c["by_vote"] and not c["claim"]["asks"] and term - YEAR < term_of(c["closed"]) <= term
-    ]  # fmt: skip
+    ]
     return decided, [c for c in decided if c["status"] == "accepted" and not c["appealed"]]
 
 
@@ -439,5 +460,12 @@ def promote(w):
         w["codes"].setdefault(code, []).append(
             (w["height"] + 1, {"standard": True, "allowed": amount, "frequency": frequency})
         )
-        emit(w, "code_promoted", code=code[1], paid=len(paid), decided=len(decided), allowed_cents=amount,
-             frequency=frequency)  # fmt: skip
+        emit(
+            w,
+            "code_promoted",
+            code=code[1],
+            paid=len(paid),
+            decided=len(decided),
+            allowed_cents=amount,
+            frequency=frequency,
+        )

@@ -87,9 +87,19 @@ PARAMS = {
 }
 
 CRITICAL = {
-    "vote_blocks", "streak_blocks", "quorum_min", "quorum_max", "quorum_div", "reserve_bp", "bar_floor_bp",
-    "seniority_max_bp", "renewal_pct", "promote_pct", "pilot_terms", "live_members_min",
-}  # fmt: skip
+    "vote_blocks",
+    "streak_blocks",
+    "quorum_min",
+    "quorum_max",
+    "quorum_div",
+    "reserve_bp",
+    "bar_floor_bp",
+    "seniority_max_bp",
+    "renewal_pct",
+    "promote_pct",
+    "pilot_terms",
+    "live_members_min",
+}
 
 
 class Refused(Exception):
@@ -130,29 +140,81 @@ def new_world(genesis):
             raise ValueError(f"no such parameter, or not in its range: {name}")
         params[name] = value
     w = {
-        "height": 0, "tip": 0, "open": False, "in_term_end": False, "events": [],
-        "params": params, "seed": genesis.get("seed", 0), "phases": [(0, genesis.get("phase", "live"))],
+        "height": 0,
+        "tip": 0,
+        "open": False,
+        "in_term_end": False,
+        "events": [],
+        "params": params,
+        "seed": genesis.get("seed", 0),
+        "phases": [(0, genesis.get("phase", "live"))],
         "claims_account": genesis.get("accounts", {}).get("claims", 0),
         "reserve": genesis.get("accounts", {}).get("reserve", 0),
-        "rate": genesis.get("rate"), "quotes": {}, "auto_pay": genesis.get("auto_pay", False),
-        "plans": {}, "codes": {}, "members": {}, "providers": list(genesis.get("providers", [])),
-        "claims": {}, "cases": [], "settled": [], "payouts": [], "pairs": [],
-        "small": [], "auto": {}, "delegations": {}, "proposals": {}, "appeals": [], "holds": [], "reports": [],
-        "applications": {}, "no_promotion_until": {}, "admission_stopped": False, "short_boundaries": 0,
-        "run_off": None, "disbanded": False, "premiums_paid": [], "vouched": [], "authorised": [],
-        "all_events": genesis.get("all_events", False), "deposits": 0, "persons": {}, "protocol": 1, "protocols": [],
-        "attesters": list(genesis.get("attesters", [])), "verifiers": list(genesis.get("verifiers", [])),
-        "signers": list(genesis.get("signers", [])), "signers_needed": genesis.get("signers_needed", 1),
-        "devices": {}, "devices_ever": {}, "identities": {}, "taken": [], "guardians": {}, "moves": {}, "paused": {},
-        "community": list(genesis.get("community", [])), "barred": {}, "voted_off": [], "contested": [], "covers": {}, "missed": [], "without_credit": [],
-    }  # fmt: skip
+        "rate": genesis.get("rate"),
+        "quotes": {},
+        "auto_pay": genesis.get("auto_pay", False),
+        "plans": {},
+        "codes": {},
+        "members": {},
+        "providers": list(genesis.get("providers", [])),
+        "claims": {},
+        "cases": [],
+        "settled": [],
+        "payouts": [],
+        "pairs": [],
+        "small": [],
+        "auto": {},
+        "delegations": {},
+        "proposals": {},
+        "appeals": [],
+        "holds": [],
+        "reports": [],
+        "applications": {},
+        "no_promotion_until": {},
+        "admission_stopped": False,
+        "short_boundaries": 0,
+        "run_off": None,
+        "disbanded": False,
+        "premiums_paid": [],
+        "vouched": [],
+        "authorised": [],
+        "all_events": genesis.get("all_events", False),
+        "deposits": 0,
+        "persons": {},
+        "protocol": 1,
+        "protocols": [],
+        "attesters": list(genesis.get("attesters", [])),
+        "verifiers": list(genesis.get("verifiers", [])),
+        "signers": list(genesis.get("signers", [])),
+        "signers_needed": genesis.get("signers_needed", 1),
+        "devices": {},
+        "devices_ever": {},
+        "identities": {},
+        "taken": [],
+        "guardians": {},
+        "moves": {},
+        "paused": {},
+        "community": list(genesis.get("community", [])),
+        "barred": {},
+        "voted_off": [],
+        "contested": [],
+        "covers": {},
+        "missed": [],
+        "without_credit": [],
+    }
     for plan in genesis.get("plans", []):
         add_plan(w, plan)
     for code in genesis.get("codes", []):
         w["codes"][code_key(code)] = [
-            (0, {"standard": code.get("standard", False), "allowed": code.get("allowed_cents"),
-                 "frequency": code.get("frequency")})
-        ]  # fmt: skip
+            (
+                0,
+                {
+                    "standard": code.get("standard", False),
+                    "allowed": code.get("allowed_cents"),
+                    "frequency": code.get("frequency"),
+                },
+            )
+        ]
     for member in genesis.get("members", []):
         add_member(w, member["name"], member["plan"], member.get("contract_terms", 1), 0, member.get("household"))
         m = w["members"][member["name"]]
@@ -166,11 +228,15 @@ def add_plan(w, plan):
     """A new plan, or new figures of one in force from the next day on: its premium and prior stay."""
     p = w["params"]
     figures = {
-        "deductible": plan.get("deductible_cents", 0), "copay": plan.get("copay_cents", 0),
-        "coinsurance_bp": plan.get("coinsurance_bp", 0), "oop_max": plan.get("oop_max_cents"),
-        "claim_ceiling": plan.get("claim_ceiling_cents"), "year_ceiling": plan.get("year_ceiling_cents"),
-        "codes": list(plan.get("codes") or []), "waiting_terms": plan.get("waiting_terms", 0),
-    }  # fmt: skip
+        "deductible": plan.get("deductible_cents", 0),
+        "copay": plan.get("copay_cents", 0),
+        "coinsurance_bp": plan.get("coinsurance_bp", 0),
+        "oop_max": plan.get("oop_max_cents"),
+        "claim_ceiling": plan.get("claim_ceiling_cents"),
+        "year_ceiling": plan.get("year_ceiling_cents"),
+        "codes": list(plan.get("codes") or []),
+        "waiting_terms": plan.get("waiting_terms", 0),
+    }
     old = w["plans"].get(plan["name"])
     if old is None:
         premium = plan.get("premium_cents", 0)
@@ -195,11 +261,27 @@ def figures_on(plan, day):
 def add_member(w, name, plan, terms, first_term, household):
     old = w["members"].get(name)
     w["members"][name] = {
-        "name": name, "household": household, "founder": False, "joined_term": first_term, "first_term": first_term, "years_from": first_term,
-        "contracts": [], "next": None, "owed": [], "suspended": [], "genesis_record": (0, 0), "left": None,
-        "leaving_at": None, "refused_until": None, "warned": False, "no_vote_until": 0, "fraud_height": None,
-        "receivable": 0, "vouchers": [], "deposit": 0,
-    }  # fmt: skip
+        "name": name,
+        "household": household,
+        "founder": False,
+        "joined_term": first_term,
+        "first_term": first_term,
+        "years_from": first_term,
+        "contracts": [],
+        "next": None,
+        "owed": [],
+        "suspended": [],
+        "genesis_record": (0, 0),
+        "left": None,
+        "leaving_at": None,
+        "refused_until": None,
+        "warned": False,
+        "no_vote_until": 0,
+        "fraud_height": None,
+        "receivable": 0,
+        "vouchers": [],
+        "deposit": 0,
+    }
     if old is not None:
         w["members"][name] |= rejoined(old, first_term)
     rate = w["plans"][plan]["rate"]
@@ -209,16 +291,35 @@ def add_member(w, name, plan, terms, first_term, household):
 
 def rejoined(old, first_term):
     """What a returning member keeps; more than two terms without a contract start seniority anew."""
-    kept = {field: old[field] for field in ("contracts", "owed", "suspended", "years_from", "genesis_record", "no_vote_until", "fraud_height",
-                                            "receivable", "warned")}  # fmt: skip
+    kept = {
+        field: old[field]
+        for field in (
+            "contracts",
+            "owed",
+            "suspended",
+            "years_from",
+            "genesis_record",
+            "no_vote_until",
+            "fraud_height",
+            "receivable",
+            "warned",
+        )
+    }
     if first_term - old["contracts"][-1]["last"] // TERM <= 2:
         kept["joined_term"] = old["joined_term"]
     return kept
 
 
 def contract_of(plan, first_term, terms, rate):
-    return {"plan": plan, "first_term": first_term, "terms": terms, "rate": rate, "last": None,
-            "old_plan": None, "old_plan_until": 0}  # fmt: skip
+    return {
+        "plan": plan,
+        "first_term": first_term,
+        "terms": terms,
+        "rate": rate,
+        "last": None,
+        "old_plan": None,
+        "old_plan_until": 0,
+    }
 
 
 def emit(w, event, **fields):
@@ -258,7 +359,9 @@ def annual_premium(w):
 
 def full_rate(w, m):
     """What the contract costs a term: the guaranteed rate and the shares of the dependants whose cover has begun."""
-    return running(m)["rate"] + sum(cover["share"] for cover in covers_of(w, m) if cover["begun"] and cover["last"] is None)
+    return running(m)["rate"] + sum(
+        cover["share"] for cover in covers_of(w, m) if cover["begun"] and cover["last"] is None
+    )
 
 
 def covers_of(w, m):

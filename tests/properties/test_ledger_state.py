@@ -36,7 +36,10 @@ def plain_tree(leaves: list[tuple[int, bytes]], depth: int = 0) -> bytes:
 
 
 def plain_root(rows: dict[bytes, bytes]) -> bytes:
-    return root_of(len(rows), plain_tree([(int.from_bytes(path_of(key), "big"), sha256(value).digest()) for key, value in rows.items()]))
+    return root_of(
+        len(rows),
+        plain_tree([(int.from_bytes(path_of(key), "big"), sha256(value).digest()) for key, value in rows.items()]),
+    )
 
 
 @given(rows_of, deltas)
@@ -98,7 +101,9 @@ def test_a_proof_shows_a_row_or_its_absence_and_nothing_else(rows, key, other) -
     assert is_proved(key, other, proof, root) == (rows.get(key) == other)
     assert is_proved(key, None, proof, root) == (key not in rows)
     for step in range(len(proof.steps)):
-        assert not is_proved(key, rows.get(key), msgspec.structs.replace(proof, steps=proof.steps[:step] + proof.steps[step + 1 :]), root)
+        assert not is_proved(
+            key, rows.get(key), msgspec.structs.replace(proof, steps=proof.steps[:step] + proof.steps[step + 1 :]), root
+        )
     assert not is_proved(key, rows.get(key), msgspec.structs.replace(proof, size=proof.size + 1), root)
 
 
@@ -130,7 +135,9 @@ def test_sorted_keys_are_those_of_a_sorted_set(changes, first, last) -> None:
             pieces.remove(key)
             kept.discard(key)
     assert pieces.between(b"", None) == sorted(kept)
-    assert pieces.between(bytes([first]), bytes([last])) == sorted(key for key in kept if bytes([first]) <= key < bytes([last]))
+    assert pieces.between(bytes([first]), bytes([last])) == sorted(
+        key for key in kept if bytes([first]) <= key < bytes([last])
+    )
 
 
 class StoreAgainstDict(RuleBasedStateMachine):

@@ -55,5 +55,8 @@ def receipts_of(lines):
         told += collector.step(block).events
     assert dict(collector.state.scan(b"")) == dict(player.state.scan(b"")), "the replay for receipts leads elsewhere"
     assert told == [event for event in events if event.name not in ("refused", "shown")]
-    found = {receipt.claim.decode(): json.loads(json.dumps(as_json(receipt, render_text))) for receipt in collector.receipts()}
+    found = {
+        receipt.claim.decode(): json.loads(json.dumps(as_json(receipt, render_text)))
+        for receipt in collector.receipts()
+    }
     return found, events

@@ -1,7 +1,7 @@
 """Computes a receipt's decisions again, from its JSON and the text of the rules. Imports nothing of the program.
 
-`problems(receipt)` yields a sentence for every figure that does not follow from the others. It trusts what only the ledger can
-show (the ballots, the accounts of a block, the counters before the claim's first line) and nothing else.
+`problems(receipt)` yields a sentence for every figure that does not follow from the others. It trusts what only the
+ledger can show (the ballots, the accounts of a block, the counters before the claim's first line) and nothing else.
 """
 
 from hashlib import sha256
@@ -23,7 +23,10 @@ def of_text(text):
 
 
 def problems(receipt, key_bytes=of_hex):
-    """Sentences about everything that does not hold. `key_bytes`: how a key or id becomes bytes (hex on a ledger, text in a rehearsal)."""
+    """Sentences about everything that does not hold.
+
+    `key_bytes`: how a key or id becomes bytes (hex on a ledger, text in a rehearsal).
+    """
     yield from lines(receipt)
     yield from partition(receipt)
     yield from settlements(receipt)
@@ -61,7 +64,9 @@ def lines(receipt):
         reason = None
         if receipt["filed_height"] > line["last_filing_height"]:
             reason = 8
-        elif plan is None or (receipt["use"] == "preauth" and cover["known_end"] is not None and day > cover["known_end"]):
+        elif plan is None or (
+            receipt["use"] == "preauth" and cover["known_end"] is not None and day > cover["known_end"]
+        ):
             reason = 1
         elif cover["waiting_first_day"] <= day <= cover["waiting_last_day"]:
             reason = 2
@@ -87,14 +92,21 @@ def partition(receipt):
     is_question = receipt["use"] == "preauth"
     if (has_standard and not is_question) != (receipt["standard"] is not None):
         yield "a decision on the standard part is missing, or one too many"
-    settled = [item["line"] for item in (receipt["estimates"] if is_question else receipt["settlements"]) if item["case"] is None]
+    settled = [
+        item["line"]
+        for item in (receipt["estimates"] if is_question else receipt["settlements"])
+        if item["case"] is None
+    ]
     if settled != at_once or (receipt["settlements"] if is_question else receipt["estimates"]):
         yield "the lines that need no vote are not those that settled at once, or were estimated"
     if [line["line"] for line in receipt["lines"]] != list(range(len(receipt["lines"]))):
         yield "the lines are not numbered from 0 on"
     if [item["version"] for item in receipt["evidence"]] != list(range(1, len(receipt["evidence"]) + 1)):
         yield "the versions of the evidence are not numbered from 1 on"
-    if any(item["case"] is None and (item["how"], item["height"]) != ("standard", receipt["filed_height"]) for item in receipt["settlements"]):
+    if any(
+        item["case"] is None and (item["how"], item["height"]) != ("standard", receipt["filed_height"])
+        for item in receipt["settlements"]
+    ):
         yield "a standard line did not settle in the carrying block"
     if receipt["standard"] is not None:
         total = sum(item["benefit_cents"] for item in receipt["settlements"] if item["case"] is None)
@@ -122,13 +134,22 @@ def chain(receipt, items):
         line = receipt["lines"][item["line"]]
         plan = figures(receipt, item["plan"], item["plan_from_day"])
         same = [
-            ("charge_cents", line["charge_cents"]), ("units", line["units"]), ("frequency", line["frequency"]),
-            ("allowed_amount_cents", line["allowed_amount_cents"]), ("plan", line["plan"]), ("other_payer_before_cents", other),
-            ("deductible_plan_cents", plan["deductible_cents"]), ("copay_plan_cents", plan["copay_cents"]),
-            ("coinsurance_bp", plan["coinsurance_bp"]), ("oop_max_cents", plan["oop_max_cents"]), ("is_copay_taken", copay_taken),
+            ("charge_cents", line["charge_cents"]),
+            ("units", line["units"]),
+            ("frequency", line["frequency"]),
+            ("allowed_amount_cents", line["allowed_amount_cents"]),
+            ("plan", line["plan"]),
+            ("other_payer_before_cents", other),
+            ("deductible_plan_cents", plan["deductible_cents"]),
+            ("copay_plan_cents", plan["copay_cents"]),
+            ("coinsurance_bp", plan["coinsurance_bp"]),
+            ("oop_max_cents", plan["oop_max_cents"]),
+            ("is_copay_taken", copay_taken),
             ("benefit_year", (line["first_day"] - receipt["cover_facts"]["benefit_start"]) // 360),
-        ]  # fmt: skip
-        yield from (f"{name}: {field} is {item[field]}, elsewhere {value}" for field, value in same if item[field] != value)
+        ]
+        yield from (
+            f"{name}: {field} is {item[field]}, elsewhere {value}" for field, value in same if item[field] != value
+        )
         if item["case"] is not None:
             left = awards.get(item["case"])
             if left is None:
@@ -139,16 +160,28 @@ def chain(receipt, items):
         elif (item["award_before_cents"] is None) != (line["authorised_by"] == ""):
             yield f"{name}: an award without an authorisation, or the other way round"
         gives = steps(item)
-        yield from (f"{name}: {field} is {item[field]}, computed {value}" for field, value in gives.items() if item[field] != value)
+        yield from (
+            f"{name}: {field} is {item[field]}, computed {value}"
+            for field, value in gives.items()
+            if item[field] != value
+        )
         names = {ceiling["name"] for ceiling in item["ceilings"]}
         if item["refusal"] is None and plan["claim_ceiling_cents"] is not None and not {"claim", "visit"} <= names:
             yield f"{name}: a ceiling of the plan is missing"
         for ceiling in item["ceilings"]:
-            limit = {"claim": "claim_ceiling_cents", "event": "claim_ceiling_cents", "visit": "claim_ceiling_cents", "year": "year_ceiling_cents"}
+            limit = {
+                "claim": "claim_ceiling_cents",
+                "event": "claim_ceiling_cents",
+                "visit": "claim_ceiling_cents",
+                "year": "year_ceiling_cents",
+            }
             if ceiling["name"] in limit and ceiling["limit_cents"] != plan[limit[ceiling["name"]]]:
                 yield f"{name}: the ceiling {ceiling['name']} is not the plan's"
             if ceiling["name"] in ("claim", "pilot") and ceiling["used_cents"] != benefit:
-                yield f"{name}: {ceiling['used_cents']} used of the ceiling {ceiling['name']}, the lines before have {benefit}"
+                yield (
+                    f"{name}: {ceiling['used_cents']} used of the ceiling {ceiling['name']}, the lines before have"
+                    f" {benefit}"
+                )
             if ceiling["left_cents"] != max(0, ceiling["limit_cents"] - ceiling["used_cents"] - item["benefit_cents"]):
                 yield f"{name}: what is left of the ceiling {ceiling['name']}"
         other = item["other_payer_left_cents"]
@@ -162,8 +195,19 @@ def chain(receipt, items):
 def steps(item):
     """The seven steps of §5 for one line, from what it read."""
     other = min(item["charge_cents"], item["other_payer_before_cents"])
-    nothing = dict.fromkeys(("units_paid", "allowed_cents", "deductible_cents", "copay_cents", "coinsurance_cents", "relief_cents", "cut_cents",
-                             "benefit_cents"), 0)  # fmt: skip
+    nothing = dict.fromkeys(
+        (
+            "units_paid",
+            "allowed_cents",
+            "deductible_cents",
+            "copay_cents",
+            "coinsurance_cents",
+            "relief_cents",
+            "cut_cents",
+            "benefit_cents",
+        ),
+        0,
+    )
     out = {"other_payer_cents": other, "other_payer_left_cents": item["other_payer_before_cents"] - other}
     left = None if item["frequency"] is None else item["frequency"] - item["units_before"]
     if other and other == item["charge_cents"]:
@@ -191,12 +235,25 @@ def steps(item):
     room = min([uncut] + [ceiling["limit_cents"] - ceiling["used_cents"] for ceiling in item["ceilings"]])
     benefit = max(0, room)
     return {
-        **out, "refusal": None, "units_paid": units, "allowed_cents": allowed, "award_left_cents": award_left, "deductible_cents": deductible,
-        "copay_cents": copay, "coinsurance_cents": coinsurance, "relief_cents": relief, "benefit_cents": benefit, "cut_cents": uncut - benefit,
+        **out,
+        "refusal": None,
+        "units_paid": units,
+        "allowed_cents": allowed,
+        "award_left_cents": award_left,
+        "deductible_cents": deductible,
+        "copay_cents": copay,
+        "coinsurance_cents": coinsurance,
+        "relief_cents": relief,
+        "benefit_cents": benefit,
+        "cut_cents": uncut - benefit,
         "units_left": None if left is None else left - units,
         "deductible_left_cents": max(0, item["deductible_plan_cents"] - item["deductible_before_cents"] - deductible),
-        "oop_left_cents": None if item["oop_max_cents"] is None else max(0, item["oop_max_cents"] - item["borne_before_cents"] - borne + relief),
-    }  # fmt: skip
+        "oop_left_cents": (
+            None
+            if item["oop_max_cents"] is None
+            else max(0, item["oop_max_cents"] - item["borne_before_cents"] - borne + relief)
+        ),
+    }
 
 
 # ---- §6, §7: who may vote, the bar, the tallies, the decision --------------------
@@ -213,8 +270,13 @@ def one_case(receipt, case, key_bytes):
         row = next((row for row in case["tallies"] if row["height"] == case["panel"]["height"]), None)
         lacking = case["quorum"] - row["yes"] - row["no"]
         size = min(case["eligible"], max(case["params"]["panel_size"], 2 * lacking))
-        if (case["lacking"], case["panel"]["size"]) != (lacking, size) or case["panel"]["height"] != case["s"] + case["params"]["panel_block"]:
-            yield f"a duty panel of {case['panel']['size']} for {case['lacking']} lacking ballots, computed {size} for {lacking}"
+        if (case["lacking"], case["panel"]["size"]) != (lacking, size) or case["panel"]["height"] != case["s"] + case[
+            "params"
+        ]["panel_block"]:
+            yield (
+                f"a duty panel of {case['panel']['size']} for {case['lacking']} lacking ballots, computed {size} for"
+                f" {lacking}"
+            )
         yield from drawn(receipt, case, case["panel"], key_bytes)
     if case["appeal"] is not None:
         yield from drawn(receipt, case, case["appeal"]["panel"], key_bytes)
@@ -245,9 +307,19 @@ def bar(case):
     seniority = 0
     if bar_bp < 10_000:
         seniority = max(0, min(years * p["seniority_step_bp"], p["seniority_max_bp"], bar_bp - p["bar_floor_bp"]))
-    computed = {"denied": denied, "voted": voted, "sample": sample, "row_percent": percent, "bar_bp": bar_bp, "years": years,
-                "seniority_bp": seniority, "need_bp": bar_bp - seniority}  # fmt: skip
-    yield from (f"bar: {name} is {found[name]}, computed {value}" for name, value in computed.items() if found[name] != value)
+    computed = {
+        "denied": denied,
+        "voted": voted,
+        "sample": sample,
+        "row_percent": percent,
+        "bar_bp": bar_bp,
+        "years": years,
+        "seniority_bp": seniority,
+        "need_bp": bar_bp - seniority,
+    }
+    yield from (
+        f"bar: {name} is {found[name]}, computed {value}" for name, value in computed.items() if found[name] != value
+    )
 
 
 def counting(case, height):
@@ -267,12 +339,23 @@ def tallies(case):
             yield f"block {row['height']}: somebody is counted twice"
         yes = sum(item["choice"] == "accept" for item in now)
         no = sum(item["choice"] == "deny" for item in now)
-        opened = sum(item["is_opened"] and item["choice"] != "abstain" and not item["is_auto"] and item["delegator"] is None for item in now)
+        opened = sum(
+            item["is_opened"] and item["choice"] != "abstain" and not item["is_auto"] and item["delegator"] is None
+            for item in now
+        )
         quorum = yes + no >= case["quorum"] and opened >= case["opened_needed"]
         majority = 10_000 * yes >= need * (yes + no)
         streak = streak + 1 if quorum and majority else 0
-        computed = {"yes": yes, "no": no, "abstain": len(now) - yes - no, "opened": opened, "has_quorum": quorum, "has_majority": majority,
-                    "passes": quorum and majority, "streak": streak}  # fmt: skip
+        computed = {
+            "yes": yes,
+            "no": no,
+            "abstain": len(now) - yes - no,
+            "opened": opened,
+            "has_quorum": quorum,
+            "has_majority": majority,
+            "passes": quorum and majority,
+            "streak": streak,
+        }
         for name, value in computed.items():
             if row[name] != value:
                 yield f"block {row['height']}: {name} is {row[name]}, the ballots give {value}"
@@ -365,8 +448,12 @@ def benefit(receipt, case, last):
     wanted = None
     if last["outcome"] == "accepted" and receipt["use"] == "preauth":
         units = sum(receipt["lines"][index]["units"] for index in case["lines"])
-        wanted = {"units": units, "award_cents": last["award_cents"], "first_day": receipt["filed_height"],
-                  "last_day": last["height"] + 30 * case["params"]["preauth_terms"]}  # fmt: skip
+        wanted = {
+            "units": units,
+            "award_cents": last["award_cents"],
+            "first_day": receipt["filed_height"],
+            "last_day": last["height"] + 30 * case["params"]["preauth_terms"],
+        }
     if case["authorisation"] != wanted:
         yield f"it authorised {case['authorisation']}, by its decision {wanted}"
 
@@ -375,12 +462,19 @@ def benefit(receipt, case, last):
 def appeal(case):
     found = case["appeal"]
     closed = case["decisions"][0]
-    if closed["outcome"] != "denied" or not closed["height"] < found["height"] <= closed["height"] + case["params"]["appeal_within"]:
+    if (
+        closed["outcome"] != "denied"
+        or not closed["height"] < found["height"] <= closed["height"] + case["params"]["appeal_within"]
+    ):
         yield "the appeal did not come in time after a denial"
-    if len(found["panel"]["members"]) != min(case["params"]["appeal_panel"], found["fresh"] if found["fresh"] >= 5 else found["eligible"]):
+    if len(found["panel"]["members"]) != min(
+        case["params"]["appeal_panel"], found["fresh"] if found["fresh"] >= 5 else found["eligible"]
+    ):
         yield "the panel has another size"
     panel = set(found["panel"]["members"])
-    if any(item["voter"] not in panel for item in found["ballots"]) or len({item["voter"] for item in found["ballots"]}) != len(found["ballots"]):
+    if any(item["voter"] not in panel for item in found["ballots"]) or len(
+        {item["voter"] for item in found["ballots"]}
+    ) != len(found["ballots"]):
         yield "a ballot of the appeal is not by a member of the panel, or stands twice"
     yes = sum(item["choice"] == "accept" for item in found["ballots"])
     no = sum(item["choice"] == "deny" for item in found["ballots"])
@@ -395,10 +489,20 @@ def appeal(case):
     last = case["decisions"][-1]
     award = None
     if passes:
-        given = sorted(case["charges_cents"] if item["award_cents"] is None else item["award_cents"] for item in found["ballots"] if item["choice"] == "accept")
+        given = sorted(
+            case["charges_cents"] if item["award_cents"] is None else item["award_cents"]
+            for item in found["ballots"]
+            if item["choice"] == "accept"
+        )
         award = given[(len(given) - 1) // 2]
-    if (last["height"], last["outcome"], last["award_cents"]) != (found["judged_height"], "accepted" if passes else "denied", award):
-        yield f"the appeal ended as {last['outcome']} with {last['award_cents']}, its ballots give {passes} with {award}"
+    if (last["height"], last["outcome"], last["award_cents"]) != (
+        found["judged_height"],
+        "accepted" if passes else "denied",
+        award,
+    ):
+        yield (
+            f"the appeal ended as {last['outcome']} with {last['award_cents']}, its ballots give {passes} with {award}"
+        )
 
 
 def drawn(receipt, case, panel, key_bytes):
@@ -415,7 +519,11 @@ def payouts(receipt):
         if receipt["payouts"]:
             yield "a pre-authorisation was paid"
         return
-    decided = {case["code"]: case["decisions"][-1] for case in receipt["cases"] if case["decisions"] and case["decisions"][-1]["outcome"] == "accepted"}
+    decided = {
+        case["code"]: case["decisions"][-1]
+        for case in receipt["cases"]
+        if case["decisions"] and case["decisions"][-1]["outcome"] == "accepted"
+    }
     if receipt["standard"] is not None:
         decided[None] = receipt["standard"]
     if {item["case"] for item in receipt["payouts"]} != set(decided):
@@ -426,7 +534,11 @@ def payouts(receipt):
         done = decided[item["case"]]
         name = f"payout of {item['case'] or 'the standard part'}"
         rank = 0 if item["case"] is None else 2 if done["how"] == "appeal" else 1
-        if (item["benefit_cents"], item["accepted_height"], item["rank"]) != (done["benefit_cents"], done["height"], rank):
+        if (item["benefit_cents"], item["accepted_height"], item["rank"]) != (
+            done["benefit_cents"],
+            done["height"],
+            rank,
+        ):
             yield f"{name}: it is not what was decided"
         owed, last = item["benefit_cents"], item["accepted_height"]
         for pay in item["payments"]:
@@ -457,12 +569,17 @@ def payment(pay):
             yield "it is paid at a ratio without need"
     elif is_short and (pay["cap_cents"] is None or pay["height"] % 30 == 0):
         yield "it is not paid at the ratio"
-    limit = pay["claims_cents"] + (pay["reserve_cents"] if pay["cap_cents"] is None else min(pay["cap_cents"], pay["reserve_cents"]))
+    limit = pay["claims_cents"] + (
+        pay["reserve_cents"] if pay["cap_cents"] is None else min(pay["cap_cents"], pay["reserve_cents"])
+    )
     paid = min(wanted, limit, most)
     sat = paid * 10**8 // pay["rate"]
     left = 0 if pay["cap_cents"] is None else pay["owed_cents"] - paid
     if (pay["paid_cents"], pay["amount_sat"], pay["left_cents"]) != (paid, sat, left):
-        yield f"paid {pay['paid_cents']} = {pay['amount_sat']} sat with {pay['left_cents']} left, computed {paid} = {sat} sat with {left}"
+        yield (
+            f"paid {pay['paid_cents']} = {pay['amount_sat']} sat with {pay['left_cents']} left, computed {paid} = {sat}"
+            f" sat with {left}"
+        )
 
 
 def audit(receipt, key_bytes):
@@ -474,5 +591,9 @@ def audit(receipt, key_bytes):
     digest = sha256(bytes.fromhex(found["randomness"]) + b"audit" + key_bytes(receipt["claim"])).digest()
     number = int.from_bytes(digest, "big") % 10_000
     odds = min(10_000, found["random_bp"] * (10 if found["trigger"] not in (None, "random") else 1))
-    if number != found["number"] or (number < odds) != found["is_drawn"] or (found["trigger"] is None) == found["is_drawn"]:
+    if (
+        number != found["number"]
+        or (number < odds) != found["is_drawn"]
+        or (found["trigger"] is None) == found["is_drawn"]
+    ):
         yield f"the draw for audit gives {number} against odds of {odds}"

@@ -29,13 +29,19 @@ def proposal_problems(receipt):
     if {name: receipt[name] for name in counts} != counts:
         yield f"the votes give {counts}"
     critical = receipt["body"]["what"] in ("phase", "signer", "attester", "protocol") or receipt["is_critical"]
-    passes = counts["yes"] > counts["no"] and sum(counts.values()) >= turnout and (not critical or 3 * counts["yes"] >= 2 * (counts["yes"] + counts["no"]))
+    passes = (
+        counts["yes"] > counts["no"]
+        and sum(counts.values()) >= turnout
+        and (not critical or 3 * counts["yes"] >= 2 * (counts["yes"] + counts["no"]))
+    )
     if receipt["judged_height"] is None:
         if receipt["height"] >= last:
             yield "it was not judged"
         return
     if receipt["judged_height"] != last or receipt["passes"] != passes or (receipt["status"] == "failed") == passes:
-        yield f"it was judged {receipt['passes']} in block {receipt['judged_height']}, its votes give {passes} in {last}"
+        yield (
+            f"it was judged {receipt['passes']} in block {receipt['judged_height']}, its votes give {passes} in {last}"
+        )
     effective = ceil(last, 30) * 30 + (30 if critical else 0) if passes else None
     if receipt["effective_height"] != effective:
         yield f"it takes effect in block {receipt['effective_height']}, computed {effective}"
@@ -49,10 +55,26 @@ def member_problems(receipt):
     sample = max(voted, receipt["deny_sample_min"])
     percent, bar_bp = next(row for row in ROWS if 100 * denied >= row[0] * sample)
     years = bar["terms_complete"] // 12
-    seniority = 0 if bar_bp == 10_000 else max(0, min(years * receipt["seniority_step_bp"], receipt["seniority_max_bp"], bar_bp - receipt["bar_floor_bp"]))
-    computed = {"denied": denied, "voted": voted, "sample": sample, "row_percent": percent, "bar_bp": bar_bp, "years": years, "seniority_bp": seniority,
-                "need_bp": bar_bp - seniority}  # fmt: skip
-    yield from (f"bar: {name} is {bar[name]}, computed {value}" for name, value in computed.items() if bar[name] != value)
+    seniority = (
+        0
+        if bar_bp == 10_000
+        else max(
+            0, min(years * receipt["seniority_step_bp"], receipt["seniority_max_bp"], bar_bp - receipt["bar_floor_bp"])
+        )
+    )
+    computed = {
+        "denied": denied,
+        "voted": voted,
+        "sample": sample,
+        "row_percent": percent,
+        "bar_bp": bar_bp,
+        "years": years,
+        "seniority_bp": seniority,
+        "need_bp": bar_bp - seniority,
+    }
+    yield from (
+        f"bar: {name} is {bar[name]}, computed {value}" for name, value in computed.items() if bar[name] != value
+    )
     for item in receipt["renewals"]:
         yield from (f"block {item['height']}: {text}" for text in renewal(item))
 
@@ -100,7 +122,19 @@ def premium_problems(receipt):
             estimate = (cost + item["credibility_k"] * item["prior_cents"]) * 10_000 // weight
             target = estimate * 10_000 // (10_000 - load - item["expense_bp"])
         low, high = ceil(9 * item["old_cents"], 10), 11 * item["old_cents"] // 10
-        computed = {"cost_cents": cost, "weight_bp": weight, "load_bp": load, "estimate_cents": estimate, "target_cents": target, "low_cents": low,
-                    "high_cents": high, "new_cents": min(max(target, low), high)}  # fmt: skip
-        yield from (f"{name}: {field} is {item[field]}, computed {value}" for field, value in computed.items() if item[field] != value)
+        computed = {
+            "cost_cents": cost,
+            "weight_bp": weight,
+            "load_bp": load,
+            "estimate_cents": estimate,
+            "target_cents": target,
+            "low_cents": low,
+            "high_cents": high,
+            "new_cents": min(max(target, low), high),
+        }
+        yield from (
+            f"{name}: {field} is {item[field]}, computed {value}"
+            for field, value in computed.items()
+            if item[field] != value
+        )
         old = item["new_cents"]

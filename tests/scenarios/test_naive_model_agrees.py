@@ -1,8 +1,8 @@
 """Two readings of the rules play the same random scenarios and say the same, event for event (state roots aside).
 
-A failing seed is printed with the first events that differ; `tests/naive/README.md` says how to look at one. MUTUA_SCENARIO_SEED
-moves the first seed (default 0), MUTUA_SCENARIO_COUNT the number of scenarios (default 300: three of each hundredth of the themes).
-`make soak` plays 10,000, from MUTUA_SOAK on when it is set to a number above 1.
+A failing seed is printed with the first events that differ; `tests/naive/README.md` says how to look at one.
+MUTUA_SCENARIO_SEED moves the first seed (default 0), MUTUA_SCENARIO_COUNT the number of scenarios (default 300: three
+of each hundredth of the themes). `make soak` plays 10,000, from MUTUA_SOAK on when it is set to a number above 1.
 """
 
 import collections

@@ -1,6 +1,7 @@
 """Each hand-computed vector holds for the naive model and for the real rules.
 
-A vector names the events that must appear, in this order; every field it names must be equal, other events may stand between.
+A vector names the events that must appear, in this order; every field it names must be equal, other events may stand
+between.
 """
 
 import json
@@ -54,7 +55,11 @@ def test_every_topic_has_vectors_and_no_name_twice():
 
 def test_every_sentence_of_section_5_names_vectors_that_are_there():
     page = (FOLDER / "section-5.md").read_text(encoding="utf-8")
-    known = {f"{path.stem}: {json.loads(text)['name']}" for path in FOLDER.glob("*.jsonl") for text in path.read_text(encoding="utf-8").splitlines()}
+    known = {
+        f"{path.stem}: {json.loads(text)['name']}"
+        for path in FOLDER.glob("*.jsonl")
+        for text in path.read_text(encoding="utf-8").splitlines()
+    }
     named = {found for found in re.findall(r"`([^`]+)`", page) if ": " in found and not found.startswith("topic: ")}
     assert len(named) > 50
     assert sorted(named - known) == []

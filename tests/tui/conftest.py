@@ -20,11 +20,35 @@ TXID = "7f" * 32
 
 def case(claim, code, charges, **fields):
     return {
-        "claim": claim, "code": code, "system": "hcpcs", "status": "open", "how": "", "s": 100, "opens_at": 101, "closes_at": 160,
-        "is_second": False, "charges_cents": charges, "eligible": 6, "bar_bp": 7500, "seniority_bp": 0, "quorum": 5, "opened_needed": 3,
-        "yes": 0, "no": 0, "abstain": 0, "opened": 0, "streak": 0, "streak_needed": 15, "award_cents": 0, "benefit_cents": 0,
-        "closed_height": None, "panel": [], "ballots": [], "explanation": "seniority must never be shown here", **fields,
-    }  # fmt: skip
+        "claim": claim,
+        "code": code,
+        "system": "hcpcs",
+        "status": "open",
+        "how": "",
+        "s": 100,
+        "opens_at": 101,
+        "closes_at": 160,
+        "is_second": False,
+        "charges_cents": charges,
+        "eligible": 6,
+        "bar_bp": 7500,
+        "seniority_bp": 0,
+        "quorum": 5,
+        "opened_needed": 3,
+        "yes": 0,
+        "no": 0,
+        "abstain": 0,
+        "opened": 0,
+        "streak": 0,
+        "streak_needed": 15,
+        "award_cents": 0,
+        "benefit_cents": 0,
+        "closed_height": None,
+        "panel": [],
+        "ballots": [],
+        "explanation": "seniority must never be shown here",
+        **fields,
+    }
 
 
 def ballot(voter, choice, height, reason=""):
@@ -42,36 +66,90 @@ def ballot(voter, choice, height, reason=""):
 
 def line(code, charge, **fields):
     return {
-        "line": 0, "system": "hcpcs", "code": code, "modifiers": [], "units": 1, "charge_cents": charge, "first_day": 98, "last_day": 98,
-        "is_standard": False, "status": "open", "plan": "", "units_paid": 0, "allowed_cents": 0, "deductible_cents": 0, "copay_cents": 0,
-        "coinsurance_cents": 0, "relief_cents": 0, "cut_cents": 0, "benefit_cents": 0, "refusal": None, "explanation": "", **fields,
-    }  # fmt: skip
+        "line": 0,
+        "system": "hcpcs",
+        "code": code,
+        "modifiers": [],
+        "units": 1,
+        "charge_cents": charge,
+        "first_day": 98,
+        "last_day": 98,
+        "is_standard": False,
+        "status": "open",
+        "plan": "",
+        "units_paid": 0,
+        "allowed_cents": 0,
+        "deductible_cents": 0,
+        "copay_cents": 0,
+        "coinsurance_cents": 0,
+        "relief_cents": 0,
+        "cut_cents": 0,
+        "benefit_cents": 0,
+        "refusal": None,
+        "explanation": "",
+        **fields,
+    }
 
 
 def claim(name, lines, cases=(), payouts=(), **fields):
     return {
-        "claim": name, "cover_id": "ee" * 32, "provider_id": CLINIC, "height": 100, "payee": "member",
-        "charge_cents": sum(item["charge_cents"] for item in lines), "benefit_cents": 0, "status": "open",
-        "codes": sorted({item["code"] for item in lines}), "source_hash": "", "evidence": [{"hash": DOCUMENT, "size_bytes": 51, "media": "text/plain"}],
-        "evidence_version": 1, "other_payer_cents": 0, "payout_commitment": "", "lines": lines, "cases": list(cases),
-        "payouts": list(payouts), "explanation": [], **fields,
-    }  # fmt: skip
+        "claim": name,
+        "cover_id": "ee" * 32,
+        "provider_id": CLINIC,
+        "height": 100,
+        "payee": "member",
+        "charge_cents": sum(item["charge_cents"] for item in lines),
+        "benefit_cents": 0,
+        "status": "open",
+        "codes": sorted({item["code"] for item in lines}),
+        "source_hash": "",
+        "evidence": [{"hash": DOCUMENT, "size_bytes": 51, "media": "text/plain"}],
+        "evidence_version": 1,
+        "other_payer_cents": 0,
+        "payout_commitment": "",
+        "lines": lines,
+        "cases": list(cases),
+        "payouts": list(payouts),
+        "explanation": [],
+        **fields,
+    }
 
 
 def payout(name, claim_id, height, cents, sat, **fields):
     return {
-        "payout_id": name, "payment_id": name, "claim": claim_id, "case": None, "payee": COVER, "rail": "bitcoin", "height": height,
-        "amount_cents": cents, "amount_sat": sat, "left_sat": sat, "sent_sat": 0, "credit_sat": 0, "outputs": 0, "batches": [],
-        "commitment": "", "status": "due", **fields,
-    }  # fmt: skip
+        "payout_id": name,
+        "payment_id": name,
+        "claim": claim_id,
+        "case": None,
+        "payee": COVER,
+        "rail": "bitcoin",
+        "height": height,
+        "amount_cents": cents,
+        "amount_sat": sat,
+        "left_sat": sat,
+        "sent_sat": 0,
+        "credit_sat": 0,
+        "outputs": 0,
+        "batches": [],
+        "commitment": "",
+        "status": "due",
+        **fields,
+    }
 
 
 def world():
     """The co-op's answers at block 112."""
     settled = {
-        "is_standard": True, "status": "settled", "plan": "basic", "units_paid": 1, "allowed_cents": 14000, "deductible_cents": 10000,
-        "copay_cents": 1500, "coinsurance_cents": 500, "benefit_cents": 2000,
-    }  # fmt: skip
+        "is_standard": True,
+        "status": "settled",
+        "plan": "basic",
+        "units_paid": 1,
+        "allowed_cents": 14000,
+        "deductible_cents": 10000,
+        "copay_cents": 1500,
+        "coinsurance_cents": 500,
+        "benefit_cents": 2000,
+    }
     voted = case(
         VOTED,
         "A9999",
@@ -107,9 +185,23 @@ def world():
         bar_bp=5000,
         ballots=[ballot(ME, "accept", 75)],
     )
-    mine = case(MINE, "K0001", 64000, s=95, closes_at=155, yes=3, no=1, opened=3, streak=4, seniority_bp=200, bar_bp=6500, ballots=[
-        ballot(OTHER, "accept", 97, "the invoice is plausible"), ballot("b3" * 32, "deny", 99, "too dear\x1b[2J"),
-    ])  # fmt: skip
+    mine = case(
+        MINE,
+        "K0001",
+        64000,
+        s=95,
+        closes_at=155,
+        yes=3,
+        no=1,
+        opened=3,
+        streak=4,
+        seniority_bp=200,
+        bar_bp=6500,
+        ballots=[
+            ballot(OTHER, "accept", 97, "the invoice is plausible"),
+            ballot("b3" * 32, "deny", 99, "too dear\x1b[2J"),
+        ],
+    )
     paid = payout(
         "51" * 32,
         MINE,
@@ -140,14 +232,34 @@ def world():
     }
     return {
         "status": {
-            "name": "Demo Mutual", "chain_id": "aa" * 32, "currency": "USD", "exponent": 2, "height": 112, "block_hash": "f0" * 32,
-            "state_root": "0f" * 32, "term": 3, "day_one": "2026-01-01", "block_interval_ms": 2000, "peers": {"connected": 6, "known": 6},
-            "mempool": 0, "is_syncing": False, "sync_target": 112, "consensus": {"view": 1, "is_member": True, "committee": 7},
-            "member": ME, "cover": COVER, "needs_me": 2,
+            "name": "Demo Mutual",
+            "chain_id": "aa" * 32,
+            "currency": "USD",
+            "exponent": 2,
+            "height": 112,
+            "block_hash": "f0" * 32,
+            "state_root": "0f" * 32,
+            "term": 3,
+            "day_one": "2026-01-01",
+            "block_interval_ms": 2000,
+            "peers": {"connected": 6, "known": 6},
+            "mempool": 0,
+            "is_syncing": False,
+            "sync_target": 112,
+            "consensus": {"view": 1, "is_member": True, "committee": 7},
+            "member": ME,
+            "cover": COVER,
+            "needs_me": 2,
         },
         "needs_me": [
-            {**item, "my_choice": mine_choice, "on_duty": on_duty, "evidence_version": 1, "provider_id": claims[item["claim"]]["provider_id"],
-             "evidence": claims[item["claim"]]["evidence"]}
+            {
+                **item,
+                "my_choice": mine_choice,
+                "on_duty": on_duty,
+                "evidence_version": 1,
+                "provider_id": claims[item["claim"]]["provider_id"],
+                "evidence": claims[item["claim"]]["evidence"],
+            }
             for item, mine_choice, on_duty in ((voted, None, True), (plain, "accept", False))
         ],
         "claims": claims,
@@ -155,7 +267,7 @@ def world():
         "batches": [{"unsigned_txid": TXID, "height": 98, "confirmations": 3, "block_height": 207, "payouts": []}],
         "providers": [{"key": CLINIC, "identifier": "demo-clinic"}, {"key": LAB, "identifier": "demo-lab"}],
         "records": {},
-    }  # fmt: skip
+    }
 
 
 class FakeNode:
@@ -194,9 +306,14 @@ class FakeNode:
 
     def _block(self, height):
         return {
-            "height": height, "hash": f"{height:064x}"[::-1], "time_ms": 1_795_569_357_090 + 2000 * height, "records": height % 3, "proposer": height % 7,
-            "state_root": "0f" * 32, "term": height // 30,
-        }  # fmt: skip
+            "height": height,
+            "hash": f"{height:064x}"[::-1],
+            "time_ms": 1_795_569_357_090 + 2000 * height,
+            "records": height % 3,
+            "proposer": height % 7,
+            "state_root": "0f" * 32,
+            "term": height // 30,
+        }
 
     async def blocks(self, start=None, count=20):
         self._check("blocks", start, count)
@@ -276,9 +393,16 @@ class FakeNode:
         pending = self.data["records"].get(BALLOT)
         if pending and pending["state"] == "pending":
             self.data["records"][BALLOT] = {
-                "record_id": BALLOT, "state": "final", "height": status["height"], "index": 1, "kind": "case.ballot", "records_root": "ab" * 32,
-                "tree_size": 3, "proof": ["01" * 32, "02" * 32], "leaf": "03" * 32,
-            }  # fmt: skip
+                "record_id": BALLOT,
+                "state": "final",
+                "height": status["height"],
+                "index": 1,
+                "kind": "case.ballot",
+                "records_root": "ab" * 32,
+                "tree_size": 3,
+                "proof": ["01" * 32, "02" * 32],
+                "leaf": "03" * 32,
+            }
             found = self.data["claims"][VOTED]["cases"][0]
             found["yes"] += 1
             found["ballots"].append(ballot(ME, "accept", status["height"]))

@@ -246,9 +246,24 @@ def test_my_ballots_lists_what_was_sent_and_shows_a_receipt_again(play, make_app
 def test_my_claims_show_timeline_every_figure_tally_and_payouts(play, text_of):
     def check(pilot):
         text = text_of(pilot.app)
-        for part in ("filed, 820.00 USD", "deductible", "100.00", "copay", "coinsurance", "relief", "cut by ceilings", "= benefit", "20.00",
-                     "3 accept, 1 deny", "needs 65 % accept", "above the bar for 4 of 15 blocks", "your seniority lowers the bar by 2 %",
-                     "mined, 3 confirmations", "20,000 sat", "too dear·[2J"):  # fmt: skip
+        for part in (
+            "filed, 820.00 USD",
+            "deductible",
+            "100.00",
+            "copay",
+            "coinsurance",
+            "relief",
+            "cut by ceilings",
+            "= benefit",
+            "20.00",
+            "3 accept, 1 deny",
+            "needs 65 % accept",
+            "above the bar for 4 of 15 blocks",
+            "your seniority lowers the bar by 2 %",
+            "mined, 3 confirmations",
+            "20,000 sat",
+            "too dear·[2J",
+        ):
             assert part in text, part
 
     play(["2"], check)
@@ -379,7 +394,10 @@ def test_help_names_the_keys_of_the_place_and_closes_again(play, text_of):
 
 
 def test_the_screens_import_nothing_heavy_and_start_in_under_a_second():
-    code = "import sys, tui.app; bad = {'httpx','trio','libp2p','bitcoinlib','ledger','governance','wallet','consensus'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
+    code = (
+        "import sys, tui.app; bad = {'httpx','trio','libp2p','bitcoinlib','ledger','governance','wallet','consensus'} &"
+        " set(sys.modules); sys.exit(str(bad) if bad else 0)"
+    )
     used = []
     for _ in range(3):
         before = os.times()

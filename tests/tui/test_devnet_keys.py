@@ -1,7 +1,7 @@
 """A vote from end to end: seven real daemons, the real screen in tmux, keys pressed as a member presses them.
 
-Member 1 files a claim that needs a vote; member 2 finds it on the screen, opens the document, accepts, signs, and sees the
-receipt become final. What the screen claims is then read back from member 2's own node.
+Member 1 files a claim that needs a vote; member 2 finds it on the screen, opens the document, accepts, signs, and sees
+the receipt become final. What the screen claims is then read back from member 2's own node.
 """
 
 import importlib.util
@@ -86,11 +86,29 @@ def file_voted_claim(devnet, node, cents):
     status = client.status()
     seed = devnet.providers["demo-clinic"]
     body = {
-        "scheme": status["name"], "cover_id": status["cover"], "submitter_role": "member", "payee": "member",
-        "provider_id": public_key_of(seed).hex(), "event_id": "", "use": "claim", "supersedes": "", "other_payer_cents": 0, "source_hash": "",
+        "scheme": status["name"],
+        "cover_id": status["cover"],
+        "submitter_role": "member",
+        "payee": "member",
+        "provider_id": public_key_of(seed).hex(),
+        "event_id": "",
+        "use": "claim",
+        "supersedes": "",
+        "other_payer_cents": 0,
+        "source_hash": "",
         "evidence": [{"hash": digest.hex(), "size_bytes": len(NOTE), "media": "text/plain"}],
-        "lines": [{"system": SYSTEM, "code": "A9999", "modifiers": [], "units": 1, "charge_cents": cents, "first_day": 1, "last_day": 1}],
-    }  # fmt: skip
+        "lines": [
+            {
+                "system": SYSTEM,
+                "code": "A9999",
+                "modifiers": [],
+                "units": 1,
+                "charge_cents": cents,
+                "first_day": 1,
+                "last_day": 1,
+            }
+        ],
+    }
     subject = claim_subject_hash(body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
     attestation = body_to_json(attest(seed, bytes.fromhex(status["chain_id"]), "provider", subject))
     return client.submit("claim.file", body, [attestation])["record_id"], digest.hex()

@@ -11,8 +11,21 @@ UNITS = Units("USD", 2, 2000)
 
 
 def case(**fields):
-    return Case.of({"claim": "11" * 32, "code": "A9999", "status": "open", "s": 100, "closes_at": 160, "charges_cents": 42000, "eligible": 6,
-                    "bar_bp": 7500, "quorum": 5, "opened_needed": 3, **fields})  # fmt: skip
+    return Case.of(
+        {
+            "claim": "11" * 32,
+            "code": "A9999",
+            "status": "open",
+            "s": 100,
+            "closes_at": 160,
+            "charges_cents": 42000,
+            "eligible": 6,
+            "bar_bp": 7500,
+            "quorum": 5,
+            "opened_needed": 3,
+            **fields,
+        }
+    )
 
 
 def test_the_examples_in_the_docstrings_hold():
@@ -45,8 +58,20 @@ def test_a_misshapen_answer_gives_empty_fields_and_no_error():
 
 
 def test_every_settlement_figure_of_a_line_is_shown_as_the_sum_that_it_is():
-    line = Line.of({"code": "T1015", "status": "settled", "charge_cents": 18000, "allowed_cents": 14000, "deductible_cents": 10000, "copay_cents": 1500,
-                    "coinsurance_cents": 500, "relief_cents": 300, "cut_cents": 100, "benefit_cents": 2200})  # fmt: skip
+    line = Line.of(
+        {
+            "code": "T1015",
+            "status": "settled",
+            "charge_cents": 18000,
+            "allowed_cents": 14000,
+            "deductible_cents": 10000,
+            "copay_cents": 1500,
+            "coinsurance_cents": 500,
+            "relief_cents": 300,
+            "cut_cents": 100,
+            "benefit_cents": 2200,
+        }
+    )
     assert [amount for _, _, amount in line.figures(UNITS)] == [
         "180.00",
         "140.00",
@@ -63,17 +88,33 @@ def test_every_settlement_figure_of_a_line_is_shown_as_the_sum_that_it_is():
 
 
 def test_a_timeline_tells_the_past_in_order_and_the_future_last():
-    claim = Claim.of({"claim": "44" * 32, "height": 95, "charge_cents": 64000, "lines": [], "payouts": [], "cases": [
-        {"code": "K0001", "status": "open", "s": 95, "closes_at": 155, "eligible": 6},
-    ]})  # fmt: skip
+    claim = Claim.of(
+        {
+            "claim": "44" * 32,
+            "height": 95,
+            "charge_cents": 64000,
+            "lines": [],
+            "payouts": [],
+            "cases": [
+                {"code": "K0001", "status": "open", "s": 95, "closes_at": 155, "eligible": 6},
+            ],
+        }
+    )
     moments = timeline(claim, {}, 112, UNITS)
     assert [(item.height, item.is_done) for item in moments] == [(95, True), (96, True), (155, False)]
 
 
 def test_a_ballot_goes_to_the_node_exactly_as_reviewed_and_only_accept_carries_an_award():
     draft = BallotDraft("11" * 32, "A9999", 1, "e5" * 32, "accept", 40000, "fair")
-    assert draft.body() == {"claim": "11" * 32, "code": "A9999", "choice": "accept", "award_cents": 40000, "reason": "fair",
-                            "evidence_version": 1, "opened": "e5" * 32}  # fmt: skip
+    assert draft.body() == {
+        "claim": "11" * 32,
+        "code": "A9999",
+        "choice": "accept",
+        "award_cents": 40000,
+        "reason": "fair",
+        "evidence_version": 1,
+        "opened": "e5" * 32,
+    }
     assert BallotDraft("11" * 32, "A9999", 1, "", "deny", 40000).body()["award_cents"] is None
 
 

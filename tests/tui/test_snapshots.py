@@ -1,12 +1,25 @@
-"""How the screens look. After a wanted change: pytest tests/tui/test_snapshots.py --snapshot-update, then look at the SVG files."""
+"""How the screens look.
+
+After a wanted change: pytest tests/tui/test_snapshots.py --snapshot-update, then look at the SVG files.
+"""
 
 import pytest
 
 SCREENS = {
-    "home": [], "claims": ["2"], "ballots": ["3"], "payouts": ["4"], "blocks": ["5"], "block": ["5", "enter"], "help": ["question_mark"],
-    "case": ["enter"], "document": ["enter", "o"], "choice": ["enter", "v"], "choice-made": ["enter", "v", "a"],
-    "review": ["enter", "o", "escape", "v", "a", "enter", "enter"], "receipt": ["enter", "v", "d", "enter", "s", "BLOCK"],
-}  # fmt: skip
+    "home": [],
+    "claims": ["2"],
+    "ballots": ["3"],
+    "payouts": ["4"],
+    "blocks": ["5"],
+    "block": ["5", "enter"],
+    "help": ["question_mark"],
+    "case": ["enter"],
+    "document": ["enter", "o"],
+    "choice": ["enter", "v"],
+    "choice-made": ["enter", "v", "a"],
+    "review": ["enter", "o", "escape", "v", "a", "enter", "enter"],
+    "receipt": ["enter", "v", "d", "enter", "s", "BLOCK"],
+}
 NARROW = ("home", "claims", "case", "choice-made", "review")
 
 

@@ -1,7 +1,7 @@
 """Review and cast a ballot: four screens, one question each. Claim card, choice, review of what is signed, receipt.
 
-The bar is shown, the claimant's seniority is not (rules §7): no figure and no sentence of the node that contains it comes
-before a voter while the case is open.
+The bar is shown, the claimant's seniority is not (rules §7): no figure and no sentence of the node that contains it
+comes before a voter while the case is open.
 """
 
 from __future__ import annotations
@@ -72,9 +72,13 @@ class CaseScreen(LiveScreen):
             member = self.mutua.member
             own = newest.ballot_of(member)
             self._case = replace(
-                newest, provider=self._claim.provider, evidence=self._claim.evidence, evidence_version=self._claim.evidence_version,
-                on_duty=self._case.on_duty, my_choice=own.choice if own else "",
-            )  # fmt: skip
+                newest,
+                provider=self._claim.provider,
+                evidence=self._claim.evidence,
+                evidence_version=self._claim.evidence_version,
+                on_duty=self._case.on_duty,
+                my_choice=own.choice if own else "",
+            )
         self._show()
         if self._similar is None:
             self._similar = await find_similar(client, self._case)

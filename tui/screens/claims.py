@@ -24,9 +24,12 @@ def claim_row(claim: Claim, units: Units) -> Content:
     """Return a claim for a list."""
     sign, style = status_sign(claim.status)
     return Content.assemble(
-        (f"{sign} ", style), (f"{claim.codes_words(2):<16}", "bold"), f"{units.money(claim.charge_cents):>15}  ",
-        (f"{clean(claim.status, 10)}", style), (f"  block {claim.height}", "$foreground-muted"),
-    )  # fmt: skip
+        (f"{sign} ", style),
+        (f"{claim.codes_words(2):<16}", "bold"),
+        f"{units.money(claim.charge_cents):>15}  ",
+        (f"{clean(claim.status, 10)}", style),
+        (f"  block {claim.height}", "$foreground-muted"),
+    )
 
 
 class ClaimsScreen(LiveScreen):
@@ -144,7 +147,8 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
         )
         lines.append(
             Content.styled(
-                f"  {payout.state_words(batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, credit {payout.credit_sat:,} sat",
+                f"  {payout.state_words(batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, credit"
+                f" {payout.credit_sat:,} sat",
                 "$foreground-muted",
             )
         )
@@ -184,7 +188,8 @@ def _case_detail(case: Case, height: int, units: Units) -> list[Content | str]:
         rows.append(f"  your seniority lowers the bar by {percent(case.seniority_bp)}; voters do not see it")
     if case.is_open:
         rows.append(
-            f"  above the bar for {case.streak} of {case.streak_needed} blocks in a row; {case.time_left(height, units)}"
+            f"  above the bar for {case.streak} of {case.streak_needed} blocks in a row;"
+            f" {case.time_left(height, units)}"
         )
     reasons = sorted({clean(ballot.reason, 120) for ballot in case.ballots if ballot.reason})
     rows += [Content.styled(f"  “{reason}”", "$foreground-muted") for reason in reasons[:5]]

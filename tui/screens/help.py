@@ -18,7 +18,10 @@ WORDS = (
     ("case", "the part of a claim that members vote on: one code that is not standard."),
     (
         "bar",
-        "the share of accept among yes and no that a case needs. It rises with the denials in the claimant's own voting.",
+        (
+            "the share of accept among yes and no that a case needs. It rises with the denials in the claimant's own"
+            " voting."
+        ),
     ),
     ("quorum", "how many yes or no ballots must be there, half of them by members who opened the document."),
     ("15 blocks", "a case is accepted once it has stood above its bar, with quorum, for 15 blocks in a row."),

@@ -74,7 +74,10 @@ class PayoutsScreen(LiveScreen):
             Content.assemble(
                 (whose, "bold"),
                 (
-                    f" – {counted(len(shown), 'payment')}, {self.units.money(total)}, of it mined {self.units.money(paid)}",
+                    (
+                        f" – {counted(len(shown), 'payment')}, {self.units.money(total)}, of it mined"
+                        f" {self.units.money(paid)}"
+                    ),
                     "$foreground-muted",
                 ),
             )
@@ -107,9 +110,13 @@ class PayoutsScreen(LiveScreen):
 def _row(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
     sign, style = SIGNS.get(payout.status, ("·", "$foreground-muted"))
     return Content.assemble(
-        (f"{sign} ", style), f"{payout.height:>8}  ", f"{short(payout.claim):<10} ", (f"{payout.part:<15}", "bold"),
-        f"{units.money(payout.amount_cents):>17}  ", (payout.state_words(batches), style),
-    )  # fmt: skip
+        (f"{sign} ", style),
+        f"{payout.height:>8}  ",
+        f"{short(payout.claim):<10} ",
+        (f"{payout.part:<15}", "bold"),
+        f"{units.money(payout.amount_cents):>17}  ",
+        (payout.state_words(batches), style),
+    )
 
 
 def _detail(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
@@ -118,13 +125,16 @@ def _detail(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
         labelled("claim", clean(payout.claim, 70)),
         labelled(
             "in satoshi",
-            f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + credit {payout.credit_sat:,}",
+            f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + credit"
+            f" {payout.credit_sat:,}",
         ),
         labelled(
             "sent as",
-            f"{counted(payout.outputs, 'output')} of plain sizes, to fresh addresses"
-            if payout.outputs
-            else "not sent yet",
+            (
+                f"{counted(payout.outputs, 'output')} of plain sizes, to fresh addresses"
+                if payout.outputs
+                else "not sent yet"
+            ),
         ),
     ]
     for txid in payout.batches:

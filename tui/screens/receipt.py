@@ -1,4 +1,7 @@
-"""Step 4, the receipt: what became of a ballot, as a list of steps that are done or still to come. And the list of all receipts."""
+"""Step 4, the receipt: what became of a ballot, as a list of steps that are done or still to come.
+
+And the list of all receipts.
+"""
 
 from __future__ import annotations
 
@@ -88,19 +91,26 @@ class ReceiptScreen(LiveScreen):
                     _stage(True, "spread to the members"),
                     _stage(
                         True,
-                        f"final in block {receipt.height}: record {place} of {size}, proof of {counted(len(receipt.proof), 'step')}",
+                        f"final in block {receipt.height}: record {place} of {size}, proof of"
+                        f" {counted(len(receipt.proof), 'step')}",
                     ),
                     _stage(
                         bool(self._counted),
-                        "counted: the tally holds it"
-                        if self._counted
-                        else "a newer ballot of yours stands in its place",
+                        (
+                            "counted: the tally holds it"
+                            if self._counted
+                            else "a newer ballot of yours stands in its place"
+                        ),
                     ),
                 ]
             case "refused":
                 given: Any = receipt.reason
                 reason = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-                words = refusal(reason.get("what", "the rules refuse it"), reason.get("mend", "look at the case"), reason.get("rule", ""))
+                words = refusal(
+                    reason.get("what", "the rules refuse it"),
+                    reason.get("mend", "look at the case"),
+                    reason.get("rule", ""),
+                )
                 lines.append(Content.styled(f"✗ refused: {words}", "bold $error"))
             case "unknown":
                 lines.append(
@@ -177,6 +187,10 @@ def _receipt_row(item: KeptReceipt) -> Content:
     sign, style = status_sign(item.state)
     where = f"final in block {item.final_height}" if item.state == "final" else clean(item.state, 10)
     return Content.assemble(
-        (f"{sign} ", style), (f"{clean(item.choice, 8):<8}", "bold"), f" {clean(item.code, 10):<10}", (f" claim {short(item.claim)}  ", "$foreground-muted"),
-        f"{where:<20}", (f" record {short(item.record_id)}", "$foreground-muted"),
-    )  # fmt: skip
+        (f"{sign} ", style),
+        (f"{clean(item.choice, 8):<8}", "bold"),
+        f" {clean(item.code, 10):<10}",
+        (f" claim {short(item.claim)}  ", "$foreground-muted"),
+        f"{where:<20}",
+        (f" record {short(item.record_id)}", "$foreground-muted"),
+    )

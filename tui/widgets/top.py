@@ -65,7 +65,10 @@ class TopBar(Vertical):
             )
         else:
             sync, style = "✓ in step", "$success"
-        rest = f" · block {status.height} · {status.peers.connected} of {status.peers.known} peers · {'live' if is_live else 'polling'}"
+        rest = (
+            f" · block {status.height} · {status.peers.connected} of {status.peers.known} peers ·"
+            f" {'live' if is_live else 'polling'}"
+        )
         self.query_one("#node-state", Static).update(Content.assemble((sync, style), (rest, "$foreground-muted")))
 
 

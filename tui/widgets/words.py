@@ -14,7 +14,10 @@ LABEL_WIDTH = 14
 
 
 def tally_bar(case: Case, width: int = BAR_WIDTH) -> Content:
-    """Return accept against deny, with the bar marked: `█` accept, `░` deny, `·` no ballot yet, `┃` where the bar stands."""
+    """Return accept against deny, with the bar marked.
+
+    `█` accept, `░` deny, `·` no ballot yet, `┃` where the bar stands.
+    """
     mark = min(width - 1, case.bar_bp * width // 10_000)
     accept = 0 if case.yes_bp is None else (case.yes_bp * width + 5_000) // 10_000
     cells: list[tuple[str, str]] = []
@@ -49,9 +52,12 @@ def case_row(case: Case, height: int, units: Units, provider: str) -> Content:
     """Return a case for a list: what and how long on the first line, the tally on the second."""
     mark = Content.styled("✓ ", "$success") if case.my_choice else Content.styled("● ", "$accent")
     first = Content.assemble(
-        mark, (f"{clean(case.code, 10):<10}", "bold"), f"{units.money(case.charges_cents):>15}  ", (f"{provider[:16]:<16}  ", "$foreground-muted"),
+        mark,
+        (f"{clean(case.code, 10):<10}", "bold"),
+        f"{units.money(case.charges_cents):>15}  ",
+        (f"{provider[:16]:<16}  ", "$foreground-muted"),
         case.time_short(height, units),
-    )  # fmt: skip
+    )
     said = f"you: {clean(case.my_choice, 10)} · " if case.my_choice else ""
     duty = (" · you are on duty", "$warning") if case.on_duty else ("", "")
     second = Content.assemble("  ", tally_bar(case), (f"   {said}{case.tally_words()}", "$foreground-muted"), duty)
@@ -61,6 +67,12 @@ def case_row(case: Case, height: int, units: Units, provider: str) -> Content:
 def status_sign(status: str) -> tuple[str, str]:
     """Return a sign and a style for a status; the word itself stands beside it."""
     return {
-        "accepted": ("✓", "$success"), "denied": ("✗", "$error"), "lapsed": ("–", "$warning"), "withdrawn": ("–", "$foreground-muted"),
-        "open": ("●", "$accent"), "final": ("✓", "$success"), "pending": ("…", "$accent"), "refused": ("✗", "$error"),
-    }.get(status, ("·", "$foreground-muted"))  # fmt: skip
+        "accepted": ("✓", "$success"),
+        "denied": ("✗", "$error"),
+        "lapsed": ("–", "$warning"),
+        "withdrawn": ("–", "$foreground-muted"),
+        "open": ("●", "$accent"),
+        "final": ("✓", "$success"),
+        "pending": ("…", "$accent"),
+        "refused": ("✗", "$error"),
+    }.get(status, ("·", "$foreground-muted"))

@@ -1,4 +1,7 @@
-"""What the laboratory writes down of a world: plain values that travel between processes, nothing of the ledger's own state."""
+"""What the laboratory writes down of a world.
+
+Plain values that travel between processes, nothing of the ledger's own state.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,9 @@ class Book:
     snapshots: list[Snapshot] = field(default_factory=list[Snapshot])
     records: dict[str, list[tuple[int, bool, bool]]] = field(default_factory=dict[str, list[tuple[int, bool, bool]]])
     """The lab's own count of closings by voter: (height, said no, by auto-accept)."""
-    watched: dict[str, list[tuple[int, dict[str, int]]]] = field(default_factory=dict[str, list[tuple[int, dict[str, int]]]])
+    watched: dict[str, list[tuple[int, dict[str, int]]]] = field(
+        default_factory=dict[str, list[tuple[int, dict[str, int]]]]
+    )
     """Denied, voted, bar and seniority of the watched members at each boundary, as the ledger says."""
     draws: list[Draw] = field(default_factory=list[Draw])
     refused: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])

@@ -1,7 +1,7 @@
 """A world under way: members' acts go through the player of rehearsals, which is the real transition, block by block.
 
-Nothing here decides anything. The driver puts what agents do into the block, writes down what the rules answer, and looks at the
-invariants at every boundary. Refusals are data, not errors.
+Nothing here decides anything. The driver puts what agents do into the block, writes down what the rules answer, and
+looks at the invariants at every boundary. Refusals are data, not errors.
 """
 
 from __future__ import annotations
@@ -32,9 +32,21 @@ if TYPE_CHECKING:
     from governance.simulation.lab.attackers.base import Attack
 
 MILESTONES = (
-    "renewal_warned", "renewal_refused", "renewal_cleared", "code_promoted", "code_demoted", "admission_stopped", "run_off", "disbanded",
-    "proposal_passed", "proposal_failed", "fraud_found", "hold_placed", "member_expelled", "param_changed",
-)  # fmt: skip
+    "renewal_warned",
+    "renewal_refused",
+    "renewal_cleared",
+    "code_promoted",
+    "code_demoted",
+    "admission_stopped",
+    "run_off",
+    "disbanded",
+    "proposal_passed",
+    "proposal_failed",
+    "fraud_found",
+    "hold_placed",
+    "member_expelled",
+    "param_changed",
+)
 """Events that are kept with whom or what they name."""
 
 
@@ -114,7 +126,10 @@ class World:
     def claim(self, claim: str, by: str, provider: str, lines: tuple[Line, ...], **fields: Any) -> bool:
         """File a claim and note the cases it opens. Lines say what is right; the ledger does not hear it."""
         figures = {name: item.default for name, item in LINE_FIELDS.items() if item.default is not ABSENT}
-        filed = [{**figures, "code": line.code, "units": line.units, "charge_cents": line.charge_cents, "day": line.day} for line in lines]
+        filed = [
+            {**figures, "code": line.code, "units": line.units, "charge_cents": line.charge_cents, "day": line.day}
+            for line in lines
+        ]
         if not self.act("claim", id=claim, by=by, provider=provider, lines=filed, **fields):
             return False
         self.book.claims[claim] = ClaimNote(claim, by, provider, self.height, lines)
@@ -127,11 +142,15 @@ class World:
             self.attack.on_case(self, note)
         return True
 
-    def ballot(self, by: str, case: CaseNote, choice: str, *, opened: bool = True, award_cents: int | None = None) -> bool:
+    def ballot(
+        self, by: str, case: CaseNote, choice: str, *, opened: bool = True, award_cents: int | None = None
+    ) -> bool:
         """Cast or change a ballot on an open case (or an open appeal); agents see a closed one and keep silent."""
         if case.status not in ("open", "appeal"):
             return False
-        if not self.act("ballot", by=by, claim=case.claim, code=case.code, choice=choice, opened=opened, award_cents=award_cents):
+        if not self.act(
+            "ballot", by=by, claim=case.claim, code=case.code, choice=choice, opened=opened, award_cents=award_cents
+        ):
             return False
         if case.status == "open":
             before = case.ballots.get(by)
@@ -256,17 +275,29 @@ class World:
         premium = _premium_of(self.player, PLAN)
         self.book.snapshots.append(
             Snapshot(
-                height=self.height, voters=counts.voters, members=counts.members, claims_cents=accounts.balance_of(day.draft, "claims"),
-                reserve_cents=accounts.balance_of(day.draft, "reserve"), owed_cents=payouts.owed_total(day.draft),
-                annual_cents=accounts.annual_premium_of(day), premium_cents=premium, joined=joined, room=-(-before // GROWTH_DIV),
+                height=self.height,
+                voters=counts.voters,
+                members=counts.members,
+                claims_cents=accounts.balance_of(day.draft, "claims"),
+                reserve_cents=accounts.balance_of(day.draft, "reserve"),
+                owed_cents=payouts.owed_total(day.draft),
+                annual_cents=accounts.annual_premium_of(day),
+                premium_cents=premium,
+                joined=joined,
+                room=-(-before // GROWTH_DIV),
                 attackers=len(voting & self.attackers_now()),
             )
-        )  # fmt: skip
+        )
         for name in self.attack.watched:
             row = members.find_member(day.draft, name.encode())
             if row is not None:
                 found = bars.standing_of(day, row)
-                figures = {"denied": found.denied, "voted": found.voted, "bar_bp": found.bar_bp, "seniority_bp": found.seniority_bp}
+                figures = {
+                    "denied": found.denied,
+                    "voted": found.voted,
+                    "bar_bp": found.bar_bp,
+                    "seniority_bp": found.seniority_bp,
+                }
                 self.book.watched.setdefault(name, []).append((self.height, figures))
 
     def attackers_now(self) -> frozenset[str]:

@@ -61,7 +61,9 @@ def hypergeometric_tail(population: int, marked: int, drawn: int, at_least: int)
     0.0084
     """
     drawn = min(drawn, population)
-    ways = sum(comb(marked, hit) * comb(population - marked, drawn - hit) for hit in range(at_least, min(marked, drawn) + 1))
+    ways = sum(
+        comb(marked, hit) * comb(population - marked, drawn - hit) for hit in range(at_least, min(marked, drawn) + 1)
+    )
     return ways / comb(population, drawn)
 
 
@@ -83,5 +85,7 @@ def is_paid_at_last(book: Book, case: CaseNote) -> bool:
 
 def paid_share(books: Sequence[Book], is_wanted: Callable[[Book, CaseNote], bool]) -> tuple[int, int]:
     """Return (settled in the end, filed) over several books."""
-    found = [(book, case) for book in books for case in settled_cases(book, lambda case, book=book: is_wanted(book, case))]
+    found = [
+        (book, case) for book in books for case in settled_cases(book, lambda case, book=book: is_wanted(book, case))
+    ]
     return sum(is_paid_at_last(book, case) for book, case in found), len(found)

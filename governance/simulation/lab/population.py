@@ -52,7 +52,10 @@ class Population:
             if not self.world.is_member(name):
                 continue
             if self.world.attack.pays(name):
-                self.world.at(self.world.height + stream(self.world.setting.seed, "pay", name, term).randrange(4), partial(self._pay, name))
+                self.world.at(
+                    self.world.height + stream(self.world.setting.seed, "pay", name, term).randrange(4),
+                    partial(self._pay, name),
+                )
             if self.world.attack.is_ill(name) and term >= self.world.setting.waiting_terms:
                 self._fall_ill(name, term)
         for index in range(self.world.setting.applicants_per_term):
@@ -74,7 +77,11 @@ class Population:
     def _service(self, rng: Random, day: int) -> Line:
         """Return what a provider did on a day, standard or not."""
         setting = self.world.setting
-        is_open, is_right, spread = rng.random() < setting.open_share, rng.random() >= setting.wrong_share, rng.lognormvariate(0, CHARGE_SPREAD)
+        is_open, is_right, spread = (
+            rng.random() < setting.open_share,
+            rng.random() >= setting.wrong_share,
+            rng.lognormvariate(0, CHARGE_SPREAD),
+        )
         open_code = rng.choices(OPEN_CODES, cum_weights=_WEIGHTS)[0]
         code, allowed, _ = rng.choices(STANDARD_CODES, weights=(6, 3, 1))[0]
         if is_open:
@@ -91,7 +98,12 @@ class Population:
         setting = self.world.setting
         rng = stream(setting.seed, "case", case.claim, case.code)
         for name in self.people:
-            votes, right, opens, delay = rng.random(), rng.random(), rng.random(), rng.expovariate(1 / DELAY_MEAN_BLOCKS)
+            votes, right, opens, delay = (
+                rng.random(),
+                rng.random(),
+                rng.random(),
+                rng.expovariate(1 / DELAY_MEAN_BLOCKS),
+            )
             if votes < self.turnouts[name] and name != case.by and self.is_honest(name) and self.world.is_member(name):
                 height = case.s + 1 + min(LAST_BALLOT, int(delay))
                 self.world.at(height, partial(self._vote, name, case, right, opens))
@@ -129,7 +141,11 @@ class Population:
         for name in panel:
             rng = stream(self.world.setting.seed, "duty", case.claim, case.code, event["event"], name)
             responds, right, opens, delay = rng.random(), rng.random(), rng.random(), rng.randrange(1, blocks)
-            if responds < self.world.setting.duty_turnout and self.is_honest(name) and self.world.attack.does_duty(name):
+            if (
+                responds < self.world.setting.duty_turnout
+                and self.is_honest(name)
+                and self.world.attack.does_duty(name)
+            ):
                 self.world.at(self.world.height + delay, partial(self._vote, name, case, right, opens))
 
     def _file_again(self, case: CaseNote) -> None:
@@ -156,7 +172,9 @@ class Population:
     def _apply(self, name: str) -> None:
         """Let an honest stranger apply, with three honest founders as vouchers."""
         rng = stream(self.world.setting.seed, "apply", name)
-        friends = [other for other in self.world.setting.founders if self.is_honest(other) and self.world.is_member(other)]
+        friends = [
+            other for other in self.world.setting.founders if self.is_honest(other) and self.world.is_member(other)
+        ]
         if len(friends) >= 3 and self.world.act("apply", name=name, plan=PLAN):
             for friend in rng.sample(friends, 3):
                 self.world.act("vouch", by=friend, name=name)

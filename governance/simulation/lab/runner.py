@@ -33,7 +33,14 @@ def play(job: Job) -> Book:
     return World(job.setting, attack).run()
 
 
-def run(studies: Iterable[Study], setting: Setting, seeds: Sequence[int], *, processes: int | None = None, progress: Progress | None = None) -> list[Result]:
+def run(
+    studies: Iterable[Study],
+    setting: Setting,
+    seeds: Sequence[int],
+    *,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> list[Result]:
     """Play and judge studies over seeds; worlds that need nothing of each other run side by side.
 
     `processes`: how many at once (None: one for each core; 1: in this process).
@@ -49,7 +56,10 @@ def run(studies: Iterable[Study], setting: Setting, seeds: Sequence[int], *, pro
         for number, ((study, job), book) in enumerate(zip(planned, played, strict=True), 1):
             books[study.name].setdefault(job.key, []).append(book)
             if progress is not None:
-                progress(f"world {number} of {len(planned)}: {study.name}/{job.key}, seed {job.setting.seed}, {book.seconds:.1f} s ({perf_counter() - began:.0f} s)")
+                progress(
+                    f"world {number} of {len(planned)}: {study.name}/{job.key}, seed {job.setting.seed},"
+                    f" {book.seconds:.1f} s ({perf_counter() - began:.0f} s)"
+                )
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
@@ -58,5 +68,10 @@ def run(studies: Iterable[Study], setting: Setting, seeds: Sequence[int], *, pro
 
 def _judged(study: Study, books: dict[str, list[Book]], setting: Setting) -> Result:
     every = [book for group in books.values() for book in group]
-    broken = tuple(f"{study.name}, {key}, seed {book.setting.seed}: {line}" for key, group in books.items() for book in group for line in book.broken)
+    broken = tuple(
+        f"{study.name}, {key}, seed {book.setting.seed}: {line}"
+        for key, group in books.items()
+        for book in group
+        for line in book.broken
+    )
     return Result(study, study.judge(books, setting), len(every), sum(book.seconds for book in every), broken)

@@ -1,7 +1,8 @@
 """The world of an experiment: how many members, how they live and vote, and the founding that the rules begin with.
 
-Probabilities and means are floats: this is the laboratory, nothing of it enters a ledger. Everything that chance decides comes from
-`stream`, named by what it decides, so that a world with an attack and the same world without it draw alike.
+Probabilities and means are floats: this is the laboratory, nothing of it enters a ledger. Everything that chance
+decides comes from `stream`, named by what it decides, so that a world with an attack and the same world without it draw
+alike.
 """
 
 from __future__ import annotations
@@ -67,7 +68,10 @@ class Setting:
 
 
 def stream(*words: object) -> Random:
-    """Return a source of chance of its own for what the words name: the same on any machine, whatever was drawn elsewhere."""
+    """Return a source of chance of its own for what the words name.
+
+    The same on any machine, whatever was drawn elsewhere.
+    """
     return Random("/".join(str(word) for word in words))  # noqa: S311  # chance that can be repeated is the point
 
 
@@ -81,20 +85,38 @@ def poisson(rng: Random, mean: float) -> int:
 
 
 def founding(setting: Setting) -> dict[str, Any]:
-    """Return the first line of a scenario: `live`, one plan with ceilings, every founder on twelve terms, rules by default.
+    """Return the first line of a scenario.
+
+    `live`, one plan with ceilings, every founder on twelve terms, rules by default.
 
     Random audits are on. The accounts hold two terms of premiums and half of the wanted reserve.
     """
     income = setting.members * PREMIUM_CENTS
     return {
-        "do": "genesis", "phase": "live", "seed": setting.seed, "rate": 6_000_000, "auto_pay": False, "params": dict(setting.params),
+        "do": "genesis",
+        "phase": "live",
+        "seed": setting.seed,
+        "rate": 6_000_000,
+        "auto_pay": False,
+        "params": dict(setting.params),
         "accounts": {"claims": 2 * income, "reserve": 12 * income * 15 // 200},
-        "plans": [{
-            "name": PLAN, "premium_cents": PREMIUM_CENTS, "deductible_cents": 10_000, "copay_cents": 1_500, "coinsurance_bp": 1_000,
-            "oop_max_cents": 300_000, "claim_ceiling_cents": CLAIM_CEILING_CENTS, "year_ceiling_cents": 4 * CLAIM_CEILING_CENTS,
-            "waiting_terms": setting.waiting_terms,
-        }],
+        "plans": [
+            {
+                "name": PLAN,
+                "premium_cents": PREMIUM_CENTS,
+                "deductible_cents": 10_000,
+                "copay_cents": 1_500,
+                "coinsurance_bp": 1_000,
+                "oop_max_cents": 300_000,
+                "claim_ceiling_cents": CLAIM_CEILING_CENTS,
+                "year_ceiling_cents": 4 * CLAIM_CEILING_CENTS,
+                "waiting_terms": setting.waiting_terms,
+            }
+        ],
         "members": [{"name": name, "plan": PLAN, "contract_terms": 12} for name in setting.founders],
         "providers": list(setting.doctors),
-        "codes": [{"code": code, "standard": True, "allowed_cents": allowed, "frequency": limit} for code, allowed, limit in STANDARD_CODES],
-    }  # fmt: skip
+        "codes": [
+            {"code": code, "standard": True, "allowed_cents": allowed, "frequency": limit}
+            for code, allowed, limit in STANDARD_CODES
+        ],
+    }

@@ -19,7 +19,9 @@ _HCPCS_FORM = re.compile(r"[A-V][0-9]{4}")
 Coding = tuple[str, str]
 
 
-def code_of(item: dict[str, Any], path: str, aliases: Mapping[Coding, Coding], charter_codes: frozenset[Coding]) -> Coding:
+def code_of(
+    item: dict[str, Any], path: str, aliases: Mapping[Coding, Coding], charter_codes: frozenset[Coding]
+) -> Coding:
     """Return (system, code) of a line.
 
     A line may carry the same service in several systems. Taken is, in this order: the first coding on the charter's
@@ -30,13 +32,25 @@ def code_of(item: dict[str, Any], path: str, aliases: Mapping[Coding, Coding], c
     codings = _codings(concept)
     usable = [(_known(coding, aliases), coding.get("userSelected") is True) for coding in codings if coding.get("code")]
     if not usable:
-        raise Unmappable(path, "fhir_code_missing", "the line has no coded service", "text alone names no service; ask the provider for a code")
+        raise Unmappable(
+            path,
+            "fhir_code_missing",
+            "the line has no coded service",
+            "text alone names no service; ask the provider for a code",
+        )
     system, code = _pick(usable, charter_codes)
     if not system:
-        raise Unmappable(f"{path}.coding", "fhir_code_system", f"the code {code} names no coding system", "name the system by its URI")
+        raise Unmappable(
+            f"{path}.coding",
+            "fhir_code_system",
+            f"the code {code} names no coding system",
+            "name the system by its URI",
+        )
     if system == HCPCS_SYSTEM and not _HCPCS_FORM.fullmatch(code):
         what = f"{code} has not the form of a HCPCS Level II code (a letter A to V and four digits)"
-        raise Unmappable(f"{path}.coding", "fhir_code_form", what, "give CPT codes under http://www.ama-assn.org/go/cpt")
+        raise Unmappable(
+            f"{path}.coding", "fhir_code_form", what, "give CPT codes under http://www.ama-assn.org/go/cpt"
+        )
     return checked_text(system, f"{path}.coding.system"), checked_text(code, f"{path}.coding.code")
 
 
@@ -45,12 +59,19 @@ def modifiers_of(item: dict[str, Any], path: str) -> tuple[str, ...]:
     concepts: list[Any] = item.get("modifier") or []
     path = f"{path}.modifier"
     if len(concepts) > MODIFIERS_MAX:
-        raise Unmappable(path, "fhir_modifiers", f"{len(concepts)} modifiers, more than {MODIFIERS_MAX}", "keep the modifiers that change the service")
+        raise Unmappable(
+            path,
+            "fhir_modifiers",
+            f"{len(concepts)} modifiers, more than {MODIFIERS_MAX}",
+            "keep the modifiers that change the service",
+        )
     found: list[str] = []
     for number, concept in enumerate(concepts):
         code = next((str(coding["code"]) for coding in _codings(concept) if coding.get("code")), None)
         if code is None:
-            raise Unmappable(f"{path}[{number}]", "fhir_modifiers", "the modifier has no code", "give modifiers as codes")
+            raise Unmappable(
+                f"{path}[{number}]", "fhir_modifiers", "the modifier has no code", "give modifiers as codes"
+            )
         found.append(checked_text(code, f"{path}[{number}]"))
     return tuple(found)
 
@@ -59,7 +80,12 @@ def checked_text(text: str, path: str) -> str:
     """Return `text` in Unicode form NFC, as the ledger keeps it; refuse what a screen could not show safely."""
     text = unicodedata.normalize("NFC", text)
     if not text or len(text) > TEXT_SIZE_MAX or not text.isprintable():
-        raise Unmappable(path, "fhir_text", f"text is empty, longer than {TEXT_SIZE_MAX} characters or not printable", "correct it at the provider")
+        raise Unmappable(
+            path,
+            "fhir_text",
+            f"text is empty, longer than {TEXT_SIZE_MAX} characters or not printable",
+            "correct it at the provider",
+        )
     return text
 
 

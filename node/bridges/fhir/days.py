@@ -16,7 +16,9 @@ _USABLE_ENCOUNTER = frozenset(("arrived", "triaged", "in-progress", "onleave", "
 Find = Callable[[str], FhirResource | None]
 
 
-def days_of(claim: dict[str, Any], item: dict[str, Any], path: str, find: Find, context: CharterContext) -> tuple[int, int]:
+def days_of(
+    claim: dict[str, Any], item: dict[str, Any], path: str, find: Find, context: CharterContext
+) -> tuple[int, int]:
     """Return (first, last) height of a line. `find` resolves a reference inside the file."""
     if item.get("servicedDate"):
         path = f"{path}.servicedDate"
@@ -32,7 +34,9 @@ def days_of(claim: dict[str, Any], item: dict[str, Any], path: str, find: Find, 
         first, last = _period(claim["billablePeriod"], path)
     else:
         what = "the line has no service date, no encounter, and the claim no billablePeriod"
-        raise Unmappable(f"{path}.servicedDate", "fhir_date_missing", what, "give servicedDate, or put the Encounter into the file")
+        raise Unmappable(
+            f"{path}.servicedDate", "fhir_date_missing", what, "give servicedDate, or put the Encounter into the file"
+        )
     return _heights(first, last, path, context)
 
 
@@ -45,14 +49,21 @@ def day_in(text: Any, path: str) -> date:
     try:
         return date.fromisoformat(str(text)[:10])
     except ValueError:
-        raise Unmappable(path, "fhir_date_partial", f"{str(text)[:40]!r} is no full date", "give year, month and day") from None
+        raise Unmappable(
+            path, "fhir_date_partial", f"{str(text)[:40]!r} is no full date", "give year, month and day"
+        ) from None
 
 
 def _period(period: Any, path: str) -> tuple[date, date]:
     ends = cast("dict[str, Any]", period) if isinstance(period, dict) else {}
     for end in ("start", "end"):
         if not ends.get(end):
-            raise Unmappable(f"{path}.{end}", "fhir_date_missing", f"the period has no {end}", "give both ends; a stay that goes on is filed when it is over")
+            raise Unmappable(
+                f"{path}.{end}",
+                "fhir_date_missing",
+                f"the period has no {end}",
+                "give both ends; a stay that goes on is filed when it is over",
+            )
     return day_in(ends["start"], f"{path}.start"), day_in(ends["end"], f"{path}.end")
 
 
@@ -78,7 +89,12 @@ def _encounters(references: list[Any], path: str, find: Find) -> tuple[date, dat
 
 def _heights(first: date, last: date, path: str, context: CharterContext) -> tuple[int, int]:
     if last < first:
-        raise Unmappable(path, "fhir_date_order", f"the service ends on {last}, before it begins on {first}", "correct the dates at the provider")
+        raise Unmappable(
+            path,
+            "fhir_date_order",
+            f"the service ends on {last}, before it begins on {first}",
+            "correct the dates at the provider",
+        )
     if context.height_of(last) > context.height:
         what = f"{last} lies in the future: the next block is day {context.height}"
         raise Unmappable(path, "fhir_date_future", what, "file a service when its last day has come")

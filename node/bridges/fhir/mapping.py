@@ -53,7 +53,15 @@ def map_claims(file: FhirFile, mapping: ImportMapping, context: CharterContext) 
             claims.setdefault(claim.source_hash, claim)
     if not claim_count:
         what = f"the file holds no Claim of {mapping.patient}" if mapping.patient else "the file holds no Claim"
-        refusals.append(Refusal("file", "Claim", "fhir_no_claims", what, "give FHIR R4 Claim resources; statements (ExplanationOfBenefit) are not claims"))
+        refusals.append(
+            Refusal(
+                "file",
+                "Claim",
+                "fhir_no_claims",
+                what,
+                "give FHIR R4 Claim resources; statements (ExplanationOfBenefit) are not claims",
+            )
+        )
     refusals.extend(_several_patients(claims, mapping))
     refusals.extend(_repeated_lines(claims))
     if refusals:
@@ -72,7 +80,15 @@ class _Index:
                 first = self._named.setdefault(key, resource)
                 if first is not resource and source_hash_of(first.content) != source_hash_of(resource.content):
                     what = f"{first.where} and {resource.where} hold different resources named {key}"
-                    self.refusals.append(Refusal(resource.label, resource.kind, "fhir_duplicate_id", what, "keep one version of each resource"))
+                    self.refusals.append(
+                        Refusal(
+                            resource.label,
+                            resource.kind,
+                            "fhir_duplicate_id",
+                            what,
+                            "keep one version of each resource",
+                        )
+                    )
                     break
 
     def find(self, reference: str) -> FhirResource | None:
@@ -137,14 +153,26 @@ class _ClaimMapper:
     def _check_status(self) -> None:
         status = self._claim.get("status")
         if status != "active":
-            raise Unmappable("Claim.status", "fhir_status", f"the claim is {status}, not active", "file only active claims")
+            raise Unmappable(
+                "Claim.status", "fhir_status", f"the claim is {status}, not active", "file only active claims"
+            )
 
     def _use(self) -> str:
         use = _USES.get(str(self._claim.get("use")))
         if use is None:
-            raise Unmappable("Claim.use", "fhir_use", f"use {self._claim.get('use')!r} is neither claim nor preauthorization", "correct the use")
+            raise Unmappable(
+                "Claim.use",
+                "fhir_use",
+                f"use {self._claim.get('use')!r} is neither claim nor preauthorization",
+                "correct the use",
+            )
         if use not in self._context.uses:
-            raise Unmappable("Claim.use", "fhir_use", "this co-op takes no pre-authorisations", "file the claim when the service was given")
+            raise Unmappable(
+                "Claim.use",
+                "fhir_use",
+                "this co-op takes no pre-authorisations",
+                "file the claim when the service was given",
+            )
         return use
 
     def _payee(self) -> str:
@@ -157,7 +185,12 @@ class _ClaimMapper:
         for coding in codings:
             if coding.get("code") in _PAYEES:
                 return _PAYEES[str(coding["code"])]
-        raise Unmappable("Claim.payee.type", "fhir_payee", "the payee is neither the patient's side nor the provider", "nobody else can be paid")
+        raise Unmappable(
+            "Claim.payee.type",
+            "fhir_payee",
+            "the payee is neither the patient's side nor the provider",
+            "nobody else can be paid",
+        )
 
     def _provider(self) -> str:
         """Return the charter's identifier of the provider; business identifiers count, logical ids do not."""
@@ -168,10 +201,19 @@ class _ClaimMapper:
             identifiers: Any = resource.content.get("identifier") or []
             given.extend(cast("list[Any]", identifiers) if isinstance(identifiers, list) else [identifiers])
         spellings = [spelling for identifier in given for spelling in _spellings(identifier)]
-        known = {name for name in (self._mapping.providers.get(text, text) for text in spellings) if name in self._context.providers}
+        known = {
+            name
+            for name in (self._mapping.providers.get(text, text) for text in spellings)
+            if name in self._context.providers
+        }
         if not known:
             named = spellings[0] if spellings else "without an identifier"
-            raise Unmappable("Claim.provider", "fhir_provider_unknown", f"the provider {named} is not known to the co-op", "ask members to admit it")
+            raise Unmappable(
+                "Claim.provider",
+                "fhir_provider_unknown",
+                f"the provider {named} is not known to the co-op",
+                "ask members to admit it",
+            )
         if len({self._context.providers[name] for name in known}) > 1:
             what = f"the provider's identifiers name several providers of the co-op: {', '.join(sorted(known))}"
             raise Unmappable("Claim.provider", "fhir_provider_ambiguous", what, "give one identifier")
@@ -184,7 +226,12 @@ class _ClaimMapper:
         coverages: list[Any] = self._claim.get("insurance") or []
         if len(coverages) > 1:
             what = f"the claim names {len(coverages)} coverages, and a Claim does not say what another payer paid"
-            raise Unmappable("Claim.insurance", "fhir_other_coverage", what, "file it by hand: mutua claim submit with the other payer's amount")
+            raise Unmappable(
+                "Claim.insurance",
+                "fhir_other_coverage",
+                what,
+                "file it by hand: mutua claim submit with the other payer's amount",
+            )
 
     def _check_total(self, lines: tuple[MappedLine, ...]) -> None:
         if self._claim.get("total") is None:
@@ -214,7 +261,12 @@ class _ClaimMapper:
         items: list[dict[str, Any]] = self._claim.get("item") or []
         limit = self._context.lines_max
         if not 1 <= len(items) <= limit:
-            reason = Unmappable("Claim.item", "fhir_lines", f"the claim has {len(items)} lines; a claim has 1 to {limit}", "split it by visit or by day")
+            reason = Unmappable(
+                "Claim.item",
+                "fhir_lines",
+                f"the claim has {len(items)} lines; a claim has 1 to {limit}",
+                "split it by visit or by day",
+            )
             self._reasons.append(Refusal(self._resource.label, reason.path, reason.code, reason.what, reason.mend))
             return None
         lines = [self._line(item, f"Claim.item[{number}]") for number, item in enumerate(items)]
@@ -253,7 +305,9 @@ class _ClaimMapper:
 
 def _check_no_details(item: dict[str, Any], path: str) -> None:
     if item.get("detail"):
-        raise Unmappable(f"{path}.detail", "fhir_details", "the line has nested details", "give each service as a line of its own")
+        raise Unmappable(
+            f"{path}.detail", "fhir_details", "the line has nested details", "give each service as a line of its own"
+        )
 
 
 def _check_one_system_per_code(lines: tuple[MappedLine, ...]) -> None:
@@ -272,10 +326,14 @@ def _repeated_lines(claims: dict[bytes, MappedClaim]) -> list[Refusal]:
     for claim in claims.values():
         for number, line in enumerate(claim.lines):
             place = f"Claim.item[{number}]"
-            earlier = seen.setdefault((claim.patient, claim.provider_key, line.code, line.first_day), f"{claim.resource} {place}")
+            earlier = seen.setdefault(
+                (claim.patient, claim.provider_key, line.code, line.first_day), f"{claim.resource} {place}"
+            )
             if earlier != f"{claim.resource} {place}":
                 what = f"{line.code} of day {line.first_day} at this provider stands in {earlier} already"
-                reasons.append(Refusal(claim.resource, place, "fhir_duplicate_line", what, "give one line with all its units"))
+                reasons.append(
+                    Refusal(claim.resource, place, "fhir_duplicate_line", what, "give one line with all its units")
+                )
     return reasons
 
 

@@ -1,9 +1,9 @@
 """Bytes to resources: one resource, a Bundle, or NDJSON (one resource a line), validated against FHIR R4.
 
 Two kinds of failure. Bytes that are not JSON, or JSON that is no FHIR, end with one `MutuaError` that names line and
-column. Resources that are not valid R4 become reasons in `FhirFile.refusals`, so that a person sees all of them at once.
-Validation is by `fhir.resources` (its R4B models serve R4 4.0.1 for the resources used here); it does not know the
-required code lists, so `mapping` checks those it relies on. It is a check of shape, not of profiles.
+column. Resources that are not valid R4 become reasons in `FhirFile.refusals`, so that a person sees all of them at
+once. Validation is by `fhir.resources` (its R4B models serve R4 4.0.1 for the resources used here); it does not know
+the required code lists, so `mapping` checks those it relies on. It is a check of shape, not of profiles.
 """
 
 from __future__ import annotations
@@ -36,12 +36,18 @@ Json = dict[str, Any]
 def read_fhir(data: bytes) -> FhirFile:
     """Return the resources of a file. MutuaError `fhir_malformed` when it is not JSON or not FHIR."""
     if len(data) > FILE_SIZE_MAX:
-        raise MutuaError("fhir_too_large", f"the file has {len(data)} bytes, more than {FILE_SIZE_MAX}", "split it by patient or by month")
+        raise MutuaError(
+            "fhir_too_large",
+            f"the file has {len(data)} bytes, more than {FILE_SIZE_MAX}",
+            "split it by patient or by month",
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise MutuaError("fhir_malformed", f"line {line} is not UTF-8 (byte {error.start})", "save the file as UTF-8 JSON") from None
+        raise MutuaError(
+            "fhir_malformed", f"line {line} is not UTF-8 (byte {error.start})", "save the file as UTF-8 JSON"
+        ) from None
     resources: list[FhirResource] = []
     ignored: Counter[str] = Counter()
     refusals: list[Refusal] = []
@@ -52,7 +58,11 @@ def read_fhir(data: bytes) -> FhirFile:
                 continue
             resources.append(resource)
             if len(resources) > RESOURCES_MAX:
-                raise MutuaError("fhir_too_large", f"the file holds more than {RESOURCES_MAX} resources", "split it by patient or by month")
+                raise MutuaError(
+                    "fhir_too_large",
+                    f"the file holds more than {RESOURCES_MAX} resources",
+                    "split it by patient or by month",
+                )
     wanted = _referenced_providers(resources)
     for resource in resources:
         if resource.kind in CLAIM_KINDS or not wanted.isdisjoint(keys_of(resource)):
@@ -76,7 +86,9 @@ def keys_of(resource: FhirResource) -> frozenset[str]:
 def _documents(text: str) -> list[tuple[str, Json]]:
     """Return (place, JSON object) of each document: one for plain JSON, one a line for NDJSON."""
     if not text.strip():
-        raise MutuaError("fhir_malformed", "the file is empty", "export a Claim, a Bundle or NDJSON from the provider's system")
+        raise MutuaError(
+            "fhir_malformed", "the file is empty", "export a Claim, a Bundle or NDJSON from the provider's system"
+        )
     try:
         return [("file", _object(_parse(text), 1))]
     except json.JSONDecodeError as error:
@@ -96,18 +108,30 @@ def _documents(text: str) -> list[tuple[str, Json]]:
 def _parse(text: str) -> Any:
     """Return a JSON value with exact numbers; JSONDecodeError names the place."""
     try:
-        return json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=_members)
+        return json.loads(
+            text, parse_float=_decimal, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=_members
+        )
     except RecursionError:
-        raise MutuaError("fhir_malformed", "the JSON is nested too deeply to be FHIR", "export the file again") from None
+        raise MutuaError(
+            "fhir_malformed", "the JSON is nested too deeply to be FHIR", "export the file again"
+        ) from None
 
 
 def _malformed(line: int, column: int, message: str) -> MutuaError:
-    return MutuaError("fhir_malformed", f"the file is not JSON: line {line}, column {column}: {message}", "export the file again or mend that line")
+    return MutuaError(
+        "fhir_malformed",
+        f"the file is not JSON: line {line}, column {column}: {message}",
+        "export the file again or mend that line",
+    )
 
 
 def _object(value: Any, line: int) -> Json:
     if not isinstance(value, dict):
-        raise MutuaError("fhir_malformed", f"line {line} holds JSON that is no FHIR resource", "give one resource, a Bundle, or one resource a line")
+        raise MutuaError(
+            "fhir_malformed",
+            f"line {line} holds JSON that is no FHIR resource",
+            "give one resource, a Bundle, or one resource a line",
+        )
     return cast("Json", value)
 
 
@@ -117,21 +141,38 @@ def _members(pairs: list[tuple[str, Any]]) -> Json:
     if len(members) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         name = next(name for name, count in counts.items() if count > 1)
-        raise MutuaError("fhir_malformed", f"a JSON object gives {name!r} twice", "export the file again: readers would disagree on its meaning")
+        raise MutuaError(
+            "fhir_malformed",
+            f"a JSON object gives {name!r} twice",
+            "export the file again: readers would disagree on its meaning",
+        )
     return members
 
 
 def _decimal(text: str) -> Decimal:
     value = Decimal(text)
     exponent = value.as_tuple().exponent
-    if len(text) > 3 * DIGITS_MAX or not isinstance(exponent, int) or abs(exponent) > DIGITS_MAX or abs(value.adjusted()) > DIGITS_MAX:
-        raise MutuaError("fhir_malformed", f"the number {text[:40]} has more than {DIGITS_MAX} digits", "write amounts as plain decimals")
+    if (
+        len(text) > 3 * DIGITS_MAX
+        or not isinstance(exponent, int)
+        or abs(exponent) > DIGITS_MAX
+        or abs(value.adjusted()) > DIGITS_MAX
+    ):
+        raise MutuaError(
+            "fhir_malformed",
+            f"the number {text[:40]} has more than {DIGITS_MAX} digits",
+            "write amounts as plain decimals",
+        )
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > DIGITS_MAX:
-        raise MutuaError("fhir_malformed", f"the number {text[:40]} has more than {DIGITS_MAX} digits", "write amounts as plain decimals")
+        raise MutuaError(
+            "fhir_malformed",
+            f"the number {text[:40]} has more than {DIGITS_MAX} digits",
+            "write amounts as plain decimals",
+        )
     return int(text)
 
 
@@ -170,7 +211,11 @@ def _resource(content: Json, full_url: str, where: str) -> FhirResource:
     if not isinstance(kind, str) or not kind:
         raise MutuaError("fhir_malformed", f"the JSON in {where} has no resourceType", "give FHIR R4 resources")
     if kind == "Bundle":
-        raise MutuaError("fhir_malformed", f"a Bundle lies inside a Bundle in {where}", "export the inner bundle as a file of its own")
+        raise MutuaError(
+            "fhir_malformed",
+            f"a Bundle lies inside a Bundle in {where}",
+            "export the inner bundle as a file of its own",
+        )
     identity: Any = content.get("id")
     return FhirResource(kind, identity if isinstance(identity, str) else "", full_url, where, content)
 
@@ -186,12 +231,21 @@ def _referenced_providers(resources: list[FhirResource]) -> frozenset[str]:
 
 
 def _invalid_parts(resource: FhirResource) -> list[Refusal]:
-    """Return a reason for each part of a resource that is not FHIR R4. Values are never repeated: they may be private."""
+    """Return a reason for each part of a resource that is not FHIR R4.
+
+    Values are never repeated: they may be private.
+    """
     mend = "ask the provider's system for valid FHIR R4 (4.0.1)"
     if _depth_exceeds(resource.content, DEPTH_MAX):
-        return [Refusal(resource.label, resource.kind, "fhir_invalid", f"nested more than {DEPTH_MAX} levels deep", mend)]
+        return [
+            Refusal(resource.label, resource.kind, "fhir_invalid", f"nested more than {DEPTH_MAX} levels deep", mend)
+        ]
     if _has_lone_surrogate(resource.content):
-        return [Refusal(resource.label, resource.kind, "fhir_invalid", "holds text that is not Unicode (a lone surrogate)", mend)]
+        return [
+            Refusal(
+                resource.label, resource.kind, "fhir_invalid", "holds text that is not Unicode (a lone surrogate)", mend
+            )
+        ]
     import pydantic
 
     try:
@@ -200,7 +254,9 @@ def _invalid_parts(resource: FhirResource) -> list[Refusal]:
         reasons: list[Refusal] = []
         for detail in error.errors(include_url=False, include_input=False)[:REASONS_PER_RESOURCE_MAX]:
             path = _path_of(resource.kind, detail["loc"])
-            reasons.append(Refusal(resource.label, path, "fhir_invalid", f"not valid FHIR R4: {_plain(detail['msg'])}", mend))
+            reasons.append(
+                Refusal(resource.label, path, "fhir_invalid", f"not valid FHIR R4: {_plain(detail['msg'])}", mend)
+            )
         return reasons
     return []
 
@@ -229,7 +285,10 @@ def _plain(message: str) -> str:
 
 
 def _depth_exceeds(value: Any, levels: int) -> bool:
-    """Say whether `value` is nested more than `levels` deep; walks level by level, so that depth cannot hurt the walk."""
+    """Say whether `value` is nested more than `levels` deep.
+
+    Walks level by level, so that depth cannot hurt the walk.
+    """
     level: list[Any] = [value]
     for _ in range(levels + 1):
         below: list[Any] = []

@@ -1,4 +1,7 @@
-"""What the importer takes and gives: resources as read, what the charter says, claims as mapped, reasons for refusal."""
+"""What the importer takes and gives.
+
+Resources as read, what the charter says, claims as mapped, reasons for refusal.
+"""
 
 from __future__ import annotations
 

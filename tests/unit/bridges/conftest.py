@@ -45,7 +45,9 @@ def claim_with(*items: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {name: value for name, value in claim.items() if value is not None}
 
 
-def encounter_with(identity: str = "e1", start: str = "2026-01-03", end: str | None = "2026-01-04", status: str = "finished") -> dict[str, Any]:
+def encounter_with(
+    identity: str = "e1", start: str = "2026-01-03", end: str | None = "2026-01-04", status: str = "finished"
+) -> dict[str, Any]:
     period = {"start": start} | ({"end": end} if end else {})
     return {"resourceType": "Encounter", "id": identity, "status": status, "class": {"code": "AMB"}, "period": period}
 

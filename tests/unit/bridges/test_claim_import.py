@@ -27,7 +27,15 @@ class FakeDaemon:
 
     def get_json(self, path, **_query):
         return {
-            "/v1/status": {"name": "demo", "cover": "cc" * 32, "chain_id": CHAIN.hex(), "currency": "USD", "exponent": 2, "height": self.height, "day_one": "2026-01-01"},
+            "/v1/status": {
+                "name": "demo",
+                "cover": "cc" * 32,
+                "chain_id": CHAIN.hex(),
+                "currency": "USD",
+                "exponent": 2,
+                "height": self.height,
+                "day_one": "2026-01-01",
+            },
             "/v1/views/providers": [{"key": PROVIDER.hex(), "identifier": "urn:example:clinics|north"}],
             "/v1/views/codes": [{"system": "urn:x", "code": "1", "is_standard": True}],
         }[path]
@@ -36,8 +44,17 @@ class FakeDaemon:
         if path == "/v1/check":
             known = {body["source_hash"] for body in self.bodies}
             found = [(index, *self.refuses[index]) for index in range(len(body["records"])) if index in self.refuses]
-            found += [(index, "source_known", "known") for index, item in enumerate(body["records"]) if item["body"]["source_hash"] in known]
-            return {"refusals": [{"index": index, "code": code, "what": what, "mend": "leave it out", "family": "rule"} for index, code, what in found]}
+            found += [
+                (index, "source_known", "known")
+                for index, item in enumerate(body["records"])
+                if item["body"]["source_hash"] in known
+            ]
+            return {
+                "refusals": [
+                    {"index": index, "code": code, "what": what, "mend": "leave it out", "family": "rule"}
+                    for index, code, what in found
+                ]
+            }
         assert path == "/v1/submit"
         assert body["kind"] == "claim.file"
         if self.fail_at == len(self.bodies):
@@ -69,7 +86,9 @@ def run():
 
 
 def three(make):
-    return [make.claim(make.item(code), id=f"c{number}") for number, code in enumerate(["G0439", "T1015", "A0428"], start=1)]
+    return [
+        make.claim(make.item(code), id=f"c{number}") for number, code in enumerate(["G0439", "T1015", "A0428"], start=1)
+    ]
 
 
 def test_a_file_is_submitted_claim_by_claim_with_plain_lines(run, write, make):
@@ -106,7 +125,11 @@ def test_reasons_are_printed_and_nothing_is_submitted(run, write, make):
     daemon = FakeDaemon()
     code, out, err = run(write(*three(make), make.claim(make.item(net=-1), id="c4", use="bogus")), daemon)
     assert (code, out, daemon.bodies) == (5, "", [])
-    assert err.splitlines()[0] == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; mend what is listed and import it again"
+    assert (
+        err.splitlines()[0]
+        == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; mend what is listed and import"
+        " it again"
+    )
     assert "Claim/c4  Claim.use: use 'bogus'" in err
     assert "[fhir_amount_not_positive]" in err
 
@@ -137,11 +160,16 @@ def test_preauthorizations_are_refused_before_the_daemon_is_asked(run, write, ma
 
 def test_after_a_crash_in_the_middle_a_second_run_doubles_nothing(run, write, make):
     path = write(*three(make))
-    daemon = FakeDaemon(fail_at=2, error=ApiError("node_off", "no node answers", "start it with mutua run", family="off"))
+    daemon = FakeDaemon(
+        fail_at=2, error=ApiError("node_off", "no node answers", "start it with mutua run", family="off")
+    )
     out, err = io.StringIO(), io.StringIO()
     with pytest.raises(ApiError):
         import_file(path, daemon, out=out, err=err)
-    assert err.getvalue() == "claims.json: the import stopped; 2 of 3 claims were taken before: run it again, none is taken twice\n"
+    assert (
+        err.getvalue()
+        == "claims.json: the import stopped; 2 of 3 claims were taken before: run it again, none is taken twice\n"
+    )
     daemon.fail_at = None
     code, out_text, _ = run(path, daemon)
     assert (code, len(daemon.bodies)) == (0, 3)
@@ -150,10 +178,16 @@ def test_after_a_crash_in_the_middle_a_second_run_doubles_nothing(run, write, ma
 
 
 def test_a_rule_that_refuses_a_claim_ends_the_import_with_its_words(run, write, make):
-    daemon = FakeDaemon(fail_at=1, error=ApiError("duplicate_line", "line 0 stands in a claim already", "leave it out", family="rule"))
+    daemon = FakeDaemon(
+        fail_at=1, error=ApiError("duplicate_line", "line 0 stands in a claim already", "leave it out", family="rule")
+    )
     code, _, err = run(write(*three(make)), daemon)
     assert code == 5
-    assert err == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were taken before: run it again, none is taken twice\n"
+    assert (
+        err
+        == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were taken before: run it"
+        " again, none is taken twice\n"
+    )
 
 
 def test_a_line_that_stands_in_an_earlier_claim_is_found_before_anything_is_filed(run, write, make):
@@ -162,7 +196,10 @@ def test_a_line_that_stands_in_an_earlier_claim_is_found_before_anything_is_file
     code, out, err = run(write(*three(make)), daemon)
     assert (code, out, daemon.bodies) == (5, "", [])
     assert err.splitlines() == [
-        "mutua: claims.json was not imported, for 1 reason; nothing was submitted; mend what is listed and import it again",
+        (
+            "mutua: claims.json was not imported, for 1 reason; nothing was submitted; mend what is listed and import"
+            " it again"
+        ),
         "  Claim/c3  claim: line 0: code A0428 of day 5 stands in a claim already; leave it out [duplicate_line]",
     ]
 

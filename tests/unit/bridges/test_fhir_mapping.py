@@ -35,7 +35,13 @@ def test_a_claim_with_a_hcpcs_line_imports_as_it_is(plan_of, make):
     assert plan.refusals == ()
     claim = plan.claims[0]
     assert claim.lines == (MappedLine(HCPCS_SYSTEM, "A0428", ("GY", "59"), 2, 81_200, 5, 5),)
-    assert (claim.use, claim.payee, claim.provider_key, claim.patient, claim.event_id) == ("claim", "member", b"N" * 32, "Patient/p1", b"")
+    assert (claim.use, claim.payee, claim.provider_key, claim.patient, claim.event_id) == (
+        "claim",
+        "member",
+        b"N" * 32,
+        "Patient/p1",
+        b"",
+    )
     assert len(claim.source_hash) == 32
 
 
@@ -47,7 +53,9 @@ def test_both_registered_spellings_of_hcpcs_become_one_system(plan_of, make):
 def test_cpt_snomed_and_icd_codes_pass_as_opaque_codes(plan_of, make):
     systems = ["http://www.ama-assn.org/go/cpt", "http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10"]
     plan = plan_of(make.claim(*[make.item(f"9921{n}", system=system) for n, system in enumerate(systems)]))
-    assert [(line.system, line.code) for line in plan.claims[0].lines] == [(system, f"9921{n}") for n, system in enumerate(systems)]
+    assert [(line.system, line.code) for line in plan.claims[0].lines] == [
+        (system, f"9921{n}") for n, system in enumerate(systems)
+    ]
 
 
 def test_a_cpt_code_under_the_hcpcs_system_is_refused(reasons_of, make):
@@ -55,7 +63,11 @@ def test_a_cpt_code_under_the_hcpcs_system_is_refused(reasons_of, make):
 
 
 def test_of_several_codings_the_one_on_the_charters_list_is_taken(plan_of, make, context):
-    coding = [{"system": "urn:x", "code": "1"}, {"system": HCPCS_SYSTEM, "code": "G0439"}, {"system": "urn:y", "code": "2"}]
+    coding = [
+        {"system": "urn:x", "code": "1"},
+        {"system": HCPCS_SYSTEM, "code": "G0439"},
+        {"system": "urn:y", "code": "2"},
+    ]
     claim = make.claim(make.item(productOrService={"coding": coding}))
     assert plan_of(claim).claims[0].lines[0].code == "G0439"
     assert plan_of(claim, context=replace(context, codes=frozenset({("urn:y", "2")}))).claims[0].lines[0].code == "2"
@@ -70,16 +82,27 @@ def test_a_members_aliases_translate_codes_and_providers(plan_of, make):
 
 def test_a_provider_is_found_through_the_organization_it_refers_to(plan_of, make):
     clinic = {"resourceType": "Organization", "id": "o1", "name": "Clinic", "identifier": [{"value": "south"}]}
-    assert plan_of(make.claim(provider={"reference": "Organization/o1"}), clinic).claims[0].provider_identifier == "south"
+    assert (
+        plan_of(make.claim(provider={"reference": "Organization/o1"}), clinic).claims[0].provider_identifier == "south"
+    )
 
 
 def test_a_logical_id_alone_names_no_provider(reasons_of, make):
-    assert reasons_of(make.claim(provider={"reference": "Organization/south"})) == [("Claim.provider", "fhir_provider_unknown")]
+    assert reasons_of(make.claim(provider={"reference": "Organization/south"})) == [
+        ("Claim.provider", "fhir_provider_unknown")
+    ]
 
 
 def test_identifiers_of_two_providers_are_refused(reasons_of, make):
-    clinic = {"resourceType": "Organization", "id": "o", "name": "C", "identifier": [{"value": "south"}, {"system": "urn:example:clinics", "value": "north"}]}
-    assert reasons_of(make.claim(provider={"reference": "Organization/o"}), clinic) == [("Claim.provider", "fhir_provider_ambiguous")]
+    clinic = {
+        "resourceType": "Organization",
+        "id": "o",
+        "name": "C",
+        "identifier": [{"value": "south"}, {"system": "urn:example:clinics", "value": "north"}],
+    }
+    assert reasons_of(make.claim(provider={"reference": "Organization/o"}), clinic) == [
+        ("Claim.provider", "fhir_provider_ambiguous")
+    ]
 
 
 # ---- Days ---------------------------------------------------------------------------------------------------------
@@ -88,7 +111,9 @@ def test_identifiers_of_two_providers_are_refused(reasons_of, make):
 def test_days_come_from_the_line_then_the_encounter_then_the_claim(plan_of, make):
     visit = {"reference": "Encounter/e1"}
     claim = make.claim(
-        make.item(servicedPeriod={"start": "2026-01-01T08:00:00Z", "end": "2026-01-02"}, servicedDate=None, encounter=[visit]),
+        make.item(
+            servicedPeriod={"start": "2026-01-01T08:00:00Z", "end": "2026-01-02"}, servicedDate=None, encounter=[visit]
+        ),
         make.item(servicedDate=None, encounter=[visit]),
         make.item(servicedDate=None),
         billablePeriod={"start": "2026-01-06", "end": "2026-01-07"},
@@ -98,14 +123,19 @@ def test_days_come_from_the_line_then_the_encounter_then_the_claim(plan_of, make
 
 
 def test_the_day_is_the_calendar_day_where_the_service_took_place(plan_of, make):
-    plan = plan_of(make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/e1"}])), make.encounter(start="2026-01-03T23:30:00-05:00", end="2026-01-03T23:50:00-05:00"))
+    plan = plan_of(
+        make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/e1"}])),
+        make.encounter(start="2026-01-03T23:30:00-05:00", end="2026-01-03T23:50:00-05:00"),
+    )
     assert (plan.claims[0].lines[0].first_day, plan.claims[0].lines[0].last_day) == (3, 3)
 
 
 def test_an_encounter_may_be_contained_named_by_address_or_by_urn(plan_of, make):
     inside = make.claim(make.item(servicedDate=None, encounter=[{"reference": "#e1"}]), contained=[make.encounter()])
     assert plan_of(inside).claims[0].lines[0].first_day == 3
-    outside = make.claim(make.item(servicedDate=None, encounter=[{"reference": "https://example.org/fhir/Encounter/e1/_history/2"}]))
+    outside = make.claim(
+        make.item(servicedDate=None, encounter=[{"reference": "https://example.org/fhir/Encounter/e1/_history/2"}])
+    )
     assert plan_of(outside, make.encounter()).claims[0].lines[0].first_day == 3
     identity = "0d197c4c-5a60-4ed1-b8a4-f236f66f95ac"
     by_urn = make.claim(make.item(servicedDate=None, encounter=[{"reference": f"urn:uuid:{identity}"}]))
@@ -116,12 +146,21 @@ def test_an_encounter_may_be_contained_named_by_address_or_by_urn(plan_of, make)
     ("fields", "reason"),
     [
         ({"servicedDate": None}, ("Claim.item[0].servicedDate", "fhir_date_missing")),
-        ({"servicedDate": None, "encounter": [{"reference": "Encounter/elsewhere"}]}, ("Claim.item[0].encounter[0]", "fhir_date_missing")),
+        (
+            {"servicedDate": None, "encounter": [{"reference": "Encounter/elsewhere"}]},
+            ("Claim.item[0].encounter[0]", "fhir_date_missing"),
+        ),
         ({"servicedDate": "2026-01"}, ("Claim.item[0].servicedDate", "fhir_date_partial")),
         ({"servicedDate": "2026-01-11"}, ("Claim.item[0].servicedDate", "fhir_date_future")),
         ({"servicedDate": "2025-12-31"}, ("Claim.item[0].servicedDate", "fhir_date_early")),
-        ({"servicedDate": None, "servicedPeriod": {"start": "2026-01-04", "end": "2026-01-03"}}, ("Claim.item[0].servicedPeriod", "fhir_date_order")),
-        ({"servicedDate": None, "servicedPeriod": {"start": "2026-01-04"}}, ("Claim.item[0].servicedPeriod.end", "fhir_date_missing")),
+        (
+            {"servicedDate": None, "servicedPeriod": {"start": "2026-01-04", "end": "2026-01-03"}},
+            ("Claim.item[0].servicedPeriod", "fhir_date_order"),
+        ),
+        (
+            {"servicedDate": None, "servicedPeriod": {"start": "2026-01-04"}},
+            ("Claim.item[0].servicedPeriod.end", "fhir_date_missing"),
+        ),
     ],
 )
 def test_lines_whose_days_are_unknown_or_outside_the_co_op_are_refused(reasons_of, make, fields, reason):
@@ -134,7 +173,9 @@ def test_the_day_of_the_next_block_is_the_last_one_allowed(plan_of, make):
 
 def test_a_cancelled_or_open_encounter_gives_no_day(reasons_of, make):
     claim = make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/e1"}]))
-    assert reasons_of(claim, make.encounter(status="cancelled")) == [("Claim.item[0].encounter[0]", "fhir_encounter_status")]
+    assert reasons_of(claim, make.encounter(status="cancelled")) == [
+        ("Claim.item[0].encounter[0]", "fhir_encounter_status")
+    ]
     assert reasons_of(claim, make.encounter(end=None)) == [("Encounter/e1.period.end", "fhir_date_missing")]
 
 
@@ -206,7 +247,10 @@ def test_a_claim_has_at_least_one_line_and_at_most_the_charters_maximum(reasons_
         ({"use": "bogus"}, ("Claim.use", "fhir_use")),
         ({"provider": {"display": "somebody"}}, ("Claim.provider", "fhir_provider_unknown")),
         ({"payee": {"type": {"coding": [{"code": "other"}]}}}, ("Claim.payee.type", "fhir_payee")),
-        ({"insurance": [{"sequence": n, "focal": n == 1, "coverage": {"display": "c"}} for n in (1, 2)]}, ("Claim.insurance", "fhir_other_coverage")),
+        (
+            {"insurance": [{"sequence": n, "focal": n == 1, "coverage": {"display": "c"}} for n in (1, 2)]},
+            ("Claim.insurance", "fhir_other_coverage"),
+        ),
         ({"patient": {"display": "x"}}, ("Claim.patient", "fhir_text")),
     ],
 )
@@ -220,7 +264,9 @@ def test_preauthorizations_and_payees_keep_their_meaning(plan_of, make):
 
 
 def test_a_co_op_that_takes_no_preauthorizations_refuses_them_in_the_file(reasons_of, make, context):
-    assert reasons_of(make.claim(use="preauthorization"), context=replace(context, uses=frozenset({"claim"}))) == [("Claim.use", "fhir_use")]
+    assert reasons_of(make.claim(use="preauthorization"), context=replace(context, uses=frozenset({"claim"}))) == [
+        ("Claim.use", "fhir_use")
+    ]
 
 
 def test_one_bad_claim_keeps_the_whole_file_out_and_every_reason_is_given(plan_of, make):
@@ -251,7 +297,11 @@ def test_one_code_under_two_systems_in_a_claim_is_refused(reasons_of, make):
 
 
 def test_the_bounds_are_those_of_the_rules():
-    assert (values.LINES_MAX, values.TEXT_SIZE_MAX, values.CHARGE_CENTS_MAX) == (claims.LINES_MAX, claims.TEXT_MAX, claims.AMOUNT_CENTS_MAX)
+    assert (values.LINES_MAX, values.TEXT_SIZE_MAX, values.CHARGE_CENTS_MAX) == (
+        claims.LINES_MAX,
+        claims.TEXT_MAX,
+        claims.AMOUNT_CENTS_MAX,
+    )
     assert values.UNITS_MAX <= claims.UNITS_MAX
 
 
@@ -259,7 +309,13 @@ def test_every_reason_and_error_of_the_importer_stands_in_the_reference():
     root = Path(values.__file__).parents[3]
     sources = [*Path(values.__file__).parent.glob("*.py"), root / "node" / "cli" / "claim_import.py"]
     used = {code for source in sources for code in re.findall(r'"(fhir_[a-z_]+)"', source.read_text("utf-8"))}
-    documented = set(re.findall(r"^\| `(fhir_[a-z_]+)` \|", (root / "docs" / "reference" / "fhir-import.md").read_text("utf-8"), re.MULTILINE))
+    documented = set(
+        re.findall(
+            r"^\| `(fhir_[a-z_]+)` \|",
+            (root / "docs" / "reference" / "fhir-import.md").read_text("utf-8"),
+            re.MULTILINE,
+        )
+    )
     assert used == documented
 
 
@@ -280,7 +336,12 @@ def test_claims_of_several_patients_need_a_choice(plan_of, reasons_of, make):
 
 def test_claims_of_one_encounter_share_their_event(plan_of, make):
     visit = [{"reference": "Encounter/e1"}]
-    plan = plan_of(make.claim(make.item(encounter=visit)), make.claim(make.item("T1015", encounter=[{"reference": "Encounter/e1/_history/4"}]), id="c2"), make.claim(make.item("A0428"), id="c3"), make.encounter())
+    plan = plan_of(
+        make.claim(make.item(encounter=visit)),
+        make.claim(make.item("T1015", encounter=[{"reference": "Encounter/e1/_history/4"}]), id="c2"),
+        make.claim(make.item("A0428"), id="c3"),
+        make.encounter(),
+    )
     first, second, third = (claim.event_id for claim in plan.claims)
     assert first == second
     assert len(first) == 32
@@ -288,9 +349,13 @@ def test_claims_of_one_encounter_share_their_event(plan_of, make):
 
 
 def test_ids_of_different_types_may_be_equal(plan_of, make):
-    plan = plan_of(make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/c1"}])), make.encounter("c1"))
+    plan = plan_of(
+        make.claim(make.item(servicedDate=None, encounter=[{"reference": "Encounter/c1"}])), make.encounter("c1")
+    )
     assert len(plan.claims) == 1
 
 
 def test_the_plan_is_the_same_every_time(plan_of, make):
-    assert plan_of(make.claim(), make.claim(make.item("T1015"), id="c2")) == plan_of(make.claim(), make.claim(make.item("T1015"), id="c2"))
+    assert plan_of(make.claim(), make.claim(make.item("T1015"), id="c2")) == plan_of(
+        make.claim(), make.claim(make.item("T1015"), id="c2")
+    )

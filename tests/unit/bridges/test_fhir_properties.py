@@ -28,7 +28,10 @@ def test_every_whole_number_of_minor_units_survives_the_way_through_a_decimal(ce
 
 
 @QUICK
-@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6), st.sampled_from([0, 2, 3]))
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6),
+    st.sampled_from([0, 2, 3]),
+)
 def test_an_amount_is_either_exact_or_refused_never_rounded(amount, exponent):
     try:
         cents = cents_of(amount, "net", "USD", exponent)
@@ -45,7 +48,8 @@ def test_a_claims_lines_sum_to_what_the_file_says(make, charges, data):
     days = data.draw(st.lists(st.integers(0, 9), min_size=len(charges), max_size=len(charges)))
     day_one = date(2026, 1, 1)
     items = [
-        make.item(f"T{1000 + number}", servicedDate=(day_one + timedelta(days=day)).isoformat(), net=0) for number, day in enumerate(days)
+        make.item(f"T{1000 + number}", servicedDate=(day_one + timedelta(days=day)).isoformat(), net=0)
+        for number, day in enumerate(days)
     ]
     text = json.dumps(make.claim(*items))
     for charge in charges:
@@ -71,7 +75,9 @@ def test_a_source_hash_does_not_depend_on_the_order_of_names(content, random):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=200) | st.text(alphabet='{}[]":,0123456789.eE-\\ \nresourceTypClm', max_size=80).map(str.encode))
+@given(
+    st.binary(max_size=200) | st.text(alphabet='{}[]":,0123456789.eE-\\ \nresourceTypClm', max_size=80).map(str.encode)
+)
 def test_no_bytes_bring_the_reader_down(data):
     try:
         read_fhir(data)
@@ -81,7 +87,12 @@ def test_no_bytes_bring_the_reader_down(data):
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["item", "patient", "provider", "insurance", "total", "payee", "contained", "billablePeriod", "status", "use"]), json_values)
+@given(
+    st.sampled_from(
+        ["item", "patient", "provider", "insurance", "total", "payee", "contained", "billablePeriod", "status", "use"]
+    ),
+    json_values,
+)
 def test_any_value_in_any_place_gives_a_plan_and_never_a_crash(make, context, name, value):
     file = read_fhir(json.dumps(make.claim(**{name: value}) | {name: value}).encode())
     plan = map_claims(file, ImportMapping(), context)

@@ -14,7 +14,9 @@ def test_a_single_resource_a_bundle_and_ndjson_hold_the_same_claim(make):
     single = read_fhir(make.bytes(claim))
     bundle = read_fhir(make.bytes(make.bundle(claim)))
     lines = read_fhir(make.bytes(claim) + b"\n\n" + make.bytes(make.encounter()) + b"\n")
-    assert [r.content for r in single.resources] == [r.content for r in bundle.resources] == [lines.resources[0].content]
+    assert (
+        [r.content for r in single.resources] == [r.content for r in bundle.resources] == [lines.resources[0].content]
+    )
     assert lines.resources[1].kind == "Encounter"
     assert not single.refusals + bundle.refusals + lines.refusals
 
@@ -61,7 +63,10 @@ def test_what_is_not_json_or_not_fhir_is_one_clear_error_that_names_the_place(da
 def test_a_resource_that_is_not_valid_r4_gives_a_reason_for_each_part_and_repeats_no_value(make):
     claim = make.claim(make.item(servicedDate="2026-13-01", secret="Jane Doe"), provider=None)
     reasons = read_fhir(make.bytes(claim)).refusals
-    assert {(r.path, r.code) for r in reasons} >= {("Claim.item[0].servicedDate", "fhir_invalid"), ("Claim.item[0].secret", "fhir_invalid")}
+    assert {(r.path, r.code) for r in reasons} >= {
+        ("Claim.item[0].servicedDate", "fhir_invalid"),
+        ("Claim.item[0].secret", "fhir_invalid"),
+    }
     assert any("provider" in r.path for r in reasons)
     assert not any("Jane" in r.what for r in reasons)
 
@@ -78,7 +83,16 @@ def test_text_that_is_not_unicode_is_a_reason(make):
 
 
 def test_other_resources_are_counted_and_passed_over(make):
-    file = read_fhir(make.bytes(make.bundle(make.claim(), {"resourceType": "Observation"}, {"resourceType": "Observation"}, {"resourceType": "Patient"})))
+    file = read_fhir(
+        make.bytes(
+            make.bundle(
+                make.claim(),
+                {"resourceType": "Observation"},
+                {"resourceType": "Observation"},
+                {"resourceType": "Patient"},
+            )
+        )
+    )
     assert file.ignored == (("Observation", 2), ("Patient", 1))
 
 
@@ -90,7 +104,13 @@ def test_entries_without_a_resource_carry_nothing(make):
 
 def test_a_source_is_the_same_however_it_is_printed_and_whatever_the_server_adds():
     plain = {"resourceType": "Claim", "id": "1", "total": {"value": Decimal(125)}}
-    printed = {"total": {"value": Decimal("1.2500E+2")}, "id": "1", "meta": {"versionId": "3"}, "text": {"div": "x"}, "resourceType": "Claim"}
+    printed = {
+        "total": {"value": Decimal("1.2500E+2")},
+        "id": "1",
+        "meta": {"versionId": "3"},
+        "text": {"div": "x"},
+        "resourceType": "Claim",
+    }
     assert source_hash_of(plain) == source_hash_of(printed)
     assert source_hash_of(plain) != source_hash_of({**plain, "id": "2"})
 

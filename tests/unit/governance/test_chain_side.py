@@ -26,15 +26,37 @@ def key(tag, index):
     return tagged_hash("test", tag.encode(), bytes([index]))
 
 
-MEMBERS = tuple(MemberSpec(key("id", i), key("cover", i), "p", devices=(key("device", i),), prepaid_terms=3) for i in range(7))
+MEMBERS = tuple(
+    MemberSpec(key("id", i), key("cover", i), "p", devices=(key("device", i),), prepaid_terms=3) for i in range(7)
+)
 DOCTOR = key("doctor", 0)
 SIGNERS = tuple(key("device", i) for i in range(7))
 SPEC = GenesisSpec(
-    claims_cents=5_000_000, reserve_cents=900_000, rate=10_000_000, plans=(PlanSpec("p", 50_000),), members=MEMBERS,
-    providers=((DOCTOR, "doctor"),), codes=(CodeSpec("S", True, 30_000, system="H"),), params={"audit_random_bp": 0},
+    claims_cents=5_000_000,
+    reserve_cents=900_000,
+    rate=10_000_000,
+    plans=(PlanSpec("p", 50_000),),
+    members=MEMBERS,
+    providers=((DOCTOR, "doctor"),),
+    codes=(CodeSpec("S", True, 30_000, system="H"),),
+    params={"audit_random_bp": 0},
     treasury=TreasurySpec("regtest", 5, SIGNERS, key("baton", 0), 0, 10_000_000, 2),
-)  # fmt: skip
-CLAIM = ClaimBody("coop", key("cover", 0), "member", "member", DOCTOR, b"", "claim", b"", 0, b"source", (), b"blob", (ClaimLine("H", "S", (), 1, 20_000, 1, 1),))
+)
+CLAIM = ClaimBody(
+    "coop",
+    key("cover", 0),
+    "member",
+    "member",
+    DOCTOR,
+    b"",
+    "claim",
+    b"",
+    0,
+    b"source",
+    (),
+    b"blob",
+    (ClaimLine("H", "S", (), 1, 20_000, 1, 1),),
+)
 
 
 def state_with(*blocks):
@@ -47,11 +69,26 @@ def state_with(*blocks):
 
 def act(kind, author, body, *, signer=None, number=1, until=1_000, attested=(), record_id=None):
     data = body if isinstance(body, bytes) else encode_body(body)
-    return Act(kind, author, signer or author, record_id or tagged_hash("id", kind.encode(), author, data), number, until, data, tuple(attested))
+    return Act(
+        kind,
+        author,
+        signer or author,
+        record_id or tagged_hash("id", kind.encode(), author, data),
+        number,
+        until,
+        data,
+        tuple(attested),
+    )
 
 
 def claim_act(body=CLAIM, **fields):
-    return act("claim.file", body.cover_id, body, attested=[Attestation("provider", DOCTOR, claim_subject_hash(body), b"")], **fields)
+    return act(
+        "claim.file",
+        body.cover_id,
+        body,
+        attested=[Attestation("provider", DOCTOR, claim_subject_hash(body), b"")],
+        **fields,
+    )
 
 
 def code_of(state, height, bad):
@@ -64,12 +101,23 @@ def test_a_claim_needs_the_cover_key_and_the_providers_attestation_of_this_claim
     state = state_with()
     check_act(state, BlockContext(1, b""), claim_act())
     other = msgspec.structs.replace(CLAIM, other_payer_cents=1)
-    foreign = act("claim.file", CLAIM.cover_id, other, attested=[Attestation("provider", DOCTOR, claim_subject_hash(CLAIM), b"")])
+    foreign = act(
+        "claim.file", CLAIM.cover_id, other, attested=[Attestation("provider", DOCTOR, claim_subject_hash(CLAIM), b"")]
+    )
     assert code_of(state, 1, foreign) == "provider_attestation"
     assert code_of(state, 1, act("claim.file", key("id", 0), CLAIM)) == "cover_signature"
     # the provider need not know where the money goes
     elsewhere = msgspec.structs.replace(CLAIM, payout_commitment=b"other")
-    check_act(state, BlockContext(1, b""), act("claim.file", CLAIM.cover_id, elsewhere, attested=[Attestation("provider", DOCTOR, claim_subject_hash(CLAIM), b"")]))
+    check_act(
+        state,
+        BlockContext(1, b""),
+        act(
+            "claim.file",
+            CLAIM.cover_id,
+            elsewhere,
+            attested=[Attestation("provider", DOCTOR, claim_subject_hash(CLAIM), b"")],
+        ),
+    )
 
 
 def test_in_a_community_scheme_the_providers_signature_on_the_record_is_enough():
@@ -79,7 +127,9 @@ def test_in_a_community_scheme_the_providers_signature_on_the_record_is_enough()
     assert code_of(state, 1, act("claim.file", CLAIM.cover_id, filed)) == "provider_signature"
     assert code_of(state, 1, act("claim.file", DOCTOR, filed, signer=key("device", 0))) == "provider_signature"
     assert code_of(state, 1, act("claim.file", DOCTOR, CLAIM)) == "cover_signature"
-    attested = act("claim.file", CLAIM.cover_id, filed, attested=[Attestation("provider", DOCTOR, claim_subject_hash(filed), b"")])
+    attested = act(
+        "claim.file", CLAIM.cover_id, filed, attested=[Attestation("provider", DOCTOR, claim_subject_hash(filed), b"")]
+    )
     assert code_of(state, 1, attested) == "provider_signature"
     elsewhere = msgspec.structs.replace(filed, scheme="coop")
     assert code_of(state, 1, act("claim.file", DOCTOR, elsewhere)) == "scheme_closed"
@@ -102,7 +152,10 @@ def test_numbers_live_in_a_window_of_sixty_four_and_a_refused_record_consumes_no
     block = OpenBlock(state, BlockContext(1, b""))
     with pytest.raises(RuleBroken):
         block.take(act("case.ballot", key("id", 0), nonvoter, number=5))
-    quote = {number: act("rate.quote", key("id", 0), msgspec.msgpack.encode([10_000_000]), number=number) for number in (5, 70, 69, 7, 6)}
+    quote = {
+        number: act("rate.quote", key("id", 0), msgspec.msgpack.encode([10_000_000]), number=number)
+        for number in (5, 70, 69, 7, 6)
+    }
     for number in (5, 70, 69, 7):
         block.take(quote[number])
     codes = []
@@ -125,12 +178,31 @@ def test_a_device_signs_for_its_member_and_a_stranger_does_not():
 
 def batch_of(state, **changes):
     (payment,) = views.unsent_view(state)
-    fields = {"baton_txid": key("baton", 0), "paid": payment["amount_sat"], "queued": 0, "credit": 0, "fee": 500, "signers": 5, **changes}
-    row = BatchPayout(bytes.fromhex(payment["payment_id"]), fields["paid"], fields["queued"], fields["credit"], fields.get("outputs", 4))
+    fields = {
+        "baton_txid": key("baton", 0),
+        "paid": payment["amount_sat"],
+        "queued": 0,
+        "credit": 0,
+        "fee": 500,
+        "signers": 5,
+        **changes,
+    }
+    row = BatchPayout(
+        bytes.fromhex(payment["payment_id"]),
+        fields["paid"],
+        fields["queued"],
+        fields["credit"],
+        fields.get("outputs", 4),
+    )
     change = 10_000_000 - fields["paid"] - fields["fee"]
     body = BatchBody(fields["baton_txid"], 0, key("tx", 1), 0, fields["fee"], fields.get("change", change), (row,))
     subject = tagged_hash("payout-batch", encode_body(body))
-    return act("treasury.batch", key("id", 0), body, attested=[Attestation("batch", SIGNERS[i % 7], subject, b"") for i in range(fields["signers"])])
+    return act(
+        "treasury.batch",
+        key("id", 0),
+        body,
+        attested=[Attestation("batch", SIGNERS[i % 7], subject, b"") for i in range(fields["signers"])],
+    )
 
 
 def test_a_batch_spends_the_baton_once_adds_up_and_is_attested_by_m_of_n():
@@ -146,7 +218,12 @@ def test_a_batch_spends_the_baton_once_adds_up_and_is_attested_by_m_of_n():
     assert views.unsent_view(state) == []
     confirm = ConfirmBody(key("tx", 1), 1, 101)
     subject = tagged_hash("payout-confirm", encode_body(confirm))
-    record = act("treasury.confirm", key("id", 1), confirm, attested=[Attestation("confirm", signer, subject, b"") for signer in SIGNERS[:5]])
+    record = act(
+        "treasury.confirm",
+        key("id", 1),
+        confirm,
+        attested=[Attestation("confirm", signer, subject, b"") for signer in SIGNERS[:5]],
+    )
     state.write(apply_block(state, BlockContext(4, b""), [record]).delta)
     assert [row["status"] for row in views.payouts_view(state)] == ["confirmed"]
     assert all_broken_invariants(state) == []
@@ -165,13 +242,40 @@ def test_prepaid_terms_do_not_fall_due():
 def test_no_bytes_raise_anything_but_a_readable_refusal():
     rng = random.Random(3)
     state = state_with([claim_act()], [])
-    leaves = [0, 1, -1, 2**63, 2**62, "", "X", "accept", "param", "S", "p", "plan", "list", b"", key("id", 0), key("id", 1), key("cover", 1), DOCTOR, None, True, 1.5, [], [1]]
+    leaves = [
+        0,
+        1,
+        -1,
+        2**63,
+        2**62,
+        "",
+        "X",
+        "accept",
+        "param",
+        "S",
+        "p",
+        "plan",
+        "list",
+        b"",
+        key("id", 0),
+        key("id", 1),
+        key("cover", 1),
+        DOCTOR,
+        None,
+        True,
+        1.5,
+        [],
+        [1],
+    ]
 
     def noise(shape):
         values = []
         for field in msgspec.structs.fields(shape):
-            kinds = {"str": ["", "X", "S", "accept", "param", "plan", "p", "member", "claim", "live", "yes", "*"], "bytes": [b"", key("id", 1), key("cover", 1), DOCTOR, claim_act().record_id],
-                     "int": [0, 1, 2, 12, 2**62]}.get(getattr(field.type, "__name__", str(field.type)), leaves)  # fmt: skip
+            kinds = {
+                "str": ["", "X", "S", "accept", "param", "plan", "p", "member", "claim", "live", "yes", "*"],
+                "bytes": [b"", key("id", 1), key("cover", 1), DOCTOR, claim_act().record_id],
+                "int": [0, 1, 2, 12, 2**62],
+            }.get(getattr(field.type, "__name__", str(field.type)), leaves)
             values.append(rng.choice(leaves) if rng.random() < 0.1 else rng.choice(kinds))
         return msgspec.msgpack.encode(values)
 
@@ -204,6 +308,15 @@ def test_only_members_of_the_committee_quote_the_rate() -> None:
     from governance.money.rates import QuoteBody
 
     state = MemoryStore(genesis_rows(replace(SPEC, quoters=(MEMBERS[0].key, MEMBERS[1].key))))
-    check_act(state, BlockContext(1, bytes(32)), act("rate.quote", MEMBERS[1].key, QuoteBody(10_500_000), signer=SIGNERS[1]))
-    assert code_of(state, 1, act("rate.quote", MEMBERS[2].key, QuoteBody(10_500_000), signer=SIGNERS[2])) == "not_on_committee"
-    check_act(state_with(), BlockContext(1, bytes(32)), act("rate.quote", MEMBERS[2].key, QuoteBody(10_500_000), signer=SIGNERS[2]))
+    check_act(
+        state, BlockContext(1, bytes(32)), act("rate.quote", MEMBERS[1].key, QuoteBody(10_500_000), signer=SIGNERS[1])
+    )
+    assert (
+        code_of(state, 1, act("rate.quote", MEMBERS[2].key, QuoteBody(10_500_000), signer=SIGNERS[2]))
+        == "not_on_committee"
+    )
+    check_act(
+        state_with(),
+        BlockContext(1, bytes(32)),
+        act("rate.quote", MEMBERS[2].key, QuoteBody(10_500_000), signer=SIGNERS[2]),
+    )

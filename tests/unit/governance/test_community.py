@@ -1,4 +1,7 @@
-"""A provider that files for a patient answers for it: the debt of its fraud is its own (docs/reference/rules/community.md)."""
+"""A provider that files for a patient answers for it.
+
+The debt of its fraud is its own (docs/reference/rules/community.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a block reads does not grow with the members or with the age of the ledger: rows read are counted, not seconds."""
+"""What a block reads does not grow with the members or with the age of the ledger.
+
+Rows read are counted, not seconds.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,12 @@ class Place:
         return state.reads
 
 
-PLACES = {"few": (FEW, "young", 0), "many": (MANY, "young", 0), "old": (FEW, "old", YOUNG_PAST), "older": (FEW, "old", OLD_PAST)}
+PLACES = {
+    "few": (FEW, "young", 0),
+    "many": (MANY, "young", 0),
+    "old": (FEW, "old", YOUNG_PAST),
+    "older": (FEW, "old", OLD_PAST),
+}
 
 
 def founded(count: int, age: str, past: int) -> Place:

@@ -18,11 +18,17 @@ from governance.transition import OpenBlock
 from ledger.errors import LedgerCorrupt, RuleBroken
 
 GENESIS = {
-    "do": "genesis", "params": {"audit_random_bp": 0}, "seed": 7, "accounts": {"claims": 5_000_000, "reserve": 900_000}, "rate": 10_000_000,
-    "auto_pay": True, "plans": [{"name": "free", "premium_cents": 50_000}], "providers": ["doc"],
+    "do": "genesis",
+    "params": {"audit_random_bp": 0},
+    "seed": 7,
+    "accounts": {"claims": 5_000_000, "reserve": 900_000},
+    "rate": 10_000_000,
+    "auto_pay": True,
+    "plans": [{"name": "free", "premium_cents": 50_000}],
+    "providers": ["doc"],
     "members": [{"name": f"m{i}", "plan": "free", "contract_terms": 12} for i in range(8)],
     "codes": [{"code": "S", "standard": True, "allowed_cents": 30_000}, {"code": "X"}],
-}  # fmt: skip
+}
 
 
 def claim(at, name, by="m0", code="X", charge=20_000, **fields):
@@ -32,18 +38,29 @@ def claim(at, name, by="m0", code="X", charge=20_000, **fields):
 
 def ballots(at, name, *, yes=0, no=0, first=1):
     return [
-        {"at": at, "do": "ballot", "by": f"m{first + index}", "claim": name, "choice": "accept" if index < yes else "deny", "opened": True}
+        {
+            "at": at,
+            "do": "ballot",
+            "by": f"m{first + index}",
+            "claim": name,
+            "choice": "accept" if index < yes else "deny",
+            "opened": True,
+        }
         for index in range(yes + no)
-    ]  # fmt: skip
+    ]
 
 
 LIFE = [
     claim(2, "paid", code="S"),
-    claim(2, "won"), *ballots(3, "won", yes=6),
-    claim(4, "thin", by="m1", charge=9_000), *ballots(5, "thin", yes=3, first=2),
-    claim(6, "lost", by="m2"), *ballots(7, "lost", no=5, first=3),
-    claim(70, "late", by="m7"), *ballots(71, "late", yes=5, no=1),
-]  # fmt: skip
+    claim(2, "won"),
+    *ballots(3, "won", yes=6),
+    claim(4, "thin", by="m1", charge=9_000),
+    *ballots(5, "thin", yes=3, first=2),
+    claim(6, "lost", by="m2"),
+    *ballots(7, "lost", no=5, first=3),
+    claim(70, "late", by="m7"),
+    *ballots(71, "late", yes=5, no=1),
+]
 
 VECTORS = [
     json.loads(line)
@@ -194,9 +211,17 @@ def test_a_proposal_of_the_history_overrules_the_value_tried(told):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"vote_blocks": 20}, {"streak_blocks": 3}, {"quorum_min": 3}, {"deny_sample_min": 1}, {"small_claim_cents": 50_000}, {"min_voters": 8}, {"reserve_bp": 800}],
+    [
+        {"vote_blocks": 20},
+        {"streak_blocks": 3},
+        {"quorum_min": 3},
+        {"deny_sample_min": 1},
+        {"small_claim_cents": 50_000},
+        {"min_voters": 8},
+        {"reserve_bp": 800},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_the_other_world_is_the_scenario_played_with_other_parameters(told, changes):
     story = told()
     both = Counterfactual(story.spec, changes)

@@ -1,4 +1,7 @@
-"""Dependants on a real chain, and what a scenario reaches only with effort: prepaid terms, refused renewals, dearer plans."""
+"""Dependants on a real chain, and what a scenario reaches only with effort.
+
+Prepaid terms, refused renewals, dearer plans.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,17 @@ from ledger.records import Attestation
 
 @pytest.fixture
 def add(chain):
-    """A record that puts a cover on the first founder's contract; the cover (or `by`) signs that it wants to be with `over`."""
+    """A record that puts a cover on the first founder's contract.
+
+    The cover (or `by`) signs that it wants to be with `over`.
+    """
 
     def make(cover=None, *, author=None, by=None, over=None, number=1):
         body, author = CoverAddBody(cover or chain.key("kid")), author or chain.members[0].key
         subject = KINDS["cover.add"].attested[0].subject(over or author, body)
-        return chain.act("cover.add", author, body, number=number, attested=[Attestation("cover", by or body.cover, subject, b"")])
+        return chain.act(
+            "cover.add", author, body, number=number, attested=[Attestation("cover", by or body.cover, subject, b"")]
+        )
 
     return make
 
@@ -46,7 +54,10 @@ def test_the_view_says_how_each_cover_stands(chain, add):
     ann = chain.members[0].key
 
     def shown():
-        return [(item["standing"], item["rate_cents"], item["last_day"]) for item in views_members.dependants_view(chain.state, chain.height, ann)]
+        return [
+            (item["standing"], item["rate_cents"], item["last_day"])
+            for item in views_members.dependants_view(chain.state, chain.height, ann)
+        ]
 
     chain.live([add()])
     assert shown() == [("coming", 0, None)]
@@ -76,8 +87,12 @@ def test_nobody_is_added_where_cover_ends_or_has_not_begun(story):
 def test_a_dearer_plan_makes_a_dependant_who_begins_with_it_wait_and_not_one_who_was_there(story):
     plans = [{"name": "free", "premium_cents": 50_000}, {"name": "rich", "premium_cents": 90_000, "waiting_terms": 1}]
     play = story(plans=plans, members=[{"name": f"m{i}", "plan": "free"} for i in range(8)])
-    play.do(2, "dependant", by="m0", name="kid").do(35, "change_plan", by="m0", plan="rich").do(35, "dependant", by="m0", name="rex")
-    play.claim(61, "kid", "c1", ("S", 1, 30_000)).claim(61, "rex", "c2", ("S", 1, 30_000)).claim(91, "rex", "c3", ("S", 1, 30_000)).advance(92)
+    play.do(2, "dependant", by="m0", name="kid").do(35, "change_plan", by="m0", plan="rich").do(
+        35, "dependant", by="m0", name="rex"
+    )
+    play.claim(61, "kid", "c1", ("S", 1, 30_000)).claim(61, "rex", "c2", ("S", 1, 30_000)).claim(
+        91, "rex", "c3", ("S", 1, 30_000)
+    ).advance(92)
     refusals = {event["claim"]: event["refusal"] for event in play.events("claim_line")}
     assert refusals == {"c1": None, "c2": 2, "c3": None}
     due = [event["amount_cents"] for event in play.events("premium_due", member="m0")]

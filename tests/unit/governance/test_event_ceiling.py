@@ -7,9 +7,16 @@ from hypothesis import strategies as st
 
 CEILING = 30_000
 PARTS = st.lists(
-    st.tuples(st.integers(1, 40_000), st.integers(1, 6), st.sampled_from(["doc", "doc2", "doc3"]), st.sampled_from(["S", "T", "X"])),
-    min_size=1, max_size=8, unique_by=lambda part: part[1:],
-)  # fmt: skip
+    st.tuples(
+        st.integers(1, 40_000),
+        st.integers(1, 6),
+        st.sampled_from(["doc", "doc2", "doc3"]),
+        st.sampled_from(["S", "T", "X"]),
+    ),
+    min_size=1,
+    max_size=8,
+    unique_by=lambda part: part[1:],
+)
 
 
 def benefits_of(story, parts, event):

@@ -25,10 +25,14 @@ class Keys:
         """A device certified by `author`; the device (or `by`) signs that it wants to work for `over`."""
         body, author = DeviceBody(device or self.phone), author or self.ann
         subject = KINDS["device.certify"].attested[0].subject(over or author, body)
-        return self.chain.act("device.certify", author, body, attested=[Attestation("device", by or body.device, subject, b"")], **fields)
+        return self.chain.act(
+            "device.certify", author, body, attested=[Attestation("device", by or body.device, subject, b"")], **fields
+        )
 
     def guardians(self, threshold=2, keys=None, **fields):
-        return self.chain.act("guardians.set", self.ann, GuardiansBody(threshold, keys or (self.bob, self.cy, self.friend)), **fields)
+        return self.chain.act(
+            "guardians.set", self.ann, GuardiansBody(threshold, keys or (self.bob, self.cy, self.friend)), **fields
+        )
 
     def move(self, *by, new_key=None, serial=1, author=None, attested=None, **fields):
         """Ann's move, signed by these guardians and the new key; `attested` in place of that."""
@@ -68,7 +72,10 @@ def test_the_new_key_must_want_to_be_one_and_guardians_sign_this_move_alone(chai
     good = keys.move(keys.bob, keys.cy)
     chain.check(good)
     assert chain.refusal(keys.move(attested=good.attestations[:2])) == "attestations_missing"
-    assert chain.refusal(keys.move(attested=keys.move(keys.bob, keys.cy, new_key=chain.key("new", 1)).attestations)) == "attestations_missing"
+    assert (
+        chain.refusal(keys.move(attested=keys.move(keys.bob, keys.cy, new_key=chain.key("new", 1)).attestations))
+        == "attestations_missing"
+    )
     assert chain.refusal(keys.move(keys.bob, keys.ann)) == "attestations_missing"
     assert chain.refusal(keys.move(keys.bob, keys.cy, serial=0)) == "move_stale"
     assert chain.refusal(keys.move(keys.bob, keys.cy, author=chain.key("stranger"))) == "not_a_member"
@@ -79,7 +86,9 @@ def test_after_a_move_the_new_key_alone_signs_under_the_old_id(chain, keys):
     shown = views_members.keys_view(chain.state, keys.ann)
     assert (shown["identity_key"], shown["devices"], shown["move"]) == (keys.new.hex(), [], None)
     for signer in (keys.ann, chain.key("device", 0)):
-        assert chain.refusal(chain.act("member.leave", keys.ann, LeaveBody(), signer=signer, number=9)) == "signer_unknown"
+        assert (
+            chain.refusal(chain.act("member.leave", keys.ann, LeaveBody(), signer=signer, number=9)) == "signer_unknown"
+        )
     assert chain.refusal(chain.act("member.leave", keys.new, LeaveBody())) == "not_a_member"
     chain.check(chain.act("member.leave", keys.ann, LeaveBody(), signer=keys.new))
     chain.check(keys.certify(signer=keys.new))

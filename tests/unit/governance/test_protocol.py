@@ -35,7 +35,9 @@ def test_a_block_of_an_unknown_version_ends_the_node_with_what_to_install_and_ch
     store = founded(2, 3)
     play_to(store, 2)
     before = dict(store.scan(b""))
-    with pytest.raises(MutuaError, match="from block 3 on the co-op follows protocol version 2; this program knows up to 1") as error:
+    with pytest.raises(
+        MutuaError, match="from block 3 on the co-op follows protocol version 2; this program knows up to 1"
+    ) as error:
         play_to(store, 3, first=3)
     assert (error.value.code, is_fatal(error.value)) == ("protocol_unknown", True)
     assert not isinstance(error.value, RuleBroken)
@@ -70,7 +72,15 @@ def test_the_status_warns_before_the_block_of_a_version_this_program_does_not_kn
     store = founded(2, 30)
     shown = protocol_json(store, 5)
     assert shown == {"version": 1, "next_version": 2, "next_height": 30, "knows_next": False}
-    answer = {"name": "x", "height": 5, "term": 0, "chain_id": "", "block_hash": "", "state_root": "", "protocol": shown}
+    answer = {
+        "name": "x",
+        "height": 5,
+        "term": 0,
+        "chain_id": "",
+        "block_hash": "",
+        "state_root": "",
+        "protocol": shown,
+    }
     assert [line for line in status_lines(answer) if line.startswith("protocol")] == [
         "protocol   version 2 begins with block 30: install a newer mutua before it, or this node stops there"
     ]

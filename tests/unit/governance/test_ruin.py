@@ -19,17 +19,33 @@ def real_year(members: int, finances: ruin.Finances, benefits: list[list[int]]) 
     """(surplus, rate of a contract in the block) at the end of each block, by the real transition."""
     lines = [
         {
-            "do": "genesis", "phase": "live", "currency": "USD", "exponent": 2, "rate": 10_000_000, "auto_pay": True, "params": {"audit_random_bp": 0},
+            "do": "genesis",
+            "phase": "live",
+            "currency": "USD",
+            "exponent": 2,
+            "rate": 10_000_000,
+            "auto_pay": True,
+            "params": {"audit_random_bp": 0},
             "accounts": {"claims": finances.claims_cents, "reserve": finances.reserve_cents},
             "plans": [{"name": "basic", "premium_cents": finances.premium_cents, "prior_cents": finances.prior_cents}],
-            "members": [{"name": f"m{index}", "plan": "basic"} for index in range(members)], "providers": ["dr"],
+            "members": [{"name": f"m{index}", "plan": "basic"} for index in range(members)],
+            "providers": ["dr"],
             "codes": [{"code": "A", "standard": True}],
         }
-    ]  # fmt: skip
+    ]
     for height, amounts in enumerate(benefits, start=1):
         for index, amount in enumerate(amounts):
             bill = {"code": "A", "units": 1, "charge_cents": amount, "day": height}
-            lines.append({"at": height, "do": "claim", "id": f"c{height}-{index}", "by": f"m{index}", "provider": "dr", "lines": [bill]})
+            lines.append(
+                {
+                    "at": height,
+                    "do": "claim",
+                    "id": f"c{height}-{index}",
+                    "by": f"m{index}",
+                    "provider": "dr",
+                    "lines": [bill],
+                }
+            )
     actions = parse(json.dumps(line) for line in lines)
     player = Player(actions[0])
     found: list[tuple[int, int]] = []
@@ -40,7 +56,9 @@ def real_year(members: int, finances: ruin.Finances, benefits: list[list[int]]) 
         rate = contracts.CONTRACTS.get(Draft(player.state), b"m0").rate_cents
         list(player._close_to(height))
         draft = Draft(player.state)
-        surplus = accounts.balance_of(draft, "claims") + accounts.balance_of(draft, "reserve") - payouts.owed_total(draft)
+        surplus = (
+            accounts.balance_of(draft, "claims") + accounts.balance_of(draft, "reserve") - payouts.owed_total(draft)
+        )
         found.append((surplus, rate))
     return found
 

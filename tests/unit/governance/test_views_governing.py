@@ -12,9 +12,13 @@ from governance.voting import proposal_kinds
 
 NAMES = ("ann", "bob", "cy", "dee", "eve", "fay", "gil")
 GENESIS = {
-    "do": "genesis", "params": {"audit_random_bp": 0}, "plans": [{"name": "basic", "premium_cents": 50000}],
-    "members": [{"name": name, "plan": "basic"} for name in NAMES], "accounts": {"claims": 5000000}, "auto_pay": True,
-}  # fmt: skip
+    "do": "genesis",
+    "params": {"audit_random_bp": 0},
+    "plans": [{"name": "basic", "premium_cents": 50000}],
+    "members": [{"name": name, "plan": "basic"} for name in NAMES],
+    "accounts": {"claims": 5000000},
+    "auto_pay": True,
+}
 
 
 def played(*lines: dict[str, object]) -> Player:
@@ -33,14 +37,33 @@ def test_an_application_shows_its_vouchers_and_the_earliest_boundary() -> None:
         {"at": 7, "do": "advance", "to": 8},
     )
     (item,) = applications_view(player.state, 8, render_text)
-    assert (item["applicant"], item["vouchers"], item["objectors"], item["deposit_cents"]) == ("hal", ["ann"], ["bob"], 60000)
-    assert (item["vouchers_needed"], item["objections_end"], item["objections_until"], item["earliest_boundary"]) == (3, 3, 35, 60)
+    assert (item["applicant"], item["vouchers"], item["objectors"], item["deposit_cents"]) == (
+        "hal",
+        ["ann"],
+        ["bob"],
+        60000,
+    )
+    assert (item["vouchers_needed"], item["objections_end"], item["objections_until"], item["earliest_boundary"]) == (
+        3,
+        3,
+        35,
+        60,
+    )
 
 
 def test_a_proposal_shows_what_it_needs_and_a_member_their_vote() -> None:
     player = played(
         {"at": 3, "do": "propose", "by": "ann", "id": "p", "what": "param", "name": "reserve_bp", "value": 1000},
-        {"at": 3, "do": "propose", "by": "ann", "id": "q", "what": "attester", "change": "add", "key": "reg", "name": "Registry"},
+        {
+            "at": 3,
+            "do": "propose",
+            "by": "ann",
+            "id": "q",
+            "what": "attester",
+            "change": "add",
+            "key": "reg",
+            "name": "Registry",
+        },
         *({"at": 4, "do": "sponsor", "by": name, "proposal": "p"} for name in NAMES[1:5]),
         {"at": 5, "do": "cast", "by": "cy", "proposal": "p", "choice": "no"},
         {"at": 5, "do": "advance", "to": 6},
@@ -48,7 +71,13 @@ def test_a_proposal_shows_what_it_needs_and_a_member_their_vote() -> None:
     first, second = proposals_view(player.state, 6, render_text)
     assert (first["proposal"], first["status"], first["sponsors"], first["sponsors_needed"]) == ("q", "gathering", 1, 5)
     assert first["says"] == {"change": "add", "key": "reg", "name": "Registry"}
-    assert (second["proposal"], second["status"], second["is_critical"], second["closes_at"], second["turnout_needed"]) == ("p", "open", True, 34, 2)
+    assert (
+        second["proposal"],
+        second["status"],
+        second["is_critical"],
+        second["closes_at"],
+        second["turnout_needed"],
+    ) == ("p", "open", True, 34, 2)
     shown = proposal_view(player.state, 6, b"p", b"cy", render_text)
     assert shown is not None
     assert (shown["my_vote"], shown["no"], shown["sponsored_by"]) == ("no", 1, ["ann", "bob", "cy", "dee", "eve"])

@@ -14,7 +14,13 @@ def test_a_case_that_passes_from_the_first_block_on_is_accepted_fifteen_blocks_a
     assert not run.events("claim_accepted")
     run.advance(19)
     (accepted,) = run.events("claim_accepted")
-    assert (accepted["height"], accepted["how"], accepted["yes"], accepted["no"], accepted["benefit_cents"]) == (18, "vote", 5, 0, 80_000)
+    assert (accepted["height"], accepted["how"], accepted["yes"], accepted["no"], accepted["benefit_cents"]) == (
+        18,
+        "vote",
+        5,
+        0,
+        80_000,
+    )
     assert [event["height"] for event in run.events("payout_due")] == [19]
 
 
@@ -33,7 +39,16 @@ def test_the_fifteen_blocks_must_end_by_s_plus_60(story, last, outcome):
 def test_a_case_below_its_bar_with_quorum_is_denied_at_s_plus_60(story):
     run = story().claim(1, "m0", "c", ("X", 1, 80_000)).ballots(2, "c", yes=2, no=3).advance(61)
     (denied,) = run.events("claim_denied")
-    expected = {"yes": 2, "no": 3, "opened": 5, "eligible": 7, "quorum": 5, "bar_bp": 5_000, "seniority_bp": 0, "height": 61}
+    expected = {
+        "yes": 2,
+        "no": 3,
+        "opened": 5,
+        "eligible": 7,
+        "quorum": 5,
+        "bar_bp": 5_000,
+        "seniority_bp": 0,
+        "height": 61,
+    }
     assert {name: denied[name] for name in expected} == expected
 
 
@@ -59,10 +74,18 @@ def test_the_award_is_the_lower_median_of_the_accepting_ballots(story):
 
 
 def test_one_change_a_version_and_none_in_the_last_fifteen_blocks_without_newer_evidence(story):
-    run = story().claim(1, "m0", "c", ("X", 1, 80_000)).ballots(2, "c", yes=1).ballots(3, "c", no=1).ballots(4, "c", yes=1)
+    run = (
+        story()
+        .claim(1, "m0", "c", ("X", 1, 80_000))
+        .ballots(2, "c", yes=1)
+        .ballots(3, "c", no=1)
+        .ballots(4, "c", yes=1)
+    )
     assert [event["code"] for event in run.advance(4).events("refused")] == ["ballot_changed"]
     run.do(46, "evidence", by="m0", claim="c").ballots(47, "c", yes=1).ballots(48, "c", no=1)
-    run.do(48, "evidence", by="m0", claim="c").ballots(48, "c", no=1, first=2).ballots(49, "c", yes=1, first=2).advance(49)
+    run.do(48, "evidence", by="m0", claim="c").ballots(48, "c", no=1, first=2).ballots(49, "c", yes=1, first=2).advance(
+        49
+    )
     codes = [event["code"] for event in run.events("refused")]
     assert codes == ["ballot_changed", "ballot_frozen", "evidence_late", "ballot_frozen"]
 
@@ -91,27 +114,57 @@ def test_a_lapsed_case_is_filed_again_once_and_then_decided_or_paid(story):
 @pytest.mark.parametrize(("yes", "no", "outcome"), [(2, 1, "claim_accepted"), (1, 2, "claim_denied")])
 def test_three_ballots_decide_a_second_filing_without_quorum(story, yes, no, outcome):
     line = [{"code": "X", "units": 1, "charge_cents": 80_000, "day": 1}]
-    run = story().do(1, "claim", id="a", by="m0", provider="doc", lines=line).do(62, "claim", id="b", by="m0", provider="doc", lines=line)
+    run = (
+        story()
+        .do(1, "claim", id="a", by="m0", provider="doc", lines=line)
+        .do(62, "claim", id="b", by="m0", provider="doc", lines=line)
+    )
     run.ballots(63, "b", yes=yes, no=no).advance(122)
-    assert [(e["event"], e["height"], e.get("how", "vote")) for e in run.events("claim_accepted", "claim_denied")] == [(outcome, 122, "vote")]
+    assert [(e["event"], e["height"], e.get("how", "vote")) for e in run.events("claim_accepted", "claim_denied")] == [
+        (outcome, 122, "vote")
+    ]
     assert run.show("member", "m1")["voted"] == 1
 
 
 def test_a_small_claim_is_paid_at_its_first_lapse_once_a_term(story):
-    run = story(params={"small_claim_cents": 10_000}).claim(1, "m0", "a", ("X", 1, 10_000)).claim(2, "m0", "b", ("X", 1, 10_000)).advance(62)
-    assert [(e["claim"], e["how"], e["benefit_cents"]) for e in run.events("claim_accepted")] == [("a", "small", 10_000)]
+    run = (
+        story(params={"small_claim_cents": 10_000})
+        .claim(1, "m0", "a", ("X", 1, 10_000))
+        .claim(2, "m0", "b", ("X", 1, 10_000))
+        .advance(62)
+    )
+    assert [(e["claim"], e["how"], e["benefit_cents"]) for e in run.events("claim_accepted")] == [
+        ("a", "small", 10_000)
+    ]
     assert [e["claim"] for e in run.events("claim_lapsed")] == ["b"]
 
 
 def test_withdrawn_lines_may_be_filed_again_and_supersedes_withdraws_first(story):
     line = [{"code": "X", "units": 1, "charge_cents": 80_000, "day": 1}]
     run = story().do(1, "claim", id="a", by="m0", provider="doc", lines=line).do(2, "withdraw", by="m0", claim="a")
-    run.do(3, "claim", id="b", by="m0", provider="doc", lines=line).do(4, "claim", id="c", by="m0", provider="doc", lines=line, supersedes="b").advance(70)
+    run.do(3, "claim", id="b", by="m0", provider="doc", lines=line).do(
+        4, "claim", id="c", by="m0", provider="doc", lines=line, supersedes="b"
+    ).advance(70)
     assert [e["claim"] for e in run.events("claim_lapsed")] == ["c"]
     assert not run.events("refused")
 
 
-EDGES = [(0, 5000), (64, 5000), (65, 7500), (69, 7500), (70, 8000), (74, 8000), (75, 8500), (79, 8500), (80, 9000), (84, 9000), (85, 9500), (94, 9500), (95, 10_000), (100, 10_000)]
+EDGES = [
+    (0, 5000),
+    (64, 5000),
+    (65, 7500),
+    (69, 7500),
+    (70, 8000),
+    (74, 8000),
+    (75, 8500),
+    (79, 8500),
+    (80, 9000),
+    (84, 9000),
+    (85, 9500),
+    (94, 9500),
+    (95, 10_000),
+    (100, 10_000),
+]
 
 
 @pytest.mark.parametrize(("percent", "bar"), EDGES)
@@ -126,7 +179,10 @@ def test_few_denials_are_weighed_against_twenty(denied, bar):
     assert compute_bar_bp(denied, denied, 20) == bar
 
 
-@pytest.mark.parametrize(("terms_ago", "record", "seniority"), [(11, [0, 0], 0), (12, [0, 0], 100), (120, [0, 0], 1000), (240, [0, 0], 1000), (120, [20, 20], 0)])
+@pytest.mark.parametrize(
+    ("terms_ago", "record", "seniority"),
+    [(11, [0, 0], 0), (12, [0, 0], 100), (120, [0, 0], 1000), (240, [0, 0], 1000), (120, [20, 20], 0)],
+)
 def test_seniority_is_a_hundred_a_full_year_and_nothing_at_the_top_bar(story, terms_ago, record, seniority):
     run = story(members=[{"name": "m0", "plan": "free", "terms_ago": terms_ago, "record": record}]).advance(1)
     assert run.show("member", "m0")["seniority_bp"] == seniority
@@ -143,14 +199,29 @@ def test_the_order_of_ballots_inside_a_block_does_not_matter(story):
     for order in itertools.islice(itertools.permutations(range(1, 6)), 0, 120, 17):
         run = story().claim(1, "m0", "c", ("X", 1, 80_000))
         for index in order:
-            run.do(2, "ballot", by=f"m{index}", claim="c", choice="deny" if index == 2 else "accept", opened=index != 3, award_cents=index * 1000)
+            run.do(
+                2,
+                "ballot",
+                by=f"m{index}",
+                claim="c",
+                choice="deny" if index == 2 else "accept",
+                opened=index != 3,
+                award_cents=index * 1000,
+            )
         roots.add(run.advance(20).player.state_root())
     assert len(roots) == 1
 
 
 def test_a_delegate_counts_for_delegators_without_a_ballot_and_enters_their_record(story):
-    run = story().do(1, "delegate", by="m2", to="m1").do(1, "delegate", by="m3", to="m1", topic="X").claim(1, "m0", "c", ("X", 1, 80_000))
-    run.ballots(2, "c", no=1).do(2, "ballot", by="m3", claim="c", choice="accept", opened=True).ballots(2, "c", yes=2, first=4).advance(61)
+    run = (
+        story()
+        .do(1, "delegate", by="m2", to="m1")
+        .do(1, "delegate", by="m3", to="m1", topic="X")
+        .claim(1, "m0", "c", ("X", 1, 80_000))
+    )
+    run.ballots(2, "c", no=1).do(2, "ballot", by="m3", claim="c", choice="accept", opened=True).ballots(
+        2, "c", yes=2, first=4
+    ).advance(61)
     (accepted,) = run.events("claim_accepted")
     assert (accepted["yes"], accepted["no"]) == (3, 2)
     assert (run.show("member", "m2")["denied"], run.show("member", "m3")["denied"]) == (1, 0)
@@ -170,5 +241,13 @@ def test_auto_accept_casts_in_the_first_block_and_a_change_of_it_is_free(story):
 
 
 def test_a_duty_panel_is_drawn_where_the_quorum_is_lacking_halfway(story):
-    run = story().claim(1, "m0", "c", ("X", 1, 80_000)).claim(1, "m0", "d", ("X", 1, 80_000), provider="doc2").ballots(2, "d", yes=5, award_cents=1).advance(31)
-    assert [(e["claim"], e["height"], sorted(e["members"])) for e in run.events("panel_drawn")] == [("c", 31, [f"m{i}" for i in range(1, 8)])]
+    run = (
+        story()
+        .claim(1, "m0", "c", ("X", 1, 80_000))
+        .claim(1, "m0", "d", ("X", 1, 80_000), provider="doc2")
+        .ballots(2, "d", yes=5, award_cents=1)
+        .advance(31)
+    )
+    assert [(e["claim"], e["height"], sorted(e["members"])) for e in run.events("panel_drawn")] == [
+        ("c", 31, [f"m{i}" for i in range(1, 8)])
+    ]

@@ -1,4 +1,7 @@
-"""Seven signers in memory over a real regtest engine: a ledger that checks what governance checks, a network that loses messages."""
+"""Seven signers in memory over a real regtest engine.
+
+A ledger that checks what governance checks, a network that loses messages.
+"""
 
 import random
 import subprocess
@@ -77,7 +80,11 @@ class Ledger:
     def _has_quorum(self, role: str, subject: bytes, attestations) -> bool:
         keys = {item.key for item in attestations}
         known = {signer.device_key for signer in SIGNERS}
-        signed = all(is_signed(a.key, a.signature, "attestation", CHAIN, attestation_message(role, subject)) and a.subject_hash == subject for a in attestations)
+        signed = all(
+            is_signed(a.key, a.signature, "attestation", CHAIN, attestation_message(role, subject))
+            and a.subject_hash == subject
+            for a in attestations
+        )
         return len(keys) == len(attestations) == 5 and keys <= known and signed
 
     def _batch(self, body: BatchBody, attestations) -> None:
@@ -95,7 +102,9 @@ class Ledger:
             self.credit[row.payout_id] += row.credit_sat
             del self.due[row.payout_id]
             if row.queued_sat:
-                self.due[row.payout_id] = replace(payout, amount_sat=row.queued_sat, first_output=payout.first_output + row.outputs)
+                self.due[row.payout_id] = replace(
+                    payout, amount_sat=row.queued_sat, first_output=payout.first_output + row.outputs
+                )
 
     def _confirm(self, body: ConfirmBody, attestations) -> None:
         assert self._has_quorum("confirm", confirm_subject(body), attestations)
@@ -137,7 +146,12 @@ class Bitcoin:
 
     async def find_output(self, txid: bytes, vout: int):
         found = self.engine.find_output(txid, vout)
-        return found and OutputStatus(found["amount_sat"], bytes.fromhex(found["script"]), found["confirmations"], found["spent_by"] and bytes.fromhex(found["spent_by"]))
+        return found and OutputStatus(
+            found["amount_sat"],
+            bytes.fromhex(found["script"]),
+            found["confirmations"],
+            found["spent_by"] and bytes.fromhex(found["spent_by"]),
+        )
 
 
 class Host:
@@ -216,7 +230,9 @@ class World:
     def twist(self, sender: int, data: bytes) -> bytes:
         message = decode_message(data)
         if sender in self.liars and isinstance(message, Partial):
-            return encode_message(Partial(message.unsigned_txid, (random.Random(self.ledger.height).randbytes(71) + b"\x01",)))
+            return encode_message(
+                Partial(message.unsigned_txid, (random.Random(self.ledger.height).randbytes(71) + b"\x01",))
+            )
         return data
 
     def owe(self, number: int, amount_sat: int, due_height: int | None = None, programs=None, **more) -> bytes:
@@ -282,10 +298,15 @@ async def test_seven_signers_pay_eight_payees_and_confirm(world) -> None:
     world.check_all_paid_once()
     assert len(world.ledger.batches) == len(world.ledger.confirmed) == 1
     body, confirmed = world.ledger.batches[0], world.ledger.confirmed[0]
-    assert confirmed.unsigned_txid == body.unsigned_txid and world.engine.find_tx(body.unsigned_txid)["height"] == confirmed.block_height
+    assert (
+        confirmed.unsigned_txid == body.unsigned_txid
+        and world.engine.find_tx(body.unsigned_txid)["height"] == confirmed.block_height
+    )
     for payout_id in world.programs:
         assert len(world.received(payout_id)) >= 4
-    assert sum(world.ledger.credit.values()) + sum(world.ledger.paid.values()) == sum(100_000 + 12_345 * n for n in range(8))
+    assert sum(world.ledger.credit.values()) + sum(world.ledger.paid.values()) == sum(
+        100_000 + 12_345 * n for n in range(8)
+    )
     assert body.fee_sat + body.change_sat + sum(row.paid_sat for row in body.payouts) == FUNDS
 
 
@@ -376,7 +397,14 @@ async def test_a_signer_whose_entry_is_broken_or_whose_blob_never_came_gets_the_
     owe_eight(world)
     programs = claim_programs(PAYEE.bitcoin_root, 99)
     value = decode(SealedBlob, seal_addresses(programs, [signer.device_key for signer in SIGNERS]))
-    keys = tuple(msgspec.structs.replace(item, sealed=bytes(80)) if item.device_key in {SIGNERS[1].device_key, SIGNERS[2].device_key} else item for item in value.keys)
+    keys = tuple(
+        (
+            msgspec.structs.replace(item, sealed=bytes(80))
+            if item.device_key in {SIGNERS[1].device_key, SIGNERS[2].device_key}
+            else item
+        )
+        for item in value.keys
+    )
     world.owe(30, 70_000, programs=programs, blob=encode(msgspec.structs.replace(value, keys=keys)))
     world.hosts[3].hidden_blobs = set(world.blobs)
     world.hosts[4].hidden_blobs = set(world.blobs)
@@ -433,7 +461,10 @@ async def test_a_ledger_that_shows_a_second_batch_for_one_baton_gets_no_signatur
     world.ledger.block()
     opened = world.ledger.open[0]
     await world.jobs[0].step()
-    assert Journal(world.folder / "journal0").find(opened.body.baton_txid, opened.body.baton_vout) == opened.body.unsigned_txid
+    assert (
+        Journal(world.folder / "journal0").find(opened.body.baton_txid, opened.body.baton_vout)
+        == opened.body.unsigned_txid
+    )
     other = await trio.to_thread.run_sync(lambda: _other_batch(world, opened))
     world.ledger.open = [other]
     world.jobs[0] = world.start(0)
@@ -449,7 +480,9 @@ def _other_batch(world: World, opened: OpenBatch) -> OpenBatch:
 
     programs = {payout.commitment: world.programs[payout.payout_id] for payout in opened.payouts}
     baton = Outpoint(opened.body.baton_txid, opened.body.baton_vout, FUNDS)
-    plan = build_plan(TREASURY, baton, opened.payouts[:7], programs, Policy(fee_sat_per_vb=2), locktime=opened.body.locktime)
+    plan = build_plan(
+        TREASURY, baton, opened.payouts[:7], programs, Policy(fee_sat_per_vb=2), locktime=opened.body.locktime
+    )
     return OpenBatch(plan.body, opened.payouts[:7])
 
 
@@ -458,7 +491,12 @@ async def test_a_batch_on_the_ledger_that_a_signer_would_not_build_gets_no_signa
     await world.blocks(1)
     world.ledger.block()
     opened = world.ledger.open[0]
-    for change in ({"fee_sat": opened.body.fee_sat + 1}, {"change_sat": opened.body.change_sat - 1}, {"unsigned_txid": bytes(32)}, {"locktime": 0}):
+    for change in (
+        {"fee_sat": opened.body.fee_sat + 1},
+        {"change_sat": opened.body.change_sat - 1},
+        {"unsigned_txid": bytes(32)},
+        {"locktime": 0},
+    ):
         world.ledger.open = [OpenBatch(msgspec.structs.replace(opened.body, **change), opened.payouts)]
         with pytest.raises(MutuaError) as caught:
             await world.jobs[2].step()
@@ -468,9 +506,17 @@ async def test_a_batch_on_the_ledger_that_a_signer_would_not_build_gets_no_signa
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [({"baton_txid": bytes(32)}, "proposal_baton"), ({"baton_vout": 5}, "proposal_baton"), ({"payout_ids": (bytes(32),)}, "proposal_payouts"), ({"locktime": 9999}, "proposal_locktime"),
-     ({"payout_ids": "one"}, "proposal_crowd"), ({"payout_ids": "twice"}, "proposal_payouts"), ({"payout_ids": ()}, "proposal_crowd"), ({"opened": "bad"}, "blob_key")],
-)  # fmt: skip
+    [
+        ({"baton_txid": bytes(32)}, "proposal_baton"),
+        ({"baton_vout": 5}, "proposal_baton"),
+        ({"payout_ids": (bytes(32),)}, "proposal_payouts"),
+        ({"locktime": 9999}, "proposal_locktime"),
+        ({"payout_ids": "one"}, "proposal_crowd"),
+        ({"payout_ids": "twice"}, "proposal_payouts"),
+        ({"payout_ids": ()}, "proposal_crowd"),
+        ({"opened": "bad"}, "blob_key"),
+    ],
+)
 async def test_a_proposal_against_the_rules_is_not_attested(world, change, code) -> None:
     owe_eight(world)
     world.ledger.height = 2  # signer 1 coordinates
@@ -500,14 +546,27 @@ async def test_a_proposer_that_tells_everyone_something_else_cannot_stop_the_nex
     world.queue.clear()
     for index in (0, 2, 3, 4, 5, 6):
         for locktime in range(20):
-            await world.jobs[index].handle(1, encode_message(msgspec.structs.replace(proposal, locktime=20 * index + locktime)))
+            await world.jobs[index].handle(
+                1, encode_message(msgspec.structs.replace(proposal, locktime=20 * index + locktime))
+            )
     world.queue.clear()
     world.down = {1}
     await world.blocks(8)
     world.check_all_paid_once()
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x09abc", b"\x01\xff", b"\x03" + b"\x90", b"\x04" + encode(Partial(b"x", ())), b"\x01" * 1_000_000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"\x09abc",
+        b"\x01\xff",
+        b"\x03" + b"\x90",
+        b"\x04" + encode(Partial(b"x", ())),
+        b"\x01" * 1_000_000,
+    ],
+)
 async def test_malformed_messages_are_counted(world, data) -> None:
     await world.jobs[0].handle(3, data)
     assert world.jobs[0].refused[3] == 1
@@ -531,7 +590,15 @@ def test_the_journal_keeps_its_promise_over_restarts_and_torn_lines(tmp_path) ->
     assert path.read_bytes().count(b"\n") == 2
 
 
-@pytest.mark.parametrize("damage", [b"nonsense\n", b"{}\n", b"[]\n", b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"nonsense\n",
+        b"{}\n",
+        b"[]\n",
+        b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n',
+    ],
+)
 def test_a_damaged_journal_stops_the_signer(tmp_path, damage) -> None:
     (tmp_path / "journal").write_bytes(damage)
     with pytest.raises(LedgerCorrupt):
@@ -556,7 +623,12 @@ def test_the_crowd_rule_at_its_edges() -> None:
     policy = Policy(fee_sat_per_vb=1)
     programs = {bytes([n]): tuple(bytes([n, i]) * 10 for i in range(32)) for n in range(9)}
     due = [DuePayout(bytes([n]), bytes([n]), 90_000, 10) for n in range(9)]
-    assert is_crowd(due[:8], 10, policy) and not is_crowd(due[:7], 16, policy) and is_crowd(due[:7], 17, policy) and not is_crowd([], 99, policy)
+    assert (
+        is_crowd(due[:8], 10, policy)
+        and not is_crowd(due[:7], 16, policy)
+        and is_crowd(due[:7], 17, policy)
+        and not is_crowd([], 99, policy)
+    )
     assert is_crowd([replace(due[0], is_urgent=True)], 10, policy)
     assert [item.payout_id for item in choose(due[::-1], programs, 10, policy)] == [bytes([n]) for n in range(9)]
     assert choose(due, {}, 99, policy) == []
@@ -568,18 +640,31 @@ def test_payouts_of_one_claim_take_its_list_in_turn_and_a_used_up_list_starts_ag
     due = [DuePayout(bytes([n]), b"c", 180_000, 10, first_output=2) for n in range(4)]
     allotted = allot(due[:2][::-1], programs, policy)
     assert allotted[b"\x00"].programs == programs[b"c"][2:6] and allotted[b"\x01"].programs == programs[b"c"][6:10]
-    assert allot(due[:3], programs, policy)[b"\x02"].programs == programs[b"c"][:4]  # 10 of 12 are used: too few are left
-    assert [item.payout_id for item in payable_of(due, programs, policy)] == [b"\x00", b"\x01"]  # the third would pay an address twice
+    assert (
+        allot(due[:3], programs, policy)[b"\x02"].programs == programs[b"c"][:4]
+    )  # 10 of 12 are used: too few are left
+    assert [item.payout_id for item in payable_of(due, programs, policy)] == [
+        b"\x00",
+        b"\x01",
+    ]  # the third would pay an address twice
     used_up = [replace(due[0], first_output=12)]
     assert allot(used_up, programs, policy)[b"\x00"].programs == programs[b"c"][:4]
-
-
 
 
 async def test_end_to_end_with_a_regtest_process_and_running_jobs() -> None:
     with tempfile.TemporaryDirectory(prefix="mt") as folder:
         path = Path(folder)
-        command = [sys.executable, "-m", "node.regtest", "--dir", path / "d", "--socket", path / "s", "--mine-every-ms", "200"]
+        command = [
+            sys.executable,
+            "-m",
+            "node.regtest",
+            "--dir",
+            path / "d",
+            "--socket",
+            path / "s",
+            "--mine-every-ms",
+            "200",
+        ]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
         try:
             client = RegtestClient(path / "s")

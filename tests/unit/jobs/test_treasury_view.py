@@ -32,7 +32,9 @@ class State:
         return self.rows.get(key)
 
     def scan(self, prefix: bytes, start: bytes = b""):
-        yield from ((key, self.rows[key]) for key in sorted(self.rows) if key.startswith(prefix) and key >= prefix + start)
+        yield from (
+            (key, self.rows[key]) for key in sorted(self.rows) if key.startswith(prefix) and key >= prefix + start
+        )
 
     def apply(self, draft: Draft) -> None:
         for key, value in draft.delta().items():
@@ -47,7 +49,9 @@ def state():
     made = State()
     draft = Draft(made)
     put_params(draft, params_of({"crowd_payees": 3}), 0)
-    treasury.TREASURY.put(draft, treasury.TreasuryRow("regtest", 5, tuple(ring.device_key for ring in RINGS), 2, b"b" * 32, 1, 10**8))
+    treasury.TREASURY.put(
+        draft, treasury.TreasuryRow("regtest", 5, tuple(ring.device_key for ring in RINGS), 2, b"b" * 32, 1, 10**8)
+    )
     made.apply(draft)
     return made
 
@@ -56,7 +60,9 @@ def owe(state: State, height: int, payments: list[tuple[bytes, str | None, int]]
     draft = Draft(state)
     day = Day(draft, height, bytes(32))
     for claim, case, amount_sat in payments:
-        treasury.open_payment(day, claim, case, payee=b"cover", amount_cents=100, amount_sat=amount_sat, commitment=b"list-" + claim)
+        treasury.open_payment(
+            day, claim, case, payee=b"cover", amount_cents=100, amount_sat=amount_sat, commitment=b"list-" + claim
+        )
     state.apply(draft)
 
 
@@ -73,7 +79,10 @@ def programs_of(view: LedgerTreasury) -> dict[bytes, tuple[bytes, ...]]:
 def test_batches_over_one_list_chain_through_governance_without_paying_an_address_twice(state) -> None:
     view = LedgerTreasury(state)
     paid: list[bytes] = []
-    for height, claims in ((5, [(b"a", None, 180_001), (b"a", "X1", 90_000), (b"b", None, 70_000), (b"c", None, 9_999)]), (9, [(b"a", "X2", 280_000), (b"d", None, 50_000), (b"e", None, 60_000)])):
+    for height, claims in (
+        (5, [(b"a", None, 180_001), (b"a", "X1", 90_000), (b"b", None, 70_000), (b"c", None, 9_999)]),
+        (9, [(b"a", "X2", 280_000), (b"d", None, 50_000), (b"e", None, 60_000)]),
+    ):
         owe(state, height, claims)
         programs = programs_of(view)
         chosen = choose(view.payouts_due(), programs, height, view.policy())
@@ -89,7 +98,9 @@ def test_batches_over_one_list_chain_through_governance_without_paying_an_addres
         (opened,) = view.open_batches()
         assert rebuild_plan(BITCOIN, opened, programs, view.policy()).batch.unsigned == plan.batch.unsigned
         put_draft = Draft(state)
-        put_params(put_draft, params_of({"crowd_payees": 3, "outputs_min": 7}), height)  # a boundary with a new parameter
+        put_params(
+            put_draft, params_of({"crowd_payees": 3, "outputs_min": 7}), height
+        )  # a boundary with a new parameter
         state.apply(put_draft)
         assert rebuild_plan(BITCOIN, opened, programs, view.policy()).txid == plan.txid
         put_params(put_draft, params_of({"crowd_payees": 3}), height + 1)
@@ -121,7 +132,9 @@ def test_two_open_batches_are_walked_back_from_the_baton_with_the_addresses_each
     opened = view.open_batches()
     assert [batch.body for batch in opened] == [plan.body for plan in plans]
     assert [batch.payouts[0].first_output for batch in opened] == [0, 4]
-    assert [rebuild_plan(BITCOIN, batch, programs, view.policy()).txid for batch in opened] == [plan.txid for plan in plans]
+    assert [rebuild_plan(BITCOIN, batch, programs, view.policy()).txid for batch in opened] == [
+        plan.txid for plan in plans
+    ]
 
 
 def test_a_ledger_without_a_treasury_has_nothing_to_do() -> None:

@@ -21,9 +21,30 @@ from ledger.store import MemoryStore, Store
 def make_charter(name: str = "Riverside") -> Charter:
     """Return a charter with no founders: enough for rows and roots."""
     return Charter(
-        1, name, "USD", 2, "pilot", 1_700_000_000_000, 2_000, "2026-01-01", bytes(32), 100, 1_000, 200, 5_000_000,
-        "standard_or_vote", (), (), (), (), (), (), (), CharterTreasury("regtest", 0, b"", 0, 0, 1), (),
-    )  # fmt: skip
+        1,
+        name,
+        "USD",
+        2,
+        "pilot",
+        1_700_000_000_000,
+        2_000,
+        "2026-01-01",
+        bytes(32),
+        100,
+        1_000,
+        200,
+        5_000_000,
+        "standard_or_vote",
+        (),
+        (),
+        (),
+        (),
+        (),
+        (),
+        (),
+        CharterTreasury("regtest", 0, b"", 0, 0, 1),
+        (),
+    )
 
 
 def make_record(chain_id: bytes, number: int, seed: bytes = b"\x07" * 32, data: bytes = b"hello") -> SignedRecord:
@@ -58,10 +79,24 @@ class Builder:
             self.number += 1
             signed.append(make_record(self.chain.chain_id, self.number))
         header = Header(
-            1, self.chain.chain_id, 0, tip.height + 1, 0, tip.header.proposed_time_ms, records, 0, tip.block_hash, records_root_of([s.record for s in signed]),
-            self.chain.tree.root_after(changes), self.chain.history_root(), ZERO_HASH, ZERO_HASH, b"\x01" * 32,
-            next_randomness(tip.header.randomness, b"\x01" * 32), ZERO_HASH,
-        )  # fmt: skip
+            1,
+            self.chain.chain_id,
+            0,
+            tip.height + 1,
+            0,
+            tip.header.proposed_time_ms,
+            records,
+            0,
+            tip.block_hash,
+            records_root_of([s.record for s in signed]),
+            self.chain.tree.root_after(changes),
+            self.chain.history_root(),
+            ZERO_HASH,
+            ZERO_HASH,
+            b"\x01" * 32,
+            next_randomness(tip.header.randomness, b"\x01" * 32),
+            ZERO_HASH,
+        )
         block = Block(encode_header(header), tuple(s.record for s in signed))
         return BlockWithBodies(block, tuple(s.body for s in signed)), changes
 

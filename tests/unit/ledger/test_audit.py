@@ -36,14 +36,32 @@ BLOCKS = 5
 def make_charter() -> Charter:
     plan = CharterPlan("basic", 30_000, 0, 0, 0, None, None, None, 0, None, ())
     charter = new_charter(
-        "Riverside", seed=b"\x05" * 32, genesis_time_ms=1_700_000_000_000, day_one="2026-01-31", block_interval_ms=2_000,
-        claims_cents=1_000_000, reserve_cents=300_000, rate=6_000_000, plans=(plan,),
-    )  # fmt: skip
+        "Riverside",
+        seed=b"\x05" * 32,
+        genesis_time_ms=1_700_000_000_000,
+        day_one="2026-01-31",
+        block_interval_ms=2_000,
+        claims_cents=1_000_000,
+        reserve_cents=300_000,
+        rate=6_000_000,
+        plans=(plan,),
+    )
     for number, ring in enumerate(RINGS):
         bare = Founder(
-            ring.identity_key, ring.device_key, ring.cover_key, ring.consensus_key, ring.transport_key, b"", ring.onion.tip,
-            f"/ip4/127.0.0.1/tcp/{4001 + number}", "", "basic", 12, 12, b"",
-        )  # fmt: skip
+            ring.identity_key,
+            ring.device_key,
+            ring.cover_key,
+            ring.consensus_key,
+            ring.transport_key,
+            b"",
+            ring.onion.tip,
+            f"/ip4/127.0.0.1/tcp/{4001 + number}",
+            "",
+            "basic",
+            12,
+            12,
+            b"",
+        )
         charter = add_founder(charter, sign_founder(ring.identity_seed, bare, charter.name))
     return seal(charter)
 
@@ -198,8 +216,8 @@ def test_the_charter_beside_the_ledger_must_be_its_own(folder: Path, capsys) -> 
 @pytest.mark.parametrize("held", ["ledger/LOCK", "lock"])
 def test_a_folder_that_a_daemon_holds_is_refused(folder: Path, held: str) -> None:
     code = (
-        "import fcntl, sys\nhandle = open(sys.argv[1], 'ab')\n"
-        "(fcntl.lockf if 'LOCK' in sys.argv[1] else fcntl.flock)(handle, fcntl.LOCK_EX)\nprint('held', flush=True)\nsys.stdin.read()\n"
+        "import fcntl, sys\nhandle = open(sys.argv[1], 'ab')\n(fcntl.lockf if 'LOCK' in sys.argv[1] else"
+        " fcntl.flock)(handle, fcntl.LOCK_EX)\nprint('held', flush=True)\nsys.stdin.read()\n"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(folder / held)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

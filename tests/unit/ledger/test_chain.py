@@ -95,10 +95,15 @@ def changed(block: BlockWithBodies, **fields) -> BlockWithBodies:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"height": 2}, {"parent": b"\x05" * 32}, {"chain_id": b"\x05" * 32}, {"record_count": 7}, {"records_root": b"\x05" * 32},
-        {"state_root": b"\x05" * 32}, {"history_root": b"\x05" * 32},
+        {"height": 2},
+        {"parent": b"\x05" * 32},
+        {"chain_id": b"\x05" * 32},
+        {"record_count": 7},
+        {"records_root": b"\x05" * 32},
+        {"state_root": b"\x05" * 32},
+        {"history_root": b"\x05" * 32},
     ],
-)  # fmt: skip
+)
 def test_a_block_that_does_not_hold_together_changes_nothing(charter, builder_of, fields) -> None:
     store = MemoryStore()
     chain = Chain.create(store, charter, ROWS)

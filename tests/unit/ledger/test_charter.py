@@ -67,12 +67,24 @@ def entry(number: int, name: str = "Riverside", **fields) -> Founder:
 
 def draft() -> Charter:
     charter = new_charter(
-        "Riverside", seed=b"\x05" * 32, genesis_time_ms=1_700_000_000_000, day_one="2026-01-31", block_interval_ms=2_000,
-        claims_cents=1_000_000, reserve_cents=300_000, rate=6_000_000, params={"quorum_min": 5, "audit_random_bp": 0}, plans=(PLAN,),
-        codes=(CharterCode("urn:hcpcs", 'A"é\\', True, 1200, None),), providers=(CharterProvider(public_key_of(b"\x42" * 32), "Dr. Ò"),),
-        attesters=(CharterParty(public_key_of(b"\x43" * 32), "Town registry"), CharterParty(public_key_of(b"\x44" * 32), "Notary")),
+        "Riverside",
+        seed=b"\x05" * 32,
+        genesis_time_ms=1_700_000_000_000,
+        day_one="2026-01-31",
+        block_interval_ms=2_000,
+        claims_cents=1_000_000,
+        reserve_cents=300_000,
+        rate=6_000_000,
+        params={"quorum_min": 5, "audit_random_bp": 0},
+        plans=(PLAN,),
+        codes=(CharterCode("urn:hcpcs", 'A"é\\', True, 1200, None),),
+        providers=(CharterProvider(public_key_of(b"\x42" * 32), "Dr. Ò"),),
+        attesters=(
+            CharterParty(public_key_of(b"\x43" * 32), "Town registry"),
+            CharterParty(public_key_of(b"\x44" * 32), "Notary"),
+        ),
         verifiers=(CharterParty(public_key_of(b"\x45" * 32), "Medical board"),),
-    )  # fmt: skip
+    )
     treasury = CharterTreasury("regtest", 2, b"\x07" * 32, 0, treasury_sat_for(charter), 2)
     return replace(charter, treasury=treasury)
 
@@ -159,22 +171,41 @@ def test_keys_that_are_no_keys_are_refused() -> None:
 
 
 CASES = [
-    ({"version": 2}, "version"), ({"name": ""}, "name"), ({"name": " x"}, "name"), ({"name": "e\u0301"}, "name"), ({"currency": "usd"}, "currency"),
-    ({"exponent": 9}, "exponent"), ({"phase": "dream"}, "phase"), ({"genesis_time_ms": 0}, "genesis_time_ms"),
-    ({"block_interval_ms": 1}, "block_interval_ms"), ({"day_one": "tomorrow"}, "day_one"), ({"day_one": "20260131"}, "day_one"),
-    ({"seed": b""}, "seed"), ({"committee_max": 0}, "committee_max"), ({"claim_way": "coin"}, "claim_way"), ({"plans": ()}, "plans"),
-    ({"plans": (PLAN, PLAN)}, "plans"), ({"plans": (replace(PLAN, coinsurance_bp=10_001),)}, "coinsurance_bp"),
-    ({"params": (("a", 1), ("a", 2))}, "params"), ({"params": (("A b", 1),)}, "params"), ({"founders": ()}, "founders"),
-    ({"claims_cents": 999}, "treasury.amount_sat"), ({"rate": 0}, "rate"), ({"name": "Else"}, "signature"),
+    ({"version": 2}, "version"),
+    ({"name": ""}, "name"),
+    ({"name": " x"}, "name"),
+    ({"name": "e\u0301"}, "name"),
+    ({"currency": "usd"}, "currency"),
+    ({"exponent": 9}, "exponent"),
+    ({"phase": "dream"}, "phase"),
+    ({"genesis_time_ms": 0}, "genesis_time_ms"),
+    ({"block_interval_ms": 1}, "block_interval_ms"),
+    ({"day_one": "tomorrow"}, "day_one"),
+    ({"day_one": "20260131"}, "day_one"),
+    ({"seed": b""}, "seed"),
+    ({"committee_max": 0}, "committee_max"),
+    ({"claim_way": "coin"}, "claim_way"),
+    ({"plans": ()}, "plans"),
+    ({"plans": (PLAN, PLAN)}, "plans"),
+    ({"plans": (replace(PLAN, coinsurance_bp=10_001),)}, "coinsurance_bp"),
+    ({"params": (("a", 1), ("a", 2))}, "params"),
+    ({"params": (("A b", 1),)}, "params"),
+    ({"founders": ()}, "founders"),
+    ({"claims_cents": 999}, "treasury.amount_sat"),
+    ({"rate": 0}, "rate"),
+    ({"name": "Else"}, "signature"),
     ({"plans": (replace(PLAN, name="other"),)}, "founder 1's plan"),
     ({"providers": (CharterProvider(bytes(32), "x"),)}, "provider 'x'"),
     ({"attesters": (CharterParty(bytes(32), "x"),)}, "attester 'x'"),
-    ({"attesters": (CharterParty(public_key_of(b"\x44" * 32), "x"), CharterParty(public_key_of(b"\x46" * 32), "x"))}, "attesters"),
+    (
+        {"attesters": (CharterParty(public_key_of(b"\x44" * 32), "x"), CharterParty(public_key_of(b"\x46" * 32), "x"))},
+        "attesters",
+    ),
     ({"verifiers": (CharterParty(public_key_of(seed(1, "cover")), "x"),)}, "verifier 'x'"),
     ({"verifiers": (CharterParty(public_key_of(b"\x43" * 32), "x"),)}, "verifier 'x'"),
     ({"codes": (CharterCode("", "x", False, None, None),)}, "code 'x'"),
     ({"providers": (CharterProvider(public_key_of(seed(1, "cover")), "x"),)}, "provider 'x'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("fields", "named"), CASES)
@@ -185,10 +216,14 @@ def test_a_fault_is_told_by_its_field(fields, named) -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"threshold": 1}, "threshold"), ({"threshold": 4}, "threshold"), ({"txid": b"x"}, "txid"), ({"amount_sat": 5}, "amount_sat"),
-        ({"fee_sat_per_vb": 0}, "fee_sat_per_vb"), ({"network": "moon"}, "network"),
+        ({"threshold": 1}, "threshold"),
+        ({"threshold": 4}, "threshold"),
+        ({"txid": b"x"}, "txid"),
+        ({"amount_sat": 5}, "amount_sat"),
+        ({"fee_sat_per_vb": 0}, "fee_sat_per_vb"),
+        ({"network": "moon"}, "network"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_of_the_treasury_is_told_by_its_field(fields, named) -> None:
     charter = full()
     assert named in fault_of(replace(charter, treasury=replace(charter.treasury, **fields)))
@@ -197,11 +232,17 @@ def test_a_fault_of_the_treasury_is_told_by_its_field(fields, named) -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"bitcoin_key": b"\x02" + b"\xff" * 32}, "bitcoin_key"), ({"bitcoin_key": b"\x04" * 33}, "bitcoin_key"), ({"onion_tip": b""}, "onion_tip"),
-        ({"address": "127.0.0.1:80"}, "address"), ({"address": "/ip4/127.0.0.1/tcp/99999"}, "address"), ({"plan": "gold"}, "plan"),
-        ({"contract_terms": 2}, "contract_terms"), ({"prepaid_terms": 121}, "prepaid_terms"), ({"household": " "}, "household"),
+        ({"bitcoin_key": b"\x02" + b"\xff" * 32}, "bitcoin_key"),
+        ({"bitcoin_key": b"\x04" * 33}, "bitcoin_key"),
+        ({"onion_tip": b""}, "onion_tip"),
+        ({"address": "127.0.0.1:80"}, "address"),
+        ({"address": "/ip4/127.0.0.1/tcp/99999"}, "address"),
+        ({"plan": "gold"}, "plan"),
+        ({"contract_terms": 2}, "contract_terms"),
+        ({"prepaid_terms": 121}, "prepaid_terms"),
+        ({"household": " "}, "household"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_of_an_entry_is_told_by_its_field(fields, named) -> None:
     with pytest.raises(MutuaError) as caught:
         add_founder(draft(), entry(1, **fields))
@@ -211,13 +252,22 @@ def test_a_fault_of_an_entry_is_told_by_its_field(fields, named) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ('currency = "USD"', "currency = 5", "currency"), ("exponent = 2", 'exponent = "2"', "exponent"), ("exponent = 2", "exponent = true", "exponent"),
-        ("exponent = 2", "exponent = -1", "exponent"), ("exponent = 2\n", "", "exponent"), ("exponent = 2", "exponents = 2", "exponents"),
-        ('seed = "0505', 'seed = "05 05', "seed"), ('seed = "0505', 'seed = "GG05', "seed"), ("quorum_min = 5", "quorum_min = 5.0", "params.quorum_min"),
-        ("is_standard = true", "is_standard = 1", "codes[1].is_standard"), ("[treasury]", "[treasure]", "treasure"), ("[[plans]]", "[plans]", "plans"),
-        ("prepaid_terms = 1", "prepaid_terms = 1\nx = 1", "founders[1].x"), ("exponent = 2", "exponent =", "file"),
+        ('currency = "USD"', "currency = 5", "currency"),
+        ("exponent = 2", 'exponent = "2"', "exponent"),
+        ("exponent = 2", "exponent = true", "exponent"),
+        ("exponent = 2", "exponent = -1", "exponent"),
+        ("exponent = 2\n", "", "exponent"),
+        ("exponent = 2", "exponents = 2", "exponents"),
+        ('seed = "0505', 'seed = "05 05', "seed"),
+        ('seed = "0505', 'seed = "GG05', "seed"),
+        ("quorum_min = 5", "quorum_min = 5.0", "params.quorum_min"),
+        ("is_standard = true", "is_standard = 1", "codes[1].is_standard"),
+        ("[treasury]", "[treasure]", "treasure"),
+        ("[[plans]]", "[plans]", "plans"),
+        ("prepaid_terms = 1", "prepaid_terms = 1\nx = 1", "founders[1].x"),
+        ("exponent = 2", "exponent =", "file"),
     ],
-)  # fmt: skip
+)
 def test_a_fault_of_the_file_is_told_by_its_field(old, new, named) -> None:
     text = charter_to_toml(full())
     assert old in text

@@ -138,11 +138,16 @@ def rewrite(store, at: int, **fields) -> None:
 @pytest.mark.parametrize(
     ("fields", "check"),
     [
-        ({"records_root": b"\x01" * 32}, "records_root"), ({"record_count": 3}, "record_count"), ({"state_root": b"\x01" * 32}, "state_root"),
-        ({"history_root": b"\x01" * 32}, "history_root"), ({"parent": b"\x01" * 32}, "header_link"), ({"chain_id": b"\x01" * 32}, "header_link"),
-        ({"scheduled_time_ms": 7}, "header_rules"), ({"height": 7}, "header_link"),
+        ({"records_root": b"\x01" * 32}, "records_root"),
+        ({"record_count": 3}, "record_count"),
+        ({"state_root": b"\x01" * 32}, "state_root"),
+        ({"history_root": b"\x01" * 32}, "history_root"),
+        ({"parent": b"\x01" * 32}, "header_link"),
+        ({"chain_id": b"\x01" * 32}, "header_link"),
+        ({"scheduled_time_ms": 7}, "header_rules"),
+        ({"height": 7}, "header_link"),
     ],
-)  # fmt: skip
+)
 def test_a_header_that_lies_is_found_by_its_field(store, fields, check) -> None:
     rewrite(store, 4, **fields)
     assert check in checks_of(store)

@@ -36,32 +36,62 @@ def ring_of(number: int) -> KeyRing:
     return KeyRing.from_seed(bytes([number + 1]) * 32)
 
 
-def charter_of(founders: int = 4, genesis_ms: int = GENESIS_MS, name: str = "Riverside", ports: Callable[[int], int] = lambda n: 4001 + n) -> Charter:
+def charter_of(
+    founders: int = 4,
+    genesis_ms: int = GENESIS_MS,
+    name: str = "Riverside",
+    ports: Callable[[int], int] = lambda n: 4001 + n,
+) -> Charter:
     plan = CharterPlan("basic", 30_000, 0, 0, 0, None, None, None, 0, None, ())
     draft = new_charter(
-        name, seed=b"\x05" * 32, genesis_time_ms=genesis_ms, day_one="2026-01-31", block_interval_ms=INTERVAL_MS,
-        claims_cents=1_000_000, reserve_cents=300_000, rate=6_000_000, plans=(plan,),
-    )  # fmt: skip
+        name,
+        seed=b"\x05" * 32,
+        genesis_time_ms=genesis_ms,
+        day_one="2026-01-31",
+        block_interval_ms=INTERVAL_MS,
+        claims_cents=1_000_000,
+        reserve_cents=300_000,
+        rate=6_000_000,
+        plans=(plan,),
+    )
     for number in range(founders):
         ring = ring_of(number)
         bare = Founder(
-            ring.identity_key, ring.device_key, ring.cover_key, ring.consensus_key, ring.transport_key, b"", ring.onion.tip,
-            f"/ip4/127.0.0.1/tcp/{ports(number)}", "", "basic", 12, 12, b"",
-        )  # fmt: skip
+            ring.identity_key,
+            ring.device_key,
+            ring.cover_key,
+            ring.consensus_key,
+            ring.transport_key,
+            b"",
+            ring.onion.tip,
+            f"/ip4/127.0.0.1/tcp/{ports(number)}",
+            "",
+            "basic",
+            12,
+            12,
+            b"",
+        )
         draft = add_founder(draft, sign_founder(ring.identity_seed, bare, draft.name))
     return seal(draft)
 
 
 def new_chain(charter: Charter, store: MemoryStore | None = None) -> Chain:
-    return Chain.create(store or MemoryStore(), charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter)))
+    return Chain.create(
+        store or MemoryStore(), charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter))
+    )
 
 
 def quote(chain_id: bytes, ring: KeyRing, number: int, rate: int = 6_000_000, valid_until: int = 60) -> SignedRecord:
     """A real record of a member: what a bitcoin costs."""
     return sign_record(
-        ring.device_seed, chain_id=chain_id, kind="rate.quote", author=ring.identity_key, number=number, valid_until_height=valid_until,
+        ring.device_seed,
+        chain_id=chain_id,
+        kind="rate.quote",
+        author=ring.identity_key,
+        number=number,
+        valid_until_height=valid_until,
         body=Body(number.to_bytes(16, "big"), encode_body(QuoteBody(rate + number))),
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -103,7 +133,9 @@ class Coop:
         committee = committee_of(self.charter)
         ring = next(ring for ring in self.rings if ring.consensus_key == committee[0])
         waiting = [(record_id_of(item.record), item) for item in records or ()]
-        candidate, refused = build_candidate(chain, committee, Proposer(0, ring.consensus_key, ring.onion.reveal), waiting, now_ms)
+        candidate, refused = build_candidate(
+            chain, committee, Proposer(0, ring.consensus_key, ring.onion.reveal), waiting, now_ms
+        )
         assert refused == {}
         return candidate
 
@@ -115,7 +147,9 @@ class Coop:
             for index, key in enumerate(committee_of(self.charter))
         ]
 
-    def certificate(self, block_hash: bytes, height: int, kind: VoteKind = VoteKind.FINALIZE, view: int = 0) -> Certificate:
+    def certificate(
+        self, block_hash: bytes, height: int, kind: VoteKind = VoteKind.FINALIZE, view: int = 0
+    ) -> Certificate:
         votes = self.votes(block_hash, height, kind, view)[:3]
         return Certificate(kind, 0, height, view, block_hash, (0, 1, 2), tuple(vote.signature for vote in votes))
 

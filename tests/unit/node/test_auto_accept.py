@@ -26,30 +26,65 @@ CHAIN = b"\x0c" * 32
 
 def rule(**changes):
     fields = {
-        "chain_id": CHAIN, "member": ANN.identity_key, "name": "trifles", "version": 1, "is_revoked": False, "codes": ("X1",),
-        "charge_max_cents": 10_000, "providers": (), "salt": bytes(16),
-    }  # fmt: skip
+        "chain_id": CHAIN,
+        "member": ANN.identity_key,
+        "name": "trifles",
+        "version": 1,
+        "is_revoked": False,
+        "codes": ("X1",),
+        "charge_max_cents": 10_000,
+        "providers": (),
+        "salt": bytes(16),
+    }
     return AutoRule(**(fields | changes))
 
 
 def case(**changes):
     fields = {
-        "claim": CLAIM, "code": "X1", "system": "H", "s": 0, "is_second": False, "lines": (0,), "charges_cents": 10_000,
-        "excluded": (BOB.identity_key,), "eligible": 1, "bar_bp": 5_000, "seniority_bp": 0, "params_version": 0, "streak": 0, "panel": (),
-        "status": "open", "how": "", "yes": 0, "no": 0, "opened": 0, "award_cents": 0, "benefit_cents": 0, "closed_height": 0,
-    }  # fmt: skip
+        "claim": CLAIM,
+        "code": "X1",
+        "system": "H",
+        "s": 0,
+        "is_second": False,
+        "lines": (0,),
+        "charges_cents": 10_000,
+        "excluded": (BOB.identity_key,),
+        "eligible": 1,
+        "bar_bp": 5_000,
+        "seniority_bp": 0,
+        "params_version": 0,
+        "streak": 0,
+        "panel": (),
+        "status": "open",
+        "how": "",
+        "yes": 0,
+        "no": 0,
+        "opened": 0,
+        "award_cents": 0,
+        "benefit_cents": 0,
+        "closed_height": 0,
+    }
     return ballots.CaseRow(**(fields | changes))
 
 
 def claim_row():
     empty = {bytes: b"", str: "", int: 0, bool: False}
     blank = {name: empty.get(hint, ()) for name, hint in get_type_hints(ClaimRow).items()}
-    told = {"claim": CLAIM, "cover": BOB.cover_key, "member": BOB.identity_key, "provider": CLINIC, "evidence_version": 1}
+    told = {
+        "claim": CLAIM,
+        "cover": BOB.cover_key,
+        "member": BOB.identity_key,
+        "provider": CLINIC,
+        "evidence_version": 1,
+    }
     return ClaimRow(**(blank | told))
 
 
 def carry(node, *cases):
-    """Write the rows that a block of the node's height leaves when it carries these cases; return how to take them away again."""
+    """Write the rows that a block of the node's height leaves when it carries these cases.
+
+    Return how to take them away again.
+    """
     draft = Draft(node.chain.state)
     CLAIMS.put(draft, claim_row(), CLAIM)
     for row in cases:
@@ -80,7 +115,12 @@ def test_a_rule_accepts_by_code_ceiling_and_provider(rule_changes, case_changes,
 
 
 def test_the_hash_says_which_version_and_cannot_be_guessed():
-    hashes = {rule_hash_of(rule()), rule_hash_of(rule(version=2)), rule_hash_of(rule(salt=b"\x01" * 16)), rule_hash_of(rule(charge_max_cents=1))}
+    hashes = {
+        rule_hash_of(rule()),
+        rule_hash_of(rule(version=2)),
+        rule_hash_of(rule(salt=b"\x01" * 16)),
+        rule_hash_of(rule(charge_max_cents=1)),
+    }
     assert len(hashes) == 4
 
 
@@ -106,12 +146,20 @@ def book(tmp_path):
 
 def test_every_version_is_kept_with_its_signature_and_the_newest_holds(book):
     first = book()
-    for action, changes in (("add", {}), ("replace", {"charge_max_cents": 5}), ("revoke", {}), ("add", {"codes": ("X9",)})):
+    for action, changes in (
+        ("add", {}),
+        ("replace", {"charge_max_cents": 5}),
+        ("revoke", {}),
+        ("add", {"codes": ("X9",)}),
+    ):
         first.put(change_of(first.newest(), action, rule(**changes)), ANN.identity_seed)
     again = book()
     assert [(item.rule.version, item.rule.is_revoked, item.rule.charge_max_cents) for item in again.versions] == [
-        (1, False, 10_000), (2, False, 5), (3, True, 5), (4, False, 10_000),
-    ]  # fmt: skip
+        (1, False, 10_000),
+        (2, False, 5),
+        (3, True, 5),
+        (4, False, 10_000),
+    ]
     assert [item.codes for item in again.standing()] == [("X9",)]
 
 
@@ -124,7 +172,16 @@ def test_a_rule_that_is_there_is_not_added_and_one_that_is_not_is_neither_replac
 
 
 @pytest.mark.parametrize(
-    "changes", [{"name": ""}, {"name": "a\nb"}, {"codes": ()}, {"codes": ("",)}, {"charge_max_cents": 0}, {"providers": (b"short",)}, {"codes": ("X",) * 101}]
+    "changes",
+    [
+        {"name": ""},
+        {"name": "a\nb"},
+        {"codes": ()},
+        {"codes": ("",)},
+        {"charge_max_cents": 0},
+        {"providers": (b"short",)},
+        {"codes": ("X",) * 101},
+    ],
 )
 def test_a_rule_out_of_bounds_is_refused(changes):
     assert code_of(lambda: check_rule(rule(**changes))) == "auto_rule_shape"
@@ -137,7 +194,12 @@ def test_a_file_that_was_tampered_with_or_is_anothers_casts_nothing(book, tmp_pa
     assert code_of(lambda: book(frozenset({BOB.identity_key}))) == "auto_rules_unusable"
     assert code_of(lambda: book(chain=b"\xdd" * 32)) == "auto_rules_unusable"
     signed = json.loads(good)["auto_accept"][0]["signed"]
-    for text in ("{", "[]", '{"auto_accept": [{"signed": "zz"}]}', good.replace(signed, signed[:-2] + ("00" if signed[-2:] != "00" else "01"))):
+    for text in (
+        "{",
+        "[]",
+        '{"auto_accept": [{"signed": "zz"}]}',
+        good.replace(signed, signed[:-2] + ("00" if signed[-2:] != "00" else "01")),
+    ):
         path.write_text(text)
         assert code_of(book) == "auto_rules_unusable"
 
@@ -221,7 +283,15 @@ async def test_nothing_is_cast_where_a_ballot_waits_or_the_member_is_not_in_e_or
     carry(node, case(), case(code="X2", excluded=(ANN.identity_key,)), case(code="X3"))
     async with trio.open_nursery() as nursery:
         await nursery.start(node.run)
-        by_hand = {"claim": CLAIM.hex(), "code": "X1", "choice": "deny", "award_cents": None, "reason": "", "evidence_version": 1, "opened": ""}
+        by_hand = {
+            "claim": CLAIM.hex(),
+            "code": "X1",
+            "choice": "deny",
+            "award_cents": None,
+            "reason": "",
+            "evidence_version": 1,
+            "opened": "",
+        }
         await node.facade.submit("case.ballot", by_hand)
         gone = rule(chain_id=node.chain.chain_id, name="gone", codes=("X3",), is_revoked=True)
         node.auto.rulebook.put(gone, ANN.identity_seed)

@@ -10,11 +10,30 @@ from governance.voting.ballots import BallotBody
 from ledger.errors import MutuaError
 from node.bodies import body_from_json, body_to_json
 
-LINE = {"system": "s", "code": "T1015", "modifiers": ["A"], "units": 1, "charge_cents": 5, "first_day": 1, "last_day": 1}
+LINE = {
+    "system": "s",
+    "code": "T1015",
+    "modifiers": ["A"],
+    "units": 1,
+    "charge_cents": 5,
+    "first_day": 1,
+    "last_day": 1,
+}
 CLAIM = {
-    "scheme": "x", "cover_id": "aa" * 32, "submitter_role": "member", "payee": "member", "provider_id": "", "event_id": "", "use": "claim",
-    "supersedes": "", "other_payer_cents": 0, "source_hash": "", "evidence": [], "payout_commitment": "", "lines": [LINE],
-}  # fmt: skip
+    "scheme": "x",
+    "cover_id": "aa" * 32,
+    "submitter_role": "member",
+    "payee": "member",
+    "provider_id": "",
+    "event_id": "",
+    "use": "claim",
+    "supersedes": "",
+    "other_payer_cents": 0,
+    "source_hash": "",
+    "evidence": [],
+    "payout_commitment": "",
+    "lines": [LINE],
+}
 
 
 def test_a_body_comes_back_as_it_went():
@@ -32,11 +51,17 @@ def test_a_field_that_may_be_missing_is_none():
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"cover_id": "xyz"}, "body.cover_id"), ({"cover_id": 5}, "body.cover_id"), ({"other_payer_cents": "5"}, "body.other_payer_cents"),
-        ({"other_payer_cents": True}, "body.other_payer_cents"), ({"lines": {}}, "body.lines"), ({"lines": [{**LINE, "units": None}]}, "body.lines[0].units"),
-        ({"lines": [{**LINE, "modifiers": [1]}]}, "body.lines[0].modifiers[0]"), ({"lines": ["x"]}, "body.lines[0]"), ({"more": 1}, "more"),
+        ({"cover_id": "xyz"}, "body.cover_id"),
+        ({"cover_id": 5}, "body.cover_id"),
+        ({"other_payer_cents": "5"}, "body.other_payer_cents"),
+        ({"other_payer_cents": True}, "body.other_payer_cents"),
+        ({"lines": {}}, "body.lines"),
+        ({"lines": [{**LINE, "units": None}]}, "body.lines[0].units"),
+        ({"lines": [{**LINE, "modifiers": [1]}]}, "body.lines[0].modifiers[0]"),
+        ({"lines": ["x"]}, "body.lines[0]"),
+        ({"more": 1}, "more"),
     ],
-)  # fmt: skip
+)
 def test_the_field_that_does_not_fit_is_named(change, named):
     with pytest.raises(MutuaError) as refused:
         body_from_json(ClaimBody, {**CLAIM, **change})

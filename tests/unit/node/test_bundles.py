@@ -1,4 +1,7 @@
-"""A bundle collects signatures in a file: what is taken in, what is refused and why, and the way into a node's ledger."""
+"""A bundle collects signatures in a file.
+
+What is taken in, what is refused and why, and the way into a node's ledger.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,13 @@ def test_a_file_that_is_no_bundle_says_what_is_wrong(change, code):
 
 def test_what_is_no_object_or_no_json_or_too_large_is_refused(tmp_path):
     path = tmp_path / "file.json"
-    for text, code in (("[]", "bundle_shape"), ("{", "bundle_shape"), ("[" * 100_000, "bundle_shape"), ("{}", "bundle_shape"), (" " * 300_000, "bundle_size")):
+    for text, code in (
+        ("[]", "bundle_shape"),
+        ("{", "bundle_shape"),
+        ("[" * 100_000, "bundle_shape"),
+        ("{}", "bundle_shape"),
+        (" " * 300_000, "bundle_size"),
+    ):
         path.write_text(text)
         assert code_of(lambda: read_bundle(path)) == code
     assert code_of(lambda: read_bundle(tmp_path / "absent")) == "file_unreadable"
@@ -115,7 +124,9 @@ def test_a_signature_over_another_body_another_chain_or_another_role_is_refused(
 
 
 def test_an_enrolment_is_for_one_author_and_another_cannot_use_it():
-    assert code_of(lambda: add_attestation(new_bundle(CHAIN, "member.apply", APPLY), BOB, "enrolment")) == "bundle_author"
+    assert (
+        code_of(lambda: add_attestation(new_bundle(CHAIN, "member.apply", APPLY), BOB, "enrolment")) == "bundle_author"
+    )
     mine = add_attestation(new_bundle(CHAIN, "member.apply", APPLY, public_key_of(ANN)), BOB, "enrolment")
     stolen = {**bundle_to_json(mine), "author": public_key_of(CLEO).hex()}
     assert code_of(lambda: bundle_from_json(stolen)) == "bundle_subject"
@@ -130,11 +141,19 @@ def test_a_whole_record_travels_and_says_what_the_bundle_shows():
     assert code_of(lambda: add_attestation(signed, CLEO, "enrolment")) == "bundle_signed"
     assert code_of(lambda: bundle_from_json({**shown, "attestations": []})) == "bundle_record"
     forged = sign_record(
-        CLEO, chain_id=CHAIN, kind="member.apply", author=public_key_of(ANN), number=1, valid_until_height=9,
-        body=Body(bytes(16), encode(APPLY)), attestations=mine.attestations,
-    )  # fmt: skip
+        CLEO,
+        chain_id=CHAIN,
+        kind="member.apply",
+        author=public_key_of(ANN),
+        number=1,
+        valid_until_height=9,
+        body=Body(bytes(16), encode(APPLY)),
+        attestations=mine.attestations,
+    )
     broken = encode(forged)[:-1] + bytes([encode(forged)[-1]])
-    assert bundle_from_json({**shown, "record": broken.hex()}).record == forged  # whether Cleo may sign for Ann is for the rules
+    assert (
+        bundle_from_json({**shown, "record": broken.hex()}).record == forged
+    )  # whether Cleo may sign for Ann is for the rules
     bad = bytearray(encode(forged))
     bad[bad.index(forged.record.signature) + 5] ^= 1
     assert code_of(lambda: bundle_from_json({**shown, "record": bytes(bad).hex()})) == "bundle_record"
@@ -174,9 +193,14 @@ async def node(tmp_path, make_folder, make_charter, nursery):
 def quote_of(node, *, seed=None, rate=6_000_000, until=20, author=None):
     seed = seed or node.keys.identity_seed
     return sign_record(
-        seed, chain_id=node.chain.chain_id, kind="rate.quote", author=author or public_key_of(seed), number=1, valid_until_height=until,
+        seed,
+        chain_id=node.chain.chain_id,
+        kind="rate.quote",
+        author=author or public_key_of(seed),
+        number=1,
+        valid_until_height=until,
         body=Body(bytes(16), encode(QuoteBody(rate))),
-    )  # fmt: skip
+    )
 
 
 async def refused(call):
@@ -201,7 +225,10 @@ async def test_a_record_signed_elsewhere_is_checked_like_any_other(node):
     broken[broken.index(unsigned.record.signature) + 5] ^= 1
     assert await refused(node.facade.accept(encode(stranger))) == "not_a_member"
     assert await refused(node.facade.accept(bytes(broken))) == "record_signature"
-    assert await refused(node.facade.accept(encode(quote_of(node, seed=BOB, author=node.keys.identity_key)))) == "signer_unknown"
+    assert (
+        await refused(node.facade.accept(encode(quote_of(node, seed=BOB, author=node.keys.identity_key))))
+        == "signer_unknown"
+    )
     assert await refused(node.facade.accept(encode(quote_of(node, until=0)))) == "record_expired"
     assert await refused(node.facade.accept(encode(quote_of(node, rate=0)))) == "rate_range"
     assert await refused(node.facade.accept(b"\xc0")) in {"malformed", "not_canonical"}
@@ -211,11 +238,21 @@ async def test_a_record_signed_elsewhere_is_checked_like_any_other(node):
 async def test_checking_keeps_nothing_and_each_record_is_behind_those_before_it(node):
     plan = {"plan": "basic", "contract_terms": 1}
     topic = {"topic": "A1"}
-    asked = [("rate.quote", {"rate": 5}), ("rate.quote", {"rate": 0}), ("plan.change", plan), ("vote.undelegate", topic), ("no.such", {}), ("rate.quote", {})]
+    asked = [
+        ("rate.quote", {"rate": 5}),
+        ("rate.quote", {"rate": 0}),
+        ("plan.change", plan),
+        ("vote.undelegate", topic),
+        ("no.such", {}),
+        ("rate.quote", {}),
+    ]
     refusals = await node.facade.check(asked)
     assert [(item["index"], item["code"]) for item in refusals] == [
-        (1, "rate_range"), (3, "no_delegation"), (4, "kind_unknown"), (5, "body_shape"),
-    ]  # fmt: skip
+        (1, "rate_range"),
+        (3, "no_delegation"),
+        (4, "kind_unknown"),
+        (5, "body_shape"),
+    ]
     assert refusals == await node.facade.check(asked)
     assert len(node.mempool) == 0
     assert (await node.facade.submit("rate.quote", {"rate": 5}))["state"] == "pending"

@@ -127,7 +127,11 @@ def test_a_port_in_use_and_a_wrong_address_are_told_apart():
         check_port("/ip4/192.0.2.1/tcp/4001")
     with pytest.raises(MutuaError) as malformed:
         check_port("127.0.0.1:4001")
-    assert [error.value.code for error in (used, wrong, malformed)] == ["port_in_use", "address_unusable", "address_malformed"]
+    assert [error.value.code for error in (used, wrong, malformed)] == [
+        "port_in_use",
+        "address_unusable",
+        "address_malformed",
+    ]
 
 
 def test_a_folder_with_another_chains_charter_is_refused_before_a_byte_changes(folder, ring, make_charter, make_folder):

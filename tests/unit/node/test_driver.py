@@ -1,4 +1,7 @@
-"""The driver over real ledgers in memory: four of them agree, and none of them is moved by what is forged, early, late or too much."""
+"""The driver over real ledgers in memory.
+
+Four of them agree, and none of them is moved by what is forged, early, late or too much.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,25 @@ class Member:
         self.standing._has_looked = not is_looking  # noqa: SLF001 - the look back has its own test
         seat = Seat(side.own_index, node.ring.consensus_seed, node.proposer)
         ledger = Ledger(
-            chain_id=side.chain_id, height=lambda: side.height, config=side.config, earliest_ms=side.earliest_ms,
-            build=lambda: side.build(node.proposer), check=side.check, commit=side.commit, is_timely=side.is_timely, now_ms=now_ms,
-        )  # fmt: skip
+            chain_id=side.chain_id,
+            height=lambda: side.height,
+            config=side.config,
+            earliest_ms=side.earliest_ms,
+            build=lambda: side.build(node.proposer),
+            check=side.check,
+            commit=side.commit,
+            is_timely=side.is_timely,
+            now_ms=now_ms,
+        )
         self.candidates = Candidates(node.store)
         self.driver = Driver(
-            ledger, network, self.votes, seat=seat, standing=self.standing, candidates=self.candidates, choose_peer=choose
+            ledger,
+            network,
+            self.votes,
+            seat=seat,
+            standing=self.standing,
+            candidates=self.candidates,
+            choose_peer=choose,
         )
 
     async def take(self, peer: bytes, channel: Channel, data: bytes) -> None:
@@ -120,11 +136,15 @@ async def test_three_of_four_are_enough_and_records_get_into_a_block(make_member
         member.node.mempool.add([make_quote(member.node.chain.chain_id, members[0].node.ring, 1)])
     async with running(*members):
         await until(lambda: all(member.node.chain.height >= 1 for member in members), 40)
-        await until(lambda: all(any(final.header.record_count for final in member.node.finals) for member in members), 40)
+        await until(
+            lambda: all(any(final.header.record_count for final in member.node.finals) for member in members), 40
+        )
     assert all(len(member.node.mempool) == 0 for member in members)
 
 
-def signed_vote(member: Member, coop, *, kind=VoteKind.NOTARIZE, height=1, view=0, block_hash=b"\x07" * 32, voter=None) -> Vote:
+def signed_vote(
+    member: Member, coop, *, kind=VoteKind.NOTARIZE, height=1, view=0, block_hash=b"\x07" * 32, voter=None
+) -> Vote:
     index = member.node.ledger.own_index if voter is None else voter
     key = member.node.ledger.committee[index]
     seed = next(ring.consensus_seed for ring in coop.rings if ring.consensus_key == key)
@@ -149,7 +169,12 @@ async def test_a_certificate_with_one_false_signature_is_refused(make_member, co
 
 async def test_messages_ahead_of_time_are_bounded_for_each_peer(make_member, coop):
     member = make_member(0)
-    frames = [encode_message(signed_vote(member, coop, kind=VoteKind.SKIP, height=2, view=view, block_hash=bytes(32), voter=1)) for view in range(300)]
+    frames = [
+        encode_message(
+            signed_vote(member, coop, kind=VoteKind.SKIP, height=2, view=view, block_hash=bytes(32), voter=1)
+        )
+        for view in range(300)
+    ]
     for data in frames:
         await member.driver.hear(b"\x01", data)
     await member.driver.hear(b"\x02", frames[0])
@@ -212,7 +237,9 @@ def proposal_at(member: Member, coop, proposed_ms: int):
     config = member.node.ledger.config()
     leader = config.leader(0)
     ring = next(ring for ring in coop.rings if ring.consensus_key == config.committee[leader])
-    built, _ = build_candidate(member.node.chain, config.committee, Proposer(leader, ring.consensus_key, ring.onion.reveal), [], proposed_ms)
+    built, _ = build_candidate(
+        member.node.chain, config.committee, Proposer(leader, ring.consensus_key, ring.onion.reveal), [], proposed_ms
+    )
     from consensus.messages import Proposal
 
     bare = Proposal(0, 1, 0, built.block_hash, built.block.block.header, leader)

@@ -46,7 +46,15 @@ def network(make_network):
 
 
 def gossip_of(node, network, commitments: tuple[bytes, ...] = ()) -> Gossip:
-    return Gossip(network, node.mempool, node.blobs, Committing(node.ledger, commitments), tick_s=0.01, digest_every_s=0.05, choose_peer=choose)
+    return Gossip(
+        network,
+        node.mempool,
+        node.blobs,
+        Committing(node.ledger, commitments),
+        tick_s=0.01,
+        digest_every_s=0.05,
+        choose_peer=choose,
+    )
 
 
 @pytest.fixture
@@ -66,7 +74,13 @@ async def test_a_record_of_somebody_outside_is_left_without_a_word(node, network
     from ledger.signatures import public_key_of
 
     stranger = sign_record(
-        seed, chain_id=node.chain.chain_id, kind="rate.quote", author=public_key_of(seed), number=1, valid_until_height=9, body=Body(bytes(16), b"x")
+        seed,
+        chain_id=node.chain.chain_id,
+        kind="rate.quote",
+        author=public_key_of(seed),
+        number=1,
+        valid_until_height=9,
+        body=Body(bytes(16), b"x"),
     )
     await gossip_of(node, network).accept_bundle(PEER, Bundle((stranger,), ()))
     assert (len(node.mempool), network.struck) == (0, [])
@@ -80,7 +94,9 @@ async def test_a_record_whose_number_was_used_is_left(node, network, coop, recor
     assert len(node.mempool) == 0
 
 
-async def test_a_false_signature_is_the_fault_of_the_peer_and_nothing_of_its_bundle_is_kept(node, network, coop, make_quote, record):
+async def test_a_false_signature_is_the_fault_of_the_peer_and_nothing_of_its_bundle_is_kept(
+    node, network, coop, make_quote, record
+):
     false = msgspec.structs.replace(record, record=msgspec.structs.replace(record.record, signature=bytes(64)))
     others = tuple(make_quote(node.chain.chain_id, coop.rings[1], number) for number in (2, 3, 4))
     for bundle in (Bundle((false,), ()), Bundle((*others, false), ())):

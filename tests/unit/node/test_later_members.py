@@ -1,4 +1,7 @@
-"""Who a node acts for follows from the newest state: members admitted after genesis, certified devices, past members, strangers."""
+"""Who a node acts for follows from the newest state.
+
+Members admitted after genesis, certified devices, past members, strangers.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ LATER = KeyRing.from_seed(b"\x77" * 32)
 @pytest.fixture
 async def node(tmp_path, make_folder, make_charter, nursery):
     """A node of a founders' co-op whose keys are in no charter."""
-    folder = make_folder(tmp_path / "data", 0x76, make_charter(founders=2, genesis_ms=int(time.time() * 1000) + 3_600_000))
+    folder = make_folder(
+        tmp_path / "data", 0x76, make_charter(founders=2, genesis_ms=int(time.time() * 1000) + 3_600_000)
+    )
     made = Daemon(folder, LATER, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
     await nursery.start(made.run)
     yield made
@@ -35,7 +40,9 @@ def admit(node, *, device=None, identity=LATER.identity_key):
     """Write the rows that an admission leaves."""
     day = Day(Draft(node.chain.state), 1, b"")
     founder = members.MEMBERS.get(day.draft, node.charter.founders[0].identity_key)
-    row = msgspec.structs.replace(founder, key=identity, cover=LATER.cover_key, is_founder=False, household=b"", voting=())
+    row = msgspec.structs.replace(
+        founder, key=identity, cover=LATER.cover_key, is_founder=False, household=b"", voting=()
+    )
     members.add_member(day, row)
     if device is not None:
         members.DEVICES.put(day.draft, Name(identity), device)
@@ -57,7 +64,19 @@ async def test_a_node_whose_keys_are_no_members_only_follows(node):
 
 async def test_a_stranger_may_apply_with_the_own_identity_key(node):
     with pytest.raises(RuleBroken) as refused:
-        await node.facade.submit("member.apply", {"cover_id": "c0", "plan": "none", "contract_terms": 1, "household": "", "nullifier": "", "deposit_cents": 0, "deposit_commitment": "", "payout_commitment": ""})
+        await node.facade.submit(
+            "member.apply",
+            {
+                "cover_id": "c0",
+                "plan": "none",
+                "contract_terms": 1,
+                "household": "",
+                "nullifier": "",
+                "deposit_cents": 0,
+                "deposit_commitment": "",
+                "payout_commitment": "",
+            },
+        )
     assert refused.value.code == "plan_unknown"
     signed = node.pen.sign("member.apply", members.DEVICES.shape(b""))
     assert signed.record.author == signed.record.signer == LATER.identity_key
@@ -88,7 +107,15 @@ async def test_a_certified_device_of_another_folder_acts_for_its_member(node):
 
 async def test_a_later_members_claim_is_checked_by_the_rules_and_signed_by_the_cover(node):
     admit(node)
-    line = {"system": "H", "code": "A1", "modifiers": [], "units": 1, "charge_cents": 100, "first_day": 1, "last_day": 1}
+    line = {
+        "system": "H",
+        "code": "A1",
+        "modifiers": [],
+        "units": 1,
+        "charge_cents": 100,
+        "first_day": 1,
+        "last_day": 1,
+    }
     with pytest.raises(RuleBroken) as refused:
         await node.facade.submit("claim.file", {"provider_id": "ab" * 32, "lines": [line]})
     assert refused.value.code == "provider_unknown"

@@ -69,7 +69,9 @@ def test_one_author_cannot_take_the_room_of_the_others(store, coop, make_quote, 
 
 def test_a_block_takes_its_records_out_and_the_late_ones_with_a_reason(store, coop, make_quote):
     pool = Mempool(store)
-    done, late, early = (make_quote(CHAIN, coop.rings[0], number, valid_until=until) for number, until in ((1, 60), (2, 7), (3, 60)))
+    done, late, early = (
+        make_quote(CHAIN, coop.rings[0], number, valid_until=until) for number, until in ((1, 60), (2, 7), (3, 60))
+    )
     pool.add([done, late, early])
     assert pool.settle(ids([done]), 7) == [late]
     assert pool.ids() == ids([early])

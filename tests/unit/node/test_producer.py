@@ -64,7 +64,9 @@ def test_a_full_block_leaves_the_rest_for_the_next(node, coop, make_quote, monke
 def test_a_block_is_closed_in_time_with_what_it_has(node, coop, make_quote):
     records = [make_quote(node.chain.chain_id, ring, 1) for ring in coop.rings]
     asked = iter([False, False, True])
-    candidate, _ = build_candidate(node.chain, node.ledger.committee, node.proposer, waiting(records), 0, is_late=lambda: next(asked))
+    candidate, _ = build_candidate(
+        node.chain, node.ledger.committee, node.proposer, waiting(records), 0, is_late=lambda: next(asked)
+    )
     assert candidate.header.record_count == 2
 
 
@@ -102,12 +104,20 @@ def test_a_failing_disk_is_no_fault_of_a_record(node, coop, make_quote, monkeypa
 
     monkeypatch.setattr(producer.OpenBlock, "take", broken)
     with pytest.raises(MutuaError) as fatal:
-        build_candidate(node.chain, node.ledger.committee, node.proposer, waiting([make_quote(node.chain.chain_id, coop.rings[0], 1)]), 0)
+        build_candidate(
+            node.chain,
+            node.ledger.committee,
+            node.proposer,
+            waiting([make_quote(node.chain.chain_id, coop.rings[0], 1)]),
+            0,
+        )
     assert fatal.value.code == "store_unusable"
 
 
 def test_bodies_and_records_must_be_those_of_the_header(node, coop, make_quote):
-    whole = coop.candidate(node.chain, [make_quote(node.chain.chain_id, ring, 1 + index) for index, ring in enumerate(coop.rings[:2])]).block
+    whole = coop.candidate(
+        node.chain, [make_quote(node.chain.chain_id, ring, 1 + index) for index, ring in enumerate(coop.rings[:2])]
+    ).block
     check_whole(whole)
     swapped = BlockWithBodies(whole.block, whole.bodies[::-1])
     short = BlockWithBodies(whole.block, whole.bodies[:1])

@@ -26,7 +26,10 @@ async def folder(tmp_path: Path, coop, make_quote) -> Path:
     """A stopped folder with a few blocks, records in each."""
     node = coop.node(0)
     for height in range(1, 8):
-        records = [make_quote(node.chain.chain_id, ring, height, rate=6_000_000 + 100 * index) for index, ring in enumerate(coop.rings)]
+        records = [
+            make_quote(node.chain.chain_id, ring, height, rate=6_000_000 + 100 * index)
+            for index, ring in enumerate(coop.rings)
+        ]
         candidate = coop.candidate(node.chain, records)
         await node.ledger.commit(candidate, coop.certificate(candidate.block_hash, height))
     store = LevelDB(tmp_path / "data" / "ledger", create=True)
@@ -37,7 +40,14 @@ async def folder(tmp_path: Path, coop, make_quote) -> Path:
 
 def replayed(folder: Path, hash_seed: str) -> list[object]:
     environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path(__file__).parents[3]), "PATH": ""}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, env=environment, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 

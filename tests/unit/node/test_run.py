@@ -26,7 +26,16 @@ def folder(tmp_path, make_folder, make_charter):
 
 
 def command(folder, *more: str) -> list[str]:
-    return [sys.executable, "-m", "node.run", "--data-dir", str(folder), "--passphrase-file", str(folder / "passphrase"), *more]
+    return [
+        sys.executable,
+        "-m",
+        "node.run",
+        "--data-dir",
+        str(folder),
+        "--passphrase-file",
+        str(folder / "passphrase"),
+        *more,
+    ]
 
 
 def start(folder, *more: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +44,11 @@ def start(folder, *more: str) -> subprocess.CompletedProcess[str]:
 
 def pictured(folder) -> dict[str, bytes]:
     """Everything in the folder that means something; the log and the lock's owner do not."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in ("log.jsonl", "lock")}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("log.jsonl", "lock")
+    }
 
 
 def wrong_passphrase(folder):
@@ -68,7 +81,9 @@ def no_charter(folder):
     return 2, "holds no charter"
 
 
-@pytest.mark.parametrize("spoil", [wrong_passphrase, no_passphrase_file, malformed_keys, no_keys, malformed_charter, no_charter])
+@pytest.mark.parametrize(
+    "spoil", [wrong_passphrase, no_passphrase_file, malformed_keys, no_keys, malformed_charter, no_charter]
+)
 def test_a_start_that_cannot_be_is_one_clear_line_and_changes_nothing(folder, spoil):
     code, words = spoil(folder)
     before = pictured(folder)
@@ -89,11 +104,16 @@ def test_a_port_in_use_is_told_before_anything_is_made(folder):
         before = pictured(folder)
         done = start(folder, "--listen", f"/ip4/127.0.0.1/tcp/{port}")
     assert done.returncode == 2
-    assert done.stderr == f"mutua: port {port} on 127.0.0.1 is in use; stop the other program, or change `listen` in config.toml\n"
+    assert (
+        done.stderr
+        == f"mutua: port {port} on 127.0.0.1 is in use; stop the other program, or change `listen` in config.toml\n"
+    )
     assert pictured(folder) == before
 
 
-@pytest.mark.parametrize("more", [("--guest", "zz"), ("--guest", "aa"), ("--log-level", "loud"), ("--listen", "nowhere")])
+@pytest.mark.parametrize(
+    "more", [("--guest", "zz"), ("--guest", "aa"), ("--log-level", "loud"), ("--listen", "nowhere")]
+)
 def test_a_wrong_argument_is_a_matter_of_usage(folder, more):
     done = start(folder, *more)
     assert done.returncode == 2
@@ -161,7 +181,9 @@ def test_a_disk_that_fills_up_stops_the_daemon_and_no_acknowledged_record_is_los
         client = wait_for_api(first, folder)
         with pytest.raises(ApiError):
             for rate in range(1, 1_000):
-                accepted.append(client.post_json("/v1/submit", {"kind": "rate.quote", "body": {"rate": rate}})["record_id"])
+                accepted.append(
+                    client.post_json("/v1/submit", {"kind": "rate.quote", "body": {"rate": rate}})["record_id"]
+                )
         assert first.wait(5) == 1
         assert first.stderr is not None
         words = first.stderr.read()

@@ -21,7 +21,9 @@ GOOD, BAD = b"good", b"bad!"
 
 
 def final(coop, candidate) -> FinalBlock:
-    return FinalBlock(candidate.block, encode_certificate(coop.certificate(candidate.block_hash, candidate.header.height)))
+    return FinalBlock(
+        candidate.block, encode_certificate(coop.certificate(candidate.block_hash, candidate.header.height))
+    )
 
 
 @pytest.fixture

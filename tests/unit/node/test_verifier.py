@@ -21,7 +21,14 @@ SEED, CHAIN = bytes(range(32)), b"c" * 32
 def record_of(number: int):
     attestations = (attest(SEED, CHAIN, "provider", b"s" * 32),) if number % 7 == 0 else ()
     signed = sign_record(
-        SEED, chain_id=CHAIN, kind="k", author=b"a" * 32, number=number, valid_until_height=9, body=Body(bytes(16), b""), attestations=attestations
+        SEED,
+        chain_id=CHAIN,
+        kind="k",
+        author=b"a" * 32,
+        number=number,
+        valid_until_height=9,
+        body=Body(bytes(16), b""),
+        attestations=attestations,
     )
     return signed.record
 

@@ -13,16 +13,29 @@ from node import wire
 
 EMPTY = BlockWithBodies(Block(bytes(HEADER_SIZE), ()), ())
 MESSAGES = (
-    wire.Tip(7, b"\x01" * 32), wire.Bundle((), (b"blob",)), wire.Digest((bytes(8),)), wire.Want((bytes(8),), (bytes(32),)), wire.GetBlocks(1, 2),
-    wire.Blocks((wire.FinalBlock(EMPTY, b"certificate"),)), wire.GetCandidate(bytes(32)), wire.Candidate(EMPTY), wire.AskVotes(3),
+    wire.Tip(7, b"\x01" * 32),
+    wire.Bundle((), (b"blob",)),
+    wire.Digest((bytes(8),)),
+    wire.Want((bytes(8),), (bytes(32),)),
+    wire.GetBlocks(1, 2),
+    wire.Blocks((wire.FinalBlock(EMPTY, b"certificate"),)),
+    wire.GetCandidate(bytes(32)),
+    wire.Candidate(EMPTY),
+    wire.AskVotes(3),
     wire.VotesSeen(9, (b"vote",)),
-)  # fmt: skip
+)
 TOO_MUCH = (
-    wire.Tip(7, b"short"), wire.GetCandidate(b""), wire.Bundle((), (bytes(wire.BLOB_SIZE_MAX + 1),)), wire.Bundle((), (b"",) * (wire.BUNDLE_BLOBS_MAX + 1)),
-    wire.Digest((bytes(8),) * (wire.DIGEST_IDS_MAX + 1)), wire.Digest((bytes(7),)), wire.Want((), (bytes(31),)),
-    wire.Want((), (bytes(32),) * (wire.WANT_BLOBS_MAX + 1)), wire.VotesSeen(1, (b"",) * (wire.VOTES_SEEN_MAX + 1)),
+    wire.Tip(7, b"short"),
+    wire.GetCandidate(b""),
+    wire.Bundle((), (bytes(wire.BLOB_SIZE_MAX + 1),)),
+    wire.Bundle((), (b"",) * (wire.BUNDLE_BLOBS_MAX + 1)),
+    wire.Digest((bytes(8),) * (wire.DIGEST_IDS_MAX + 1)),
+    wire.Digest((bytes(7),)),
+    wire.Want((), (bytes(31),)),
+    wire.Want((), (bytes(32),) * (wire.WANT_BLOBS_MAX + 1)),
+    wire.VotesSeen(1, (b"",) * (wire.VOTES_SEEN_MAX + 1)),
     wire.Blocks((wire.FinalBlock(EMPTY, b""),) * (wire.BLOCKS_PER_ANSWER_MAX + 1)),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda item: type(item).__name__)

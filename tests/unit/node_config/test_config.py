@@ -23,9 +23,15 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(tmp_pat
     config = load_config(
         tmp_path, {"listen": "flag", "log_level": None}, {"MUTUA_LISTEN": "env", "MUTUA_LOG_LEVEL": "debug"}
     )
-    assert [(config.values[name].text, config.values[name].origin.split()[0]) for name in ("listen", "log_level", "on_event", "log_format")] == [
-        ("flag", "flag"), ("debug", "env"), ("notify", "file"), ("console", "default"),
-    ]  # fmt: skip
+    assert [
+        (config.values[name].text, config.values[name].origin.split()[0])
+        for name in ("listen", "log_level", "on_event", "log_format")
+    ] == [
+        ("flag", "flag"),
+        ("debug", "env"),
+        ("notify", "file"),
+        ("console", "default"),
+    ]
 
 
 def test_the_data_folder_comes_from_flag_environment_or_the_system(tmp_path) -> None:
@@ -98,8 +104,13 @@ def test_events_are_json_lines_without_secrets_and_the_level_changes_live(tmp_pa
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["block_final", "shown", "fault"]
     assert lines[0] | {"timestamp": ""} == {
-        "logger": "mutua.test", "event": "block_final", "height": 8, "master_seed": "masked", "level": "info", "timestamp": "",
-    }  # fmt: skip
+        "logger": "mutua.test",
+        "event": "block_final",
+        "height": 8,
+        "master_seed": "masked",
+        "level": "info",
+        "timestamp": "",
+    }
     assert "ZeroDivisionError" in lines[2]["exception"]
     assert "deadbeef" not in screen.getvalue()
     assert "block_final" in screen.getvalue()

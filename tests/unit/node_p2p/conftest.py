@@ -13,7 +13,9 @@ import trio
 from node.p2p.network import Channel, Network, Timing
 
 CHAIN = bytes(32)
-QUICK = Timing(handshake_s=4.0, ping_after_s=0.3, silence_max_s=1.5, dial_min_s=0.1, dial_max_s=1.0, yield_s=0.3, ban_s=30.0)
+QUICK = Timing(
+    handshake_s=4.0, ping_after_s=0.3, silence_max_s=1.5, dial_min_s=0.1, dial_max_s=1.0, yield_s=0.3, ban_s=30.0
+)
 
 
 def seed_of(name: str) -> bytes:
@@ -46,7 +48,13 @@ class Cluster:
         self.members: set[bytes] = set()
 
     async def start(
-        self, name: str, *, chain_id: bytes = CHAIN, listen: str = "/ip4/127.0.0.1/tcp/0", is_member: bool = True, timing: Timing = QUICK
+        self,
+        name: str,
+        *,
+        chain_id: bytes = CHAIN,
+        listen: str = "/ip4/127.0.0.1/tcp/0",
+        is_member: bool = True,
+        timing: Timing = QUICK,
     ) -> TestNode:
         async def on_frame(peer: bytes, channel: Channel, payload: bytes) -> None:
             if node.fault is not None:
@@ -57,8 +65,15 @@ class Cluster:
             node.ups.append(peer)
 
         network = Network(
-            transport_seed=seed_of(name), listen=listen, chain_id=chain_id, members=lambda key: key in self.members,
-            peers=lambda: self.book, on_frame=on_frame, on_peer_up=on_peer_up, clock_ms=lambda: int(time.time() * 1000), timing=timing,
+            transport_seed=seed_of(name),
+            listen=listen,
+            chain_id=chain_id,
+            members=lambda key: key in self.members,
+            peers=lambda: self.book,
+            on_frame=on_frame,
+            on_peer_up=on_peer_up,
+            clock_ms=lambda: int(time.time() * 1000),
+            timing=timing,
         )
         node = TestNode(network)
         if is_member:

@@ -139,7 +139,16 @@ def header(kind: int, flags: int, stream: int, length: int, version: int = 0) ->
         header(1, 1, 1, 0) + (header(0, 0, 1, 60_000) + bytes(60_000)) * 5,
         header(2, 1, 0, 5) * 20_000,
     ],
-    ids=["version", "type", "length", "parity", "stream zero", "opened twice", "beyond the window", "pings whose answers are not read"],
+    ids=[
+        "version",
+        "type",
+        "length",
+        "parity",
+        "stream zero",
+        "opened twice",
+        "beyond the window",
+        "pings whose answers are not read",
+    ],
 )
 async def test_a_peer_that_breaks_yamux_ends_the_session_as_garbage(garbage):
     ours, theirs = pipes(0)
@@ -149,7 +158,11 @@ async def test_a_peer_that_breaks_yamux_ends_the_session_as_garbage(garbage):
         for start in range(0, len(garbage), 60_000):
             await theirs.write(garbage[start : start + 60_000])
 
-    with pytest.RaisesGroup(yamux.ProtocolGarbage, flatten_subgroups=True) if hasattr(pytest, "RaisesGroup") else pytest.raises(BaseExceptionGroup):
+    with (
+        pytest.RaisesGroup(yamux.ProtocolGarbage, flatten_subgroups=True)
+        if hasattr(pytest, "RaisesGroup")
+        else pytest.raises(BaseExceptionGroup)
+    ):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(attack)
             nursery.start_soon(session.run)
@@ -177,10 +190,14 @@ def test_frames_are_cut_right_wherever_the_bytes_are_split():
     expected = [(1 + index % 4, bytes([index]) * index) for index in range(20)]
     for step in (1, 2, 3, 7, 1000):
         reader = frames.FrameReader()
-        assert [frame for start in range(0, len(stream), step) for frame in reader.feed(stream[start : start + step])] == expected
+        assert [
+            frame for start in range(0, len(stream), step) for frame in reader.feed(stream[start : start + step])
+        ] == expected
 
 
-@pytest.mark.parametrize("header_bytes", [b"\xff\xff\xff\xff\x01", b"\x00\x00\x00\x01\x63", b"\x00\x00\x10\x00\x00", b"\x00\x40\x00\x01\x02"])
+@pytest.mark.parametrize(
+    "header_bytes", [b"\xff\xff\xff\xff\x01", b"\x00\x00\x00\x01\x63", b"\x00\x00\x10\x00\x00", b"\x00\x40\x00\x01\x02"]
+)
 def test_an_impossible_frame_is_refused_before_its_body_comes(header_bytes):
     with pytest.raises(MalformedBytes):
         frames.FrameReader().feed(header_bytes)
@@ -232,7 +249,8 @@ async def test_a_stock_libp2p_host_with_a_members_key_can_speak_frames(cluster, 
     key = pair.public_key.to_bytes()
     cluster.members.add(key)
     stock = new_host(
-        key_pair=pair, sec_opt={TProtocol("/noise"): Noise(pair, x25519.create_new_key_pair().private_key)},
+        key_pair=pair,
+        sec_opt={TProtocol("/noise"): Noise(pair, x25519.create_new_key_pair().private_key)},
         muxer_opt={TProtocol("/yamux/1.0.0"): Yamux},
     )
     received: list[bytes] = []

@@ -26,7 +26,8 @@ async def test_a_frozen_peer_is_dropped_within_seconds_and_comes_back_when_it_th
     cluster.members.add(key)
     with subprocess.Popen(
         [sys.executable, str(SCRIPT), seed.hex(), node.key.hex(), node.address],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
     ) as process:
         try:
             await until(lambda: node.network.connected() == (key,), 30)
@@ -42,7 +43,9 @@ async def test_a_frozen_peer_is_dropped_within_seconds_and_comes_back_when_it_th
             process.kill()
 
 
-async def test_a_fault_of_the_host_costs_a_restart_on_the_same_port_and_nothing_else(cluster, until, monkeypatch, capsys):
+async def test_a_fault_of_the_host_costs_a_restart_on_the_same_port_and_nothing_else(
+    cluster, until, monkeypatch, capsys
+):
     left, right = await cluster.start_many(2)
 
     async def broken(*_: object) -> None:

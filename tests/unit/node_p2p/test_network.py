@@ -131,8 +131,14 @@ async def test_a_port_in_use_is_named_at_the_start(nursery):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         network = Network(
-            transport_seed=bytes(32), listen=f"/ip4/127.0.0.1/tcp/{taken.getsockname()[1]}", chain_id=bytes(32), members=lambda _: True,
-            peers=dict, on_frame=nothing, on_peer_up=nothing, clock_ms=lambda: 0,
+            transport_seed=bytes(32),
+            listen=f"/ip4/127.0.0.1/tcp/{taken.getsockname()[1]}",
+            chain_id=bytes(32),
+            members=lambda _: True,
+            peers=dict,
+            on_frame=nothing,
+            on_peer_up=nothing,
+            clock_ms=lambda: 0,
         )
         with pytest.raises(MutuaError, match="in use") as caught:
             await network.run()

@@ -24,7 +24,9 @@ TREASURY = Treasury.of(5, [ring.bitcoin_key for ring in RINGS])
 
 
 def batch_from(txid: bytes, vout: int, amount: int, seed: int = 0, locktime: int = 0):
-    return build_batch(TREASURY, Outpoint(txid, vout, amount), [Payment(bytes([seed, n]) * 10, 10_000) for n in range(4)], 2, locktime)
+    return build_batch(
+        TREASURY, Outpoint(txid, vout, amount), [Payment(bytes([seed, n]) * 10, 10_000) for n in range(4)], 2, locktime
+    )
 
 
 def signed(batch) -> bytes:
@@ -33,7 +35,11 @@ def signed(batch) -> bytes:
 
 @contextmanager
 def engine_process(folder: Path, *more: str):
-    process = subprocess.Popen([sys.executable, "-m", "node.regtest", "--dir", folder / "d", "--socket", folder / "s", *more], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "node.regtest", "--dir", folder / "d", "--socket", folder / "s", *more],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert json.loads(process.stdout.readline())["event"] == "regtest_ready"
         yield process
@@ -114,7 +120,9 @@ def test_bytes_that_are_no_transaction_are_named_so(tmp_path, raw: bytes) -> Non
         read_tx(raw)
 
 
-def test_the_engine_comes_back_with_blocks_and_waiting_transactions_even_with_a_torn_journal_and_no_kernel_folder(tmp_path) -> None:
+def test_the_engine_comes_back_with_blocks_and_waiting_transactions_even_with_a_torn_journal_and_no_kernel_folder(
+    tmp_path,
+) -> None:
     engine = Engine(tmp_path)
     coin = engine.fund(TREASURY.script_pubkey, 10**8)
     batch = batch_from(*coin, 10**8)
@@ -182,9 +190,20 @@ def test_funding_more_than_a_hundred_blocks_give_mines_until_it_is_there(tmp_pat
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"[]", b"\xff", b"[" * 50_000, b'{"method":"halt"}', b'{"method":"mine","params":[]}', b'{"method":"mine","params":{"count":-1}}', b'{"method":"mine","params":{"count":9999}}',
-     b'{"method":"mine","params":{"count":true}}', b'{"method":"get_tx","params":{"txid":"zz"}}', b'{"method":"send_raw","params":{"hex":5}}'],
-)  # fmt: skip
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 50_000,
+        b'{"method":"halt"}',
+        b'{"method":"mine","params":[]}',
+        b'{"method":"mine","params":{"count":-1}}',
+        b'{"method":"mine","params":{"count":9999}}',
+        b'{"method":"mine","params":{"count":true}}',
+        b'{"method":"get_tx","params":{"txid":"zz"}}',
+        b'{"method":"send_raw","params":{"hex":5}}',
+    ],
+)
 def test_a_bad_request_gets_an_error_object(tmp_path, line: bytes) -> None:
     engine = Engine(tmp_path)
     assert set(answer(engine, line)["error"]) == {"code", "what", "mend"}
@@ -244,8 +263,17 @@ async def test_garbage_and_a_dropped_connection_do_not_stop_the_engine(short_pat
 
 def test_a_second_process_on_one_folder_or_a_long_socket_path_says_so_in_one_line(short_path) -> None:
     with engine_process(short_path):
-        for where, words in [((short_path / "d", short_path / "t"), "another regtest engine"), ((short_path / "e", short_path / "s"), "answers on"), ((short_path / "f", Path("/tmp") / ("x" * 120)), "longer than")]:
-            done = subprocess.run([sys.executable, "-m", "node.regtest", "--dir", where[0], "--socket", where[1]], capture_output=True, text=True, check=False)
+        for where, words in [
+            ((short_path / "d", short_path / "t"), "another regtest engine"),
+            ((short_path / "e", short_path / "s"), "answers on"),
+            ((short_path / "f", Path("/tmp") / ("x" * 120)), "longer than"),
+        ]:
+            done = subprocess.run(
+                [sys.executable, "-m", "node.regtest", "--dir", where[0], "--socket", where[1]],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == 1 and done.stdout == ""
             assert done.stderr.startswith("mutua: ") and words in done.stderr and done.stderr.count("\n") == 1
     assert (short_path / "d" / "journal.log").exists()

@@ -10,7 +10,10 @@ RING = KeyRing.from_seed(bytes(32))
 
 
 def test_a_claim_has_thirty_two_fresh_addresses_and_no_two_claims_share_one() -> None:
-    first, second = claim_programs(RING.bitcoin_root, account_of(b"a")), claim_programs(RING.bitcoin_root, account_of(b"b"))
+    first, second = (
+        claim_programs(RING.bitcoin_root, account_of(b"a")),
+        claim_programs(RING.bitcoin_root, account_of(b"b")),
+    )
     assert len(first) == len(second) == 32
     assert len({*first, *second}) == 64
     assert claim_programs(RING.bitcoin_root, account_of(b"a")) == first
@@ -43,9 +46,17 @@ def test_text_addresses_survive_a_round_trip_in_either_case() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "bcrt1p", "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu", address_of(bytes(32), "regtest"), address_of(bytes(20), "regtest")[:-1] + "x",
-     "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6", "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"],
-)  # fmt: skip
+    [
+        "",
+        "x",
+        "bcrt1p",
+        "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu",
+        address_of(bytes(32), "regtest"),
+        address_of(bytes(20), "regtest")[:-1] + "x",
+        "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6",
+        "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn",
+    ],
+)
 def test_another_type_or_network_of_address_is_refused(text: str) -> None:
     with pytest.raises(MutuaError) as caught:
         program_of(text, "regtest")
@@ -54,9 +65,11 @@ def test_another_type_or_network_of_address_is_refused(text: str) -> None:
 
 def test_figures_out_of_range_are_refused() -> None:
     for call, code in [
-        (lambda: claim_programs(RING.bitcoin_root, 2**31), "account"), (lambda: address_of(b"x", "regtest"), "program_size"),
-        (lambda: address_of(bytes(20), "moon"), "network"), (lambda: script_of(bytes(32)), "program_size"),
-    ]:  # fmt: skip
+        (lambda: claim_programs(RING.bitcoin_root, 2**31), "account"),
+        (lambda: address_of(b"x", "regtest"), "program_size"),
+        (lambda: address_of(bytes(20), "moon"), "network"),
+        (lambda: script_of(bytes(32)), "program_size"),
+    ]:
         with pytest.raises((MutuaError, MalformedBytes)) as caught:
             call()
         assert caught.value.code == code

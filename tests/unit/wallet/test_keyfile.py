@@ -35,7 +35,17 @@ def test_a_key_file_holds_neither_seed_nor_passphrase() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"null", b"\xff\xfe", b"[" * 4000, b"x" * 5000, b'{"format":"mutua-keys"}', b'{"format":"mutua-keys","version":"1"}']
+    "data",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 4000,
+        b"x" * 5000,
+        b'{"format":"mutua-keys"}',
+        b'{"format":"mutua-keys","version":"1"}',
+    ],
 )
 def test_a_malformed_file_is_named_so(data: bytes) -> None:
     with pytest.raises(MalformedBytes) as caught:
@@ -46,11 +56,17 @@ def test_a_malformed_file_is_named_so(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "code"),
     [
-        (("format",), "other", "keyfile_malformed"), (("version",), 2, "keyfile_version"), (("kdf", "name"), "md5", "keyfile_malformed"),
-        (("kdf", "memory_kib"), 1 << 40, "keyfile_limits"), (("kdf", "ops"), 0, "keyfile_limits"), (("kdf", "salt"), "zz", "keyfile_malformed"),
-        (("nonce",), "00", "keyfile_malformed"), (("box",), "00", "keyfile_malformed"), (("cipher",), "none", "keyfile_malformed"),
+        (("format",), "other", "keyfile_malformed"),
+        (("version",), 2, "keyfile_version"),
+        (("kdf", "name"), "md5", "keyfile_malformed"),
+        (("kdf", "memory_kib"), 1 << 40, "keyfile_limits"),
+        (("kdf", "ops"), 0, "keyfile_limits"),
+        (("kdf", "salt"), "zz", "keyfile_malformed"),
+        (("nonce",), "00", "keyfile_malformed"),
+        (("box",), "00", "keyfile_malformed"),
+        (("cipher",), "none", "keyfile_malformed"),
     ],
-)  # fmt: skip
+)
 def test_each_changed_field_has_its_refusal(path: tuple[str, ...], value: object, code: str) -> None:
     file = json.loads(seal_keyfile(SEED, "p", LIGHT))
     place = file
@@ -71,7 +87,11 @@ def test_a_flipped_bit_in_the_box_does_not_open() -> None:
 
 
 def test_an_empty_passphrase_or_a_short_seed_or_mad_limits_are_refused() -> None:
-    for args, code in [((SEED, "", LIGHT), "passphrase_empty"), ((b"x", "p", LIGHT), "seed_size"), ((SEED, "p", Limits(0, 1)), "keyfile_limits")]:
+    for args, code in [
+        ((SEED, "", LIGHT), "passphrase_empty"),
+        ((b"x", "p", LIGHT), "seed_size"),
+        ((SEED, "p", Limits(0, 1)), "keyfile_limits"),
+    ]:
         with pytest.raises(MutuaError) as caught:
             seal_keyfile(*args)
         assert caught.value.code == code

@@ -19,7 +19,12 @@ def test_words_follow_bip39() -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("", "words_count"), ("abandon " * 23, "words_count"), ("abandon " * 23 + "mutua", "words_unknown"), ("abandon " * 24, "words_checksum")],
+    [
+        ("", "words_count"),
+        ("abandon " * 23, "words_count"),
+        ("abandon " * 23 + "mutua", "words_unknown"),
+        ("abandon " * 24, "words_checksum"),
+    ],
 )
 def test_wrong_words_are_named(text: str, code: str) -> None:
     with pytest.raises(MutuaError) as caught:

@@ -35,7 +35,9 @@ def test_every_signer_reads_the_same_list_and_nobody_else() -> None:
 
 def test_a_claimant_makes_a_blob_of_the_addresses_its_own_wallet_finds_again() -> None:
     blob = new_payout_blob(RINGS[0].bitcoin_root, b"source hash", DEVICES)
-    assert open_addresses(blob, RINGS[6].device_seed) == claim_programs(RINGS[0].bitcoin_root, account_of(b"source hash"))
+    assert open_addresses(blob, RINGS[6].device_seed) == claim_programs(
+        RINGS[0].bitcoin_root, account_of(b"source hash")
+    )
 
 
 def test_a_blob_shows_no_address_and_two_blobs_of_one_list_differ() -> None:
@@ -47,7 +49,10 @@ def test_a_blob_shows_no_address_and_two_blobs_of_one_list_differ() -> None:
 
 def test_a_signer_whose_entry_is_garbage_opens_with_the_key_of_another_and_a_wrong_key_is_refused() -> None:
     value = decode(SealedBlob, seal_addresses(PROGRAMS, DEVICES))
-    broken = tuple(msgspec.structs.replace(item, sealed=bytes(80)) if item.device_key == DEVICES[2] else item for item in value.keys)
+    broken = tuple(
+        msgspec.structs.replace(item, sealed=bytes(80)) if item.device_key == DEVICES[2] else item
+        for item in value.keys
+    )
     blob = encode(msgspec.structs.replace(value, keys=broken))
     with pytest.raises(MalformedBytes) as caught:
         open_addresses(blob, RINGS[2].device_seed)
@@ -60,7 +65,9 @@ def test_a_signer_whose_entry_is_garbage_opens_with_the_key_of_another_and_a_wro
 def test_a_key_that_is_not_the_one_committed_to_is_refused_even_when_it_was_sealed_to_me() -> None:
     value = decode(SealedBlob, seal_addresses(PROGRAMS, DEVICES))
     other = sodium.crypto_box_seal(bytes(32), sodium.crypto_sign_ed25519_pk_to_curve25519(DEVICES[0]))
-    keys = tuple(msgspec.structs.replace(item, sealed=other) if item.device_key == DEVICES[0] else item for item in value.keys)
+    keys = tuple(
+        msgspec.structs.replace(item, sealed=other) if item.device_key == DEVICES[0] else item for item in value.keys
+    )
     with pytest.raises(MalformedBytes) as caught:
         open_addresses(encode(msgspec.structs.replace(value, keys=keys)), RINGS[0].device_seed)
     assert caught.value.code == "blob_key"
@@ -82,15 +89,27 @@ def test_no_changed_byte_changes_the_list(data: st.DataObject) -> None:
         pass
 
 
-@pytest.mark.parametrize("programs", [PROGRAMS[:3], PROGRAMS[:4] + PROGRAMS[:1], (bytes(32),) * 4, [bytes([n // 256, n % 256]) * 10 for n in range(257)]])
-def test_a_list_that_is_short_long_repeated_or_of_another_type_is_neither_sealed_nor_opened(programs: tuple[bytes, ...]) -> None:
+@pytest.mark.parametrize(
+    "programs",
+    [
+        PROGRAMS[:3],
+        PROGRAMS[:4] + PROGRAMS[:1],
+        (bytes(32),) * 4,
+        [bytes([n // 256, n % 256]) * 10 for n in range(257)],
+    ],
+)
+def test_a_list_that_is_short_long_repeated_or_of_another_type_is_neither_sealed_nor_opened(
+    programs: tuple[bytes, ...],
+) -> None:
     with pytest.raises(MalformedBytes):
         seal_addresses(programs, DEVICES)
     key, nonce = bytes(32), bytes(24)
     box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
     value = decode(SealedBlob, seal_addresses(PROGRAMS, DEVICES))
     with pytest.raises(MalformedBytes):
-        open_with_key(encode(msgspec.structs.replace(value, box=box, nonce=nonce, key_hash=tagged_hash("sealed-key", key))), key)
+        open_with_key(
+            encode(msgspec.structs.replace(value, box=box, nonce=nonce, key_hash=tagged_hash("sealed-key", key))), key
+        )
 
 
 def test_no_signers_or_a_key_that_is_no_point_is_refused() -> None:

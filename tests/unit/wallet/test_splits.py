@@ -19,9 +19,15 @@ def test_pieces_queue_and_credit_sum_to_the_amount_exactly(amount: int, outputs_
 @given(AMOUNTS)
 def test_every_output_is_a_standard_denomination_and_a_payee_has_four_or_none(amount: int) -> None:
     split = split_amount(Owed(b"p", amount))
-    assert all(str(piece // DMIN_SAT).rstrip("0") in {"1", "2", "5"} and piece % DMIN_SAT == 0 for piece in split.pieces_sat)
+    assert all(
+        str(piece // DMIN_SAT).rstrip("0") in {"1", "2", "5"} and piece % DMIN_SAT == 0 for piece in split.pieces_sat
+    )
     assert list(split.pieces_sat) == sorted(split.pieces_sat, reverse=True)
-    assert (4 <= len(split.pieces_sat) <= 32) if amount >= 4 * DMIN_SAT else (split.pieces_sat == () and split.credit_sat == amount)
+    assert (
+        (4 <= len(split.pieces_sat) <= 32)
+        if amount >= 4 * DMIN_SAT
+        else (split.pieces_sat == () and split.credit_sat == amount)
+    )
 
 
 @given(AMOUNTS)
@@ -40,10 +46,16 @@ def test_the_order_of_payouts_does_not_matter(amounts: list[int], random: object
 @pytest.mark.parametrize(
     ("amount", "pieces", "credit"),
     [
-        (39_999, (), 39_999), (40_000, (1, 1, 1, 1), 0), (50_000, (2, 1, 1, 1), 0), (100_000, (5, 2, 2, 1), 0), (180_001, (10, 5, 2, 1), 1),
-        (380_000, (20, 10, 5, 2, 1), 0), (1_234_567, (100, 20, 2, 1), 4_567), (2_000_000, (50, 50, 50, 50), 0),
+        (39_999, (), 39_999),
+        (40_000, (1, 1, 1, 1), 0),
+        (50_000, (2, 1, 1, 1), 0),
+        (100_000, (5, 2, 2, 1), 0),
+        (180_001, (10, 5, 2, 1), 1),
+        (380_000, (20, 10, 5, 2, 1), 0),
+        (1_234_567, (100, 20, 2, 1), 4_567),
+        (2_000_000, (50, 50, 50, 50), 0),
     ],
-)  # fmt: skip
+)
 def test_worked_examples(amount: int, pieces: tuple[int, ...], credit: int) -> None:
     split = split_amount(Owed(b"p", amount))
     assert tuple(piece // DMIN_SAT for piece in split.pieces_sat) == pieces

@@ -25,7 +25,10 @@ BATON = Outpoint(sha256(b"baton").digest(), 3, 10**9)
 
 
 def payments(count: int) -> list[Payment]:
-    return [Payment(sha256(bytes([index % 256, index // 256])).digest()[:20], 10_000 * (1 + index % 5)) for index in range(count)]
+    return [
+        Payment(sha256(bytes([index % 256, index // 256])).digest()[:20], 10_000 * (1 + index % 5))
+        for index in range(count)
+    ]
 
 
 def batch_of(treasury: Treasury = FIVE_OF_SEVEN, count: int = 40) -> Batch:
@@ -44,9 +47,19 @@ def test_the_order_of_payments_and_keys_does_not_matter() -> None:
 
 
 def test_two_processes_with_other_hash_seeds_build_the_same_bytes() -> None:
-    code = "import sys; sys.path[:0] = ['.', 'tests/unit/wallet']; import test_transactions as t; print(t.batch_of().txid.hex())"
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests/unit/wallet']; import test_transactions as t;"
+        " print(t.batch_of().txid.hex())"
+    )
     found = {
-        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout for seed in "12"
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12"
     }
     assert found == {batch_of().txid.hex() + "\n"}
 
@@ -84,7 +97,9 @@ def test_embit_agrees_on_script_address_sighash_and_final_bytes(m: int, n: int) 
 
 @given(st.sets(st.integers(0, 6), min_size=5), st.integers(1, 300))
 @settings(max_examples=15, deadline=None)
-def test_any_five_signers_make_a_transaction_the_kernel_accepts_with_the_txid_known_before(who: set[int], count: int) -> None:
+def test_any_five_signers_make_a_transaction_the_kernel_accepts_with_the_txid_known_before(
+    who: set[int], count: int
+) -> None:
     pbk = pytest.importorskip("pbk")
     from pbk.script import PrecomputedTransactionData
 
@@ -108,8 +123,17 @@ def test_a_garbage_partial_is_refused_and_does_not_spoil_the_others() -> None:
     r_size = good[3]
     high_s = order - int.from_bytes(good[6 + r_size : -1], "big")
     body = good[2 : 4 + r_size] + b"\x02\x21\x00" + high_s.to_bytes(32, "big")
-    garbage = [b"", b"\x01", good[:-1], good[:-1] + b"\x02", good[:10] + bytes([good[10] ^ 1]) + good[11:], good + b"\x01", b"\x30\x06\x02\x01\x00\x02\x01\x00\x01",
-               b"\xff" * 72, bytes([0x30, len(body)]) + body + b"\x01"]  # fmt: skip
+    garbage = [
+        b"",
+        b"\x01",
+        good[:-1],
+        good[:-1] + b"\x02",
+        good[:10] + bytes([good[10] ^ 1]) + good[11:],
+        good + b"\x01",
+        b"\x30\x06\x02\x01\x00\x02\x01\x00\x01",
+        b"\xff" * 72,
+        bytes([0x30, len(body)]) + body + b"\x01",
+    ]
     for bad in garbage:
         assert not check_partial(batch, RINGS[0].bitcoin_key, (bad,))
         assert combine(batch, {**partials, RINGS[0].bitcoin_key: (bad,)})
@@ -140,13 +164,24 @@ def test_four_of_five_needed_signatures_are_not_enough() -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"payments": []}, "batch_empty"), ({"payments": payments(2001)}, "batch_size"), ({"payments": [Payment(bytes(20), 329)]}, "batch_payment"),
-        ({"payments": [Payment(bytes(20), 10_000)] * 2}, "batch_payment"), ({"locktime": 500_000_000}, "batch_locktime"),
-        ({"payments": [Payment(bytes(20), 10**9)]}, "treasury_short"), ({"fee_sat_per_vb": 10**7}, "treasury_short"),
+        ({"payments": []}, "batch_empty"),
+        ({"payments": payments(2001)}, "batch_size"),
+        ({"payments": [Payment(bytes(20), 329)]}, "batch_payment"),
+        ({"payments": [Payment(bytes(20), 10_000)] * 2}, "batch_payment"),
+        ({"locktime": 500_000_000}, "batch_locktime"),
+        ({"payments": [Payment(bytes(20), 10**9)]}, "treasury_short"),
+        ({"fee_sat_per_vb": 10**7}, "treasury_short"),
     ],
-)  # fmt: skip
+)
 def test_figures_that_cannot_be_a_batch_are_refused(change: dict, code: str) -> None:
-    figures = {"treasury": FIVE_OF_SEVEN, "baton": BATON, "payments": payments(4), "fee_sat_per_vb": 3, "locktime": 1, **change}
+    figures = {
+        "treasury": FIVE_OF_SEVEN,
+        "baton": BATON,
+        "payments": payments(4),
+        "fee_sat_per_vb": 3,
+        "locktime": 1,
+        **change,
+    }
     with pytest.raises(MutuaError) as caught:
         build_batch(**figures)
     assert caught.value.code == code
@@ -154,14 +189,25 @@ def test_figures_that_cannot_be_a_batch_are_refused(change: dict, code: str) -> 
 
 def test_a_treasury_needs_different_real_keys_and_at_most_fifteen() -> None:
     keys = [ring.bitcoin_key for ring in RINGS]
-    for threshold, some in [(0, keys[:3]), (4, keys[:3]), (1, keys[:1] * 2), (2, [*keys[:2], b"\x02" + b"\xff" * 32]), (1, [bytes(33)]), (1, [keys[0][1:]]), (5, [*keys, keys[0]])]:
+    for threshold, some in [
+        (0, keys[:3]),
+        (4, keys[:3]),
+        (1, keys[:1] * 2),
+        (2, [*keys[:2], b"\x02" + b"\xff" * 32]),
+        (1, [bytes(33)]),
+        (1, [keys[0][1:]]),
+        (5, [*keys, keys[0]]),
+    ]:
         with pytest.raises(MutuaError) as caught:
             Treasury.of(threshold, some)
         assert caught.value.code == "treasury_keys"
 
 
 def test_bitcoinlib_leaves_no_folder_at_home_and_no_database(tmp_path) -> None:
-    code = "import sys; sys.path[:0] = ['.', 'tests/unit/wallet']; import test_transactions as t; t.batch_of().txid; print('sqlalchemy' in sys.modules)"
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests/unit/wallet']; import test_transactions as t; t.batch_of().txid;"
+        " print('sqlalchemy' in sys.modules)"
+    )
     env = {key: value for key, value in os.environ.items() if key != "BCL_DATA_DIR"} | {"HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n" and done.stderr == ""

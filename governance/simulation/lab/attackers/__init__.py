@@ -17,4 +17,7 @@ from governance.simulation.lab.attackers import (
 )
 from governance.simulation.lab.attackers.base import Study
 
-STUDIES: dict[str, Study] = {module.STUDY.name: module.STUDY for module in (deny, ring, silence, swing, breakers, sybils, split, friends, whale, join, washers)}
+STUDIES: dict[str, Study] = {
+    module.STUDY.name: module.STUDY
+    for module in (deny, ring, silence, swing, breakers, sybils, split, friends, whale, join, washers)
+}

@@ -1,7 +1,7 @@
 """What an attack is: whom it controls, what they do, and how a group of worlds with and without it is judged.
 
-To write one, subclass `Attack`, give it a story, and describe a `Study`: which worlds to play and what to read off their books.
-`docs/how-to/attack-the-rules.md` walks through it.
+To write one, subclass `Attack`, give it a story, and describe a `Study`: which worlds to play and what to read off
+their books. `docs/how-to/attack-the-rules.md` walks through it.
 """
 
 from __future__ import annotations

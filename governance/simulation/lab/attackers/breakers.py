@@ -1,8 +1,9 @@
 """Streak breakers: a bloc that spoils the run of passing blocks again and again.
 
-Who: 30 % of the members, where few others vote. They see the tally. When a case is about to complete its fifteenth passing block, just
-enough of them deny to break the run, and take the denial back to an abstention in the next block, so that it enters no record.
-Gain: claims are paid late or never. What should stop them: one change a voter, none in the last fifteen blocks (§6).
+Who: 30 % of the members, where few others vote. They see the tally. When a case is about to complete its fifteenth
+passing block, just enough of them deny to break the run, and take the denial back to an abstention in the next block,
+so that it enters no record. Gain: claims are paid late or never. What should stop them: one change a voter, none in the
+last fifteen blocks (§6).
 """
 
 from __future__ import annotations
@@ -100,37 +101,77 @@ def judge(books: Books, setting: Setting) -> Evidence:
         recorded += sum(is_no for name in breakers for _, is_no, _ in book.records.get(name, ()))
     kept = [sum(cast.choice == "deny" for name, cast in case.ballots.items() if name in breakers) for case in prevented]
     checks = (
-        Check(4, "a breaker who took the denial back", "cannot break the run a second time", f"{third} third ballots taken, {tried} refused", third == 0 and broken > 0),
-        Check(4, "payments prevented by breaking runs", "each cost a real ballot kept to the end",
-              f"{share(sum(count > 0 for count in kept), len(kept))} with denials kept, {spread(kept, 'ballots')}", all(kept)),
-    )  # fmt: skip
+        Check(
+            4,
+            "a breaker who took the denial back",
+            "cannot break the run a second time",
+            f"{third} third ballots taken, {tried} refused",
+            third == 0 and broken > 0,
+        ),
+        Check(
+            4,
+            "payments prevented by breaking runs",
+            "each cost a real ballot kept to the end",
+            f"{share(sum(count > 0 for count in kept), len(kept))} with denials kept, {spread(kept, 'ballots')}",
+            all(kept),
+        ),
+    )
     late = [value for value in delays if value > 0]
     restored = sum(case.appealed and case.is_paid for case in prevented)
     findings = (
-        f"Delay is cheap: {share(len(late), len(delays))} of the right claims accepted by vote were late, by {spread(late, 'blocks')}. A denial that is changed to an"
-        f" abstention by s+45 breaks a run and enters no record. {broken} right claims were attacked; to stop {len(prevented)} of them the bloc kept denials to the"
-        f" end, and {restored} of these were paid on appeal. In all {recorded} denials stand in the breakers' records.",
-    )  # fmt: skip
-    return Evidence(checks, findings, {"delays": late, "prevented": len(prevented), "kept": kept}, _picture(books["breakers"], books["without"], breakers))
+        (
+            f"Delay is cheap: {share(len(late), len(delays))} of the right claims accepted by vote were late, by"
+            f" {spread(late, 'blocks')}. A denial that is changed to an abstention by s+45 breaks a run and enters no"
+            f" record. {broken} right claims were attacked; to stop {len(prevented)} of them the bloc kept denials to"
+            f" the end, and {restored} of these were paid on appeal. In all {recorded} denials stand in the breakers'"
+            " records."
+        ),
+    )
+    return Evidence(
+        checks,
+        findings,
+        {"delays": late, "prevented": len(prevented), "kept": kept},
+        _picture(books["breakers"], books["without"], breakers),
+    )
 
 
 def _picture(attacked: Sequence[Book], without: Sequence[Book], breakers: set[str]) -> Picture:
     def curve(role: str, label: str, books: Sequence[Book]) -> Layer:
         """Return the share of claims accepted by vote within so many blocks."""
-        found = [case for book in books for case in settled_cases(book, lambda case: case.is_right and case.by not in breakers)]
+        found = [
+            case
+            for book in books
+            for case in settled_cases(book, lambda case: case.is_right and case.by not in breakers)
+        ]
         paid = sorted((case.voted or 0) - case.s for case in found if case.vote_accepted)
         x = tuple(range(61))
-        return Layer("step", role, label, tuple(map(float, x)), tuple(100 * sum(days <= day for days in paid) / max(1, len(found)) for day in x))
+        return Layer(
+            "step",
+            role,
+            label,
+            tuple(map(float, x)),
+            tuple(100 * sum(days <= day for days in paid) / max(1, len(found)) for day in x),
+        )
 
     return Picture(
-        "Breaking runs delays right claims by weeks, and stops some", "blocks since the claim was carried", "right claims accepted by vote, %",
+        "Breaking runs delays right claims by weeks, and stops some",
+        "blocks since the claim was carried",
+        "right claims accepted by vote, %",
         (
-            curve("honest", "the bloc keeps silent", without), curve("attacker", "the bloc (30 %) breaks runs", attacked),
-            Layer("vline", "bound", "earliest payment: s+15", (15,)), Layer("vline", "bound", "no changes after s+45", (45,)),
+            curve("honest", "the bloc keeps silent", without),
+            curve("attacker", "the bloc (30 %) breaks runs", attacked),
+            Layer("vline", "bound", "earliest payment: s+15", (15,)),
+            Layer("vline", "bound", "no changes after s+45", (45,)),
         ),
-    )  # fmt: skip
+    )
 
 
 STUDY = Study(
-    "breakers", "Streak breakers", __doc__ or "", "claims are paid late or never", "one change a voter, none at the end (§6)", jobs, judge,
-)  # fmt: skip
+    "breakers",
+    "Streak breakers",
+    __doc__ or "",
+    "claims are paid late or never",
+    "one change a voter, none at the end (§6)",
+    jobs,
+    judge,
+)

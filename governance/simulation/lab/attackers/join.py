@@ -1,9 +1,9 @@
 """Join sick, leave after: members who come for one treatment.
 
-Who: strangers who know that they need something costly. They are admitted, sit out the waiting, have it done, file, and have given notice
-so that they leave at the end of the same term. A second kind gives no notice: the treatment falls into the days of grace of a premium
-that is never paid.
-Gain: a treatment for two premiums. What should stop them: waiting and notice, so that the expected gain over six terms is not positive (§3).
+Who: strangers who know that they need something costly. They are admitted, sit out the waiting, have it done, file, and
+have given notice so that they leave at the end of the same term. A second kind gives no notice: the treatment falls
+into the days of grace of a premium that is never paid. Gain: a treatment for two premiums. What should stop them:
+waiting and notice, so that the expected gain over six terms is not positive (§3).
 """
 
 from __future__ import annotations
@@ -88,27 +88,41 @@ def jobs(setting: Setting) -> Sequence[Job]:
     """Return the rule as it stands, the two other styles, and longer waiting."""
     return (
         *(Job(style, Joiners, setting, options={"style": style}) for style in ("notice", "grace", "stay")),
-        *(Job(f"waiting {waiting}", Joiners, replace(setting, waiting_terms=waiting), options={"style": "notice"}) for waiting in WAITINGS),
+        *(
+            Job(f"waiting {waiting}", Joiners, replace(setting, waiting_terms=waiting), options={"style": "notice"})
+            for waiting in WAITINGS
+        ),
     )
 
 
 def gains(books: Sequence[Book]) -> list[int]:
-    """Return benefit less premiums of everybody whose story was over in time: six terms of membership, and the vote on the claim."""
+    """Return benefit less premiums of everybody whose story was over in time.
+
+    Six terms of membership, and the vote on the claim.
+    """
     found: list[int] = []
     for book in books:
         last = book.setting.blocks - (max(TERMS_OF_THE_RULE, book.setting.waiting_terms + 1) + 3) * calendar.TERM_BLOCKS
         for name, note in book.members.items():
             claim = book.claims.get(f"{name}.join")
             if name.startswith("j") and 0 < note.joined <= last and claim is not None:
-                premiums = note.premiums_cents if note.left is not None else TERMS_OF_THE_RULE * book.snapshots[-1].premium_cents
+                premiums = (
+                    note.premiums_cents
+                    if note.left is not None
+                    else TERMS_OF_THE_RULE * book.snapshots[-1].premium_cents
+                )
                 found.append(claim.benefit_cents - premiums)
     return found
 
 
 def _paid_terms(books: Sequence[Book]) -> float:
     """Return how many premiums those paid who came and left."""
-    found = [note.premiums for book in books for name, note in book.members.items()
-             if name.startswith("j") and note.left is not None and f"{name}.join" in book.claims]  # fmt: skip
+    found = [
+        note.premiums
+        for book in books
+        for name, note in book.members.items()
+        if name.startswith("j") and note.left is not None and f"{name}.join" in book.claims
+    ]
     return mean(found) if found else 0.0
 
 
@@ -125,40 +139,88 @@ def judge(books: Books, setting: Setting) -> Evidence:
     spreads = {key: spread([cents / 100 for cents in values]) for key, values in by_style.items()}
     notice, grace = by_style["notice"], by_style["grace"]
     checks = (
-        Check(9, "join sick, give notice, leave after", "expected gain of at most 0 over six terms",
-              f"mean {money(average['notice'])}, {spreads['notice']}", bool(notice) and average["notice"] <= 0),
-        Check(9, "join sick, never pay the last premium", "expected gain of at most 0 over six terms",
-              f"mean {money(average['grace'])}, {spreads['grace']}", bool(grace) and average["grace"] <= 0),
-    )  # fmt: skip
+        Check(
+            9,
+            "join sick, give notice, leave after",
+            "expected gain of at most 0 over six terms",
+            f"mean {money(average['notice'])}, {spreads['notice']}",
+            bool(notice) and average["notice"] <= 0,
+        ),
+        Check(
+            9,
+            "join sick, never pay the last premium",
+            "expected gain of at most 0 over six terms",
+            f"mean {money(average['grace'])}, {spreads['grace']}",
+            bool(grace) and average["grace"] <= 0,
+        ),
+    )
     premium = mean(book.snapshots[-1].premium_cents for book in books["notice"])
     benefit = mean(notice or [0]) + _paid_terms(books["notice"]) * premium
     break_even = benefit / premium - 1 if premium else 0.0
     small = _break_even_cost(_paid_terms(books["notice"]) * premium, books["notice"])
-    longer = "; ".join(f"waiting {waiting}: {money(average[f'waiting {waiting}'])} (n = {len(by_style[f'waiting {waiting}'])})" for waiting in WAITINGS)
+    longer = "; ".join(
+        f"waiting {waiting}: {money(average[f'waiting {waiting}'])} (n = {len(by_style[f'waiting {waiting}'])})"
+        for waiting in WAITINGS
+    )
     findings = [
-        f"One term of waiting and a term of notice cost {_paid_terms(books['notice']):.1f} premiums ({money(premium)} each); treatment of a median cost of"
-        f" {money(COST_MEDIAN_CENTS)} brings a mean benefit of {money(benefit)}. Expected gain by waiting: {longer}. It is at most 0 from about"
-        f" {break_even:.0f} terms of waiting on (benefit / premium - 1). Under one term of waiting any treatment that can be planned and costs more than about"
-        f" {money(small)} is worth joining for. No waiting of a term or two can change the sign: an open door and a known illness are enough (§3).",
-        f"Who does not pay the last premium pays {_paid_terms(books['grace']):.1f} and is covered for ten days of grace: services of these days are not taken back when the"
-        " premium never comes (§3). What is owed stays owed by somebody who is gone.",
-        f"Those who stay six terms gain {money(average['stay'])} on average: the treatment itself, not the leaving, is most of it.",
-    ]  # fmt: skip
-    figures = {"mean_gain_cents": average, "n": {key: len(values) for key, values in by_style.items()}, "break_even_waiting_terms": break_even}
-    return Evidence(checks, tuple(findings), figures, _picture({key: average[key] for key, values in by_style.items() if values}))
+        (
+            f"One term of waiting and a term of notice cost {_paid_terms(books['notice']):.1f} premiums"
+            f" ({money(premium)} each); treatment of a median cost of {money(COST_MEDIAN_CENTS)} brings a mean benefit"
+            f" of {money(benefit)}. Expected gain by waiting: {longer}. It is at most 0 from about {break_even:.0f}"
+            " terms of waiting on (benefit / premium - 1). Under one term of waiting any treatment that can be planned"
+            f" and costs more than about {money(small)} is worth joining for. No waiting of a term or two can change"
+            " the sign: an open door and a known illness are enough (§3)."
+        ),
+        (
+            f"Who does not pay the last premium pays {_paid_terms(books['grace']):.1f} and is covered for ten days of"
+            " grace: services of these days are not taken back when the premium never comes (§3). What is owed stays"
+            " owed by somebody who is gone."
+        ),
+        (
+            f"Those who stay six terms gain {money(average['stay'])} on average: the treatment itself, not the leaving,"
+            " is most of it."
+        ),
+    ]
+    figures = {
+        "mean_gain_cents": average,
+        "n": {key: len(values) for key, values in by_style.items()},
+        "break_even_waiting_terms": break_even,
+    }
+    return Evidence(
+        checks, tuple(findings), figures, _picture({key: average[key] for key, values in by_style.items() if values})
+    )
 
 
 def _picture(average: dict[str, float]) -> Picture:
     """Draw the styles for which there is a joiner whose story was over."""
-    words = {"notice": "waiting 1, notice", "grace": "waiting 1, unpaid grace"} | {f"waiting {waiting}": f"waiting {waiting}, notice" for waiting in WAITINGS}
+    words = {"notice": "waiting 1, notice", "grace": "waiting 1, unpaid grace"} | {
+        f"waiting {waiting}": f"waiting {waiting}, notice" for waiting in WAITINGS
+    }
     names = [name for name in words if name in average]
     labels = tuple(words[name] for name in names)
     return Picture(
-        "Joining for one treatment pays under one term of waiting", "how they join and leave", "mean gain of a joiner",
-        (Layer("bars", "attacker", "benefit less premiums", y=tuple(average[name] / 100 for name in names), labels=labels), Layer("hline", "bound", "rules §13: at most 0", y=(0,))),
-    )  # fmt: skip
+        "Joining for one treatment pays under one term of waiting",
+        "how they join and leave",
+        "mean gain of a joiner",
+        (
+            Layer(
+                "bars",
+                "attacker",
+                "benefit less premiums",
+                y=tuple(average[name] / 100 for name in names),
+                labels=labels,
+            ),
+            Layer("hline", "bound", "rules §13: at most 0", y=(0,)),
+        ),
+    )
 
 
 STUDY = Study(
-    "join", "Join sick, leave after", __doc__ or "", "a treatment for two premiums", "waiting and notice (§3)", jobs, judge,
-)  # fmt: skip
+    "join",
+    "Join sick, leave after",
+    __doc__ or "",
+    "a treatment for two premiums",
+    "waiting and notice (§3)",
+    jobs,
+    judge,
+)

@@ -1,7 +1,8 @@
 """The accept ring: nearly a third of the members always accepts what its own people file.
 
-Who: 30 % of the members. Each files things that nobody should pay; the others of the ring accept at once and say they looked.
-Gain: benefits without illness. What should stop them: that no draw gives the ring a panel (rules §13), honest turnout (§6), audits (§9).
+Who: 30 % of the members. Each files things that nobody should pay; the others of the ring accept at once and say they
+looked. Gain: benefits without illness. What should stop them: that no draw gives the ring a panel (rules §13), honest
+turnout (§6), audits (§9).
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ CLAIM_EVERY_TERMS = 3
 
 
 class Ring(Attack):
-    """File what is not right, each under a code of its own; accept each other's. The idle ring files the same, but votes as honest people do."""
+    """File what is not right, each under a code of its own; accept each other's.
+
+    The idle ring files the same, but votes as honest people do.
+    """
 
     name = "ring"
 
@@ -50,7 +54,9 @@ class Ring(Attack):
             return
         for index, name in enumerate(self.share_of_ring):
             if (world.term + index) % CLAIM_EVERY_TERMS == 0:
-                height = world.height + stream(self.setting.seed, "ring", name, world.term).randrange(calendar.TERM_BLOCKS)
+                height = world.height + stream(self.setting.seed, "ring", name, world.term).randrange(
+                    calendar.TERM_BLOCKS
+                )
                 world.at(height, partial(self._file, world, f"{name}.{world.term}.ring", name))
 
     def _file(self, world: World, claim: str, name: str) -> None:
@@ -107,19 +113,35 @@ def judge(books: Books, setting: Setting) -> Evidence:
     ring = set(Ring(setting).share(SHARE))
     held = sum(sum(name in ring for name in case.panel) >= need for case in drawn)
     checks = (
-        Check(2, "30 % of the members hold a 21-panel, exactly", "in less than 3 % of draws",
-              "; ".join(f"{100 * value:.2f} % of {size:,} members" for size, value in exact.items()), worst < BOUND),
-        Check(2, "the same, by the ledger's own draw", "in less than 3 % of draws",
-              "; ".join(f"{100 * value:.2f} % of {draws // (size // 60):,} draws ({size} members)" for size, value in seen.items()),
-              max(seen.values()) < BOUND),
-    )  # fmt: skip
+        Check(
+            2,
+            "30 % of the members hold a 21-panel, exactly",
+            "in less than 3 % of draws",
+            "; ".join(f"{100 * value:.2f} % of {size:,} members" for size, value in exact.items()),
+            worst < BOUND,
+        ),
+        Check(
+            2,
+            "the same, by the ledger's own draw",
+            "in less than 3 % of draws",
+            "; ".join(
+                f"{100 * value:.2f} % of {draws // (size // 60):,} draws ({size} members)"
+                for size, value in seen.items()
+            ),
+            max(seen.values()) < BOUND,
+        ),
+    )
     with_ring, without = _paid(books["ring"]), _paid(books["without"])
-    findings = ((
-        f"The panel is safe; the open vote is the ring's way in. With honest turnout of {100 * setting.turnout:.0f} % the ring had {share(*with_ring[:2])} of its"
-        f" false claims paid ({money(with_ring[2])} in {len(books['ring'])} worlds), against {share(*without[:2])} ({money(without[2])}) when the same people"
-        " vote honestly. A duty panel changes nothing in the tally and is drawn only where quorum lacks; against a bloc only turnout, audits and findings"
-        f" help. Duty panels of 21 drawn in these worlds: {len(drawn)}, held by the ring {held}."
-    ),)  # fmt: skip
+    findings = (
+        (
+            f"The panel is safe; the open vote is the ring's way in. With honest turnout of {100 * setting.turnout:.0f}"
+            f" % the ring had {share(*with_ring[:2])} of its false claims paid ({money(with_ring[2])} in"
+            f" {len(books['ring'])} worlds), against {share(*without[:2])} ({money(without[2])}) when the same people"
+            " vote honestly. A duty panel changes nothing in the tally and is drawn only where quorum lacks; against a"
+            f" bloc only turnout, audits and findings help. Duty panels of 21 drawn in these worlds: {len(drawn)}, held"
+            f" by the ring {held}."
+        ),
+    )
     figures = {"exact": exact, "drawn": seen, "false_paid_percent": [percent(*with_ring[:2]), percent(*without[:2])]}
     return Evidence(checks, findings, figures, _picture(setting, draws))
 
@@ -131,16 +153,24 @@ def _picture(setting: Setting, draws: int) -> Picture:
     tried = (0.2, 0.3, 0.4, 0.5)
     dots = tuple(100 * hold_share(120, value, max(200, draws // 10), setting.seed) for value in tried)
     return Picture(
-        "A ring of 30 % holds a panel of 21 in fewer than three draws of a hundred", "share of the ring, % of members", "draws in which it holds 11 of 21, %",
+        "A ring of 30 % holds a panel of 21 in fewer than three draws of a hundred",
+        "share of the ring, % of members",
+        "draws in which it holds 11 of 21, %",
         (
             Layer("line", "attacker", "exact, 1,000 members", tuple(100 * value for value in shares), curve),
             Layer("points", "other", "the ledger's own draw, 120 members", tuple(100 * value for value in tried), dots),
             Layer("hline", "bound", "rules §13: 3 %", y=(3,)),
             Layer("vline", "bound", "a ring of 30 %", (30,)),
         ),
-    )  # fmt: skip
+    )
 
 
 STUDY = Study(
-    "ring", "The accept ring", __doc__ or "", "benefits without illness", "draws (§1), turnout (§6), audits (§9)", jobs, judge,
-)  # fmt: skip
+    "ring",
+    "The accept ring",
+    __doc__ or "",
+    "benefits without illness",
+    "draws (§1), turnout (§6), audits (§9)",
+    jobs,
+    judge,
+)

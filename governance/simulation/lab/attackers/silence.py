@@ -1,7 +1,7 @@
 """The silent majority: nobody looks at anybody's case.
 
-Who: all but one member in twenty; they pay, claim, and never vote, not even when drawn for a panel.
-Gain: no work, and nothing is paid that is not standard. What should stop them: refiling, and the second lapse that decides or pays (§6).
+Who: all but one member in twenty; they pay, claim, and never vote, not even when drawn for a panel. Gain: no work, and
+nothing is paid that is not standard. What should stop them: refiling, and the second lapse that decides or pays (§6).
 """
 
 from __future__ import annotations
@@ -50,24 +50,41 @@ def judge(books: Books, setting: Setting) -> Evidence:
     last = [outcome_of(book, case) for book, case in right]
     by_lapse = [case for case in last if case.how == "lapse"]
     days = [(outcome_of(book, case).closed or 0) - case.s for book, case in right]
-    awake = [(case.closed or 0) - case.s for book in books["awake"] for case in settled_cases(book, lambda case: case.is_right and case.is_paid)]
+    awake = [
+        (case.closed or 0) - case.s
+        for book in books["awake"]
+        for case in settled_cases(book, lambda case: case.is_right and case.is_paid)
+    ]
     charged, awarded = sum(case.charges_cents for case in by_lapse), sum(case.award_cents for case in by_lapse)
     wrong_paid = sum(outcome_of(book, case).is_paid for book, case in wrong)
     wrong_voted = [case for book in books["awake"] for case in settled_cases(book, lambda case: not case.is_right)]
     checks = (
-        Check(3, "right claims while 95 % never vote", "each is decided or paid after two lapses",
-              f"{share(settled, len(right))} decided or paid; {share(len(by_lapse), len(right))} by the second lapse, after {spread(days, 'blocks')}",
-              bool(right) and settled == len(right)),
-    )  # fmt: skip
-    findings = (
-        f"Paid is not paid in full: a second lapse awards at most `lapse_pay_cents`. Here {money(awarded)} of {money(charged)} charged"
-        f" ({percent(awarded, charged):.0f} %); of a large claim it is a small part, and it comes after {spread(days, 'blocks')} against {spread(awake, 'blocks')}"
-        " with voters.",
-        f"Silence pays wrong claims too: {share(wrong_paid, len(wrong))} of the wrong ones were settled, against"
-        f" {share(sum(case.is_paid for case in wrong_voted), len(wrong_voted))} with voters. Below quorum the rule is a gift of up to `lapse_pay_cents` a case"
-        " to whoever files.",
+        Check(
+            3,
+            "right claims while 95 % never vote",
+            "each is decided or paid after two lapses",
+            f"{share(settled, len(right))} decided or paid; {share(len(by_lapse), len(right))} by the second lapse,"
+            f" after {spread(days, 'blocks')}",
+            bool(right) and settled == len(right),
+        ),
     )
-    figures = {"settled": [settled, len(right)], "awarded_percent": percent(awarded, charged), "wrong_paid": [wrong_paid, len(wrong)]}
+    findings = (
+        (
+            f"Paid is not paid in full: a second lapse awards at most `lapse_pay_cents`. Here {money(awarded)} of"
+            f" {money(charged)} charged ({percent(awarded, charged):.0f} %); of a large claim it is a small part, and"
+            f" it comes after {spread(days, 'blocks')} against {spread(awake, 'blocks')} with voters."
+        ),
+        (
+            f"Silence pays wrong claims too: {share(wrong_paid, len(wrong))} of the wrong ones were settled, against"
+            f" {share(sum(case.is_paid for case in wrong_voted), len(wrong_voted))} with voters. Below quorum the rule"
+            " is a gift of up to `lapse_pay_cents` a case to whoever files."
+        ),
+    )
+    figures = {
+        "settled": [settled, len(right)],
+        "awarded_percent": percent(awarded, charged),
+        "wrong_paid": [wrong_paid, len(wrong)],
+    }
     return Evidence(checks, findings, figures, _picture(last, books["awake"], setting))
 
 
@@ -76,15 +93,34 @@ def _picture(last: Sequence[CaseNote], awake: Sequence[Book], setting: Setting) 
     bound = dict(setting.params).get("lapse_pay_cents", LAPSE_PAY_CENTS) / 100
 
     def points(role: str, label: str, found: Sequence[CaseNote]) -> Layer:
-        return Layer("points", role, label, tuple(case.charges_cents / 100 for case in found), tuple(case.award_cents / 100 for case in found))
+        return Layer(
+            "points",
+            role,
+            label,
+            tuple(case.charges_cents / 100 for case in found),
+            tuple(case.award_cents / 100 for case in found),
+        )
 
     return Picture(
-        "When nobody votes every right claim is paid in the end, but only up to the cap of a second lapse", "charges of the case", "award",
-        (points("honest", "members vote", paid), points("attacker", "95 % silent", last), Layer("hline", "bound", "lapse_pay_cents", y=(bound,))),
-        x_log=True, y_log=True,
-    )  # fmt: skip
+        "When nobody votes every right claim is paid in the end, but only up to the cap of a second lapse",
+        "charges of the case",
+        "award",
+        (
+            points("honest", "members vote", paid),
+            points("attacker", "95 % silent", last),
+            Layer("hline", "bound", "lapse_pay_cents", y=(bound,)),
+        ),
+        x_log=True,
+        y_log=True,
+    )
 
 
 STUDY = Study(
-    "silence", "The silent majority", __doc__ or "", "no work, nothing is paid", "refiling and the second lapse (§6)", jobs, judge,
-)  # fmt: skip
+    "silence",
+    "The silent majority",
+    __doc__ or "",
+    "no work, nothing is paid",
+    "refiling and the second lapse (§6)",
+    jobs,
+    judge,
+)

@@ -46,12 +46,19 @@ def jobs(setting: Setting) -> Sequence[Job]:
 def _is_carried_late(case: CaseNote) -> bool:
     """True iff a case was settled by vote though the ballots before s+59 would not have paid it."""
     early = [cast.choice for cast in case.ballots.values() if cast.height < case.s + LATE and cast.choice != "abstain"]
-    passed_before = len(early) >= QUORUM and 10_000 * early.count("accept") >= (case.bar_bp - case.seniority_bp) * len(early)
+    passed_before = len(early) >= QUORUM and 10_000 * early.count("accept") >= (case.bar_bp - case.seniority_bp) * len(
+        early
+    )
     return case.is_paid and case.how == "vote" and not passed_before
 
 
 def _false(books: Sequence[Book], *, is_second: bool) -> list[CaseNote]:
-    return [case for book in books for case in book.cases.values() if ".ring" in case.claim and case.is_second == is_second and case.status != "open"]
+    return [
+        case
+        for book in books
+        for case in book.cases.values()
+        if ".ring" in case.claim and case.is_second == is_second and case.status != "open"
+    ]
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
@@ -60,19 +67,39 @@ def judge(books: Books, setting: Setting) -> Evidence:
     late_first, late_second = sum(map(_is_carried_late, first)), sum(map(_is_carried_late, second))
     lapsed = sum(case.status == "lapsed" for case in first)
     checks = (
-        Check(4, "ballots at s+59 alone, first filing", "never pay", f"{share(late_first, len(first))} paid by them", bool(first) and late_first == 0),
-        Check(4, "ballots at s+59 alone, second filing", "never pay", f"{share(late_second, len(second))} paid by them", late_second == 0),
+        Check(
+            4,
+            "ballots at s+59 alone, first filing",
+            "never pay",
+            f"{share(late_first, len(first))} paid by them",
+            bool(first) and late_first == 0,
+        ),
+        Check(
+            4,
+            "ballots at s+59 alone, second filing",
+            "never pay",
+            f"{share(late_second, len(second))} paid by them",
+            late_second == 0,
+        ),
     )
     findings: list[str] = []
     if late_second:
         findings.append(
-            f"Rules §6 against §13: at the first filing a swing in s+59 turns a denial into a lapse ({share(lapsed, len(first))}; pass(s+60) holds, fifteen blocks do"
-            f" not), and a lapse may be filed again. The second time three ballots decide by the bar of s+60 alone, so the same swing in s+59 pays:"
-            f" {share(late_second, len(second))}. Mend: at the end of a second filing count the ballots cast up to s+45, or deny what did not pass in s+46 … s+60."
+            "Rules §6 against §13: at the first filing a swing in s+59 turns a denial into a lapse"
+            f" ({share(lapsed, len(first))}; pass(s+60) holds, fifteen blocks do not), and a lapse may be filed again."
+            " The second time three ballots decide by the bar of s+60 alone, so the same swing in s+59 pays:"
+            f" {share(late_second, len(second))}. Mend: at the end of a second filing count the ballots cast up to"
+            " s+45, or deny what did not pass in s+46 … s+60."
         )
-    early = [case for book in books["early"] for case in book.cases.values() if ".ring" in case.claim and case.status != "open"]
+    early = [
+        case
+        for book in books["early"]
+        for case in book.cases.values()
+        if ".ring" in case.claim and case.status != "open"
+    ]
     findings.append(
-        f"The same ring voting in s+1 had {share(sum(case.is_paid for case in early), len(early))} of its cases paid: waiting is not what makes it strong, it hides it."
+        f"The same ring voting in s+1 had {share(sum(case.is_paid for case in early), len(early))} of its cases paid:"
+        " waiting is not what makes it strong, it hides it."
     )
     figures = {"first": [late_first, len(first)], "second": [late_second, len(second)], "lapsed_first": lapsed}
     return Evidence(checks, tuple(findings), figures, _picture(first, second))
@@ -80,14 +107,33 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 def _picture(first: Sequence[CaseNote], second: Sequence[CaseNote]) -> Picture:
     layers = [
-        Layer("bars", role, label, y=tuple(float(sum(case.status == status for case in group)) for group in (first, second)), labels=("first filing", "second filing"))
-        for role, label, status in (("attacker", "paid", "accepted"), ("other", "lapsed", "lapsed"), ("honest", "denied", "denied"))
+        Layer(
+            "bars",
+            role,
+            label,
+            y=tuple(float(sum(case.status == status for case in group)) for group in (first, second)),
+            labels=("first filing", "second filing"),
+        )
+        for role, label, status in (
+            ("attacker", "paid", "accepted"),
+            ("other", "lapsed", "lapsed"),
+            ("honest", "denied", "denied"),
+        )
     ]
     return Picture(
-        "A swing in s+59 never pays at the first filing, but it pays at the second", "false claims of a ring that votes in s+59 only", "cases", tuple(layers),
-    )  # fmt: skip
+        "A swing in s+59 never pays at the first filing, but it pays at the second",
+        "false claims of a ring that votes in s+59 only",
+        "cases",
+        tuple(layers),
+    )
 
 
 STUDY = Study(
-    "swing", "The late swing", __doc__ or "", "a majority nobody could answer", "fifteen passing blocks in a row (§6)", jobs, judge,
-)  # fmt: skip
+    "swing",
+    "The late swing",
+    __doc__ or "",
+    "a majority nobody could answer",
+    "fifteen passing blocks in a row (§6)",
+    jobs,
+    judge,
+)

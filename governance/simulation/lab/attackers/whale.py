@@ -1,9 +1,9 @@
 """The whale: claims so large that they would empty the co-op.
 
-Who: three members with catastrophic illness in one term, and again a year later. Their claims are right and are accepted. Once under
-the default plan with its ceiling, once under a plan without any.
-Gain: none is needed; the question is what is left for the others. What should stop them: accounts that never go below zero, one twentieth
-of the reserve a payout and block, ceilings (§3, §11).
+Who: three members with catastrophic illness in one term, and again a year later. Their claims are right and are
+accepted. Once under the default plan with its ceiling, once under a plan without any. Gain: none is needed; the
+question is what is left for the others. What should stop them: accounts that never go below zero, one twentieth of the
+reserve a payout and block, ceilings (§3, §11).
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ class Whales(Attack):
             return
         for index, name in enumerate(self.whales):
             line = Line(f"W{index}", CHARGE_CENTS, world.height)
-            world.at(world.height + 3, partial(world.claim, f"{name}.{world.term}.whale", name, self.setting.doctors[index], (line,)))
+            world.at(
+                world.height + 3,
+                partial(world.claim, f"{name}.{world.term}.whale", name, self.setting.doctors[index], (line,)),
+            )
 
 
 def jobs(setting: Setting) -> Sequence[Job]:
@@ -73,7 +76,12 @@ def _waits(books: Sequence[Book]) -> list[int]:
 
 def _unpaid(books: Sequence[Book]) -> tuple[int, int]:
     """Return (not paid in full at the end, accepted) of the others' cases carried after the whales'."""
-    found = [case for book in books for case in settled_cases(book, lambda case: case.is_paid and not case.claim.endswith(".whale")) if case.s > FIRST_TERM * calendar.TERM_BLOCKS]
+    found = [
+        case
+        for book in books
+        for case in settled_cases(book, lambda case: case.is_paid and not case.claim.endswith(".whale"))
+        if case.s > FIRST_TERM * calendar.TERM_BLOCKS
+    ]
     return sum(case.paid_cents < case.benefit_cents for case in found), len(found)
 
 
@@ -92,20 +100,37 @@ def judge(books: Books, setting: Setting) -> Evidence:
     low = min(item.reserve_cents for book in every for item in book.snapshots)
     negative = [line for book in every for line in book.broken if "holds -" in line]
     checks = (
-        Check(8, "reserve", "never negative", f"lowest at a boundary {money(low)}; {len(negative)} negative balances", low >= 0 and not negative),
-        Check(8, "what one payout takes from the reserve in a block", "at most 5 % of it",
-              f"{len(over)} of {len(draws)} draws above it; most {most:.2f} %; {last} last payments of co-ops that disband are outside (§11: without the cap)", bool(draws) and not over),
-    )  # fmt: skip
+        Check(
+            8,
+            "reserve",
+            "never negative",
+            f"lowest at a boundary {money(low)}; {len(negative)} negative balances",
+            low >= 0 and not negative,
+        ),
+        Check(
+            8,
+            "what one payout takes from the reserve in a block",
+            "at most 5 % of it",
+            f"{len(over)} of {len(draws)} draws above it; most {most:.2f} %; {last} last payments of co-ops that"
+            " disband are outside (§11: without the cap)",
+            bool(draws) and not over,
+        ),
+    )
     findings = [
-        f"The others wait: from decision to payment {spread(_waits(books['ceiling']), 'blocks')} with whales under a ceiling,"
-        f" {spread(_waits(books['without']), 'blocks')} without whales. Without a ceiling {share(*_unpaid(books['no ceiling']))} of the others' accepted cases are never paid in"
-        " full: a debt keeps its place in the queue, and takes what is in `claims` before those behind it.",
-    ]  # fmt: skip
+        (
+            f"The others wait: from decision to payment {spread(_waits(books['ceiling']), 'blocks')} with whales under"
+            f" a ceiling, {spread(_waits(books['without']), 'blocks')} without whales. Without a ceiling"
+            f" {share(*_unpaid(books['no ceiling']))} of the others' accepted cases are never paid in full: a debt"
+            " keeps its place in the queue, and takes what is in `claims` before those behind it."
+        ),
+    ]
     run_off = {name: _ends(books[name]) for name in ("ceiling", "no ceiling")}
     if run_off["no ceiling"]:
         findings.append(
-            f"A plan without a ceiling lets three right claims end the co-op: run-off in {share(len(run_off['no ceiling']), len(books['no ceiling']))} of the worlds, in block"
-            f" {spread(run_off['no ceiling'])}; with a ceiling of {money(1_000_000)} in {share(len(run_off['ceiling']), len(books['ceiling']))}. No rule asks a plan for a ceiling."
+            "A plan without a ceiling lets three right claims end the co-op: run-off in"
+            f" {share(len(run_off['no ceiling']), len(books['no ceiling']))} of the worlds, in block"
+            f" {spread(run_off['no ceiling'])}; with a ceiling of {money(1_000_000)} in"
+            f" {share(len(run_off['ceiling']), len(books['ceiling']))}. No rule asks a plan for a ceiling."
         )
     figures = {"draws": len(draws), "most_percent": most, "run_off": run_off}
     return Evidence(checks, tuple(findings), figures, _picture(books))
@@ -113,17 +138,33 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 def _picture(books: Books) -> Picture:
     def curve(role: str, label: str, book: Book) -> Layer:
-        return Layer("line", role, label, tuple(item.height / 30 for item in book.snapshots), tuple((item.claims_cents + item.reserve_cents) / 100 for item in book.snapshots))
+        return Layer(
+            "line",
+            role,
+            label,
+            tuple(item.height / 30 for item in book.snapshots),
+            tuple((item.claims_cents + item.reserve_cents) / 100 for item in book.snapshots),
+        )
 
     return Picture(
-        "Whales under a ceiling are borne; without one three of them empty the co-op, but never below zero", "term", "claims account and reserve",
+        "Whales under a ceiling are borne; without one three of them empty the co-op, but never below zero",
+        "term",
+        "claims account and reserve",
         (
-            curve("honest", "no whales", books["without"][0]), curve("other", "whales under a ceiling", books["ceiling"][0]),
-            curve("attacker", "whales without a ceiling", books["no ceiling"][0]), Layer("hline", "bound", "never negative", y=(0,)),
+            curve("honest", "no whales", books["without"][0]),
+            curve("other", "whales under a ceiling", books["ceiling"][0]),
+            curve("attacker", "whales without a ceiling", books["no ceiling"][0]),
+            Layer("hline", "bound", "never negative", y=(0,)),
         ),
-    )  # fmt: skip
+    )
 
 
 STUDY = Study(
-    "whale", "The whale", __doc__ or "", "what is left for the others", "no negative balance, a twentieth of the reserve, ceilings (§11)", jobs, judge,
-)  # fmt: skip
+    "whale",
+    "The whale",
+    __doc__ or "",
+    "what is left for the others",
+    "no negative balance, a twentieth of the reserve, ceilings (§11)",
+    jobs,
+    judge,
+)
