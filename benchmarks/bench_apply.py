@@ -27,10 +27,10 @@ from ledger.genesis import CharterCode, CharterPlan, CharterProvider, Founder
 from ledger.leveldb import LevelDB
 from ledger.records import Body, SignedRecord, attest, record_id_of, sign_record
 from ledger.signatures import is_signed_raw, public_key_of, sign_bytes
-from node.ledgerside import committee_of
-from node.producer import Proposer, build_candidate, check_candidate
-from node.rules import genesis_rows
-from node.verifier import Verifier
+from node.execution.apply import genesis_rows
+from node.execution.ledger import committee_of
+from node.execution.propose import Proposer, build_candidate, check_candidate
+from node.execution.verifier import Verifier
 from wallet.keys import Onion
 
 TARGET = 0.6
@@ -163,7 +163,7 @@ def main() -> int:
         assert not refused, refused
         chain.commit(first.block, b"", first.delta, b"")
         votes = ballots(chain.chain_id, [record_id_of(s.record) for s in filed])
-        import node.producer as producer
+        import node.execution.propose as producer
 
         producer.BLOCK_BYTES_MAX = 1 << 40
         built, refused = build_candidate(chain, committee, proposer, [(record_id_of(s.record), s) for s in votes], 2000)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from node.devnet import Devnet, Spec
+from node.sandbox.devnet import Devnet, Spec
 
 NODES, FROM, BLOCKS = 7, 3, 20
 MEMORY_MB_MAX = 200

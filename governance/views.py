@@ -7,7 +7,7 @@ in a rehearsal.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -43,9 +43,8 @@ def fields_of(row: Shape, of_bytes: Render = render_hex) -> dict[str, Any]:
         if isinstance(value, msgspec.Struct):
             found[name] = fields_of(value, of_bytes)  # type: ignore[arg-type]
         elif isinstance(value, tuple):
-            found[name] = [
-                fields_of(item, of_bytes) if isinstance(item, Shape) else render(item, of_bytes) for item in value
-            ]  # type: ignore[reportUnknownVariableType]
+            items = cast("tuple[Any, ...]", value)
+            found[name] = [fields_of(i, of_bytes) if isinstance(i, Shape) else render(i, of_bytes) for i in items]
         else:
             found[name] = render(value, of_bytes)
     return found

@@ -32,28 +32,28 @@ from ledger.genesis import Charter, chain_id_of
 from ledger.leveldb import LevelDB, opened_aside
 from ledger.records import Attestation, SignedRecord
 from ledger.selftest import check_signatures
-from node import wire
-from node.auto_accept import AutoAccept, Rulebook
-from node.blobs import Blobs
-from node.candidates import Candidates
+from node.agreement.candidates import Candidates
+from node.agreement.driver import Driver, Ledger, Seat
+from node.agreement.signing_guard import Standing
+from node.agreement.vote_log import VoteLog, vote_log_path
+from node.api.facade import Facade
+from node.api.viewing import read_view
 from node.clock import choose, now_ms
-from node.dependants import seeds_of
-from node.driver import Driver, Ledger, Seat
-from node.facade import Facade
+from node.execution.apply import genesis_rows
+from node.execution.ledger import LedgerSide, committee_of
+from node.execution.propose import Candidate, Proposer
 from node.faults import cause_of, disk_error, is_fatal
-from node.gossip import Gossip
-from node.hooks import run_hooks, words_of
-from node.intake import Intake
-from node.ledgerside import LedgerSide, committee_of
-from node.mempool import Mempool
+from node.own.auto_accept import AutoAccept, Rulebook
+from node.own.dependants import seeds_of
+from node.own.hooks import run_hooks, words_of
 from node.p2p.network import Channel, Network
-from node.producer import Candidate, Proposer
-from node.rules import genesis_rows
-from node.signing import Pen, member_of_keys
-from node.standing import Standing
-from node.sync import BlockSync
-from node.viewing import read_view
-from node.votes import VoteLog, vote_log_path
+from node.pool.blobs import Blobs
+from node.pool.intake import Intake
+from node.pool.mempool import Mempool
+from node.pool.record_signing import Pen, member_of_keys
+from node.spread import wire
+from node.spread.block_sync import BlockSync
+from node.spread.gossip import Gossip
 from wallet.keys import KeyRing
 
 log = structlog.get_logger("mutua.daemon")
@@ -325,9 +325,9 @@ class Daemon:
     async def _run_treasury(self, bitcoin_socket: Path) -> None:
         """Its libraries are loaded in a thread, after the node is up."""
         await trio.to_thread.run_sync(_import_treasury)
-        from node.jobs.treasury import SignerSecrets, TreasuryJob
-        from node.regtest.client import RegtestClient
-        from node.treasury_host import DaemonTreasuryHost
+        from node.sandbox.regtest.client import RegtestClient
+        from node.treasury.host import DaemonTreasuryHost
+        from node.treasury.job import SignerSecrets, TreasuryJob
 
         host = DaemonTreasuryHost(self.chain, self.network, self.blobs, self.keys.device_key, self.submit)
         secrets = SignerSecrets(self.keys.device_seed, self.keys.bitcoin_secret, self.chain.chain_id)

@@ -57,13 +57,13 @@ def needs_cli() -> None:
     ("words", "module", "code"),
     [
         ("--help", "node.cli.main", 0),
-        ("status", "node.cli.live", 3),
-        ("vote list", "node.cli.vote", 3),
-        ("vote --help", "node.cli.vote", 0),
-        ("claim list", "node.cli.claim", 3),
-        ("claim --help", "node.cli.claim", 0),
-        ("config show", "node.cli.settings", 0),
-        ("audit --help", "node.cli.audit", 0),
+        ("status", "node.cli.node.live", 3),
+        ("vote list", "node.cli.claims.vote", 3),
+        ("vote --help", "node.cli.claims.vote", 0),
+        ("claim list", "node.cli.claims.claim", 3),
+        ("claim --help", "node.cli.claims.claim", 0),
+        ("config show", "node.cli.node.settings", 0),
+        ("audit --help", "node.cli.audit.audit", 0),
     ],
 )
 def test_a_light_command_loads_neither_libp2p_nor_bitcoinlib_nor_web3(

@@ -27,8 +27,8 @@ from rich.console import Console  # noqa: E402
 
 from ledger.chain import Chain  # noqa: E402
 from ledger.leveldb import opened_aside  # noqa: E402
-from node.demo.screen import LiveScreen  # noqa: E402
-from node.demo.story import FOLLOWER_BLOCK  # noqa: E402
+from node.sandbox.demo.screen import LiveScreen  # noqa: E402
+from node.sandbox.demo.story import FOLLOWER_BLOCK  # noqa: E402
 
 WIDTH = 122
 TITLE = "make demo"

@@ -70,7 +70,7 @@ T = TypeVar("T")
 
 
 class NodeFacade(Protocol):
-    """What the API needs of a daemon; `node.facade.Facade` is the real one.
+    """What the API needs of a daemon; `node.api.facade.Facade` is the real one.
 
     Everything is JSON-ready; ids are bytes here, hex outside.
     """

@@ -10,7 +10,7 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common, Money, percent, say, short, table
-from node.cli.plan_change import change
+from node.cli.members.plan_change import change
 
 plan = App(name="plan", help="Look up plans, and name your next contract.")
 plan.command(change)
@@ -118,7 +118,7 @@ def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:  # noqa: D
         Only those of this claim (first digits are enough).
 
     """
-    from node.cli.explaining import payout_table
+    from node.cli.claims.explaining import payout_table
 
     client = common.client()
     payouts = [item for item in client.view("payouts") if str(item["claim"]).startswith(claim.lower())]

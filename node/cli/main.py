@@ -37,44 +37,63 @@ class _Entry(NamedTuple):
 
 
 COMMANDS = (
-    _Entry("init", "node.cli.init:init", _LIVE, "Make keys and settings in a data folder; run it again at any time."),
-    _Entry("run", "node.cli.run:run", _LIVE, "Run the node until it is stopped."),
-    _Entry("status", "node.cli.live:status", _LIVE, "Show height, peers, progress and what needs you."),
-    _Entry("stop", "node.cli.live:stop", _LIVE, "Stop the running node."),
-    _Entry("peers", "node.cli.live:peers", _LIVE, "List the other members' nodes."),
-    _Entry("logs", "node.cli.logs:logs", _LIVE, "Show the log, follow it, or change its level."),
-    _Entry("doctor", "node.cli.doctor:doctor", _LIVE, "Check the set-up; each finding comes with its remedy."),
-    _Entry("config", "node.cli.settings:app", _LIVE, "Show the settings and where each comes from."),
-    _Entry("tui", "node.cli.main:tui", _LIVE, "Open the terminal screens."),
-    _Entry("claim", "node.cli.claim:app", _MEMBER, "Submit, import, list, show and explain claims."),
     _Entry(
-        "vote", "node.cli.vote:app", _MEMBER, "List the cases that need you, cast a ballot, delegate, verify a receipt."
+        "init", "node.cli.node.init:init", _LIVE, "Make keys and settings in a data folder; run it again at any time."
     ),
-    _Entry("evidence", "node.cli.evidence:app", _MEMBER, "Keep and open the documents of claims."),
-    _Entry("bundle", "node.cli.bundle:app", _MEMBER, "Collect the signatures of others in a file that travels."),
-    _Entry("keys", "node.cli.keys:app", _MEMBER, "Devices, guardians, and the move of an identity to a new key."),
-    _Entry("member", "node.cli.member:app", _COOP, "Look up members, see who applies, apply, vouch, object, leave."),
-    _Entry("proposal", "node.cli.proposal:app", _COOP, "Propose what the co-op changes, sponsor it, vote on it."),
+    _Entry("run", "node.cli.node.run:run", _LIVE, "Run the node until it is stopped."),
+    _Entry("status", "node.cli.node.live:status", _LIVE, "Show height, peers, progress and what needs you."),
+    _Entry("stop", "node.cli.node.live:stop", _LIVE, "Stop the running node."),
+    _Entry("peers", "node.cli.node.live:peers", _LIVE, "List the other members' nodes."),
+    _Entry("logs", "node.cli.node.logs:logs", _LIVE, "Show the log, follow it, or change its level."),
+    _Entry("doctor", "node.cli.node.doctor:doctor", _LIVE, "Check the set-up; each finding comes with its remedy."),
+    _Entry("config", "node.cli.node.settings:app", _LIVE, "Show the settings and where each comes from."),
+    _Entry("tui", "node.cli.main:tui", _LIVE, "Open the terminal screens."),
+    _Entry("claim", "node.cli.claims.claim:app", _MEMBER, "Submit, import, list, show and explain claims."),
+    _Entry(
+        "vote",
+        "node.cli.claims.vote:app",
+        _MEMBER,
+        "List the cases that need you, cast a ballot, delegate, verify a receipt.",
+    ),
+    _Entry("evidence", "node.cli.claims.evidence:app", _MEMBER, "Keep and open the documents of claims."),
+    _Entry(
+        "bundle", "node.cli.members.bundle:app", _MEMBER, "Collect the signatures of others in a file that travels."
+    ),
+    _Entry(
+        "keys", "node.cli.members.keys:app", _MEMBER, "Devices, guardians, and the move of an identity to a new key."
+    ),
+    _Entry(
+        "member", "node.cli.members.member:app", _COOP, "Look up members, see who applies, apply, vouch, object, leave."
+    ),
+    _Entry("proposal", "node.cli.coop.proposal:app", _COOP, "Propose what the co-op changes, sponsor it, vote on it."),
     _Entry("plan", "node.cli.lookups:plan", _COOP, "Look up plans, and name your next contract."),
     _Entry("code", "node.cli.lookups:code", _COOP, "Look up the list of codes."),
-    _Entry("provider", "node.cli.provider:app", _COOP, "Who may treat members, and how another comes onto the list."),
+    _Entry(
+        "provider",
+        "node.cli.members.provider:app",
+        _COOP,
+        "Who may treat members, and how another comes onto the list.",
+    ),
     _Entry("payout", "node.cli.lookups:payout", _COOP, "Look up payouts."),
-    _Entry("treasury", "node.cli.treasury:app", _COOP, "The co-op's money, quotes, and deposits of members."),
+    _Entry("treasury", "node.cli.coop.treasury:app", _COOP, "The co-op's money, quotes, and deposits of members."),
     _Entry("block", "node.cli.lookups:block", _COOP, "Look up blocks."),
-    _Entry("charter", "node.cli.charter:app", _COOP, "Write, complete, seal and read the charter of a co-op."),
-    _Entry("audit", "node.cli.audit:app", _MORE, "Check a stopped node's ledger, prove a record, check a proof."),
+    _Entry("charter", "node.cli.coop.charter:app", _COOP, "Write, complete, seal and read the charter of a co-op."),
+    _Entry("audit", "node.cli.audit.audit:app", _MORE, "Check a stopped node's ledger, prove a record, check a proof."),
     _Entry(
         "rehearse",
-        "node.cli.rehearse:rehearse",
+        "node.cli.coop.rehearse:rehearse",
         _MORE,
         "Play a scenario through the real rules, or try a rule change on a real ledger.",
     ),
-    _Entry("lab", "node.cli.lab:lab", _MORE, "Let scripted attackers loose on the rules, and see what holds."),
-    _Entry("devnet", "node.cli.devnet:app", _MORE, "Run a whole co-op on this machine."),
+    _Entry("lab", "node.cli.coop.lab:lab", _MORE, "Let scripted attackers loose on the rules, and see what holds."),
+    _Entry("devnet", "node.cli.node.devnet:app", _MORE, "Run a whole co-op on this machine."),
     _Entry(
-        "demo", "node.cli.demo:demo", _MORE, "Play three months of a co-op: real nodes, real blocks, no real coins."
+        "demo",
+        "node.cli.node.demo:demo",
+        _MORE,
+        "Play three months of a co-op: real nodes, real blocks, no real coins.",
     ),
-    _Entry("completion", "node.cli.settings:completion", _MORE, "Print the completion script of a shell."),
+    _Entry("completion", "node.cli.node.settings:completion", _MORE, "Print the completion script of a shell."),
 )
 
 for _entry in COMMANDS:

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from node.cli.treasury import deposit_commitment
+from node.cli.coop.treasury import deposit_commitment
 
 CLAIM = "7f3a" + "ab" * 30
 MEMBER = "11" * 32

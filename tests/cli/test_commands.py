@@ -288,7 +288,7 @@ def test_a_provider_signs_a_draft_elsewhere(on, node, tmp_path, monkeypatch) -> 
     from governance.benefits.claims import ClaimBody, claim_subject_hash
     from ledger.records import attestation_message
     from ledger.signatures import is_signed, public_key_of
-    from node.bodies import body_from_json
+    from node.api.bodies import body_from_json
 
     seed = bytes(range(32))
     provider = public_key_of(seed).hex()

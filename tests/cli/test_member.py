@@ -8,7 +8,7 @@ import pytest
 
 from ledger.records import Attestation
 from ledger.signatures import public_key_of
-from node.bundles import read_bundle
+from node.own.bundles import read_bundle
 
 APPLICANT = "77" * 32
 SEED, OTHER = b"\x31" * 32, b"\x32" * 32

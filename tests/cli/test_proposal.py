@@ -8,8 +8,8 @@ import pytest
 
 from governance.voting import proposal_kinds
 from governance.voting.proposal_records import ProposeBody
-from node.bodies import body_from_json
-from node.cli.proposal import FIELDS
+from node.api.bodies import body_from_json
+from node.cli.coop.proposal import FIELDS
 
 PROPOSAL = "ab" * 32
 KEY = "5e" * 32

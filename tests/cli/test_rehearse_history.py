@@ -20,9 +20,9 @@ from ledger.leveldb import LevelDB
 from ledger.records import Body, SignedRecord, attest, record_id_of, sign_record
 from ledger.signatures import public_key_of
 from ledger.store import MemoryStore
-from node.ledgerside import committee_of
-from node.producer import Proposer, build_candidate, encode_events
-from node.rules import genesis_rows
+from node.execution.apply import genesis_rows
+from node.execution.ledger import committee_of
+from node.execution.propose import Proposer, build_candidate, encode_events
 from wallet.keys import KeyRing
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 8)]
@@ -280,7 +280,7 @@ def test_a_body_that_was_dropped_cannot_be_replayed(call, history, rows) -> None
 
 
 def test_a_long_run_says_now_and_then_how_far_it_is(call, history, monkeypatch) -> None:
-    import node.cli.rehearse as command
+    import node.cli.coop.rehearse as command
 
     monkeypatch.setattr(command, "PROGRESS_BLOCKS_PLAIN", 30)
     done = call("rehearse", "--from", history, "--set", "vote_blocks=60", "--json")
@@ -297,7 +297,7 @@ def test_a_long_run_says_now_and_then_how_far_it_is(call, history, monkeypatch) 
 def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_records() -> None:
     from governance.simulation.counterfactual import Changed, Comparison, Refusal, Standing, Totals
     from node.cli.common import Money
-    from node.cli.rehearse import comparison_lines
+    from node.cli.coop.rehearse import comparison_lines
 
     sums = Totals(1, 0, 0, 5, 5, 0, 9, 9)
     refusals = (
@@ -397,12 +397,12 @@ def test_an_unknown_claim_is_said_before_anything_is_replayed(call, history) -> 
 
 
 def test_a_running_node_gives_up_a_long_replay_and_names_the_way_offline(rows, claims, monkeypatch) -> None:
-    import node.receipts
+    import node.audit.receipts
     from ledger.errors import MutuaError
 
-    monkeypatch.setattr(node.receipts, "PAUSE_S", 0.01)
+    monkeypatch.setattr(node.audit.receipts, "PAUSE_S", 0.01)
     with pytest.raises(MutuaError, match="mutua audit explain") as refused:
-        node.receipts.claim_receipt(Chain.open(MemoryStore(rows)), bytes.fromhex(claims[9_000]), live_s_max=0.05)
+        node.audit.receipts.claim_receipt(Chain.open(MemoryStore(rows)), bytes.fromhex(claims[9_000]), live_s_max=0.05)
     assert refused.value.code == "receipt_long"
 
 

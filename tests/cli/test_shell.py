@@ -287,7 +287,7 @@ def test_completion_scripts_name_the_commands(call, name) -> None:
 
 
 def test_a_fault_is_one_line_without_a_traceback(call, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr("node.cli.live.status_lines", lambda _answer: 1 // 0)
+    monkeypatch.setattr("node.cli.node.live.status_lines", lambda _answer: 1 // 0)
     monkeypatch.setattr("node.api.client.Client.status", lambda _self: {})
     result = call("status", "-d", tmp_path)
     assert result.code == 1
@@ -320,7 +320,7 @@ def test_the_smallest_membership_for_the_gate_is_computed_from_a_charter(shell, 
 
 
 def test_the_status_says_what_is_owed_and_until_when() -> None:
-    from node.cli.live import status_lines
+    from node.cli.node.live import status_lines
 
     answer = {
         "name": "hill",

@@ -22,10 +22,10 @@ from ledger.blocks import HEADER_SIZE, Block, BlockWithBodies
 from ledger.chain import Chain
 from ledger.leveldb import opened_aside
 from ledger.records import Body, sign_record
-from node import wire
-from node.audit import audit_folder
-from node.devnet import Devnet, Spec
+from node.audit.verify import audit_folder
 from node.p2p.network import Channel
+from node.sandbox.devnet import Devnet, Spec
+from node.spread import wire
 
 PATIENCE_S = 45
 INTERVAL_MS = 800

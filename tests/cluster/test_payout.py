@@ -14,10 +14,10 @@ from governance.benefits.claims import ClaimBody, claim_subject_hash
 from ledger.genesis import CharterCode, CharterPlan
 from ledger.records import attest
 from ledger.signatures import public_key_of
-from node.audit import audit_folder
-from node.bodies import body_from_json, body_to_json
-from node.devnet import Devnet, Spec
-from node.facade import store_document
+from node.api.bodies import body_from_json, body_to_json
+from node.api.facade import store_document
+from node.audit.verify import audit_folder
+from node.sandbox.devnet import Devnet, Spec
 
 SYSTEM = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 PLAN = CharterPlan("basic", 50_000, 0, 0, 0, None, None, None, 0, None, ())

@@ -127,7 +127,7 @@ def test_the_scenario_of_the_reference_plays_and_its_claim_is_paid() -> None:
 
 
 def test_every_route_and_view_of_the_api_is_in_the_reference() -> None:
-    from node.viewing import _VIEWS
+    from node.api.viewing import _VIEWS
 
     text = page("api.md")
     source = (ROOT / "node/api/server.py").read_text(encoding="utf-8")

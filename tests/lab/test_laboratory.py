@@ -17,8 +17,8 @@ from governance.simulation.lab.driver import World
 from governance.simulation.lab.report import Report, markdown, section_of, table
 from governance.simulation.lab.rows import ROWS, judge_rows
 from governance.simulation.lab.setting import Setting
-from node import lab_checks
-from node.cli.lab import lab
+from node.cli.coop.lab import lab
+from node.sandbox import laboratory as lab_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Setting(seed=3, terms=3, members=20)
@@ -152,7 +152,7 @@ def test_a_liar_in_the_committee_is_measured_and_a_second_block_would_be_seen(mo
 
 
 def test_plaintext_in_a_record_would_be_seen(monkeypatch) -> None:
-    from node.cli import evidence
+    from node.cli.claims import evidence
 
     assert lab_checks.leaking(1).checks[0].is_met
     monkeypatch.setattr(

@@ -78,8 +78,8 @@ def file_voted_claim(devnet, node, cents):
     from governance.benefits.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest
     from ledger.signatures import public_key_of
-    from node.bodies import body_from_json, body_to_json
-    from node.facade import store_document
+    from node.api.bodies import body_from_json, body_to_json
+    from node.api.facade import store_document
 
     digest = [store_document(item.folder / "documents", NOTE) for item in devnet.nodes][0]
     client = node.client()
@@ -122,7 +122,7 @@ def wait_until(is_so, timeout_s=WAIT_S):
 
 
 def test_a_member_votes_by_keys_and_the_ballot_is_final_on_the_ledger():
-    from node.devnet import Devnet, Spec
+    from node.sandbox.devnet import Devnet, Spec
 
     folder = (
         Path("/tmp") / f"mutua-tui-{os.getpid()}"

@@ -1,4 +1,4 @@
-"""The part of py-bitcoinkernel 0.1.0a5 that node.regtest uses."""
+"""The part of py-bitcoinkernel 0.1.0a5 that node.sandbox.regtest uses."""
 
 from pbk import Transaction, TransactionOutput
 

@@ -7,10 +7,10 @@ from governance.benefits.claims import ClaimBody, claim_subject_hash
 from ledger import signatures
 from ledger.errors import MutuaError
 from ledger.records import attestation_message
+from node.api.bodies import body_from_json
 from node.api.schema import ApiError
-from node.bodies import body_from_json
 from node.bridges.fhir import ImportMapping
-from node.cli.claim_import import import_file, printable, provider_attester
+from node.cli.claims.importing import import_file, printable, provider_attester
 
 SEED = b"p" * 32
 PROVIDER = signatures.public_key_of(SEED)

@@ -307,7 +307,7 @@ def test_the_bounds_are_those_of_the_rules():
 
 def test_every_reason_and_error_of_the_importer_stands_in_the_reference():
     root = Path(values.__file__).parents[3]
-    sources = [*Path(values.__file__).parent.glob("*.py"), root / "node" / "cli" / "claim_import.py"]
+    sources = [*Path(values.__file__).parent.glob("*.py"), root / "node" / "cli" / "claims" / "importing.py"]
     used = {code for source in sources for code in re.findall(r'"(fhir_[a-z_]+)"', source.read_text("utf-8"))}
     documented = set(
         re.findall(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import MutuaError
-from node.bridges import synthea
 from node.bridges.fhir import CharterContext, ImportMapping, map_claims, read_fhir
-from node.bridges.synthea import (
+from node.sandbox import synthea
+from node.sandbox.synthea import (
     DEMO_CODES,
     VISIT_CODES,
     Visit,

@@ -123,7 +123,7 @@ def test_two_runs_under_two_hash_seeds_print_the_same_bytes(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join([GENESIS, CLAIM, *ballots, '{"at":9,"do":"advance","to":95}']), encoding="utf-8")
     program = (
-        "from pathlib import Path; from node.cli.rehearse import rehearse; raise"
+        "from pathlib import Path; from node.cli.coop.rehearse import rehearse; raise"
         f" SystemExit(rehearse(Path({str(file)!r})))"
     )
     outputs = {

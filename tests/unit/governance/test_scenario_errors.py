@@ -147,7 +147,7 @@ def test_a_later_line_names_its_number_field_and_shape(line, words):
 
 
 def test_nothing_is_played_of_a_file_whose_last_line_is_wrong(tmp_path, capsys):
-    from node.cli.rehearse import rehearse
+    from node.cli.coop.rehearse import rehearse
 
     file = tmp_path / "story.jsonl"
     file.write_text(

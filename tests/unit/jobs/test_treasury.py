@@ -22,9 +22,11 @@ from ledger.codec import decode, encode
 from ledger.errors import LedgerCorrupt, MutuaError
 from ledger.records import attestation_message
 from ledger.signatures import is_signed
-from node.jobs.treasury import DuePayout, OpenBatch, Policy, Signer, SignerSecrets, TreasuryJob
-from node.jobs.treasury_journal import Journal
-from node.jobs.treasury_messages import (
+from node.sandbox.regtest.client import OutputStatus, RegtestClient, TxStatus
+from node.sandbox.regtest.engine import Engine
+from node.treasury.job import DuePayout, OpenBatch, Policy, Signer, SignerSecrets, TreasuryJob
+from node.treasury.journal import Journal
+from node.treasury.messages import (
     Attested,
     BatchBody,
     ConfirmBody,
@@ -35,9 +37,7 @@ from node.jobs.treasury_messages import (
     decode_message,
     encode_message,
 )
-from node.jobs.treasury_plan import allot, choose, is_crowd, payable_of
-from node.regtest.client import OutputStatus, RegtestClient, TxStatus
-from node.regtest.engine import Engine
+from node.treasury.plan import allot, choose, is_crowd, payable_of
 from wallet.addresses import account_of, claim_programs, script_of
 from wallet.keys import KeyRing
 from wallet.seal import SealedBlob, commitment_of, seal_addresses
@@ -476,7 +476,7 @@ async def test_a_ledger_that_shows_a_second_batch_for_one_baton_gets_no_signatur
 
 
 def _other_batch(world: World, opened: OpenBatch) -> OpenBatch:
-    from node.jobs.treasury_plan import build_plan
+    from node.treasury.plan import build_plan
 
     programs = {payout.commitment: world.programs[payout.payout_id] for payout in opened.payouts}
     baton = Outpoint(opened.body.baton_txid, opened.body.baton_vout, FUNDS)
@@ -657,7 +657,7 @@ async def test_end_to_end_with_a_regtest_process_and_running_jobs() -> None:
         command = [
             sys.executable,
             "-m",
-            "node.regtest",
+            "node.sandbox.regtest",
             "--dir",
             path / "d",
             "--socket",

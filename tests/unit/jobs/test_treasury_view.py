@@ -10,10 +10,10 @@ from governance.tables import Draft
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.records import attest
-from node.jobs.treasury import Signer
-from node.jobs.treasury_messages import ConfirmBody, confirm_subject
-from node.jobs.treasury_plan import build_plan, choose, rebuild_plan
-from node.jobs.treasury_view import LedgerTreasury, index_of
+from node.treasury.job import Signer
+from node.treasury.messages import ConfirmBody, confirm_subject
+from node.treasury.plan import build_plan, choose, rebuild_plan
+from node.treasury.view import LedgerTreasury, index_of
 from wallet.addresses import claim_programs
 from wallet.keys import KeyRing
 from wallet.transactions import Outpoint, Treasury

@@ -300,13 +300,13 @@ def test_json_names_the_chain() -> None:
 
 
 def run(*words: str) -> int:
-    from node.cli.charter import app
+    from node.cli.coop.charter import app
 
     return app(list(words), exit_on_error=False, result_action="return_value")
 
 
 def test_the_commands_lead_from_a_draft_to_a_sealed_charter(tmp_path: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("node.cli.charter._check_rules", lambda _charter: None)
+    monkeypatch.setattr("node.cli.coop.charter._check_rules", lambda _charter: None)
     path = tmp_path / "draft.toml"
     assert run("new", str(path), "--name", "Riverside") == 0
     for number in (1, 2):

@@ -19,12 +19,12 @@ from ledger.codec import encode
 from ledger.genesis import Charter, CharterPlan, Founder
 from ledger.records import Body, SignedRecord, sign_record
 from ledger.store import MemoryStore
-from node.blobs import Blobs
-from node.ledgerside import LedgerSide, committee_of
-from node.mempool import Mempool
+from node.execution.apply import genesis_rows
+from node.execution.ledger import LedgerSide, committee_of
+from node.execution.propose import Candidate, Proposer, build_candidate
 from node.p2p.network import Channel
-from node.producer import Candidate, Proposer, build_candidate
-from node.rules import genesis_rows
+from node.pool.blobs import Blobs
+from node.pool.mempool import Mempool
 from wallet.keyfile import LIGHT, seal_keyfile
 from wallet.keys import KeyRing
 

@@ -15,8 +15,8 @@ from governance.day import Day
 from governance.tables import Draft
 from governance.voting import ballots
 from ledger.errors import MutuaError
-from node.auto_accept import AutoRule, Rulebook, change_of, check_rule, find_ballots, is_met, rule_hash_of
 from node.daemon import Daemon
+from node.own.auto_accept import AutoRule, Rulebook, change_of, check_rule, find_ballots, is_met, rule_hash_of
 from wallet.keys import KeyRing
 
 ANN, BOB = (KeyRing.from_seed(bytes([number]) * 32) for number in (1, 2))

@@ -8,7 +8,7 @@ from governance.benefits.claims import ClaimBody
 from governance.money.rates import QuoteBody
 from governance.voting.ballots import BallotBody
 from ledger.errors import MutuaError
-from node.bodies import body_from_json, body_to_json
+from node.api.bodies import body_from_json, body_to_json
 
 LINE = {
     "system": "s",

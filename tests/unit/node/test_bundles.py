@@ -20,8 +20,9 @@ from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.records import ATTESTATION_MAX, Body, sign_record
 from ledger.signatures import public_key_of
-from node import bundles
-from node.bundles import (
+from node.daemon import Daemon
+from node.own import bundles
+from node.own.bundles import (
     add_attestation,
     bundle_from_json,
     bundle_to_json,
@@ -31,7 +32,6 @@ from node.bundles import (
     wanted_of,
     write_bundle,
 )
-from node.daemon import Daemon
 from wallet.keys import KeyRing
 
 CHAIN = b"\x0c" * 32

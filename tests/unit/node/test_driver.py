@@ -14,14 +14,14 @@ import trio
 from consensus.messages import CellKind, Vote, VoteKind, encode_message
 from consensus.signing import sign_proposal, sign_vote
 from ledger.errors import MalformedBytes
-from node import driver as driver_module
-from node import wire
-from node.candidates import Candidates
+from node.agreement import driver as driver_module
+from node.agreement.candidates import Candidates
+from node.agreement.driver import LATER_FRAMES_MAX, Driver, Ledger, Seat
+from node.agreement.signing_guard import Standing
+from node.agreement.vote_log import VoteLog, vote_log_path
 from node.clock import choose, now_ms
-from node.driver import LATER_FRAMES_MAX, Driver, Ledger, Seat
 from node.p2p.network import Channel
-from node.standing import Standing
-from node.votes import VoteLog, vote_log_path
+from node.spread import wire
 
 HOUR_MS = 3_600_000
 
@@ -232,7 +232,7 @@ async def test_a_notarized_block_is_on_the_disk_and_comes_back_after_a_restart(m
 
 def proposal_at(member: Member, coop, proposed_ms: int):
     """The proposal of view 0 with a block of this time, and the block."""
-    from node.producer import Proposer, build_candidate
+    from node.execution.propose import Proposer, build_candidate
 
     config = member.node.ledger.config()
     leader = config.leader(0)

@@ -11,11 +11,11 @@ import trio
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.records import Body, record_id_of, sign_record
 from ledger.store import MemoryStore
-from node import blobs as blobs_module
-from node.blobs import Blobs, blob_hash_of
 from node.clock import choose
-from node.gossip import Gossip
-from node.wire import Bundle, Digest, Want, decode_message
+from node.pool import blobs as blobs_module
+from node.pool.blobs import Blobs, blob_hash_of
+from node.spread.gossip import Gossip
+from node.spread.wire import Bundle, Digest, Want, decode_message
 
 PEER = b"peer"
 BLOB = b"sealed addresses"

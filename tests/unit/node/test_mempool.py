@@ -9,8 +9,8 @@ import pytest
 from ledger.errors import MutuaError, RuleBroken
 from ledger.records import record_id_of
 from ledger.store import MemoryStore
-from node import mempool as pool_module
-from node.mempool import PREFIX, REFUSED_HEIGHTS_MAX, Mempool
+from node.pool import mempool as pool_module
+from node.pool.mempool import PREFIX, REFUSED_HEIGHTS_MAX, Mempool
 
 CHAIN = bytes(32)
 

@@ -9,9 +9,9 @@ import pytest
 from ledger.blocks import BlockWithBodies, encode_header
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import record_id_of
-from node import producer
-from node.ledgerside import TIMELY_MS_MIN
-from node.producer import build_candidate, check_candidate, check_whole, earliest_ms
+from node.execution import propose as producer
+from node.execution.ledger import TIMELY_MS_MIN
+from node.execution.propose import build_candidate, check_candidate, check_whole, earliest_ms
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from ledger.leveldb import LevelDB
-from node.audit import audit_folder
+from node.audit.verify import audit_folder
 
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from node.audit import audit_folder
+from node.audit.verify import audit_folder
 report = audit_folder(Path(sys.argv[1]))
 print(json.dumps([report.counts.height, report.counts.records, report.counts.state_root.hex(), [str(item) for item in report.findings], hash("mutua")]))
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from node.standing import LOOK_S, Standing
-from node.votes import VoteLog, vote_log_path
+from node.agreement.signing_guard import LOOK_S, Standing
+from node.agreement.vote_log import VoteLog, vote_log_path
 
 
 class World:

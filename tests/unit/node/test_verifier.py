@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from ledger.records import Body, attest, sign_record
-from node import verifier as module
-from node.verifier import Verifier, serve
+from node.execution import verifier as module
+from node.execution.verifier import Verifier, serve
 
 SEED, CHAIN = bytes(range(32)), b"c" * 32
 
@@ -105,7 +105,9 @@ def test_closing_leaves_no_process(records, verifier) -> None:
 
 
 def test_a_worker_ends_with_its_input() -> None:
-    worker = subprocess.Popen([sys.executable, "-m", "node.verifier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "node.execution.verifier"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     out, _ = worker.communicate(b"", timeout=60)
     assert (worker.returncode, out) == (0, b"")
 

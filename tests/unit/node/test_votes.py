@@ -9,8 +9,8 @@ import pytest
 from consensus import votelog
 from consensus.messages import Cell, CellKind
 from ledger.errors import MutuaError
-from node import votes
-from node.votes import VoteLog, vote_log_path
+from node.agreement import vote_log as votes
+from node.agreement.vote_log import VoteLog, vote_log_path
 
 KEY = b"k" * 32
 

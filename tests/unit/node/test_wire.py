@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ledger.blocks import HEADER_SIZE, Block, BlockWithBodies
 from ledger.codec import encode
 from ledger.errors import MalformedBytes
-from node import wire
+from node.spread import wire
 
 EMPTY = BlockWithBodies(Block(bytes(HEADER_SIZE), ()), ())
 MESSAGES = (

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from ledger.errors import MutuaError
-from node import hooks
+from node.own import hooks
 
 COPY = "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.read())"
 

@@ -12,10 +12,10 @@ import trio
 pytest.importorskip("pbk")
 
 from ledger.errors import MalformedBytes, MutuaError
-from node.regtest.client import RegtestClient, fund_treasury
-from node.regtest.engine import Engine
-from node.regtest.server import answer
-from node.regtest.transactions import TxOut, merkle_root, read_tx, write_tx
+from node.sandbox.regtest.client import RegtestClient, fund_treasury
+from node.sandbox.regtest.engine import Engine
+from node.sandbox.regtest.server import answer
+from node.sandbox.regtest.transactions import TxOut, merkle_root, read_tx, write_tx
 from wallet.keys import KeyRing
 from wallet.transactions import Outpoint, Payment, Treasury, build_batch, combine, sign_all
 
@@ -36,7 +36,7 @@ def signed(batch) -> bytes:
 @contextmanager
 def engine_process(folder: Path, *more: str):
     process = subprocess.Popen(
-        [sys.executable, "-m", "node.regtest", "--dir", folder / "d", "--socket", folder / "s", *more],
+        [sys.executable, "-m", "node.sandbox.regtest", "--dir", folder / "d", "--socket", folder / "s", *more],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -269,7 +269,7 @@ def test_a_second_process_on_one_folder_or_a_long_socket_path_says_so_in_one_lin
             ((short_path / "f", Path("/tmp") / ("x" * 120)), "longer than"),
         ]:
             done = subprocess.run(
-                [sys.executable, "-m", "node.regtest", "--dir", where[0], "--socket", where[1]],
+                [sys.executable, "-m", "node.sandbox.regtest", "--dir", where[0], "--socket", where[1]],
                 capture_output=True,
                 text=True,
                 check=False,

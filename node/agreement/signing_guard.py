@@ -1,0 +1,111 @@
+"""Whether this node may sign.
+
+After a look back at every start, and not while it is quarantined (notes on consensus, 1.4).
+
+At its start a committee member asks its peers what they have seen it sign and waits until a quorum (with itself) has
+answered and it has caught up. An own vote that its log does not hold means an old disk image or a second node with the
+same key: quarantine, as for a lost or broken log. Quarantine ends when a height is final that is greater than any it
+can have voted at. Its bound comes from the tips that peers tell, with the greatest f-1 left out: as long as no more
+than f members are faulty, this one included, an honest peer stands behind it, so it is neither too low to be safe nor
+for a liar to raise for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from consensus.committee import faults_of, quorum_of
+from node.agreement.vote_log import VoteLog
+
+log = structlog.get_logger("mutua.standing")
+
+LOOK_S = 5.0
+"""Once enough members are connected, so long is waited for those of them that do not answer."""
+
+
+class Standing:
+    """The right of one committee member to sign. No I/O but the vote log's mark."""
+
+    def __init__(self, votes: VoteLog, size: int, height: Callable[[], int], clock: Callable[[], float]) -> None:
+        self._votes = votes
+        self._others = quorum_of(size) - 1
+        self._rank = max(1, faults_of(size))
+        self._height = height
+        self._clock = clock
+        self._tips: dict[bytes, int] = {}
+        self._answers: dict[bytes, int] = {}
+        self._enough_since: float | None = None
+        self._until: int | None = None
+        self._has_looked = self._others == 0
+        if self._has_looked and votes.quarantine is not None:
+            votes.end_quarantine()  # a committee of one has nobody to contradict itself before
+
+    @property
+    def has_looked(self) -> bool:
+        """True once the look back is over."""
+        return self._has_looked
+
+    def may_sign(self) -> bool:
+        """True when the look back is over and there is no quarantine."""
+        return self._has_looked and self._votes.quarantine is None
+
+    def hear_tip(self, member: bytes, height: int) -> None:
+        """Note the final height that a committee member's node tells."""
+        self._tips[member] = height
+        if self._votes.quarantine is not None and self._until is None and len(self._tips) >= self._others:
+            self._until = self._bound()
+            log.warning("quarantined", reason=self._votes.quarantine, until_final_above=self._until)
+
+    def hear_answer(self, member: bytes, working_on: int) -> None:
+        """Note that a committee member's node has told what it saw this node sign; its height is one above its tip."""
+        self._answers[member] = working_on
+        self.hear_tip(member, working_on - 1)
+
+    def look(self, connected_members: int) -> bool:
+        """Return True when the look back is over."""
+        if self._has_looked:
+            return True
+        now = self._clock()
+        if connected_members < self._others:
+            self._enough_since = None
+        elif self._enough_since is None:
+            self._enough_since = now
+        is_late = self._enough_since is not None and now - self._enough_since >= LOOK_S
+        is_answered = len(self._answers) >= self._others
+        if is_late or (is_answered and self._height() + 1 >= self._ranked(list(self._answers.values()))):
+            self._has_looked = True
+        return self._has_looked
+
+    def suspect(self, reason: str, height: int) -> None:
+        """Begin a quarantine: something of `height` is signed by this node's key and not in its log.
+
+        Blocks on the disk.
+        """
+        if self._votes.quarantine is None:
+            log.error(
+                "own_vote_unknown", reason=reason, height=height, mend="is a copy of this node running elsewhere?"
+            )
+            self._votes.begin_quarantine(reason)
+        self._until = max(self._bound(), height, self._until or 0)
+
+    def note_final(self, height: int) -> bool:
+        """Note a final height; True when it ends the quarantine. Blocks on the disk."""
+        if self._votes.quarantine is None or self._until is None or height <= self._until:
+            return False
+        self._votes.end_quarantine()
+        self._until = None
+        log.info("quarantine_over", height=height)
+        return True
+
+    def _bound(self) -> int:
+        """Return a height that this node cannot have voted above.
+
+        It voted at its tip + 1, and a quorum was at most one behind.
+        """
+        tips = list(self._tips.values())
+        return max(self._height(), self._ranked(tips) if tips else 0) + 2
+
+    def _ranked(self, heights: list[int]) -> int:
+        return sorted(heights, reverse=True)[min(self._rank, len(heights)) - 1] if heights else 0

@@ -1,0 +1,191 @@
+"""The vote log on disk: what this node has signed, durable before anything is sent (notes on consensus, "what must be durable").
+
+One append-only file of hash-chained records (`consensus.votelog` knows the bytes). A torn last record, from a crash in the middle of
+a write, is dropped. A log that is missing, broken elsewhere, or of another key means that the node's memory of its own votes cannot be
+trusted: it is quarantined, which a file beside the log remembers across restarts. `node.agreement.signing_guard` knows when that ends.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Lock
+
+from consensus import votelog
+from consensus.messages import Cell, CellKind
+from ledger.errors import LedgerCorrupt, MutuaError
+from node.faults import disk_error
+
+PRUNE_FROM_BYTES = 4 * 1024 * 1024
+MARK = "votes.quarantine"
+
+Key = tuple[CellKind, int, int, bytes]
+
+
+class VoteLog:
+    """The open vote log of one consensus key. Safe for several threads."""
+
+    def __init__(self, path: Path, fingerprint: bytes, *, is_first_start: bool) -> None:
+        """Open the log, or begin one. A log that cannot be trusted is moved aside and `quarantine` says why.
+
+        `is_first_start`: the ledger holds no block yet, so that a missing log is no loss. MutuaError `disk`.
+        """
+        self._path = path
+        self._mark = path.with_name(MARK)
+        self._fingerprint = fingerprint
+        self._lock = Lock()
+        self._failure: MutuaError | None = None
+        self._cells: list[Cell] = []
+        self._known: set[Key] = set()
+        self.quarantine: str | None = None
+        try:
+            self._open(is_first_start=is_first_start)
+        except OSError as error:
+            raise disk_error(f"the vote log {path}", error) from error
+
+    def cells(self, height: int) -> tuple[Cell, ...]:
+        """Return what was signed at a height."""
+        return tuple(cell for cell in self._cells if cell.height == height)
+
+    def has(self, kind: CellKind, height: int, view: int, block_hash: bytes) -> bool:
+        """True when just this was signed, at a height that is not final yet."""
+        return (kind, height, view, block_hash) in self._known
+
+    def append(self, cell: Cell) -> None:
+        """Make a cell durable. Returns only after fdatasync; after a failed write nothing more is written."""
+        with self._lock:
+            if self._failure is not None:
+                raise MutuaError(
+                    "vote_log_stopped",
+                    f"the vote log stopped at a failed write ({self._failure.what})",
+                    self._failure.mend,
+                )
+            record, head = votelog.append(self._head, cell)
+            try:
+                self._write(record)
+            except OSError as error:
+                self._failure = disk_error(f"the vote log {self._path}", error)
+                raise self._failure from error
+            self._head = head
+            self._cells.append(cell)
+            self._known.add(_key(cell))
+
+    def prune(self, final_height: int) -> None:
+        """Forget cells of final heights; rewrite the file once it has grown."""
+        with self._lock:
+            self._cells = [cell for cell in self._cells if cell.height > final_height]
+            self._known = {_key(cell) for cell in self._cells}
+            if self._failure is not None or self._file.tell() < PRUNE_FROM_BYTES:
+                return
+            try:
+                self._rewrite()
+            except OSError as error:
+                self._failure = disk_error(f"the vote log {self._path}", error)
+                raise self._failure from error
+
+    def begin_quarantine(self, reason: str) -> None:
+        """Remember durably that this node's memory of its votes is not to be trusted."""
+        try:
+            _write_synced(self._mark, reason.encode() + b"\n")
+            _sync_folder(self._mark.parent)
+        except OSError as error:
+            raise disk_error(f"{self._mark}", error) from error
+        self.quarantine = reason
+
+    def end_quarantine(self) -> None:
+        """Forget the quarantine: the network has passed every height this node may have voted at."""
+        try:
+            self._mark.unlink(missing_ok=True)
+            _sync_folder(self._mark.parent)
+        except OSError as error:
+            raise disk_error(f"{self._mark}", error) from error
+        self.quarantine = None
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    # ---- The file -------------------------------------------------------------
+
+    def _open(self, *, is_first_start: bool) -> None:
+        if self._mark.exists():
+            self.quarantine = (
+                self._mark.read_text(encoding="utf-8", errors="replace").strip() or "a quarantine was begun earlier"
+            )
+        data = self._path.read_bytes() if self._path.exists() else b""
+        header, head = votelog.begin(self._fingerprint)
+        if len(data) < len(header) and header.startswith(data) and is_first_start:
+            data = b""  # missing, or torn while it was begun: nothing can have been signed
+        elif not data:
+            self.begin_quarantine("the vote log is missing while the ledger is not empty")
+        if data:
+            try:
+                scan = votelog.scan(data, self._fingerprint)
+            except LedgerCorrupt as error:
+                self.begin_quarantine(error.what)
+                self._path.replace(_free_name(self._path))
+            else:
+                self._cells = list(scan.cells)
+                self._known = {_key(cell) for cell in self._cells}
+                self._head = scan.head
+                self._file = self._path.open("r+b")
+                if scan.size < len(data):
+                    self._file.truncate(scan.size)
+                    os.fsync(self._file.fileno())
+                self._file.seek(scan.size)
+                return
+        self._head = head
+        self._file = self._path.open("w+b")
+        self._write(header)
+        _sync_folder(self._path.parent)
+
+    def _rewrite(self) -> None:
+        data, head = votelog.begin(self._fingerprint)
+        for cell in self._cells:
+            record, head = votelog.append(head, cell)
+            data += record
+        fresh = self._path.with_suffix(".new")
+        _write_synced(fresh, data)
+        fresh.replace(self._path)
+        _sync_folder(self._path.parent)
+        old, self._file = self._file, self._path.open("r+b")
+        old.close()
+        self._file.seek(len(data))
+        self._head = head
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+        os.fdatasync(self._file.fileno())
+
+
+def vote_log_path(folder: Path) -> Path:
+    """Return where the vote log lies in a data folder."""
+    return folder / "votes.log"
+
+
+def _key(cell: Cell) -> Key:
+    return cell.kind, cell.height, cell.view, cell.block_hash
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name for a log moved aside: evidence is never overwritten."""
+    number = 1
+    while (name := path.with_name(f"{path.name}.broken-{number}")).exists():
+        number += 1
+    return name
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

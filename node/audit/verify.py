@@ -1,0 +1,169 @@
+"""What an auditor runs on the folder of a stopped node: the ledger's replay, joined with the rules and the committee.
+
+No daemon, no network, no keys, and no byte of the folder changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from consensus.committee import committee_hash
+from consensus.messages import VoteKind, decode_certificate
+from consensus.signing import verify_certificate
+from ledger.blocks import Header, block_hash_of, decode_header
+from ledger.calendar import is_boundary
+from ledger.chain import CHARTER_KEY, Chain
+from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
+from ledger.genesis import Charter, chain_id_of
+from ledger.hashing import ZERO_HASH
+from ledger.leveldb import is_locked, opened_aside
+from ledger.proofs import InclusionProof, build_inclusion_proof, inclusion_problems
+from ledger.records import Body, Record
+from ledger.state import StateReader
+from ledger.store import Store
+from ledger.verify import Applied, Counts, Finding, replay
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of an audit: how much was checked, and what was found."""
+
+    counts: Counts
+    findings: tuple[Finding, ...]
+
+
+def committee_named(charter: Charter, header: Header) -> tuple[bytes, ...] | None:
+    """Return the members' committee when this header names it, else None."""
+    from node.execution.ledger import committee_of
+
+    committee = committee_of(charter)
+    return committee if committee_hash(committee) == header.committee_hash else None
+
+
+class NodeRules:
+    """`ledger.verify.Rules` by the same functions that the daemon applies blocks with."""
+
+    def genesis(self, charter: Charter) -> tuple[Mapping[bytes, bytes], bytes, bytes]:
+        """Return rows, events and committee hash of block 0."""
+        from node.execution.apply import genesis_rows
+        from node.execution.ledger import committee_of
+
+        return genesis_rows(charter), b"", committee_hash(committee_of(charter))
+
+    def header_problems(self, state: StateReader, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
+        """Return what is wrong with committee, proposer, schedule and reserved bytes."""
+        del state
+        problems: list[str] = []
+        height = header.height
+        committee = committee_named(charter, header)
+        if committee is None:
+            problems.append(f"block {height} names a committee that is not the members'")
+        elif header.proposer >= len(committee):
+            problems.append(f"block {height} names proposer {header.proposer} of {len(committee)}")
+        if parent.committee_hash != header.committee_hash:
+            problems.append(f"block {height} changes the committee inside a term")
+        if header.next_committee_hash != (header.committee_hash if is_boundary(height) else ZERO_HASH):
+            problems.append(f"block {height} names another next committee than the rules give")
+        if header.scheduled_time_ms != charter.genesis_time_ms + height * charter.block_interval_ms:
+            problems.append(f"block {height} is not scheduled as the charter says")
+        if header.reserved != ZERO_HASH:
+            problems.append(f"block {height} uses reserved bytes")
+        return problems
+
+    def apply(
+        self,
+        state: StateReader,
+        charter: Charter,
+        parent: Header,
+        header: Header,
+        *,
+        records: Sequence[Record],
+        bodies: Mapping[bytes, Body],
+    ) -> Applied:
+        """Return the effect of the block; MutuaError when the rules refuse it."""
+        from node.execution.apply import apply_block
+        from node.execution.propose import encode_events
+
+        committee = committee_named(charter, header)
+        if committee is None or header.proposer >= len(committee):
+            raise LedgerCorrupt("committee", "the proposer is not known", "see the finding on the header")
+        applied = apply_block(state, header, parent.randomness, committee[header.proposer], records, bodies)
+        return Applied(applied.delta, encode_events(applied.events))
+
+
+def certificate_problem(charter: Charter, header: Header, data: bytes) -> str | None:
+    """Return what is wrong with a commit certificate of this header, or None."""
+    try:
+        certificate = decode_certificate(data)
+    except MalformedBytes as error:
+        return error.what
+    committee = committee_named(charter, header)
+    if committee is None:
+        return "the header's committee is not the members'"
+    if certificate.kind != VoteKind.FINALIZE:
+        return "it is no commit certificate"
+    if (certificate.epoch, certificate.height, certificate.block_hash) != (
+        header.epoch,
+        header.height,
+        block_hash_of(header),
+    ):
+        return "it certifies another block"
+    if not verify_certificate(certificate, committee, header.chain_id):
+        return "there is no quorum of valid signatures by its committee"
+    return None
+
+
+def audit_folder(folder: Path, on_height: Callable[[int, int], None] | None = None) -> Report:
+    """Replay the ledger in a data folder (or a bare ledger folder). MutuaError `store_locked` or `store_missing`."""
+    counts = Counts(on_height=on_height)
+    try:
+        with opened_ledger(folder) as store:
+            findings = list(replay(store, NodeRules(), _verify, counts))
+            findings += _charter_file(folder, store)
+    except LedgerCorrupt as error:
+        findings = [Finding(0, "store", error.what)]
+    return Report(counts, tuple(findings))
+
+
+@contextmanager
+def opened_ledger(folder: Path) -> Generator[Store]:
+    """Open the ledger of a stopped data folder without changing it."""
+    ledger = folder / "ledger" if (folder / "ledger").is_dir() else folder
+    if is_locked(folder / "lock"):
+        raise MutuaError(
+            "store_locked", f"a daemon runs on {folder}", "stop it first, or work on a copy made after it stopped"
+        )
+    with opened_aside(ledger) as store:
+        yield store
+
+
+def prove(folder: Path, record_id: bytes) -> InclusionProof:
+    """Return the proof of a record in a stopped data folder."""
+    with opened_ledger(folder) as store:
+        return build_inclusion_proof(Chain.open(store), record_id)
+
+
+def proof_problems(proof: InclusionProof, charter: Charter | None) -> list[str]:
+    """Return what does not hold about a proof; with the charter, its chain and certificate are judged too."""
+    problems = inclusion_problems(proof)
+    if charter is None or problems:
+        return problems
+    if chain_id_of(charter) != proof.chain_id:
+        return ["the proof belongs to another chain than the charter"]
+    problem = certificate_problem(charter, decode_header(proof.anchor), proof.certificate)
+    return [] if problem is None else [f"the certificate does not hold: {problem}"]
+
+
+def _verify(state: StateReader, charter: Charter, header: Header, certificate: bytes) -> str | None:
+    del state  # the founders are the committee as long as nobody can join it
+    return certificate_problem(charter, header, certificate)
+
+
+def _charter_file(folder: Path, store: Store) -> list[Finding]:
+    path = folder / "charter.bin"
+    if path.exists() and path.read_bytes() != store.get(CHARTER_KEY):
+        return [Finding(0, "charter", "charter.bin is not the charter that the ledger began with")]
+    return []

@@ -1,0 +1,245 @@
+"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node.
+
+Silent with exit 0 when all is well, else exit 6.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+
+from ledger.errors import MutuaError
+from node.cli.audit.actions import drawn, finding, report
+
+app = cyclopts.App(
+    name="audit",
+    help="Check a ledger, prove a record, check a proof, explain a decision; report, find, and see what was drawn.",
+)
+
+app.command(report)
+app.command(finding)
+app.command(drawn)
+
+Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
+
+EXIT_OK = 0
+EXIT_FINDING = 6
+
+
+@app.command
+def verify(data_folder: Path, *, json_output: Json = False) -> int:
+    """Replay the ledger from genesis and list every contradiction.
+
+    Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in
+    the folder changes. Exit code 0: no finding, and nothing is printed. Exit code 6: findings, one a line.
+
+    Parameters
+    ----------
+    data_folder
+        The data folder of a stopped node, or a copy of it.
+    json_output
+        Print JSON.
+
+    """
+    from node.audit.verify import audit_folder
+
+    is_live = sys.stderr.isatty() and not json_output
+    report = audit_folder(data_folder, _show_progress if is_live else None)
+    if is_live:
+        print("\r\x1b[K", end="", file=sys.stderr)
+    counts = report.counts
+    if json_output:
+        findings = [
+            {
+                "height": f.height,
+                "check": f.check,
+                "what": f.what,
+                "record_id": f.record_id.hex() if f.record_id else None,
+            }
+            for f in report.findings
+        ]
+        print(
+            json.dumps(
+                {
+                    "chain_id": counts.chain_id.hex(),
+                    "height": counts.height,
+                    "records": counts.records,
+                    "certificates": counts.certificates,
+                    "states": counts.states,
+                    "state_root": counts.state_root.hex(),
+                    "findings": findings,
+                },
+                indent=2,
+            )
+        )
+    else:
+        for finding in report.findings:
+            record = f" record {finding.record_id.hex()}" if finding.record_id else ""
+            print(f"height {finding.height} {finding.check}{record}: {finding.what}")
+    return EXIT_FINDING if report.findings else EXIT_OK
+
+
+@app.command
+def prove(record_id: str, *, data_folder: Path, json_output: Json = False) -> int:
+    """Print a proof, as JSON, that a record is in the chain.
+
+    Parameters
+    ----------
+    record_id
+        The record's id, 64 hex digits.
+    data_folder
+        The data folder of a stopped node, or a copy of it.
+    json_output
+        The proof is JSON with and without it.
+
+    """
+    from ledger.proofs import proof_to_json
+    from node.audit.verify import prove as prove_record
+
+    del json_output
+    try:
+        wanted = bytes.fromhex(record_id)
+    except ValueError:
+        raise MutuaError(
+            "record_id", f"{record_id!r} is not hex", "name the 64 hex digits of the record's id"
+        ) from None
+    print(proof_to_json(prove_record(data_folder, wanted)))
+    return EXIT_OK
+
+
+@app.command
+def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = False) -> int:
+    """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
+
+    Parameters
+    ----------
+    proof_file
+        A file that `mutua audit prove` wrote.
+    charter
+        The co-op's sealed charter: with it the chain id and the certificate are judged too.
+    json_output
+        Print JSON.
+
+    """
+    from ledger.charter import charter_from_file
+    from ledger.proofs import proof_from_json
+    from node.audit.verify import proof_problems
+
+    proof = proof_from_json(_read(proof_file))
+    problems = proof_problems(proof, charter_from_file(_read(charter)) if charter is not None else None)
+    if json_output:
+        print(
+            json.dumps(
+                {"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems},
+                indent=2,
+            )
+        )
+    else:
+        for problem in problems:
+            print(problem)
+    return EXIT_FINDING if problems else EXIT_OK
+
+
+@app.command
+def explain(
+    claim: str | None = None,
+    *,
+    data_folder: Annotated[Path, cyclopts.Parameter(name=("--data-folder", "--folder", "-d"))],
+    proposal: str | None = None,
+    member: str | None = None,
+    premium: str | None = None,
+    json_output: Json = False,
+) -> int:
+    """Explain a decision from its ledger alone: the rule, every figure, each tally, step and payment.
+
+    The ledger is replayed from genesis; nothing in the folder changes. With --json the receipt is printed, from which a
+    stranger can compute the decision again (docs/reference/receipts.md).
+
+    Parameters
+    ----------
+    claim
+        The claim's id, or its first digits.
+    data_folder
+        The data folder of a stopped node, or a copy of it.
+    proposal
+        Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
+    member
+        Instead of a claim: a member's bar, and every boundary that judged the renewal.
+    premium
+        Instead of a claim: every re-rating of a plan, by its name.
+    json_output
+        Print the receipt as JSON.
+
+    """
+    given = {"claim": claim, "proposal": proposal, "member": member, "premium": premium}
+    wanted = [(kind, name) for kind, name in given.items() if name is not None]
+    if len(wanted) != 1:
+        raise MutuaError(
+            "usage", "one decision is explained at a time", "give a CLAIM, or one of --proposal, --member, --premium"
+        )
+    from governance.events import render_hex
+    from governance.receipts.shapes import as_json
+    from node.cli.common import printable
+
+    is_live = sys.stderr.isatty() and not json_output
+    receipt, sentences = _explained(data_folder, *wanted[0], _show_progress if is_live else None)
+    if is_live:
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if json_output:
+        print(json.dumps(as_json(receipt, render_hex), indent=2, ensure_ascii=False))
+    else:
+        for sentence in sentences:
+            print(printable(sentence))
+    return EXIT_OK
+
+
+def _explained(
+    folder: Path, kind: str, name: str, on_height: Callable[[int, int], None] | None
+) -> tuple[Any, Iterator[str]]:
+    """Return the receipt of a decision and its sentences."""
+    from governance.events import render_hex
+    from governance.genesis import spec_of_charter
+    from governance.receipts import others, words
+    from ledger.chain import Chain
+    from node.audit.receipts import claim_ids, claim_receipt, found_in, live_through, member_ids, proposal_ids
+    from node.audit.verify import opened_ledger
+    from node.cli.common import full_id
+
+    with opened_ledger(folder) as store:
+        chain = Chain.open(store)
+        spec = spec_of_charter(chain.charter)
+        if kind == "claim":
+            claim = claim_receipt(chain, bytes.fromhex(full_id(name, lambda: claim_ids(chain), kind)), on_height)
+            return claim, words.explain(claim, render_hex)
+        if kind == "proposal":
+            about = others.ProposalCollector(spec, bytes.fromhex(full_id(name, lambda: proposal_ids(chain), kind)))
+            live_through(chain, about, on_height)
+            found = found_in(chain, about.receipt(), kind)
+            return found, words.explain_proposal(found, render_hex)
+        if kind == "member":
+            of_member = others.MemberCollector(spec, bytes.fromhex(full_id(name, lambda: member_ids(chain), kind)))
+            live_through(chain, of_member, on_height)
+            known = found_in(chain, of_member.receipt(), kind)
+            return known, words.explain_member(known, render_hex)
+        of_plan = others.PremiumCollector(spec, name)
+        live_through(chain, of_plan, on_height)
+        plan = found_in(chain, of_plan.receipt(), "plan")
+        return plan, words.explain_premium(plan, render_hex)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MutuaError(
+            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
+        ) from None
+
+
+def _show_progress(height: int, tip: int) -> None:
+    print(f"\rblock {height} of {tip}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Commands on claims, evidence and ballots."""

@@ -1,0 +1,147 @@
+"""`mutua claim …`: file a claim, ask before a service, add evidence, withdraw, appeal, look up and explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ledger.errors import MutuaError
+from node.cli.claims.acts import appeal, evidence, withdraw
+from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
+from node.cli.common import DEFAULT, Common, Money, claim_id, own_member, say, short, table
+
+app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
+app.command(submit)
+app.command(preauthorise)
+app.command(draft_command, name="draft")
+app.command(attest)
+app.command(evidence)
+app.command(withdraw)
+app.command(appeal)
+
+
+@app.command(name="import")
+def import_command(  # noqa: D417
+    file: Path,
+    *,
+    patient: str = "",
+    map_code: Annotated[list[str] | None, Parameter(negative="")] = None,
+    map_provider: Annotated[list[str] | None, Parameter(negative="")] = None,
+    provider_seed_file: Path | None = None,
+    common: Common = DEFAULT,
+) -> int:
+    """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON): all of them or none.
+
+    Parameters
+    ----------
+    file
+        The file.
+    patient
+        Take the claims of this patient only, such as Patient/7.
+    map_code
+        SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
+    map_provider
+        IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
+    provider_seed_file
+        Sign for the providers with this seed, where it is on this machine.
+
+    """
+    from node.bridges.fhir import ImportMapping
+    from node.cli.claims.importing import import_file, provider_attester
+
+    codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
+    mapping = ImportMapping(codes=codes, providers=dict(map(_pair, map_provider or ())), patient=patient)
+    client = common.client()
+    attester = None
+    if provider_seed_file is not None:
+        from ledger.signatures import public_key_of
+
+        seed = read_provider_seed(provider_seed_file)
+        attester = provider_attester({public_key_of(seed): seed}, bytes.fromhex(client.status()["chain_id"]))
+    return import_file(file, client, json=common.json, mapping=mapping, attester=attester)
+
+
+@app.command(name="list")
+def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002, D417
+    """List your claims, newest first.
+
+    Parameters
+    ----------
+    all
+        The claims of all covers.
+
+    """
+    client = common.client()
+    status = client.status()
+    claims = client.view("claims", member=None if all else own_member(status))
+    money = Money.of(status)
+    return say(
+        common,
+        claims,
+        lambda: table(
+            ("claim", "block", "status", "charged", "benefit", "codes"),
+            [
+                (
+                    short(item["claim"]),
+                    item["height"],
+                    item["status"],
+                    money.show(item["charge_cents"]),
+                    money.show(item["benefit_cents"]),
+                    " ".join(item["codes"]),
+                )
+                for item in claims
+            ],
+        ),
+    )
+
+
+@app.command
+def show(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Show a claim with every settlement figure and the tally of its cases.
+
+    Parameters
+    ----------
+    claim
+        The claim's id, or its first digits.
+
+    """
+    from node.cli.claims.explaining import claim_lines
+
+    client = common.client()
+    answer = client.view("claim", id=claim_id(client, claim))
+    return say(common, answer, lambda: claim_lines(answer, Money.of(client.status())))
+
+
+@app.command
+def explain(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Explain in plain words what became of a claim: the rule, every figure, each tally and each payment.
+
+    The node replays its ledger for it. A long ledger is explained offline: mutua audit explain.
+
+    Parameters
+    ----------
+    claim
+        The claim's id, or its first digits.
+
+    """
+    client = common.client()
+    found = client.receipt(claim_id(client, claim))
+    answer = {"claim": found["receipt"]["claim"], "explanation": found["explanation"], "receipt": found["receipt"]}
+    return say(common, answer, lambda: found["explanation"])
+
+
+# ---- Pairs ------------------------------------------------------------------------
+
+
+def _pair(text: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not equals or not left or not right:
+        raise MutuaError("usage", f"{text!r} is no pair", "write FROM=TO")
+    return left, right
+
+
+def _coding(text: str) -> tuple[str, str]:
+    system, _, code = text.rpartition("|")
+    return system, code

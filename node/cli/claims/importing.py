@@ -1,0 +1,332 @@
+"""`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted claim by claim to the own daemon.
+
+Nothing is submitted unless every claim of the file maps and the rules would take it now, each behind those before it.
+After a crash the same command is run again: the daemon refuses a source it knows (`source_known`), and such claims
+count as imported. Progress and reasons go to standard error, results to standard output; with `--json` the result is
+one object.
+"""
+
+from __future__ import annotations
+
+import json as json_lib
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol, TextIO, cast
+
+from ledger.errors import MutuaError
+from ledger.records import Attestation
+from node.api.schema import ApiError
+from node.bridges.fhir import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal, map_claims, read_fhir
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_REFUSED = 5
+KNOWN_CODE = "source_known"
+REASONS_SHOWN_MAX = 50
+"""Reasons printed for people; `--json` gives all."""
+SUBMIT_PATH = "/v1/submit"
+CHECK_PATH = "/v1/check"
+CHECKED_AT_ONCE_MAX = 500
+
+Json = dict[str, Any]
+Attester = Callable[[Json], Sequence[Attestation]]
+"""Gives the provider's attestation of a complete body (all fields but the payout commitment)."""
+
+
+class Client(Protocol):
+    """What the importer needs of the local API client. Both raise ApiError with the daemon's code."""
+
+    def get_json(self, path: str, **query: Any) -> Any:
+        """Return the JSON answer of a GET."""
+        ...
+
+    def post_json(self, path: str, body: Any) -> Any:
+        """Return the JSON answer of a POST."""
+        ...
+
+
+@dataclass(slots=True)
+class _Result:
+    """What became of the claims, in the order of the file."""
+
+    imported: list[Json] = field(default_factory=list[Json])
+    known: list[str] = field(default_factory=list[str])
+
+    @property
+    def count(self) -> int:
+        """Return how many claims the ledger has or will have."""
+        return len(self.imported) + len(self.known)
+
+
+def import_file(
+    path: Path,
+    client: Client,
+    *,
+    json: bool = False,
+    progress: bool = True,
+    mapping: ImportMapping | None = None,
+    attester: Attester | None = None,
+    out: TextIO | None = None,
+    err: TextIO | None = None,
+) -> int:
+    """Import a FHIR file through the local daemon; return the exit code: 0, 2 (no FHIR file) or 5 (refused).
+
+    Errors of the daemon other than refusals (not running, locked) are raised for the caller, who knows their exit
+    codes; when claims were being submitted, a line says how far the import came.
+    """
+    output, errors = out or sys.stdout, err or sys.stderr
+    try:
+        file = read_fhir(_read_bytes(path))
+    except MutuaError as error:
+        _print_error(error.code, error.what, error.mend, path, errors, as_json=json)
+        return EXIT_USAGE
+    status = cast("Json", client.get_json("/v1/status"))
+    if not status.get("cover"):
+        raise MutuaError(
+            "not_a_member", "this node follows the ledger; it has no cover to claim for", "import on a member's node"
+        )
+    context = context_of(status, client.get_json("/v1/views/providers"), client.get_json("/v1/views/codes"))
+    plan = map_claims(file, mapping or ImportMapping(), context)
+    if plan.refusals:
+        _print_refusals(plan.refusals, path, errors, as_json=json)
+        return EXIT_REFUSED
+    bodies = [(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims]
+    refusals = _check_all(bodies, client)
+    if refusals:
+        _print_refusals(refusals, path, errors, as_json=json)
+        return EXIT_REFUSED
+    if not json:
+        _print_summary(path, plan, context, output)
+    result = _Result()
+    screen = _Screen(output, is_quiet=json or not progress)
+    try:
+        _submit_all(bodies, client, result, screen)
+    except ApiError as error:
+        taken = f"{result.count} of {len(bodies)} claims were taken before: run it again, none is taken twice"
+        if error.family not in ("rule", "malformed"):
+            if not json:
+                print(f"{path.name}: the import stopped; {taken}", file=errors)
+            raise
+        _print_error(error.code, error.what, f"{error.mend}; {taken}", path, errors, as_json=json)
+        return EXIT_REFUSED
+    _print_result(path, plan, result, output, as_json=json)
+    return EXIT_OK
+
+
+def context_of(status: Json, providers: Sequence[Json], codes: Sequence[Json]) -> CharterContext:
+    """Return what the mapping needs from the daemon's answers; claims can be carried by the block after the tip."""
+    return CharterContext(
+        currency=str(status["currency"]),
+        exponent=int(status["exponent"]),
+        day_one=date.fromisoformat(str(status["day_one"])),
+        height=int(status["height"]) + 1,
+        providers={str(item["identifier"]): bytes.fromhex(str(item["key"])) for item in providers},
+        codes=frozenset((str(item["system"]), str(item["code"])) for item in codes),
+        uses=frozenset(("claim",)),
+    )
+
+
+def body_of(claim: MappedClaim, status: Json) -> Json:
+    """Return the JSON body of `claim.file`, all fields but the payout commitment, which the daemon makes.
+
+    The patient's reference and the resource's id are not in it: they stay on this machine.
+    """
+    return {
+        "scheme": status["name"],
+        "cover_id": status["cover"],
+        "submitter_role": "member",
+        "payee": claim.payee,
+        "provider_id": claim.provider_key.hex(),
+        "event_id": claim.event_id.hex(),
+        "use": claim.use,
+        "supersedes": "",
+        "other_payer_cents": 0,
+        "source_hash": claim.source_hash.hex(),
+        "evidence": [],
+        "lines": [
+            {
+                "system": line.system,
+                "code": line.code,
+                "modifiers": list(line.modifiers),
+                "units": line.units,
+                "charge_cents": line.charge_cents,
+                "first_day": line.first_day,
+                "last_day": line.last_day,
+            }
+            for line in claim.lines
+        ],
+    }
+
+
+def _attested(body: Json, attester: Attester | None) -> Json:
+    """Return a body with the provider's attestation; all are made before the first claim is submitted."""
+    return body if attester is None else {**body, "attestations": [_attestation_json(item) for item in attester(body)]}
+
+
+def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
+    """Return why the rules would refuse claims of the file, those apart that were imported before.
+
+    Nothing is submitted.
+    """
+    found: list[Refusal] = []
+    for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
+        part = bodies[start : start + CHECKED_AT_ONCE_MAX]
+        answer = client.post_json(CHECK_PATH, {"records": [{"kind": "claim.file", "body": body} for _, body in part]})
+        found += [
+            Refusal(part[int(item["index"])][0], "claim", str(item["code"]), str(item["what"]), str(item["mend"]))
+            for item in cast("list[Json]", answer["refusals"])
+            if item["code"] != KNOWN_CODE
+        ]
+    return found
+
+
+def _submit_all(bodies: Sequence[tuple[str, Json]], client: Client, result: _Result, screen: _Screen) -> None:
+    """Submit every claim in order; `result` says how far it came whatever happens."""
+    with screen.counting(len(bodies)) as show:
+        for resource, body in bodies:
+            try:
+                answer = client.post_json(SUBMIT_PATH, {"kind": "claim.file", "body": body})
+            except ApiError as error:
+                if error.code != KNOWN_CODE:
+                    raise
+                result.known.append(resource)
+                show(f"{resource} was imported before")
+            else:
+                result.imported.append({"resource": resource, "record_id": answer["record_id"]})
+                show(f"{resource} submitted as {answer['record_id']}")
+
+
+def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
+    """Return an attester that signs with providers' secret seeds (key -> seed), where they are at hand as in a demo."""
+    from governance.benefits.claims import ClaimBody, claim_subject_hash
+    from ledger.records import attest
+    from node.api.bodies import body_from_json
+
+    def attest_body(body: Json) -> Sequence[Attestation]:
+        key = bytes.fromhex(str(body["provider_id"]))
+        if key not in seeds:
+            raise MutuaError(
+                "provider_seed_missing",
+                f"the key of provider {key.hex()} is not here",
+                "let the provider sign the claim",
+            )
+        shaped = cast("ClaimBody", body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
+        return [attest(seeds[key], chain_id, "provider", claim_subject_hash(shaped))]
+
+    return attest_body
+
+
+def _attestation_json(item: Attestation) -> Json:
+    return {
+        "role": item.role,
+        "key": item.key.hex(),
+        "subject_hash": item.subject_hash.hex(),
+        "signature": item.signature.hex(),
+    }
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MutuaError(
+            "fhir_unreadable", f"{path} cannot be read: {error.strerror}", "check the name and its permissions"
+        ) from None
+
+
+# ---- What people see ----------------------------------------------------------------------------------------------
+
+
+class _Screen:
+    """Progress: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+
+    def __init__(self, stream: TextIO, *, is_quiet: bool) -> None:
+        self._stream = stream
+        self._is_quiet = is_quiet
+
+    @contextmanager
+    def counting(self, total: int) -> Generator[Callable[[str], None]]:
+        """Give a function to call once a claim, with a line that says what became of it."""
+        if self._is_quiet:
+            yield lambda _line: None
+            return
+        if not self._stream.isatty():
+            yield lambda line: print(printable(line), file=self._stream, flush=True)
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("importing claims"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(file=self._stream)) as bar:
+            task = bar.add_task("claims", total=total)
+            yield lambda _line: bar.advance(task)
+
+
+def printable(text: str) -> str:
+    """Return `text` without what could move a terminal's cursor: a file's ids are other people's text."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: TextIO) -> None:
+    lines = sum(len(claim.lines) for claim in plan.claims)
+    cents = sum(claim.charge_cents for claim in plan.claims)
+    amount = f"{cents // 10**context.exponent}" + (
+        f".{cents % 10**context.exponent:0{context.exponent}}" if context.exponent else ""
+    )
+    left_out = f"; {plan.other_patients} of other patients left out" if plan.other_patients else ""
+    repeated = f"; {plan.repeated} repeated" if plan.repeated else ""
+    text = (
+        f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}"
+        f" {context.currency}{left_out}{repeated}"
+    )
+    print(printable(text), file=out, flush=True)
+
+
+def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *, as_json: bool) -> None:
+    if as_json:
+        answer = {
+            "file": path.name,
+            "claims": len(plan.claims),
+            "imported": result.imported,
+            "known": result.known,
+            "repeated": plan.repeated,
+            "other_patients": plan.other_patients,
+        }
+        print(json_lib.dumps(answer), file=out)
+        return
+    known = f", {len(result.known)} were imported before" if result.known else ""
+    print(f"submitted {len(result.imported)} of {len(plan.claims)} claims{known}", file=out)
+
+
+def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool) -> None:
+    count = f"{len(refusals)} reason{'s' if len(refusals) != 1 else ''}"
+    what, mend = (
+        f"{path.name} was not imported, for {count}; nothing was submitted",
+        "mend what is listed and import it again",
+    )
+    if as_json:
+        reasons = [
+            {"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "mend": r.mend} for r in refusals
+        ]
+        print(
+            json_lib.dumps({"error": {"code": "fhir_refused", "what": what, "mend": mend, "reasons": reasons}}),
+            file=err,
+        )
+        return
+    print(printable(f"mutua: {what}; {mend}"), file=err)
+    for reason in refusals[:REASONS_SHOWN_MAX]:
+        print(printable(f"  {reason.resource}  {reason.path}: {reason.what}; {reason.mend} [{reason.code}]"), file=err)
+    if len(refusals) > REASONS_SHOWN_MAX:
+        print(f"  and {len(refusals) - REASONS_SHOWN_MAX} more; --json lists all", file=err)
+
+
+def _print_error(code: str, what: str, mend: str, path: Path, err: TextIO, *, as_json: bool) -> None:
+    what = f"{path.name}: {what}"
+    if as_json:
+        print(json_lib.dumps({"error": {"code": code, "what": what, "mend": mend}}), file=err)
+    else:
+        print(printable(f"mutua: {what}; {mend}"), file=err)

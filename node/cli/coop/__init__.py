@@ -1,0 +1,1 @@
+"""Commands on the co-op: charter, proposals, treasury, rehearsals, laboratory."""

@@ -1,0 +1,303 @@
+"""`mutua charter new|add|seal|show`.
+
+How founders write, complete, seal and compare the text their co-op begins with.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+
+from ledger.charter import (
+    add_founder,
+    charter_from_file,
+    charter_to_json,
+    charter_to_toml,
+    check_draft,
+    founder_from_file,
+    new_charter,
+    seal,
+)
+from ledger.codec import encode
+from ledger.errors import MutuaError
+from ledger.genesis import Charter, CharterPlan, chain_id_of
+
+app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
+
+app.command(
+    "node.cli.coop.ruin:ruin",
+    name="ruin",
+    help="Compute from how many members on the first year ends in ruin at most once in a hundred.",
+)
+
+Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
+
+SEED_SIZE = 32
+FRESH_PARAMS = {"application_terms": 12, "pilot_terms": 12}
+"""What a fresh draft says beside the defaults: a pilot of a year (rules §2), and no application for ever; founders may
+change it in the file."""
+
+
+def example_plan() -> CharterPlan:
+    """Return the plan a fresh draft starts with; founders change its figures in the file."""
+    return CharterPlan(
+        name="basic",
+        premium_cents=30_000,
+        deductible_cents=50_000,
+        copay_cents=2_000,
+        coinsurance_bp=2_000,
+        oop_max_cents=400_000,
+        claim_ceiling_cents=5_000_000,
+        year_ceiling_cents=20_000_000,
+        waiting_terms=1,
+        prior_cents=None,
+        codes=(),
+    )
+
+
+@app.command
+def new(
+    draft: Path,
+    *,
+    name: str,
+    currency: str = "USD",
+    exponent: int = 2,
+    block_interval_s: int = 86_400,
+    claims_cents: int = 0,
+    reserve_cents: int = 0,
+    rate: int = 0,
+    day_one: str = "",
+    json_output: Json = False,
+) -> int:
+    """Write a draft without founders, with one example plan, to edit by hand.
+
+    Parameters
+    ----------
+    draft
+        The TOML file to write; an existing file is never overwritten.
+    name
+        The co-op's name: founders sign it with their entries.
+    currency, exponent
+        Code and number of decimals of the co-op's currency (USD 2, XAF 0).
+    block_interval_s
+        Seconds from block to block; 86400 is a day.
+    claims_cents, reserve_cents, rate
+        Opening balances in minor units, and minor units a bitcoin.
+    day_one
+        Date of height 1, such as 2026-01-31; tomorrow by default.
+    json_output
+        Print JSON.
+
+    """
+    now_ms = time.time_ns() // 1_000_000
+    tomorrow = dt.datetime.fromtimestamp(now_ms / 1000, tz=dt.UTC).date() + dt.timedelta(days=1)
+    charter = new_charter(
+        name,
+        seed=secrets.token_bytes(SEED_SIZE),
+        genesis_time_ms=now_ms,
+        day_one=day_one or tomorrow.isoformat(),
+        block_interval_ms=block_interval_s * 1000,
+        currency=currency,
+        exponent=exponent,
+        claims_cents=claims_cents,
+        reserve_cents=reserve_cents,
+        rate=rate,
+        plans=(example_plan(),),
+        params=FRESH_PARAMS,
+    )
+    check_draft(charter)
+    _write_new(draft, charter_to_toml(charter).encode())
+    _say(
+        json_output,
+        {"draft": str(draft)},
+        f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add",
+    )
+    return 0
+
+
+@app.command
+def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
+    """Add founders' signed entries to a draft; an entry of the same founder is replaced.
+
+    Parameters
+    ----------
+    draft
+        The draft, changed in place.
+    entries
+        The TOML files that founders sent.
+    json_output
+        Print JSON.
+
+    """
+    if not entries:
+        raise MutuaError("entry_missing", "no founder's entry was named", "mutua charter add DRAFT ENTRY...")
+    charter = _load(draft)
+    for entry in entries:
+        charter = add_founder(charter, founder_from_file(_read(entry)))
+    _replace(draft, charter_to_toml(charter).encode())
+    count = len(charter.founders)
+    _say(
+        json_output,
+        {"draft": str(draft), "founders": count},
+        f"{draft} has {count} founders; when all are in: mutua charter seal",
+    )
+    return 0
+
+
+@app.command(name="seal")
+def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = False) -> int:
+    """Check everything and write charter.toml and charter.bin; print the chain id that founders compare.
+
+    Parameters
+    ----------
+    draft
+        The draft with all founders.
+    out
+        The folder for the two files; the draft's folder by default.
+    json_output
+        Print JSON.
+
+    """
+    charter = seal(_load(draft))
+    _check_rules(charter)
+    folder = out or draft.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    text, data = charter_to_toml(charter, is_sealed=True).encode(), encode(charter)
+    for path, content in ((folder / "charter.toml", text), (folder / "charter.bin", data)):
+        if path.exists() and path.read_bytes() != content and path.resolve() != draft.resolve():
+            raise MutuaError("charter_exists", f"{path} holds another charter", "choose another folder with --out")
+    _replace(folder / "charter.toml", text)
+    _replace(folder / "charter.bin", data)
+    chain_id = chain_id_of(charter).hex()
+    _say(
+        json_output,
+        {"chain_id": chain_id, "folder": str(folder)},
+        f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it",
+    )
+    return 0
+
+
+@app.command
+def show(charter: Path, *, json_output: Json = False) -> int:
+    """Print what a charter says; a draft is shown too, without a chain id.
+
+    Parameters
+    ----------
+    charter
+        charter.toml, charter.bin or a draft.
+    json_output
+        Print JSON.
+
+    """
+    value = _load(charter)
+    fault = None
+    try:
+        seal(value)
+    except MutuaError as error:
+        fault = error.what
+    shown = charter_to_json(value)
+    if fault is not None:
+        shown["chain_id"] = None
+    _say(json_output, {**shown, "fault": fault}, "\n".join(_lines(value, fault)))
+    return 0
+
+
+def _lines(charter: Charter, fault: str | None) -> list[str]:
+    unit = f"{charter.currency} with {charter.exponent} decimals"
+    treasury = charter.treasury
+    signers = sum(bool(founder.bitcoin_key) for founder in charter.founders)
+    return [
+        f"{charter.name}: {len(charter.founders)} founders, phase {charter.phase}, {unit}",
+        f"chain id   {chain_id_of(charter).hex()}" if fault is None else f"not sealed {fault}",
+        f"blocks     every {charter.block_interval_ms / 1000:g} s, height 1 is {charter.day_one}",
+        (
+            f"accounts   claims {charter.claims_cents}, reserve {charter.reserve_cents} minor units; {charter.rate} a"
+            " bitcoin"
+        ),
+        f"treasury   {treasury.threshold} of {signers} on {treasury.network}, {treasury.amount_sat} sat",
+        *(
+            f"plan       {plan.name}: premium {plan.premium_cents} a term, deductible {plan.deductible_cents}"
+            for plan in charter.plans
+        ),
+        (
+            f"codes      {sum(code.is_standard for code in charter.codes)} standard of {len(charter.codes)} listed;"
+            f" {len(charter.providers)} providers"
+        ),
+        *_party_lines(charter),
+        *(f"param      {name} = {value}" for name, value in charter.params),
+        *(
+            f"founder {number:<2} {founder.identity_key.hex()} {founder.plan} {founder.address}"
+            for number, founder in enumerate(charter.founders, start=1)
+        ),
+    ]
+
+
+def _party_lines(charter: Charter) -> list[str]:
+    """Return who attests enrolments and verifies providers.
+
+    A charter may name nobody for either, and then says who does.
+    """
+    attesters = ", ".join(party.name for party in charter.attesters)
+    verifiers = ", ".join(party.name for party in charter.verifiers)
+    return [
+        f"attesters  {attesters or 'none: the signers of the treasury attest enrolments until members list attesters'}",
+        f"community  {', '.join(charter.community) or 'none: every claim is signed by its patient'}",
+        f"verifiers  {verifiers or 'none: providers are listed by a vote of the members'}",
+    ]
+
+
+def _check_rules(charter: Charter) -> None:
+    """Let governance refuse what only it knows, such as a parameter that does not exist."""
+    from governance.genesis import genesis_rows, spec_of_charter
+
+    genesis_rows(spec_of_charter(charter))
+
+
+def _load(path: Path) -> Charter:
+    return charter_from_file(_read(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MutuaError(
+            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
+        ) from None
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    try:
+        with path.open("xb") as handle:
+            handle.write(data)
+    except FileExistsError:
+        raise MutuaError(
+            "file_exists", f"{path} is there already", "choose another name; nothing was written"
+        ) from None
+    except OSError as error:
+        raise MutuaError(
+            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
+        ) from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside and rename, so that a fault leaves the old file as it was."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise MutuaError(
+            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
+        ) from None
+
+
+def _say(is_json: bool, value: dict[str, Any], text: str) -> None:
+    print(json.dumps(value, indent=2) if is_json else text)

@@ -1,0 +1,1 @@
+"""Commands on members, keys, dependants, providers and bundles."""

@@ -1,0 +1,326 @@
+"""`mutua bundle new | show | attest | sign | submit`: a record in a file that travels while others sign it.
+
+Whoever signs needs no node: a seed file, or the keys of a data folder, is enough. Whoever submits needs one, of any
+member.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from cyclopts import App, Parameter
+
+from ledger.errors import MutuaError
+from node.cli.common import DEFAULT, Common, full_id, is_confirmed, report_submission, say, short
+from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom
+
+if TYPE_CHECKING:
+    from node.own.bundles import Bundle
+
+app = App(name="bundle", help="Collect the signatures of others in a file that travels.")
+
+KEYS = ("identity", "device", "cover")
+VALID_BLOCKS_MAX = 10_000
+NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is no member yet, and has no node that signs
+Json = dict[str, Any]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class SignWith:
+    """Which secret signs."""
+
+    seed_file: Annotated[
+        Path | None,
+        Parameter(help="Sign with the seed in this file (64 hex digits) instead of the keys of the data folder."),
+    ] = None
+    key: Annotated[
+        str | None,
+        Parameter(help="Which key of the data folder: identity, device or cover; by default the one that counts here."),
+    ] = None
+
+    def seed(self, common: Common, passphrase: PassphraseFrom, default: str) -> bytes:
+        """Return the seed. Errors: `usage`, `seed_file`, and those of unlocking."""
+        from node.own.bundles import read_seed
+
+        if self.seed_file is not None and self.key is not None:
+            raise MutuaError("usage", "--seed-file and --key are given", "give one")
+        if self.seed_file is not None:
+            return read_seed(self.seed_file)
+        name = self.key or default
+        if name not in KEYS:
+            raise MutuaError("usage", f"there is no key {name!r}", f"--key is one of {', '.join(KEYS)}")
+        from node.cli.unlocking import unlock
+
+        return cast("bytes", getattr(unlock(common.config().folder, passphrase), f"{name}_seed"))
+
+
+DEFAULT_SIGN = SignWith()
+
+
+@app.command
+def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+    """Draft a bundle of any record kind from a JSON file. The commands of an action draft their own.
+
+    Parameters
+    ----------
+    out
+        The file to write; an existing one is never overwritten.
+    kind
+        The record kind, such as treasury.confirm.
+    body
+        A JSON file with the fields of the body, as in the reference of record kinds.
+    author
+        The member in whose name it is; whoever submits it by default.
+
+    """
+    from node.own.bundles import FILE_SIZE_MAX, new_bundle
+
+    status = common.client().status()
+    try:
+        data = body.read_bytes()
+        fields: object = json.loads(data) if len(data) <= FILE_SIZE_MAX else None
+    except OSError as error:
+        raise MutuaError(
+            "file_unreadable", f"{body} cannot be read ({error.strerror})", "name an existing file"
+        ) from None
+    except (ValueError, RecursionError):
+        fields = None
+    if fields is None:
+        raise MutuaError(
+            "body_shape", f"{body} is no JSON", "write the fields of the body, as in the reference of record kinds"
+        )
+    whole = bytes.fromhex(full_id(author, lambda: (), "member")) if author else None
+    return write_draft(common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), kind, fields, whole))
+
+
+@app.command
+def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Show what a bundle says, who has signed it and who may. Every signature in it is verified. Needs no node.
+
+    Parameters
+    ----------
+    file
+        The bundle.
+    check
+        Ask the running node whether the rules would take it now. Only for a record of its own member.
+
+    """
+    from node.own.bundles import bundle_to_json, check_chain, read_bundle
+
+    bundle = read_bundle(file)
+    answer = bundle_summary(file, bundle)
+    if check:
+        client = common.client()
+        status = client.status()
+        check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
+        if not _is_ours(bundle, status):
+            # The node asks the rules in its member's name, and for another's record that answer would be a false one.
+            what = f"the node asks the rules for its own member, and the author is {short(str(answer['author']))}"
+            raise MutuaError(
+                "bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it"
+            )
+        shown = bundle_to_json(bundle)
+        answer["refusals"] = client.check(bundle.kind, shown["body"], shown["attestations"])
+    return say(common, answer, lambda: summary_lines(answer))
+
+
+@app.command
+def attest(  # noqa: D417
+    file: Path,
+    *,
+    role: str | None = None,
+    sign: SignWith = DEFAULT_SIGN,
+    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
+    passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
+    common: Common = DEFAULT,
+) -> int:
+    """Add your signature to a bundle, in its file. Read what it says first: mutua bundle show FILE. Needs no node.
+
+    Parameters
+    ----------
+    file
+        The bundle.
+    role
+        As what you sign, where the kind wants signatures in several roles.
+    yes
+        Do not ask before signing.
+
+    """
+    from node.own.bundles import add_attestation, read_bundle, role_of, write_bundle
+
+    bundle = read_bundle(file)
+    wanted = role_of(bundle, role)
+    review = summary_lines(bundle_summary(file, bundle))
+    if not is_confirmed(common, yes=yes, review=review, question=f"sign this as {wanted.role}?"):
+        return say(common, {}, "nothing was signed")
+    signed = add_attestation(bundle, sign.seed(common, passphrase, wanted.key), wanted.role)
+    write_bundle(file, signed, is_new=False)
+    return _say_written(common, file, signed)
+
+
+@app.command
+def sign(  # noqa: D417
+    file: Path,
+    *,
+    until: int,
+    number: int = 1,
+    sign: SignWith = DEFAULT_SIGN,
+    passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
+    common: Common = DEFAULT,
+) -> int:
+    """Sign a bundle whole as its author, so that any member's node can submit it.
+
+    It comes last: later signatures do not count.
+
+    Parameters
+    ----------
+    file
+        The bundle.
+    until
+        The last block in which it may be taken; mutua status says the newest.
+    number
+        The record's number: above all that this key signed before. A new key begins with 1.
+
+    """
+    import secrets
+
+    from ledger.records import SALT_SIZE
+    from node.own.bundles import kind_of, read_bundle, sign_bundle, write_bundle
+
+    bundle = read_bundle(file)
+    if number < 1 or until < 1:
+        raise MutuaError("usage", "the number and the last block are at least 1", "give --number 1 --until HEIGHT")
+    key = kind_of(bundle.kind).key
+    seed = sign.seed(common, passphrase, "identity" if key == "device" else key)
+    signed = sign_bundle(bundle, seed, salt=secrets.token_bytes(SALT_SIZE), number=number, valid_until_height=until)
+    write_bundle(file, signed, is_new=False)
+    return _say_written(common, file, signed)
+
+
+@app.command
+def submit(  # noqa: D417
+    file: Path,
+    *,
+    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
+    wait: float = 0.0,
+    common: Common = DEFAULT,
+) -> int:
+    """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it.
+
+    Parameters
+    ----------
+    file
+        The bundle.
+    yes
+        Do not ask before submitting.
+    wait
+        Seconds to wait until the record is final.
+
+    """
+    from ledger.codec import encode
+    from node.own.bundles import bundle_to_json, check_chain, read_bundle
+
+    bundle = read_bundle(file)
+    client = common.client()
+    status = client.status()
+    check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
+    if bundle.record is None and bundle.author is not None and not _is_ours(bundle, status):
+        raise MutuaError(
+            "bundle_author",
+            f"its author is {short(bundle.author.hex())}, who has not signed it",
+            "let the author sign it: mutua bundle sign",
+        )
+    if not is_confirmed(common, yes=yes, review=summary_lines(bundle_summary(file, bundle)), question="submit this?"):
+        return say(common, {}, "nothing was submitted")
+    shown = bundle_to_json(bundle)
+    if bundle.record is None:
+        answer = client.submit(bundle.kind, shown["body"], shown["attestations"])
+    else:
+        answer = client.accept(encode(bundle.record).hex())
+    return report_submission(common, client, answer, f"{bundle.kind} submitted", wait)
+
+
+def _is_ours(bundle: Bundle, status: Mapping[str, Any]) -> bool:
+    """True iff the node's member is the author, or whoever submits it is."""
+    return bundle.author is None or bundle.author.hex() in (status.get("member"), status.get("cover"))
+
+
+# ---- What people see --------------------------------------------------------------
+
+
+def write_draft(common: Common, out: Path, bundle: Bundle) -> int:
+    """Write a new bundle and say what comes next."""
+    from node.own.bundles import write_bundle
+
+    write_bundle(out, bundle, is_new=True)
+    return _say_written(common, out, bundle)
+
+
+def _say_written(common: Common, file: Path, bundle: Bundle) -> int:
+    answer = bundle_summary(file, bundle)
+    return say(common, answer, lambda: [f"{file} written", *_signature_lines(answer), *_next_lines(answer)])
+
+
+def bundle_summary(file: Path, bundle: Bundle) -> Json:
+    """Return what a bundle says, JSON-ready."""
+    from node.api.bodies import body_to_json
+    from node.own.bundles import wanted_of
+
+    wanted = [
+        {
+            "role": item.role,
+            "who": item.who,
+            "subject_hash": item.subject_hash.hex(),
+            "keys": [key.hex() for key in item.keys],
+        }
+        for item in wanted_of(bundle)
+    ]
+    return {
+        "file": str(file),
+        "kind": bundle.kind,
+        "chain_id": bundle.chain_id.hex(),
+        "author": bundle.author.hex() if bundle.author else None,
+        "body": body_to_json(bundle.body),
+        "wanted": wanted,
+        "is_signed": bundle.record is not None,
+        "valid_until_height": bundle.record.record.valid_until_height if bundle.record else None,
+    }
+
+
+def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a bundle says, for people."""
+    yield f"kind      {answer['kind']}"
+    yield f"chain     {answer['chain_id']}"
+    yield f"author    {answer['author'] or 'whoever submits it'}"
+    for name, value in answer["body"].items():
+        yield f"  {name:<20} {json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value}"
+    yield from _signature_lines(answer)
+    if answer["is_signed"]:
+        yield f"signed by its author, valid until block {answer['valid_until_height']}"
+    if "refusals" in answer:
+        yield from (f"the rules refuse it now: {item['what']}; {item['mend']}" for item in answer["refusals"])
+        if not answer["refusals"]:
+            yield "the rules would take it now"
+    yield from _next_lines(answer)
+
+
+def _signature_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    for item in answer["wanted"]:
+        yield f"role {item['role']}: {item['who']}; signed by {len(item['keys'])}"
+        yield from (f"  {key}" for key in item["keys"])
+
+
+def _next_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    file = answer["file"]
+    if answer["wanted"] and not answer["is_signed"]:
+        several = len(answer["wanted"]) > 1
+        for item in answer["wanted"]:
+            yield f"sign it: mutua bundle attest {file}" + (f" --role {item['role']}" if several else "")
+        if answer["kind"] in NEWCOMERS_KINDS:
+            yield f"an author without a node signs it whole, last of all: mutua bundle sign {file} --until BLOCK"
+    yield f"submit it: mutua bundle submit {file}"

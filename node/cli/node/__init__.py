@@ -1,0 +1,1 @@
+"""Commands to live with a node."""

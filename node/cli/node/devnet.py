@@ -1,0 +1,130 @@
+"""`mutua devnet up|status|down`: a co-op on this machine, for development.
+
+Its passphrase is `devnet`; nothing on it has any worth.
+"""
+
+from __future__ import annotations
+
+import json as json_lib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from ledger.errors import MutuaError
+
+app = App(name="devnet", help="A whole co-op on this machine: make, look, stop.")
+
+Folder = Annotated[Path, Parameter(help="folder of the devnet")]
+STATE = "devnet.json"
+
+
+@app.command
+def up(
+    *, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = Path("devnet"), json: bool = False
+) -> int:
+    """Make a devnet with so many founders in an empty folder and start it. It runs until `mutua devnet down`."""
+    from node.sandbox.demo.story import charter_codes
+    from node.sandbox.devnet import Devnet, Spec
+
+    if not 1 <= nodes <= 15:
+        raise MutuaError("usage", f"a devnet has 1 to 15 nodes, not {nodes}", "give --nodes 7")
+    place = folder.resolve()
+    if place.exists() and any(place.iterdir()):
+        raise MutuaError(
+            "folder_not_empty", f"{folder} is not empty", "mutua devnet down, then remove it, or name another folder"
+        )
+    devnet = Devnet(place, Spec(seed=seed, founders=nodes, interval_ms=interval_ms, codes=charter_codes()))
+    try:
+        devnet.make()
+        for node in devnet.nodes:
+            devnet.start_node(node)
+        devnet.wait_ready(devnet.nodes)
+    except BaseException:
+        devnet.stop()
+        raise
+    devnet.save()
+    answer = {
+        "folder": str(folder),
+        "nodes": [node.name for node in devnet.nodes],
+        "passphrase_file": str(folder / "passphrase"),
+    }
+    if json:
+        print(json_lib.dumps(answer))
+    else:
+        print(
+            f"{nodes} nodes run in {folder}. Look: mutua status --data-dir {folder}/member-1; stop: mutua devnet down"
+            f" --folder {folder}"
+        )
+    return 0
+
+
+@app.command
+def status(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
+    """Show where each node of a devnet stands."""
+    from node.api.client import Client
+
+    rows: list[dict[str, Any]] = []
+    for item in _load(folder)["nodes"]:
+        row: dict[str, Any] = {"name": item["name"], "pid": item["pid"], "running": _is_ours(item["pid"], folder)}
+        if row["running"]:
+            answer = Client(folder.resolve() / item["name"] / "api.sock").get_json("/v1/status")
+            row |= {"height": answer["height"], "peers": answer["peers"]["connected"]}
+        rows.append(row)
+    if json:
+        print(json_lib.dumps(rows))
+    else:
+        for row in rows:
+            state = f"block {row['height']}, {row['peers']} peers" if row["running"] else "not running"
+            print(f"{row['name']}: {state}")
+    return 0
+
+
+@app.command
+def down(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
+    """Stop a devnet's processes. Its folders stay."""
+    state = _load(folder)
+    pids = [item["pid"] for item in state["nodes"]] + [state["bitcoin"]]
+    stopped = [pid for pid in pids if pid and _is_ours(pid, folder)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    while any(_is_ours(pid, folder) for pid in stopped) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in stopped:
+        if _is_ours(pid, folder):
+            os.kill(pid, signal.SIGKILL)
+    print(
+        json_lib.dumps({"stopped": len(stopped)})
+        if json
+        else f"stopped {len(stopped)} processes; the folders stay in {folder}"
+    )
+    return 0
+
+
+def _load(folder: Path) -> dict[str, Any]:
+    path = folder / STATE
+    if not path.exists():
+        raise MutuaError("no_devnet", f"there is no devnet in {folder}", "make one: mutua devnet up")
+    return json_lib.loads(path.read_text())
+
+
+def _is_ours(pid: int | None, folder: Path) -> bool:
+    """True iff a live process with this pid works on this folder.
+
+    A pid may have been given to another program since.
+    """
+    import psutil
+
+    if not pid:
+        return False
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and any(
+            str(folder.resolve()) in part for part in process.cmdline()
+        )
+    except psutil.Error:
+        return False

@@ -1,0 +1,99 @@
+"""`mutua run`: unlock the keys, open the log, and give the data folder to the daemon until it is stopped."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ledger.errors import MutuaError
+from node.cli.common import DEFAULT, Common
+from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock
+from node.paths import is_held
+
+
+def run(  # noqa: D417
+    *,
+    listen: str | None = None,
+    bitcoin_socket: str | None = None,
+    log_level: str | None = None,
+    log_format: str | None = None,
+    api_socket: str | None = None,
+    guest: Annotated[list[str] | None, Parameter(negative="")] = None,
+    passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
+    common: Common = DEFAULT,
+) -> int:
+    """Run the node until it is stopped (mutua stop, SIGTERM or Ctrl-C).
+
+    Parameters
+    ----------
+    listen
+        Multiaddr where to listen for members; the charter's address by default.
+    bitcoin_socket
+        Unix socket of the bitcoin backend; without it this node signs no payouts.
+    log_level
+        debug, info, warning or error.
+    log_format
+        console, json or quiet: what standard error shows; log.jsonl is always written.
+    api_socket
+        Unix socket of the local API.
+    guest
+        Transport key (hex) of a follower that may connect; may be repeated.
+
+    """
+    config = common.config(
+        listen=listen, bitcoin_socket=bitcoin_socket, log_level=log_level, log_format=log_format, api_socket=api_socket
+    )
+    folder = config.folder
+    guests = tuple(_key(item) for item in guest or ())
+    if not folder.charter.exists():
+        raise MutuaError(
+            "charter_missing",
+            f"{folder.root} holds no charter",
+            "mutua init --charter FILE with the sealed charter of your co-op",
+        )
+    if is_held(folder.lock):
+        # Before a passphrase is asked for; the daemon's own lock decides.
+        raise MutuaError(
+            "folder_in_use",
+            f"another node runs on {folder.root}",
+            "stop it with mutua stop, or use another data folder",
+        )
+    keys = unlock(folder, passphrase)
+    from node import daemon
+    from node.logs import set_up_logs
+    from node.own.hooks import words_of
+
+    if command := config.text("on_event"):
+        words_of(command)
+
+    set_up_logs(
+        folder.root,
+        config.text("log_level") or "info",
+        "json" if common.json else config.text("log_format") or "console",
+    )
+    daemon.main(
+        folder.root,
+        keys,
+        {
+            "listen": config.text("listen"),
+            "bitcoin_socket": config.path("bitcoin_socket"),
+            "guests": guests,
+            "api_socket": config.api_socket,
+            "documents": config.documents,
+            "on_event": config.text("on_event"),
+        },
+    )
+    return 0
+
+
+def _key(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise MutuaError(
+            "key_shape", f"guest {text[:20]!r} is no key of 64 hex digits", "copy it from the follower's mutua init"
+        )
+    return key

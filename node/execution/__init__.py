@@ -1,0 +1,1 @@
+"""What a block does to the ledger: propose, check, apply, verify, replay."""

@@ -1,0 +1,1 @@
+"""What a member's node does for its owner: auto-accept, dependants, bundles, hooks."""

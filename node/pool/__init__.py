@@ -1,0 +1,1 @@
+"""Records and bodies that wait for a block, and how a member's own records are signed and taken in."""

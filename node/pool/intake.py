@@ -1,0 +1,154 @@
+"""Records that enter the ledger's way through this node: its own member's, and those that others signed and handed in.
+
+One after the other, each is checked against the newest state and behind what waits here already, kept durably, and only
+then spread. A refusal comes back in the words of the rule. Checking alone (`check`) keeps nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import trio
+
+from governance.transition import BlockContext, OpenBlock
+from ledger.chain import Chain
+from ledger.codec import Shape
+from ledger.errors import MalformedBytes, MutuaError, RuleBroken
+from ledger.records import Attestation, SignedRecord, is_record_signed, record_id_of
+from node.execution.apply import act_of
+from node.execution.ledger import LedgerSide
+from node.faults import is_fatal
+from node.pool.mempool import Mempool
+from node.pool.record_signing import Pen
+from node.spread.gossip import Gossip
+
+PENDING_LOOKED_AT_MAX = 500
+"""Waiting records of one author that a new one is checked behind."""
+CHECKED_MAX = 1_000
+"""Records of one `check`: it holds up the committing of blocks while it works, about a second at most."""
+
+Refusal = MutuaError | None
+
+
+class Intake:
+    """Takes records in. `authors`: the keys whose waiting records count as this node's own; `fail` ends the daemon."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        mempool: Mempool,
+        ledger: LedgerSide,
+        gossip: Gossip,
+        *,
+        pen: Pen,
+        authors: Callable[[], frozenset[bytes]],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._chain = chain
+        self._mempool = mempool
+        self._ledger = ledger
+        self._gossip = gossip
+        self._pen = pen
+        self._authors = authors
+        self._fail = fail
+        self._accepting = trio.Lock()
+        self._own_block: OpenBlock | None = None
+
+    async def submit(
+        self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
+    ) -> bytes:
+        """Sign a record of this node's member and accept it. Returns its id; RuleBroken says why not."""
+        return await self.accept(self._pen.sign(kind, body, attestations), blobs)
+
+    async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
+        """Accept a record that this node signed: check, keep durably, spread."""
+        return await self._accept(signed, blobs, self._check_own)
+
+    async def accept_signed(self, signed: SignedRecord) -> bytes:
+        """Accept a record that somebody else signed, of the right shape: verify, check, keep durably, spread.
+
+        Twice is once.
+
+        Errors: MalformedBytes `record_signature`; RuleBroken and MalformedBytes as the rules say.
+        """
+        record_id = record_id_of(signed.record)
+        if record_id in self._mempool or self._ledger.is_final(record_id):
+            return record_id
+        if not await trio.to_thread.run_sync(is_record_signed, signed.record):
+            raise MalformedBytes(
+                "record_signature", "the record's signature does not verify", "send it as its author signed it"
+            )
+        if signed.record.valid_until_height <= self._chain.height:
+            what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self._chain.height}"
+            raise RuleBroken("record_expired", what, "let its author sign it anew")
+        return await self._accept(signed, (), self._check_other)
+
+    async def check(self, records: Sequence[tuple[str, Shape, tuple[Attestation, ...]]]) -> list[Refusal]:
+        """Return for each record, in this order, why the rules would refuse it in the next block, or None.
+
+        Nothing is kept.
+        """
+        with self._pen.sketching():
+            signed = [self._pen.sign(kind, body, attestations) for kind, body, attestations in records[:CHECKED_MAX]]
+        return await self._ledger.look(self._check_all, signed)
+
+    async def _accept(
+        self, signed: SignedRecord, blobs: Sequence[bytes], check: Callable[[SignedRecord], None]
+    ) -> bytes:
+        try:
+            async with self._accepting:  # one after the other: a second copy sees the first
+                await self._ledger.look(check, signed)
+                try:
+                    await self._gossip.accept_own(signed, blobs)
+                except BaseException:
+                    self._own_block = None
+                    raise
+        except (MutuaError, OSError) as error:
+            if is_fatal(error):
+                self._fail(error)
+            raise
+        return record_id_of(signed.record)
+
+    # ---- Checking, in a thread, while no block is committed ------------------------
+
+    def _check_own(self, signed: SignedRecord) -> None:
+        """Raise RuleBroken or MalformedBytes unless the record could follow, in the next block, all that waits of this node."""
+        self._own().take(act_of(signed.record, signed.body))
+
+    def _check_other(self, signed: SignedRecord) -> None:
+        """The same for somebody else's record, behind what waits of its author and of this node."""
+        self._behind(self._authors() | {signed.record.author}).take(act_of(signed.record, signed.body))
+
+    def _check_all(self, records: Sequence[SignedRecord]) -> list[Refusal]:
+        block = self._own()
+        mark, count = block.day.draft.savepoint(), len(block.day.events)
+        found: list[Refusal] = []
+        try:
+            for signed in records:
+                try:
+                    block.take(act_of(signed.record, signed.body))
+                except (MalformedBytes, RuleBroken) as error:
+                    found.append(error)
+                else:
+                    found.append(None)
+        finally:
+            block.day.draft.rollback(mark)
+            del block.day.events[count:]
+        return found
+
+    def _own(self) -> OpenBlock:
+        """Return the next block with all that waits of this node; built once a height."""
+        if self._own_block is None or self._own_block.day.height != self._chain.height + 1:
+            self._own_block = self._behind(self._authors())
+        return self._own_block
+
+    def _behind(self, authors: frozenset[bytes]) -> OpenBlock:
+        """Return the next block with what waits here of these authors."""
+        block = OpenBlock(
+            self._chain.state, BlockContext(height=self._chain.height + 1, randomness=self._chain.tip.header.randomness)
+        )
+        for waiting in self._mempool.of_authors(authors)[-PENDING_LOOKED_AT_MAX:]:
+            with suppress(MalformedBytes, RuleBroken):  # it may wait for a record of somebody else
+                block.take(act_of(waiting.record, waiting.body))
+        return block

@@ -1,4 +1,0 @@
-"""A bitcoin regtest engine as a process of its own: `python -m node.regtest --dir D --socket S`.
-
-The real consensus code of Bitcoin Core (py-bitcoinkernel), a small mempool, a miner, and JSON lines over a Unix socket.
-"""

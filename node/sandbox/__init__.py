@@ -1,0 +1,1 @@
+"""What no real node needs: devnet, demo, regtest engine, synthetic visits, laboratory checks."""

@@ -1,0 +1,134 @@
+"""`mutua demo`: make the devnet, play the story, stop everything, read the folders, audit them, say what came out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from ledger.errors import MutuaError
+from node.sandbox.demo.play import Play
+from node.sandbox.demo.screen import open_screen
+from node.sandbox.demo.story import BLOCKS, DENIER, IMPORT_ROUNDS, VISITS_PER_ROUND, VOTED_CASES, charter_codes, tell
+from node.sandbox.demo.summary import summarise
+from node.sandbox.devnet import Devnet, Spec
+
+INTERVAL_MS = 1_800
+MARK = "devnet.json"
+IMPORTED = VISITS_PER_ROUND * len(IMPORT_ROUNDS)
+OUTPUTS_MIN = 4
+SETTLE_S = 4.0
+"""After the last block: the others and the follower take it too."""
+
+
+def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, Any]:
+    """Play the demo in `folder` (made anew) and return its summary.
+
+    Everything it started is stopped whatever happens.
+    """
+    started = time.monotonic()
+    _clear(folder)
+    spec = Spec(seed=seed, interval_ms=INTERVAL_MS, codes=charter_codes())
+    screen = open_screen()
+    devnet = Devnet(folder, spec)
+    try:
+        screen.say(f"seed {seed}: Synthea makes seven lives (amounts are synthetic)")
+        story = tell(seed, spec.founders, spec.providers, folder.parent / f".{folder.name}-synthea")
+        screen.say("seven founders make keys, fund the treasury on regtest and seal the charter")
+        devnet.make()
+        devnet.add_follower("follower")
+        for node in devnet.nodes:
+            devnet.start_node(node)
+        devnet.save()
+        devnet.wait_ready(devnet.nodes)
+        screen.say("seven daemons answer; blocks begin")
+
+        def on_block(height: int, block: dict[str, Any]) -> None:
+            screen.block(height, block, _heights(devnet))
+
+        play = Play(devnet, story, lambda _kind, line: screen.say(line), on_block)
+        play.run()
+        time.sleep(SETTLE_S)
+        memory_mb = _memory_mb(devnet)
+        devnet.stop()
+        screen.say("all daemons stopped; their folders are read and audited")
+        summary = summarise(
+            [node.folder for node in devnet.nodes],
+            [node.folder for node in devnet.followers],
+            play.killed,
+            time.monotonic() - started,
+        )
+        summary["memory_mb_max"] = memory_mb
+    finally:
+        devnet.stop()
+        screen.close()
+    if summary_file is not None:
+        summary_file.parent.mkdir(parents=True, exist_ok=True)
+        summary_file.write_text(json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+def faults_of(summary: dict[str, Any]) -> list[str]:
+    """Return what of the demo's promise is not so; empty when all is well."""
+    faults: list[str] = []
+    if len(set(summary["state_roots"])) != 1:
+        faults.append("the nodes' state roots differ")
+    if summary["height"] < BLOCKS:
+        faults.append(f"the common height is {summary['height']}, not {BLOCKS}")
+    if any(summary["audit_exit_codes"]):
+        faults.append("an audit has findings")
+    if not summary["restarted_caught_up"]:
+        faults.append("the killed daemon is not back in step")
+    if not summary["follower_caught_up"]:
+        faults.append("the follower is not in step")
+    claims, payouts = summary["claims"], summary["payouts"]
+    expected = {"imported": IMPORTED, "vote_accepted": VOTED_CASES + 1, "denied": 1, "lapsed": 1}
+    faults += [
+        f"claims {name} is {claims[name]}, not {count}" for name, count in expected.items() if claims[name] != count
+    ]
+    if claims["standard_accepted"] != claims["imported"]:
+        faults.append(
+            f"{claims['imported'] - claims['standard_accepted']} imported claims were not accepted in their block"
+        )
+    if list(summary["bars"].values())[DENIER] != 10_000:
+        faults.append("the member who denies everything does not meet the bar of 100 %")
+    if payouts["outputs_per_payee_min"] < OUTPUTS_MIN:
+        faults.append(f"a payout went to {payouts['outputs_per_payee_min']} addresses, fewer than {OUTPUTS_MIN}")
+    if payouts["confirmed"] != len(payouts["txids"]):
+        faults.append("a batch is not confirmed")
+    if payouts["due_by_70_open"]:
+        faults.append(f"{payouts['due_by_70_open']} payouts due by block 70 are not mined")
+    return faults
+
+
+def _memory_mb(devnet: Devnet) -> int:
+    """Return the resident memory of the largest daemon, in MB of 10^6 bytes: the one figure that no folder can tell."""
+    import psutil
+
+    running = [node.process.pid for node in [*devnet.nodes, *devnet.followers] if node.process is not None]
+    return round(max(psutil.Process(pid).memory_info().rss for pid in running) / 1e6)
+
+
+def _heights(devnet: Devnet) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for node in [*devnet.nodes, *devnet.followers]:
+        if node.process is None:
+            continue
+        try:
+            found[node.name] = int(node.client(2.0).get_json("/v1/status")["height"])
+        except Exception:
+            found[node.name] = -1
+    return found
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier demo; refuse a folder that is not one."""
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARK).exists() and not (folder / "bitcoin").exists():
+            raise MutuaError(
+                "folder_not_empty", f"{folder} holds something that is no earlier demo", "name another folder"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)

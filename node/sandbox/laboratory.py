@@ -1,0 +1,210 @@
+"""Rows of rules §13 that live outside governance, measured with the real code.
+
+Tracing a payout, evidence leaks, lying proposers.
+
+`governance` may not know wallet, consensus or the node; the laboratory gets these checks from here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from governance.simulation.lab.attackers.base import Check, Evidence, Layer, Picture
+from governance.simulation.lab.measures import share
+
+P_MAX = 0.25
+"""Default of `p_max`; rules §13 asks it of every output."""
+PROPOSERS = 40
+BATCHES = 400
+SECRET_WORDS = ("carcinoma in situ", "Zbigniew Testowy", "1971-03-02")
+
+
+def tracing(seed: int, batches: int = BATCHES) -> Evidence:
+    """Plan batches with the signers' own code and look, as an observer of the chain would, at each output.
+
+    P(link) of an output to a payee: the payee's share of the outputs of that denomination in the batch.
+    """
+    from node.treasury.plan import DuePayout, Policy, allot, choose
+
+    rng = Random(f"{seed}/tracing")  # noqa: S311  # chance that can be repeated is the point
+    policy, links = Policy(fee_sat_per_vb=5), list[float]()
+    lonely = planned = 0
+    for number in range(batches):
+        count = rng.choice((1, 2, 3, 5, 8, 8, 8, 12, 16, 24))
+        due = [
+            DuePayout(
+                bytes([index]) * 32, bytes([index, 1]) * 16, int(200_000 * rng.lognormvariate(0, 1)) + 40_000, number
+            )
+            for index in range(count)
+        ]
+        programs = {item.commitment: tuple(bytes([index]) + rng.randbytes(21) for index in range(64)) for item in due}
+        chosen = choose(due, programs, number + policy.crowd_wait, policy)
+        outputs = [
+            (piece, payout_id)
+            for payout_id, item in allot(chosen, programs, policy).items()
+            for piece in item.split.pieces_sat
+        ]
+        totals, own = Counter(piece for piece, _ in outputs), Counter(outputs)
+        planned += bool(outputs)
+        lonely += len({payout_id for _, payout_id in outputs}) == 1
+        links += [own[output] / totals[output[0]] for output in outputs]
+    over = sum(link > P_MAX for link in links)
+    check = Check(
+        11,
+        "outputs of batches as the signers plan them",
+        "P(link) ≤ p_max (25 %) for every output, by payee",
+        f"{share(over, len(links))} outputs above it, worst {100 * max(links, default=0):.0f} %; {planned} batches,"
+        f" {lonely} with a single payee",
+        over == 0,
+    )
+    findings = (
+        (
+            (
+                "The planner of batches does not apply `p_max` yet: a payee may hold all outputs of a denomination."
+                " Rules §11 asks for a cap, a queue for the rest and a wider cap after `relax_wait`. A payee who is"
+                " alone in a batch cannot be hidden by any cap (1 of 1): with the rule applied to the letter such a"
+                " payout waits for company, for ever if none comes. The rules should say which of the two gives way."
+            ),
+        )
+        if over
+        else ()
+    )
+    steps = tuple(float(value) for value in range(0, 101, 5))
+    curve = tuple(100 * sum(100 * link <= step for link in links) / max(1, len(links)) for step in steps)
+    picture = Picture(
+        (
+            "Most outputs hide among others, but too many can be told apart by their denomination"
+            if over
+            else "Every output hides among others of its denomination"
+        ),
+        "P(link): share of a denomination that goes to one payee, %",
+        "outputs at or below it, %",
+        (
+            Layer("step", "attacker", "batches as planned", steps, curve),
+            Layer("vline", "bound", "p_max 25 %", (100 * P_MAX,)),
+        ),
+    )
+    return Evidence((check,), findings, {"over": over, "outputs": len(links)}, picture)
+
+
+def leaking(seed: int) -> Evidence:
+    """Keep a document as a node does and look for its words in all that leaves the node.
+
+    The records, and the state they make.
+    """
+    from governance.benefits.claims import ClaimBody, ClaimLine
+    from governance.benefits.settlement import EvidenceRef
+    from governance.genesis import GenesisSpec, MemberSpec, PlanSpec, genesis_rows
+    from governance.kinds import encode_body
+    from governance.transition import Act, BlockContext, OpenBlock
+    from ledger.store import MemoryStore
+    from node.cli.claims.evidence import keep_document
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "letter.txt"
+        file.write_text("\n".join(SECRET_WORDS), encoding="utf-8")
+        kept = [keep_document(Path(folder) / place, file)[0] for place in ("one", "two")]
+    refs = (EvidenceRef(bytes.fromhex(kept[0]["hash"]), kept[0]["size_bytes"], kept[0]["media"]),)
+    line = ClaimLine("", "X1", (), 1, 10_000, 1, 1)
+    body = encode_body(ClaimBody("", b"m", "member", "member", b"doc", b"", "claim", b"", 0, b"", refs, b"", (line,)))
+    spec = GenesisSpec(
+        is_rehearsal=True,
+        plans=(PlanSpec("basic", 1),),
+        members=(MemberSpec(b"m", b"m", "basic"),),
+        providers=((b"doc", "doc"),),
+    )
+    store = MemoryStore(genesis_rows(spec))
+    block = OpenBlock(store, BlockContext(1, bytes(32)))
+    block.take(Act("claim.file", b"m", b"m", b"claim", 1, 2**62, body, ()))
+    store.write(block.close().delta)
+    rows = [body, *(key + value for key, value in store.scan(b""))]
+    hits = sum(words.encode() in data for words in SECRET_WORDS for data in rows)
+    checks = (
+        Check(
+            12,
+            "a claim's record and the state it makes",
+            "no plaintext of the evidence",
+            f"{hits} hits of {len(SECRET_WORDS)} phrases in {len(rows)} byte strings",
+            hits == 0,
+        ),
+        Check(
+            12,
+            "logs of a running node",
+            "no plaintext of the evidence",
+            "not run here: no test scans a node's log for evidence",
+            None,
+        ),
+    )
+    findings = (
+        (
+            (
+                "Hashes of documents carry no salt: the same letter kept by two people has the same hash, so a guess at"
+                " a short document can be confirmed from the ledger. Rules §10 asks for salted hashes."
+            ),
+        )
+        if kept[0]["hash"] == kept[1]["hash"]
+        else ()
+    )
+    return Evidence(checks, findings, {"hits": hits, "seed": seed})
+
+
+def lying(seed: int, runs: int = PROPOSERS) -> Evidence:
+    """Run whole committees with a member that proposes two blocks, over the step function of the daemons."""
+    from consensus.simulator import options_of, simulate
+    from governance.kinds import KINDS
+
+    violations: list[str] = []
+    views: list[float] = []
+    for number in range(seed, seed + runs):
+        options = options_of(number)
+        options = replace(options, liar=number % options.size, is_liar_gone=False)
+        try:
+            views.append(simulate(options).view_max)
+        except AssertionError as error:
+            violations.append(f"seed {number}: {error}")
+    has_kind = any("misbehaviour" in name for name in KINDS)
+    checks = (
+        Check(
+            13,
+            "committees with a lying proposer",
+            "finality by > 2/3: one block a height, and no standstill",
+            f"{len(violations)} of {runs} runs broke safety or stood still; up to {max(views, default=0):.0f} views for"
+            " a height",
+            not violations and bool(views),
+        ),
+        Check(
+            13,
+            "two contradicting signatures",
+            "a misbehaviour record, and the seat is lost",
+            (
+                "a record kind takes them"
+                if has_kind
+                else "proofs are kept by each node; no record kind takes them, and the seat is kept"
+            ),
+            has_kind,
+        ),
+    )
+    findings = (
+        ()
+        if has_kind
+        else (
+            (
+                "A lying proposer cannot hurt safety, and keeps its seat: nodes keep the two signatures"
+                " (`consensus.misbehaviour`), but no record brings them to the ledger and the draw of the committee"
+                " does not look at them."
+            ),
+        )
+    )
+    tops = sorted({int(view) for view in views})
+    counts = tuple(float(sum(int(view) == top for view in views)) for top in tops)
+    picture = Picture(
+        "A lying proposer costs views, never a second block",
+        "highest view a run needed",
+        "runs",
+        (Layer("bars", "attacker", "runs with a liar", y=counts, labels=tuple(map(str, tops))),),
+    )
+    return Evidence(checks, findings + tuple(violations), {"runs": runs, "violations": len(violations)}, picture)

@@ -1,0 +1,1 @@
+"""How records and blocks travel between nodes: frames, gossip, block sync."""

@@ -1,0 +1,253 @@
+"""How records spread: bundles to every peer, and a comparison of what waits where, so that no loss matters.
+
+A record leaves in a bundle with others (one bundle per tick at most). The author's node sends it to all its peers;
+peers do not pass it on at once: a digest of waiting ids goes to one random peer every few seconds and both sides fill
+their gaps (set reconciliation), which also serves nodes that are not connected to the author. Blobs (sealed payout
+addresses) travel with the record that commits to them, and are asked for by hash when they are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+import trio
+
+from ledger.codec import encode
+from ledger.errors import MalformedBytes, MutuaError
+from ledger.records import SignedRecord, check_record_shape, is_body_of, is_record_signed, record_id_of
+from node.faults import is_fatal
+from node.p2p.network import Channel, Network
+from node.pool.blobs import Blobs, blob_hash_of
+from node.pool.mempool import Mempool
+from node.spread.wire import (
+    BUNDLE_BYTES_MAX,
+    BUNDLE_RECORDS_MAX,
+    DIGEST_ID_SIZE,
+    DIGEST_IDS_MAX,
+    WANT_BLOBS_MAX,
+    Bundle,
+    Digest,
+    Want,
+    encode_message,
+)
+
+log = structlog.get_logger("mutua.gossip")
+
+THREAD_FROM_RECORDS = 4
+"""From so many records on, verification goes to a thread (a thread hop costs about two verifications)."""
+OUTGOING_MAX = 20_000
+ASKED_BLOBS_MAX = 4_096
+COMPARE_EVERY_S = 1.0
+WANT_PAUSE_S = 0.02
+
+__all__ = ["Blobs", "Gossip", "LedgerView", "blob_hash_of"]
+
+
+class LedgerView(Protocol):
+    """What gossip needs to know of the ledger."""
+
+    chain_id: bytes
+
+    def is_final(self, record_id: bytes) -> bool:
+        """True when a block holds the record."""
+        ...
+
+    def may_wait(self, signed: SignedRecord) -> bool:
+        """True when the record's author has a part in the co-op and its number is free."""
+        ...
+
+    def commitments_of(self, signed: SignedRecord) -> Sequence[bytes]:
+        """Return the hashes of the blobs that a record commits to."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """The newest final height."""
+        ...
+
+
+class Gossip:
+    """The records and blobs of this node, and their way to and from the peers."""
+
+    def __init__(
+        self,
+        network: Network,
+        mempool: Mempool,
+        blobs: Blobs,
+        ledger: LedgerView,
+        *,
+        tick_s: float,
+        digest_every_s: float,
+        choose_peer: Callable[[Sequence[bytes]], bytes],
+    ) -> None:
+        self._network = network
+        self._mempool = mempool
+        self._blobs = blobs
+        self._ledger = ledger
+        self._tick_s = tick_s
+        self._digest_every_s = digest_every_s
+        self._choose_peer = choose_peer
+        self._outgoing: list[SignedRecord] = []
+        self._asked_blobs: frozenset[bytes] = frozenset()
+        self._compared_at: dict[bytes, float] = {}
+
+    async def run(self) -> None:
+        """Flush bundles and compare digests until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._flush_loop)
+            nursery.start_soon(self._digest_loop)
+
+    async def accept_own(self, signed: SignedRecord, blobs: Sequence[bytes]) -> None:
+        """Keep this node's own checked record durably, then queue it for the peers.
+
+        An accepted record is never lost by a cancelled caller.
+        """
+        await trio.to_thread.run_sync(self._keep, [signed], list(blobs))
+        if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
+            self._outgoing.append(signed)
+
+    async def accept_bundle(self, peer: bytes, bundle: Bundle) -> None:
+        """Verify a peer's bundle and keep what is new. MalformedBytes: the peer is to be struck."""
+        fresh = (
+            await trio.to_thread.run_sync(self._verified, bundle.records)
+            if len(bundle.records) >= THREAD_FROM_RECORDS
+            else self._verified(bundle.records)
+        )
+        wanted = {commitment for signed in fresh for commitment in self._ledger.commitments_of(signed)}
+        blobs: list[bytes] = []
+        for blob in bundle.blobs:
+            commitment = blob_hash_of(blob)
+            if commitment in wanted or (commitment in self._asked_blobs and self._blobs.get(commitment) is None):
+                blobs.append(blob)
+        if fresh or blobs:
+            try:
+                await trio.to_thread.run_sync(self._keep, fresh, blobs)
+            except MutuaError as error:
+                if is_fatal(error):
+                    raise
+                log.warning("bundle_not_kept", code=error.code, records=len(fresh))
+                return
+        self._asked_blobs -= {blob_hash_of(blob) for blob in blobs}
+        missing = sorted(commitment for commitment in wanted if self._blobs.get(commitment) is None)[:WANT_BLOBS_MAX]
+        if missing:
+            self._asked_blobs |= frozenset(missing) if len(self._asked_blobs) < ASKED_BLOBS_MAX else frozenset()
+            self._network.send(peer, Channel.RECORDS, encode_message(Want((), tuple(missing))))
+
+    def _verified(self, records: Sequence[SignedRecord]) -> list[SignedRecord]:
+        """Return the records that are new and may wait here, every signature verified."""
+        fresh: list[SignedRecord] = []
+        for signed in records:
+            record = signed.record
+            check_record_shape(record, self._ledger.chain_id)
+            if not is_body_of(record, signed.body):
+                raise MalformedBytes(
+                    "record_body", "a record came with another body", "send the body the author signed"
+                )
+            record_id = record_id_of(record)
+            is_late = record.valid_until_height <= self._ledger.height
+            if (
+                record_id in self._mempool
+                or is_late
+                or self._ledger.is_final(record_id)
+                or not self._ledger.may_wait(signed)
+            ):
+                continue
+            if not is_record_signed(record):
+                raise MalformedBytes(
+                    "record_signature", "a record's signature does not verify", "send it as its author signed it"
+                )
+            fresh.append(signed)
+        return fresh
+
+    async def answer_digest(self, peer: bytes, digest: Digest) -> None:
+        """Send what the peer lacks and ask for what it has more than we.
+
+        A peer that compares too often is not answered.
+        """
+        now = trio.current_time()
+        if now - self._compared_at.get(peer, -COMPARE_EVERY_S) < COMPARE_EVERY_S:
+            return
+        self._compared_at[peer] = now
+        ours = {record_id[:DIGEST_ID_SIZE]: record_id for record_id in self._mempool.ids()}
+        theirs = set(digest.ids)
+        unknown = tuple(sorted(theirs - ours.keys()))
+        if unknown:
+            self._network.send(peer, Channel.RECORDS, encode_message(Want(unknown, ())))
+        await self._send_records(peer, [record_id for short, record_id in ours.items() if short not in theirs])
+
+    async def answer_want(self, peer: bytes, want: Want) -> None:
+        """Send the waiting records and blobs that a peer asks for; only it waits when it asks without pause."""
+        await trio.sleep(WANT_PAUSE_S)
+        asked = set(want.ids)
+        if asked:
+            await self._send_records(
+                peer, [record_id for record_id in self._mempool.ids() if record_id[:DIGEST_ID_SIZE] in asked]
+            )
+        if want.blobs:
+            for payload in await trio.to_thread.run_sync(self._blob_bundles, want.blobs):
+                self._network.send(peer, Channel.RECORDS, payload)
+
+    def _blob_bundles(self, commitments: Sequence[bytes]) -> list[bytes]:
+        payloads: list[bytes] = []
+        part: list[bytes] = []
+        for blob in [found for commitment in commitments if (found := self._blobs.get(commitment)) is not None]:
+            if part and sum(map(len, part)) + len(blob) > BUNDLE_BYTES_MAX:
+                payloads.append(encode_message(Bundle((), tuple(part))))
+                part = []
+            part.append(blob)
+        return [*payloads, encode_message(Bundle((), tuple(part)))] if part else payloads
+
+    def ask_blobs(self, commitments: Sequence[bytes]) -> None:
+        """Ask every peer for blobs that are missing here and due for payment."""
+        asked = tuple(commitments[:WANT_BLOBS_MAX])
+        if asked:
+            self._asked_blobs = frozenset(asked)
+            self._network.broadcast(Channel.RECORDS, encode_message(Want((), asked)))
+
+    def _keep(self, records: list[SignedRecord], blobs: list[bytes]) -> None:
+        self._blobs.add(blobs)
+        if records:
+            self._mempool.add(records)
+
+    async def _flush_loop(self) -> None:
+        while True:
+            await trio.sleep(self._tick_s)
+            if self._outgoing:
+                outgoing, self._outgoing = self._outgoing, []
+                for payload in await trio.to_thread.run_sync(self._bundles_of, outgoing):
+                    self._network.broadcast(Channel.RECORDS, payload)
+
+    async def _digest_loop(self) -> None:
+        while True:
+            await trio.sleep(self._digest_every_s)
+            peers = self._network.connected()
+            if peers:
+                ids = tuple(sorted(record_id[:DIGEST_ID_SIZE] for record_id in self._mempool.ids()[:DIGEST_IDS_MAX]))
+                self._network.send(self._choose_peer(peers), Channel.RECORDS, encode_message(Digest(ids)))
+
+    async def _send_records(self, peer: bytes, record_ids: Sequence[bytes]) -> None:
+        records = [signed for record_id in record_ids if (signed := self._mempool.get(record_id)) is not None]
+        if records:
+            for payload in await trio.to_thread.run_sync(self._bundles_of, records):
+                self._network.send(peer, Channel.RECORDS, payload)
+
+    def _bundles_of(self, records: Sequence[SignedRecord]) -> list[bytes]:
+        """Cut records into bundles within the bounds, each with the blobs its records commit to."""
+        payloads: list[bytes] = []
+        part: list[SignedRecord] = []
+        blobs: list[bytes] = []
+        size = 0
+        for signed in records:
+            own = [blob for c in self._ledger.commitments_of(signed) if (blob := self._blobs.get(c)) is not None]
+            weight = len(encode(signed)) + sum(len(blob) + 5 for blob in own)
+            if part and (size + weight > BUNDLE_BYTES_MAX or len(part) >= BUNDLE_RECORDS_MAX):
+                payloads.append(encode_message(Bundle(tuple(part), tuple(blobs))))
+                part, blobs, size = [], [], 0
+            part.append(signed)
+            blobs.extend(own)
+            size += weight
+        if part:
+            payloads.append(encode_message(Bundle(tuple(part), tuple(blobs))))
+        return payloads

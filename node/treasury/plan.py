@@ -1,0 +1,241 @@
+"""Which payouts go into a batch, and the transaction that follows from them. Pure: every signer gets the same bytes.
+
+The crowd rule (rules §11): a batch goes out for `crowd_payees` payees, or when the oldest has waited `crowd_wait`
+blocks, or when a member asked for "now". Payouts too small for four outputs ride along as credit and make no crowd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ledger.codec import encode
+from ledger.errors import MutuaError
+from node.treasury.messages import PAYEES_MAX, BatchBody, BatchPayout, batch_subject
+from wallet.splits import DMIN_SAT, OUTPUTS_MAX, OUTPUTS_MIN, Owed, Split, split_amount
+from wallet.transactions import Batch, Outpoint, Payment, Treasury, build_batch
+
+
+@dataclass(frozen=True, slots=True)
+class DuePayout:
+    """A payout that the ledger says is due, not in a batch (or queued by one)."""
+
+    payout_id: bytes
+    commitment: bytes
+    """Name of the sealed address list."""
+    amount_sat: int
+    """What is still owed, queued parts included."""
+    due_height: int
+    first_output: int = 0
+    """Addresses of the list that earlier batches used, for whatever payout of the claim."""
+    is_urgent: bool = False
+    """The member asked for "now", knowing that a crowd hides better."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch on the ledger that is not confirmed: its body, and each payout as it was due."""
+
+    body: BatchBody
+    payouts: tuple[DuePayout, ...]
+    """The same payouts as in the body, as they stood before the batch (amount owed, addresses used)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Figures of the charter and of the parameters."""
+
+    fee_sat_per_vb: int
+    crowd_payees: int = 8
+    crowd_wait: int = 7
+    outputs_min: int = OUTPUTS_MIN
+    dmin_sat: int = DMIN_SAT
+    confirmations: int = 1
+    """1 on regtest; 6 where blocks can be reorganised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A batch ready to be attested: the transaction, and the body of its record."""
+
+    batch: Batch
+    body: BatchBody
+
+    @property
+    def txid(self) -> bytes:
+        """Return the txid all signers must agree on."""
+        return self.body.unsigned_txid
+
+    @property
+    def subject(self) -> bytes:
+        """Return what signers attest."""
+        return batch_subject(self.body)
+
+    @property
+    def record_body(self) -> bytes:
+        """Return the bytes of the record's body."""
+        return encode(self.body)
+
+
+def is_rider(payout: DuePayout, policy: Policy) -> bool:
+    """True iff a payout is too small for outputs: it becomes credit in whatever batch comes next."""
+    return payout.amount_sat < policy.outputs_min * policy.dmin_sat
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """How one payout is paid in a batch: its split, and an address for each piece."""
+
+    split: Split
+    programs: tuple[bytes, ...]
+
+
+def allot(
+    payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
+) -> dict[bytes, Allotment]:
+    """Return each payout's split and addresses, by payout id.
+
+    Payouts of one claim share one list and take it in turn.
+    """
+    taken: dict[bytes, int] = {}
+    found: dict[bytes, Allotment] = {}
+    for payout in sorted(payouts, key=lambda item: item.payout_id):
+        addresses = programs.get(payout.commitment, ())
+        start = _next_address(payout.first_output + taken.get(payout.commitment, 0), len(addresses), policy.outputs_min)
+        left = min(OUTPUTS_MAX, len(addresses) - start)
+        if is_rider(payout, policy):
+            split = Split(payout.payout_id, (), 0, payout.amount_sat)
+        elif left < policy.outputs_min:
+            split = Split(payout.payout_id, (), payout.amount_sat, 0)
+        else:
+            split = split_amount(Owed(payout.payout_id, payout.amount_sat), policy.dmin_sat, policy.outputs_min, left)
+        count = len(split.pieces_sat)
+        found[payout.payout_id] = Allotment(split, addresses[start : start + count])
+        taken[payout.commitment] = taken.get(payout.commitment, 0) + count
+    return found
+
+
+def _next_address(used: int, count: int, need: int) -> int:
+    """Return where a list goes on after `used` addresses; one that is used up starts again.
+
+    Money owed is paid all the same.
+    """
+    if count - used >= need or count == 0:
+        return used
+    return used % count if count - used % count >= need else 0
+
+
+def payable_of(
+    due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
+) -> list[DuePayout]:
+    """Return the payouts that can have outputs in one batch, oldest first: list open, no address paid twice."""
+    found: list[DuePayout] = []
+    used: dict[bytes, set[bytes]] = {}
+    for payout in sorted(due, key=lambda item: (item.due_height, item.payout_id)):
+        name = payout.commitment
+        if name not in programs or is_rider(payout, policy):
+            continue
+        allotted = allot([*(item for item in found if item.commitment == name), payout], programs, policy)
+        fresh = [program for item in allotted.values() for program in item.programs]
+        others = set[bytes]().union(*(taken for other, taken in used.items() if other != name))
+        if (
+            all(item.programs for item in allotted.values())
+            and len(set(fresh)) == len(fresh)
+            and not others.intersection(fresh)
+        ):
+            used[name] = set(fresh)
+            found.append(payout)
+    return found
+
+
+def is_crowd(payable: Sequence[DuePayout], height: int, policy: Policy) -> bool:
+    """True iff the crowd rule lets these payouts go out at ledger height `height`."""
+    if not payable:
+        return False
+    is_old = min(payout.due_height for payout in payable) + policy.crowd_wait <= height
+    return len(payable) >= policy.crowd_payees or is_old or any(payout.is_urgent for payout in payable)
+
+
+def choose(
+    due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], height: int, policy: Policy
+) -> list[DuePayout]:
+    """Return the payouts of the next batch: the crowd, oldest first, with riders filling up.
+
+    Empty when there is no crowd.
+    """
+    payable = payable_of(due, programs, policy)[:PAYEES_MAX]
+    if not is_crowd(payable, height, policy):
+        return []
+    riders = sorted(
+        (item for item in due if is_rider(item, policy)), key=lambda item: (item.due_height, item.payout_id)
+    )
+    return payable + riders[: PAYEES_MAX - len(payable)]
+
+
+def build_plan(
+    treasury: Treasury,
+    baton: Outpoint,
+    payouts: Sequence[DuePayout],
+    programs: Mapping[bytes, tuple[bytes, ...]],
+    policy: Policy,
+    *,
+    locktime: int,
+) -> Plan:
+    """Return the plan that pays exactly `payouts`, whatever their order. bitcoinlib works here: call it in a thread.
+
+    Errors: MutuaError `batch_unpayable` when a payout has no open list or no addresses left; those of `build_batch`.
+    """
+    allotted, riders = (
+        allot(payouts, programs, policy),
+        {payout.payout_id for payout in payouts if is_rider(payout, policy)},
+    )
+    for payout_id, item in allotted.items():
+        if not item.programs and payout_id not in riders:
+            raise MutuaError(
+                "batch_unpayable",
+                f"payout {payout_id.hex()[:16]} has no usable addresses",
+                "leave it out of this batch",
+            )
+    payments = [
+        Payment(program, piece)
+        for item in allotted.values()
+        for program, piece in zip(item.programs, item.split.pieces_sat, strict=True)
+    ]
+    batch = build_batch(treasury, baton, payments, policy.fee_sat_per_vb, locktime)
+    body = BatchBody(baton.txid, baton.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, _rows_of(allotted))
+    return Plan(batch, body)
+
+
+def rebuild_plan(
+    treasury: Treasury, opened: OpenBatch, programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
+) -> Plan:
+    """Return the plan of a batch that is on the ledger.
+
+    MutuaError `batch_differs` unless every figure and the txid agree.
+    """
+    body = opened.body
+    amount_sat = body.fee_sat + body.change_sat + sum(row.paid_sat for row in body.payouts)
+    baton = Outpoint(body.baton_txid, body.baton_vout, amount_sat)
+    for outputs_min in (
+        policy.outputs_min,
+        *range(1, OUTPUTS_MAX + 1),
+    ):  # the parameter may have changed since: the rows tell what it was
+        then = replace(policy, outputs_min=outputs_min)
+        if _rows_of(allot(opened.payouts, programs, then)) == body.payouts:
+            plan = build_plan(treasury, baton, opened.payouts, programs, then, locktime=body.locktime)
+            if plan.body == body:
+                return plan
+    raise MutuaError(
+        "batch_differs",
+        f"batch {body.unsigned_txid.hex()[:16]}… on the ledger is not what this signer builds",
+        "do not sign it; ask for an audit",
+    )
+
+
+def _rows_of(allotted: Mapping[bytes, Allotment]) -> tuple[BatchPayout, ...]:
+    """Return what the record says of each payout, by payout id."""
+    splits = [item.split for _, item in sorted(allotted.items())]
+    return tuple(
+        BatchPayout(item.payout_id, item.paid_sat, item.queued_sat, item.credit_sat, len(item.pieces_sat))
+        for item in splits
+    )

@@ -1,0 +1,107 @@
+"""What the treasury job reads of the ledger: governance's rows, in the job's own words. Pure over a state.
+
+`LedgerTreasury(state, signers)` answers the reading half of `TreasuryHost`; the daemon adds sending, blobs and
+submitting.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from governance.money.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT, PaymentRow, TreasuryRow
+from governance.params import current_version, params_at
+from governance.tables import Draft
+from ledger.errors import MutuaError
+from ledger.genesis import Charter
+from ledger.state import StateReader
+from node.treasury.job import Signer
+from node.treasury.plan import DuePayout, OpenBatch, Policy
+from wallet.transactions import Outpoint
+
+OPEN_BATCHES_MAX = 16
+"""Batches walked back from the baton: with one unconfirmed batch at a time there is one."""
+CONFIRMATIONS = {"regtest": 1}
+CONFIRMATIONS_ELSEWHERE = 6
+
+
+def signers_of(charter: Charter) -> tuple[Signer, ...]:
+    """Return the treasury's signers: the founders with a bitcoin key, in the order of the charter."""
+    return tuple(Signer(founder.device_key, founder.bitcoin_key) for founder in charter.founders if founder.bitcoin_key)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTreasury:
+    """A state read as the treasury job reads it."""
+
+    state: StateReader
+
+    def row(self) -> TreasuryRow | None:
+        """Return the treasury's row, or None where genesis has none."""
+        return TREASURY.find(Draft(self.state))
+
+    def baton(self) -> Outpoint | None:
+        """Return the coin that the next batch spends."""
+        row = self.row()
+        return None if row is None else Outpoint(row.baton_txid, row.baton_vout, row.baton_sat)
+
+    def policy(self) -> Policy:
+        """Return the figures in force. MutuaError `no_treasury` where genesis has none."""
+        draft = Draft(self.state)
+        row = TREASURY.find(draft)
+        if row is None:
+            raise MutuaError("no_treasury", "this co-op has no bitcoin treasury", "name signers in the charter")
+        params = params_at(draft, current_version(draft))
+        return Policy(
+            fee_sat_per_vb=row.fee_sat_per_vb,
+            crowd_payees=params.crowd_payees,
+            crowd_wait=params.crowd_wait,
+            outputs_min=params.outputs_min,
+            confirmations=CONFIRMATIONS.get(row.network, CONFIRMATIONS_ELSEWHERE),
+        )
+
+    def payouts_due(self) -> list[DuePayout]:
+        """Return the payments with something left to send, oldest first."""
+        draft = Draft(self.state)
+        unsent = [PAYMENTS.get(draft, item.value) for item in UNSENT.scan(draft)]
+        used = _addresses_used(draft) if unsent else Counter[bytes]()
+        return [_due_of(row, row.left_sat, used[row.commitment]) for row in unsent if row.rail == "bitcoin"]
+
+    def open_batches(self) -> list[OpenBatch]:
+        """Return the batches without a confirmation on the ledger, oldest first, each payout as it was before its batch."""
+        draft = Draft(self.state)
+        row = TREASURY.find(draft)
+        bodies: list[OpenBatch] = []
+        used: Counter[bytes] | None = None
+        txid = b"" if row is None else row.baton_txid
+        while len(bodies) < OPEN_BATCHES_MAX:
+            batch = BATCHES.find(draft, txid)
+            if batch is None or batch.confirmations:
+                break
+            used = _addresses_used(draft) if used is None else used
+            rows = {item.payout_id: PAYMENTS.get(draft, item.payout_id) for item in batch.body.payouts}
+            for item in batch.body.payouts:  # walking back: what this batch used was free before it
+                used[rows[item.payout_id].commitment] -= item.outputs
+            owed = {item.payout_id: item.paid_sat + item.queued_sat + item.credit_sat for item in batch.body.payouts}
+            payouts = tuple(_due_of(payment, owed[name], used[payment.commitment]) for name, payment in rows.items())
+            bodies.append(OpenBatch(batch.body, payouts))
+            txid = batch.body.baton_txid
+        return bodies[::-1]
+
+
+def index_of(signers: Sequence[Signer], device_key: bytes) -> int | None:
+    """Return this node's place among the signers, or None when it is none."""
+    return next((index for index, signer in enumerate(signers) if signer.device_key == device_key), None)
+
+
+def _due_of(row: PaymentRow, owed_sat: int, first_output: int) -> DuePayout:
+    return DuePayout(row.payment_id, row.commitment, owed_sat, row.height, first_output)
+
+
+def _addresses_used(draft: Draft) -> Counter[bytes]:
+    """Return how many addresses of each list the batches so far used: all payments of a claim share one list."""
+    used = Counter[bytes]()
+    for row in PAYMENTS.scan(draft):
+        used[row.commitment] += row.outputs
+    return used
