@@ -58,9 +58,9 @@ _SECP256K1_P = 2**256 - 2**32 - 977
 S = TypeVar("S", bound=Shape)
 
 
-def invalid(where: str, what: str, mend: str = "correct it in the charter file") -> MutuaError:
+def invalid(where: str, what: str, hint: str = "correct it in the charter file") -> MutuaError:
     """Return the error for a charter's field."""
-    return MutuaError("charter_invalid", f"charter: {where} {what}", mend)
+    return MutuaError("charter_invalid", f"charter: {where} {what}", hint)
 
 
 # ---- Making one ----------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The families of errors: yours (a record refused), theirs (bytes that are not well formed), ours (a broken ledger).
 
-Every error a person may read says what happened and how to mend it. `code` is stable, for machines, and each code has
+Every error a person may read says what happened and how to fix it. `code` is stable, for machines, and each code has
 a section in `docs/reference/errors.md`.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 
 class MutuaError(Exception):
-    """An expected failure that a person may read: a stable code, what happened, how to mend it."""
+    """An expected failure that a person may read: a stable code, what happened, how to fix it."""
 
-    def __init__(self, code: str, what: str, mend: str = "") -> None:
-        super().__init__(f"{what}; {mend}" if mend else what)
+    def __init__(self, code: str, what: str, hint: str = "") -> None:
+        super().__init__(f"{what}; {hint}" if hint else what)
         self.code = code
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
 
 class RuleBroken(MutuaError):

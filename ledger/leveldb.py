@@ -87,7 +87,7 @@ class LevelDB:
             raise MutuaError(
                 "store_stopped",
                 f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})",
-                "mend the disk and start the node again",
+                "repair the disk and start the node again",
             )
         try:
             with self._db.write_batch(transaction=True, sync=True) as rows:

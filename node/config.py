@@ -214,5 +214,5 @@ def config_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _invalid(what: str, mend: str = "correct it; mutua config show lists all settings") -> MutuaError:
-    return MutuaError("config_invalid", what, mend)
+def _invalid(what: str, hint: str = "correct it; mutua config show lists all settings") -> MutuaError:
+    return MutuaError("config_invalid", what, hint)

@@ -106,8 +106,8 @@ def load_charter(folder: Path) -> Charter:
     except OSError as error:
         raise disk_error(f"{path}", error) from error
     except MalformedBytes as error:
-        mend = "put the sealed charter of your co-op there again and compare its chain id: mutua charter show"
-        raise MutuaError("charter_malformed", f"{path} is not a sealed charter ({error.what})", mend) from None
+        hint = "put the sealed charter of your co-op there again and compare its chain id: mutua charter show"
+        raise MutuaError("charter_malformed", f"{path} is not a sealed charter ({error.what})", hint) from None
 
 
 def check_port(listen: str) -> None:
@@ -124,8 +124,8 @@ def check_port(listen: str) -> None:
     except OSError as error:
         is_in_use = error.errno == errno.EADDRINUSE
         what = f"port {port} on {host} is in use" if is_in_use else f"cannot listen on {listen} ({error.strerror})"
-        mend = "stop the other program, or change `listen` in config.toml"
-        raise MutuaError("port_in_use" if is_in_use else "address_unusable", what, mend) from None
+        hint = "stop the other program, or change `listen` in config.toml"
+        raise MutuaError("port_in_use" if is_in_use else "address_unusable", what, hint) from None
 
 
 def check_chain(folder: Path, charter: Charter) -> None:
@@ -304,7 +304,7 @@ class Daemon:
         """Run the member's command for each event; a subscription that fell too far behind is begun anew."""
         while True:
             await run_hooks(self.facade.events, command)
-            log.warning("hook_too_slow", mend="make the command of on_event faster")
+            log.warning("hook_too_slow", hint="make the command of on_event faster")
 
     async def _treasury_for_ever(self, bitcoin_socket: Path) -> None:
         """The signer's job under a supervisor.
@@ -318,7 +318,7 @@ class Daemon:
                 error = cause_of(group)
                 if is_fatal(error):
                     raise
-                log.exception("treasury_failed", error=str(error), mend="starts again by itself")
+                log.exception("treasury_failed", error=str(error), hint="starts again by itself")
             self.treasury = None
             await trio.sleep(TREASURY_RESTART_S)
 

@@ -40,7 +40,9 @@ def disk_error(what: str, error: OSError) -> MutuaError:
     """Return the fatal error of a write or read that the disk refused; `what` names the file."""
     reason = error.strerror or str(error)
     return MutuaError(
-        "disk", f"{what} could not be written or read ({reason})", "mend or free the disk and start the node again"
+        "disk",
+        f"{what} could not be written or read ({reason})",
+        "repair the disk or free space on it and start the node again",
     )
 
 

@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _told(error: MutuaError) -> int:
-    print(" ".join(f"mutua: {error.what}; {error.mend}".split()), file=sys.stderr)
+    print(" ".join(f"mutua: {error.what}; {error.hint}".split()), file=sys.stderr)
     is_machine = is_fatal(error) and not isinstance(error, LedgerCorrupt)
     return FAULT if is_machine else exit_code_of(error)
 

@@ -106,11 +106,11 @@ def called_name(call: ast.Call) -> str | None:
 
 def code_argument(call: ast.Call | ast.Dict, maker: Maker) -> ast.expr | None:
     """Return the argument that is the code, None when it is left to a default or there is none."""
-    if isinstance(call, ast.Dict):  # an error written as JSON by hand: {"code": …, "what": …, "mend": …}
+    if isinstance(call, ast.Dict):  # an error written as JSON by hand: {"code": …, "what": …, "hint": …}
         entries = {
             key.value: value for key, value in zip(call.keys, call.values, strict=True) if isinstance(key, ast.Constant)
         }
-        return entries["code"] if {"code", "what", "mend"} <= entries.keys() else None
+        return entries["code"] if {"code", "what", "hint"} <= entries.keys() else None
     for keyword in call.keywords:
         if keyword.arg == maker.keyword:
             return keyword.value

@@ -130,8 +130,8 @@ def commands_page() -> str:
         "# Commands",
         "",
         (
-            "Errors go to standard error as `mutua: what happened; how to mend it`, with `--json` as `error`: code,"
-            " what, mend."
+            "Errors go to standard error as `mutua: what happened; how to fix it`, with `--json` as `error`: code,"
+            " what, hint."
         ),
         "Codes: [errors.md](errors.md). `mutua COMMAND --help` says the same as this page.",
         "",

@@ -108,7 +108,7 @@ class MutuaApp(App[None]):
     def tell(self, fault: ApiError) -> None:
         """Show a fault that belongs to one action."""
         self.notify(
-            refusal(fault.what, fault.mend, fault.rule),
+            refusal(fault.what, fault.hint, fault.rule),
             severity="error",
             title="That did not work",
             timeout=12,

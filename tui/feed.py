@@ -76,7 +76,7 @@ def connect(socket_path: Path) -> Api:
 
 
 def fault_of(error: Exception) -> ApiError:
-    """Return any failure as one with what happened and how to mend it."""
+    """Return any failure as one with what happened and how to fix it."""
     if isinstance(error, ApiError):
         return error
     return ApiError(

@@ -538,7 +538,7 @@ class BallotDraft:
 
 
 def find_draft_fault(choice: str, award: str, reason: str, charges_cents: int, units: Units) -> str | None:
-    """Return why a ballot cannot be reviewed yet, as `what; mend`, or None."""
+    """Return why a ballot cannot be reviewed yet, as `what; hint`, or None."""
     if choice not in CHOICES:
         return "nothing is chosen; choose accept, deny or abstain"
     if choice == "accept" and award.strip():

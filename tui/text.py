@@ -12,7 +12,7 @@ TEXT_SHOWN_MAX = 2_000
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
-def refusal(what: object, mend: object, rule: object = "") -> str:
+def refusal(what: object, hint: object, rule: object = "") -> str:
     """Return why something was refused.
 
     What happened, what can be done now, and the section of the rules where one refuses.
@@ -20,7 +20,7 @@ def refusal(what: object, mend: object, rule: object = "") -> str:
     >>> refusal("the case was denied in block 9", "see why", "§6")
     'the case was denied in block 9; see why (rules §6)'
     """
-    words = f"{clean(what)}; {clean(mend)}"
+    words = f"{clean(what)}; {clean(hint)}"
     return f"{words} (rules {clean(rule)})" if rule else words
 
 

@@ -207,9 +207,10 @@ class Player:
             "by": action.fields.get("by"),
             "code": error.code,
             "what": error.what,
-            "mend": error.mend,
+            "mend": error.hint,  # the name that the scenario format fixes
+            "hint": error.hint,
+            "rule": rule_of(error.code),
         }
-        fields["rule"] = rule_of(error.code)
         return Event("refused", action.at, fields)
 
     def _show(self, action: Action) -> Event:

@@ -435,7 +435,7 @@ class Driver:
                 "proposal_untimely",
                 height=header.height,
                 proposed_time_ms=header.proposed_time_ms,
-                mend="check this computer's clock",
+                hint="check this computer's clock",
             )
             self._untimely.add(block_hash)
             self._answer(ev.BlockChecked(block_hash, is_valid=False))

@@ -85,7 +85,7 @@ class Standing:
         """
         if self._votes.quarantine is None:
             log.error(
-                "own_vote_unknown", reason=reason, height=height, mend="is a copy of this node running elsewhere?"
+                "own_vote_unknown", reason=reason, height=height, hint="is a copy of this node running elsewhere?"
             )
             self._votes.begin_quarantine(reason)
         self._until = max(self._bound(), height, self._until or 0)

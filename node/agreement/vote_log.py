@@ -58,7 +58,7 @@ class VoteLog:
                 raise MutuaError(
                     "vote_log_stopped",
                     f"the vote log stopped at a failed write ({self._failure.what})",
-                    self._failure.mend,
+                    self._failure.hint,
                 )
             record, head = votelog.append(self._head, cell)
             try:

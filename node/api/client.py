@@ -60,7 +60,7 @@ def _answer(status: int, data: bytes) -> Any:
     raise ApiError(
         str(error.get("code", "internal")),
         str(error.get("what", f"the node answered {status}")),
-        str(error.get("mend", "")),
+        str(error.get("hint", "")),
         family=str(error.get("family", "node")),
         status=status,
         rule=str(error.get("rule", "")),

@@ -1,7 +1,7 @@
 """What can go wrong between a client and the daemon, as the other side of the socket sees it.
 
 These are not the ledger's own errors: the terminal UI knows the API only. They read the same way: a stable code, what
-happened, how to mend it.
+happened, how to fix it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ class ApiError(Exception):
     """
 
     def __init__(  # noqa: PLR0917 - the order of every error of ours
-        self, code: str, what: str, mend: str = "", family: str = "node", status: int = 0, rule: str = ""
+        self, code: str, what: str, hint: str = "", family: str = "node", status: int = 0, rule: str = ""
     ) -> None:
-        super().__init__(f"{what}; {mend}" if mend else what)
+        super().__init__(f"{what}; {hint}" if hint else what)
         self.code = code
         self.what = what
-        self.mend = mend
+        self.hint = hint
         self.family = family
         self.status = status
         self.rule = rule

@@ -159,7 +159,7 @@ class Facade:
                 reason = {
                     "code": refusal.code,
                     "what": refusal.what,
-                    "mend": refusal.mend,
+                    "hint": refusal.hint,
                     "rule": rule_of(refusal.code),
                 }
                 return {"record_id": record_id.hex(), "state": "refused", "height": refusal.height, "reason": reason}
@@ -263,7 +263,7 @@ class Facade:
         return {**self._pending(record_id, signed.record.kind), **self.record(record_id)}
 
     async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Return what the rules would refuse of these records in the next block, one after the other: {index, code, what, mend, family}."""
+        """Return what the rules would refuse of these records in the next block, one after the other: {index, code, what, hint, family}."""
         found: list[tuple[int, MutuaError]] = []
         shaped: list[tuple[int, tuple[str, Shape, tuple[Attestation, ...]]]] = []
         for index, (kind, body) in enumerate(records):
@@ -282,7 +282,7 @@ class Facade:
                 "index": index,
                 "code": error.code,
                 "what": error.what,
-                "mend": error.mend,
+                "hint": error.hint,
                 "family": family_of(error),
                 "rule": rule_of(error.code),
             }

@@ -126,7 +126,7 @@ class Receipt(Answer, frozen=True, kw_only=True):
     """`GET /v1/records/{id}`: what became of a record.
 
     `state` is pending, final or refused. Final: `height`, `index`, and the inclusion proof: `leaf` (hash), `proof`
-    (hashes of an RFC 6962 path), `tree_size`, `records_root`. Refused: `reason` {code, what, mend}.
+    (hashes of an RFC 6962 path), `tree_size`, `records_root`. Refused: `reason` {code, what, hint}.
     """
 
     record_id: str = ""
@@ -168,7 +168,7 @@ class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /v1/check`: records as for `/v1/submit`, checked in this order, each behind those before it.
 
-    The answer is `{"refusals": [{index, code, what, mend, family}]}`, empty when the rules would take all of them now.
+    The answer is `{"refusals": [{index, code, what, hint, family}]}`, empty when the rules would take all of them now.
     """
 
     records: list[SubmitRequest]
@@ -197,11 +197,11 @@ class LogRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """What went wrong: stable code, what happened, how to mend it, and whose fault it is (see `ApiError.family`)."""
+    """What went wrong: stable code, what happened, how to fix it, and whose fault it is (see `ApiError.family`)."""
 
     code: str = "internal"
     what: str = ""
-    mend: str = ""
+    hint: str = ""
     family: str = "node"
     rule: str = ""
     """Section of the co-op's rules that refuses, such as §6; empty where it is no rule of theirs."""

@@ -15,7 +15,7 @@ document and sign the receipt | | GET /v1/auto-accept | every version of this me
 /v1/stop | change the log level; end the daemon |
 
 The daemon is behind a narrow facade, so the API knows nothing of ledger, network or keys. Errors are `{"error":
-{"code", "what", "mend", "family"}}` with 400 (malformed), 404, 409 (refused by a rule), 413, 423 (locked), 500, 503.
+{"code", "what", "hint", "family"}}` with 400 (malformed), 404, 409 (refused by a rule), 413, 423 (locked), 500, 503.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ async def serve(
     try:
         await run(build_app(facade), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
     except OSError as error:
-        mend = "use a data folder that can hold a socket"
-        raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", mend) from None
+        hint = "use a data folder that can hold a socket"
+        raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint) from None
     finally:
         _remove(path)
 
@@ -345,7 +345,7 @@ def error_response(error: MutuaError) -> Response:
     rule = rule_of(error.code) if isinstance(error, RuleBroken) else ""
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        schema.ErrorBody(error.code, error.what, error.mend, family_of(error), rule),
+        schema.ErrorBody(error.code, error.what, error.hint, family_of(error), rule),
         STATUS_OF_CODE.get(error.code, by_family),
     )
 

@@ -272,7 +272,7 @@ def check_receipt(receipt: Mapping[str, Any]) -> None:
         raise RuleBroken(
             str(reason.get("code", "refused")),
             str(reason.get("what", "the record was refused")),
-            str(reason.get("mend", "")),
+            str(reason.get("hint", "")),
         )
 
 

@@ -1,6 +1,6 @@
 """The command `mutua`: a table of contents. Every command is imported when it is called, and not before.
 
-Errors go to standard error as `mutua: what happened; how to mend it`, with `--json` as `{"error": {code, what, mend}}`;
+Errors go to standard error as `mutua: what happened; how to fix it`, with `--json` as `{"error": {code, what, hint}}`;
 the exit codes are those of `node.exit_codes`.
 """
 
@@ -146,7 +146,7 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
         print(file=sys.stderr)
         return exit_codes.INTERRUPTED
     if isinstance(error, (MutuaError, ApiError)):
-        _print_error(error.code, error.what, error.mend, is_json=is_json, rule=_rule_of(error))
+        _print_error(error.code, error.what, error.hint, is_json=is_json, rule=_rule_of(error))
         return exit_codes.exit_code_of(error)
     if isinstance(error, cyclopts.CycloptsError):
         _print_error("usage", _usage_fault(error), f"see {_command_of(error)} --help", is_json=is_json)
@@ -154,12 +154,12 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
     if isinstance(error, OSError):
         code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "system"
         where = f" ({error.filename})" if error.filename else ""
-        mend = (
+        hint = (
             "free some space; nothing half-written was kept"
             if code == "disk_full"
             else "check the path and its permissions"
         )
-        _print_error(code, f"{error.strerror or type(error).__name__}{where}", mend, is_json=is_json)
+        _print_error(code, f"{error.strerror or type(error).__name__}{where}", hint, is_json=is_json)
         return exit_codes.FAULT
     if os.environ.get("MUTUA_TRACEBACK"):
         import traceback
@@ -215,14 +215,14 @@ def _rule_of(error: BaseException) -> str:
     return str(getattr(error, "rule", ""))
 
 
-def _print_error(code: str, what: str, mend: str, *, is_json: bool, rule: str = "") -> None:
+def _print_error(code: str, what: str, hint: str, *, is_json: bool, rule: str = "") -> None:
     if is_json:
-        told = {"error": {"code": code, "what": what, "mend": mend, **({"rule": rule} if rule else {})}}
+        told = {"error": {"code": code, "what": what, "hint": hint, **({"rule": rule} if rule else {})}}
         print(json.dumps(told, ensure_ascii=False), file=sys.stderr)
         return
     from node.cli.common import printable
 
-    words = f"mutua: {what}; {mend}" if mend else f"mutua: {what}"
+    words = f"mutua: {what}; {hint}" if hint else f"mutua: {what}"
     print(printable(f"{words} (rules {rule})" if rule else words), file=sys.stderr)
 
 

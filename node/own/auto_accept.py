@@ -138,8 +138,8 @@ class Rulebook:
         except FileNotFoundError:
             versions = ()
         except (OSError, ValueError, TypeError, KeyError, RecursionError, MutuaError) as error:
-            mend = "put the file back from a backup, or move it away and write your rules anew"
-            raise MutuaError("auto_rules_unusable", f"{self._path.name} cannot be used: {error}", mend) from None
+            hint = "put the file back from a backup, or move it away and write your rules anew"
+            raise MutuaError("auto_rules_unusable", f"{self._path.name} cannot be used: {error}", hint) from None
         self.versions = versions
 
     def _check(self, item: SignedRule) -> None:
@@ -264,7 +264,7 @@ class AutoAccept:
             rulebook.load()
         except MutuaError as error:
             self.problem = error
-            log.error("auto_rules_unusable", what=error.what, mend=error.mend)  # noqa: TRY400 - the sentence says it all
+            log.error("auto_rules_unusable", what=error.what, hint=error.hint)  # noqa: TRY400 - the sentence says it all
 
     def wake(self) -> None:
         """A block has become final, or a rule has changed."""

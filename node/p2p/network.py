@@ -83,11 +83,11 @@ class Network:
             started_at = trio.current_time()
             try:
                 await serve(self, bound or self._listen, note_bound)
-                log.error("p2p_host_ended", mend="restarts by itself")
+                log.error("p2p_host_ended", hint="restarts by itself")
             except Exception as error:
                 if bound is None and isinstance(error, MutuaError):
                     raise
-                log.error("p2p_host_failed", error=describe(error), mend="restarts by itself")  # noqa: TRY400
+                log.error("p2p_host_failed", error=describe(error), hint="restarts by itself")  # noqa: TRY400
             if trio.current_time() - started_at > 60:
                 delay_s = self.timing.restart_min_s
             await trio.sleep(delay_s)

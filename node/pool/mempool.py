@@ -35,7 +35,7 @@ class Refusal:
 
     code: str
     what: str
-    mend: str
+    hint: str
     height: int
 
 
@@ -137,7 +137,7 @@ class Mempool:
             if record_id not in self._records:
                 return
             self._refused_at.setdefault(record_id, set()).add(height)
-            self._note(record_id, Refusal(error.code, error.what, error.mend, height))
+            self._note(record_id, Refusal(error.code, error.what, error.hint, height))
 
     def settle(self, included: Iterable[bytes], height: int) -> list[SignedRecord]:
         """After the block of `height`: drop what it holds, what expired, what keeps being refused.

@@ -117,7 +117,7 @@ class BlockSync:
             and peer not in self._doubted_until
         ):
             log.error(
-                "tips_differ", peer=peer.hex()[:12], height=tip.height, mend="compare mutua audit verify of both nodes"
+                "tips_differ", peer=peer.hex()[:12], height=tip.height, hint="compare mutua audit verify of both nodes"
             )
             self._doubt(peer)
         if tip.height > self._chain.height and peer in self._believed():

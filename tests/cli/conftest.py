@@ -447,7 +447,7 @@ class FakeNode:
                 "records_root": merkle.root_of_hashes(hashes).hex(),
             }
         if known == REFUSED:
-            reason = {"code": "vote_closed", "what": "claim 7f3a closed on day 39", "mend": "ask for an audit"}
+            reason = {"code": "vote_closed", "what": "claim 7f3a closed on day 39", "hint": "ask for an audit"}
             return {"record_id": known, "state": "refused", "height": 40, "reason": reason}
         if known == PENDING:
             return {"record_id": known, "state": "pending", "height": 41}

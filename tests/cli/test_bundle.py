@@ -81,7 +81,7 @@ def test_what_stands_in_a_bundle_is_shown_and_the_rules_are_asked_where_wanted(o
             "index": 0,
             "code": "attestations_missing",
             "what": "0 of 11 are there",
-            "mend": "collect the missing ones",
+            "hint": "collect the missing ones",
             "family": "rule",
         }
     ]

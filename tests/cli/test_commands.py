@@ -190,7 +190,7 @@ def test_each_wrong_call_gets_one_line_and_its_exit_code(on, node, arguments, co
     machine = on(*arguments, "--json")
     assert machine.code == code
     error = json.loads(machine.err)["error"]
-    assert set(error) == {"code", "what", "mend", "rule"} - ({"rule"} if code != 5 else set())
+    assert set(error) == {"code", "what", "hint", "rule"} - ({"rule"} if code != 5 else set())
     assert node.submitted == []
 
 

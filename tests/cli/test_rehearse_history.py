@@ -218,8 +218,8 @@ def test_a_wrong_setting_is_one_error_with_its_mend_and_exit_code_2(call, histor
     assert (done.code, done.out) == (2, "")
     error = json.loads(done.err)["error"]
     assert error["code"] == code
-    assert words in error["what"] + error["mend"]
-    assert error["mend"]
+    assert words in error["what"] + error["hint"]
+    assert error["hint"]
 
 
 def test_scenario_and_folder_exclude_each_other(call, history) -> None:

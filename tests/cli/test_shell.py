@@ -239,7 +239,7 @@ def test_doctor_names_each_fault_with_its_remedy(call, folder, tmp_path) -> None
         "bitcoin",
         "port",
     }
-    assert all(item["mend"] for item in found.values() if item["state"] == "fault")
+    assert all(item["hint"] for item in found.values() if item["state"] == "fault")
     assert open_keyfile((folder / "keys.json").read_bytes(), PASSPHRASE) == SEED
 
 

@@ -62,13 +62,13 @@ PLAIN = {
 
 
 def refusals():
-    """(place, code, what, mend) of every RuleBroken made in governance, the last two as source."""
+    """(place, code, what, hint) of every RuleBroken made in governance, the last two as source."""
     for path in sorted((ROOT / "governance").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RuleBroken":
                 code = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
-                mend = node.args[2] if len(node.args) > 2 else None
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", code, node.args[1], mend
+                hint = node.args[2] if len(node.args) > 2 else None
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", code, node.args[1], hint
 
 
 FOUND = list(refusals())
@@ -96,13 +96,13 @@ def test_no_code_stands_under_two_sections_and_each_section_is_one_of_the_rules(
 
 
 @pytest.mark.parametrize(
-    ("place", "code", "what", "mend"), FOUND, ids=[f"{code} {place}" for place, code, _, _ in FOUND]
+    ("place", "code", "what", "hint"), FOUND, ids=[f"{code} {place}" for place, code, _, _ in FOUND]
 )
-def test_a_refusal_gives_its_figures_and_says_what_can_be_done(place, code, what, mend):
-    told = ast.unparse(mend) if mend is not None else "''"
+def test_a_refusal_gives_its_figures_and_says_what_can_be_done(place, code, what, hint):
+    told = ast.unparse(hint) if hint is not None else "''"
     assert told != "''", f"{place}: say what the member can do now"
     assert "nothing to do" not in told, f"{place}: say what holds instead, until when, or what else can be done"
-    has_figures = isinstance(what, (ast.JoinedStr, ast.Name)) or isinstance(mend, (ast.JoinedStr, ast.Name))
+    has_figures = isinstance(what, (ast.JoinedStr, ast.Name)) or isinstance(hint, (ast.JoinedStr, ast.Name))
     assert has_figures or code in PLAIN, (
         f"{place}: {code} gives no figure; give it, or add the code to PLAIN in {Path(__file__).name}"
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from . import model
 from .laws import broken_laws
 
-IGNORED = {"mend", "state_root"}  # texts of a refusal are each program's own
+IGNORED = {"mend", "hint", "state_root"}  # texts of a refusal are each program's own
 
 
 class Compared(NamedTuple):

@@ -25,7 +25,7 @@ def without_texts(expected):
 
     It has its own texts, so it knows no codes of refusals and no reasons of what is void.
     """
-    texts = {"refused": ("code", "what", "mend"), "proposal_void": ("why",)}
+    texts = {"refused": ("code", "what", "mend", "hint"), "proposal_void": ("why",)}
     return [
         {name: value for name, value in event.items() if name not in texts.get(event.get("event"), ())}
         for event in expected

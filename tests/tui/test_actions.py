@@ -215,7 +215,7 @@ def test_a_ballot_refused_later_is_told_with_its_reason(play, node, settle, text
     async def check(pilot):
         await pilot.press("s")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ReceiptScreen))
-        reason = {"code": "x", "what": "the author may not vote now", "mend": "pay what is owed"}
+        reason = {"code": "x", "what": "the author may not vote now", "hint": "pay what is owed"}
         node.data["records"][BALLOT] = {"record_id": BALLOT, "state": "refused", "height": 113, "reason": reason}
         node.finish_block()
         await settle(pilot, lambda: "refused: the author may not vote now; pay what is owed" in text_of(pilot.app))

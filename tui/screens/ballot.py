@@ -386,7 +386,7 @@ class ReviewScreen(LiveScreen):
             self.mutua.tell(fault)
             return
         self.query_one("#sign", Button).disabled = False
-        words = f"✗ {refusal(fault.what, fault.mend, fault.rule)}"
+        words = f"✗ {refusal(fault.what, fault.hint, fault.rule)}"
         if fault.code == "node_silent":
             words += (
                 "\n  It may have been stored all the same: look at My ballots and the case before you send it again."

@@ -108,7 +108,7 @@ class ReceiptScreen(LiveScreen):
                 reason = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
                 words = refusal(
                     reason.get("what", "the rules refuse it"),
-                    reason.get("mend", "look at the case"),
+                    reason.get("hint", "look at the case"),
                     reason.get("rule", ""),
                 )
                 lines.append(Content.styled(f"✗ refused: {words}", "bold $error"))

@@ -73,7 +73,7 @@ class TopBar(Vertical):
 
 
 class Notice(Static):
-    """What went wrong, as `what` and `how to mend it`; hidden while all is well."""
+    """What went wrong, as `what` and `how to fix it`; hidden while all is well."""
 
     def __init__(self) -> None:
         super().__init__("", markup=False, classes="notice")
@@ -83,10 +83,10 @@ class Notice(Static):
         """Show a fault, or hide."""
         self.display = fault is not None
         if fault is not None:
-            mend = clean(fault.mend)
+            hint = clean(fault.hint)
             again = (
                 "\n  This screen looks again by itself. What you see below may be old." if fault.family == "off" else ""
             )
             self.update(
-                Content.assemble((f"✗ {clean(fault.what)}", "bold $error"), f"\n  {mend[:1].upper()}{mend[1:]}{again}")
+                Content.assemble((f"✗ {clean(fault.what)}", "bold $error"), f"\n  {hint[:1].upper()}{hint[1:]}{again}")
             )

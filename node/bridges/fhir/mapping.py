@@ -145,7 +145,7 @@ class _ClaimMapper:
         try:
             return part()
         except Unmappable as reason:
-            self._reasons.append(Refusal(self._resource.label, reason.path, reason.code, reason.what, reason.mend))
+            self._reasons.append(Refusal(self._resource.label, reason.path, reason.code, reason.what, reason.hint))
             return None
 
     # ---- The claim as a whole ---------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class _ClaimMapper:
                 f"the claim has {len(items)} lines; a claim has 1 to {limit}",
                 "split it by visit or by day",
             )
-            self._reasons.append(Refusal(self._resource.label, reason.path, reason.code, reason.what, reason.mend))
+            self._reasons.append(Refusal(self._resource.label, reason.path, reason.code, reason.what, reason.hint))
             return None
         lines = [self._line(item, f"Claim.item[{number}]") for number, item in enumerate(items)]
         whole = tuple(line for line in lines if line is not None)

@@ -121,7 +121,7 @@ def _malformed(line: int, column: int, message: str) -> MutuaError:
     return MutuaError(
         "fhir_malformed",
         f"the file is not JSON: line {line}, column {column}: {message}",
-        "export the file again or mend that line",
+        "export the file again or fix that line",
     )
 
 
@@ -235,15 +235,15 @@ def _invalid_parts(resource: FhirResource) -> list[Refusal]:
 
     Values are never repeated: they may be private.
     """
-    mend = "ask the provider's system for valid FHIR R4 (4.0.1)"
+    hint = "ask the provider's system for valid FHIR R4 (4.0.1)"
     if _depth_exceeds(resource.content, DEPTH_MAX):
         return [
-            Refusal(resource.label, resource.kind, "fhir_invalid", f"nested more than {DEPTH_MAX} levels deep", mend)
+            Refusal(resource.label, resource.kind, "fhir_invalid", f"nested more than {DEPTH_MAX} levels deep", hint)
         ]
     if _has_lone_surrogate(resource.content):
         return [
             Refusal(
-                resource.label, resource.kind, "fhir_invalid", "holds text that is not Unicode (a lone surrogate)", mend
+                resource.label, resource.kind, "fhir_invalid", "holds text that is not Unicode (a lone surrogate)", hint
             )
         ]
     import pydantic
@@ -255,7 +255,7 @@ def _invalid_parts(resource: FhirResource) -> list[Refusal]:
         for detail in error.errors(include_url=False, include_input=False)[:REASONS_PER_RESOURCE_MAX]:
             path = _path_of(resource.kind, detail["loc"])
             reasons.append(
-                Refusal(resource.label, path, "fhir_invalid", f"not valid FHIR R4: {_plain(detail['msg'])}", mend)
+                Refusal(resource.label, path, "fhir_invalid", f"not valid FHIR R4: {_plain(detail['msg'])}", hint)
             )
         return reasons
     return []

@@ -28,17 +28,17 @@ CHARGE_CENTS_MAX = 10**12
 class Unmappable(Exception):
     """One thing in a resource that cannot be mapped; the mapper collects these, it does not stop at the first."""
 
-    def __init__(self, path: str, code: str, what: str, mend: str) -> None:
-        super().__init__(f"{path}: {what}; {mend}")
+    def __init__(self, path: str, code: str, what: str, hint: str) -> None:
+        super().__init__(f"{path}: {what}; {hint}")
         self.path = path
         self.code = code
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a file is not imported: the resource, the place in it, a stable code, what is wrong and how to mend it."""
+    """Why a file is not imported: the resource, the place in it, a stable code, what is wrong and how to fix it."""
 
     resource: str
     """Type and id, such as `Claim/17`; without an id the place in the file, such as `Claim in line 3`."""
@@ -46,7 +46,7 @@ class Refusal:
     """FHIRPath-like, such as `Claim.item[0].net.value`."""
     code: str
     what: str
-    mend: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)

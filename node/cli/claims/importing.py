@@ -82,7 +82,7 @@ def import_file(
     try:
         file = read_fhir(_read_bytes(path))
     except MutuaError as error:
-        _print_error(error.code, error.what, error.mend, path, errors, as_json=json)
+        _print_error(error.code, error.what, error.hint, path, errors, as_json=json)
         return EXIT_USAGE
     status = cast("Json", client.get_json("/v1/status"))
     if not status.get("cover"):
@@ -111,7 +111,7 @@ def import_file(
             if not json:
                 print(f"{path.name}: the import stopped; {taken}", file=errors)
             raise
-        _print_error(error.code, error.what, f"{error.mend}; {taken}", path, errors, as_json=json)
+        _print_error(error.code, error.what, f"{error.hint}; {taken}", path, errors, as_json=json)
         return EXIT_REFUSED
     _print_result(path, plan, result, output, as_json=json)
     return EXIT_OK
@@ -177,7 +177,7 @@ def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refus
         part = bodies[start : start + CHECKED_AT_ONCE_MAX]
         answer = client.post_json(CHECK_PATH, {"records": [{"kind": "claim.file", "body": body} for _, body in part]})
         found += [
-            Refusal(part[int(item["index"])][0], "claim", str(item["code"]), str(item["what"]), str(item["mend"]))
+            Refusal(part[int(item["index"])][0], "claim", str(item["code"]), str(item["what"]), str(item["hint"]))
             for item in cast("list[Json]", answer["refusals"])
             if item["code"] != KNOWN_CODE
         ]
@@ -304,29 +304,29 @@ def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *,
 
 def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool) -> None:
     count = f"{len(refusals)} reason{'s' if len(refusals) != 1 else ''}"
-    what, mend = (
+    what, hint = (
         f"{path.name} was not imported, for {count}; nothing was submitted",
-        "mend what is listed and import it again",
+        "fix what is listed and import it again",
     )
     if as_json:
         reasons = [
-            {"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "mend": r.mend} for r in refusals
+            {"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "hint": r.hint} for r in refusals
         ]
         print(
-            json_lib.dumps({"error": {"code": "fhir_refused", "what": what, "mend": mend, "reasons": reasons}}),
+            json_lib.dumps({"error": {"code": "fhir_refused", "what": what, "hint": hint, "reasons": reasons}}),
             file=err,
         )
         return
-    print(printable(f"mutua: {what}; {mend}"), file=err)
+    print(printable(f"mutua: {what}; {hint}"), file=err)
     for reason in refusals[:REASONS_SHOWN_MAX]:
-        print(printable(f"  {reason.resource}  {reason.path}: {reason.what}; {reason.mend} [{reason.code}]"), file=err)
+        print(printable(f"  {reason.resource}  {reason.path}: {reason.what}; {reason.hint} [{reason.code}]"), file=err)
     if len(refusals) > REASONS_SHOWN_MAX:
         print(f"  and {len(refusals) - REASONS_SHOWN_MAX} more; --json lists all", file=err)
 
 
-def _print_error(code: str, what: str, mend: str, path: Path, err: TextIO, *, as_json: bool) -> None:
+def _print_error(code: str, what: str, hint: str, path: Path, err: TextIO, *, as_json: bool) -> None:
     what = f"{path.name}: {what}"
     if as_json:
-        print(json_lib.dumps({"error": {"code": code, "what": what, "mend": mend}}), file=err)
+        print(json_lib.dumps({"error": {"code": code, "what": what, "hint": hint}}), file=err)
     else:
-        print(printable(f"mutua: {what}; {mend}"), file=err)
+        print(printable(f"mutua: {what}; {hint}"), file=err)

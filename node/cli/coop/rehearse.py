@@ -94,7 +94,7 @@ def _play(file: Path) -> int:
                 print(f"block {event['height']}, {count} events", file=sys.stderr)
         out.flush()
     except ScenarioError as error:
-        print(f"mutua: {error.what}; {error.mend}", file=sys.stderr)
+        print(f"mutua: {error.what}; {error.hint}", file=sys.stderr)
         return EXIT_USAGE
     except BrokenPipeError:
         # the reader, such as `head`, has seen enough; nothing of ours is lost

@@ -303,7 +303,7 @@ def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["is_signed"]:
         yield f"signed by its author, valid until block {answer['valid_until_height']}"
     if "refusals" in answer:
-        yield from (f"the rules refuse it now: {item['what']}; {item['mend']}" for item in answer["refusals"])
+        yield from (f"the rules refuse it now: {item['what']}; {item['hint']}" for item in answer["refusals"])
         if not answer["refusals"]:
             yield "the rules would take it now"
     yield from _next_lines(answer)

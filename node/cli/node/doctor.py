@@ -35,7 +35,7 @@ class Check:
     name: str
     state: str
     what: str
-    mend: str = ""
+    hint: str = ""
 
 
 def doctor(*, common: Common = DEFAULT) -> int:
@@ -48,7 +48,7 @@ def doctor(*, common: Common = DEFAULT) -> int:
 
 def _lines(checks: list[Check]) -> Iterator[str]:
     for check in checks:
-        yield f"{check.state:<6} {check.name:<14} {check.what}" + (f"; {check.mend}" if check.mend else "")
+        yield f"{check.state:<6} {check.name:<14} {check.what}" + (f"; {check.hint}" if check.hint else "")
 
 
 def run_checks(common: Common) -> Iterator[Check]:
@@ -57,7 +57,7 @@ def run_checks(common: Common) -> Iterator[Check]:
     try:
         config = common.config()
     except MutuaError as error:
-        yield Check("settings", "fault", error.what, error.mend)
+        yield Check("settings", "fault", error.what, error.hint)
         return
     yield Check(
         "settings", "ok", f"{config.folder.config if config.folder.config.exists() else 'all at their defaults'}"
@@ -83,7 +83,7 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
     except (MutuaError, ApiError) as error:
-        return Check(name, "fault", error.what, error.mend)
+        return Check(name, "fault", error.what, error.hint)
     except OSError as error:
         return Check(name, "fault", f"{error.strerror} ({error.filename})", "check the path and its permissions")
 
@@ -246,7 +246,7 @@ def _check_node(config: Config) -> tuple[bool, list[Check]]:
     except NodeNotRunning:
         return False, [Check("node", "note", "it is not running", "mutua run")]
     except ApiError as error:
-        return True, [Check("node", "fault", error.what, error.mend)]
+        return True, [Check("node", "fault", error.what, error.hint)]
     peers = status.get("peers", {})
     found = [Check("node", "ok", f"block {status['height']}, {sync_words(status)}")]
     connected, known = int(peers.get("connected", 0)), int(peers.get("known", 0))

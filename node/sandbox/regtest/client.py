@@ -116,7 +116,7 @@ class RegtestClient:
             ) from None
         answer = cast("dict[str, Any]", found)
         if "error" in answer:
-            raise MutuaError(answer["error"]["code"], answer["error"]["what"], answer["error"]["mend"])
+            raise MutuaError(answer["error"]["code"], answer["error"]["what"], answer["error"]["hint"])
         return answer["result"]
 
 

@@ -1,6 +1,6 @@
 """JSON lines over a Unix socket.
 
-`{"id", "method", "params"}` in, `{"id", "result"}` or `{"id", "error": {code, what, mend}}` out.
+`{"id", "method", "params"}` in, `{"id", "result"}` or `{"id", "error": {code, what, hint}}` out.
 
 | method | params | result |
 |---|---|---|
@@ -132,7 +132,7 @@ def answer(engine: Engine, line: bytes) -> dict[str, Any]:
         number, method, params = _parse(line)
         return {"id": number, "result": _METHODS[method](engine, params)}
     except MutuaError as error:
-        return {"id": number, "error": {"code": error.code, "what": error.what, "mend": error.mend}}
+        return {"id": number, "error": {"code": error.code, "what": error.what, "hint": error.hint}}
 
 
 def _parse(line: bytes) -> tuple[Any, str, dict[str, Any]]:

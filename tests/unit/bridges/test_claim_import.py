@@ -51,7 +51,7 @@ class FakeDaemon:
             ]
             return {
                 "refusals": [
-                    {"index": index, "code": code, "what": what, "mend": "leave it out", "family": "rule"}
+                    {"index": index, "code": code, "what": what, "hint": "leave it out", "family": "rule"}
                     for index, code, what in found
                 ]
             }
@@ -127,7 +127,7 @@ def test_reasons_are_printed_and_nothing_is_submitted(run, write, make):
     assert (code, out, daemon.bodies) == (5, "", [])
     assert (
         err.splitlines()[0]
-        == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; mend what is listed and import"
+        == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; fix what is listed and import"
         " it again"
     )
     assert "Claim/c4  Claim.use: use 'bogus'" in err
@@ -138,7 +138,7 @@ def test_reasons_as_json_are_complete(run, write, make):
     code, out, err = run(write(*[make.claim(id=f"c{n}", use="bogus") for n in range(60)]), FakeDaemon(), json=True)
     error = json.loads(err)["error"]
     assert (code, out, error["code"], len(error["reasons"])) == (5, "", "fhir_refused", 60)
-    assert set(error["reasons"][0]) == {"resource", "path", "code", "what", "mend"}
+    assert set(error["reasons"][0]) == {"resource", "path", "code", "what", "hint"}
 
 
 def test_a_long_list_of_reasons_is_cut_for_people(run, write, make):
@@ -197,7 +197,7 @@ def test_a_line_that_stands_in_an_earlier_claim_is_found_before_anything_is_file
     assert (code, out, daemon.bodies) == (5, "", [])
     assert err.splitlines() == [
         (
-            "mutua: claims.json was not imported, for 1 reason; nothing was submitted; mend what is listed and import"
+            "mutua: claims.json was not imported, for 1 reason; nothing was submitted; fix what is listed and import"
             " it again"
         ),
         "  Claim/c3  claim: line 0: code A0428 of day 5 stands in a claim already; leave it out [duplicate_line]",

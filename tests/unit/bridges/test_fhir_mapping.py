@@ -278,7 +278,7 @@ def test_one_bad_claim_keeps_the_whole_file_out_and_every_reason_is_given(plan_o
         ("Claim/c2", "fhir_amount_not_positive"),
         ("Claim/c2", "fhir_date_future"),
     ]
-    assert all(reason.what and reason.mend for reason in plan.refusals)
+    assert all(reason.what and reason.hint for reason in plan.refusals)
 
 
 def test_a_file_without_claims_says_so(reasons_of, make):

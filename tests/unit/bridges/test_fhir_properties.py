@@ -83,7 +83,7 @@ def test_no_bytes_bring_the_reader_down(data):
         read_fhir(data)
     except MutuaError as error:
         assert error.code == "fhir_malformed"
-        assert error.mend
+        assert error.hint
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -57,7 +57,7 @@ def test_what_is_not_json_or_not_fhir_is_one_clear_error_that_names_the_place(da
         read_fhir(data)
     assert caught.value.code == "fhir_malformed"
     assert words in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_resource_that_is_not_valid_r4_gives_a_reason_for_each_part_and_repeats_no_value(make):

@@ -136,7 +136,7 @@ def test_a_first_line_that_cannot_be_names_the_field_and_its_range(changes, word
     with pytest.raises(ScenarioError) as caught:
         parse([json.dumps({**GENESIS, **changes})])
     assert caught.value.what == f"line 1, field {words}"
-    assert caught.value.mend == "correct the line; nothing was played"
+    assert caught.value.hint == "correct the line; nothing was played"
 
 
 @pytest.mark.parametrize(("line", "words"), LINES)

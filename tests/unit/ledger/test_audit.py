@@ -227,7 +227,7 @@ def test_a_folder_that_a_daemon_holds_is_refused(folder: Path, held: str) -> Non
         with pytest.raises(MutuaError) as caught:
             run("verify", folder)
         assert caught.value.code == "store_locked"
-        assert "copy" in caught.value.mend
+        assert "copy" in caught.value.hint
     finally:
         holder.communicate("")
     assert fcntl is not None

@@ -100,7 +100,7 @@ def fault_of(charter: Charter) -> str:
     with pytest.raises(MutuaError) as caught:
         seal(charter)
     assert caught.value.code == "charter_invalid"
-    assert caught.value.mend
+    assert caught.value.hint
     return caught.value.what
 
 

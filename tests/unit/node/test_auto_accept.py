@@ -130,7 +130,7 @@ def test_the_hash_says_which_version_and_cannot_be_guessed():
 def code_of(call):
     with pytest.raises(MutuaError) as caught:
         call()
-    assert caught.value.mend
+    assert caught.value.hint
     return caught.value.code
 
 

@@ -47,7 +47,7 @@ def finding():
 def code_of(call):
     with pytest.raises(MutuaError) as caught:
         call()
-    assert caught.value.mend
+    assert caught.value.hint
     return caught.value.code
 
 

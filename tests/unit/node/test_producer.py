@@ -100,7 +100,7 @@ async def test_a_fault_of_the_rules_at_a_block_counts_as_an_invalid_block(node, 
 
 def test_a_failing_disk_is_no_fault_of_a_record(node, coop, make_quote, monkeypatch):
     def broken(_self, _act):
-        raise MutuaError("store_unusable", "the ledger cannot be read", "mend the disk")
+        raise MutuaError("store_unusable", "the ledger cannot be read", "repair the disk")
 
     monkeypatch.setattr(producer.OpenBlock, "take", broken)
     with pytest.raises(MutuaError) as fatal:

@@ -55,7 +55,7 @@ async def test_a_submitted_record_reaches_the_facade_whole(served, facade) -> No
 async def test_a_refusal_keeps_its_code_and_words(served) -> None:
     with pytest.raises(ApiError) as caught:
         await ask(Client(served).submit, "case.ballot", {})
-    assert (caught.value.status, caught.value.code, caught.value.mend) == (409, "vote_closed", "ask for an audit")
+    assert (caught.value.status, caught.value.code, caught.value.hint) == (409, "vote_closed", "ask for an audit")
     assert caught.value.rule == "§6"
 
 

@@ -53,7 +53,7 @@ def test_a_wrong_config_file_is_one_error_that_names_the_fault(tmp_path, text) -
     with pytest.raises(MutuaError) as caught:
         load_config(tmp_path, {}, {})
     assert caught.value.code == "config_invalid"
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_the_written_config_sets_nothing_and_names_every_setting() -> None:

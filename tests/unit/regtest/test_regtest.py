@@ -206,7 +206,7 @@ def test_funding_more_than_a_hundred_blocks_give_mines_until_it_is_there(tmp_pat
 )
 def test_a_bad_request_gets_an_error_object(tmp_path, line: bytes) -> None:
     engine = Engine(tmp_path)
-    assert set(answer(engine, line)["error"]) == {"code", "what", "mend"}
+    assert set(answer(engine, line)["error"]) == {"code", "what", "hint"}
     assert engine.height == 0
     engine.close()
 
