@@ -61,9 +61,9 @@ def test_every_error_code_has_a_section_and_every_section_a_code() -> None:
     assert len(described) == len(set(described)), "a code has two sections"
 
 
-def test_every_section_of_an_error_says_how_to_mend_it() -> None:
+def test_every_section_of_an_error_gives_a_hint() -> None:
     sections = re.split(r"^### ", page("errors.md"), flags=re.MULTILINE)[1:]
-    assert [part.split()[0] for part in sections if "\n*Mend:* " not in part] == []
+    assert [part.split()[0] for part in sections if "\n*Hint:* " not in part] == []
 
 
 @pytest.mark.parametrize("name", ["parameters.md", "receipts.md", "record-kinds.md", "scenarios.md"])
@@ -177,6 +177,22 @@ def test_links_between_pages_lead_somewhere() -> None:
     ]
     local = [(path, link) for path, link in targets if link and "://" not in link]
     assert [f"{path.relative_to(ROOT)}: {link}" for path, link in local if not (path.parent / link).exists()] == []
+
+
+def _anchors(path: Path) -> set[str]:
+    """The anchors of a page: its headings in lower case, punctuation dropped, a hyphen for each space."""
+    headings = re.findall(r"^#{1,6} (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_anchors_in_links_are_headings_of_their_page() -> None:
+    wrong: list[str] = []
+    for path in _pages():
+        for target, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", path.read_text(encoding="utf-8")):
+            leads_to = path.parent / target if target else path
+            if anchor not in _anchors(leads_to):
+                wrong.append(f"{path.relative_to(ROOT)}: {target}#{anchor}")
+    assert wrong == []
 
 
 def test_pages_name_no_machine_and_no_registry() -> None:

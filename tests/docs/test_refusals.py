@@ -108,8 +108,15 @@ def test_a_refusal_gives_its_figures_and_says_what_can_be_done(place, code, what
     )
 
 
-def test_the_page_of_errors_names_the_rule_of_each():
+def test_each_rule_on_the_page_of_errors_links_to_its_section():
     page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
+    cited = [rule for line in re.findall(r"^\*Rule:\* (.+)$", page, re.MULTILINE) for rule in line.split()]
+    assert cited
+    assert [rule for rule in cited if not re.fullmatch(r"\[§(\d+)\]\(rules/README\.md#\1-[a-z-]+\)", rule)] == []
+
+
+def test_the_page_of_errors_names_the_rule_of_each():
+    page = re.sub(r"\[(§\d+)\]\([^)]*\)", r"\1", (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8"))
     sections = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", page, flags=re.MULTILINE)[1:]}
     wrong = {
         code: f"*Rule:* {rule}"
