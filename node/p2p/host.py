@@ -58,7 +58,7 @@ class _Pending:
         self.since = trio.current_time()
 
 
-class Doorkeeper:
+class ConnectionLimiter:
     """Counts what each address opens: an attacker's own connections give way first."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class _Host:
         self.network = network
         self.noise = GatedNoise(network.seed, network.is_admitted)
         self.handlers = Handlers(network.on_frame, network.on_peer_up)
-        self.doorkeeper = Doorkeeper()
+        self.limiter = ConnectionLimiter()
 
     # ---- Inbound -------------------------------------------------------------------------------------------------
 
@@ -129,15 +129,15 @@ class _Host:
         connection = SocketConnection(stream, is_initiator=False)
         remote = connection.get_remote_address()
         ip = remote[0] if remote else "gone"
-        place = self.doorkeeper.admit(ip)
+        place = self.limiter.admit(ip)
         if place is None:
             await connection.close()
             return
         try:
             with place.scope:
-                await self._serve(connection, None, lambda: self.doorkeeper.prove(ip, place))
+                await self._serve(connection, None, lambda: self.limiter.prove(ip, place))
         finally:
-            self.doorkeeper.prove(ip, place)
+            self.limiter.prove(ip, place)
 
     # ---- Outbound ------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from ledger.chain import Chain
 from ledger.codec import Shape
 from ledger.records import Attestation
 from node.p2p.network import Channel, Network
-from node.spread.gossip import Blobs
+from node.spread.gossip import AddressListStore
 from node.treasury.job import Signer
 from node.treasury.plan import DuePayout, OpenBatch, Policy
 from node.treasury.view import LedgerTreasury, index_of, signers_of
@@ -29,7 +29,9 @@ Submit = Callable[[str, Shape, tuple[Attestation, ...]], Awaitable[bytes]]
 class DaemonTreasuryHost:
     """`node.treasury.job.TreasuryHost` over this node's ledger and network."""
 
-    def __init__(self, chain: Chain, network: Network, blobs: Blobs, own_device_key: bytes, submit: Submit) -> None:
+    def __init__(
+        self, chain: Chain, network: Network, blobs: AddressListStore, own_device_key: bytes, submit: Submit
+    ) -> None:
         self._chain = chain
         self._network = network
         self._blobs = blobs

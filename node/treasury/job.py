@@ -34,14 +34,14 @@ from node.treasury.journal import Journal
 from node.treasury.messages import (
     BATCH_KIND,
     CONFIRM_KIND,
+    AddressListAnswer,
+    AddressListRequest,
     Attested,
     ConfirmBody,
     Message,
-    Opened,
     OpenedBlob,
     Partial,
     Propose,
-    Want,
     confirm_subject,
     decode_message,
     encode_message,
@@ -53,8 +53,8 @@ from node.treasury.plan import (
     Policy,
     build_plan,
     choose,
-    is_crowd,
-    is_rider,
+    is_anonymity_set_reached,
+    is_too_small,
     payable_of,
     rebuild_plan,
 )
@@ -307,7 +307,7 @@ class TreasuryJob:
         """Open the sealed lists that have arrived and have an entry for this signer."""
         for payout in payouts:
             name = payout.commitment
-            if name in self._lists or is_rider(payout, self._host.policy):
+            if name in self._lists or is_too_small(payout, self._host.policy):
                 continue
             blob = self._host.blob(name)
             if blob is None:
@@ -425,7 +425,7 @@ class TreasuryJob:
         is_thin = (
             is_affordable and len(paid) < min(policy.crowd_payees, len(payable)) // 2
         )  # half: the proposer may lack some lists
-        if is_thin or not is_crowd(paid, self._host.height() + 1, policy):
+        if is_thin or not is_anonymity_set_reached(paid, self._host.height() + 1, policy):
             raise MutuaError("proposal_crowd", f"{len(paid)} payees are no crowd", "wait for more payees or blocks")
         return await _in_thread(
             build_plan, self._treasury, baton, payouts, self._lists, policy, locktime=proposal.locktime
@@ -494,7 +494,7 @@ class TreasuryJob:
             }
         )
         if missing:
-            await self._host.broadcast(encode_message(Want(tuple(missing))))
+            await self._host.broadcast(encode_message(AddressListRequest(tuple(missing))))
             return None
         plan = await _in_thread(rebuild_plan, self._treasury, opened, self._lists, self._host.policy)
         self._signing[txid] = plan
@@ -578,14 +578,14 @@ class TreasuryJob:
                 plan = self._signing.get(message.unsigned_txid)
                 if plan is not None and await self._bitcoin.find_tx(plan.txid) is None:
                     await self._broadcast_if_signed(plan)
-            case Want():
+            case AddressListRequest():
                 have = tuple(self._opened[name] for name in message.commitments if name in self._opened)
                 if have:
-                    await self._host.send(sender, encode_message(Opened(have)))
-            case Opened():
+                    await self._host.send(sender, encode_message(AddressListAnswer(have)))
+            case AddressListAnswer():
                 await self._handle_opened(sender, message)
 
-    async def _handle_opened(self, sender: int, message: Opened) -> None:
+    async def _handle_opened(self, sender: int, message: AddressListAnswer) -> None:
         """Keep lists that an open batch needs; go on with it."""
         opened = await self._host.open_batches()
         needed = {payout.commitment for batch in opened for payout in batch.payouts}

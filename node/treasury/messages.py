@@ -57,22 +57,24 @@ class Partial(Shape, frozen=True):
     signatures: tuple[bytes, ...]
 
 
-class Want(Shape, frozen=True):
+class AddressListRequest(Shape, frozen=True):
     """Please send the opened address lists with these commitments."""
 
     TAG: ClassVar[int] = 4
     commitments: tuple[bytes, ...]
 
 
-class Opened(Shape, frozen=True):
-    """The answer to Want."""
+class AddressListAnswer(Shape, frozen=True):
+    """The answer to AddressListRequest."""
 
     TAG: ClassVar[int] = 5
     opened: tuple[OpenedBlob, ...]
 
 
-Message = Propose | Attested | Partial | Want | Opened
-_KINDS: dict[int, type[Message]] = {kind.TAG: kind for kind in (Propose, Attested, Partial, Want, Opened)}
+Message = Propose | Attested | Partial | AddressListRequest | AddressListAnswer
+_KINDS: dict[int, type[Message]] = {
+    kind.TAG: kind for kind in (Propose, Attested, Partial, AddressListRequest, AddressListAnswer)
+}
 
 
 def batch_subject(body: BatchBody) -> bytes:
@@ -101,9 +103,9 @@ def decode_message(data: bytes) -> Message:
     match message:
         case Propose():
             sizes = [len(message.payout_ids), len(message.opened)]
-        case Want():
+        case AddressListRequest():
             sizes = [len(message.commitments)]
-        case Opened():
+        case AddressListAnswer():
             sizes = [len(message.opened)]
         case Attested() | Partial():
             sizes = []

@@ -77,40 +77,40 @@ class Plan:
         return encode(self.body)
 
 
-def is_rider(payout: DuePayout, policy: Policy) -> bool:
+def is_too_small(payout: DuePayout, policy: Policy) -> bool:
     """True iff a payout is too small for outputs: it becomes credit in whatever batch comes next."""
     return payout.amount_sat < policy.outputs_min * policy.dmin_sat
 
 
 @dataclass(frozen=True, slots=True)
-class Allotment:
+class OutputPlan:
     """How one payout is paid in a batch: its split, and an address for each piece."""
 
     split: Split
     programs: tuple[bytes, ...]
 
 
-def allot(
+def plan_outputs(
     payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
-) -> dict[bytes, Allotment]:
+) -> dict[bytes, OutputPlan]:
     """Return each payout's split and addresses, by payout id.
 
     Payouts of one claim share one list and take it in turn.
     """
     taken: dict[bytes, int] = {}
-    found: dict[bytes, Allotment] = {}
+    found: dict[bytes, OutputPlan] = {}
     for payout in sorted(payouts, key=lambda item: item.payout_id):
         addresses = programs.get(payout.commitment, ())
         start = _next_address(payout.first_output + taken.get(payout.commitment, 0), len(addresses), policy.outputs_min)
         left = min(OUTPUTS_MAX, len(addresses) - start)
-        if is_rider(payout, policy):
+        if is_too_small(payout, policy):
             split = Split(payout.payout_id, (), 0, payout.amount_sat)
         elif left < policy.outputs_min:
             split = Split(payout.payout_id, (), payout.amount_sat, 0)
         else:
             split = split_amount(Owed(payout.payout_id, payout.amount_sat), policy.dmin_sat, policy.outputs_min, left)
         count = len(split.pieces_sat)
-        found[payout.payout_id] = Allotment(split, addresses[start : start + count])
+        found[payout.payout_id] = OutputPlan(split, addresses[start : start + count])
         taken[payout.commitment] = taken.get(payout.commitment, 0) + count
     return found
 
@@ -133,9 +133,9 @@ def payable_of(
     used: dict[bytes, set[bytes]] = {}
     for payout in sorted(due, key=lambda item: (item.due_height, item.payout_id)):
         name = payout.commitment
-        if name not in programs or is_rider(payout, policy):
+        if name not in programs or is_too_small(payout, policy):
             continue
-        allotted = allot([*(item for item in found if item.commitment == name), payout], programs, policy)
+        allotted = plan_outputs([*(item for item in found if item.commitment == name), payout], programs, policy)
         fresh = [program for item in allotted.values() for program in item.programs]
         others = set[bytes]().union(*(taken for other, taken in used.items() if other != name))
         if (
@@ -148,7 +148,7 @@ def payable_of(
     return found
 
 
-def is_crowd(payable: Sequence[DuePayout], height: int, policy: Policy) -> bool:
+def is_anonymity_set_reached(payable: Sequence[DuePayout], height: int, policy: Policy) -> bool:
     """True iff the crowd rule lets these payouts go out at ledger height `height`."""
     if not payable:
         return False
@@ -164,10 +164,10 @@ def choose(
     Empty when there is no crowd.
     """
     payable = payable_of(due, programs, policy)[:PAYEES_MAX]
-    if not is_crowd(payable, height, policy):
+    if not is_anonymity_set_reached(payable, height, policy):
         return []
     riders = sorted(
-        (item for item in due if is_rider(item, policy)), key=lambda item: (item.due_height, item.payout_id)
+        (item for item in due if is_too_small(item, policy)), key=lambda item: (item.due_height, item.payout_id)
     )
     return payable + riders[: PAYEES_MAX - len(payable)]
 
@@ -186,8 +186,8 @@ def build_plan(
     Errors: MutuaError `batch_unpayable` when a payout has no open list or no addresses left; those of `build_batch`.
     """
     allotted, riders = (
-        allot(payouts, programs, policy),
-        {payout.payout_id for payout in payouts if is_rider(payout, policy)},
+        plan_outputs(payouts, programs, policy),
+        {payout.payout_id for payout in payouts if is_too_small(payout, policy)},
     )
     for payout_id, item in allotted.items():
         if not item.programs and payout_id not in riders:
@@ -221,7 +221,7 @@ def rebuild_plan(
         *range(1, OUTPUTS_MAX + 1),
     ):  # the parameter may have changed since: the rows tell what it was
         then = replace(policy, outputs_min=outputs_min)
-        if _rows_of(allot(opened.payouts, programs, then)) == body.payouts:
+        if _rows_of(plan_outputs(opened.payouts, programs, then)) == body.payouts:
             plan = build_plan(treasury, baton, opened.payouts, programs, then, locktime=body.locktime)
             if plan.body == body:
                 return plan
@@ -232,7 +232,7 @@ def rebuild_plan(
     )
 
 
-def _rows_of(allotted: Mapping[bytes, Allotment]) -> tuple[BatchPayout, ...]:
+def _rows_of(allotted: Mapping[bytes, OutputPlan]) -> tuple[BatchPayout, ...]:
     """Return what the record says of each payout, by payout id."""
     splits = [item.split for _, item in sorted(allotted.items())]
     return tuple(
