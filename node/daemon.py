@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from governance.events import event_json
-from governance.membership import members
+from governance.state.members import MemberRow
 from governance.tables import Draft
 from ledger.codec import Shape
 from ledger.leveldb import LevelDB
@@ -240,7 +240,7 @@ class Daemon:
 
     # ---- Records of this node ---------------------------------------------------
 
-    def member(self) -> members.MemberRow | None:
+    def member(self) -> MemberRow | None:
         """Return the member, present or past, whose keys these are, in the newest state."""
         return member_of_keys(Draft(self.chain.state), self.keys)
 

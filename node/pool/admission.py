@@ -9,7 +9,10 @@ from collections.abc import Sequence
 
 from governance import windows
 from governance.kinds import KINDS, Kind, decode_body
-from governance.membership import admission, members
+from governance.membership import members
+from governance.state.applications import APPLICATIONS
+from governance.state.members import MEMBERS
+from governance.state.windows import WINDOWS
 from governance.tables import Draft
 from ledger.chain import Chain
 from ledger.errors import MutuaError
@@ -41,7 +44,7 @@ class Admission:
         kind = KINDS.get(record.kind)
         if kind is None or not _has_part(draft, kind, record):
             return False
-        window = windows.WINDOWS.find(draft, record.signer)
+        window = WINDOWS.find(draft, record.signer)
         return window is None or not windows.is_used(window, record.number)
 
     def commitments_of(self, signed: SignedRecord) -> Sequence[bytes]:
@@ -60,9 +63,9 @@ def _has_part(draft: Draft, kind: Kind, record: Record) -> bool:
     if record.kind == APPLY_KIND:
         return True
     if record.kind == "member.withdraw":
-        return admission.APPLICATIONS.find(draft, record.author) is not None
+        return APPLICATIONS.find(draft, record.author) is not None
     if kind.is_by_member:
-        row = members.find_member(draft, record.author)
+        row = MEMBERS.find(draft, record.author)
         is_author = row is not None and (row.is_member or kind.key == "identity")
         return is_author and members.is_signer(draft, record.author, record.signer)
     return record.signer == record.author and members.member_of_cover(draft, record.author) is not None
