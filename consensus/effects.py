@@ -78,10 +78,7 @@ class ReportMisbehaviour:
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """The block of this commit certificate is final: keep it durably, then open the next height.
-
-    Repeated at each tick until the driver leaves the height, since the block may have to be fetched first.
-    """
+    """The block of this certificate is final: keep it durably. Repeated until the driver leaves the height."""
 
     certificate: Certificate
 

@@ -16,11 +16,10 @@ I4 (only justified blocks are notarized), I5 (a vote's cell is journalled by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
 from consensus import events as ev
-from consensus.committee import leader_of, quorum_of
 from consensus.effects import (
     BuildBlock,
     CastVote,
@@ -48,6 +47,7 @@ from consensus.messages import (
     encode_certificate,
 )
 from consensus.misbehaviour import is_contradiction
+from consensus.state import Config, State
 from ledger.hashing import ZERO_HASH
 
 VIEWS_AHEAD_MAX = 256
@@ -60,78 +60,8 @@ LATE_SKIP_TICKS = 2
 """A view below the current one may lack its certificate only because it is under way: so many ticks are waited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """One height's fixed facts."""
-
-    chain_id: bytes
-    epoch: int
-    height: int
-    committee: tuple[bytes, ...]
-    seed: bytes
-    """The parent block's randomness: who leads."""
-    own_index: int | None
-    """None: an observer, which follows and never votes."""
-    timeout0_ms: int
-    timeout_cap_ms: int
-
-    @property
-    def quorum(self) -> int:
-        """Votes in a certificate."""
-        return quorum_of(len(self.committee))
-
-    def leader(self, view: int) -> int:
-        """Return the committee index of a view's leader."""
-        return leader_of(self.seed, view, len(self.committee))
-
-    def timeout_ms(self, view: int) -> int:
-        """Return T(v) = T0·(1+v), capped."""
-        return min(self.timeout0_ms * (1 + view), self.timeout_cap_ms)
-
-
-Cells = dict[tuple[CellKind, int], bytes]
-Column = Mapping[int, Vote]
-Votes = dict[tuple[VoteKind, int], Column]
-Certificates = dict[tuple[VoteKind, int], Certificate]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that a node knows at one height. Mappings are never changed in place."""
-
-    config: Config
-    view: int = 0
-    is_open: bool = False
-    final: Certificate | None = None
-    """The commit certificate: this height is over, all but handing it to the driver."""
-    cells: Mapping[tuple[CellKind, int], bytes] = field(default_factory=Cells)
-    votes: Mapping[tuple[VoteKind, int], Column] = field(default_factory=Votes)
-    certificates: Mapping[tuple[VoteKind, int], Certificate] = field(default_factory=Certificates)
-    proposals: Mapping[int, Proposal] = field(default_factory=dict[int, Proposal])
-    """The first proposal of each view, or the one that was notarized."""
-    headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """Headers by block hash, of those proposals and of own cells."""
-    checked: Mapping[bytes, bool | None] = field(default_factory=dict[bytes, bool | None])
-    """None: asked, not yet answered."""
-    building: frozenset[int] = frozenset()
-    reported: frozenset[tuple[int, int]] = frozenset()
-    """(member, view) of misbehaviour already reported."""
-    ticks: int = 0
-    """Resend ticks so far."""
-    entered: int = 0
-    """Ticks when the current view was entered."""
-
-    @property
-    def is_final(self) -> bool:
-        """True once a commit certificate is known."""
-        return self.final is not None
-
-
 def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[Effect, ...]]:
-    """Return the state at the start of a height, with what the vote log says this node has signed at it.
-
-    Signing is deterministic, so what is signed again from its cell is the same bytes: nothing is decided anew.
-    """
+    """Return the state at the start of a height; what the vote log says was signed is signed again, byte by byte."""
     own = [cell for cell in cells if cell.height == config.height]
     state = State(
         config,
@@ -193,10 +123,7 @@ def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
 
 
 def is_known(state: State, message: Message) -> bool:
-    """True when a message would change nothing, so that its signatures need not be verified.
-
-    Only a message equal to one that was verified, or a certificate of a kind and view that already has one.
-    """
+    """True when a message equals one that was verified, so that its signatures need not be verified again."""
     if isinstance(message, Vote):
         return state.votes.get((message.kind, message.view), {}).get(message.voter) == message
     if isinstance(message, Certificate):

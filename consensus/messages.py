@@ -173,10 +173,7 @@ def encode_certificate(certificate: Certificate) -> bytes:
 
 
 def decode_certificate(data: bytes) -> Certificate:
-    """Return the certificate of bytes; the bitmap has no trailing zero byte and one signature a voter.
-
-    MalformedBytes otherwise.
-    """
+    """Return the certificate; MalformedBytes unless the bitmap ends in a set byte and has one signature a voter."""
     if len(data) < _CERTIFICATE.size:
         raise _malformed("certificate too short")
     kind, epoch, height, view, block_hash, bitmap_size = _CERTIFICATE.unpack_from(data)

@@ -1,4 +1,4 @@
-"""The chain on disk: final blocks, their certificates, bodies, events and the state, moved on by one synced batch a block.
+"""The chain on disk: final blocks, their certificates, bodies, events and the state; each block is one synced batch.
 
 Rows of the store (heights as 8 bytes, big endian):
 
@@ -143,10 +143,7 @@ class Chain:
         *,
         committee_hash: bytes = ZERO_HASH,
     ) -> Chain:
-        """Write block 0 with its state rows into an empty store.
-
-        MutuaError `ledger_exists` when a chain is there already.
-        """
+        """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` where there is one."""
         if store.get(TIP_KEY) is not None:
             raise MutuaError(
                 "ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder"
@@ -169,11 +166,7 @@ class Chain:
 
     @classmethod
     def open(cls, store: Store, chain_id: bytes | None = None) -> Chain:
-        """Open what `create` and `commit` wrote, after checking it against itself.
-
-        Errors: MutuaError `ledger_empty` or `other_chain`; LedgerCorrupt when tip, headers, row count or state root
-        disagree.
-        """
+        """Open and check what was written. MutuaError `ledger_empty`, `other_chain`; LedgerCorrupt."""
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
             raise MutuaError(

@@ -31,11 +31,7 @@ class LevelDB:
     """A `Store` in a folder. One process at a time; safe for several threads."""
 
     def __init__(self, folder: Path, *, create: bool = False, shown: Path | None = None) -> None:
-        """Open the database in `folder`, or make it where `create` is set. Errors name the folder `shown`, where given.
-
-        Errors: MutuaError `store_locked`, `store_missing`, `disk_full` or `store_unusable`; LedgerCorrupt
-        `store_corrupt`.
-        """
+        """Open the database in `folder`, or with `create` make it. Errors name the folder `shown`, where given."""
         self._folder = shown or folder
         self._failure: MutuaError | None = None
         if not create and not (folder / "CURRENT").exists():
@@ -136,10 +132,7 @@ def opened_aside(folder: Path) -> Generator[LevelDB]:
 
 
 def is_locked(path: Path) -> bool:
-    """True while another process holds a lock (fcntl or flock) on `path`; False where there is no such file.
-
-    Never call it on a file that this very process has locked with fcntl: closing it here would drop that lock.
-    """
+    """True while another process holds a lock on `path`. On a file that this process locked it would drop that lock."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -159,10 +152,7 @@ def is_locked(path: Path) -> bool:
 
 
 def _holds_data(folder: Path) -> bool:
-    """True iff tables or a log with something in it lie in `folder`.
-
-    A crash in the making of a database leaves neither.
-    """
+    """True when `folder` holds tables or a log that is not empty; a database whose making crashed has neither."""
     if not folder.exists():
         return False
     return any(

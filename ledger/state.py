@@ -1,14 +1,15 @@
-"""The authenticated state: rows of bytes, and a root over them that costs by the rows a block changes, not by the rows there are.
+"""The authenticated state: rows of bytes, and a root over them whose cost depends on the rows that a block changes.
 
 The tree is a binary Patricia tree over SHA-256 of the keys: it depends on the rows alone, never on how they came to be.
 
 - the path of a row is SHA-256(key); its leaf is SHA-256(0x00 ‖ path ‖ SHA-256(value));
-- of two or more rows the first `depth` bits of whose paths agree and the next does not: SHA-256(0x01 ‖ depth as one byte ‖
-  tree of the rows with a 0 there ‖ tree of those with a 1); of one row: its leaf; of none: 32 zero bytes;
+- of two or more rows the first `depth` bits of whose paths agree and the next does not: SHA-256(0x01 ‖ depth as one
+  byte ‖ tree of the rows with a 0 there ‖ tree of those with a 1); of one row: its leaf; of none: 32 zero bytes;
 - `state_root` = H("state", row count as 8 bytes ‖ tree of all rows).
 
-A row is shown to be there, or not there, by the leaf at which its path ends and the siblings on the way. A sorted list of leaves
-has shorter words, but one new row moves all that follow: it must be hashed anew each block, linear in members and in age.
+A row is shown to be there, or not there, by the leaf at which its path ends and the siblings on the way. A sorted list
+of leaves has shorter words, but one new row moves all that follow: it must be hashed anew each block, linear in members
+and in age.
 """
 
 from __future__ import annotations
@@ -41,10 +42,7 @@ class StateReader(Protocol):
 
 
 class StateProof(Shape):
-    """Shows a row, or that there is none.
-
-    The leaf at which the key's path ends, and the siblings from the root down.
-    """
+    """Shows a row, or that there is none: the leaf where the key's path ends, and the siblings from the root down."""
 
     size: int
     """Rows in the state."""
@@ -79,10 +77,7 @@ def root_of(size: int, tree: bytes) -> bytes:
 
 
 def is_proved(key: bytes, value: bytes | None, proof: StateProof, state_root: bytes) -> bool:
-    """True iff the proof shows under `state_root` that the row at `key` is `value` (None.
-
-    That there is no such row).
-    """
+    """True when the proof shows under `state_root` that the row at `key` is `value` (None: that there is no row)."""
     if proof.size == 0:
         return value is None and root_of(0, EMPTY_TREE) == state_root
     path = path_of(key)
@@ -107,10 +102,7 @@ def is_proved(key: bytes, value: bytes | None, proof: StateProof, state_root: by
 
 
 class StateTree:
-    """The tree in memory, about a hundred bytes a row: buckets of leaves, and the hash of every node above them.
-
-    A node is named by a 1 and the bits that lead to it: the root is 1, below node n lie 2n and 2n+1.
-    """
+    """The tree in memory: buckets of leaves, and each node above by a 1 and its bits (below n lie 2n and 2n+1)."""
 
     def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
         self._buckets: dict[int, bytes] = {}
@@ -151,7 +143,7 @@ class StateTree:
         self._hashes.update(change.hashes)
 
     def proof_of(self, key: bytes, state: StateReader) -> StateProof:
-        """Return the proof of the row at `key`, or of its absence, for which all rows of `state` are searched for the other leaf's."""
+        """Return the proof of the row at `key`, or of its absence, for which all rows of `state` may be read."""
         if not self._size:
             return StateProof(0, b"", b"", ())
         path, steps, node = path_of(key), list[tuple[int, bytes]](), 1
@@ -269,10 +261,7 @@ def _find(bucket: bytes, path: bytes) -> int:
 
 
 def _bucket_hash(bucket: bytes) -> bytes:
-    """Return the tree over a bucket's sorted entries.
-
-    Neighbours fork after the bits they have in common, the deepest first.
-    """
+    """Return the tree over a bucket's sorted entries. Neighbours fork after their common bits, the deepest first."""
     if not bucket:
         return EMPTY_TREE
     waiting: list[tuple[int, bytes]] = []

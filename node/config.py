@@ -1,4 +1,4 @@
-"""Settings: a flag wins over the environment (`MUTUA_*`), that over config.toml in the data folder, that over the default.
+"""Settings: a flag wins over the environment (`MUTUA_*`), that over config.toml, that over the default.
 
 Each setting is declared once, with its meaning, unit, default and reason. No secret is a setting: a passphrase comes by
 prompt, file, descriptor or systemd credential, and never by the environment. `mutua config show --origin` tells where
@@ -23,10 +23,7 @@ TEXT_SIZE_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting.
-
-    `kind` is text or path; `choices` bounds a text; `default` is shown to people when there is no value.
-    """
+    """One setting: `kind` is text or path, `choices` bounds a text, `default` is shown when there is no value."""
 
     name: str
     kind: str
@@ -138,10 +135,7 @@ def load_config(
     flags: Mapping[str, str | None] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
-    """Return the settings.
-
-    `flags` are those given on the command line. MutuaError `config_invalid` names the first fault.
-    """
+    """Return the settings; `flags` are from the command line. MutuaError `config_invalid` names the first fault."""
     env = os.environ if environ is None else environ
     root, root_origin = _root(data_dir, env)
     given = flags or {}
@@ -171,10 +165,7 @@ def _root(data_dir: Path | None, env: Mapping[str, str]) -> tuple[Path, str]:
 
 
 def read_config_file(path: Path) -> dict[str, str]:
-    """Return what a config.toml sets, {} when there is none.
-
-    An unknown name is an error: a misspelt setting must not be silent.
-    """
+    """Return what a config.toml sets, {} when there is none. An unknown name is an error, since it may be misspelt."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -25,10 +25,7 @@ HRP = {"regtest": "bcrt", "testnet": "tb", "signet": "tb", "mainnet": "bc"}
 
 
 def account_of(unique: bytes) -> int:
-    """Return the account number (31 bits) of something that names one claim and nothing else, such as its source hash.
-
-    It comes from the claim itself, so no counter can be lost or used twice after a crash.
-    """
+    """Return the account number (31 bits) of a claim, from its source hash: no counter can be lost or used twice."""
     return int.from_bytes(tagged_hash("payout-account", unique)[:4], "big") >> 1
 
 

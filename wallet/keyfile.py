@@ -57,10 +57,7 @@ class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def seal_keyfile(seed: bytes, passphrase: str, limits: Limits = NORMAL) -> bytes:
-    """Return the bytes of a key file that opens with `passphrase` (any Unicode form of it; spaces count).
-
-    Errors: MutuaError `seed_size`, `passphrase_empty`, `keyfile_limits`, `keyfile_memory`.
-    """
+    """Return a key file that opens with `passphrase`. Errors: `seed_size`, `passphrase_empty`, `keyfile_*`."""
     if len(seed) != SEED_SIZE:
         raise MutuaError(
             "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "restore it from its 24 words"
@@ -80,10 +77,7 @@ def seal_keyfile(seed: bytes, passphrase: str, limits: Limits = NORMAL) -> bytes
 
 
 def open_keyfile(data: bytes, passphrase: str) -> bytes:
-    """Return the master seed (32 bytes) inside a key file.
-
-    Errors: MutuaError `wrong_passphrase`; MalformedBytes `keyfile_malformed`, `keyfile_version`, `keyfile_limits`.
-    """
+    """Return the master seed (32 bytes) inside a key file. MutuaError `wrong_passphrase`; MalformedBytes."""
     file = _decode_keyfile(data)
     try:
         salt, nonce, box = (bytes.fromhex(text) for text in (file.kdf.salt, file.nonce, file.box))

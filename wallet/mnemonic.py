@@ -30,10 +30,7 @@ def words_of(seed: bytes) -> tuple[str, ...]:
 
 
 def seed_of(text: str) -> bytes:
-    """Return the seed of 24 words in any case and spacing.
-
-    Errors: MutuaError `words_count`, `words_unknown` (names the position), `words_checksum`.
-    """
+    """Return the seed of 24 words in any case and spacing. Errors: `words_count`, `words_unknown`, `words_checksum`."""
     words = text.lower().split()
     if len(words) != WORD_COUNT:
         raise MutuaError("words_count", f"{len(words)} words were given", f"write all {WORD_COUNT} in their order")

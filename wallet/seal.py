@@ -78,15 +78,12 @@ def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes
 
 
 def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[bytes], network: str = "regtest") -> bytes:
-    """Return a blob of fresh addresses for the claim that `unique` names (its source hash, say), from the claimant's BIP32 root."""
+    """Return a blob of fresh addresses, from the claimant's BIP32 root, for the claim that `unique` names."""
     return seal_addresses(claim_programs(root, account_of(unique), network=network), signer_device_keys)
 
 
 def check_blob(blob: bytes) -> SealedBlob:
-    """Return the parsed blob; MalformedBytes unless shape, sizes and version fit.
-
-    Needs no secret: nodes check what they carry.
-    """
+    """Return the parsed blob; MalformedBytes unless shape, sizes and version fit. Needs no secret."""
     if len(blob) > BLOB_SIZE_MAX:
         raise MalformedBytes("blob_size", f"a sealed blob of {len(blob)} bytes is larger than {BLOB_SIZE_MAX}", _MEND)
     value = decode(SealedBlob, blob)
@@ -106,10 +103,7 @@ def check_blob(blob: bytes) -> SealedBlob:
 
 
 def open_key(blob: bytes, device_seed: bytes) -> bytes:
-    """Return the symmetric key of a blob, opened with a signer's device seed.
-
-    Errors: MalformedBytes `blob_not_mine` (no entry), `blob_key` (the entry does not open or is another key).
-    """
+    """Return a blob's symmetric key, opened with a signer's device seed. MalformedBytes `blob_not_mine`, `blob_key`."""
     value = check_blob(blob)
     public, secret = sodium.crypto_sign_seed_keypair(device_seed)
     mine = next((item for item in value.keys if item.device_key == public), None)
@@ -147,10 +141,7 @@ def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
 
 
 def open_addresses(blob: bytes, device_seed: bytes) -> tuple[bytes, ...]:
-    """Return the programs inside a blob, opened with a signer's device seed.
-
-    Errors: MalformedBytes as in `open_key`.
-    """
+    """Return the programs inside a blob, opened with a signer's device seed. Errors: those of `open_key`."""
     return open_with_key(blob, open_key(blob, device_seed))
 
 

@@ -95,10 +95,7 @@ def plan_splits(
 
 
 def _broken(piece_sat: int, dmin_sat: int) -> tuple[int, ...]:
-    """Return a denomination in smaller ones: 10 = 5+5, 5 = 2+2+1, 2 = 1+1 (times a power of ten).
-
-    Never called on the smallest.
-    """
+    """Return a denomination above the smallest in smaller ones: 10 = 5+5, 5 = 2+2+1, 2 = 1+1, times a power of ten."""
     decade = dmin_sat
     while piece_sat >= 10 * decade:
         decade *= 10

@@ -3,9 +3,9 @@
 An m-of-n P2WSH script, one batch spending one outpoint, signatures apart, then combined.
 
 Every signer builds the same bytes from the same figures; the txid is known before anyone signs and does not depend on
-who signs. Output 0 is always the change, back to the treasury: it is the next outpoint, and its script type tells it apart
-anyway, so its place leaks nothing. The payees' outputs follow in BIP69 order (amount, then script). Version 2, one
-input, nSequence 0xfffffffd. Txids are in the byte order that people read.
+who signs. Output 0 is always the change, back to the treasury: it is the next outpoint, and its script type tells it
+apart anyway, so its place leaks nothing. The payees' outputs follow in BIP69 order (amount, then script). Version 2,
+one input, nSequence 0xfffffffd. Txids are in the byte order that people read.
 
 This is the only file that imports bitcoinlib, late, with a data folder of its own and no database; its multisig script
 is compared with ours at each build (it breaks at n >= 17). Call these functions in a thread: the first one costs 0.1 s.
@@ -78,10 +78,7 @@ class Treasury:
 
     @staticmethod
     def of(threshold: int, keys: Sequence[bytes], network: str = "regtest") -> Treasury:
-        """Return the treasury of `keys` (33 bytes each).
-
-        MutuaError `treasury_keys` when number, size or threshold does not fit.
-        """
+        """Return the treasury of `keys` (33 bytes each). MutuaError `treasury_keys` if they are not valid."""
         if not 1 <= threshold <= len(keys) <= SIGNER_MAX or len(set(keys)) != len(keys):
             raise MutuaError(
                 "treasury_keys",
@@ -251,10 +248,7 @@ def sign_all(batch: Batch, secret32: bytes) -> tuple[bytes, ...]:
 
 
 def check_partial(batch: Batch, key: bytes, signatures: Sequence[bytes]) -> bool:
-    """True iff `signatures` are valid signatures of this batch by the signer with `key`.
-
-    Any garbage is False, never an error.
-    """
+    """True when these are valid signatures of this batch by the signer with `key`. Garbage is False, never an error."""
     if key not in batch.treasury.keys or len(signatures) != 1:
         return False
     signature = signatures[0]
@@ -270,10 +264,7 @@ def check_partial(batch: Batch, key: bytes, signatures: Sequence[bytes]) -> bool
 
 
 def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
-    """Return the signed transaction from `threshold` valid partials, the first in key order; others are left out.
-
-    Errors: MutuaError `signatures_missing` when fewer than the threshold are valid.
-    """
+    """Return the transaction signed by the first `threshold` valid partials. MutuaError `signatures_missing`."""
     valid = [key for key in batch.treasury.keys if key in partials and check_partial(batch, key, partials[key])]
     threshold = batch.treasury.threshold
     if len(valid) < threshold:

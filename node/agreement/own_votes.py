@@ -23,7 +23,7 @@ LOOK_EVERY_S = 0.5
 
 
 class OwnVotes:
-    """Compares what peers show of this node's signatures with its vote log. `on_quarantine`: the node just fell silent."""
+    """Compares what peers show of this node's signatures with its vote log. `on_quarantine`: it fell silent."""
 
     def __init__(
         self,

@@ -88,10 +88,7 @@ class Receiver:
             self.messages_dropped += 1
 
     async def _hear_now(self, peer: bytes, message: Message, seen_ms: int) -> None:
-        """Verify what is new and queue it.
-
-        What costs more signatures than the peer may spend is dropped; resending brings it again.
-        """
+        """Verify what is new and queue it, unless its signatures cost more than the peer may spend."""
         config, state = self._ledger.config(), self._state()
         if state is not None and state.config.height != config.height:
             state = None

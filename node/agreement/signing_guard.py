@@ -79,10 +79,7 @@ class DoubleSignGuard:
         return self._has_looked
 
     def suspect(self, reason: str, height: int) -> None:
-        """Begin a quarantine: something of `height` is signed by this node's key and not in its log.
-
-        Blocks on the disk.
-        """
+        """Begin a quarantine: this node's key signed something of `height` that its log lacks. Blocks on the disk."""
         if self._votes.quarantine is None:
             log.error(
                 "own_vote_unknown", reason=reason, height=height, hint="is a copy of this node running elsewhere?"
@@ -100,10 +97,7 @@ class DoubleSignGuard:
         return True
 
     def _bound(self) -> int:
-        """Return a height that this node cannot have voted above.
-
-        It voted at its tip + 1, and a quorum was at most one behind.
-        """
+        """Return a height above all votes of this node: it voted at its tip + 1, a quorum was one behind."""
         tips = list(self._tips.values())
         return max(self._height(), self._ranked(tips) if tips else 0) + 2
 

@@ -1,8 +1,9 @@
-"""The vote log on disk: what this node has signed, durable before anything is sent (notes on consensus, "what must be durable").
+"""The vote log on disk: what this node has signed, durable before anything is sent (notes on consensus).
 
-One append-only file of hash-chained records (`consensus.votelog` knows the bytes). A torn last record, from a crash in the middle of
-a write, is dropped. A log that is missing, broken elsewhere, or of another key means that the node's memory of its own votes cannot be
-trusted: it is quarantined, which a file beside the log remembers across restarts. `node.agreement.signing_guard` knows when that ends.
+One append-only file of hash-chained records (`consensus.votelog` knows the bytes). A torn last record, from a crash in
+the middle of a write, is dropped. A log that is missing, broken elsewhere, or of another key means that the node's
+memory of its own votes cannot be trusted: it is quarantined, which a file beside the log remembers across restarts.
+`node.agreement.signing_guard` knows when that ends.
 """
 
 from __future__ import annotations
@@ -26,10 +27,7 @@ class VoteLog:
     """The open vote log of one consensus key. Safe for several threads."""
 
     def __init__(self, path: Path, fingerprint: bytes, *, is_first_start: bool) -> None:
-        """Open the log, or begin one. A log that cannot be trusted is moved aside and `quarantine` says why.
-
-        `is_first_start`: the ledger holds no block yet, so that a missing log is no loss. MutuaError `disk`.
-        """
+        """Open the log; on `is_first_start` a missing one is no loss. One not to be trusted begins a quarantine."""
         self._path = path
         self._mark = path.with_name(MARK)
         self._fingerprint = fingerprint

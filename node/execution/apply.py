@@ -86,10 +86,7 @@ def apply_block(  # noqa: PLR0917 - a block has this many facts
     records: Sequence[Record],
     bodies: Mapping[bytes, Body],
 ) -> Applied:
-    """Apply a whole block to the state before it.
-
-    Errors: RuleBroken when the rules refuse any of its records, MalformedBytes when a body or the reveal does not fit.
-    """
+    """Apply a whole block to the state before it; RuleBroken or MalformedBytes when a part of it is not valid."""
     if next_randomness(previous_randomness, header.onion_reveal) != header.randomness:
         raise MalformedBytes(
             "randomness", "the header's randomness does not follow from its reveal", "count the block as invalid"

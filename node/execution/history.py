@@ -15,10 +15,7 @@ from node.execution.apply import act_of
 
 
 def past_blocks(chain: Chain, last: int | None = None) -> Iterator[PastBlock]:
-    """Yield the blocks of a ledger up to `last` (None: the tip), genesis excepted.
-
-    Errors: LedgerCorrupt `block_missing`; MutuaError `body_missing` where a body was dropped after its retention.
-    """
+    """Yield the blocks 1 .. `last` (None: the tip). LedgerCorrupt `block_missing`; MutuaError `body_missing`."""
     for height in range(1, (chain.height if last is None else last) + 1):
         header, whole = chain.header(height), chain.block_with_bodies(height)
         assert header is not None, "Chain.open has seen every header"

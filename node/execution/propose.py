@@ -42,10 +42,7 @@ def build_candidate(
     *,
     is_late: Callable[[], bool] = lambda: False,
 ) -> tuple[Candidate, dict[bytes, MutuaError]]:
-    """Return a fresh block over the tip, and the waiting records that the rules refused with the reason of each.
-
-    `is_late`: asked before each record; a block is closed with what it has rather than after its view is over.
-    """
+    """Return a fresh block over the tip, and why the rules refused others. Closed as it is once `is_late`."""
     _, gone = onion_of(chain.state, proposer.consensus_key)
     reveal = proposer.reveal(gone)
     randomness = next_randomness(chain.tip.header.randomness, reveal)

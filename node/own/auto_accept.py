@@ -127,10 +127,7 @@ class Rulebook:
         self.versions: tuple[SignedRule, ...] = ()
 
     def load(self) -> None:
-        """Read the file; none is an empty rulebook.
-
-        MutuaError `auto_rules_unusable` when it is not what this node signed.
-        """
+        """Read the file, if there is one. MutuaError `auto_rules_unusable` when it is not what this node signed."""
         try:
             value = json.loads(self._path.read_bytes())
             versions = tuple(decode(SignedRule, bytes.fromhex(item["signed"])) for item in value["auto_accept"])
@@ -161,10 +158,7 @@ class Rulebook:
         return [rule for rule in self.newest().values() if not rule.is_revoked]
 
     def put(self, rule: AutoRule, seed: bytes) -> AutoRule:
-        """Sign a version and keep it durably.
-
-        Errors: `auto_rule_shape`, `auto_rules_full`; disk errors pass through.
-        """
+        """Sign a version and keep it durably. Errors: `auto_rule_shape`, `auto_rules_full`, those of the disk."""
         check_rule(rule)
         if len(self.versions) >= VERSIONS_MAX or len({*self.newest(), rule.name}) > NAMES_MAX:
             raise MutuaError(
@@ -297,10 +291,7 @@ class AutoAccept:
                 await self._wake.wait()
 
     async def cast_due(self, height: int) -> int:
-        """Cast the ballots due on cases of block `height`; return how many.
-
-        A refused one is logged and nothing else.
-        """
+        """Cast the ballots due on cases of block `height`; return how many. A refusal is only logged."""
         member = self._member()
         rules = self.rulebook.standing()
         if member is None or not rules or self.problem is not None:

@@ -46,10 +46,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A record on its way.
-
-    `author` None: whoever submits it is the author. `record`: the whole, signed by its author already.
-    """
+    """A record on its way. `author` None: whoever submits it. `record`: the whole, already signed by its author."""
 
     chain_id: bytes
     kind: str
@@ -73,10 +70,7 @@ class Wanted:
 
 
 def new_bundle(chain_id: bytes, kind: str, body: object, author: bytes | None = None) -> Bundle:
-    """Return a bundle of a body (a shape, or its JSON) without signatures.
-
-    Errors: `kind_unknown`, `body_shape`, `bundle_shape`.
-    """
+    """Return an unsigned bundle of a body or its JSON. Errors: `kind_unknown`, `body_shape`, `bundle_shape`."""
     known = kind_of(kind)
     shaped = body if isinstance(body, Shape) else body_from_json(known.body, body)
     try:
@@ -112,10 +106,7 @@ def role_of(bundle: Bundle, role: str | None) -> Attested:
 
 
 def subject_of(bundle: Bundle, wanted: Attested) -> bytes:
-    """Return the hash that an attester signs.
-
-    MutuaError `bundle_author` where it depends on an author that is not named.
-    """
+    """Return the hash that an attester signs. MutuaError `bundle_author` where it needs an author and none is named."""
     if bundle.author is not None:
         return wanted.subject(bundle.author, bundle.body)
     one, other = (wanted.subject(bytes([filler]) * HASH_SIZE, bundle.body) for filler in (0, 1))
@@ -129,11 +120,7 @@ def subject_of(bundle: Bundle, wanted: Attested) -> bytes:
 
 
 def add_attestation(bundle: Bundle, seed: bytes, role: str | None = None) -> Bundle:
-    """Return the bundle with the attestation by the key of `seed`; the same one twice is one.
-
-    Errors: `bundle_role`, `bundle_author`, `bundle_signed` (the author's signature covers the attestations, so it comes
-    last), `bundle_full`.
-    """
+    """Return the bundle with an attestation more, unless it is full, signed by its author, or has no such role."""
     wanted = role_of(bundle, role)
     if bundle.record is not None:
         raise MutuaError(
@@ -200,11 +187,7 @@ def bundle_to_json(bundle: Bundle) -> Json:
 
 
 def bundle_from_json(value: object) -> Bundle:
-    """Return the bundle of a JSON value, every signature verified.
-
-    Errors: MutuaError `bundle_shape`, `bundle_version`, `body_shape`, `bundle_full`, `bundle_role`, `bundle_subject`,
-    `bundle_signature`, `bundle_record`; RuleBroken `kind_unknown`.
-    """
+    """Return the bundle of a JSON value, every signature verified. MutuaError says what is wrong with it."""
     fields = _fields(value)
     chain_id = _hash(fields, "chain_id")
     author = None if fields.get("author") is None else _hash(fields, "author")

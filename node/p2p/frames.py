@@ -90,10 +90,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Take bytes as they come, return the frames that are now complete.
-
-        Raises MalformedBytes on an unknown channel or a length above the limit, before the body is awaited.
-        """
+        """Return the frames that are complete now. MalformedBytes on an unknown channel or a length above the limit."""
         buffer = self._buffer
         buffer += data
         frames: list[tuple[int, bytes]] = []

@@ -43,8 +43,8 @@ class Look(Protocol):
 class Intake:
     """Takes records in.
 
-    `look` runs a check while no block is committed; `keep` makes a record durable and spreads it; `authors` are the keys
-    whose waiting records count as this node's own; `fail` ends the daemon.
+    `look` runs a check while no block is committed; `keep` makes a record durable and spreads it; `authors` are the
+    keys whose waiting records count as this node's own; `fail` ends the daemon.
     """
 
     def __init__(
@@ -81,10 +81,7 @@ class Intake:
         return await self._accept(signed, blobs, self._check_own)
 
     async def accept_signed(self, signed: SignedRecord) -> bytes:
-        """Accept a record that somebody else signed, of the right shape: verify, check, keep durably, spread. Idempotent.
-
-        Errors: MalformedBytes `record_signature`; RuleBroken and MalformedBytes as the rules say.
-        """
+        """Accept a record that somebody else signed: verify, check, keep durably, spread. Idempotent."""
         record_id = record_id_of(signed.record)
         if record_id in self._mempool or self._admission.is_final(record_id):
             return record_id
@@ -123,7 +120,7 @@ class Intake:
     # ---- Checking, in a thread, while no block is committed ------------------------
 
     def _check_own(self, signed: SignedRecord) -> None:
-        """Raise RuleBroken or MalformedBytes unless the record could follow, in the next block, all that waits of this node."""
+        """Raise RuleBroken or MalformedBytes unless the record could follow all that waits of this node."""
         self._own().take(act_of(signed.record, signed.body))
 
     def _check_other(self, signed: SignedRecord) -> None:

@@ -53,10 +53,7 @@ class Blockchain(Protocol):
         ...
 
     async def accept_final(self, item: FinalBlock) -> None:
-        """Verify, apply and keep the next block; a block already final is passed over.
-
-        MutuaError when it does not hold.
-        """
+        """Verify, apply and keep the next block, or pass over a final one. MutuaError when it is not valid."""
         ...
 
 
@@ -124,10 +121,7 @@ class BlockSync:
             self._wake.set()
 
     async def answer(self, peer: bytes, request: GetBlocks) -> None:
-        """Send final blocks from `start` on, within the bounds.
-
-        A peer that asks without pause is served slowly, and only it waits.
-        """
+        """Send final blocks from `start` on, within the bounds. A peer that asks without pause is served slowly."""
         now = self._clock()
         wait_s = self._answered_at.get(peer, -ANSWER_EVERY_S) + ANSWER_EVERY_S - now
         self._answered_at[peer] = now + max(0.0, wait_s)

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from ledger.charter import charter_from_file, founder_from_file, is_founder_signed
+from ledger.charter_checks import is_founder_signed
+from ledger.charter_file import charter_from_file, founder_from_file
 from wallet.keyfile import LIGHT, open_keyfile, seal_keyfile
 
 PASSPHRASE = "four random words here"
