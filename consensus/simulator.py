@@ -147,12 +147,7 @@ class Cluster:
                 break
             happen()
         return Report(
-            self.options,
-            self._now_ms,
-            self._event_count,
-            self._crash_count,
-            self._view_max,
-            self._trace.hexdigest(),
+            self.options, self._now_ms, self._event_count, self._crash_count, self._view_max, self._trace.hexdigest()
         )
 
     def _is_done(self) -> bool:

@@ -15,15 +15,7 @@ from random import Random
 from typing import Protocol
 
 from consensus.committee import leader_of, quorum_of
-from consensus.messages import (
-    Certificate,
-    Message,
-    Proposal,
-    Vote,
-    VoteKind,
-    proposal_message,
-    vote_message,
-)
+from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind, proposal_message, vote_message
 from ledger.blocks import HEADER_VERSION, Header, block_hash_of, decode_header, encode_header
 from ledger.hashing import ZERO_HASH
 

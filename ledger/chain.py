@@ -25,15 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ledger import merkle
-from ledger.blocks import (
-    HEADER_VERSION,
-    Block,
-    BlockWithBodies,
-    Header,
-    block_hash_of,
-    decode_header,
-    encode_header,
-)
+from ledger.blocks import HEADER_VERSION, Block, BlockWithBodies, Header, block_hash_of, decode_header, encode_header
 from ledger.codec import decode, encode
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
