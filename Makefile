@@ -27,7 +27,8 @@ test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 
