@@ -66,6 +66,11 @@ def check_list(day: Day, act: Act, body: ProviderBody) -> None:
         check_attested(act, VERIFIED, body, attesters.keys_of(day.draft, VERIFIERS), 1)
 
 
+def apply_list(day: Day, _act: Act, body: ProviderBody) -> None:
+    """List the provider."""
+    add(day, body.key, body.identifier)
+
+
 def add(day: Day, key: bytes, identifier: str) -> None:
     """List a provider from its record, or from the block after the vote, on."""
     REMOVED_PROVIDERS.delete(day.draft, key)

@@ -369,9 +369,19 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
     return claim
 
 
-def check_evidence(day: Day, author: bytes, body: EvidenceBody) -> None:
+def check_withdraw(day: Day, act: Act, body: WithdrawBody) -> None:
+    """Raise RuleBroken unless the claim is one of the author's own with open cases."""
+    check_own_claim(day, act.author, body.claim)
+
+
+def apply_withdraw(day: Day, _act: Act, body: WithdrawBody) -> None:
+    """Withdraw the open cases of the claim."""
+    cases.withdraw_open(day, body.claim)
+
+
+def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
     """Raise RuleBroken unless the author may add a version of evidence now (rules §6)."""
-    claim = check_own_claim(day, author, body.claim)
+    claim = check_own_claim(day, act.author, body.claim)
     set_now = day.params
     if day.height > claim.height + set_now.evidence_until:
         until = claim.height + set_now.evidence_until
@@ -392,7 +402,7 @@ def check_evidence(day: Day, author: bytes, body: EvidenceBody) -> None:
         )
 
 
-def apply_evidence(day: Day, body: EvidenceBody) -> None:
+def apply_evidence(day: Day, _act: Act, body: EvidenceBody) -> None:
     """Add a version of evidence: voters may change their ballots once more."""
     claim = CLAIMS.get(day.draft, body.claim)
     version = claim.evidence_version + 1

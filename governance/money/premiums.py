@@ -80,7 +80,7 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
 
-def apply_premium(day: Day, body: PremiumBody) -> None:
+def apply_premium(day: Day, _act: Act, body: PremiumBody) -> None:
     """Count the deposit and pay all that is owed with it."""
     treasury.note_seen(day.draft, body.commitment)
     apply_payment(day, body.member)

@@ -160,7 +160,7 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     check_attested(act, BATCH, body, row.signers, row.threshold)
 
 
-def apply_batch(day: Day, body: BatchBody) -> None:
+def apply_batch(day: Day, _act: Act, body: BatchBody) -> None:
     """Move the baton to the batch's change and note what each payment got."""
     row = TREASURY.get(day.draft)
     TREASURY.put(
@@ -201,7 +201,7 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
     check_attested(act, CONFIRM, body, row.signers, row.threshold)
 
 
-def apply_confirm(day: Day, body: ConfirmBody) -> None:
+def apply_confirm(day: Day, _act: Act, body: ConfirmBody) -> None:
     """Note the depth; payments all of whose batches are mined are confirmed."""
     batch = BATCHES.get(day.draft, body.unsigned_txid)
     BATCHES.put(

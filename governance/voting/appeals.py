@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from governance.acts import Act
 from governance.benefits import community
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
@@ -37,11 +38,11 @@ class AppealBody(Shape):
 
 
 # ---- Rules --------------------------------------------------------------
-def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
+def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     """Raise RuleBroken unless the author's case was denied in the last blocks and not appealed."""
     claim = CLAIMS.find(day.draft, body.claim)
     case = CASES.find(day.draft, body.claim, body.code)
-    if claim is None or case is None or author not in (claim.member, claim.cover):
+    if claim is None or case is None or act.author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
     if body.ground not in GROUNDS:
         raise RuleBroken("ground_unknown", f"{body.ground!r} is no ground", "new evidence, or a named rule error")
@@ -99,7 +100,7 @@ def quorum_of(panel_size: int) -> int:
     return min(QUORUM_MAX, ceil_div(panel_size, 3))
 
 
-def apply_appeal(day: Day, body: AppealBody) -> None:
+def apply_appeal(day: Day, _act: Act, body: AppealBody) -> None:
     """Draw a panel from those who may vote now, without the first voters where enough remain."""
     case = CASES.get(day.draft, body.claim, body.code)
     set_of_s = params_at(day.draft, case.params_version)
@@ -126,7 +127,29 @@ def is_open(draft: Draft, claim: bytes, code: str) -> bool:
     return row is not None and row.status == "open"
 
 
-def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
+def _is_panel_voting(day: Day, body: ballots.BallotBody) -> bool:
+    """True while an appeal of the case is open: then its panel votes, else the members."""
+    case = CASES.find(day.draft, body.claim, body.code)
+    return case is not None and case.status != "open" and is_open(day.draft, body.claim, body.code)
+
+
+def check_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
+    """Raise RuleBroken unless the author may cast this ballot, as a voter or on the panel of an appeal."""
+    if _is_panel_voting(day, body):
+        check_panel_ballot(day, act.author, body)
+    else:
+        ballots.check_ballot(day, act, body)
+
+
+def apply_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
+    """Cast or change a ballot, as a voter or on the panel of an appeal."""
+    if _is_panel_voting(day, body):
+        apply_panel_ballot(day, act.author, body)
+    else:
+        ballots.apply_ballot(day, act, body)
+
+
+def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     """Raise RuleBroken unless a panel member votes in a+1 .. a+15, with one change at most."""
     row = APPEALS.get(day.draft, body.claim, body.code)
     case = CASES.get(day.draft, body.claim, body.code)
@@ -155,7 +178,7 @@ def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
         )
 
 
-def apply_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
+def apply_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     """Cast or change a panel member's ballot."""
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     award = body.award_cents if body.choice == "accept" else None

@@ -154,9 +154,9 @@ def is_opened(day: Day, claim: bytes, voter: bytes) -> bool:
     return opening is not None and opening.is_effective
 
 
-def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+def check_ballot(day: Day, act: Act, body: BallotBody) -> None:
     """Raise RuleBroken unless this ballot may be cast now."""
-    case = check_open_case(day, author, body.claim, body.code)
+    case = check_open_case(day, act.author, body.claim, body.code)
     claim = CLAIMS.get(day.draft, body.claim)
     check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
@@ -167,16 +167,16 @@ def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
         )
     if body.opened:
         check_receipt(day, body.claim, body.opened)
-    check_change(day, case, author, body.evidence_version)
+    check_change(day, case, act.author, body.evidence_version)
 
 
-def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+def apply_ballot(day: Day, act: Act, body: BallotBody) -> None:
     """Cast or change a ballot; a receipt given with it, or before, counts from now on."""
-    live = BALLOTS.find(day.draft, body.claim, body.code, author)
+    live = BALLOTS.find(day.draft, body.claim, body.code, act.author)
     changed = 0 if live is None or live.rule_hash else body.evidence_version
     award = body.award_cents if body.choice == "accept" else None
-    row = BallotRow(author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
-    was_opened, is_opened_now = note_opening(day, author, body)
+    row = BallotRow(act.author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
+    was_opened, is_opened_now = note_opening(day, act.author, body)
     opened = counts_as_opened(row, is_opened_now) - (live is not None and counts_as_opened(live, was_opened))
     move_tally(day, CASES.get(day.draft, body.claim, body.code), live, row, opened)
 
@@ -207,8 +207,13 @@ def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]
     return False, True
 
 
-def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
-    """Raise RuleBroken unless the author's node may cast this yes in s+1 and the author has no ballot yet."""
+def check_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
+    """Raise RuleBroken unless the author's node may cast this yes now."""
+    check_auto_accept(day, act.author, body)
+
+
+def check_auto_accept(day: Day, author: bytes, body: AutoBallotBody) -> None:
+    """Raise RuleBroken unless this is the first block of voting and the author has no ballot yet."""
     case = check_open_case(day, author, body.claim, body.code)
     if day.height != case.s + 1:
         raise RuleBroken(
@@ -226,10 +231,10 @@ def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
         )
 
 
-def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
+def apply_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
     """Cast a standing yes."""
     version = CLAIMS.get(day.draft, body.claim).evidence_version
-    row = BallotRow(author, "accept", None, "", version, day.height, 0, body.rule_hash)
+    row = BallotRow(act.author, "accept", None, "", version, day.height, 0, body.rule_hash)
     move_tally(day, CASES.get(day.draft, body.claim, body.code), None, row, 0)
 
 
