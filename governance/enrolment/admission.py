@@ -164,7 +164,7 @@ def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Put an application up and keep its deposit."""
     treasury.note_seen(day.draft, body.deposit_commitment)
     deposits.take(day, act.author, body.cover_id, body.deposit_cents, body.payout_commitment)
-    APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height, (), ()), act.author)
+    APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height), act.author)
     APPLICATION_QUEUE.put(day.draft, Name(act.author), day.height, act.author)
     COVERS.put(day.draft, Name(act.author), body.cover_id)  # from now on nobody else takes it
     if body.nullifier:
@@ -343,14 +343,11 @@ def _admit(day: Day, row: ApplicationRow) -> None:
         is_founder=False,
         is_member=True,
         since_term=since,
-        leave_term=None,
         voting=() if old is None else old.voting,
         vouchers=row.vouchers,
         is_warned=old is not None and old.is_warned,
-        until=None,
         fraud_height=None if old is None else old.fraud_height,
         no_vote_until=-1 if old is None else old.no_vote_until,
-        left_height=None,
     )
     members.add_member(day, fresh)
     contracts.start_contract(

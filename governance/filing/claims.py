@@ -297,18 +297,6 @@ def _line_row(day: Day, line: ClaimLine) -> LineRow:
         line.first_day,
         line.last_day,
         is_standard,
-        "open",
-        "",
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        None,
-        b"",
     )
 
 

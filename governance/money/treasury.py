@@ -76,7 +76,6 @@ def open_payment(
     before = PAYMENTS.find(day.draft, payment_id)
     if before is not None:  # the end of run-off pays once more in a block that has paid
         amount_cents, amount_sat = amount_cents + before.amount_cents, amount_sat + before.amount_sat
-    status = "due" if amount_sat else "confirmed"
     row = PaymentRow(
         payment_id,
         claim,
@@ -86,13 +85,9 @@ def open_payment(
         day.height,
         amount_cents,
         amount_sat,
-        amount_sat,
-        0,
-        0,
-        0,
-        (),
-        commitment,
-        status,
+        left_sat=amount_sat,
+        commitment=commitment,
+        status="due" if amount_sat else "confirmed",
     )
     PAYMENTS.put(day.draft, row, payment_id)
     if amount_sat:

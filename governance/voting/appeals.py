@@ -5,14 +5,16 @@ A fresh panel decides for good (rules §9).
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 
 from governance.acts import Act
 from governance.benefits import community
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
-from governance.state.appeals import APPEAL_BALLOTS, APPEALS, OPEN_APPEALS, AppealRow
-from governance.state.ballots import BALLOTS, BallotRow
+from governance.state.appeals import APPEAL_BALLOTS, APPEALS, OPEN_APPEALS, AppealRow, Ground
+from governance.state.ballots import BALLOTS, BallotRow, Choice
 from governance.state.cases import CASES, CLOSED_VOTES, CaseKey, CaseRow
 from governance.state.claims import CLAIMS
 from governance.state.params import params_at
@@ -70,7 +72,7 @@ def _not_now(day: Day, case: CaseRow, within: int) -> RuleBroken:
             "after them the denial is final",
         )
     if case.status == "open":
-        last = case.s + params_at(day.draft, case.params_version).vote_blocks
+        last = case.carried_height + params_at(day.draft, case.params_version).vote_blocks
         return RuleBroken(
             "appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial"
         )
@@ -103,11 +105,11 @@ def quorum_of(panel_size: int) -> int:
 def apply_appeal(day: Day, _act: Act, body: AppealBody) -> None:
     """Draw a panel from those who may vote now, without the first voters where enough remain."""
     case = CASES.get(day.draft, body.claim, body.code)
-    set_of_s = params_at(day.draft, case.params_version)
+    case_params = params_at(day.draft, case.params_version)
     eligible, fresh = pool_of(day, case)
     label = b"appeal/" + body.claim + b"/" + body.code.encode()
-    panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, set_of_s.appeal_panel)
-    row = AppealRow(body.claim, body.code, day.height, body.ground, tuple(panel), "open")
+    panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, case_params.appeal_panel)
+    row = AppealRow(body.claim, body.code, day.height, cast("Ground", body.ground), tuple(panel), "open")
     APPEALS.put(day.draft, row, body.claim, body.code)
     OPEN_APPEALS.put(day.draft, CaseKey(body.claim, body.code), day.height, body.claim, body.code)
     day.emit("appeal_opened", claim=body.claim, case=body.code, panel=row.panel)
@@ -182,7 +184,7 @@ def apply_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> Non
     """Cast or change a panel member's ballot."""
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     award = body.award_cents if body.choice == "accept" else None
-    row = BallotRow(author, body.choice, award, body.reason, 1, day.height, int(live is not None), b"")
+    row = BallotRow(author, cast("Choice", body.choice), award, body.reason, 1, day.height, int(live is not None), b"")
     APPEAL_BALLOTS.put(day.draft, row, body.claim, body.code, author)
     ballots.note_opening(day, author, body)
 
@@ -192,8 +194,8 @@ def end_day(day: Day) -> None:
     for key in list(OPEN_APPEALS.scan(day.draft)):
         row = APPEALS.get(day.draft, key.claim, key.code)
         case = CASES.get(day.draft, key.claim, key.code)
-        set_of_s = params_at(day.draft, case.params_version)
-        if day.height < row.height + set_of_s.appeal_blocks:
+        case_params = params_at(day.draft, case.params_version)
+        if day.height < row.height + case_params.appeal_blocks:
             continue
         OPEN_APPEALS.delete(day.draft, row.height, key.claim, key.code)
         live = list(APPEAL_BALLOTS.scan(day.draft, key.claim, key.code))

@@ -22,6 +22,7 @@ from governance.state.audits import (
     AuditPanelRow,
     HoldRow,
     ReportRow,
+    Trigger,
 )
 from governance.state.claims import CLAIMS, ClaimRow
 from governance.state.members import MEMBERS
@@ -116,7 +117,7 @@ def apply_report(day: Day, act: Act, body: ReportBody) -> None:
         _place(day, body.member, body.claim, "reports")
 
 
-def _place(day: Day, key: bytes, claim_id: bytes, trigger: str) -> None:
+def _place(day: Day, key: bytes, claim_id: bytes, trigger: Trigger) -> None:
     """Hold the payouts of a cover or a provider, and draw the panel of the claim, where one is named."""
     until = day.height + day.params.hold_blocks
     serial = 1 + max((row.serial for row in AUDIT_HOLDS.scan(day.draft, until, key)), default=-1)

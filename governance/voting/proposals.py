@@ -8,6 +8,8 @@ passed takes effect at the next boundary, what is critical at the one after. Ope
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 
 from governance.acts import Act
@@ -25,6 +27,7 @@ from governance.state.proposals import (
     ProposalVoteRow,
     ProposeBody,
     SponsorRow,
+    VoteChoice,
     propose_body,
 )
 from governance.tables import Draft, Name
@@ -101,7 +104,7 @@ def check_propose(day: Day, act: Act, body: ProposeBody) -> None:
 
 def apply_propose(day: Day, act: Act, body: ProposeBody) -> None:
     """Put a proposal up; its proposer is its first sponsor."""
-    row = ProposalRow(act.record_id, body, 0, "gathering", 0, 0, current_version(day.draft), 0, 0, 0, 0, "")
+    row = ProposalRow(act.record_id, body, params_version=current_version(day.draft))
     _add_sponsor(day, row, act.author)
 
 
@@ -145,9 +148,9 @@ def params_of(day: Day, row: ProposalRow) -> Params:
     return params_at(day.draft, row.params_version)
 
 
-def turnout_needed(row: ProposalRow, set_of_o: Params) -> int:
+def turnout_needed(row: ProposalRow, vote_params: Params) -> int:
     """Return how many votes, abstentions among them, a proposal needs."""
-    return min(set_of_o.turnout_max, ceil_div(row.eligible, set_of_o.turnout_div))
+    return min(vote_params.turnout_max, ceil_div(row.eligible, vote_params.turnout_div))
 
 
 def open_proposal(day: Day, row: ProposalRow) -> None:
@@ -168,7 +171,7 @@ def open_expulsion(day: Day, member: bytes, claim: bytes) -> None:
     """Open the proposal that follows a finding of fraud by itself."""
     proposal = b"expel/" + claim
     body = propose_body("expel", member=member)
-    open_proposal(day, ProposalRow(proposal, body, 0, "gathering", 0, 0, current_version(day.draft), 0, 0, 0, 0, ""))
+    open_proposal(day, ProposalRow(proposal, body))
 
 
 def _emit(day: Day, name: str, row: ProposalRow) -> None:
@@ -207,7 +210,7 @@ def apply_cast(day: Day, act: Act, body: CastBody) -> None:
         counts[before.choice] -= 1
     counts[body.choice] += 1
     PROPOSALS.put(day.draft, msgspec.structs.replace(row, **counts), body.proposal)
-    PROPOSAL_VOTES.put(day.draft, ProposalVoteRow(body.choice), body.proposal, act.author)
+    PROPOSAL_VOTES.put(day.draft, ProposalVoteRow(cast("VoteChoice", body.choice)), body.proposal, act.author)
 
 
 def freeze(day: Day) -> None:
@@ -221,11 +224,11 @@ def end_day(day: Day) -> None:
     """Judge proposals whose votes end with this block, by (height, id)."""
     for name in list(OPEN_PROPOSALS.scan(day.draft)):
         row = PROPOSALS.get(day.draft, name.value)
-        set_of_o = params_at(day.draft, row.params_version)
-        if day.height < row.opened_height + set_of_o.proposal_blocks:
+        vote_params = params_at(day.draft, row.params_version)
+        if day.height < row.opened_height + vote_params.proposal_blocks:
             continue
         OPEN_PROPOSALS.delete(day.draft, row.opened_height, row.proposal)
-        is_passed = row.yes > row.no and row.yes + row.no + row.abstain >= turnout_needed(row, set_of_o)
+        is_passed = row.yes > row.no and row.yes + row.no + row.abstain >= turnout_needed(row, vote_params)
         if is_critical(row.body):
             is_passed = is_passed and 3 * row.yes >= 2 * (row.yes + row.no)
         if not is_passed:
