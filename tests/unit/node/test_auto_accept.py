@@ -16,7 +16,7 @@ from governance.state.claims import CLAIMS, ClaimRow
 from governance.tables import Draft
 from governance.voting import ballots
 from ledger.errors import MutuaError
-from node.daemon import Daemon
+from node.daemon import Daemon, Options
 from node.own.auto_accept import AutoRule, Rulebook, change_of, check_rule, find_ballots, is_met, rule_hash_of
 from wallet.keys import KeyRing
 
@@ -238,7 +238,7 @@ def auto_ballots(node):
 
 
 def opened(folder):
-    return Daemon(folder, ANN, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    return Daemon(folder, ANN, Options(listen="/ip4/127.0.0.1/tcp/0"))
 
 
 TRIFLES = {"name": "trifles", "codes": ["X1"], "charge_max_cents": 10_000}
