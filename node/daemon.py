@@ -1,8 +1,9 @@
-"""The daemon: one process, one owned nursery, and the wiring between ledger, consensus, network, treasury and local API.
+"""The daemon: one process, one nursery, and the wiring between ledger, consensus, network, treasury and local API.
 
-Every task is started by `Daemon.run` and ends with it. "Accepted" is said after the record is on disk, "final" after the block's batch
-is synced. The ledger of another chain, a port in use, a second daemon on the folder: each stops the start with one clear error, before
-anything in the folder is changed. A disk that fails, or a ledger that contradicts itself, ends the daemon wherever it is noticed.
+Every task is started by `Daemon.run` and ends with it. The daemon answers "accepted" once the record is on disk, and
+"final" once the block's batch is synced. The ledger of another chain, a port in use, or a second daemon on the folder
+stops the start with one clear error, before anything in the folder is changed. A disk that fails, or a ledger that
+contradicts itself, ends the daemon wherever it is noticed.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def load_charter(folder: Path) -> Charter:
 
 
 def check_port(listen: str) -> None:
-    """Raise MutuaError `port_in_use`, `address_unusable` or `address_malformed` before anything is opened or written."""
+    """Raise MutuaError `port_in_use`, `address_unusable` or `address_malformed` before anything is opened."""
     from node.p2p.host import parse_address
 
     host, port = parse_address(listen)

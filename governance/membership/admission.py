@@ -42,7 +42,7 @@ class ApplyBody(Shape):
 
 
 class WithdrawApplicationBody(Shape):
-    """Take the own application back; the deposit goes back too."""
+    """Withdraw the author's own application; the deposit is returned."""
 
 
 ENROLMENT = Attested(

@@ -138,7 +138,7 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: boo
 
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft) -> Iterator[str]:
-    """Yield a sentence for each payout that owes more than its decision gave or nothing, and when a payment got lost."""
+    """Yield a sentence for each payout that owes nothing or more than was decided, and if a payment is missing."""
     paid, noted = accounts.TOTALS.get(draft).paid_cents, sum(row.amount_cents for row in treasury.PAYMENTS.scan(draft))
     if paid != noted:
         yield f"the accounts paid {paid}, the payments are {noted} together"

@@ -253,7 +253,7 @@ def bar_facts(
 
 
 def counting_of(day: Day, case: ballots.CaseRow) -> dict[tuple[bytes, bytes | None], Counting]:
-    """Return how each ballot counts in tonight's tally, delegations included: (voter, for whom) -> choice and the rest."""
+    """Return how each ballot counts in this block's tally, with delegations: (voter, delegator) -> how it counts."""
     live = list(ballots.BALLOTS.scan(day.draft, case.claim, case.code))
     own = {row.voter for row in live}
     found: dict[tuple[bytes, bytes | None], Counting] = {}

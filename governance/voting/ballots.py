@@ -140,7 +140,7 @@ NO_BALLOTS = TallyRow(0, 0, 0, 0)
 
 @dataclass(slots=True)
 class Tally:
-    """Live yes and no with delegations, receipts among the own ones, awards of the accepting, and who they count for."""
+    """Yes and no ballots with delegations, how many opened the evidence, the awards, and the voters counted."""
 
     yes: int = 0
     no: int = 0

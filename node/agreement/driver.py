@@ -3,8 +3,8 @@
 One task owns the machine. Everything that takes time answers with an event: building and checking a block run in
 threads, timers and slots are sleeping tasks, peers' messages arrive verified. Nothing is sent before the vote log's
 bytes are on the disk; nothing is told as final before the block's batch is synced. A height that becomes final by sync,
-not by our own votes, ends the same way. A node that may not sign (`node.agreement.signing_guard`) runs the same machine as an
-observer.
+not by our own votes, ends the same way. A node that may not sign (`node.agreement.signing_guard`) runs the same machine
+as an observer.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ class LedgerSide:
         )
 
     def forget_final(self) -> None:
-        """At the start: drop waiting records that a block holds, left by a crash between the block's batch and the pool's. Blocks on the disk."""
+        """Drop waiting records that are final, left by a crash between the block's batch and the pool's (blocking)."""
         self.mempool.settle(
             [record_id for record_id in self.mempool.ids() if self.is_final(record_id)], self.chain.height
         )

@@ -212,7 +212,7 @@ def check_candidate(
 
 
 def check_whole(block: BlockWithBodies) -> None:
-    """Raise MalformedBytes unless the records are those of the header and every body is there, its record's own, within the size of a block.
+    """Raise MalformedBytes unless records and bodies are those that the header names, within the size of a block.
 
     What fails here is the fault of whoever sent the bytes; what a whole block does is the fault of whoever signed it.
     """

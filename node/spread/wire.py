@@ -98,7 +98,7 @@ class Candidate(Shape):
 
 
 class AskVotes(Shape):
-    """What have you seen the committee member with this index sign at the height you work on? A node asks it about itself at its start."""
+    """Asks a peer which votes of the committee member `voter` it has seen at its height; a starting node's question."""
 
     TAG: ClassVar[int] = 9
     voter: int

@@ -14,13 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from governance import params
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import settled_cases, share, spread
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 SHARE = 0.30
 TURNOUT = 0.2

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import is_paid_at_last, paid_share, settled_cases, share, spread
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import is_paid_at_last, paid_share, settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 SHARE = 0.05
 BAR_FROM_13, BAR_FROM_19 = 7_500, 10_000

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote, Line
-from governance.simulation.lab.measures import money, settled_cases, share, spread
-from governance.simulation.lab.setting import STANDARD_CODES, Setting
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book, CaseNote, Line
+from governance.simulation.laboratory.measures import money, settled_cases, share, spread
+from governance.simulation.laboratory.setting import STANDARD_CODES, Setting
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 EVENT_CODES = ("E1", "E2", "E3", "E4")
 EVENT_AMOUNT_CENTS, CEILING_CENTS = 40_000, 100_000

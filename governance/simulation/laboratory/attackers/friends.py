@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from governance.simulation.lab.attackers.base import Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.attackers.ring import Ring
-from governance.simulation.lab.book import Book, Line
-from governance.simulation.lab.measures import share, spread
-from governance.simulation.lab.setting import Setting, stream
+from governance.simulation.laboratory.attackers.base import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import share, spread
+from governance.simulation.laboratory.setting import Setting, stream
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 CODE = "WASH"
 CHARGE_CENTS = 30_000
@@ -98,7 +98,7 @@ def jobs(setting: Setting) -> Sequence[Job]:
 
 
 def conditions_at(book: Book, code: str, boundary: int) -> tuple[int, int, int, int, int]:
-    """Return (accepted, decided, claimants, providers, terms) of a code over the twelve terms that end at a boundary, by the lab's count."""
+    """Return (accepted, decided, claimants, providers, terms) of a code in the twelve terms up to a block."""
     first = boundary - calendar.YEAR_BLOCKS
     found = [
         case

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book
-from governance.simulation.lab.measures import share, spread
-from governance.simulation.lab.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book
+from governance.simulation.laboratory.measures import share, spread
+from governance.simulation.laboratory.setting import PLAN, Setting, stream
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 SHARE = 0.10
 VOUCHERS, VOUCHES_A_TERM, STANDING_TERMS = 3, 2, 6

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import is_paid_at_last, settled_cases, share
-from governance.simulation.lab.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import is_paid_at_last, settled_cases, share
+from governance.simulation.laboratory.setting import PLAN, Setting, stream
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 SHARE = 0.05
 NOTICE_TERM = 8

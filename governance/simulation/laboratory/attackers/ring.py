@@ -12,15 +12,15 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote, Line
-from governance.simulation.lab.measures import hypergeometric_tail, money, percent, settled_cases, share
-from governance.simulation.lab.setting import Setting, stream
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book, CaseNote, Line
+from governance.simulation.laboratory.measures import hypergeometric_tail, money, percent, settled_cases, share
+from governance.simulation.laboratory.setting import Setting, stream
 from governance.voting import panels
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 SHARE = 0.30
 PANEL = 21

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from governance.simulation.lab.attackers.base import Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.attackers.ring import Ring
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import share
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.base import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import share
+from governance.simulation.laboratory.setting import Setting
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 LATE = 59
 """Blocks after s in which the bloc votes."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.setting import Setting
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 
 class Attack:

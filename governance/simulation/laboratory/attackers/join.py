@@ -14,14 +14,14 @@ from functools import partial
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, Line
-from governance.simulation.lab.measures import money, spread
-from governance.simulation.lab.setting import PLAN, Setting, founding, stream
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import money, spread
+from governance.simulation.laboratory.setting import PLAN, Setting, founding, stream
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 COST_MEDIAN_CENTS, COST_SPREAD = 300_000, 0.8
 """Log-normal cost of what they come for."""

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, Line
-from governance.simulation.lab.measures import money, settled_cases, share, spread
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import money, settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
 from ledger import calendar
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+    from governance.simulation.laboratory.driver import World
 
 CHARGE_CENTS = 10_000_000
 FIRST_TERM = 3
