@@ -146,7 +146,7 @@ def test_trifles_accepted_automatically_are_seen_when_they_count_in_full(verdict
         rows = [row for row in approval_threshold.records_of(draft, member) if row.term in terms]
         return sum(row.denied for row in rows), sum(row.voted + row.auto for row in rows), len(rows)
 
-    monkeypatch.setattr(approval_threshold, "record_over", in_full)
+    monkeypatch.setattr(approval_threshold, "record_over_terms", in_full)
     assert verdicts("washers")["auto-accept in the record"] is False
 
 
