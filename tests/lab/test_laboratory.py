@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from governance.simulation.laboratory import driver, pictures
-from governance.simulation.laboratory.attackers.base import Attack, Check
+from governance.simulation.laboratory.attackers.base import Attack
 from governance.simulation.laboratory.attackers.ring import Ring
 from governance.simulation.laboratory.driver import World
 from governance.simulation.laboratory.report import Report, markdown, section_of, table
 from governance.simulation.laboratory.rows import ROWS, judge_rows
 from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Check
 from node.cli.coop.lab import lab
 from node.sandbox import laboratory as lab_checks
 

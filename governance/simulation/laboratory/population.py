@@ -10,14 +10,12 @@ from __future__ import annotations
 from functools import partial
 from itertools import accumulate
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from governance.simulation.laboratory.attackers.base import WorldView
 from governance.simulation.laboratory.book import CaseNote, Line
 from governance.simulation.laboratory.setting import OPEN_CODES, PLAN, STANDARD_CODES, poisson, stream
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.laboratory.driver import World
 
 DELAY_MEAN_BLOCKS = 6.0
 LAST_BALLOT = 45
@@ -31,7 +29,7 @@ _WEIGHTS = list(accumulate(1 / rank for rank in range(1, len(OPEN_CODES) + 1)))
 class Population:
     """Everybody who is honest in one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: WorldView) -> None:
         self.world = world
         self.people: list[str] = [item["name"] for item in world.genesis["members"]]
         """Everybody whose chances are drawn, in a fixed order."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from governance.simulation.laboratory.attackers.base import Check, Evidence, Study
 from governance.simulation.laboratory.rows import FAIL, OPEN, PASS, Verdict, judge_rows
 from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Check, Evidence, Study
 
 MARKS = {True: "met", False: "NOT MET", None: "not measured"}
 WORDS = {PASS: "pass", FAIL: "**FAIL**", OPEN: "not measured"}
@@ -33,8 +33,6 @@ class Section:
     name: str
     title: str
     story: str
-    gains: str
-    stopped_by: str
     evidence: Evidence
     worlds: int
     seconds: float
@@ -65,8 +63,6 @@ def section_of(study: Study, evidence: Evidence, *, worlds: int, seconds: float,
         study.name,
         study.title,
         " ".join(study.story.split()),
-        study.gains,
-        study.stopped_by,
         evidence,
         worlds,
         seconds,

@@ -15,10 +15,10 @@ from cyclopts import Parameter
 from ledger.errors import MutuaError
 
 if TYPE_CHECKING:
-    from governance.simulation.laboratory.attackers.base import Evidence
     from governance.simulation.laboratory.report import Report, Section
     from governance.simulation.laboratory.rows import Verdict
     from governance.simulation.laboratory.setting import Setting
+    from governance.simulation.laboratory.study import Evidence
 
 EXIT_OK, EXIT_BROKEN = 0, 1
 FOLDER = Path("lab-run")
@@ -128,29 +128,20 @@ def make_report(setting: Setting, seeds: tuple[int, ...], only: list[str], proce
     return Report(command, setting, seeds, tuple(sections), broken, perf_counter() - began, has_pictures)
 
 
-def _outside() -> dict[str, tuple[str, str, str, str]]:
-    """Return the rows measured with the code of wallet, consensus and node.
-
-    Name -> title, story, gain, what stops it.
-    """
+def _outside() -> dict[str, tuple[str, str]]:
+    """Return title and story, by name, of the rows measured with the code of wallet, consensus and node."""
     return {
         "tracing": (
             "Tracing a payout",
             "An observer of the bitcoin chain knows amounts and denominations and looks for the outputs of one payee.",
-            "who was ill, and what it cost",
-            "denominations, crowds and p_max (§11)",
         ),
         "leaking": (
             "Evidence leak",
             "Somebody reads all that leaves a member's node and looks for words of a document.",
-            "diagnoses",
-            "hashes only on the ledger (§10)",
         ),
         "lying": (
             "The equivocating proposer",
             "A member of the committee proposes two blocks in one view and tells each half another one.",
-            "two histories",
-            "finality by more than two thirds (§13)",
         ),
     }
 

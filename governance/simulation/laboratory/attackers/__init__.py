@@ -15,7 +15,7 @@ from governance.simulation.laboratory.attackers import (
     washers,
     whale,
 )
-from governance.simulation.laboratory.attackers.base import Study
+from governance.simulation.laboratory.study import Study
 
 STUDIES: dict[str, Study] = {
     module.STUDY.name: module.STUDY

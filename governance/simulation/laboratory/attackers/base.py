@@ -1,29 +1,45 @@
-"""What an attack is: whom it controls, what they do, and how a group of worlds with and without it is judged.
-
-To write one, subclass `Attack`, give it a story, and describe a `Study`: which worlds to play and what to read off
-their books. `docs/how-to/attack-the-rules.md` walks through it.
-"""
+"""What an attack is: whom it controls, and what they do. `docs/how-to/attack-the-rules.md` shows how to write one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
 
-from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.book import Book, CaseNote, Line
 from governance.simulation.laboratory.setting import Setting
+from governance.state.cases import CaseRow
 
-if TYPE_CHECKING:
-    from governance.simulation.laboratory.driver import World
+
+class WorldView(Protocol):
+    """What agents see of a world and do in it; `driver.World` is it."""
+
+    setting: Setting
+    attack: Attack
+    genesis: dict[str, Any]
+    book: Book
+    height: int
+
+    @property
+    def term(self) -> int: ...
+    def at(self, height: int, do: Callable[[], object]) -> None: ...
+    def act(self, do: str, **fields: Any) -> bool: ...
+    def claim(self, claim: str, by: str, provider: str, lines: tuple[Line, ...], **fields: Any) -> bool: ...
+    def ballot(
+        self, by: str, case: CaseNote, choice: str, *, opened: bool = True, award_cents: int | None = None
+    ) -> bool: ...
+    def note_auto(self, by: str, case: CaseNote) -> None: ...
+    def ledger_case(self, case: CaseNote) -> CaseRow: ...
+    def is_member(self, name: str) -> bool: ...
+    def is_standard(self, code: str) -> bool: ...
+    def attackers_now(self) -> frozenset[str]: ...
 
 
 class Attack:
-    """Nobody's attack: everybody is honest. Subclasses override what differs.
-
-    An idle attack is the same world without it: the same people with the same claims, all of them honest.
-    """
+    """No attack: everybody is honest. Subclasses override what differs; an idle attack has the same people, honest."""
 
     name: ClassVar[str] = "nobody"
+    share_controlled: ClassVar[float] = 0.0
+    """Share of the founders whose ballots the attack casts."""
 
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
         self.setting = setting
@@ -35,34 +51,35 @@ class Attack:
         """Members whose record is noted at every boundary."""
 
     @property
+    def crew(self) -> tuple[str, ...]:
+        """That share of the founders, at least one; the same ones in every world of a seed."""
+        return self.some(max(1, round(self.share_controlled * self.setting.members))) if self.share_controlled else ()
+
+    @property
     def controlled(self) -> frozenset[str]:
         """The founders whose ballots the attack casts."""
-        return frozenset()
+        return frozenset(self.crew)
 
     def some(self, count: int) -> tuple[str, ...]:
-        """Return the last `count` founders: the same ones in every world of a seed."""
+        """Return the last `count` founders."""
         return self.setting.founders[len(self.setting.founders) - count :]
-
-    def share(self, share: float) -> tuple[str, ...]:
-        """Return a share of the founders, rounded to the nearest whole member, at least one."""
-        return self.some(max(1, round(share * self.setting.members)))
 
     def found(self, genesis: dict[str, Any]) -> None:
         """Change the founding, where the attack needs another one."""
 
-    def start(self, world: World) -> None:
+    def start(self, world: WorldView) -> None:
         """Get ready before block 1."""
 
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """Act last in a block, knowing all that the honest did in it."""
 
-    def on_case(self, world: World, case: CaseNote) -> None:
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
         """Hear of a case in its block s."""
 
-    def on_event(self, world: World, event: dict[str, Any]) -> None:
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
         """Hear of what happened, after the block is closed."""
 
-    def on_applicant(self, world: World, name: str) -> None:
+    def on_applicant(self, world: WorldView, name: str) -> None:
         """Hear of an honest stranger's application, in its block."""
 
     def pays(self, name: str) -> bool:
@@ -80,79 +97,3 @@ class Attack:
     def honest_yes(self, proposal: str) -> float:
         """Return the chance that an honest vote on a proposal is yes."""
         return 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One world to play."""
-
-    key: str
-    """What the study calls it: the attack, its control, a variant."""
-    attack: type[Attack]
-    setting: Setting
-    is_idle: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that a row of rules §13 asks: in words, as measured, and whether it is met."""
-
-    row: int
-    what: str
-    asked: str
-    measured: str
-    is_met: bool | None
-    """None: nobody measured it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A part of a picture. Kinds: line, step, points, bars, hline, vline. Roles: attacker, honest, other, bound."""
-
-    kind: str
-    role: str
-    label: str
-    x: tuple[float, ...] = ()
-    y: tuple[float, ...] = ()
-    labels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture that says one thing."""
-
-    title: str
-    x_label: str
-    y_label: str
-    layers: tuple[Layer, ...]
-    y_log: bool = False
-    x_log: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a study found: checks for the table, findings beyond it, figures, a picture."""
-
-    checks: tuple[Check, ...]
-    findings: tuple[str, ...] = ()
-    figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    picture: Picture | None = None
-
-
-Books = Mapping[str, Sequence[Book]]
-"""The books of a study by job key, in the order of the seeds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """An attack as the laboratory plays and judges it."""
-
-    name: str
-    title: str
-    story: str
-    gains: str
-    stopped_by: str
-    jobs: Callable[[Setting], Sequence[Job]]
-    """The worlds of one seed."""
-    judge: Callable[[Books, Setting], Evidence]
