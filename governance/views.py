@@ -91,7 +91,7 @@ def status_view(state: StateReader, height: int) -> dict[str, Any]:
 
 
 def parties_view(state: StateReader, height: int, of_bytes: Render = render_hex) -> dict[str, Any]:
-    """Return who attests enrolments, who verifies providers, and who signs for the treasury, with how many of them are needed."""
+    """Return the enrolment attesters, provider verifiers and treasury signers, and how many of each are needed."""
     day = _day(state, height)
     box = TREASURY.find(day.draft)
     listed = [fields_of(row, of_bytes) for row in ATTESTERS.scan(day.draft)]
@@ -310,7 +310,7 @@ def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[st
 
 
 def needs_me_view(state: StateReader, height: int, member: bytes) -> list[dict[str, Any]]:
-    """Return open cases on which a member may still cast or change a ballot in the next block, those without one first."""
+    """Return open cases on which a member may cast or change a ballot in the next block; those without one first."""
     day = _day(state, height + 1)
     found: list[dict[str, Any]] = []
     for key in OPEN_CASES.scan(day.draft):

@@ -29,7 +29,7 @@ from ledger.hashing import tagged_hash
 class CoverAddBody(Shape):
     """Put a dependant's cover on the author's contract, from the next term on.
 
-    The cover's key signs that it wants to be there.
+    The cover's key signs that it agrees.
     """
 
     cover: bytes

@@ -54,7 +54,7 @@ def check_new(day: Day, key: bytes, identifier: str) -> None:
 
 
 def check_list(day: Day, act: Act, body: ProviderBody) -> None:
-    """Raise RuleBroken unless the provider is new and a verifier attests it (implied in a rehearsal that names nobody)."""
+    """Raise RuleBroken unless the provider is new and a verifier attests it (a rehearsal may leave it out)."""
     check_new(day, body.key, body.identifier)
     if REMOVED_PROVIDERS.find(day.draft, body.key) is not None:
         raise RuleBroken(

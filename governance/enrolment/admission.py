@@ -38,7 +38,7 @@ TEXT_SIZE_MAX = 280
 
 
 class WithdrawApplicationBody(Shape):
-    """Take the own application back; the deposit goes back too."""
+    """Withdraw the author's own application; the deposit is returned."""
 
 
 ENROLMENT = Attested(

@@ -67,13 +67,13 @@ class ClaimBody(Shape):
 
 
 class WithdrawBody(Shape):
-    """Withdraw the open cases of an own claim."""
+    """Withdraw the open cases of one of the author's own claims."""
 
     claim: bytes
 
 
 class EvidenceBody(Shape):
-    """New evidence for the open cases of an own claim: the next version."""
+    """New evidence for the open cases of one of the author's own claims: the next version."""
 
     claim: bytes
     evidence: tuple[EvidenceRef, ...]
@@ -160,7 +160,7 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
 
 
 def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> None:
-    """Raise RuleBroken unless a listed provider, not the claimant, attests the claim, or has signed it as its author."""
+    """Raise RuleBroken unless a listed provider, not the claimant, attests the claim or is its author."""
     if PROVIDERS.find(day.draft, body.provider_id) is None:
         raise RuleBroken(
             "provider_unknown",

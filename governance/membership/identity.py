@@ -28,7 +28,7 @@ DEVICES_MAX = 16
 
 
 class DeviceBody(Shape):
-    """Certify a device: from now on it signs daily records for the author. It attests that it wants to."""
+    """Certify a device: from now on it signs daily records for the author. The device attests that it agrees."""
 
     device: bytes
 

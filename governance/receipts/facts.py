@@ -264,7 +264,7 @@ def bar_facts(day: Day, member: MemberRow, bar_bp: int, seniority_bp: int, case_
 
 
 def counting_of(day: Day, case: CaseRow) -> dict[tuple[bytes, bytes | None], Counting]:
-    """Return how each ballot counts in tonight's tally, delegations included: (voter, for whom) -> choice and the rest."""
+    """Return how each ballot counts in this block's tally, with delegations: (voter, delegator) -> how it counts."""
     live = list(BALLOTS.scan(day.draft, case.claim, case.code))
     own = {row.voter for row in live}
     found: dict[tuple[bytes, bytes | None], Counting] = {}

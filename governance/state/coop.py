@@ -1,4 +1,4 @@
-"""The co-op itself: its phase, its currency, how it stands; and the counters that would else be counted over all members."""
+"""The co-op itself: phase, currency, state; and counters that would otherwise be counted over all members."""
 
 from __future__ import annotations
 

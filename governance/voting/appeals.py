@@ -32,7 +32,7 @@ QUORUM_MAX = 15
 
 
 class AppealBody(Shape):
-    """Appeal the denial of an own case."""
+    """Appeal the denial of one of the author's own cases."""
 
     claim: bytes
     code: str

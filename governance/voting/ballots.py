@@ -65,7 +65,7 @@ class OpenedBody(Shape):
 
 @dataclass(slots=True)
 class Tally:
-    """Live yes and no with delegations, receipts among the own ones, awards of the accepting, and who they count for."""
+    """Yes and no ballots with delegations, how many opened the evidence, the awards, and the voters counted."""
 
     yes: int = 0
     no: int = 0

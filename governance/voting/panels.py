@@ -1,6 +1,6 @@
-"""Draws: the eligible in the order of a hash of the block's randomness, so that nobody chooses who is called (rules §1).
+"""Draws: eligible members in the order of a hash of the block's randomness, so nobody chooses the panel (rules §1).
 
-A duty panel reminds; it changes nothing in the tally. Drawing visits every eligible member: this happens only where a case
+A duty panel reminds; it changes nothing in the tally. Drawing visits every eligible member, and happens only if a case
 lacks its quorum halfway.
 """
 

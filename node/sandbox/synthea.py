@@ -173,7 +173,7 @@ def demo_visits(
 
 
 def price_visits(files: Iterable[Path], seed: int, code_list: Sequence[DemoCode] = DEMO_CODES) -> list[Json]:
-    """Return every recent visit in `files` (bundles as Synthea writes them) as a priced FHIR R4 Claim, on days 1 to 60."""
+    """Return every recent visit in `files` (Synthea's bundles) as a priced FHIR R4 Claim, on days 1 to 60."""
     return price(recent_visits(tuple(files), VISITS_PER_PATIENT), seed, code_list)
 
 
