@@ -100,7 +100,8 @@ def commands_page() -> str:
     lines = [
         NOTE, "", "# Commands", "",
         "Errors go to standard error as `mutua: what happened; how to mend it`, with `--json` as `error`: code, what, mend.",
-        "Codes: [errors.md](errors.md). `mutua COMMAND --help` says the same as this page.", "", *_exit_codes(), "",
+        "Codes: [errors.md](errors.md). `mutua COMMAND --help` says the same as this page.",
+        "`mutua --version` names the release, its commit and the newest protocol version that it knows.", "", *_exit_codes(), "",
     ]  # fmt: skip
     for path, command in commands():
         lines += [f"## mutua {path}", ""]
