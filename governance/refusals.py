@@ -1,7 +1,7 @@
 """Which section of the rules refuses a record, by the code of the refusal.
 
-A new code: add it under the section that asks for it (several sections where several rules share a code), and write its section
-in docs/reference/errors.md with the line `*Rule:* [§…](rules/README.md#…)`; `tests/docs/test_refusals.py` says what is missing.
+A new code: add it under each section that asks for it, and write its section in docs/reference/errors.md with the line
+`*Rule:* [§…](rules/README.md#…)`; `tests/docs/test_refusals.py` says what is missing.
 """
 
 from __future__ import annotations

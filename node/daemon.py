@@ -1,4 +1,4 @@
-"""The daemon: one process, one owned nursery, and the wiring of ledger, consensus, network, treasury and local API.
+"""The daemon: one process, one nursery, and the wiring between ledger, consensus, network, treasury and local API.
 
 Every task is started by `Daemon.run` and ends with it. "Accepted" is said after the record is on disk, "final" after
 the block's batch is synced. A disk that fails, or a ledger that contradicts itself, ends the daemon wherever it is

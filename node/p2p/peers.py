@@ -32,7 +32,7 @@ class PeerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The deadlines of the transport, in seconds, fit for round trips of a few to a few hundred milliseconds."""
+    """The deadlines of the transport, in seconds; the defaults suit round trips of a few to a few hundred ms."""
 
     handshake_s: float = 6.0  # from the TCP connection to both hellos
     write_s: float = 10.0  # one batch of frames

@@ -120,7 +120,7 @@ class Intake:
     # ---- Checking, in a thread, while no block is committed ------------------------
 
     def _check_own(self, signed: SignedRecord) -> None:
-        """Raise RuleBroken or MalformedBytes unless the record could follow all that waits of this node."""
+        """Raise RuleBroken or MalformedBytes unless the next block could include the record after this node's own."""
         self._own().take(act_of(signed.record, signed.body))
 
     def _check_other(self, signed: SignedRecord) -> None:

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from governance.simulation.lab.attackers.base import Check, Evidence, Layer, Picture
-from governance.simulation.lab.measures import share
+from governance.simulation.laboratory.measures import share
+from governance.simulation.laboratory.study import Check, Evidence, Layer, Picture
 
 P_MAX = 0.25
 """Default of `p_max`; rules §13 asks it of every output."""

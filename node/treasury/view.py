@@ -69,7 +69,7 @@ class LedgerTreasury:
         return [_due_of(row, row.left_sat, used[row.commitment]) for row in unsent if row.rail == "bitcoin"]
 
     def open_batches(self) -> list[OpenBatch]:
-        """Return the unconfirmed batches on the ledger, oldest first, each payout as it was before its batch."""
+        """Return the batches not confirmed on the ledger, oldest first, each payout as it was before its batch."""
         draft = Draft(self.state)
         row = TREASURY.find(draft)
         bodies: list[OpenBatch] = []

@@ -45,7 +45,7 @@ def case(**changes):
         "claim": CLAIM,
         "code": "X1",
         "system": "H",
-        "s": 0,
+        "carried_height": 0,
         "is_second": False,
         "lines": (0,),
         "charges_cents": 10_000,
@@ -90,7 +90,7 @@ def carry(node, *cases):
     CLAIMS.put(draft, claim_row(), CLAIM)
     for row in cases:
         CASES.put(draft, row, row.claim, row.code)
-        OPEN_CASES.put(draft, CaseKey(row.claim, row.code), row.s, row.claim, row.code)
+        OPEN_CASES.put(draft, CaseKey(row.claim, row.code), row.carried_height, row.claim, row.code)
     rows = {b"s/" + key: row for key, row in draft.delta().items()}
     node.chain.store.write(rows)
     return lambda: node.chain.store.write(dict.fromkeys(rows))

@@ -1,4 +1,4 @@
-"""Records on their way: only those that may wait are kept, blobs only behind a record, and both come back after a loss."""
+"""Records on their way: only those that may wait are kept, blobs only with a record, and both return after a loss."""
 
 from __future__ import annotations
 

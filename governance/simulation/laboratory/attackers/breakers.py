@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from governance import params
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import settled_cases, share, spread
-from governance.simulation.lab.setting import Setting
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 
 SHARE = 0.30
 TURNOUT = 0.2
@@ -30,23 +28,19 @@ class Breakers(Attack):
     """Break each run of honest claims with fresh denials, change them to abstentions while that is allowed."""
 
     name = "breakers"
+    share_controlled = SHARE
 
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
         super().__init__(setting, is_idle=is_idle, **options)
         self.cases: list[CaseNote] = []
         self.set_now = params.params_of(dict(setting.params))
 
-    @property
-    def controlled(self) -> frozenset[str]:
-        """The breakers."""
-        return frozenset(self.share(SHARE))
-
-    def on_case(self, world: World, case: CaseNote) -> None:
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
         """Keep an eye on it."""
         if not self.options.get("passive") and case.by not in self.controlled:
             self.cases.append(case)
 
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """Break what would complete its run with this block."""
         self.cases = [case for case in self.cases if case.status == "open"]
         for case in self.cases:
@@ -58,15 +52,15 @@ class Breakers(Attack):
             need, more = row.bar_bp - row.seniority_bp, 0
             while 10_000 * yes >= need * (yes + no + more):
                 more += 1
-            fresh = [name for name in self.share(SHARE) if name not in case.ballots]
+            fresh = [name for name in self.crew if name not in case.ballots]
             if len(fresh) >= more:
                 self._break(world, case, fresh[:more])
             elif case.ballots:
-                used = [name for name in self.share(SHARE) if name in case.ballots]
+                used = [name for name in self.crew if name in case.ballots]
                 for name in used[:1]:  # one who changed already tries again: the rules refuse a third ballot
                     world.ballot(name, case, "deny")
 
-    def _break(self, world: World, case: CaseNote, names: Sequence[str]) -> None:
+    def _break(self, world: WorldView, case: CaseNote, names: Sequence[str]) -> None:
         for name in names:
             world.ballot(name, case, "deny")
             if world.height + 1 <= case.s + self.set_now.vote_blocks - self.set_now.freeze_blocks:
@@ -81,7 +75,7 @@ def jobs(setting: Setting) -> Sequence[Job]:
 
 def judge(books: Books, setting: Setting) -> Evidence:
     """Compare each case with the same case in the world where the bloc keeps silent."""
-    breakers = set(Breakers(setting).share(SHARE))
+    breakers = set(Breakers(setting).crew)
     delays: list[int] = []
     prevented: list[CaseNote] = []
     third = tried = broken = recorded = 0
@@ -166,12 +160,4 @@ def _picture(attacked: Sequence[Book], without: Sequence[Book], breakers: set[st
     )
 
 
-STUDY = Study(
-    "breakers",
-    "Streak breakers",
-    __doc__ or "",
-    "claims are paid late or never",
-    "one change a voter, none at the end (§6)",
-    jobs,
-    judge,
-)
+STUDY = Study("breakers", "Streak breakers", __doc__ or "", jobs, judge)

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book
-from governance.simulation.lab.measures import share, spread
-from governance.simulation.lab.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book
+from governance.simulation.laboratory.measures import share, spread
+from governance.simulation.laboratory.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 SHARE = 0.10
 VOUCHERS, VOUCHES_A_TERM, STANDING_TERMS = 3, 2, 6
@@ -51,7 +49,7 @@ class Sybils(Attack):
         """Straw members have no body."""
         return name not in self.recruits
 
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """At a boundary the applications come in, so that they are thirty blocks old at the next."""
         if self.is_idle or not calendar.is_boundary(world.height):
             return
@@ -73,18 +71,18 @@ class Sybils(Attack):
                 if self.options.get("objected"):
                     self._object(world, name)
 
-    def _object(self, world: World, name: str) -> None:
+    def _object(self, world: WorldView, name: str) -> None:
         for other in self.setting.founders:
             if other not in self.controlled and stream(self.setting.seed, "notice", name, other).random() < NOTICED:
                 world.act("object", by=other, name=name, reason="nobody knows this person")
 
-    def on_event(self, world: World, event: dict[str, Any]) -> None:
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
         """Keep the books of the ring; object to honest applicants."""
         if event["event"] == "member_joined" and event["member"].startswith("s"):
             self.recruits |= {event["member"]}
             self.joined_term[event["member"]] = world.term + 1
 
-    def on_applicant(self, world: World, name: str) -> None:
+    def on_applicant(self, world: WorldView, name: str) -> None:
         """Three of the ring are enough to keep an honest applicant out."""
         if not self.is_idle:
             for friend in self.ring[:VOUCHERS]:
@@ -192,12 +190,4 @@ def _picture(books: Books, setting: Setting) -> Picture:
     )
 
 
-STUDY = Study(
-    "sybils",
-    "Sybils",
-    __doc__ or "",
-    "the majority",
-    "growth of a tenth a term, objections (§2)",
-    jobs,
-    judge,
-)
+STUDY = Study("sybils", "Sybils", __doc__ or "", jobs, judge)

@@ -13,7 +13,7 @@ from io import BytesIO
 from textwrap import fill
 from typing import Any
 
-from governance.simulation.lab.attackers.base import Layer, Picture
+from governance.simulation.laboratory.study import Layer, Picture
 
 COLORS = {"attacker": "#c8401e", "honest": "#1f6f8b", "other": "#b8860b", "bound": "#222222"}
 SIZE_INCHES, DOTS_PER_INCH = (8.0, 4.6), 120

@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote, Line
-from governance.simulation.lab.measures import hypergeometric_tail, money, percent, settled_cases, share
-from governance.simulation.lab.setting import Setting, stream
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote, Line
+from governance.simulation.laboratory.measures import hypergeometric_tail, money, percent, settled_cases, share
+from governance.simulation.laboratory.setting import Setting, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from governance.voting import panels
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 SHARE = 0.30
 PANEL = 21
@@ -37,38 +34,29 @@ class Ring(Attack):
     """
 
     name = "ring"
+    share_controlled = SHARE
 
-    @property
-    def share_of_ring(self) -> tuple[str, ...]:
-        """The ring, in order."""
-        return self.share(SHARE)
-
-    @property
-    def controlled(self) -> frozenset[str]:
-        """The ring."""
-        return frozenset(self.share_of_ring)
-
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """In each term a third of the ring files a false claim."""
         if not calendar.is_term_start(world.height) or world.term < self.setting.waiting_terms:
             return
-        for index, name in enumerate(self.share_of_ring):
+        for index, name in enumerate(self.crew):
             if (world.term + index) % CLAIM_EVERY_TERMS == 0:
                 height = world.height + stream(self.setting.seed, "ring", name, world.term).randrange(
                     calendar.TERM_BLOCKS
                 )
                 world.at(height, partial(self._file, world, f"{name}.{world.term}.ring", name))
 
-    def _file(self, world: World, claim: str, name: str) -> None:
+    def _file(self, world: WorldView, claim: str, name: str) -> None:
         if world.is_member(name):
             doctor = stream(self.setting.seed, "doctor", claim).choice(self.setting.doctors)
             world.claim(claim, name, doctor, (Line(f"F{name}", CHARGE_CENTS, world.height, is_right=False),))
 
-    def on_case(self, world: World, case: CaseNote) -> None:
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
         """Accept the ring's own in s+1."""
         if self.is_idle or case.by not in self.controlled:
             return
-        for name in self.share_of_ring:
+        for name in self.crew:
             if name != case.by:
                 world.at(case.s + 1, partial(world.ballot, name, case, "accept"))
 
@@ -110,7 +98,7 @@ def judge(books: Books, setting: Setting) -> Evidence:
     seen = {size: hold_share(size, SHARE, draws // (size // 60), setting.seed) for size in (60, 180)}
     worst = max(exact.values())
     drawn = [case for book in books["ring"] for case in book.cases.values() if len(case.panel) == PANEL]
-    ring = set(Ring(setting).share(SHARE))
+    ring = set(Ring(setting).crew)
     held = sum(sum(name in ring for name in case.panel) >= need for case in drawn)
     checks = (
         Check(
@@ -165,12 +153,4 @@ def _picture(setting: Setting, draws: int) -> Picture:
     )
 
 
-STUDY = Study(
-    "ring",
-    "The accept ring",
-    __doc__ or "",
-    "benefits without illness",
-    "draws (§1), turnout (§6), audits (§9)",
-    jobs,
-    judge,
-)
+STUDY = Study("ring", "The accept ring", __doc__ or "", jobs, judge)

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from governance.simulation.lab.attackers.base import Check, Evidence, Study
-from governance.simulation.lab.rows import FAIL, OPEN, PASS, Verdict, judge_rows
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.rows import FAIL, OPEN, PASS, Verdict, judge_rows
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Check, Evidence, Study
 
 MARKS = {True: "met", False: "NOT MET", None: "not measured"}
 WORDS = {PASS: "pass", FAIL: "**FAIL**", OPEN: "not measured"}
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0"
-    " 1rem;color:#222}table{border-collapse:collapse;width:100%;font-size:.9rem}"
-    "td,th{border-bottom:1px solid"
-    " #ccc;padding:.4rem;text-align:left;vertical-align:top}.fail{color:#c8401e;font-weight:bold}.pass{color:#1f6f8b}img{max-width:100%}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "table{border-collapse:collapse;width:100%;font-size:.9rem}"
+    "td,th{border-bottom:1px solid #ccc;padding:.4rem;text-align:left;vertical-align:top}"
+    ".fail{color:#c8401e;font-weight:bold}.pass{color:#1f6f8b}img{max-width:100%}"
 )
 
 
@@ -33,8 +33,6 @@ class Section:
     name: str
     title: str
     story: str
-    gains: str
-    stopped_by: str
     evidence: Evidence
     worlds: int
     seconds: float
@@ -65,8 +63,6 @@ def section_of(study: Study, evidence: Evidence, *, worlds: int, seconds: float,
         study.name,
         study.title,
         " ".join(study.story.split()),
-        study.gains,
-        study.stopped_by,
         evidence,
         worlds,
         seconds,

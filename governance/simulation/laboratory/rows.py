@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from governance.simulation.lab.attackers.base import Check
+from governance.simulation.laboratory.study import Check
 
 PASS, FAIL, OPEN = "pass", "fail", "not measured"
 

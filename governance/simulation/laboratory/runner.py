@@ -8,10 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from governance.simulation.lab.attackers.base import Evidence, Job, Study
-from governance.simulation.lab.book import Book
-from governance.simulation.lab.driver import World
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.book import Book
+from governance.simulation.laboratory.driver import World
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Evidence, Job, Study
 
 Progress = Callable[[str], None]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import comb
 from statistics import median
 
-from governance.simulation.lab.book import Book, CaseNote
+from governance.simulation.laboratory.book import Book, CaseNote
 from ledger import calendar
 
 

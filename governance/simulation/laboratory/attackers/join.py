@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, Line
-from governance.simulation.lab.measures import money, spread
-from governance.simulation.lab.setting import PLAN, Setting, founding, stream
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import money, spread
+from governance.simulation.laboratory.setting import PLAN, Setting, founding, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 COST_MEDIAN_CENTS, COST_SPREAD = 300_000, 0.8
 """Log-normal cost of what they come for."""
@@ -44,7 +42,7 @@ class Joiners(Attack):
         """Joiners have the one illness they come with."""
         return name not in self.first_terms
 
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """Apply at a boundary, vouched for by honest founders who know nothing."""
         if not calendar.is_boundary(world.height):
             return
@@ -59,7 +57,7 @@ class Joiners(Attack):
         """Joiners pay by their own plan."""
         return name not in self.first_terms
 
-    def on_event(self, world: World, event: dict[str, Any]) -> None:
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
         """Once admitted, lay the plan out."""
         if event["event"] != "member_joined" or not event["member"].startswith("j"):
             return
@@ -75,11 +73,11 @@ class Joiners(Attack):
         if self.style == "notice":
             world.at(calendar.first_height_of(treated) - 10, partial(world.act, "leave", by=name))
 
-    def _pay(self, world: World, name: str) -> None:
+    def _pay(self, world: WorldView, name: str) -> None:
         if world.is_member(name):
             world.act("pay_premium", by=name)
 
-    def _file(self, world: World, name: str, day: int) -> None:
+    def _file(self, world: WorldView, name: str, day: int) -> None:
         cost = int(COST_MEDIAN_CENTS * stream(self.setting.seed, "cost", name).lognormvariate(0, COST_SPREAD))
         world.claim(f"{name}.join", name, self.setting.doctors[0], (Line(f"J{name}", cost, day),))
 
@@ -215,12 +213,4 @@ def _picture(average: dict[str, float]) -> Picture:
     )
 
 
-STUDY = Study(
-    "join",
-    "Join sick, leave after",
-    __doc__ or "",
-    "a treatment for two premiums",
-    "waiting and notice (§3)",
-    jobs,
-    judge,
-)
+STUDY = Study("join", "Join sick, leave after", __doc__ or "", jobs, judge)

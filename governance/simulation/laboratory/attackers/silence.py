@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import money, outcome_of, percent, settled_cases, share, spread
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.base import Attack
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import money, outcome_of, percent, settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 
 AWAKE_SHARE = 0.05
 LAPSE_PAY_CENTS = 100_000
@@ -115,12 +116,4 @@ def _picture(last: Sequence[CaseNote], awake: Sequence[Book], setting: Setting) 
     )
 
 
-STUDY = Study(
-    "silence",
-    "The silent majority",
-    __doc__ or "",
-    "no work, nothing is paid",
-    "refiling and the second lapse (§6)",
-    jobs,
-    judge,
-)
+STUDY = Study("silence", "The silent majority", __doc__ or "", jobs, judge)

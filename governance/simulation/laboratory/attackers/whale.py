@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, Line
-from governance.simulation.lab.measures import money, settled_cases, share, spread
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import money, settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 CHARGE_CENTS = 10_000_000
 FIRST_TERM = 3
@@ -42,7 +40,7 @@ class Whales(Attack):
         if self.options.get("no_ceiling"):
             genesis["plans"][0]["claim_ceiling_cents"] = genesis["plans"][0]["year_ceiling_cents"] = None
 
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """File in the third term of each year, in an unlisted code that honest voters accept."""
         if self.is_idle or world.term % calendar.YEAR_TERMS != FIRST_TERM or not calendar.is_term_start(world.height):
             return
@@ -159,12 +157,4 @@ def _picture(books: Books) -> Picture:
     )
 
 
-STUDY = Study(
-    "whale",
-    "The whale",
-    __doc__ or "",
-    "what is left for the others",
-    "no negative balance, a twentieth of the reserve, ceilings (§11)",
-    jobs,
-    judge,
-)
+STUDY = Study("whale", "The whale", __doc__ or "", jobs, judge)

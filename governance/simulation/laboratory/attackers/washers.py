@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import is_paid_at_last, settled_cases, share
-from governance.simulation.lab.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import is_paid_at_last, settled_cases, share
+from governance.simulation.laboratory.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 SHARE = 0.05
 NOTICE_TERM = 8
@@ -31,40 +29,36 @@ class Washers(Attack):
     """`style`: rejoin, or auto."""
 
     name = "washers"
+    share_controlled = SHARE
 
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
         super().__init__(setting, is_idle=is_idle, **options)
         self.style = str(options.get("style", "auto"))
-        self.watched = self.share(SHARE)
+        self.watched = self.crew
 
-    @property
-    def controlled(self) -> frozenset[str]:
-        """The washers."""
-        return frozenset(self.share(SHARE))
-
-    def start(self, world: World) -> None:
+    def start(self, world: WorldView) -> None:
         """Set the rule up, or the date of the notice."""
-        for name in self.share(SHARE):
+        for name in self.crew:
             if self.style == "auto":
                 world.at(1, partial(world.act, "auto_accept", by=name, id="trifles", ceiling_cents=TRIFLE_CENTS))
             else:
                 world.at(calendar.first_height_of(NOTICE_TERM), partial(world.act, "leave", by=name))
 
-    def on_case(self, world: World, case: CaseNote) -> None:
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
         """In s+1 note what the node did; deny what is dear (all of it, for those who rejoin)."""
         if self.is_idle:
             return
-        for name in self.share(SHARE):
+        for name in self.crew:
             if name != case.by:
                 world.at(case.s + 1, partial(self._vote, world, name, case))
 
-    def _vote(self, world: World, name: str, case: CaseNote) -> None:
+    def _vote(self, world: WorldView, name: str, case: CaseNote) -> None:
         if self.style == "auto" and case.charges_cents <= TRIFLE_CENTS:
             world.note_auto(name, case)
         elif world.is_member(name):
             world.ballot(name, case, "deny", opened=False)
 
-    def on_event(self, world: World, event: dict[str, Any]) -> None:
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
         """Whoever left applies again at once, with honest vouchers."""
         if (
             self.style == "rejoin"
@@ -74,7 +68,7 @@ class Washers(Attack):
         ):
             world.at(world.height + 1, partial(self._return, world, event["member"]))
 
-    def _return(self, world: World, name: str) -> None:
+    def _return(self, world: WorldView, name: str) -> None:
         honest = [other for other in self.setting.founders if other not in self.controlled]
         if world.act("apply", name=name, plan=PLAN):
             for friend in stream(self.setting.seed, "return", name).sample(honest, 3):
@@ -91,7 +85,7 @@ def jobs(setting: Setting) -> Sequence[Job]:
 
 def washers_of(book: Book) -> tuple[str, ...]:
     """Return the washers of a book."""
-    return Washers(book.setting).share(SHARE)
+    return Washers(book.setting).crew
 
 
 def _after_return(books: Sequence[Book]) -> list[tuple[int, int]]:
@@ -195,12 +189,4 @@ def _picture(books: Books) -> Picture:
     )
 
 
-STUDY = Study(
-    "washers",
-    "Record washers",
-    __doc__ or "",
-    "the deniers' gain without the bar",
-    "records survive, auto-accept counts for half (§2, §7)",
-    jobs,
-    judge,
-)
+STUDY = Study("washers", "Record washers", __doc__ or "", jobs, judge)

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote, Line
-from governance.simulation.lab.measures import money, settled_cases, share, spread
-from governance.simulation.lab.setting import STANDARD_CODES, Setting
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote, Line
+from governance.simulation.laboratory.measures import money, settled_cases, share, spread
+from governance.simulation.laboratory.setting import STANDARD_CODES, Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 EVENT_CODES = ("E1", "E2", "E3", "E4")
 EVENT_AMOUNT_CENTS, CEILING_CENTS = 40_000, 100_000
@@ -44,13 +42,13 @@ class Splitters(Attack):
     name = "split"
 
     @property
-    def crew(self) -> tuple[str, ...]:
+    def billers(self) -> tuple[str, ...]:
         """Those who bill: splitters, upcoders, riders, in this order."""
         return self.some(len(MODES) + 4)
 
     def is_ill(self, name: str) -> bool:
-        """The crew bills its stories only."""
-        return name not in self.crew
+        """The billers bill their stories only."""
+        return name not in self.billers
 
     def found(self, genesis: dict[str, Any]) -> None:
         """List the event's codes; a low ceiling keeps the co-op solvent whatever splitting brings."""
@@ -61,18 +59,18 @@ class Splitters(Attack):
             for code in EVENT_CODES
         ]
 
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """An event in the third term of each year; upcoding and riding in every term."""
         if not calendar.is_term_start(world.height) or world.term < 2:
             return
         if world.term % calendar.YEAR_TERMS == 2:
-            for mode, name in zip(MODES, self.crew, strict=False):
+            for mode, name in zip(MODES, self.billers, strict=False):
                 self._bill(world, mode, name)
-        for index, name in enumerate(self.crew[len(MODES) :]):
+        for index, name in enumerate(self.billers[len(MODES) :]):
             act = self._upcode if index < 2 else self._ride
             world.at(world.height + 5 + index, partial(act, world, name))
 
-    def _bill(self, world: World, mode: str, name: str) -> None:
+    def _bill(self, world: WorldView, mode: str, name: str) -> None:
         is_split, over_days, over_doctors, is_named = MODES[mode]
         event = f"{name}.{world.term}" if is_named else None
         lines = [
@@ -87,7 +85,7 @@ class Splitters(Attack):
                 partial(world.claim, f"{name}.{world.term}.{mode}.{index}", name, doctor, part, event=event),
             )
 
-    def _upcode(self, world: World, name: str) -> None:
+    def _upcode(self, world: WorldView, name: str) -> None:
         """Bill a small service as the dearest one, and half again above its amount, twice the units that were given."""
         world.claim(
             f"{name}.{world.term}.up",
@@ -96,10 +94,10 @@ class Splitters(Attack):
             (Line(UPCODED, 3 * AMOUNTS[UPCODED] // 2, world.height, is_right=False),),
         )
 
-    def _ride(self, world: World, name: str) -> None:
+    def _ride(self, world: WorldView, name: str) -> None:
         """One rider puts junk beside a popular code, the other files it alone."""
         lines = [Line(POPULAR, 30_000, world.height), Line(JUNK, 50_000, world.height, is_right=False)]
-        part = tuple(lines) if name == self.crew[-2] else (lines[1],)
+        part = tuple(lines) if name == self.billers[-2] else (lines[1],)
         world.claim(f"{name}.{world.term}.ride", name, self.setting.doctors[1], part)
 
 
@@ -146,7 +144,7 @@ def _without_case(books: Sequence[Book]) -> tuple[int, int]:
 
 def _junk(books: Sequence[Book], place: int) -> list[CaseNote]:
     """Return the junk cases of one rider: -2 rides, -1 files it alone."""
-    name = Splitters(books[0].setting).crew[place]
+    name = Splitters(books[0].setting).billers[place]
     return [
         case
         for book in books
@@ -239,12 +237,4 @@ def _picture(benefits: dict[str, list[int]]) -> Picture:
     )
 
 
-STUDY = Study(
-    "split",
-    "Splitters, upcoders and riders",
-    __doc__ or "",
-    "benefits above the ceiling, the amount, or for junk",
-    "shared ceilings, amounts, a case a code (§4, §5)",
-    jobs,
-    judge,
-)
+STUDY = Study("split", "Splitters, upcoders and riders", __doc__ or "", jobs, judge)

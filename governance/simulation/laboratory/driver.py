@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from copy import deepcopy
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from governance.benefits import codes
 from governance.day import Day
@@ -19,9 +19,10 @@ from governance.events import event_json, render_text
 from governance.invariants import all_broken_invariants
 from governance.membership import members
 from governance.money import accounts, payouts
-from governance.simulation.lab.book import Book, CaseNote, Cast, ClaimNote, Draw, Line, MemberNote, Snapshot
-from governance.simulation.lab.population import Population
-from governance.simulation.lab.setting import PLAN, Setting, founding
+from governance.simulation.laboratory.attackers.base import Attack
+from governance.simulation.laboratory.book import Book, CaseNote, Cast, ClaimNote, Draw, Line, MemberNote, Snapshot
+from governance.simulation.laboratory.population import Population
+from governance.simulation.laboratory.setting import PLAN, Setting, founding
 from governance.simulation.rehearse import Player
 from governance.simulation.scenario import ABSENT, ACTIONS, LINE_FIELDS, PROPOSALS, Action, parse
 from governance.state.ballots import BALLOTS
@@ -31,9 +32,6 @@ from governance.state.members import MEMBERS
 from governance.tables import Draft
 from governance.voting import approval_threshold
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.attackers.base import Attack
 
 MILESTONES = (
     "renewal_warned",

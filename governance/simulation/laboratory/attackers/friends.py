@@ -10,17 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.attackers.base import Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.attackers.ring import Ring
-from governance.simulation.lab.book import Book, Line
-from governance.simulation.lab.measures import share, spread
-from governance.simulation.lab.setting import Setting, stream
+from governance.simulation.laboratory.attackers.base import WorldView
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import share, spread
+from governance.simulation.laboratory.setting import Setting, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 CODE = "WASH"
 CHARGE_CENTS = 30_000
@@ -42,13 +40,13 @@ class Friends(Ring):
     @property
     def claimants(self) -> tuple[str, ...]:
         """Who bills before the promotion."""
-        return self.share_of_ring[: int(self.options.get("claimants", 4))]
+        return self.crew[: int(self.options.get("claimants", 4))]
 
     def honest_yes(self, proposal: str) -> float:
         """Honest members want the made-up code demoted."""
         return ANGER
 
-    def at_block(self, world: World) -> None:
+    def at_block(self, world: WorldView) -> None:
         """At the start of a term plan this term's bills.
 
         From two terms after the promotion on, every third term, honest members ask for a demotion.
@@ -56,7 +54,7 @@ class Friends(Ring):
         if not calendar.is_term_start(world.height) or world.term < self.setting.waiting_terms:
             return
         is_standard = world.is_standard(CODE)
-        for name in self.share_of_ring if is_standard else self.claimants:
+        for name in self.crew if is_standard else self.claimants:
             for index in range(2):
                 rng = stream(self.setting.seed, "friends", name, world.term, index)
                 doctor = self.setting.doctors[rng.randrange(int(self.options.get("doctors", 3)))]
@@ -70,21 +68,21 @@ class Friends(Ring):
         if is_standard and promoted and (world.height - promoted[-1]) // calendar.TERM_BLOCKS % 3 == 2:
             self._ask_for_demotion(world)
 
-    def _bill(self, world: World, claim: str, name: str, doctor: str) -> None:
+    def _bill(self, world: WorldView, claim: str, name: str, doctor: str) -> None:
         if world.is_member(name):
             world.claim(claim, name, doctor, (Line(CODE, CHARGE_CENTS, world.height, is_right=False),))
 
-    def _ask_for_demotion(self, world: World) -> None:
+    def _ask_for_demotion(self, world: WorldView) -> None:
         sponsors = [name for name in self.setting.founders if name not in self.controlled and world.is_member(name)]
         proposal = f"demote-{world.term}"
         if world.act("propose", by=sponsors[0], id=proposal, what="demote", code=CODE):
             for sponsor in sponsors[1:DEMOTERS]:
                 world.act("sponsor", by=sponsor, proposal=proposal)
 
-    def on_event(self, world: World, event: dict[str, Any]) -> None:
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
         """The ring votes against the demotion."""
         if event["event"] == "proposal_opened":
-            for name in self.share_of_ring:
+            for name in self.crew:
                 world.at(world.height + 1, partial(world.act, "cast", by=name, proposal=event["proposal"], choice="no"))
 
 
@@ -98,7 +96,7 @@ def jobs(setting: Setting) -> Sequence[Job]:
 
 
 def conditions_at(book: Book, code: str, boundary: int) -> tuple[int, int, int, int, int]:
-    """Return (accepted, decided, claimants, providers, terms) of a code over the twelve terms that end at a boundary, by the lab's count."""
+    """Return (accepted, decided, claimants, providers, terms) of a code in the twelve terms up to a block."""
     first = boundary - calendar.YEAR_BLOCKS
     found = [
         case
@@ -231,12 +229,4 @@ def _picture(books: Books) -> Picture:
     )
 
 
-STUDY = Study(
-    "friends",
-    "Promotion by friends, and wash promotion",
-    __doc__ or "",
-    "a benefit for ever without a vote",
-    "five conditions and demotion (§8)",
-    jobs,
-    judge,
-)
+STUDY = Study("friends", "Promotion by friends, and wash promotion", __doc__ or "", jobs, judge)

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
-from governance.simulation.lab.attackers.base import Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.attackers.ring import Ring
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import share
-from governance.simulation.lab.setting import Setting
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
+from governance.simulation.laboratory.attackers.base import WorldView
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import share
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 
 LATE = 59
 """Blocks after s in which the bloc votes."""
@@ -29,11 +26,11 @@ class LateSwing(Ring):
 
     name = "swing"
 
-    def on_case(self, world: World, case: CaseNote) -> None:
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
         """Accept the ring's own at the last moment but one."""
         if self.is_idle or case.by not in self.controlled:
             return
-        for name in self.share_of_ring:
+        for name in self.crew:
             if name != case.by:
                 world.at(case.s + LATE, partial(world.ballot, name, case, "accept"))
 
@@ -128,12 +125,4 @@ def _picture(first: Sequence[CaseNote], second: Sequence[CaseNote]) -> Picture:
     )
 
 
-STUDY = Study(
-    "swing",
-    "The late swing",
-    __doc__ or "",
-    "a majority nobody could answer",
-    "fifteen passing blocks in a row (§6)",
-    jobs,
-    judge,
-)
+STUDY = Study("swing", "The late swing", __doc__ or "", jobs, judge)

@@ -1,8 +1,8 @@
-"""Honest members: they pay, fall ill, file true claims (and now and then a mistaken one), look at others' cases and say what they think.
+"""Honest members: they pay, fall ill, file true claims (and a few mistaken ones), and vote honestly on others' cases.
 
-Illness is a Poisson process; a claim is standard or not; on each case every member has drawn beforehand whether to vote, when, how
-well informed, and whether the evidence is opened. Those drawn for a panel mostly do their duty. Who is denied what is right appeals;
-a lapsed case is filed again. Members whom an attack controls live and pay the same way, but the attack casts their ballots.
+Illness is a Poisson process. For each case it is drawn beforehand whether a member votes, when, how well informed, and
+with the evidence opened or not. Most panel members do their duty; most right claims that are denied are appealed; a
+lapsed case is filed again. Members whom an attack controls live and pay the same way, but the attack votes for them.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from __future__ import annotations
 from functools import partial
 from itertools import accumulate
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.book import CaseNote, Line
-from governance.simulation.lab.setting import OPEN_CODES, PLAN, STANDARD_CODES, poisson, stream
+from governance.simulation.laboratory.attackers.base import WorldView
+from governance.simulation.laboratory.book import CaseNote, Line
+from governance.simulation.laboratory.setting import OPEN_CODES, PLAN, STANDARD_CODES, poisson, stream
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 DELAY_MEAN_BLOCKS = 6.0
 LAST_BALLOT = 45
@@ -31,7 +29,7 @@ _WEIGHTS = list(accumulate(1 / rank for rank in range(1, len(OPEN_CODES) + 1)))
 class Population:
     """Everybody who is honest in one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: WorldView) -> None:
         self.world = world
         self.people: list[str] = [item["name"] for item in world.genesis["members"]]
         """Everybody whose chances are drawn, in a fixed order."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Book:
     seconds: float = 0.0
 
     def denied_at(self, name: str, height: int, sample_terms: int = 13) -> tuple[int, int]:
-        """Return (D, N) of a voter as of a block by the lab's own count over term(s) and the twelve before, auto-accept at most half."""
+        """Return a voter's (denied, counted) ballots in the last terms by the lab's count; auto-accept at most half."""
         first = max(0, ((height - 1) // 30 - (sample_terms - 1)) * 30 + 1)
         found = [item for item in self.records.get(name, ()) if first <= item[0] <= height]
         auto = sum(is_auto for _, _, is_auto in found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.simulation.lab.attackers import (
+from governance.simulation.laboratory.attackers import (
     breakers,
     deny,
     friends,
@@ -15,7 +15,7 @@ from governance.simulation.lab.attackers import (
     washers,
     whale,
 )
-from governance.simulation.lab.attackers.base import Study
+from governance.simulation.laboratory.study import Study
 
 STUDIES: dict[str, Study] = {
     module.STUDY.name: module.STUDY

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from governance.simulation.lab.attackers.base import Attack, Books, Check, Evidence, Job, Layer, Picture, Study
-from governance.simulation.lab.book import Book, CaseNote
-from governance.simulation.lab.measures import is_paid_at_last, paid_share, settled_cases, share, spread
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import is_paid_at_last, paid_share, settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
-
-if TYPE_CHECKING:
-    from governance.simulation.lab.driver import World
 
 SHARE = 0.05
 BAR_FROM_13, BAR_FROM_19 = 7_500, 10_000
@@ -29,25 +27,21 @@ class DenyEverything(Attack):
     """Deny each case at once; with `stop_after` until so many denials stand."""
 
     name = "deny"
+    share_controlled = SHARE
 
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
         super().__init__(setting, is_idle=is_idle, **options)
-        self.watched = (*self.share(SHARE), setting.founders[0])
-        self.live: dict[str, list[CaseNote]] = {name: [] for name in self.share(SHARE)}
+        self.watched = (*self.crew, setting.founders[0])
+        self.live: dict[str, list[CaseNote]] = {name: [] for name in self.crew}
 
-    @property
-    def controlled(self) -> frozenset[str]:
-        """The attack's own founders."""
-        return frozenset(self.share(SHARE))
-
-    def on_case(self, world: World, case: CaseNote) -> None:
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
         """Deny it in s+1."""
         if not self.is_idle:
-            for name in self.share(SHARE):
+            for name in self.crew:
                 if name != case.by:
                     world.at(case.s + 1, partial(self._deny, world, name, case))
 
-    def _deny(self, world: World, name: str, case: CaseNote) -> None:
+    def _deny(self, world: WorldView, name: str, case: CaseNote) -> None:
         limit = self.options.get("stop_after")
         if limit is not None:
             live = [item for item in self.live[name] if item.status == "open"]
@@ -87,7 +81,7 @@ def _standings(books: Sequence[Book], least: int) -> list[int]:
 
 def attackers_of(book: Book) -> tuple[str, ...]:
     """Return the deniers of a book."""
-    return DenyEverything(book.setting).share(SHARE)
+    return DenyEverything(book.setting).crew
 
 
 def _is_here(book: Book, name: str, height: int) -> bool:
@@ -222,12 +216,4 @@ def _picture(bots: Sequence[Book], stoppers: Sequence[Book]) -> Picture:
     )
 
 
-STUDY = Study(
-    "deny",
-    "Deny everything, or nineteen times and stop",
-    __doc__ or "",
-    "less is paid to others, premiums fall",
-    "the voter's own bar and renewal (§7)",
-    jobs,
-    judge,
-)
+STUDY = Study("deny", "Deny everything, or nineteen times and stop", __doc__ or "", jobs, judge)
