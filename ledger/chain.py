@@ -237,11 +237,6 @@ class Chain:
         place = self.store.get(RECORD_PREFIX + record_id)
         return None if place is None else decode_place(place)
 
-    def find_height(self, block_hash: bytes) -> int | None:
-        """Return the height of a final block, or None."""
-        data = self.store.get(HASH_PREFIX + block_hash)
-        return None if data is None else int.from_bytes(data, "big")
-
     def commit(
         self,
         block_with_bodies: BlockWithBodies,
@@ -260,11 +255,8 @@ class Chain:
         encoded = [encode(record) for record in block.records]
         self._check_next(header, block_with_bodies, encoded)
         if self.tree.root_after(delta) != header.state_root:
-            raise LedgerCorrupt(
-                "commit_state_root",
-                f"block {header.height} does not lead to its state root",
-                "report this; do not go on",
-            )
+            what = f"block {header.height} does not lead to its state root"
+            raise LedgerCorrupt("commit_state_root", what, "report this; do not go on")
         block_hash = block_hash_of(header)
         batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in delta.items()}
         row_count = self.tree.size_after(delta)

@@ -160,17 +160,11 @@ def check_founder(charter: Charter, founder: Founder, where: str) -> None:
         if not signatures.is_valid_key(getattr(founder, field)):
             raise invalid(f"{where} {field}", "is not a valid Ed25519 key", "use the entry that mutua init wrote")
     if founder.bitcoin_key and not _is_secp256k1_key(founder.bitcoin_key):
-        raise invalid(
-            f"{where} bitcoin_key",
-            "is not a compressed secp256k1 key",
-            "use the entry that mutua init wrote, or leave it empty",
-        )
+        what = "is not a compressed secp256k1 key"
+        raise invalid(f"{where} bitcoin_key", what, "use the entry that mutua init wrote, or leave it empty")
     if len(founder.onion_tip) != HASH_SIZE:
-        raise invalid(
-            f"{where} onion_tip",
-            f"has {len(founder.onion_tip)} bytes, not {HASH_SIZE}",
-            "use the entry that mutua init wrote",
-        )
+        what = f"has {len(founder.onion_tip)} bytes, not {HASH_SIZE}"
+        raise invalid(f"{where} onion_tip", what, "use the entry that mutua init wrote")
     parts = founder.address.split("/")
     if (
         parts[0] != ""
@@ -189,11 +183,8 @@ def check_founder(charter: Charter, founder: Founder, where: str) -> None:
     if founder.household:
         _check_name(f"{where} household", founder.household)
     if not is_founder_signed(founder, charter.name):
-        raise invalid(
-            f"{where} signature",
-            "does not verify for this entry and this charter's name",
-            "ask the founder for a fresh entry",
-        )
+        what = "does not verify for this entry and this charter's name"
+        raise invalid(f"{where} signature", what, "ask the founder for a fresh entry")
 
 
 def check_unique_keys(founders: Sequence[Founder], charter: Charter) -> None:
@@ -219,21 +210,15 @@ def _check_treasury(charter: Charter) -> None:
     if treasury.threshold == 0 and not treasury.txid and treasury.amount_sat == 0:
         return  # no bitcoin yet: payouts wait
     if signer_count > TREASURY_SIGNERS_MAX:
-        raise invalid(
-            "treasury",
-            f"has {signer_count} signers, more than {TREASURY_SIGNERS_MAX}",
-            "leave bitcoin_key empty for the others",
-        )
+        what = f"has {signer_count} signers, more than {TREASURY_SIGNERS_MAX}"
+        raise invalid("treasury", what, "leave bitcoin_key empty for the others")
     if not signer_count // 2 < treasury.threshold <= signer_count:
         raise invalid(
             "treasury.threshold", f"is {treasury.threshold} of {signer_count} signers, not a majority of them"
         )
     if len(treasury.txid) != HASH_SIZE:
-        raise invalid(
-            "treasury.txid",
-            f"has {len(treasury.txid)} bytes, not {HASH_SIZE}",
-            "name the transaction that funds the treasury",
-        )
+        what = f"has {len(treasury.txid)} bytes, not {HASH_SIZE}"
+        raise invalid("treasury.txid", what, "name the transaction that funds the treasury")
     _check_range("treasury.vout", treasury.vout, 0, 2**32 - 1)
     _check_range("treasury.amount_sat", treasury.amount_sat, 1, 21_000_000 * SATS_PER_BITCOIN)
     _check_range("treasury.fee_sat_per_vb", treasury.fee_sat_per_vb, 1, 10_000)
@@ -244,11 +229,8 @@ def _check_treasury(charter: Charter) -> None:
     needed = treasury_sat_for(charter)
     one_unit_sat = SATS_PER_BITCOIN // charter.rate + 1
     if not needed <= treasury.amount_sat < needed + one_unit_sat:
-        raise invalid(
-            "treasury.amount_sat",
-            f"is {treasury.amount_sat}, but claims_cents + reserve_cents at this rate are {needed} sat",
-            "make the accounts equal to the treasury",
-        )
+        what = f"is {treasury.amount_sat}, but claims_cents + reserve_cents at this rate are {needed} sat"
+        raise invalid("treasury.amount_sat", what, "make the accounts equal to the treasury")
 
 
 def _check_name(where: str, name: str) -> None:

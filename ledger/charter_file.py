@@ -26,11 +26,8 @@ def charter_from_file(data: bytes) -> Charter:
     chain_id = table.pop("chain_id", None)
     charter = _read(Charter, table, "")
     if chain_id is not None and chain_id != chain_id_of(charter).hex():
-        raise invalid(
-            "chain_id",
-            "is not that of the rest of the file",
-            "it was changed after it was sealed: fetch the sealed one again",
-        )
+        what = "is not that of the rest of the file"
+        raise invalid("chain_id", what, "it was changed after it was sealed: fetch the sealed one again")
     return charter
 
 

@@ -40,11 +40,8 @@ class LevelDB:
             )
         if create and not (folder / "CURRENT").exists() and _holds_data(folder):
             # LevelDB would take it for an empty place and throw away the tables that it finds there.
-            raise LedgerCorrupt(
-                "store_corrupt",
-                f"the database in {folder} has lost its file CURRENT",
-                "keep the folder as evidence and sync a fresh one from the peers",
-            )
+            hint = "keep the folder as evidence and sync a fresh one from the peers"
+            raise LedgerCorrupt("store_corrupt", f"the database in {folder} has lost its file CURRENT", hint)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = plyvel.DB(
@@ -80,11 +77,8 @@ class LevelDB:
         and drop all of it at the next start, paranoid or not (measured). A restart drops the torn end and goes on.
         """
         if self._failure is not None:
-            raise MutuaError(
-                "store_stopped",
-                f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})",
-                "repair the disk and start the node again",
-            )
+            what = f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})"
+            raise MutuaError("store_stopped", what, "repair the disk and start the node again")
         try:
             with self._db.write_batch(transaction=True, sync=True) as rows:
                 for key in sorted(batch):

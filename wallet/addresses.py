@@ -57,11 +57,8 @@ def claim_secret(root: HDKey, account: int, index: int, network: str = "regtest"
 def script_of(program: bytes) -> bytes:
     """Return the scriptPubKey of a P2WPKH program: OP_0 and a push of 20 bytes."""
     if len(program) != PROGRAM_SIZE:
-        raise MalformedBytes(
-            "program_size",
-            f"a P2WPKH program has {PROGRAM_SIZE} bytes, not {len(program)}",
-            "send addresses of that type",
-        )
+        what = f"a P2WPKH program has {PROGRAM_SIZE} bytes, not {len(program)}"
+        raise MalformedBytes("program_size", what, "send addresses of that type")
     return b"\x00\x14" + program
 
 
@@ -78,11 +75,8 @@ def program_of(address: str, network: str) -> bytes:
     text = address.strip()
     version, program = bech32.decode(_hrp(network), text.lower() if text == text.upper() else text)
     if version != 0 or program is None or len(program) != PROGRAM_SIZE:
-        raise MutuaError(
-            "address",
-            f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key",
-            "give a native segwit (P2WPKH) address",
-        )
+        what = f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key"
+        raise MutuaError("address", what, "give a native segwit (P2WPKH) address")
     return bytes(program)
 
 

@@ -94,11 +94,8 @@ def open_keyfile(data: bytes, passphrase: str) -> bytes:
     try:
         return sodium.crypto_secretbox_open(box, nonce, key)
     except CryptoError:
-        raise MutuaError(
-            "wrong_passphrase",
-            "the passphrase does not open the key file",
-            "try again; if it is surely right, the file is damaged: restore it from a backup",
-        ) from None
+        hint = "try again; if it is surely right, the file is damaged: restore it from a backup"
+        raise MutuaError("wrong_passphrase", "the passphrase does not open the key file", hint) from None
 
 
 def _decode_keyfile(data: bytes) -> _KeyFile:
@@ -112,11 +109,8 @@ def _decode_keyfile(data: bytes) -> _KeyFile:
     if file.format != FORMAT or file.kdf.name != "argon2id" or file.cipher != "xsalsa20-poly1305":
         raise _malformed("it names another format, key function or cipher")
     if file.version != VERSION:
-        raise MalformedBytes(
-            "keyfile_version",
-            f"the key file has version {file.version}, this program reads {VERSION}",
-            "use the program that wrote it",
-        )
+        what = f"the key file has version {file.version}, this program reads {VERSION}"
+        raise MalformedBytes("keyfile_version", what, "use the program that wrote it")
     if not _is_within_limits(file.kdf.ops, file.kdf.memory_kib):
         raise MalformedBytes(
             "keyfile_limits", f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB", _MEND
@@ -145,8 +139,5 @@ def _stretch(passphrase: str, salt: bytes, limits: Limits) -> bytes:
             sodium.crypto_pwhash_ALG_ARGON2ID13,
         )
     except (RuntimeError, MemoryError):
-        raise MutuaError(
-            "keyfile_memory",
-            f"argon2id needs {limits.memory_kib} KiB of memory and did not get it",
-            "close other programs and try again",
-        ) from None
+        what = f"argon2id needs {limits.memory_kib} KiB of memory and did not get it"
+        raise MutuaError("keyfile_memory", what, "close other programs and try again") from None

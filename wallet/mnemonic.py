@@ -37,11 +37,8 @@ def seed_of(text: str) -> bytes:
     known = set(_english().wordlist)
     for position, word in enumerate(words, 1):
         if word not in known:
-            raise MutuaError(
-                "words_unknown",
-                f"word {position} is not in the list",
-                "compare it with your paper; its first four letters decide",
-            )
+            what = f"word {position} is not in the list"
+            raise MutuaError("words_unknown", what, "compare it with your paper; its first four letters decide")
     try:
         return bytes(_english().to_entropy(words))
     except ValueError:

@@ -118,11 +118,8 @@ def open_key(blob: bytes, device_seed: bytes) -> bytes:
             sodium.crypto_sign_ed25519_sk_to_curve25519(secret),
         )
     except CryptoError:
-        raise MalformedBytes(
-            "blob_key",
-            "this signer's entry in a sealed blob does not open",
-            "ask another signer for the key of this blob",
-        ) from None
+        what = "this signer's entry in a sealed blob does not open"
+        raise MalformedBytes("blob_key", what, "ask another signer for the key of this blob") from None
     _check_key(value, key)
     return key
 
@@ -140,11 +137,6 @@ def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
     return programs
 
 
-def open_addresses(blob: bytes, device_seed: bytes) -> tuple[bytes, ...]:
-    """Return the programs inside a blob, opened with a signer's device seed. Errors: those of `open_key`."""
-    return open_with_key(blob, open_key(blob, device_seed))
-
-
 def _check_key(value: SealedBlob, key: bytes) -> None:
     if len(key) != KEY_SIZE or tagged_hash("sealed-key", key) != value.key_hash:
         raise MalformedBytes(
@@ -154,11 +146,8 @@ def _check_key(value: SealedBlob, key: bytes) -> None:
 
 def _check_programs(programs: tuple[bytes, ...]) -> None:
     if not PROGRAM_MIN <= len(programs) <= PROGRAM_MAX:
-        raise MalformedBytes(
-            "programs_count",
-            f"{len(programs)} payout addresses were given",
-            f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh",
-        )
+        what = f"{len(programs)} payout addresses were given"
+        raise MalformedBytes("programs_count", what, f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh")
     if any(len(item) != PROGRAM_SIZE for item in programs) or len(set(programs)) != len(programs):
         raise MalformedBytes(
             "programs_shape", "a payout address is repeated or not of type P2WPKH", "give fresh P2WPKH addresses"

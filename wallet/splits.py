@@ -8,7 +8,6 @@ splitting.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.errors import MutuaError
@@ -83,15 +82,6 @@ def split_amount(
     while len(pieces) < outputs_min:
         pieces = sorted([*pieces[1:], *_broken(pieces[0], dmin_sat)], reverse=True)
     return Split(owed.payout_id, tuple(pieces[:outputs_max]), sum(pieces[outputs_max:]), rest)
-
-
-def plan_splits(
-    owed: Iterable[Owed], dmin_sat: int = DMIN_SAT, outputs_min: int = OUTPUTS_MIN, outputs_max: int = OUTPUTS_MAX
-) -> tuple[Split, ...]:
-    """Return one split a payout, by payout id: the order of the arguments does not matter."""
-    return tuple(
-        split_amount(item, dmin_sat, outputs_min, outputs_max) for item in sorted(owed, key=lambda item: item.payout_id)
-    )
 
 
 def _broken(piece_sat: int, dmin_sat: int) -> tuple[int, ...]:

@@ -42,11 +42,6 @@ class DoubleSignGuard:
         if self._has_looked and votes.quarantine is not None:
             votes.end_quarantine()  # a committee of one has nobody to contradict itself before
 
-    @property
-    def has_looked(self) -> bool:
-        """True once the look back is over."""
-        return self._has_looked
-
     def may_sign(self) -> bool:
         """True when the look back is over and there is no quarantine."""
         return self._has_looked and self._votes.quarantine is None

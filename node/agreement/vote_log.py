@@ -53,11 +53,8 @@ class VoteLog:
         """Make a cell durable. Returns only after fdatasync; after a failed write nothing more is written."""
         with self._lock:
             if self._failure is not None:
-                raise MutuaError(
-                    "vote_log_stopped",
-                    f"the vote log stopped at a failed write ({self._failure.what})",
-                    self._failure.hint,
-                )
+                what = f"the vote log stopped at a failed write ({self._failure.what})"
+                raise MutuaError("vote_log_stopped", what, self._failure.hint)
             record, head = votelog.append(self._head, cell)
             try:
                 self._write(record)

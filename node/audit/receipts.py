@@ -79,11 +79,8 @@ def live_through(
 def found_in(chain: Chain, receipt: T | None, kind: str) -> T:
     """Return a receipt that there is; MutuaError `not_found` where the ledger knows nothing of the kind."""
     if receipt is None:
-        raise MutuaError(
-            "not_found",
-            f"the ledger knows no such {kind} at height {chain.height}",
-            "check the id, or wait until the node is in step",
-        )
+        what = f"the ledger knows no such {kind} at height {chain.height}"
+        raise MutuaError("not_found", what, "check the id, or wait until the node is in step")
     return receipt
 
 

@@ -161,11 +161,8 @@ class Rulebook:
         """Sign a version and keep it durably. Errors: `auto_rule_shape`, `auto_rules_full`, those of the disk."""
         check_rule(rule)
         if len(self.versions) >= VERSIONS_MAX or len({*self.newest(), rule.name}) > NAMES_MAX:
-            raise MutuaError(
-                "auto_rules_full",
-                f"a node keeps at most {NAMES_MAX} rules in {VERSIONS_MAX} versions",
-                "replace one that you have",
-            )
+            what = f"a node keeps at most {NAMES_MAX} rules in {VERSIONS_MAX} versions"
+            raise MutuaError("auto_rules_full", what, "replace one that you have")
         signature = signatures.sign(seed, _SIGNATURE_TAG, rule.chain_id, encode(rule))
         versions = (*self.versions, SignedRule(rule, signatures.public_key_of(seed), signature))
         from node.paths import SECRET_MODE, write_whole

@@ -111,11 +111,8 @@ def subject_of(bundle: Bundle, wanted: Attested) -> bytes:
         return wanted.subject(bundle.author, bundle.body)
     one, other = (wanted.subject(bytes([filler]) * HASH_SIZE, bundle.body) for filler in (0, 1))
     if one != other:
-        raise MutuaError(
-            "bundle_author",
-            f"a signature of role {wanted.role} is for one author, and none is named",
-            "draft it with its author",
-        )
+        what = f"a signature of role {wanted.role} is for one author, and none is named"
+        raise MutuaError("bundle_author", what, "draft it with its author")
     return one
 
 
@@ -196,11 +193,8 @@ def bundle_from_json(value: object) -> Bundle:
         raise _misfit("attestations must be a list")
     items = cast("list[object]", given)
     if len(items) > ATTESTATION_MAX:
-        raise MutuaError(
-            "bundle_full",
-            f"it has {len(items)} attestations, a record carries at most {ATTESTATION_MAX}",
-            "leave some out",
-        )
+        what = f"it has {len(items)} attestations, a record carries at most {ATTESTATION_MAX}"
+        raise MutuaError("bundle_full", what, "leave some out")
     bundle = new_bundle(chain_id, str(fields.get("kind")), fields.get("body"), author)
     attestations = tuple(
         cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
@@ -220,11 +214,8 @@ def _fields(value: object) -> Json:
     if "mutua_bundle" not in fields:
         raise _misfit("it has no field mutua_bundle")
     if fields["mutua_bundle"] != FORMAT:
-        raise MutuaError(
-            "bundle_version",
-            f"the bundle is of version {fields['mutua_bundle']!r}, not {FORMAT}",
-            "use the mutua that wrote it",
-        )
+        what = f"the bundle is of version {fields['mutua_bundle']!r}, not {FORMAT}"
+        raise MutuaError("bundle_version", what, "use the mutua that wrote it")
     unknown = sorted(set(fields) - set(FIELDS))
     if unknown:
         raise _misfit(f"it has the unknown field {unknown[0]!r}")
@@ -247,11 +238,8 @@ def _check_attestation(bundle: Bundle, item: Attestation) -> None:
     wanted = role_of(bundle, item.role)
     shown = item.key.hex()[:12]
     if item.subject_hash != subject_of(bundle, wanted):
-        raise MutuaError(
-            "bundle_subject",
-            f"the signature of {shown} is over another body",
-            "let it be signed again, or leave it out",
-        )
+        what = f"the signature of {shown} is over another body"
+        raise MutuaError("bundle_subject", what, "let it be signed again, or leave it out")
     if not signatures.is_signed(
         item.key, item.signature, "attestation", bundle.chain_id, attestation_message(item.role, item.subject_hash)
     ):
@@ -316,11 +304,8 @@ def write_bundle(path: Path, bundle: Bundle, *, is_new: bool) -> None:
 def check_chain(bundle: Bundle, chain_id: bytes) -> None:
     """Raise MutuaError `bundle_chain` unless the bundle is for this chain."""
     if bundle.chain_id != chain_id:
-        raise MutuaError(
-            "bundle_chain",
-            f"the bundle is for chain {bundle.chain_id.hex()[:12]}, this node is on {chain_id.hex()[:12]}",
-            "use a node of its co-op",
-        )
+        what = f"the bundle is for chain {bundle.chain_id.hex()[:12]}, this node is on {chain_id.hex()[:12]}"
+        raise MutuaError("bundle_chain", what, "use a node of its co-op")
 
 
 def read_seed(path: Path) -> bytes:
