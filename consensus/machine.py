@@ -19,20 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from consensus import effects as fx
 from consensus import events as ev
-from consensus.effects import (
-    BuildBlock,
-    CastVote,
-    CheckBlock,
-    Effect,
-    Finalize,
-    Journal,
-    ReportMisbehaviour,
-    Resend,
-    SendCertificate,
-    SendProposal,
-    SetTimer,
-)
 from consensus.messages import (
     JUSTIFICATION_MAX,
     VIEW_MAX,
@@ -60,7 +48,7 @@ LATE_SKIP_TICKS = 2
 """A view below the current one may lack its certificate only because it is under way: so many ticks are waited."""
 
 
-def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[Effect, ...]]:
+def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[fx.Effect, ...]]:
     """Return the state at the start of a height; what the vote log says was signed is signed again, byte by byte."""
     own = [cell for cell in cells if cell.height == config.height]
     state = State(
@@ -80,25 +68,24 @@ def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[Ef
     )
     if config.own_index is None:
         return state, ()
-    effects: list[Effect] = []
+    effects: list[fx.Effect] = []
     for cell in own:
         if cell.kind != CellKind.PROPOSE:
-            effects.append(CastVote(_vote(config, VoteKind(cell.kind), cell.view, cell.block_hash)))
+            effects.append(fx.CastVote(config.own_vote(VoteKind(cell.kind), cell.view, cell.block_hash)))
         elif cell.view == state.view and cell.support:
-            effects.append(SendProposal(_proposal(config, cell.view, cell.block_hash, cell.support, ())))
+            effects.append(fx.SendProposal(config.own_proposal(cell.view, cell.block_hash, cell.support, ())))
     return state, tuple(effects)
 
 
-def step(state: State, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
+def step(state: State, event: ev.Event) -> tuple[State, tuple[fx.Effect, ...]]:
     """Return the next state and the effects the driver must carry out, in order.
 
-    A final height ignores everything but the answer it may wait for and the tick: `Finalize` is repeated until the
-    driver, which may lack the block, can carry it out, and the certificate is shown to those who may have it.
+    A final height only repeats `Finalize`, until the driver has the block, and shows others the certificate.
     """
     return take_turn(Turn(state), event)
 
 
-def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
+def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[fx.Effect, ...]]:
     """Let one event happen to a turn. Tests call this with a turn that has a fault planted."""
     match event:
         case ev.ResendTick():
@@ -122,23 +109,12 @@ def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
     return turn.state, tuple(turn.effects)
 
 
-def is_known(state: State, message: Message) -> bool:
-    """True when a message equals one that was verified, so that its signatures need not be verified again."""
-    if isinstance(message, Vote):
-        return state.votes.get((message.kind, message.view), {}).get(message.voter) == message
-    if isinstance(message, Certificate):
-        return (message.kind, message.view) in state.certificates
-    return state.proposals.get(message.view) == message and all(
-        is_known(state, certificate) for certificate in message.justification
-    )
-
-
 class Turn:
     """One step under way: the state so far, and the effects so far. Tests subclass it to plant faults."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.effects: list[Effect] = []
+        self.effects: list[fx.Effect] = []
 
     # ---- Events ---------------------------------------------------------------
 
@@ -193,7 +169,7 @@ class Turn:
             vote.kind, config.epoch, config.height, vote.view, vote.block_hash, voters, signatures
         )
         if certificate.kind == VoteKind.SKIP:  # off the usual path: spare the others the wait for each vote
-            self.effects.append(SendCertificate(certificate))
+            self.effects.append(fx.SendCertificate(certificate))
         self.take_certificate(certificate)
 
     def on_certificate(self, certificate: Certificate) -> None:
@@ -209,7 +185,7 @@ class Turn:
         if self.state.final is None:
             self.try_notarize()
         elif is_valid and self.state.final.block_hash == block_hash:
-            self.effects.append(Finalize(self.state.final))
+            self.effects.append(fx.Finalize(self.state.final))
 
     def on_built(self, view: int, header: bytes, block_hash: bytes) -> None:
         """Propose the fresh block, if its view is still the current one and nothing was proposed in it."""
@@ -230,15 +206,12 @@ class Turn:
     def on_resend(self) -> None:
         """Say again what this node has said in the newest views, and what carries the current view.
 
-        Nothing is said anew but a re-proposal that has waited, and a SKIP for an old view that still lacks a
-        certificate, which others may have lost for good in a crash.
+        New are only a re-proposal that has waited, and a SKIP for an old view whose certificate a crash may have lost.
         """
         self.state = replace(self.state, ticks=self.state.ticks + 1)
         if self.state.final is not None:
-            self.effects += (
-                Resend((self.state.final, *self.own_votes(self.state.final.view))),
-                Finalize(self.state.final),
-            )
+            final = self.state.final
+            self.effects += (fx.Resend((final, *self.own_votes(final.view))), fx.Finalize(final))
             return
         messages: list[Message] = []
         for view in (self.state.view, self.state.view - 1):
@@ -252,7 +225,7 @@ class Turn:
             start = self.state.ticks * RESEND_OLDER % len(rest)
             messages += (rest + rest)[start : start + min(RESEND_OLDER, len(rest))]
         if messages:
-            self.effects.append(Resend(tuple(messages)))
+            self.effects.append(fx.Resend(tuple(messages)))
         self.cast_unheard()
         self.skip_late()
         self.try_propose(is_late=True)
@@ -267,7 +240,7 @@ class Turn:
         self.state = replace(self.state, certificates={**self.state.certificates, key: certificate})
         if certificate.kind == VoteKind.FINALIZE:
             self.state = replace(self.state, final=certificate)
-            self.effects.append(Finalize(certificate))
+            self.effects.append(fx.Finalize(certificate))
             return
         if certificate.kind == VoteKind.NOTARIZE and self.may_finalize(certificate.view):
             self.cast(VoteKind.FINALIZE, certificate.view, certificate.block_hash)
@@ -282,14 +255,13 @@ class Turn:
         """Enter the current view: its timer runs, its leader proposes, a proposal that waited is judged."""
         view = self.state.view
         if self.state.is_open:
-            self.effects.append(SetTimer(view, self.state.config.timeout_ms(view)))
+            self.effects.append(fx.SetTimer(view, self.state.config.timeout_ms(view)))
         self.try_propose(is_late=False)
         self.try_notarize()
 
     def try_propose(self, *, is_late: bool) -> None:
         """Rule 2. A re-proposal waits for the next resend tick: by then the commit certificate has usually come."""
-        state = self.state
-        view = state.view
+        state, view = self.state, self.state.view
         is_leader = state.config.own_index == state.config.leader(view)
         if not is_leader or not state.is_open or (CellKind.PROPOSE, view) in state.cells:
             return
@@ -299,7 +271,7 @@ class Turn:
         if again is None:
             if view not in state.building:
                 self.state = replace(state, building=state.building | {view})
-                self.effects.append(BuildBlock(view))
+                self.effects.append(fx.BuildBlock(view))
         elif is_late and again in state.headers:
             self.propose(again, state.headers[again])
 
@@ -308,12 +280,11 @@ class Turn:
         config, view = self.state.config, self.state.view
         self.write(CellKind.PROPOSE, view, block_hash, header)
         justification = tuple(self.justification()[:JUSTIFICATION_MAX])
-        self.effects.append(SendProposal(_proposal(config, view, block_hash, header, justification)))
+        self.effects.append(fx.SendProposal(config.own_proposal(view, block_hash, header, justification)))
 
     def try_notarize(self) -> None:
         """Rule 3: at most one block a view, by its leader, justified, valid, its body held."""
-        state = self.state
-        view = state.view
+        state, view = self.state, self.state.view
         proposal = state.proposals.get(view)
         if state.config.own_index is None or proposal is None or not self.may_notarize(view):
             return
@@ -321,7 +292,7 @@ class Turn:
             return
         if proposal.block_hash not in state.checked:
             self.state = replace(state, checked={**state.checked, proposal.block_hash: None})
-            self.effects.append(CheckBlock(proposal.block_hash))
+            self.effects.append(fx.CheckBlock(proposal.block_hash))
         elif state.checked[proposal.block_hash]:
             self.cast(VoteKind.NOTARIZE, view, proposal.block_hash, proposal.header)
 
@@ -340,7 +311,7 @@ class Turn:
             return
         for (kind, view), block_hash in self.state.cells.items():
             if kind != CellKind.PROPOSE and own not in self.state.votes.get((VoteKind(kind), view), {}):
-                self.effects.append(CastVote(_vote(self.state.config, VoteKind(kind), view, block_hash)))
+                self.effects.append(fx.CastVote(self.state.config.own_vote(VoteKind(kind), view, block_hash)))
 
     def is_justified(self, view: int, block_hash: bytes) -> bool:
         """Rule 1: no view below lacks the certificate that lets this block pass; a fresh one needs the open slot."""
@@ -444,7 +415,7 @@ class Turn:
             other = CellKind.FINALIZE if kind == CellKind.SKIP else CellKind.SKIP
             assert (other, view) not in cells, f"I2: SKIP and FINALIZE of view {view}"
         self.state = replace(self.state, cells={**cells, (kind, view): block_hash})
-        self.effects.append(Journal(Cell(kind, self.state.config.height, view, block_hash, support)))
+        self.effects.append(fx.Journal(Cell(kind, self.state.config.height, view, block_hash, support)))
 
     def cast(self, kind: VoteKind, view: int, block_hash: bytes, support: bytes = b"") -> None:
         """Journal and cast a vote; the driver feeds it back signed."""
@@ -456,29 +427,15 @@ class Turn:
         if kind == VoteKind.NOTARIZE:
             assert self.is_justified(view, block_hash), "I4: NOTARIZE of a block that is not justified"
         self.write(CellKind(kind), view, block_hash, support)
-        self.effects.append(CastVote(_vote(self.state.config, kind, view, block_hash)))
+        self.effects.append(fx.CastVote(self.state.config.own_vote(kind, view, block_hash)))
 
     def report_if_contradictory(self, first: Vote | Proposal, second: Vote | Proposal, member: int) -> None:
         """Report two contradictory signatures, once a member and view: a liar cannot fill the memory with proofs."""
         if (member, first.view) not in self.state.reported and is_contradiction(first, second):
             self.state = replace(self.state, reported=self.state.reported | {(member, first.view)})
-            self.effects.append(ReportMisbehaviour(first, second))
+            self.effects.append(fx.ReportMisbehaviour(first, second))
 
     def is_here(self, epoch: int, height: int, view: int) -> bool:
         """True for messages of this epoch and height, of views within reach."""
         config = self.state.config
         return epoch == config.epoch and height == config.height and view <= self.state.view + VIEWS_AHEAD_MAX
-
-
-def _vote(config: Config, kind: VoteKind, view: int, block_hash: bytes) -> Vote:
-    assert config.own_index is not None
-    return Vote(kind, config.epoch, config.height, view, block_hash, config.own_index)
-
-
-def _proposal(
-    config: Config, view: int, block_hash: bytes, header: bytes, justification: tuple[Certificate, ...]
-) -> Proposal:
-    assert config.own_index is not None
-    return Proposal(
-        config.epoch, config.height, view, block_hash, header, config.own_index, justification=justification
-    )

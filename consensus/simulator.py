@@ -42,11 +42,12 @@ from consensus.simulator_byzantine import (
     signed_vote,
 )
 from consensus.simulator_invariants import ALL_RULES, InvariantChecker
-from consensus.simulator_options import Options, options_of
+from consensus.simulator_options import Options, Report, options_of
+from consensus.state import Config, State
 from ledger.blocks import block_hash_of, decode_header
 from ledger.hashing import ZERO_HASH
 
-Step = Callable[[machine.State, ev.Event], tuple[machine.State, tuple[fx.Effect, ...]]]
+Step = Callable[[State, ev.Event], tuple[State, tuple[fx.Effect, ...]]]
 
 GENESIS = sha256(b"simulated genesis").digest()
 TIMEOUT0_MS = 400
@@ -70,7 +71,7 @@ class Member:
     bodies: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     """Durable before a block is called checked, as `CheckBlock` asks."""
     life: int = 0
-    state: machine.State | None = None
+    state: State | None = None
     wanted: list[bytes] = field(default_factory=list[bytes])
     later: list[tuple[int, Message]] = field(default_factory=list[tuple[int, Message]])
     inbox: deque[ev.Event] = field(default_factory=deque[ev.Event])
@@ -85,19 +86,6 @@ class Member:
     def tip(self) -> bytes:
         """The newest final block."""
         return self.chain[-1].certificate.block_hash if self.chain else GENESIS
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a run went."""
-
-    options: Options
-    simulated_ms: int
-    event_count: int
-    crash_count: int
-    view_max: int
-    trace: str
-    """Digest over everything that was sent and committed, in order."""
 
 
 class Cluster:
@@ -220,16 +208,9 @@ class Cluster:
         if member.height >= self.options.heights:
             member.state = None
             return
-        config = machine.Config(
-            CHAIN_ID,
-            0,
-            member.height + 1,
-            self._committee,
-            leader_seed(member.tip),
-            member.index if member.index < self.size else None,
-            TIMEOUT0_MS,
-            TIMEOUT_CAP_MS,
-        )
+        own_index = member.index if member.index < self.size else None
+        place = (CHAIN_ID, 0, member.height + 1, self._committee, leader_seed(member.tip))
+        config = Config(*place, own_index, TIMEOUT0_MS, TIMEOUT_CAP_MS)
         member.state, effects = machine.start_height(config, member.cells)
         life = member.life
         self._after(self.rng.randint(0, 150), partial(self._happen, member, life, ev.SlotOpened()))

@@ -1,4 +1,4 @@
-"""What goes wrong in a simulated run, drawn from its seed."""
+"""What goes wrong in a simulated run, drawn from its seed, and how it went."""
 
 from __future__ import annotations
 
@@ -51,3 +51,16 @@ def options_of(seed: int) -> Options:
         split_every_ms=rng.choice((0, 300, 1_000)),
         storm_every_ms=rng.choice((0, 0, 400, 1_500)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run went."""
+
+    options: Options
+    simulated_ms: int
+    event_count: int
+    crash_count: int
+    view_max: int
+    trace: str
+    """Digest over everything that was sent and committed, in order."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consensus.committee import leader_of, quorum_of
-from consensus.messages import CellKind, Certificate, Proposal, Vote, VoteKind
+from consensus.messages import CellKind, Certificate, Message, Proposal, Vote, VoteKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,19 @@ class Config:
     def leader(self, view: int) -> int:
         """Return the committee index of a view's leader."""
         return leader_of(self.seed, view, len(self.committee))
+
+    def own_vote(self, kind: VoteKind, view: int, block_hash: bytes) -> Vote:
+        """Return a vote of this node, not yet signed."""
+        assert self.own_index is not None
+        return Vote(kind, self.epoch, self.height, view, block_hash, self.own_index)
+
+    def own_proposal(
+        self, view: int, block_hash: bytes, header: bytes, justification: tuple[Certificate, ...] = ()
+    ) -> Proposal:
+        """Return a proposal of this node, not yet signed."""
+        own = self.own_index
+        assert own is not None
+        return Proposal(self.epoch, self.height, view, block_hash, header, own, justification=justification)
 
     def timeout_ms(self, view: int) -> int:
         """Return T(v) = T0·(1+v), capped."""
@@ -74,3 +87,14 @@ class State:
     def is_final(self) -> bool:
         """True once a commit certificate is known."""
         return self.final is not None
+
+
+def is_known(state: State, message: Message) -> bool:
+    """True when a message equals one that was verified, so that its signatures need not be verified again."""
+    if isinstance(message, Vote):
+        return state.votes.get((message.kind, message.view), {}).get(message.voter) == message
+    if isinstance(message, Certificate):
+        return (message.kind, message.view) in state.certificates
+    return state.proposals.get(message.view) == message and all(
+        is_known(state, certificate) for certificate in message.justification
+    )

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from consensus import machine
 from consensus.messages import CellKind, Certificate, Message, Proposal, Vote, decode_message, encode_message
 from consensus.signing import verify_vote
+from consensus.state import State
 from ledger.errors import MalformedBytes
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog
@@ -90,7 +90,7 @@ class OwnVotes:
             self._on_quarantine()
 
 
-def votes_seen(state: machine.State, voter: int) -> list[bytes]:
+def votes_seen(state: State, voter: int) -> list[bytes]:
     """Return what a member has signed at the height of `state`, newest views first, as messages."""
     found = [column[voter] for column in state.votes.values() if voter in column]
     for item in state.certificates.values():

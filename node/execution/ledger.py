@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
-from consensus.machine import Config
 from consensus.messages import Certificate, VoteKind, decode_certificate, encode_certificate
 from consensus.signing import verify_certificate
+from consensus.state import Config
 from ledger.blocks import BlockWithBodies, FinalBlock, Header, block_hash_of, decode_header
 from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
