@@ -22,7 +22,7 @@ def quorum_of(size: int) -> int:
 
 
 def faults_of(size: int) -> int:
-    """Return how many liars a committee of `size` tolerates: floor((N-1)/3)."""
+    """Return how many Byzantine members a committee of `size` tolerates: floor((N-1)/3)."""
     return (size - 1) // 3
 
 

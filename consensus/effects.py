@@ -37,7 +37,7 @@ class SendCertificate:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Feed `TimerFired(view)` after so long."""
+    """Feed `TimerFired(view)` after this time."""
 
     view: int
     after_ms: int

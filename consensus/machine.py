@@ -39,13 +39,12 @@ from consensus.state import Config, State
 from ledger.hashing import ZERO_HASH
 
 VIEWS_AHEAD_MAX = 256
-"""Votes for views further ahead are dropped: a liar cannot fill the memory, and an honest quorum ahead shows itself by
-certificates."""
+"""Votes for views further ahead are dropped, so that none fill the memory; certificates show a quorum ahead."""
 RESEND_NEWEST = 8
 RESEND_OLDER = 8
 """Messages for old views in one resend: the newest always, the older in turn, so that a tick stays small."""
 LATE_SKIP_TICKS = 2
-"""A view below the current one may lack its certificate only because it is under way: so many ticks are waited."""
+"""A view below the current one may lack its certificate only because it is under way: it gets this many ticks."""
 
 
 def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[fx.Effect, ...]]:
@@ -354,7 +353,7 @@ class Turn:
         """Return what others may need to follow to the current view, newest first.
 
         Certificates down to a notarization; where one is missing, own votes that help to rebuild it. With the
-        notarization come its proposal, for leaders who must propose the block again, and the own FINALIZE.
+        notarization come its proposal, for leaders who must propose the block again, and this node's FINALIZE.
         """
         found: list[Message] = []
         for below in range(self.state.view - 1, -1, -1):
@@ -430,7 +429,7 @@ class Turn:
         self.effects.append(fx.CastVote(self.state.config.own_vote(kind, view, block_hash)))
 
     def report_if_contradictory(self, first: Vote | Proposal, second: Vote | Proposal, member: int) -> None:
-        """Report two contradictory signatures, once a member and view: a liar cannot fill the memory with proofs."""
+        """Report two contradictory signatures, once a member and view, so that proofs cannot fill the memory."""
         if (member, first.view) not in self.state.reported and is_contradiction(first, second):
             self.state = replace(self.state, reported=self.state.reported | {(member, first.view)})
             self.effects.append(fx.ReportMisbehaviour(first, second))

@@ -17,7 +17,7 @@ from ledger.errors import MalformedBytes
 from ledger.hashing import ZERO_HASH
 
 COMMITTEE_MAX = 1_000
-"""A multiple of 8: so long is the longest bitmap. A certificate of 667 of them fits the vote log's 16-bit length."""
+"""A multiple of 8: the bits of the longest bitmap. A certificate of 667 voters fits the vote log's 16-bit length."""
 VIEW_MAX = 1_000_000
 JUSTIFICATION_MAX = 64
 """Certificates in a proposal: the leader sends those of the newest views; older ones travel by themselves."""

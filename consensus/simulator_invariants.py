@@ -82,7 +82,7 @@ class InvariantChecker:
             self._fail("blame", f"member {member} blames honest member {culprit}")
 
     def starved(self, text: str) -> None:
-        """Judge a cluster that stands still though its network is whole."""
+        """Judge a cluster that makes no progress though its network is whole."""
         self._fail("liveness", text)
 
     def _judge_cell(self, member: int, place: _Place, kind: CellKind, block_hash: bytes, signature: bytes) -> None:

@@ -83,13 +83,13 @@ def no_treasury() -> CharterTreasury:
 
 
 def sign_founder(identity_seed: bytes, founder: Founder, charter_name: str) -> Founder:
-    """Return the entry signed by its identity key. The chain has no id yet: the signature stands on 32 zero bytes."""
+    """Return the entry signed by its identity key. The chain has no id yet: 32 zero bytes stand for it."""
     signature = signatures.sign(identity_seed, "charter-founder", ZERO_HASH, founder_message(founder, charter_name))
     return msgspec.structs.replace(founder, signature=signature)
 
 
 def add_founder(draft: Charter, founder: Founder) -> Charter:
-    """Return the draft with a signed entry more; an entry with the same identity key is replaced where it stands."""
+    """Return the draft with a signed entry more; an entry with the same identity key is replaced in its place."""
     check_founder(draft, founder, "the new founder's")
     others = [founder if each.identity_key == founder.identity_key else each for each in draft.founders]
     if founder not in others:

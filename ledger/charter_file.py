@@ -133,7 +133,7 @@ def _read(shape: type[S], table: object, where: str) -> S:
     hints = _hints(shape)
     unknown = sorted(fields.keys() - hints.keys())
     if unknown:
-        raise invalid(f"{where}{unknown[0]}", "is no field of a charter", "remove it, or correct its spelling")
+        raise invalid(f"{where}{unknown[0]}", "is not a field of a charter", "remove it, or correct its spelling")
     return shape(**{name: _read_value(hint, fields.get(name), f"{where}{name}", name) for name, hint in hints.items()})
 
 

@@ -181,7 +181,7 @@ def _explained(folder: Path, error: Exception) -> MutuaError:
         return MutuaError(
             "disk_full",
             f"the disk of {folder} is full",
-            "make room and start the node again; nothing of this write was kept",
+            "free some space and start the node again; nothing from this write was kept",
         )
     if "lock" in lower and ("temporarily unavailable" in lower or "already held" in lower):
         return _locked(folder)

@@ -94,7 +94,7 @@ def inclusion_proof(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:
 
 
 def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
-    """True iff `path` proves that `leaf` stands at `index` of the tree of `size` leaves with `root`."""
+    """True when `path` proves that `leaf` is at `index` of the tree of `size` leaves with `root`."""
     if not 0 <= index < size:
         return False
     digest = leaf_hash(leaf)

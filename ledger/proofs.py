@@ -142,4 +142,6 @@ def proof_from_json(data: bytes) -> InclusionProof:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes("proof_malformed", f"this is no inclusion proof ({reason})", "make it with mutua audit prove")
+    return MalformedBytes(
+        "proof_malformed", f"this is not an inclusion proof ({reason})", "make it with mutua audit prove"
+    )

@@ -59,7 +59,7 @@ def check_signatures() -> None:
     if wrong:
         raise LedgerCorrupt(
             "signature_selftest",
-            f"libsodium on this machine judges signatures by another rule ({', '.join(wrong)})",
+            f"libsodium on this machine treats edge cases of signatures differently ({', '.join(wrong)})",
             "install the PyNaCl version that mutua pins; do not take part in the network before",
         )
 

@@ -181,7 +181,7 @@ def read_config_file(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in table.items():
         if name not in BY_NAME:
-            raise _invalid(f"{path} sets {name!r}, which is no setting", f"settings: {', '.join(BY_NAME)}")
+            raise _invalid(f"{path} sets {name!r}, which is not a setting", f"settings: {', '.join(BY_NAME)}")
         if not isinstance(value, str):
             raise _invalid(f"{path} sets {name} to a {type(value).__name__}", f'write it as text: {name} = "…"')
         found[name] = value

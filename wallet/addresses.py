@@ -66,7 +66,7 @@ def address_of(program: bytes, network: str) -> str:
     """Return the text of a witness version 0 program (20 bytes: P2WPKH, 32 bytes: P2WSH) on `network`."""
     text = bech32.encode(_hrp(network), 0, program) if len(program) in (PROGRAM_SIZE, 32) else None
     if text is None:
-        raise MalformedBytes("program_size", f"{len(program)} bytes are no witness program", "use 20 or 32 bytes")
+        raise MalformedBytes("program_size", f"{len(program)} bytes are not a witness program", "use 20 or 32 bytes")
     return text
 
 

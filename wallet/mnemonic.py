@@ -37,8 +37,8 @@ def seed_of(text: str) -> bytes:
     known = set(_english().wordlist)
     for position, word in enumerate(words, 1):
         if word not in known:
-            what = f"word {position} is not in the list"
-            raise MutuaError("words_unknown", what, "compare it with your paper; its first four letters decide")
+            hint = "compare it with your paper; the first four letters are enough to identify a word"
+            raise MutuaError("words_unknown", f"word {position} is not in the list", hint)
     try:
         return bytes(_english().to_entropy(words))
     except ValueError:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bitcoinlib.transactions import Transaction
 
 SIGNER_MAX = 15
-"""Electrum's wizard and bitcoinlib both end here; the ledger's record has room for so many attestations."""
+"""Electrum's wizard and bitcoinlib both end here; the ledger's record has room for this many attestations."""
 CHANGE_VOUT = 0
 SEQUENCE = 0xFFFFFFFD
 """Replaceable (BIP125), no relative lock."""
@@ -80,7 +80,7 @@ class Treasury:
     def of(threshold: int, keys: Sequence[bytes], network: str = "regtest") -> Treasury:
         """Return the treasury of `keys` (33 bytes each). MutuaError `treasury_keys` if they are not valid."""
         if not 1 <= threshold <= len(keys) <= SIGNER_MAX or len(set(keys)) != len(keys):
-            what = f"{threshold} of {len(keys)} keys is no treasury"
+            what = f"{threshold} of {len(keys)} keys are not a valid treasury"
             raise MutuaError("treasury_keys", what, f"use 1 to {SIGNER_MAX} different keys and a threshold within")
         for key in keys:
             try:
@@ -198,9 +198,8 @@ def build_batch(
         what = "a payment is dust, or pays one address twice"
         raise MutuaError("batch_payment", what, "use fresh addresses and standard denominations")
     if not 0 <= locktime <= LOCKTIME_HEIGHT_MAX:
-        raise MutuaError(
-            "batch_locktime", f"locktime {locktime} is no bitcoin height", "use the height of the newest bitcoin block"
-        )
+        what = f"locktime {locktime} is not a valid Bitcoin block height"
+        raise MutuaError("batch_locktime", what, "use the height of the newest bitcoin block")
     ordered = tuple(sorted(payments, key=lambda payment: (payment.amount_sat, script_of(payment.program))))
     vsize = _vsize(treasury, len(ordered))
     fee_sat = vsize * fee_sat_per_vb
@@ -244,7 +243,7 @@ def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
     threshold = batch.treasury.threshold
     if len(valid) < threshold:
         raise MutuaError(
-            "signatures_missing", f"{len(valid)} of {threshold} signatures are there", "wait for more signers"
+            "signatures_missing", f"{len(valid)} of {threshold} signatures have arrived", "wait for more signers"
         )
     library = _bitcoinlib()
     made = batch.library_transaction()

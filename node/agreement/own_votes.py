@@ -1,4 +1,4 @@
-"""Own votes that peers have seen: what this node's key has signed and its vote log does not hold.
+"""Own votes that peers have seen: what this node's key has signed and its vote log lacks.
 
 Such a vote means an old disk image, or a second node with the same key; the double-sign guard then begins a quarantine.
 """

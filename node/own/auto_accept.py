@@ -1,4 +1,4 @@
-"""Auto-accept: a member's standing rules, kept and signed on their own node, which cast a yes in block s+1 (rules §6).
+"""Auto-accept: a member's own rules, kept and signed on their own node, which cast a yes in block s+1 (rules §6).
 
 A rule names codes, a ceiling of charges and, if wanted, providers. It is a version of its own with a hash; the ballot
 on the ledger names that hash and nothing else of the rule, so others learn that it was cast by a rule, not which rule.
@@ -49,7 +49,7 @@ _SIGNATURE_TAG = "auto-accept"
 
 
 class AutoRule(Shape):
-    """One version of a standing rule. `providers` empty: any. `salt` keeps its hash from being guessed."""
+    """One version of an auto-accept rule. `providers` empty: any. `salt` keeps its hash from being guessed."""
 
     chain_id: bytes
     member: bytes
@@ -136,7 +136,7 @@ class Rulebook:
         except FileNotFoundError:
             versions = ()
         except (OSError, ValueError, TypeError, KeyError, RecursionError, MutuaError) as error:
-            hint = "put the file back from a backup, or move it away and write your rules anew"
+            hint = "put the file back from a backup, or move it away and write your rules again"
             raise MutuaError("auto_rules_unusable", f"{self._path.name} cannot be used: {error}", hint) from None
         self.versions = versions
 
@@ -185,7 +185,7 @@ def check_rule(rule: AutoRule) -> None:
     elif len(rule.providers) > PROVIDERS_MAX or any(len(key) != HASH_SIZE for key in rule.providers):
         problem = f"it names at most {PROVIDERS_MAX} providers, by their keys"
     if problem is not None:
-        raise MutuaError("auto_rule_shape", f"the rule does not fit: {problem}", "correct it and give it again")
+        raise MutuaError("auto_rule_shape", f"the rule is not valid: {problem}", "correct it and give it again")
 
 
 def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoRule:
@@ -206,7 +206,7 @@ def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoR
         return msgspec.structs.replace(rule, version=version, is_revoked=False)
     if action == "revoke":
         return msgspec.structs.replace(old, version=version, is_revoked=True, salt=rule.salt)
-    raise MutuaError("usage", f"{action!r} is nothing to do with a rule", "add, replace or revoke")
+    raise MutuaError("usage", f"{action!r} is not an action on an auto-accept rule", "add, replace or revoke")
 
 
 def rule_json(rule: AutoRule) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def new_bundle(chain_id: bytes, kind: str, body: object, author: bytes | None = 
         decode(known.body, encode(shaped))
     except (MalformedBytes, OverflowError, UnicodeError) as error:
         raise MutuaError(
-            "bundle_shape", f"the body is no {kind}: {error}", "correct the body and draft it again"
+            "bundle_shape", f"the body is not a valid {kind}: {error}", "correct the body and draft it again"
         ) from None
     return Bundle(chain_id, kind, author, shaped)
 
@@ -171,7 +171,7 @@ def wanted_of(bundle: Bundle) -> list[Wanted]:
 
 
 def bundle_to_json(bundle: Bundle) -> Json:
-    """Return a bundle as it stands in its file."""
+    """Return a bundle as the JSON of its file."""
     return {
         "mutua_bundle": FORMAT,
         "chain_id": bundle.chain_id.hex(),
@@ -209,7 +209,7 @@ def bundle_from_json(value: object) -> Bundle:
 def _fields(value: object) -> Json:
     """Return the fields of a bundle's JSON, all known and of this version."""
     if not isinstance(value, dict):
-        raise _misfit("it is no JSON object")
+        raise _misfit("it is not a JSON object")
     fields = cast("Json", value)
     if "mutua_bundle" not in fields:
         raise _misfit("it has no field mutua_bundle")
@@ -238,7 +238,7 @@ def _check_attestation(bundle: Bundle, item: Attestation) -> None:
     wanted = role_of(bundle, item.role)
     shown = item.key.hex()[:12]
     if item.subject_hash != subject_of(bundle, wanted):
-        what = f"the signature of {shown} is over another body"
+        what = f"the signature of {shown} is for a different body"
         raise MutuaError("bundle_subject", what, "let it be signed again, or leave it out")
     if not signatures.is_signed(
         item.key, item.signature, "attestation", bundle.chain_id, attestation_message(item.role, item.subject_hash)
@@ -263,16 +263,15 @@ def _record(bundle: Bundle, value: object) -> SignedRecord | None:
     record = signed.record
     shows = (bundle.kind, bundle.author, encode(bundle.body), bundle.attestations)
     if (record.kind, record.author, signed.body.data, record.attestations) != shows:
-        raise MutuaError(
-            "bundle_record", "its author signed something else than the bundle shows", "let the author sign it again"
-        )
+        what = "its author signed something different from what the bundle shows"
+        raise MutuaError("bundle_record", what, "let the author sign it again")
     if not is_record_signed(record):
         raise MutuaError("bundle_record", "the author's signature does not verify", "let the author sign it again")
     return signed
 
 
 def _misfit(what: str) -> MutuaError:
-    return MutuaError("bundle_shape", f"the file is no bundle: {what}", "name a file that mutua wrote")
+    return MutuaError("bundle_shape", f"the file is not a valid bundle: {what}", "name a file that mutua wrote")
 
 
 def read_bundle(path: Path) -> Bundle:

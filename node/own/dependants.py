@@ -20,7 +20,7 @@ from wallet.keys import KeyRing
 NUMBER_MAX = 4096
 """Dependants one key ring makes keys for."""
 GAP_MAX = 8
-"""Numbers are taken in order; so many in a row may be free because the rules refused what waited."""
+"""Numbers are taken in order; this many in a row may be free because the rules refused what waited."""
 
 
 def seeds_of(draft: Draft, keys: KeyRing) -> dict[bytes, bytes]:

@@ -166,7 +166,7 @@ async def answer_protocol(conn: object, protocol: str) -> None:
 
 
 def quiet_loggers() -> None:
-    """libp2p says nothing below an error, and a peer's garbage is no error of ours.
+    """libp2p says nothing below an error, and a peer's garbage is not our error.
 
     Reason: the library logs what hostile bytes make it think, at ERROR and with tracebacks. Faults that matter are
     logged by us.

@@ -1,7 +1,8 @@
 """Block sync: whoever is behind asks a peer for final blocks with their certificates, checks each, and applies it.
 
 Tips are exchanged on connecting, after each block and as a heartbeat. A block from a peer is taken only with a commit
-certificate of the committee that this node's own state names, so a liar can waste a request, never change a ledger.
+certificate of the committee that this node's own state names, so a false peer can waste a request but never change a
+ledger.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class BlockSync:
             nursery.start_soon(self._apply_loop)
 
     def tell(self, peer: bytes | None = None) -> None:
-        """Tell one peer, or all, where this node stands."""
+        """Tell one peer, or all, the newest final height of this node."""
         payload = encode_message(Tip(self._chain.height, self._chain.block_hash))
         if peer is None:
             self._network.broadcast(Channel.SYNC, payload)
@@ -204,6 +205,6 @@ class BlockSync:
                     raise
                 log.warning("synced_block_refused", peer=peer.hex()[:12], code=error.code, what=error.what)
                 self._doubt(peer)
-                self._network.strike(peer, f"a block that does not hold: {error.code}")
+                self._network.strike(peer, f"a block that is not valid: {error.code}")
             self._applying = False
             self._asked = None
