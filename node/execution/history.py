@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from governance.acts import Act
+from governance.acts import Act, act_of
 from governance.history import PastBlock
 from ledger.chain import Chain
 from ledger.errors import LedgerCorrupt, MutuaError
-from node.execution.apply import act_of
 
 
 def past_blocks(chain: Chain, last: int | None = None) -> Iterator[PastBlock]:

@@ -12,12 +12,12 @@ from typing import Protocol, TypeVar
 
 import trio
 
+from governance.acts import act_of
 from governance.transition import BlockContext, OpenBlock
 from ledger.chain import Chain
 from ledger.codec import Shape
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Attestation, SignedRecord, is_record_signed, record_id_of
-from node.execution.apply import act_of
 from node.faults import is_fatal
 from node.pool.admission import Admission
 from node.pool.mempool import Mempool
