@@ -12,9 +12,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from node.cli.doctor import PYTHONS
 
 from ledger.charter import charter_from_file, founder_from_file, is_founder_signed
+from node.cli.node.doctor import PYTHONS
 from node.cli.node.version import find_commit
 from wallet.keyfile import LIGHT, open_keyfile, seal_keyfile
 
