@@ -313,14 +313,14 @@ class Collector:
                 for row in case.appeal.ballots
                 if row.choice == "accept"
             )
-            rule, why = reasons.appealed(case.appeal, case.bar.need_bp)
+            rule, why = "§9", reasons.appealed(case.appeal, case.bar.need_bp)
         else:
             if how == "vote":
                 live = noted.live[code].values()
                 awards = tuple(
                     charges if item is None else item for _, (choice, item, _, _) in live if choice == "accept"
                 )
-            rule, why = reasons.accepted(case, case.tallies[-1], how)
+            rule, why = "§6", reasons.accepted(case, case.tallies[-1], how)
         assert not awards or lower_median(list(awards)) == award, (
             "the award is the lower median of the accepting ballots"
         )
@@ -340,23 +340,23 @@ class Collector:
             case = self._judged(day, noted, code)
             assert case.appeal is not None
             assert case.bar is not None
-            rule, why = reasons.appealed(case.appeal, case.bar.need_bp)
+            rule, why = "§9", reasons.appealed(case.appeal, case.bar.need_bp)
         else:
             case = self._tallied(day, noted, code)
-            rule, why = reasons.denied(case, case.tallies[-1])
+            rule, why = "§6", reasons.denied(case, case.tallies[-1])
         self._decided(
             noted, case, shapes.Decision(day.height, "denied", None, rule, why, (), None, 0), is_small_used=None
         )
 
     def _lapsed(self, day: Day, noted: _Claim, event: Event) -> None:
         case = self._tallied(day, noted, event.fields["case"])
-        rule, why = reasons.lapsed(case, case.tallies[-1])
+        why = reasons.lapsed(case, case.tallies[-1])
         is_used = SMALL_PAID.find(day.draft, noted.member, day.term) is not None
         is_small = case.charges_cents <= case.params.small_claim_cents and noted.receipt.use != preauthorisation.USE
         self._decided(
             noted,
             case,
-            shapes.Decision(day.height, "lapsed", None, rule, why, (), None, 0),
+            shapes.Decision(day.height, "lapsed", None, "§6", why, (), None, 0),
             is_small_used=is_used if is_small else None,
         )
 
