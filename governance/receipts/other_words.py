@@ -14,9 +14,7 @@ def explain_proposal(receipt: other_shapes.ProposalReceipt, of_bytes: Callable[[
     body = receipt.body
     about = body.name or show.name(body.member or body.key)
     value = f" = {body.value}" if body.what == "param" else ""
-    critical = (
-        " It is critical: it needs two thirds yes and takes effect one term later." if receipt.is_critical else ""
-    )
+    critical = " It needs two thirds yes and takes effect one term later." if receipt.is_critical else ""
     yield (
         f"Proposal {show.name(receipt.proposal)}, {body.what} {body.change + ' ' if body.change else ''}{about}{value}:"
         f" {receipt.status}.{critical}"

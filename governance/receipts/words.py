@@ -215,15 +215,8 @@ def _summary(item: shapes.Settlement, show: ReceiptFormatter) -> str:
         text += f"; {show.money(item.relief_cents)} is relieved, because you have reached your plan's yearly maximum"
     if item.cut_cents:
         text += f"; {show.money(item.cut_cents)} is cut by a ceiling"
-    total = (
-        item.allowed_cents,
-        item.deductible_cents,
-        item.copay_cents,
-        item.coinsurance_cents,
-        item.relief_cents,
-        item.benefit_cents,
-        item.cut_cents,
-    )
+    borne_cents = (item.deductible_cents, item.copay_cents, item.coinsurance_cents)
+    total = (item.allowed_cents, *borne_cents, item.relief_cents, item.benefit_cents, item.cut_cents)
     figures = "{} = {} + {} + {} − {} + {} + {}".format(*(show.bare(cents) for cents in total))
     return (
         f"{text}. The co-op pays {show.money(item.benefit_cents)}. "
@@ -446,8 +439,7 @@ def _audit(receipt: shapes.Receipt, show: ReceiptFormatter) -> Iterator[str]:
             " of 10000 (§9)."
         )
     for item in receipt.happenings:
-        owed = (
-            "" if item.owed_back_cents is None else f"; {show.money(item.owed_back_cents)} that was paid is owed back"
-        )
-        trigger = f" ({item.trigger})" if item.trigger else ""
+        owed, trigger = "", f" ({item.trigger})" if item.trigger else ""
+        if item.owed_back_cents is not None:
+            owed = f"; {show.money(item.owed_back_cents)} that was paid is owed back"
         yield f"Block {item.height}: {AUDIT_EVENTS[item.event]}{trigger}{owed} (§9)."
