@@ -175,12 +175,9 @@ class Collector:
         row = CLAIMS.get(day.draft, noted.receipt.claim)
         noted.put(settlements=(*noted.receipt.settlements, *noted.waiting))
         noted.waiting.clear()
-        noted.put(
-            lines=tuple(
-                msgspec.structs.replace(line, authorised_by=row.lines[line.line].authorised_by)
-                for line in noted.receipt.lines
-            )
-        )
+        used = (row.lines[line.line].authorised_by for line in noted.receipt.lines)
+        pairs = zip(noted.receipt.lines, used, strict=True)
+        noted.put(lines=tuple(msgspec.structs.replace(line, authorised_by=claim) for line, claim in pairs))
         drawn = DRAWN_AUDITS.find(day.draft, row.claim)
         number = int.from_bytes(sha256(day.randomness + b"audit" + row.claim).digest(), "big") % audits.ODDS_BASE
         trigger = None if drawn is None else drawn.trigger
