@@ -38,10 +38,7 @@ NO_COVER, WAITING, FREQUENCY, NOT_IN_PLAN, OTHER_PAYER, FILED_LATE = 1, 2, 3, 4,
 
 
 def benefit_year_of(row: ContractRow, day_number: int) -> int:
-    """Return the benefit year of a day: 12 terms each, counted from the first contract (of a dependant.
-
-    From the cover's first day).
-    """
+    """Return the benefit year of a day: 12 terms each, from the first day of the contract or dependant's cover."""
     return (day_number - row.benefit_start) // calendar.YEAR_BLOCKS
 
 
@@ -136,11 +133,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
 
 
 def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: PlanFigures, year: BenefitYearRow) -> int | None:
-    """Return what the ceilings leave for a line's benefit, None where there is no ceiling.
-
-    The ceilings of a claim, that of the pilot too, hold over all claims of its event, of which it may be the only one
-    (rules §5.7, §13).
-    """
+    """Return what the ceilings of claim, event, year and pilot leave for a line, or None (rules §5.7, §13)."""
     rooms: list[int] = []
     of_event = _event_benefit(day, claim)
     if figures.claim_ceiling_cents is not None:

@@ -440,10 +440,7 @@ class Collector:
         )
 
     def _happened(self, day: Day, event: Event) -> None:
-        """Note a hold, its end or a finding with every claim it touches.
-
-        The claim named, else all of the cover or provider held.
-        """
+        """Note a hold, its end or a finding for every claim concerned: the one named, or all of a cover or provider."""
         key, named = event.fields["member"], event.fields["claim"]
         for claim, noted in self._claims.items():
             if (

@@ -11,10 +11,7 @@ from ledger.codec import Shape
 
 
 class Sponsor(Shape):
-    """Who signed a proposal, in which block; the first is the proposer.
-
-    None at all: a finding of fraud opened it by itself.
-    """
+    """Who signed a proposal, in which block, the proposer first. A finding of fraud opens one without sponsors."""
 
     member: bytes
     height: int
@@ -113,10 +110,7 @@ class MemberReceipt(Shape):
 
 
 class PlanTerm(Shape):
-    """A term of a plan's experience.
-
-    Contracts in force at its boundary (10 000 each, dependants their share more), benefits accepted.
-    """
+    """A term of a plan: contracts in force at its boundary (10 000 each, more with dependants), benefits accepted."""
 
     term: int
     weight_bp: int

@@ -444,10 +444,7 @@ class Receipt(Shape):
 
 
 def as_json(value: Any, of_bytes: Callable[[bytes], str]) -> Any:
-    """Return a receipt, or a part of one, ready for JSON.
-
-    Shapes as objects, tuples as lists, keys and ids through `of_bytes`.
-    """
+    """Return a receipt or a part of one as JSON values; `of_bytes` writes keys and ids."""
     if isinstance(value, Shape):
         return {name: as_json(getattr(value, name), of_bytes) for name in value.__struct_fields__}
     if isinstance(value, tuple):

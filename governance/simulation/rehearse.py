@@ -240,10 +240,7 @@ class Player:
         *,
         attested_by: Iterable[str] = (),
     ) -> None:
-        """Put a record into the block, signed with the key that the action names, else with the author's own.
-
-        `attested_by`: who signs what others must sign, in every role the kind knows; nobody: implied.
-        """
+        """Add a record signed by the key the action names, else the author's; `attested_by`: who signs every role."""
         attestations = tuple(
             Attestation(wanted.role, name.encode(), wanted.subject(author, body), b"")
             for wanted in KINDS[kind].attested

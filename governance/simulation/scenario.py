@@ -65,10 +65,7 @@ def _int(default: Any = ABSENT, *, null: bool = False) -> Field:
 
 
 def _bounded(fields: dict[str, Field], bounds: dict[str, int], most: int = FIGURE_MAX) -> dict[str, Field]:
-    """Return fields of the founding: every integer up to its bound, else up to `most`.
-
-    What a proposal names the rules judge instead.
-    """
+    """Return genesis fields with their upper bounds, else `most`; the rules check what a proposal names."""
     return {
         name: replace(field, most=bounds.get(name, most)) if field.kind == "integer" else field
         for name, field in fields.items()
