@@ -106,14 +106,6 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     room = _room_cents(day, claim, line, figures, year)
     benefit = uncut if room is None else min(uncut, max(0, room))
 
-    UNITS_USED.put(day.draft, Number(units_before.value + units), claim.cover, line.code, line.system, year_number)
-    year = BenefitYearRow(
-        year.deductible_cents + deductible, year.borne_cents + borne - relief, year.benefit_cents + benefit
-    )
-    BENEFIT_YEARS.put(day.draft, year, claim.cover, year_number)
-    day_before = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
-    DAY_BENEFITS.put(day.draft, Number(day_before.value + benefit), claim.cover, claim.provider, line.first_day)
-    EVENT_BENEFITS.put(day.draft, Number(_event_benefit(day, claim) + benefit), claim.cover, claim.event_id)
     plans.add_benefit(day.draft, span.contract_plan, day.term, benefit)
     line = msgspec.structs.replace(
         line,
@@ -128,6 +120,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
         cut_cents=uncut - benefit,
         benefit_cents=benefit,
     )
+    _count_use(day, claim, line, year_number)
     claim = msgspec.structs.replace(claim, benefit_cents=claim.benefit_cents + benefit)
     return _put_line(day, claim, index, line), award_left
 
@@ -151,22 +144,27 @@ def undo_settlement(day: Day, claim: ClaimRow) -> None:
     for line in [line for line in claim.lines if line.status == "settled"]:
         contract = contracts.contract_of(day.draft, claim.cover)
         assert contract is not None, "a line was settled under it"
-        number = benefit_year_of(contract, line.first_day)
-        borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
-        year = BENEFIT_YEARS.get(day.draft, claim.cover, number)
-        year = BenefitYearRow(
-            year.deductible_cents - line.deductible_cents,
-            year.borne_cents - borne,
-            year.benefit_cents - line.benefit_cents,
-        )
-        BENEFIT_YEARS.put(day.draft, year, claim.cover, number)
-        _take_off(day, UNITS_USED, line.units_paid, claim.cover, line.code, line.system, number)
-        _take_off(day, DAY_BENEFITS, line.benefit_cents, claim.cover, claim.provider, line.first_day)
-        _take_off(day, EVENT_BENEFITS, line.benefit_cents, claim.cover, claim.event_id)
+        _count_use(day, claim, line, benefit_year_of(contract, line.first_day), sign=-1)
 
 
-def _take_off(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
-    table.put(day.draft, Number(table.get(day.draft, *key).value - amount), *key)
+def _count_use(day: Day, claim: ClaimRow, line: LineRow, year_number: int, *, sign: int = 1) -> None:
+    """Count, or with `sign` -1 take back, what a settled line uses of its cover's units, benefit year and ceilings."""
+    borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
+    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow()
+    year = BenefitYearRow(
+        year.deductible_cents + sign * line.deductible_cents,
+        year.borne_cents + sign * borne,
+        year.benefit_cents + sign * line.benefit_cents,
+    )
+    BENEFIT_YEARS.put(day.draft, year, claim.cover, year_number)
+    _add(day, UNITS_USED, sign * line.units_paid, claim.cover, line.code, line.system, year_number)
+    _add(day, DAY_BENEFITS, sign * line.benefit_cents, claim.cover, claim.provider, line.first_day)
+    _add(day, EVENT_BENEFITS, sign * line.benefit_cents, claim.cover, claim.event_id)
+
+
+def _add(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
+    before = table.find(day.draft, *key)
+    table.put(day.draft, Number(amount if before is None else before.value + amount), *key)
 
 
 def _event_benefit(day: Day, claim: ClaimRow) -> int:
