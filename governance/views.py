@@ -159,10 +159,7 @@ def providers_view(state: StateReader) -> list[dict[str, Any]]:
 
 # ---- Members ---------------------------------------------------------------
 def member_view(state: StateReader, height: int, key: bytes, of_bytes: Render = render_hex) -> dict[str, Any] | None:
-    """Return a member with contract, what is owed, the voting record and the bar of a claim carried now.
-
-    None if unknown.
-    """
+    """Return a member with contract, what is owed, voting record and current approval threshold; None if unknown."""
     day = _day(state, height)
     row = MEMBERS.find(day.draft, key)
     if row is None:
@@ -273,9 +270,9 @@ def claim_view(
 
 def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[str, Any]:
     """Return a case: what was fixed at s, the tally now, when it closes, and why it stands as it does."""
-    set_of_s = params_at(day.draft, case.params_version)
+    case_params = params_at(day.draft, case.params_version)
     tally = ballots.tally_of(day, case)
-    quorum = cases.quorum_of(case, set_of_s)
+    quorum = cases.quorum_of(case, case_params)
     is_open = case.status == "open"
     return {
         "claim": of_bytes(case.claim),
@@ -284,9 +281,9 @@ def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[st
         "system": case.system,
         "status": case.status,
         "how": case.how,
-        "s": case.s,
-        "opens_at": case.s + 1,
-        "closes_at": case.s + set_of_s.vote_blocks,
+        "s": case.carried_height,
+        "opens_at": case.carried_height + 1,
+        "closes_at": case.carried_height + case_params.vote_blocks,
         "is_second": case.is_second,
         "charges_cents": case.charges_cents,
         "eligible": case.eligible,
@@ -299,13 +296,13 @@ def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[st
         "abstain": tally.abstain,
         "opened": tally.opened if is_open else case.opened,
         "streak": case.streak,
-        "streak_needed": set_of_s.streak_blocks,
+        "streak_needed": case_params.streak_blocks,
         "award_cents": case.award_cents,
         "benefit_cents": case.benefit_cents,
         "closed_height": case.closed_height or None,
         "panel": [of_bytes(key) for key in case.panel],
         "ballots": [fields_of(row, of_bytes) for row in BALLOTS.scan(day.draft, case.claim, case.code)],
-        "explanation": explain_case(case, tally, quorum, set_of_s),
+        "explanation": explain_case(case, tally, quorum, case_params),
     }
 
 
@@ -356,7 +353,7 @@ def explain_line(line: LineRow) -> str:
     return f"{line.code}: {words.get(line.status, line.status)}, nothing settled."
 
 
-def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, set_of_s: Params) -> str:
+def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, case_params: Params) -> str:
     """Return in a few sentences how a case stands and why. Seniority is told once the vote is over (rules §7)."""
     need = case.bar_bp if case.status == "open" else case.bar_bp - case.seniority_bp
     needs = (
@@ -365,9 +362,9 @@ def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, set_of_s: Par
     )
     stands = f"{tally.yes} yes, {tally.no} no, {tally.opened} opened"
     if case.status == "open":
-        last = case.s + set_of_s.vote_blocks
+        last = case.carried_height + case_params.vote_blocks
         return (
-            f"{case.code}: open until block {last}. {needs}, {set_of_s.streak_blocks} blocks in a row (now"
+            f"{case.code}: open until block {last}. {needs}, {case_params.streak_blocks} blocks in a row (now"
             f" {case.streak}). So far {stands}."
         )
     if case.status == "accepted" and case.how == "small":
@@ -490,7 +487,7 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
     else:
         found = dict(params.param_values(day.params))
     if found is None:
-        raise RuleBroken("unknown_name", f"there is no {what} {name!r}", "name one of the file")
+        raise RuleBroken("unknown_name", f"there is no {what} {name!r}", "use a name from the file")
     return found
 
 

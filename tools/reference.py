@@ -117,6 +117,7 @@ COMMANDS_INTRO = """
 
 Errors go to standard error as `mutua: what happened; hint`, with `--json` as `error`: code, what, hint.
 Codes: [errors.md](errors.md). `mutua COMMAND --help` shows the same text as this page.
+`mutua --version` names the release, its commit and the newest protocol version that it knows.
 """
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from governance.acts import Act
 from governance.benefits import covers, plans
 from governance.day import Day
 from governance.membership import members
@@ -49,10 +50,7 @@ def change(day: Day, member: bytes, **fields: Any) -> ContractRow:
 
 
 def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
-    """Return the contract as a cover has it: a dependant's has days, waiting and benefit years of its own.
-
-    None for no cover.
-    """
+    """Return the contract as a cover has it (a dependant's has its own days, waiting and benefit years), or None."""
     link = COVERS.find(draft, cover)
     row = None if link is None else CONTRACTS.find(draft, link.value)
     own = DEPENDANTS.find(draft, cover)
@@ -122,12 +120,8 @@ def start_contract(
         first_term=first_term,
         length_terms=length_terms,
         rate_cents=plan.premium_cents,
-        next_plan=None,
-        next_length=1,
-        is_in_force=True,
         prepaid_until_term=first_term + prepaid_terms,
         owed=() if old is None else old.owed,
-        suspended_from=None,
         gaps=() if old is None else old.gaps,
         spans=(*spans, CoverSpan(first_day, None, plan_name, plan_name)),
         waiting_first_day=first_day,
@@ -235,12 +229,7 @@ def roll_over(day: Day, row: ContractRow) -> None:
 
 
 def roll_over_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
-    """Let covers of dependants begin and end with this boundary, each begun at the premium of this moment.
-
-    Return the row.
-
-    `plan_name`: the plan of the next term, whose waiting those have that begin.
-    """
+    """Begin and end dependants' covers at this boundary; `plan_name`: the plan of the next term. Return the row."""
     plan = PLANS.get(day.draft, plan_name)
     shares = covers.next_shares(day, row.dependants, plan.premium_cents)
     waiting = plans.figures_on(plan, day.height + 1).waiting_terms
@@ -257,27 +246,24 @@ def roll_over_dependants(day: Day, row: ContractRow, plan_name: str) -> Contract
 def _spans_after_change(
     spans: tuple[CoverSpan, ...], plan: str, first_day: int, figures_from: int
 ) -> tuple[CoverSpan, ...]:
-    """Return the spans with `plan` from `figures_from` on.
-
-    Until then the figures of the day before `first_day` hold.
-    """
+    """Return the spans with `plan` from `figures_from` on; until then the earlier figures apply."""
     kept = [span for span in spans if span.first_day < first_day]
     last = kept.pop()
     held = [CoverSpan(first_day, figures_from - 1, last.plan, plan)] if figures_from > first_day else []
     return (*kept, _closed(last, first_day - 1), *held, CoverSpan(figures_from, None, plan, plan))
 
 
-def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
+def check_plan_change(day: Day, act: Act, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
-    member = members.check_member(day.draft, author)
+    member = members.check_member(day.draft, act.author)
     if member.leave_term is not None:
         raise RuleBroken(
             "notice_given",
             f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}",
-            "return after it by applying",
+            "after that, you can apply to return",
         )
     plans.check_plan(day.draft, body.plan)
-    row = CONTRACTS.find(day.draft, author)
+    row = CONTRACTS.find(day.draft, act.author)
     if row is None or not (row.is_in_force or is_deferred(row)):
         raise RuleBroken("no_contract", "the author has no contract in force", "apply for membership")
     check_guarantee(day, body.contract_terms)
@@ -292,30 +278,30 @@ def check_guarantee(day: Day, terms: int) -> None:
             "guarantee_full",
             f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates, more than"
             f" {day.params.guaranteed_max_bp} of 10000",
-            "choose one term, or ask again when guarantees have run out",
+            "choose one term, or ask again when other guarantees have run out",
         )
 
 
-def apply_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
+def apply_plan_change(day: Day, act: Act, body: PlanChangeBody) -> None:
     """Name the next contract; a later change replaces an earlier one."""
-    change(day, author, next_plan=body.plan, next_length=body.contract_terms)
+    change(day, act.author, next_plan=body.plan, next_length=body.contract_terms)
 
 
-def check_leave(day: Day, author: bytes) -> None:
+def check_leave(day: Day, act: Act, _body: LeaveBody) -> None:
     """Raise RuleBroken unless the author is a member who has not given notice."""
-    row = members.check_member(day.draft, author)
+    row = members.check_member(day.draft, act.author)
     if row.leave_term is not None:
         raise RuleBroken(
             "notice_given",
             f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}",
-            "return after it by applying",
+            "after that, you can apply to return",
         )
 
 
-def apply_leave(day: Day, author: bytes) -> None:
+def apply_leave(day: Day, act: Act, _body: LeaveBody) -> None:
     """Give notice: the end is the boundary of the next full term."""
-    row = MEMBERS.get(day.draft, author)
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), author)
+    row = MEMBERS.get(day.draft, act.author)
+    MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), act.author)
 
 
 def end_term(day: Day) -> None:

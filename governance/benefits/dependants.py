@@ -61,21 +61,22 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
     if day.coop.run_off_height is not None:
         raise RuleBroken(
             "no_admission",
-            f"the co-op is in run-off since block {day.coop.run_off_height} and covers nobody new",
-            "covers in force hold to their end",
+            f"the co-op is in run-off since block {day.coop.run_off_height} and accepts no new covers",
+            "existing covers continue until they end",
         )
     if member.leave_term is not None or member.until is not None:
         end = member.until if member.leave_term is None else calendar.last_height_of(member.leave_term)
         raise RuleBroken(
             "notice_given",
             f"the contract ends with block {end}, by notice or without renewal",
-            "nobody is added to a contract that ends",
+            "no dependants can be added to a contract that is ending",
         )
     count, limit = len(row.dependants), day.params.dependants_max
     if count >= limit:
         raise RuleBroken(
             "dependants_full",
-            f"{count} of {limit} covers of dependants stand on the contract, those of the last twelve terms included",
+            f"{count} of {limit} dependants' covers are on the contract, including those that ended in the last"
+            " twelve terms",
             "wait until one has ended for a year",
         )
     identity.check_fresh(day, body.cover)
@@ -85,22 +86,22 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
         check_attested(act, COVER, body, (body.cover,), 1)
 
 
-def apply_add(day: Day, author: bytes, body: CoverAddBody) -> None:
+def apply_add(day: Day, act: Act, body: CoverAddBody) -> None:
     """Put the cover on the contract; the key belongs to this member from now on. Its share is set when it begins."""
     first_term = day.term + 1
-    COVERS.put(day.draft, Name(author), body.cover)
+    COVERS.put(day.draft, Name(act.author), body.cover)
     DEPENDANTS.put(
-        day.draft, DependantRow(body.cover, author, calendar.first_height_of(first_term), None, 0), body.cover
+        day.draft, DependantRow(body.cover, act.author, calendar.first_height_of(first_term), None, 0), body.cover
     )
-    row = CONTRACTS.get(day.draft, author)
-    contracts.change(day, author, dependants=(*row.dependants, DependantShare(body.cover, first_term, None, 0, 0)))
+    row = CONTRACTS.get(day.draft, act.author)
+    contracts.change(day, act.author, dependants=(*row.dependants, DependantShare(body.cover, first_term, None, 0, 0)))
     day.emit("cover_added", cover=body.cover, first_day=calendar.first_height_of(first_term))
 
 
-def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
+def check_end(day: Day, act: Act, body: CoverEndBody) -> None:
     """Raise RuleBroken unless the cover is a dependant's on the author's contract and no notice was given for it."""
-    members.check_member(day.draft, author)
-    row = CONTRACTS.find(day.draft, author)
+    members.check_member(day.draft, act.author)
+    row = CONTRACTS.find(day.draft, act.author)
     shares = () if row is None else row.dependants
     share = next((item for item in shares if item.cover == body.cover), None)
     if share is None:
@@ -111,17 +112,17 @@ def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
         raise RuleBroken(
             "notice_given",
             f"this cover ends at block {calendar.last_height_of(share.last_term)}",
-            "a cover that ended is added anew, under a fresh key",
+            "to insure this person again, add a cover with a new key",
         )
 
 
-def apply_end(day: Day, author: bytes, body: CoverEndBody) -> None:
+def apply_end(day: Day, act: Act, body: CoverEndBody) -> None:
     """Give notice for the cover: the end is the boundary of the next full term."""
     last_term = day.term + 1
-    row = CONTRACTS.get(day.draft, author)
+    row = CONTRACTS.get(day.draft, act.author)
     shares = tuple(
         msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item
         for item in row.dependants
     )
-    contracts.change(day, author, dependants=shares)
+    contracts.change(day, act.author, dependants=shares)
     covers.close(day.draft, body.cover, calendar.last_height_of(last_term))

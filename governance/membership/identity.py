@@ -82,34 +82,31 @@ def check_certify(day: Day, act: Act, body: DeviceBody) -> None:
         check_attested(act, DEVICE, body, (body.device,), 1)
 
 
-def apply_certify(day: Day, author: bytes, body: DeviceBody) -> None:
+def apply_certify(day: Day, act: Act, body: DeviceBody) -> None:
     """Let the device sign for the author."""
-    members.add_device(day.draft, author, body.device)
-    day.emit("device_certified", member=author, device=body.device)
+    members.add_device(day.draft, act.author, body.device)
+    day.emit("device_certified", member=act.author, device=body.device)
 
 
-def check_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
+def check_revoke(day: Day, act: Act, body: RevokeBody) -> None:
     """Raise RuleBroken unless the device is one of the author's. A past member may revoke, too."""
     device = DEVICES.find(day.draft, body.device)
-    if device is None or device.value != author:
+    if device is None or device.value != act.author:
         raise RuleBroken(
             "device_unknown", "the author has no such device in use", "see the devices: mutua keys device list"
         )
 
 
-def apply_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
+def apply_revoke(day: Day, act: Act, body: RevokeBody) -> None:
     """Let the device sign no longer."""
-    members.drop_device(day.draft, author, body.device)
-    day.emit("device_revoked", member=author, device=body.device)
+    members.drop_device(day.draft, act.author, body.device)
+    day.emit("device_revoked", member=act.author, device=body.device)
 
 
 def check_fresh(day: Day, key: bytes) -> None:
-    """Raise RuleBroken unless a key is nobody's.
-
-    No identity, device (revoked ones too), cover, applicant or provider.
-    """
+    """Raise RuleBroken if a key is or was an identity, device, cover, applicant or provider."""
     if not 1 <= len(key) <= guardians.NAME_SIZE_MAX:
-        raise RuleBroken("key_taken", f"a key of {len(key)} bytes is none", "use a fresh key")
+        raise RuleBroken("key_taken", f"{len(key)} bytes are not a valid key", "use a fresh key")
     is_applicant = APPLICATIONS.find(day.draft, key) is not None
     if is_applicant or members.owner_of_key(day.draft, key) is not None or PROVIDERS.find(day.draft, key) is not None:
         raise RuleBroken(
@@ -122,7 +119,7 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
     """Raise RuleBroken unless k guardians and the new key ask for a move that may be opened now."""
     members.check_member(day.draft, act.author)
     if MEMBERS.find(day.draft, body.member) is None:
-        raise RuleBroken("member_unknown", "nobody of this id is or was a member", "name the member by the first key")
+        raise RuleBroken("member_unknown", "no present or past member has this id", "name the member by the first key")
     row = guardians.guardians_of(day.draft, body.member)
     if not row.keys:
         raise RuleBroken("no_guardians", "the member named no guardians", "nobody can move this identity")
@@ -140,7 +137,7 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
     if body.serial != row.serial:
         raise RuleBroken(
             "move_stale",
-            f"the guardians are at number {row.serial}, the move says {body.serial}",
+            f"the move has serial number {body.serial}, but the guardians' current one is {row.serial}",
             "have the guardians sign a new one",
         )
     check_fresh(day, body.new_key)
@@ -151,7 +148,7 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
         check_attested(act, NEW_KEY, body, (body.new_key,), 1)
 
 
-def apply_move(day: Day, body: MoveBody) -> None:
+def apply_move(day: Day, _act: Act, body: MoveBody) -> None:
     """Open the move; the new key is kept for it."""
     until = day.height + day.params.guardian_blocks
     guardians.count_move(day.draft, body.member)
@@ -161,19 +158,19 @@ def apply_move(day: Day, body: MoveBody) -> None:
     day.emit("identity_move_opened", member=body.member, key=body.new_key, until=until)
 
 
-def check_move_object(day: Day, author: bytes) -> None:
+def check_move_object(day: Day, act: Act, _body: MoveObjectBody) -> None:
     """Raise RuleBroken unless a move of the author's identity is pending."""
-    if IDENTITY_MOVES.find(day.draft, author) is None:
+    if IDENTITY_MOVES.find(day.draft, act.author) is None:
         raise RuleBroken("no_move", "no move of this identity is pending", "the identity stays as it is")
 
 
-def apply_move_object(day: Day, author: bytes) -> None:
+def apply_move_object(day: Day, act: Act, _body: MoveObjectBody) -> None:
     """Take the move back; guardians wait before they may try again."""
-    row = IDENTITY_MOVES.get(day.draft, author)
+    row = IDENTITY_MOVES.get(day.draft, act.author)
     _forget(day, row)
     KEY_OWNERS.delete(day.draft, row.new_key)
-    guardians.pause(day.draft, author, day.height + day.params.guardian_pause_blocks)
-    day.emit("identity_move_objected", member=author, key=row.new_key)
+    guardians.pause(day.draft, act.author, day.height + day.params.guardian_pause_blocks)
+    day.emit("identity_move_objected", member=act.author, key=row.new_key)
 
 
 def _forget(day: Day, row: MoveRow) -> None:

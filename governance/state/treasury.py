@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.tables import Draft, Mark, Name, Table
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
 
 class BatchPayout(Shape):
-    """One payment's share of a batch.
-
-    Sent now, left for a later batch, kept as credit (below the smallest denomination).
-    """
+    """One payment's share of a batch: sent now, left for later, or kept as credit below the smallest denomination."""
 
     payout_id: bytes
     paid_sat: int
@@ -44,6 +43,9 @@ class TreasuryRow(Shape):
     baton_sat: int
 
 
+PaymentStatus = Literal["due", "queued", "batched", "confirmed"]
+
+
 class PaymentRow(Shape):
     """What the ledger paid in one block, on its way to the payee: amount_sat = sent + left + credit."""
 
@@ -55,14 +57,13 @@ class PaymentRow(Shape):
     height: int
     amount_cents: int
     amount_sat: int
-    left_sat: int
-    sent_sat: int
-    credit_sat: int
-    outputs: int
-    batches: tuple[bytes, ...]
-    commitment: bytes
-    status: str
-    """due | queued | batched | confirmed"""
+    left_sat: int = 0
+    sent_sat: int = 0
+    credit_sat: int = 0
+    outputs: int = 0
+    batches: tuple[bytes, ...] = ()
+    commitment: bytes = b""
+    status: PaymentStatus = "due"
 
 
 class BatchRow(Shape):

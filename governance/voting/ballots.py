@@ -11,11 +11,12 @@ case keeps its yes, no and opened in a row that each ballot moves, so that a day
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 from governance.acts import Act
 from governance.day import Day
 from governance.membership import delegation, members
-from governance.state.ballots import BALLOTS, NO_BALLOTS, OPENINGS, TALLIES, BallotRow, OpeningRow, TallyRow
+from governance.state.ballots import BALLOTS, NO_BALLOTS, OPENINGS, TALLIES, BallotRow, Choice, OpeningRow, TallyRow
 from governance.state.cases import CASES, CaseRow
 from governance.state.claims import CLAIMS
 from governance.state.members import MEMBERS, MemberRow
@@ -83,7 +84,7 @@ def is_eligible(draft: Draft, case: CaseRow, key: bytes) -> bool:
 
 def is_eligible_row(case: CaseRow, row: MemberRow) -> bool:
     """True iff the member of a row is in E."""
-    return members.was_voter(row, case.s) and row.key not in case.excluded
+    return members.was_voter(row, case.carried_height) and row.key not in case.excluded
 
 
 def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow:
@@ -96,10 +97,11 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken(
             "vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain"
         )
-    if not case.s < day.height <= case.s + vote_blocks:
+    first, last = case.carried_height + 1, case.carried_height + vote_blocks
+    if not first <= day.height <= last:
         raise RuleBroken(
             "vote_not_open",
-            f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}, this is {day.height}",
+            f"ballots count in blocks {first} to {last}, this is {day.height}",
             "cast it in one of them",
         )
     member = MEMBERS.find(day.draft, author)
@@ -107,7 +109,7 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         why = "claimant, household, provider and vouchers never do"
         raise RuleBroken(
             "not_eligible",
-            f"the author is not among the {case.eligible} who may vote on this case as of block {case.s}",
+            f"the author is not among the {case.eligible} who may vote on this case as of block {case.carried_height}",
             why,
         )
     members.check_may_vote(day, member)
@@ -119,23 +121,26 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
     live = BALLOTS.find(day.draft, case.claim, case.code, author)
     if live is None:
         return
-    set_of_s = params_at(day.draft, case.params_version)
-    if day.height > case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks and live.version >= version:
-        first = case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks + 1
+    case_params = params_at(day.draft, case.params_version)
+    if (
+        day.height > case.carried_height + case_params.vote_blocks - case_params.freeze_blocks
+        and live.version >= version
+    ):
+        first = case.carried_height + case_params.vote_blocks - case_params.freeze_blocks + 1
         what = f"from block {first} on a ballot changes only under newer evidence than version {live.version}"
         raise RuleBroken("ballot_frozen", what, "the ballot stands")
     if not live.rule_hash and live.changed_version == version:
         raise RuleBroken(
             "ballot_changed",
             f"the ballot was changed once under evidence version {version}",
-            "it stands until there is newer evidence",
+            "it cannot be changed again until there is newer evidence",
         )
 
 
 def check_figures(case: CaseRow, body: BallotBody) -> None:
     """Raise RuleBroken for an unknown choice, too long a reason or an award above the charges."""
     if body.choice not in CHOICES:
-        raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "accept, deny or abstain")
+        raise RuleBroken("choice_unknown", f"{body.choice!r} is not a valid choice", "accept, deny or abstain")
     if len(body.reason) > REASON_SIZE_MAX:
         raise RuleBroken(
             "reason_long", f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}", "shorten it"
@@ -154,40 +159,37 @@ def is_opened(day: Day, claim: bytes, voter: bytes) -> bool:
     return opening is not None and opening.is_effective
 
 
-def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+def check_ballot(day: Day, act: Act, body: BallotBody) -> None:
     """Raise RuleBroken unless this ballot may be cast now."""
-    case = check_open_case(day, author, body.claim, body.code)
+    case = check_open_case(day, act.author, body.claim, body.code)
     claim = CLAIMS.get(day.draft, body.claim)
     check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
         raise RuleBroken(
             "evidence_version",
             f"the evidence is at version {claim.evidence_version}, the ballot names {body.evidence_version}",
-            "look at it and cast again",
+            "look at the newest evidence and cast your ballot again",
         )
     if body.opened:
         check_receipt(day, body.claim, body.opened)
-    check_change(day, case, author, body.evidence_version)
+    check_change(day, case, act.author, body.evidence_version)
 
 
-def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+def apply_ballot(day: Day, act: Act, body: BallotBody) -> None:
     """Cast or change a ballot; a receipt given with it, or before, counts from now on."""
-    live = BALLOTS.find(day.draft, body.claim, body.code, author)
+    live = BALLOTS.find(day.draft, body.claim, body.code, act.author)
     changed = 0 if live is None or live.rule_hash else body.evidence_version
     award = body.award_cents if body.choice == "accept" else None
-    row = BallotRow(author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
-    was_opened, is_opened_now = note_opening(day, author, body)
+    row = BallotRow(
+        act.author, cast("Choice", body.choice), award, body.reason, body.evidence_version, day.height, changed, b""
+    )
+    was_opened, is_opened_now = note_opening(day, act.author, body)
     opened = counts_as_opened(row, is_opened_now) - (live is not None and counts_as_opened(live, was_opened))
     move_tally(day, CASES.get(day.draft, body.claim, body.code), live, row, opened)
 
 
 def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]:
-    """Count the receipt that comes with a ballot, or one given before it, from this ballot on.
-
-    For every case of the claim.
-
-    Return whether a receipt of the author counted before, and whether one does now.
-    """
+    """Let a receipt given with or before a ballot count in all cases of the claim; return (counted before, now)."""
     opening = OPENINGS.find(day.draft, body.claim, author)
     if opening is not None and opening.is_effective:
         return True, True
@@ -207,12 +209,19 @@ def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]
     return False, True
 
 
-def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
-    """Raise RuleBroken unless the author's node may cast this yes in s+1 and the author has no ballot yet."""
+def check_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
+    """Raise RuleBroken unless the author's node may cast this yes now."""
+    check_auto_accept(day, act.author, body)
+
+
+def check_auto_accept(day: Day, author: bytes, body: AutoBallotBody) -> None:
+    """Raise RuleBroken unless this is the first block of voting and the author has no ballot yet."""
     case = check_open_case(day, author, body.claim, body.code)
-    if day.height != case.s + 1:
+    if day.height != case.carried_height + 1:
         raise RuleBroken(
-            "auto_late", f"auto-accept casts in block {case.s + 1} only, this is {day.height}", "cast a ballot by hand"
+            "auto_late",
+            f"auto-accept casts in block {case.carried_height + 1} only, this is {day.height}",
+            "cast a ballot by hand",
         )
     if not 1 <= len(body.rule_hash) <= 64:
         raise RuleBroken(
@@ -222,14 +231,16 @@ def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
         )
     if BALLOTS.find(day.draft, body.claim, body.code, author) is not None:
         raise RuleBroken(
-            "ballot_there", "the author has a ballot on this case", "change it by hand; auto-accept replaces none"
+            "ballot_there",
+            "the author has a ballot on this case",
+            "auto-accept does not replace a ballot; change it by hand",
         )
 
 
-def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
+def apply_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
     """Cast a standing yes."""
     version = CLAIMS.get(day.draft, body.claim).evidence_version
-    row = BallotRow(author, "accept", None, "", version, day.height, 0, body.rule_hash)
+    row = BallotRow(act.author, "accept", None, "", version, day.height, 0, body.rule_hash)
     move_tally(day, CASES.get(day.draft, body.claim, body.code), None, row, 0)
 
 
@@ -278,10 +289,7 @@ def delegators_counted(draft: Draft, case: CaseRow, voter: bytes) -> list[bytes]
 
 
 def move_tally(day: Day, case: CaseRow, before: BallotRow | None, row: BallotRow, opened: int) -> None:
-    """Make `row` its voter's live ballot and move the tally by what changes.
-
-    For the voter, and for who delegated to or by the voter.
-    """
+    """Make `row` the live ballot and change the tally by the difference, delegations to and by the voter included."""
     BALLOTS.put(day.draft, row, case.claim, case.code, row.voter)
     yes, no = _weight(row)
     yes_before, no_before = (0, 0) if before is None else _weight(before)
@@ -320,10 +328,7 @@ def _add_to_tally(
 
 
 def tally_now(day: Day, case: CaseRow) -> TallyRow:
-    """Return an open case's tally at the end of a day.
-
-    It is counted anew where a voter on it has gained or lost delegators today.
-    """
+    """Return an open case's tally, counted again where a voter gained or lost delegators today."""
     row = TALLIES.find(day.draft, case.claim, case.code) or NO_BALLOTS
     if day.delegates_changed and row.ballots:
         changed = day.delegates_changed.get(case.code, set()) | day.delegates_changed.get(delegation.EVERY_TOPIC, set())
@@ -337,10 +342,7 @@ def tally_now(day: Day, case: CaseRow) -> TallyRow:
 
 
 def tally_of(day: Day, case: CaseRow) -> Tally:
-    """Count a case's live ballots, and for each delegate the delegators in E without an own one.
-
-    Linear in the ballots.
-    """
+    """Count a case's live ballots and, for delegates, their delegators without a ballot. Linear in the ballots."""
     has_delegations = day.counts.delegations > 0
     tally = Tally()
     for row in list(BALLOTS.scan(day.draft, case.claim, case.code)):

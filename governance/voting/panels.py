@@ -24,10 +24,7 @@ few."""
 
 # ---- Rules --------------------------------------------------------------
 def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list[bytes]:
-    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key), ascending.
-
-    One hash a key; only the lowest are sorted.
-    """
+    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key); one hash a key, only the lowest sorted."""
     prefix = randomness + label + b"\x00"
     share = MARGIN * count
     if share < len(keys):
@@ -41,22 +38,22 @@ def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list
 def eligible_of(day: Day, case: CaseRow) -> list[bytes]:
     """Return E of a case. Linear in members."""
     excluded = frozenset(case.excluded)
-    return [key for key in members.voters_as_of(day, case.s) if key not in excluded]
+    return [key for key in members.voters_as_of(day, case.carried_height) if key not in excluded]
 
 
 def end_day(day: Day) -> None:
     """Draw a duty panel for every case that lacks its quorum at the end of s + panel_block."""
     for key in list(PANELS_DUE.scan(day.draft, day.height)):
         case = CASES.get(day.draft, key.claim, key.code)
-        PANELS_DUE.delete(day.draft, day.height, case.s, key.claim, key.code)
+        PANELS_DUE.delete(day.draft, day.height, case.carried_height, key.claim, key.code)
         if case.status != "open":
             continue
-        set_of_s = params_at(day.draft, case.params_version)
+        case_params = params_at(day.draft, case.params_version)
         tally = ballots.tally_now(day, case)
-        lacking = cases.quorum_of(case, set_of_s) - tally.yes - tally.no
+        lacking = cases.quorum_of(case, case_params) - tally.yes - tally.no
         if lacking <= 0:
             continue
-        size = min(case.eligible, max(set_of_s.panel_size, 2 * lacking))
+        size = min(case.eligible, max(case_params.panel_size, 2 * lacking))
         label = b"duty/" + case.claim + b"/" + case.code.encode()
         panel = draw(day.randomness, label, eligible_of(day, case), size)
         CASES.put(day.draft, msgspec.structs.replace(case, panel=tuple(panel)), case.claim, case.code)

@@ -17,7 +17,7 @@ from ledger.blocks import BlockWithBodies, block_hash_of, decode_header
 from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes
 from ledger.store import Store
-from node.execution.propose import Candidate, check_whole
+from node.execution.validate import Candidate, check_whole
 
 PREFIX = b"n/"
 HASHES_MAX = 256
@@ -25,7 +25,7 @@ HASHES_MAX = 256
 BYTES_MAX = 64 * 1024 * 1024
 
 
-class Candidates:
+class ProposedBlocks:
     """The blocks of one height. `start` moves it on."""
 
     def __init__(self, store: Store) -> None:
@@ -88,10 +88,7 @@ class Candidates:
         self.checked[candidate.block_hash] = candidate
 
     async def offer(self, peer: bytes, block: BlockWithBodies, size: int, height: int) -> bool:
-        """Take a block from a peer; False when it is of no use.
-
-        MalformedBytes: it is not whole, or not of its header.
-        """
+        """Take a block from a peer; False when it is of no use. MalformedBytes: parts are missing or wrong."""
         header = decode_header(block.block.header)
         block_hash = block_hash_of(header)
         if header.height != height or height != self._height or block_hash in self._blocks:

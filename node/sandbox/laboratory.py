@@ -24,7 +24,7 @@ SECRET_WORDS = ("carcinoma in situ", "Zbigniew Testowy", "1971-03-02")
 
 def tracing(seed: int, batches: int = BATCHES) -> Evidence:
     """Plan batches with the signers' own code and look at each output, as an observer of the chain would."""
-    from node.treasury.plan import DuePayout, Policy, allot, choose
+    from node.treasury.plan import DuePayout, Policy, choose, plan_outputs
 
     rng = Random(f"{seed}/tracing")  # noqa: S311  # chance that can be repeated is the point
     policy, links = Policy(fee_sat_per_vb=5), list[float]()
@@ -40,7 +40,7 @@ def tracing(seed: int, batches: int = BATCHES) -> Evidence:
         chosen = choose(due, programs, number + policy.crowd_wait, policy)
         outputs = [
             (piece, payout_id)
-            for payout_id, item in allot(chosen, programs, policy).items()
+            for payout_id, item in plan_outputs(chosen, programs, policy).items()
             for piece in item.split.pieces_sat
         ]
         totals, own = Counter(piece for piece, _ in outputs), Counter(outputs)
@@ -142,7 +142,7 @@ def lying(seed: int, runs: int = PROPOSERS) -> Evidence:
     views: list[float] = []
     for number in range(seed, seed + runs):
         options = options_of(number)
-        options = replace(options, liar=number % options.size, is_liar_gone=False)
+        options = replace(options, byzantine=number % options.size, is_byzantine_gone=False)
         try:
             views.append(simulate(options).view_max)
         except AssertionError as error:

