@@ -15,7 +15,7 @@ from ledger import merkle
 from ledger.codec import Shape, encode
 from ledger.errors import MalformedBytes
 from ledger.hashing import HASH_SIZE, tagged_hash
-from ledger.records import Body, Record
+from ledger.records import Body, Record, record_id_of_signed, signed_bytes_of
 
 HEADER_VERSION = 1
 BLOCK_RECORDS_MAX = 100_000
@@ -95,6 +95,28 @@ class BlockWithBodies(Shape):
 
     block: Block
     bodies: tuple[Body | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A block's records in their bytes, encoded once for all who hash, weigh, verify or keep them."""
+
+    encoded: list[bytes]
+    """Canonical bytes, signatures included."""
+    signed: list[bytes]
+    """What the author of each signed."""
+    ids: list[bytes]
+
+    def root(self) -> bytes:
+        """Return the RFC 6962 root over the encoded records."""
+        return merkle.merkle_root(self.encoded)
+
+
+def contents_of(records: Sequence[Record]) -> Contents:
+    """Return the records in their bytes."""
+    encoded = [encode(record) for record in records]
+    signed = [signed_bytes_of(record, data) for record, data in zip(records, encoded, strict=True)]
+    return Contents(encoded, signed, [record_id_of_signed(data) for data in signed])
 
 
 def records_root_of(records: Sequence[Record]) -> bytes:

@@ -40,10 +40,15 @@ def is_signed(key: bytes, signature: bytes, tag: str, chain_id: bytes, message: 
 
 def is_signed_raw(key: bytes, signature: bytes, message: bytes) -> bool:
     """True iff `signature` over the bare `message` verifies under libsodium's strict rule."""
-    if len(key) != PUBLIC_KEY_SIZE or len(signature) != SIGNATURE_SIZE:
+    return len(signature) == SIGNATURE_SIZE and is_sealed(key, signature + message)
+
+
+def is_sealed(key: bytes, sealed: bytes) -> bool:
+    """True iff `sealed`, a signature with its message behind it, verifies under libsodium's strict rule."""
+    if len(key) != PUBLIC_KEY_SIZE:
         return False
     try:
-        sodium.crypto_sign_open(signature + message, key)
+        sodium.crypto_sign_open(sealed, key)
     except (BadSignatureError, CryptoError, ValueError, TypeError):
         return False
     return True

@@ -63,17 +63,17 @@ def reveal_row(state: StateReader, consensus_key: bytes, reveal: bytes) -> bytes
     return reveal + (count + 1).to_bytes(_COUNT_SIZE, "big")
 
 
-def act_of(record: Record, body: Body) -> Act:
-    """Return a record as governance sees it."""
+def act_of(record: Record, body: Body, record_id: bytes | None = None) -> Act:
+    """Return a record as governance sees it. `record_id`: if at hand."""
     return Act(
-        kind=record.kind,
-        author=record.author,
-        signer=record.signer,
-        record_id=record_id_of(record),
-        number=record.number,
-        valid_until_height=record.valid_until_height,
-        body=body.data,
-        attestations=record.attestations,
+        record.kind,
+        record.author,
+        record.signer,
+        record_id_of(record) if record_id is None else record_id,
+        record.number,
+        record.valid_until_height,
+        body.data,
+        record.attestations,
     )
 
 
@@ -84,8 +84,9 @@ def apply_block(  # noqa: PLR0917 - so many facts has a block
     proposer_key: bytes,
     records: Sequence[Record],
     bodies: Mapping[bytes, Body],
+    ids: Sequence[bytes] | None = None,
 ) -> Applied:
-    """Apply a whole block to the state before it.
+    """Apply a whole block to the state before it. `ids`: of the records, if at hand.
 
     Errors: RuleBroken when the rules refuse any of its records, MalformedBytes when a body or the reveal does not fit.
     """
@@ -94,13 +95,13 @@ def apply_block(  # noqa: PLR0917 - so many facts has a block
             "randomness", "the header's randomness does not follow from its reveal", "count the block as invalid"
         )
     opened = OpenBlock(state, BlockContext(height=header.height, randomness=header.randomness))
-    for record in records:
+    for record, record_id in zip(records, ids or [None] * len(records), strict=True):
         body = bodies.get(record.body_hash)
         if body is None:
             raise RuleBroken(
                 "body_missing", f"the body of a {record.kind} record is not here", "fetch it from an archive copy"
             )
-        opened.take(act_of(record, body))
+        opened.take(act_of(record, body, record_id))
     outcome = opened.close()
     delta = dict(outcome.delta)
     delta[ONION_PREFIX + proposer_key] = reveal_row(state, proposer_key, header.onion_reveal)

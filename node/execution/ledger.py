@@ -34,7 +34,6 @@ from node.execution.propose import (
     check_candidate,
     check_whole,
     earliest_ms,
-    encode_events,
 )
 from node.execution.verifier import Verifier
 from node.faults import is_fatal, quorum_disagrees
@@ -180,7 +179,7 @@ class LedgerSide:
 
     def _commit(self, candidate: Candidate, certificate: Certificate) -> None:
         block = candidate.block
-        self.chain.commit(block, encode_certificate(certificate), candidate.delta, encode_events(candidate.events))
+        self.chain.keep(candidate.next, encode_certificate(certificate))
         records = [
             SignedRecord(record, body)
             for record, body in zip(block.block.records, block.bodies, strict=True)

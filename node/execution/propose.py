@@ -6,7 +6,7 @@ committed as it stands. Everything here blocks on CPU or disk: the driver calls 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -20,15 +20,15 @@ from ledger.blocks import (
     HEADER_VERSION,
     Block,
     BlockWithBodies,
+    Contents,
     Header,
-    block_hash_of,
+    contents_of,
     decode_header,
     encode_header,
     next_randomness,
-    records_root_of,
 )
 from ledger.calendar import is_boundary
-from ledger.chain import Chain
+from ledger.chain import Chain, NextBlock
 from ledger.codec import encode
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.hashing import ZERO_HASH
@@ -44,6 +44,10 @@ BLOCK_BYTES_MAX = 2 * 1024 * 1024
 """
 
 
+SIGNED_HEADER_SIZE = 1
+"""Bytes that bind a record and its body to a `SignedRecord`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A checked block and its effect, ready to be committed."""
@@ -51,8 +55,10 @@ class Candidate:
     block: BlockWithBodies
     header: Header
     block_hash: bytes
-    delta: dict[bytes, bytes | None]
+    delta: Mapping[bytes, bytes | None]
     events: tuple[Event, ...]
+    next: NextBlock
+    """All of it in rows, ready for `Chain.keep`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ def build_candidate(
         if size + weight > BLOCK_BYTES_MAX or is_late():
             break
         try:
-            opened.take(act_of(signed.record, signed.body))
+            opened.take(act_of(signed.record, signed.body, record_id))
         except MutuaError as error:
             if is_fatal(error):
                 raise
@@ -131,12 +137,13 @@ def build_candidate(
     delta = dict(outcome.delta)
     delta[ONION_PREFIX + proposer.consensus_key] = reveal_row(chain.state, proposer.consensus_key, reveal)
     records = tuple(signed.record for signed in taken)
+    contents = contents_of(records)
     header = _header_for(
         chain,
         committee,
         height,
         max(now_ms, earliest_ms(chain)),
-        records_root=records_root_of(records),
+        records_root=contents.root(),
         count=len(records),
     )
     header = replace(
@@ -147,7 +154,8 @@ def build_candidate(
         state_root=chain.tree.root_after(delta),
     )
     block = BlockWithBodies(Block(encode_header(header), records), tuple(signed.body for signed in taken))
-    return Candidate(block, header, block_hash_of(header), delta, outcome.events), refused
+    prepared = chain.prepare(block, delta, encode_events(outcome.events), contents)
+    return Candidate(block, header, prepared.tip.block_hash, delta, outcome.events, prepared), refused
 
 
 def check_candidate(
@@ -163,13 +171,15 @@ def check_candidate(
     present. A bad signature is named before anything that the rules say of the block.
     """
     header = decode_header(block.block.header)
+    records = block.block.records
+    contents = contents_of(records)
     expected = _header_for(
         chain,
         committee,
         chain.height + 1,
         header.proposed_time_ms,
-        records_root=records_root_of(block.block.records),
-        count=len(block.block.records),
+        records_root=contents.root(),
+        count=len(records),
     )
     if not 0 <= header.proposer < len(committee):
         raise MalformedBytes(
@@ -191,24 +201,35 @@ def check_candidate(
         )
     if header.proposed_time_ms < earliest_ms(chain):
         raise MalformedBytes("block_early", "the block was proposed before its time", "count the proposal as invalid")
-    bodies = _checked_bodies(chain, block)
-    is_signed, applied = (verifier or Verifier(0)).check_while(
-        [record for record in block.block.records if not is_verified(record)],
-        lambda: apply_block(
-            chain.state, header, chain.tip.header.randomness, committee[header.proposer], block.block.records, bodies
-        ),
+    bodies = _checked_bodies(chain, block, contents)
+
+    def effect() -> tuple[tuple[Event, ...], NextBlock]:
+        applied = apply_block(
+            chain.state,
+            header,
+            chain.tip.header.randomness,
+            committee[header.proposer],
+            records,
+            bodies,
+            contents.ids,
+        )
+        if chain.tree.root_after(applied.delta) != header.state_root:
+            raise MalformedBytes(
+                "block_state_root", "applying the block does not give its state root", "count the proposal as invalid"
+            )
+        return applied.events, chain.prepare(block, applied.delta, encode_events(applied.events), contents)
+
+    is_signed, outcome = (verifier or Verifier(0)).check_while(
+        [item for item in zip(records, contents.signed, strict=True) if not is_verified(item[0])], effect
     )
     if not is_signed:
         raise MalformedBytes(
             "record_signature", "a record of the block has a bad signature", "count the proposal as invalid"
         )
-    if isinstance(applied, Exception):
-        raise applied
-    if chain.tree.root_after(applied.delta) != header.state_root:
-        raise MalformedBytes(
-            "block_state_root", "applying the block does not give its state root", "count the proposal as invalid"
-        )
-    return Candidate(block, header, block_hash_of(header), applied.delta, applied.events)
+    if isinstance(outcome, Exception):
+        raise outcome
+    events, prepared = outcome
+    return Candidate(block, header, prepared.tip.block_hash, prepared.delta, events, prepared)
 
 
 def check_whole(block: BlockWithBodies) -> None:
@@ -217,25 +238,25 @@ def check_whole(block: BlockWithBodies) -> None:
     What fails here is the fault of whoever sent the bytes; what a whole block does is the fault of whoever signed it.
     """
     header = decode_header(block.block.header)
-    records = block.block.records
-    if header.record_count != len(records) or header.records_root != records_root_of(records):
+    contents = contents_of(block.block.records)
+    if header.record_count != len(contents.ids) or header.records_root != contents.root():
         raise MalformedBytes(
             "block_records", "the block came with other records than its header names", "fetch the block again"
         )
-    _check_bodies(block)
+    _check_bodies(block, contents)
 
 
-def _check_bodies(block: BlockWithBodies) -> None:
+def _check_bodies(block: BlockWithBodies, contents: Contents) -> None:
     records = block.block.records
     if len(block.bodies) != len(records):
         raise MalformedBytes(
             "block_bodies", "the block has another number of bodies than records", "send one body a record"
         )
     size = 0
-    for record, body in zip(records, block.bodies, strict=True):
+    for record, body, encoded in zip(records, block.bodies, contents.encoded, strict=True):
         if body is None or not is_body_of(record, body):
             raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
-        size += weight_of(SignedRecord(record, body))
+        size += SIGNED_HEADER_SIZE + len(encoded) + len(encode(body))
     if size > BLOCK_BYTES_MAX:
         raise MalformedBytes(
             "block_size",
@@ -249,8 +270,8 @@ def encode_events(events: Iterable[Event]) -> bytes:
     return b"\n".join(msgspec.json.encode(event_json(event)) for event in events)
 
 
-def _checked_bodies(chain: Chain, block: BlockWithBodies) -> dict[bytes, Body]:
-    _check_bodies(block)
+def _checked_bodies(chain: Chain, block: BlockWithBodies, contents: Contents) -> dict[bytes, Body]:
+    _check_bodies(block, contents)
     bodies: dict[bytes, Body] = {}
     for record, body in zip(block.block.records, block.bodies, strict=True):
         check_record_shape(record, chain.chain_id)
