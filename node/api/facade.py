@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import trio
 
-from governance import params, protocol
-from governance.benefits import contracts
-from governance.benefits.claims import ClaimBody
+from governance import protocol
+from governance.benefits.dependants import CoverAddBody
+from governance.filing.claims import ClaimBody
 from governance.kinds import KINDS, Kind
 from governance.membership import members
-from governance.membership.dependants import CoverAddBody
 from governance.refusals import rule_of
+from governance.state.contracts import CONTRACTS
+from governance.state.params import current_version, params_at
 from governance.tables import Draft
 from governance.voting.ballots import OpenedBody
 from ledger import calendar, merkle
@@ -104,10 +105,10 @@ class Facade:
     def _owed(self, member: str | None) -> dict[str, Any] | None:
         """Return what this member owes and until the end of which block it must be paid; None when nothing is owed."""
         draft = Draft(self._daemon.chain.state)
-        row = None if member is None else contracts.CONTRACTS.find(draft, bytes.fromhex(member))
+        row = None if member is None else CONTRACTS.find(draft, bytes.fromhex(member))
         if row is None or not row.owed:
             return None
-        last = row.owed[0].due_height + params.params_at(draft, params.current_version(draft)).grace_blocks
+        last = row.owed[0].due_height + params_at(draft, current_version(draft)).grace_blocks
         return {"amount_cents": row.owed_cents, "pay_by": last, "suspended_from": row.suspended_from}
 
     def view(self, name: str, **arguments: str | None) -> Any:
