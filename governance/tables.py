@@ -34,14 +34,25 @@ def _row_key(prefix: bytes, parts: tuple[KeyPart, ...]) -> bytes:
     """Return the whole key of a row."""
     key = prefix
     for part in parts:
-        kind = type(part)
-        if kind is bytes:
-            key += part.replace(b"\x00", b"\x00\xff") + b"\x00\x01"  # type: ignore[union-attr]
-        elif kind is str:
-            key += part.encode().replace(b"\x00", b"\x00\xff") + b"\x00\x01"  # type: ignore[union-attr]
-        else:
-            key += (part + _SHIFT).to_bytes(8, "big") + b"/"  # type: ignore[operator]
+        key += _parts.get(part) or _encoded(part)
     return key
+
+
+_parts: dict[KeyPart, bytes] = {}
+"""The last parts, encoded: the keys of one record share most of theirs."""
+
+
+def _encoded(part: KeyPart) -> bytes:
+    if isinstance(part, bytes):
+        encoded = part.replace(b"\x00", b"\x00\xff") + b"\x00\x01"
+    elif isinstance(part, str):
+        encoded = part.encode().replace(b"\x00", b"\x00\xff") + b"\x00\x01"
+    else:
+        return (part + _SHIFT).to_bytes(8, "big") + b"/"
+    if len(_parts) >= KEYS_CACHED:
+        _parts.clear()
+    _parts[part] = encoded
+    return encoded
 
 
 _NOT_HERE: Any = object()

@@ -106,17 +106,16 @@ class Contents:
     signed: list[bytes]
     """What the author of each signed."""
     ids: list[bytes]
-
-    def root(self) -> bytes:
-        """Return the RFC 6962 root over the encoded records."""
-        return merkle.merkle_root(self.encoded)
+    root: bytes
+    """RFC 6962 root over `encoded`."""
 
 
 def contents_of(records: Sequence[Record]) -> Contents:
     """Return the records in their bytes."""
     encoded = [encode(record) for record in records]
     signed = [signed_bytes_of(record, data) for record, data in zip(records, encoded, strict=True)]
-    return Contents(encoded, signed, [record_id_of_signed(data) for data in signed])
+    ids = [record_id_of_signed(data) for data in signed]
+    return Contents(encoded, signed, ids, merkle.merkle_root(encoded))
 
 
 def records_root_of(records: Sequence[Record]) -> bytes:

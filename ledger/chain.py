@@ -344,7 +344,7 @@ class Chain:
             problem = "its history_root is not the root over the headers before it"
         elif header.record_count != len(records) or len(whole.bodies) != len(records):
             problem = "its numbers of records and bodies do not agree"
-        elif header.records_root != contents.root():
+        elif header.records_root != contents.root:
             problem = "its records_root is not the root over its records"
         if problem is not None:
             raise _not_kept(header.height, problem)

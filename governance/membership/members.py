@@ -71,10 +71,11 @@ def check_identity(draft: Draft, author: bytes, signer: bytes) -> None:
 
 def is_signer(draft: Draft, author: bytes, signer: bytes) -> bool:
     """True iff `signer` may sign for `author` now: the identity key, or a device in use."""
-    if signer == identity_key_of(draft, author):
-        return True
-    device = DEVICES.find(draft, signer)
-    return device is not None and device.value == author
+    if signer != author:  # most often a device
+        device = DEVICES.find(draft, signer)
+        if device is not None and device.value == author:
+            return True
+    return signer == identity_key_of(draft, author)
 
 
 def identity_key_of(draft: Draft, member: bytes) -> bytes:
@@ -157,7 +158,7 @@ def is_voter(row: MemberRow) -> bool:
 
 def was_voter(row: MemberRow, height: int) -> bool:
     """True iff the member may vote as of the end of block `height`."""
-    for since, may_vote in reversed(row.voting):
+    for since, may_vote in row.voting[::-1]:
         if since <= height:
             return may_vote
     return False

@@ -143,7 +143,7 @@ def build_candidate(
         committee,
         height,
         max(now_ms, earliest_ms(chain)),
-        records_root=contents.root(),
+        records_root=contents.root,
         count=len(records),
     )
     header = replace(
@@ -178,7 +178,7 @@ def check_candidate(
         committee,
         chain.height + 1,
         header.proposed_time_ms,
-        records_root=contents.root(),
+        records_root=contents.root,
         count=len(records),
     )
     if not 0 <= header.proposer < len(committee):
@@ -239,7 +239,7 @@ def check_whole(block: BlockWithBodies) -> None:
     """
     header = decode_header(block.block.header)
     contents = contents_of(block.block.records)
-    if header.record_count != len(contents.ids) or header.records_root != contents.root():
+    if header.record_count != len(contents.ids) or header.records_root != contents.root:
         raise MalformedBytes(
             "block_records", "the block came with other records than its header names", "fetch the block again"
         )
