@@ -53,7 +53,9 @@ def figures_of(tree: Path, bench: Path, arguments: list[str]) -> dict[str, float
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog="Arguments after -- go to the benchmark.")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog="Arguments after -- go to the benchmark."
+    )
     parser.add_argument("ref", help="a commit, such as f0ce4bc")
     parser.add_argument("bench", help="a benchmark, such as bench_apply")
     parser.add_argument("--rounds", type=int, default=3)

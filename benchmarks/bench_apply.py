@@ -31,7 +31,6 @@ from governance.kinds import decode_body
 from governance.transition import BlockContext, OpenBlock
 from ledger.blocks import Block, BlockWithBodies, encode_header
 from ledger.chain import Chain
-from ledger.codec import encode
 from ledger.leveldb import LevelDB
 from ledger.records import check_record_shape, is_body_of, is_record_signed, record_id_of, signed_bytes_of
 from ledger.signatures import is_signed_raw, sign_bytes

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+import msgspec
+
 from ledger import merkle
 from ledger.codec import Shape, encode
 from ledger.errors import MalformedBytes
@@ -116,6 +118,13 @@ def contents_of(records: Sequence[Record]) -> Contents:
     signed = [signed_bytes_of(record, data) for record, data in zip(records, encoded, strict=True)]
     ids = [record_id_of_signed(data) for data in signed]
     return Contents(encoded, signed, ids, merkle.merkle_root(encoded))
+
+
+def encode_block(header: bytes, contents: Contents) -> bytes:
+    """Return the canonical bytes of `Block(header, records)` for records that are encoded already."""
+    count = len(contents.encoded)
+    array = msgspec.msgpack.encode([None] * count)[:-count] if count else b"\x90"
+    return encode(Block(header, ()))[:-1] + array + b"".join(contents.encoded)
 
 
 def records_root_of(records: Sequence[Record]) -> bytes:

@@ -34,6 +34,7 @@ from ledger.blocks import (
     block_hash_of,
     contents_of,
     decode_header,
+    encode_block,
     encode_header,
 )
 from ledger.codec import decode, encode
@@ -308,7 +309,7 @@ class Chain:
         block_hash = block_hash_of(header)
         height = height_bytes(header.height)
         rows: dict[bytes, bytes | None] = {
-            BLOCK_PREFIX + height: encode(block),
+            BLOCK_PREFIX + height: encode_block(block.header, contents),
             EVENTS_PREFIX + height: events,
             HEADER_PREFIX + height: block.header,
             TIP_KEY: _TIP.pack(header.height, block_hash, self.tree.size_after(delta)),

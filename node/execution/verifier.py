@@ -23,7 +23,7 @@ from typing import IO, BinaryIO, TypeVar
 import msgspec
 
 from ledger.records import Record, Seal, seals_of
-from ledger.signatures import is_sealed
+from ledger.signatures import are_sealed
 
 T = TypeVar("T")
 CORES = len(os.sched_getaffinity(0))
@@ -49,7 +49,7 @@ class Part:
 
     def verify(self) -> None:
         """Verify here."""
-        self.is_good = _are_sealed(self.seals)
+        self.is_good = are_sealed(self.seals)
 
 
 class Verifier:
@@ -132,9 +132,9 @@ class Verifier:
         `work` must not trust them, and nothing is to come of it when a signature is bad.
         """
         seals = [seal for record, signed in records for seal in seals_of(record, signed)]
-        if len(seals) >= RECORDS_MIN and self._wanted:
+        if len(records) >= RECORDS_MIN and self._wanted:
             self.start()
-        if len(seals) < RECORDS_MIN or not self._workers:
+        if len(records) < RECORDS_MIN or not self._workers:
             return _verify_in_threads(seals), _outcome_of(work)
         parts = self.submit(seals)
         outcome = _outcome_of(work)
@@ -181,16 +181,12 @@ def _outcome_of(work: Callable[[], T]) -> T | Exception:
         return error
 
 
-def _are_sealed(seals: Sequence[Seal]) -> bool:
-    return all(is_sealed(key, sealed) for key, sealed in seals)
-
-
 def _verify_in_threads(seals: Sequence[Seal]) -> bool:
     """Verify in this process, on all cores."""
     if len(seals) <= PART or CORES == 1:
-        return _are_sealed(seals)
+        return are_sealed(seals)
     with ThreadPoolExecutor(CORES) as pool:
-        return all(pool.map(_are_sealed, (seals[start : start + PART] for start in range(0, len(seals), PART))))
+        return all(pool.map(are_sealed, (seals[start : start + PART] for start in range(0, len(seals), PART))))
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
@@ -223,7 +219,7 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
     """Answer frames until there are no more."""
     while len(size := source.read(FRAME_SIZE_BYTES)) == FRAME_SIZE_BYTES:
         seals = _decoder.decode(source.read(int.from_bytes(size, "big")))
-        target.write(ANSWER_GOOD if _are_sealed(seals) else ANSWER_BAD)
+        target.write(ANSWER_GOOD if are_sealed(seals) else ANSWER_BAD)
         target.flush()
 
 
