@@ -14,6 +14,8 @@ import population
 from trees import module_of
 
 from consensus.committee import committee_hash
+from consensus.messages import Certificate, Vote, VoteKind, encode_certificate
+from consensus.signing import sign_vote
 from governance.day import Day
 from governance.tables import Draft
 from governance.voting.ballots import BallotBody
@@ -51,9 +53,9 @@ class Coop:
         self.onion = Onion.from_secret(seed("onion"), LAYERS)
         self.charter = self._charter()
         self.committee = committee_of(self.charter)
-        leader = next(i for i, item in enumerate(self.charter.founders) if item.consensus_key == self.committee[0])
+        self.leader = next(i for i, item in enumerate(self.charter.founders) if item.consensus_key == self.committee[0])
         founders = list(self.charter.founders)
-        founders[leader] = msgspec.structs.replace(founders[leader], onion_tip=self.onion.tip)
+        founders[self.leader] = msgspec.structs.replace(founders[self.leader], onion_tip=self.onion.tip)
         self.charter = msgspec.structs.replace(self.charter, founders=tuple(founders))
         self.proposer = producer.Proposer(0, self.committee[0], self.onion.reveal)
         rows = MemoryStore(execution.genesis_rows(self.charter))
@@ -145,3 +147,14 @@ class Coop:
         built, refused = producer.build_candidate(self.chain, self.committee, self.proposer, waiting, time_ms)
         assert not refused, next(iter(refused.values()))
         return built
+
+    def grow(self, records: Sequence[SignedRecord]) -> None:
+        """Make the next block of these records final, with its certificate."""
+        built = self.candidate(records)
+        vote = Vote(VoteKind.FINALIZE, 0, built.header.height, 0, built.block_hash, 0)
+        signed = sign_vote(vote, seed(f"consensus{self.leader}"), self.chain.chain_id)
+        certificate = Certificate(
+            VoteKind.FINALIZE, 0, built.header.height, 0, built.block_hash, (0,), (signed.signature,)
+        )
+        events = producer.encode_events(built.events)
+        self.chain.commit(built.block, encode_certificate(certificate), built.delta, events)

@@ -87,8 +87,10 @@ class Verifier:
             _end(worker)
 
     def submit(self, seals: Sequence[Seal]) -> list[Part]:
-        """Give seals to the workers; `finish` says how it went."""
+        """Give seals to the workers, which are started once enough wait; `finish` says how it went."""
         parts = [Part(seals[start : start + PART]) for start in range(0, len(seals), PART)]
+        if (len(self._waiting) + len(parts)) * PART >= RECORDS_MIN:
+            self.start()
         with self._changed:
             self._waiting.extend(parts)
             self._changed.notify_all()
@@ -132,7 +134,7 @@ class Verifier:
         `work` must not trust them, and nothing is to come of it when a signature is bad.
         """
         seals = [seal for record, signed in records for seal in seals_of(record, signed)]
-        if len(records) >= RECORDS_MIN and self._wanted:
+        if len(records) >= RECORDS_MIN:
             self.start()
         if len(records) < RECORDS_MIN or not self._workers:
             return _verify_in_threads(seals), _outcome_of(work)
