@@ -1,8 +1,8 @@
-"""Today's tree against an older one: one benchmark on both, in turns on the same interpreter, and the ratio of each figure.
+"""Today's tree against an older one: a benchmark on both, in turns on one interpreter, and the ratio of each figure.
 
     python benchmarks/against.py f0ce4bc bench_apply --rounds 5 -- --members 100000
 
-Today's benchmark runs on the packages of both trees (with the older tree's own `population.py`, whose rows are its own);
+Today's benchmark runs on the packages of both trees (with the older tree's own `population.py`, for its own rows);
 with `--own` each tree runs its own file, whose figures must then have the same names.
 """
 

@@ -2,7 +2,7 @@
 
 Rival: libsodium's Ed25519 verification alone, on all cores, in the same run. Ballots are used because they carry one
 signature each; the state is that of 300 founders, then the same with 100,000 further members from `population.py`.
-Prints the median of five runs, and what a record costs by step and by handler; exits 1 when a ratio is under its target.
+Prints the median of five runs, and what a record costs by step and by handler; exits 1 when a ratio misses its target.
 
 The ratio of CPU times counts this process and its workers: it is what the ratio tends to on a machine with nothing else
 to do, but for the part of a block that only one core works on (the batch).
@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
-from coop import CLAIMANTS, Coop, execution, producer
+from coop import CLAIMANTS, Coop, encode_events, execution, validating
 from population import Population, name_of
 from trees import keep, median_of, module_of, parser_of
 
@@ -95,12 +95,12 @@ class Measured:
         time.sleep(1)
         raw_s, raw_cpu_s = raw_work(self.block.block.records)
         used, start = cpu_of_all(), time.perf_counter()
-        candidate = producer.check_candidate(chain, self.committee, self.block, lambda _record: False, verifier)
+        candidate = validating.check_candidate(chain, self.committee, self.block, lambda _record: False, verifier)
         checked = time.perf_counter()
         if hasattr(chain, "keep"):
             chain.keep(candidate.next, b"")
         else:
-            chain.commit(candidate.block, b"", candidate.delta, producer.encode_events(candidate.events))
+            chain.commit(candidate.block, b"", candidate.delta, encode_events(candidate.events))
         whole_s, cpu_s = time.perf_counter() - start, cpu_of_all() - used
         verifier.close()
         chain.store.close()
@@ -147,7 +147,7 @@ class Measured:
         def messages() -> list[bytes]:
             return [signed_bytes_of(record) for record in records]
 
-        events = producer.encode_events(built.events)
+        events = encode_events(built.events)
         figures = {
             "records encoded, ids and root hashed": best_of(lambda: contents_of(records)),
             "shapes and bodies checked": best_of(bodies_fit),

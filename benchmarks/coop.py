@@ -32,12 +32,14 @@ from wallet.keys import Onion
 filing = module_of("governance.filing.claims", "governance.benefits.claims")
 execution = module_of("node.execution.apply", "node.rules")
 producer = module_of("node.execution.propose", "node.producer")
-committee_of = module_of("node.execution.ledger", "node.ledgerside").committee_of
+validating = module_of("node.execution.validate", "node.producer")
+committee_of = module_of("node.execution.header_rules", "node.ledgerside").committee_of
+encode_events = (execution if hasattr(execution, "encode_events") else producer).encode_events
 
 FOUNDERS, CLAIMANTS = 300, 60
 LAYERS = 4096
 VALID_UNTIL = 10_000
-producer.BLOCK_BYTES_MAX = 1 << 40
+validating.BLOCK_BYTES_MAX = 1 << 40
 """Blocks here are as large as their benchmark wants them."""
 
 
@@ -156,5 +158,5 @@ class Coop:
         certificate = Certificate(
             VoteKind.FINALIZE, 0, built.header.height, 0, built.block_hash, (0,), (signed.signature,)
         )
-        events = producer.encode_events(built.events)
+        events = encode_events(built.events)
         self.chain.commit(built.block, encode_certificate(certificate), built.delta, events)

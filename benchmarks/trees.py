@@ -1,6 +1,6 @@
 """What a benchmark shares with `against.py`: things found wherever a tree keeps them, and figures kept for comparison.
 
-A benchmark of today also runs on the packages of an older tree. What moved since is named with its places, today's first.
+A benchmark also runs on the packages of an older tree: what has moved is named with its places, today's first.
 """
 
 from __future__ import annotations

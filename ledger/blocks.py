@@ -99,6 +99,13 @@ class BlockWithBodies(Shape):
     bodies: tuple[Body | None, ...]
 
 
+class FinalBlock(Shape):
+    """A final block with its bodies and its commit certificate, in the bytes of `consensus.messages`."""
+
+    block: BlockWithBodies
+    certificate: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """A block's records in their bytes, encoded once for all who hash, weigh, verify or keep them."""

@@ -25,7 +25,7 @@ def refusal(what: object, hint: object, rule: object = "") -> str:
 
 
 def clean(text: object, limit: int = TEXT_SHOWN_MAX) -> str:
-    r"""Return text of others without anything that steers a terminal or turns the reading direction, at most `limit` long.
+    r"""Return other people's text without terminal controls or changes of reading direction, at most `limit` long.
 
     >>> clean("a\x1b[2Jb")
     'a·[2Jb'

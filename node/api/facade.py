@@ -264,7 +264,7 @@ class Facade:
         return {**self._pending(record_id, signed.record.kind), **self.record(record_id)}
 
     async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Return what the rules would refuse of these records in the next block, one after the other: {index, code, what, hint, family}."""
+        """Return which of these records the next block's rules would refuse: {index, code, what, hint, family}."""
         found: list[tuple[int, MutuaError]] = []
         shaped: list[tuple[int, tuple[str, Shape, tuple[Attestation, ...]]]] = []
         for index, (kind, body) in enumerate(records):

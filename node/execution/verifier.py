@@ -1,9 +1,9 @@
-"""The signatures of a large block, or of a whole ledger, are verified by other processes while this one applies the rules.
+"""The signatures of a large block, or of a whole ledger, are verified by other processes while this one does the rest.
 
 libsodium lets go of the interpreter's lock while it works, but a thread that verifies beside a busy interpreter waits
-for that lock again after every signature (measured). So each further core gets a worker: `python -m node.execution.verifier`,
-which reads frames of seals on its standard input and answers each with one byte. It starts with the first block that
-is worth it and ends when its input does, also when this process is killed. Whoever waits for an answer verifies parts
+for that lock again after every signature (measured). So each further core gets a worker process that runs this module:
+it reads frames of seals on its standard input and answers each with one byte. It starts with the first work that is
+worth it and ends when its input does, also when this process is killed. Whoever waits for an answer verifies parts
 meanwhile. A worker that dies costs time only: what it has not answered is verified here.
 """
 
@@ -97,7 +97,7 @@ class Verifier:
         return parts
 
     def finish(self, parts: Sequence[Part]) -> bool:
-        """Return whether all seals of `parts` verify, known as soon as one does not; verify here what nobody has taken."""
+        """Return whether all seals of `parts` verify, as soon as that is known; verify here what nobody has taken."""
         self._ahead = 1  # from now on the end is shared evenly
         try:
             for part in parts:

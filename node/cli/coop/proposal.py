@@ -190,7 +190,8 @@ def in_words(item: Mapping[str, Any], money: Money) -> str:
 
     >>> in_words({"what": "param", "says": {"name": "grace_blocks", "value": 12}}, Money("USD", 2))
     'param grace_blocks = 12'
-    >>> in_words({"what": "signer", "says": {"change": "add", "key": "ab" * 32, "name": "", "value": 3}}, Money("USD", 2))
+    >>> signer = {"change": "add", "key": "ab" * 32, "name": "", "value": 3}
+    >>> in_words({"what": "signer", "says": signer}, Money("USD", 2))
     'signer: add abababababab, 3 must sign'
     """
     says = item["says"]
