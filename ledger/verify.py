@@ -433,24 +433,18 @@ class _Replay:
 
     def _state_rows(self, height: int, row_count: int) -> Iterator[Finding]:
         """Compare the stored rows with the replayed ones, or, without a replay, with the last header's root."""
-        stored = {key[len(STATE_PREFIX) :]: value for key, value in self.source.scan(STATE_PREFIX)}
-        if len(stored) != row_count:
-            yield Finding(height, "state_rows", f"the state has {len(stored)} rows where the tip counted {row_count}")
-        if self.state is None:
-            if self.parent is not None and StateTree(stored.items()).root() != self.parent.state_root:
-                yield Finding(height, "state_root", "the stored state does not have the state_root of the last header")
-            return
-        replayed = dict(self.state.scan(b""))
-        wrong = sorted(key for key in stored.keys() | replayed.keys() if stored.get(key) != replayed.get(key))
-        for key in wrong[:ROW_FINDINGS_MAX]:
-            what = (
-                "is missing"
-                if key not in stored
-                else "should not be there"
-                if key not in replayed
-                else "has another value"
-            )
-            yield Finding(height, "state_rows", f"state row {key!r} {what}")
+        state, tree = self.state, None
+        if state is None:
+            tree = StateTree((key[len(STATE_PREFIX) :], value) for key, value in self.source.scan(STATE_PREFIX))
+            count, wrong = tree.size, dict[bytes, str]()
+        else:
+            count, wrong = _differences(self.source, state, self.tree.size)
+        if count != row_count:
+            yield Finding(height, "state_rows", f"the state has {count} rows where the tip counted {row_count}")
+        if tree is not None and self.parent is not None and tree.root() != self.parent.state_root:
+            yield Finding(height, "state_root", "the stored state does not have the state_root of the last header")
+        for key in sorted(wrong)[:ROW_FINDINGS_MAX]:
+            yield Finding(height, "state_rows", f"state row {key!r} {wrong[key]}")
         if len(wrong) > ROW_FINDINGS_MAX:
             yield Finding(height, "state_rows", f"{len(wrong) - ROW_FINDINGS_MAX} more state rows differ")
 
@@ -479,6 +473,23 @@ class _Replay:
                 yield Finding(
                     height, "body_stray", f"a body is kept that no record commits to: {key[len(BODY_PREFIX) :].hex()}"
                 )
+
+
+def _differences(source: Store, state: MemoryStore, size: int) -> tuple[int, dict[bytes, str]]:
+    """Compare stored state rows with the `size` replayed ones; return how many are stored, and what is wrong by key."""
+    count = matched = 0
+    wrong: dict[bytes, str] = {}
+    for stored_key, value in source.scan(STATE_PREFIX):
+        count += 1
+        key = stored_key[len(STATE_PREFIX) :]
+        expected = state.get(key)
+        matched += expected is not None
+        if expected != value:
+            wrong[key] = "should not be there" if expected is None else "has another value"
+    if matched != size:
+        missing = (key for key, _ in state.scan(b"") if source.get(STATE_PREFIX + key) is None)
+        wrong.update(dict.fromkeys(missing, "is missing"))
+    return count, wrong
 
 
 def _header_beside(source: Store, height: int) -> Header | None:
