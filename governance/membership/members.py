@@ -177,7 +177,9 @@ def voters_as_of(day: Day, height: int) -> list[bytes]:
     changed = {
         name.value for since in range(height + 1, day.height + 1) for name in VOTE_CHANGES.scan(day.draft, since)
     }
-    voters = [key for key in voters_now(day.draft) if key not in changed]
+    voters = voters_now(day.draft)
+    if changed:
+        voters = [key for key in voters if key not in changed]
     return voters + [key for key in sorted(changed) if was_voter(MEMBERS.get(day.draft, key), height)]
 
 
