@@ -27,7 +27,8 @@ RUNS = 3
 AUDIT = """
 import json, os, sys, time
 from pathlib import Path
-from node.audit.verify import audit_folder
+from trees import module_of
+audit_folder = module_of("node.audit.verify", "node.audit").audit_folder
 start = time.perf_counter()
 report = audit_folder(Path(sys.argv[1]))
 wall = time.perf_counter() - start
