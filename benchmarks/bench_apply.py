@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
-from coop import CLAIMANTS, Coop, encode_events, execution, validating
+from coop import CLAIMANTS, Coop, acting, encode_events, validating
 from population import Population, name_of
 from trees import keep, median_of, module_of, parser_of
 
@@ -124,7 +124,7 @@ class Measured:
         records, bodies, built = self.block.block.records, self.block.bodies, self.built
         context = BlockContext(built.header.height, built.header.randomness)
         contents = contents_of(records)
-        acts = [execution.act_of(*item) for item in zip(records, bodies, contents.ids, strict=True)]
+        acts = [acting.act_of(*item) for item in zip(records, bodies, contents.ids, strict=True)]
 
         def take() -> OpenBlock:
             opened = OpenBlock(chain.state, context)

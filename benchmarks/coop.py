@@ -31,6 +31,7 @@ from wallet.keys import Onion
 
 filing = module_of("governance.filing.claims", "governance.benefits.claims")
 execution = module_of("node.execution.apply", "node.rules")
+acting = module_of("governance.acts", "node.rules")
 producer = module_of("node.execution.propose", "node.producer")
 validating = module_of("node.execution.validate", "node.producer")
 committee_of = module_of("node.execution.header_rules", "node.ledgerside").committee_of

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ledger.errors import RuleBroken
-from ledger.records import Attestation
+from ledger.records import Attestation, Body, Record, record_id_of
 
 
 class Act(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +26,20 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     valid_until_height: int
     body: bytes
     attestations: tuple[Attestation, ...]
+
+
+def act_of(record: Record, body: Body, record_id: bytes | None = None) -> Act:
+    """Return a record with its body as governance sees it. `record_id`: if at hand."""
+    return Act(
+        record.kind,
+        record.author,
+        record.signer,
+        record_id_of(record) if record_id is None else record_id,
+        record.number,
+        record.valid_until_height,
+        body.data,
+        record.attestations,
+    )
 
 
 def attesters_of(act: Act, role: str, subject_hash: bytes) -> set[bytes]:

@@ -156,10 +156,7 @@ class Chain:
         *,
         committee_hash: bytes = ZERO_HASH,
     ) -> Chain:
-        """Write block 0 with its state rows into an empty store.
-
-        MutuaError `ledger_exists` when a chain is there already.
-        """
+        """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` where there is one."""
         if store.get(TIP_KEY) is not None:
             raise MutuaError(
                 "ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder"
@@ -182,11 +179,7 @@ class Chain:
 
     @classmethod
     def open(cls, store: Store, chain_id: bytes | None = None) -> Chain:
-        """Open what `create` and `commit` wrote, after checking it against itself.
-
-        Errors: MutuaError `ledger_empty` or `other_chain`; LedgerCorrupt when tip, headers, row count or state root
-        disagree.
-        """
+        """Open and check what was written. MutuaError `ledger_empty`, `other_chain`; LedgerCorrupt."""
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
             raise MutuaError(
@@ -265,11 +258,6 @@ class Chain:
         place = self.store.get(RECORD_PREFIX + record_id)
         return None if place is None else decode_place(place)
 
-    def find_height(self, block_hash: bytes) -> int | None:
-        """Return the height of a final block, or None."""
-        data = self.store.get(HASH_PREFIX + block_hash)
-        return None if data is None else int.from_bytes(data, "big")
-
     def commit(
         self,
         block_with_bodies: BlockWithBodies,
@@ -301,11 +289,8 @@ class Chain:
         contents = contents or contents_of(block.records)
         self._check_next(header, block_with_bodies, contents)
         if self.tree.root_after(delta) != header.state_root:
-            raise LedgerCorrupt(
-                "commit_state_root",
-                f"block {header.height} does not lead to its state root",
-                "report this; do not go on",
-            )
+            what = f"block {header.height} does not lead to its state root"
+            raise LedgerCorrupt("commit_state_root", what, "report this; do not go on")
         block_hash = block_hash_of(header)
         height = height_bytes(header.height)
         rows: dict[bytes, bytes | None] = {

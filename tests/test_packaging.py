@@ -133,7 +133,7 @@ def test_what_is_built_names_its_commit(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "source", filter="data")
     for folder in (ROOT, next((tmp_path / "source").iterdir())):
         with zipfile.ZipFile(run_in(folder, build.format("wheel", "WheelBuilder"), tmp_path)) as wheel:
-            assert wheel.read("node/cli/commit.txt").decode().strip() == commit
+            assert wheel.read("node/cli/node/commit.txt").decode().strip() == commit
             shipped = {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" not in name}
             assert shipped == set(NAMES)
 

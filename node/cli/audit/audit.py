@@ -126,7 +126,7 @@ def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = 
         Print JSON.
 
     """
-    from ledger.charter import charter_from_file
+    from ledger.charter_file import charter_from_file
     from ledger.proofs import proof_from_json
     from node.audit.verify import proof_problems
 
