@@ -14,16 +14,14 @@ state tree in C or Rust, or a signature scheme whose batches verify at less than
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
-from coop import CLAIMANTS, Coop, acting, encode_events, validating
+from coop import CLAIMANTS, CORES, Coop, acting, encode_events, raw_work, validating
 from population import Population, name_of
 from trees import keep, median_of, module_of, parser_of
 
@@ -33,29 +31,15 @@ from ledger.blocks import Block, BlockWithBodies, encode_header
 from ledger.chain import Chain
 from ledger.leveldb import LevelDB
 from ledger.records import check_record_shape, is_body_of, is_record_signed, record_id_of, signed_bytes_of
-from ledger.signatures import is_signed_raw, sign_bytes
 
 verifying = module_of("node.execution.verifier", "node.verifier")
 
 TARGETS = {0: 0.70, 100_000: 0.60}
 """By members beside the founders."""
 RUNS = 5
-CORES = len(os.sched_getaffinity(0))
 KINDS = ("claim, standard", "claim, voted", "ballot", "delegation", "premium", "quote")
 HANDLED = 4_000
 """Records of a mixed block, for the cost of each handler."""
-
-
-def raw_work(records) -> tuple[float, float]:
-    """Verify signatures alone on all cores; return wall and CPU seconds."""
-    bare = [
-        (item.signer, item.signature, sign_bytes("record", item.chain_id, signed_bytes_of(item))) for item in records
-    ]
-    parts = [bare[i : i + 128] for i in range(0, len(bare), 128)]
-    start, used = time.perf_counter(), time.process_time()
-    with ThreadPoolExecutor(CORES) as pool:
-        assert all(pool.map(lambda part: all(is_signed_raw(*item) for item in part), parts))
-    return time.perf_counter() - start, time.process_time() - used
 
 
 def cpu_of_all() -> float:

@@ -14,8 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench_apply import CORES, raw_work
-from coop import CLAIMANTS, Coop
+from coop import CLAIMANTS, CORES, Coop, raw_work
 from trees import keep, parser_of
 
 from ledger.records import record_id_of
