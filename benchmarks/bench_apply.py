@@ -7,9 +7,7 @@ Prints the median of five runs, and what a record costs by step and by handler; 
 The ratio of CPU times counts this process and its workers: it is what the ratio tends to on a machine with nothing else
 to do, but for the part of a block that only one core works on (the batch).
 
-To reach 0.80, what is not libsodium's must come down to a quarter of a signature, 10 µs a record, of which a body's
-decoding, hashes, roots and rows take most already. So it takes the rules' loop (`Table.find`, the handlers) and the
-state tree in C or Rust, or a signature scheme whose batches verify at less than a signature each.
+A ratio of 0.80 leaves a quarter of a signature, 10 µs, for the rest of a record: decision 7 says what it would take.
 """
 
 from __future__ import annotations

@@ -110,11 +110,12 @@ class Draft:
 
     def write(self, table: bytes, key: bytes, row: Shape | None) -> None:
         """Put a row, or take it away with None."""
-        is_first = key not in self.written
-        self._undo.append((key, self.now.get(key, _NOT_HERE), is_first))
-        self.now[key] = row
+        written, now = self.written, self.now
+        is_first = key not in written
+        self._undo.append((key, now.get(key, _NOT_HERE), is_first))
+        now[key] = row
         if is_first:
-            self.written.add(key)
+            written.add(key)
             keys = self._unsorted.get(table)
             if keys is None:
                 self._unsorted[table] = [key]
