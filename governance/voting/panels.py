@@ -24,12 +24,8 @@ few."""
 
 # ---- Rules --------------------------------------------------------------
 def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list[bytes]:
-    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key), ascending.
-
-    The order needs one hash a key: what all of them begin with is hashed once, and only the lowest are sorted (sorting
-    all costs nearly twice the hashes).
-    """
-    begun = sha256(randomness + label + b"\x00")
+    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key): one hash a key, only the lowest sorted."""
+    begun = sha256(randomness + label + b"\x00")  # what all hashes share is hashed once
     share = MARGIN * count
     limit = (share * HASH_END // len(keys)).to_bytes(32, "big") if share < len(keys) else None
     hashed: list[tuple[bytes, bytes]] = []
