@@ -36,8 +36,10 @@ from node.agreement.candidates import Candidates
 from node.agreement.driver import Driver, Ledger, Seat
 from node.agreement.signing_guard import Standing
 from node.agreement.vote_log import VoteLog, vote_log_path
-from node.api.facade import Facade
-from node.api.viewing import read_view
+from node.api.actions import Actions
+from node.api.event_hub import EventHub
+from node.api.reads import Reads
+from node.api.server import Api, serve
 from node.clock import choose, now_ms
 from node.execution.apply import genesis_rows
 from node.execution.ledger import LedgerSide, committee_of
@@ -231,7 +233,8 @@ class Daemon:
         self.pen = Pen(keys, self.chain, self.mempool)
         self.treasury: Any = None
         self.treasury_host: Any = None
-        self._bitcoin_socket = bitcoin_socket
+        self.treasury_error: str | None = None
+        self.bitcoin_socket = bitcoin_socket
         self._on_event = on_event
         self._stop = trio.Event()
         self._failure: BaseException | None = None
@@ -250,18 +253,18 @@ class Daemon:
             look=self.ledger.look,
             submit=self.submit,
         )
-        self.facade = Facade(self)
+        reads = Reads(self)
+        self.hub = EventHub()
+        self.api = Api(reads, Actions(self, reads), self.hub)
 
     # ---- Running --------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until stopped. The API answers before the first peer is met."""
-        from node.api.server import serve
-
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._signals)
-                await nursery.start(serve, self.facade, self.api_socket)
+                await nursery.start(serve, self.api, self.api_socket)
                 address = await nursery.start(self.network.run)
                 log.info("node_started", height=self.chain.height, listen=address, member=self.member() is not None)
                 nursery.start_soon(self.gossip.run)
@@ -270,8 +273,8 @@ class Daemon:
                 nursery.start_soon(self.auto.run)
                 if self._on_event:
                     nursery.start_soon(self._hooks_for_ever, self._on_event)
-                if self.founder is not None and self.founder.bitcoin_key and self._bitcoin_socket is not None:
-                    nursery.start_soon(self._treasury_for_ever, self._bitcoin_socket)
+                if self.founder is not None and self.founder.bitcoin_key and self.bitcoin_socket is not None:
+                    nursery.start_soon(self._treasury_for_ever, self.bitcoin_socket)
                 task_status.started()
                 await self._stop.wait()
                 nursery.cancel_scope.cancel()
@@ -303,7 +306,7 @@ class Daemon:
     async def _hooks_for_ever(self, command: str) -> None:
         """Run the member's command for each event; a subscription that fell too far behind is begun anew."""
         while True:
-            await run_hooks(self.facade.events, command)
+            await run_hooks(self.hub.events, command)
             log.warning("hook_too_slow", hint="make the command of on_event faster")
 
     async def _treasury_for_ever(self, bitcoin_socket: Path) -> None:
@@ -318,6 +321,7 @@ class Daemon:
                 error = cause_of(group)
                 if is_fatal(error):
                     raise
+                self.treasury_error = str(error)
                 log.exception("treasury_failed", error=str(error), hint="starts again by itself")
             self.treasury = None
             await trio.sleep(TREASURY_RESTART_S)
@@ -371,7 +375,7 @@ class Daemon:
 
     async def _on_peer_up(self, peer: bytes) -> None:
         self.sync.tell(peer)
-        self.facade.publish({"event": "peer_up", "height": self.chain.height, "peer": peer.hex()})
+        self.hub.publish({"event": "peer_up", "height": self.chain.height, "peer": peer.hex()})
 
     async def _on_frame(self, peer: bytes, channel: Channel, data: bytes) -> None:
         try:
@@ -439,8 +443,8 @@ class Daemon:
         self.driver.height_moved(header.height)
         self.auto.wake()
         for event in candidate.events:
-            self.facade.publish(event_json(event))
-        self.facade.publish(
+            self.hub.publish(event_json(event))
+        self.hub.publish(
             {
                 "event": "block_final",
                 "height": header.height,
@@ -482,10 +486,6 @@ class Daemon:
             return None
         onion = self.keys.onion
         return Seat(index, self.keys.consensus_seed, Proposer(index, self.keys.consensus_key, onion.reveal))
-
-    def view(self, name: str, **arguments: str) -> Any:
-        """Return a governance view by name, JSON-ready."""
-        return read_view(self.chain.state, self.chain.height, name, arguments)
 
 
 def _import_treasury() -> None:

@@ -79,7 +79,7 @@ def file_voted_claim(devnet, node, cents):
     from ledger.records import attest
     from ledger.signatures import public_key_of
     from node.api.bodies import body_from_json, body_to_json
-    from node.api.facade import store_document
+    from node.api.actions import store_document
 
     digest = [store_document(item.folder / "documents", NOTE) for item in devnet.nodes][0]
     client = node.client()

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TextIO, cast
 
 from ledger.errors import MutuaError
 from ledger.records import Attestation
-from node.api.schema import ApiError
+from node.api.errors import ApiError
 from node.bridges.fhir import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal, map_claims, read_fhir
 
 EXIT_OK = 0

@@ -8,7 +8,7 @@ from ledger import signatures
 from ledger.errors import MutuaError
 from ledger.records import attestation_message
 from node.api.bodies import body_from_json
-from node.api.schema import ApiError
+from node.api.errors import ApiError
 from node.bridges.fhir import ImportMapping
 from node.cli.claims.importing import import_file, printable, provider_attester
 
