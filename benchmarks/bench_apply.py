@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from consensus.committee import committee_hash
-from governance.benefits.claims import ClaimBody, ClaimLine, claim_subject_hash
+from governance.filing.claims import ClaimBody, ClaimLine, claim_subject_hash
 from governance.voting.ballots import BallotBody
 from ledger import charter as charters
 from ledger.blocks import Block, BlockWithBodies, encode_header

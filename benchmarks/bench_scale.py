@@ -25,9 +25,10 @@ from pathlib import Path
 from population import Population, first_height, name_of, write_population
 
 from governance.day import Day
+from governance.state.cases import CASES, OPEN_CASES
 from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock
-from governance.voting import ballots, panels
+from governance.voting import panels
 from ledger.chain import STATE_PREFIX, StoredState
 from ledger.leveldb import LevelDB
 from ledger.state import StateTree
@@ -136,7 +137,7 @@ def measure(count, age, records, closed_claims):
 def draw_time(rows, height):
     """Return the seconds of one draw of a duty panel from everybody eligible."""
     day = Day(Draft(rows), height, name_of("randomness", height))
-    case = next(ballots.CASES.get(day.draft, key.claim, key.code) for key in ballots.OPEN_CASES.scan(day.draft))
+    case = next(CASES.get(day.draft, key.claim, key.code) for key in OPEN_CASES.scan(day.draft))
     start = time.thread_time()
     panel = panels.draw(day.randomness, b"duty/" + case.claim, panels.eligible_of(day, case), 21)
     assert len(panel) == 21

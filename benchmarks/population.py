@@ -13,14 +13,21 @@ from hashlib import sha256
 from typing import Protocol, TypeVar, get_origin, get_type_hints
 
 from governance.acts import Act
-from governance.benefits import claims, contracts, promotion, settlement
+from governance.benefits import contracts, promotion
 from governance.day import Day
+from governance.filing import claims
 from governance.genesis import CodeSpec, GenesisSpec, PlanSpec, genesis_rows
 from governance.kinds import encode_body
 from governance.membership import delegation, members
 from governance.money import payouts, premiums, rates
+from governance.state.ballots import BALLOTS, OPENINGS, BallotRow, OpeningRow
+from governance.state.cases import CASES, CLOSED_VOTES, CaseRow, ClosedVote, ClosedVotesRow
+from governance.state.claims import CLAIMS, LINE_USES, ClaimRow, LineRow, LineUse
+from governance.state.keys import DEVICES
+from governance.state.members import MemberRow
+from governance.state.payouts import PAYOUT_HISTORY, PayoutRow
 from governance.tables import Draft, Name
-from governance.voting import ballots, bars, cases
+from governance.voting import approval_threshold, ballots
 from ledger.codec import Shape
 from ledger.state import StateReader
 from ledger.store import Store
@@ -99,12 +106,10 @@ def write_population(store: Writable, count: int, age: str, closed_claims: int) 
 def _put_member(day: Day, number: int, term: int) -> None:
     """Write a founder; every second contract has twelve terms, the others are rolled over each term."""
     key = name_of("member", number)
-    row = plain(
-        members.MemberRow, key=key, cover=name_of("cover", number), is_founder=True, is_member=True, no_vote_until=-1
-    )
+    row = plain(MemberRow, key=key, cover=name_of("cover", number), is_founder=True, is_member=True, no_vote_until=-1)
     members.add_member(day, row)
-    members.set_voting(day, key, True)
-    members.DEVICES.put(day.draft, Name(key), name_of("device", number))
+    members.set_voting_right(day, key, True)
+    DEVICES.put(day.draft, Name(key), name_of("device", number))
     length = 12 if number % 2 else 1
     contracts.start_contract(day, key, "basic", length_terms=length, first_term=0, prepaid_terms=0)
     contracts.change(day, key, first_term=term if length == 1 else term // 12 * 12)
@@ -125,7 +130,7 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
     term = (height + 29) // 30
     day = Day(day.draft, height + 30, b"")
     line = plain(
-        settlement.LineRow,
+        LineRow,
         code=code,
         units=1,
         charge_cents=20_000,
@@ -138,7 +143,7 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
         benefit_cents=paid_cents,
     )
     row = plain(
-        settlement.ClaimRow,
+        ClaimRow,
         claim=claim,
         cover=cover,
         member=member,
@@ -151,9 +156,9 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
         benefit_cents=paid_cents,
         lines=(line,),
     )
-    settlement.CLAIMS.put(day.draft, row, claim)
+    CLAIMS.put(day.draft, row, claim)
     case = plain(
-        ballots.CaseRow,
+        CaseRow,
         claim=claim,
         code=code,
         s=height,
@@ -172,23 +177,23 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
         benefit_cents=paid_cents,
         closed_height=height + 30,
     )
-    ballots.CASES.put(day.draft, case, claim, code)
+    CASES.put(day.draft, case, claim, code)
     for voter in voters:
-        ballots.BALLOTS.put(
+        BALLOTS.put(
             day.draft,
-            ballots.BallotRow(voter, "accept" if is_yes else "deny", None, "", 1, height + 3, 0, b""),
+            BallotRow(voter, "accept" if is_yes else "deny", None, "", 1, height + 3, 0, b""),
             claim,
             code,
             voter,
         )
-        ballots.OPENINGS.put(day.draft, ballots.OpeningRow(height + 3, True, b"opened"), claim, voter)
-        bars.add_closing(day.draft, voter, term, bars.RecordRow(int(not is_yes), 1, 0))
-    votes = tuple(cases.ClosedVote(voter, not is_yes, False) for voter in voters)
-    cases.CLOSED_VOTES.put(day.draft, cases.ClosedVotesRow(term, votes), claim, code)
-    cases.LINE_USES.put(day.draft, cases.LineUse(claim, 0), cover, provider, code, height)
+        OPENINGS.put(day.draft, OpeningRow(height + 3, True, b"opened"), claim, voter)
+        approval_threshold.add_closing(day.draft, voter, term, approval_threshold.RecordRow(int(not is_yes), 1, 0))
+    votes = tuple(ClosedVote(voter, not is_yes, False) for voter in voters)
+    CLOSED_VOTES.put(day.draft, ClosedVotesRow(term, votes), claim, code)
+    LINE_USES.put(day.draft, LineUse(claim, 0), cover, provider, code, height)
     if is_yes:
         paid = plain(
-            payouts.PayoutRow,
+            PayoutRow,
             rank=payouts.VOTED,
             height=height + 30,
             claim=claim,
@@ -199,7 +204,7 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
             benefit_cents=paid_cents,
             owed_cents=paid_cents,
         )
-        payouts.PAYOUT_HISTORY.put(day.draft, paid, claim, code)
+        PAYOUT_HISTORY.put(day.draft, paid, claim, code)
     promotion.note_closing(day, row, "", code, (0,), is_accepted=is_yes)
 
 

@@ -12,53 +12,11 @@ from typing import Any
 
 import msgspec
 
-from governance import params
 from governance.events import QUIET, Event
-from governance.tables import Draft, Table
+from governance.state.coop import COOP, COUNTS, CoopRow, CountsRow
+from governance.state.params import Params, current_version, params_at
+from governance.tables import Draft
 from ledger import calendar
-from ledger.codec import Shape
-
-PHASES = ("recruit", "pilot", "live")
-
-
-class CoopRow(Shape):
-    """What the co-op is, and in which state."""
-
-    currency: str
-    exponent: int
-    phase: str
-    claim_way: str
-    is_rehearsal: bool
-    """In a rehearsal attestations are implied: there are no keys to attest with."""
-    is_auto_pay: bool
-    is_admission_stopped: bool
-    short_boundaries: int
-    """Boundaries in a row at which claims + reserve were below what is owed."""
-    run_off_height: int | None
-    is_disbanded: bool
-    phase_height: int
-    """Boundary at which the phase last changed; 0 since genesis."""
-    tells_all: bool
-    """False in a rehearsal that did not ask for them: events of `QUIET` are not told."""
-    community: tuple[str, ...]
-    """Schemes in which a provider files for a patient."""
-
-
-class CountsRow(Shape):
-    """Sums that would else be counted over all members."""
-
-    voters: int
-    members: int
-    rates_cents: int
-    """Rates of the contracts in force."""
-    long_rates_cents: int
-    """Of these, contracts of more than one term."""
-    delegations: int
-    open_cases: int
-
-
-COOP = Table("coop/coop", CoopRow)
-COUNTS = Table("coop/counts", CountsRow)
 
 
 @dataclass(slots=True)
@@ -76,9 +34,9 @@ class Day:
     """Told of each event as it is said, with the draft as it is then: receipts read there what the rules read."""
 
     @property
-    def params(self) -> params.Params:
+    def params(self) -> Params:
         """The parameters in force."""
-        return params.params_at(self.draft, params.current_version(self.draft))
+        return params_at(self.draft, current_version(self.draft))
 
     @property
     def coop(self) -> CoopRow:

@@ -7,11 +7,19 @@ from dataclasses import dataclass, field
 
 from governance import params, protocol
 from governance.benefits import codes, contracts, plans
-from governance.day import COOP, COUNTS, PHASES, CoopRow, CountsRow, Day
-from governance.membership import attesters, members
-from governance.money import accounts, rates, treasury
+from governance.day import Day
+from governance.membership import members
+from governance.money import accounts, rates
+from governance.state.attesters import ATTESTERS, VERIFIERS, PartyRow
+from governance.state.codes import CodeVersion
+from governance.state.coop import COOP, COUNTS, PHASES, CoopRow, CountsRow
+from governance.state.members import MEMBERS, MemberRow
+from governance.state.plans import PLANS, PlanFigures
+from governance.state.providers import PROVIDERS
+from governance.state.rates import EXCHANGE_RATE
+from governance.state.treasury import TREASURY, TreasuryRow
 from governance.tables import Draft, Name, Number
-from governance.voting import bars
+from governance.voting import approval_threshold
 from ledger.errors import RuleBroken
 from ledger.genesis import Charter
 from ledger.store import MemoryStore
@@ -230,32 +238,32 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     accounts.open_accounts(draft, spec.claims_cents, spec.reserve_cents)
     rates.put_quoters(draft, spec.quoters)
     if spec.rate is not None:
-        rates.RATE.put(draft, Number(spec.rate))
+        EXCHANGE_RATE.put(draft, Number(spec.rate))
     for plan in spec.plans:
         _put_plan(day, plan)
     for item in spec.codes:
         codes.set_code(
-            draft, item.system, item.code, codes.CodeVersion(0, item.is_standard, item.allowed_cents, item.frequency)
+            draft, item.system, item.code, CodeVersion(0, item.is_standard, item.allowed_cents, item.frequency)
         )
     for key, identifier in spec.providers:
-        codes.PROVIDERS.put(draft, Name(identifier.encode()), key)
-    for parties, given in ((attesters.ATTESTERS, spec.attesters), (attesters.VERIFIERS, spec.verifiers)):
+        PROVIDERS.put(draft, Name(identifier.encode()), key)
+    for parties, given in ((ATTESTERS, spec.attesters), (VERIFIERS, spec.verifiers)):
         for key, name in given:
-            parties.put(draft, attesters.PartyRow(key, name, 0), key)
+            parties.put(draft, PartyRow(key, name, 0), key)
     for member in spec.members:
         _put_member(day, member, spec.phase)
     if spec.treasury is not None:
         box = spec.treasury
-        row = treasury.TreasuryRow(
+        row = TreasuryRow(
             box.network, box.threshold, box.signers, box.fee_sat_per_vb, box.txid, box.vout, box.amount_sat
         )
-        treasury.TREASURY.put(draft, row)
+        TREASURY.put(draft, row)
     return {key: value for key, value in draft.delta().items() if value is not None}
 
 
 def _put_plan(day: Day, spec: PlanSpec) -> None:
     """Write a plan of the founding."""
-    if plans.PLANS.find(day.draft, spec.name) is not None:
+    if PLANS.find(day.draft, spec.name) is not None:
         raise RuleBroken("plan_twice", f"the plan {spec.name} stands twice", "name each plan once")
     set_now = day.params
     prior = (
@@ -263,7 +271,7 @@ def _put_plan(day: Day, spec: PlanSpec) -> None:
         if spec.prior_cents is None
         else spec.prior_cents
     )
-    figures = plans.PlanFigures(
+    figures = PlanFigures(
         0,
         spec.deductible_cents,
         spec.copay_cents,
@@ -279,14 +287,11 @@ def _put_plan(day: Day, spec: PlanSpec) -> None:
 
 def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
     """Write a founder with the contract that begins at height 1 (in `recruit` it begins with the pilot)."""
-    if (
-        members.find_member(day.draft, spec.key) is not None
-        or members.member_of_cover(day.draft, spec.cover) is not None
-    ):
+    if MEMBERS.find(day.draft, spec.key) is not None or members.member_of_cover(day.draft, spec.cover) is not None:
         raise RuleBroken("member_twice", "a founder or cover stands twice", "name each founder once")
     plans.check_plan(day.draft, spec.plan)
     contracts.check_length(spec.contract_terms)
-    row = members.MemberRow(
+    row = MemberRow(
         key=spec.key,
         household=spec.household,
         cover=spec.cover,
@@ -303,14 +308,14 @@ def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
         left_height=None,
     )
     members.add_member(day, row)
-    members.set_voting(day, spec.key, True)
+    members.set_voting_right(day, spec.key, True)
     for device in spec.devices:
         members.add_device(day.draft, spec.key, device)
     contracts.start_contract(
         day, spec.key, spec.plan, length_terms=spec.contract_terms, first_term=0, prepaid_terms=spec.prepaid_terms
     )
     if phase == "recruit":
-        contracts.hold_contract(day, spec.key)
+        contracts.defer_contract(day, spec.key)
     denied, voted = spec.record
     if voted:
-        bars.add_closing(day.draft, spec.key, -1, bars.RecordRow(denied, voted, 0))
+        approval_threshold.add_closing(day.draft, spec.key, -1, approval_threshold.RecordRow(denied, voted, 0))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from governance import params, protocol
 from governance.benefits import codes, community, contracts, plans, preauthorisation, settlement
-from governance.day import COOP, COUNTS
 from governance.membership import attesters, guardians, identity, members
 from governance.money import accounts, deposits, payouts, treasury
+from governance.state.coop import COOP, COUNTS
 from governance.tables import Draft
 from governance.voting import cases
 from ledger.state import StateReader

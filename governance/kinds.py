@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.acts import Act, Attested
-from governance.benefits import claims, contracts, providers
+from governance.benefits import contracts, dependants, providers
 from governance.day import Day
-from governance.membership import admission, delegation, dependants, guardians, identity
+from governance.enrolment import admission
+from governance.filing import claims
+from governance.membership import delegation, guardians, identity
 from governance.money import premiums, rates, treasury
+from governance.state.applications import ApplyBody
+from governance.state.cases import CASES
+from governance.state.proposals import ProposeBody
+from governance.state.treasury import BatchBody
 from governance.voting import appeals, ballots, cases, holds, proposals
 from ledger.codec import Shape, decode, encode
 from ledger.errors import RuleBroken
@@ -44,7 +50,7 @@ def _ignore(_value: object) -> None:
 
 def _votes_of(day: Day, body: ballots.BallotBody) -> Any:
     """While an appeal is open its panel votes; else the members."""
-    case = ballots.CASES.find(day.draft, body.claim, body.code)
+    case = CASES.find(day.draft, body.claim, body.code)
     is_closed = case is not None and case.status != "open"
     return appeals if is_closed and appeals.is_open(day.draft, body.claim, body.code) else ballots
 
@@ -100,7 +106,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "proposal.open",
-            proposals.ProposeBody,
+            ProposeBody,
             lambda day, act, body: proposals.check_propose(day, act.author, act.record_id, body),
             lambda day, act, body: proposals.apply_propose(day, act.author, act.record_id, body),
         ),
@@ -118,7 +124,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "member.apply",
-            admission.ApplyBody,
+            ApplyBody,
             admission.check_apply,
             admission.apply_apply,
             is_by_member=False,
@@ -249,7 +255,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "treasury.batch",
-            treasury.BatchBody,
+            BatchBody,
             treasury.check_batch,
             lambda day, _act, body: treasury.apply_batch(day, body),
             attested=(treasury.BATCH,),

@@ -12,32 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from governance.day import Day
-from governance.tables import Draft, Table
-from ledger.codec import Shape
+from governance.state.protocol import PROTOCOL_SCHEDULE, VersionRow
+from governance.tables import Draft
 from ledger.errors import MutuaError
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 KNOWN_VERSIONS = frozenset({1})
 """The versions whose rules this program has."""
 FIRST_VERSION = 1
 
 
-class VersionRow(Shape):
-    """A version and the first block that follows its rules."""
-
-    height: int
-    version: int
-
-
-SCHEDULE = Table("protocol/schedule", VersionRow)
-"""By height: what was in force, what is, and what members decided for later."""
-
-
-# ---- Rules --------------------------------------------------------------
 def row_at(draft: Draft, height: int) -> VersionRow:
     """Return the version that block `height` follows, with the height it began at."""
     found = VersionRow(0, FIRST_VERSION)
-    for row in SCHEDULE.scan(draft):
+    for row in PROTOCOL_SCHEDULE.scan(draft):
         if row.height > height:
             break
         found = row
@@ -47,19 +35,19 @@ def row_at(draft: Draft, height: int) -> VersionRow:
 def newest(draft: Draft) -> VersionRow:
     """Return the last version that members decided on, in force or not yet."""
     found = VersionRow(0, FIRST_VERSION)
-    for row in SCHEDULE.scan(draft):
+    for row in PROTOCOL_SCHEDULE.scan(draft):
         found = row
     return found
 
 
 def next_change(draft: Draft, height: int) -> VersionRow | None:
     """Return the first version that begins after `height`, if one is decided."""
-    return next((row for row in SCHEDULE.scan(draft) if row.height > height), None)
+    return next((row for row in PROTOCOL_SCHEDULE.scan(draft) if row.height > height), None)
 
 
 def schedule(draft: Draft, version: int, height: int) -> None:
     """Let `version` hold from block `height` on."""
-    SCHEDULE.put(draft, VersionRow(height, version), height)
+    PROTOCOL_SCHEDULE.put(draft, VersionRow(height, version), height)
 
 
 def start_block(day: Day) -> None:
@@ -84,7 +72,7 @@ def start_block(day: Day) -> None:
 def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each version that does not follow the one before it."""
     before = 0
-    for row in SCHEDULE.scan(draft):
+    for row in PROTOCOL_SCHEDULE.scan(draft):
         if row.version <= before:
             yield f"protocol version {row.version} is scheduled for block {row.height} after version {before}"
         before = row.version

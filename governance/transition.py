@@ -13,9 +13,10 @@ from governance import protocol, windows
 from governance.acts import Act
 from governance.benefits import contracts, promotion
 from governance.day import Day
+from governance.enrolment import admission, renewal
 from governance.events import Event
 from governance.kinds import KINDS, decode_body
-from governance.membership import admission, identity, members, renewal
+from governance.membership import identity, members
 from governance.money import deposits, payouts, premiums, rates, solvency
 from governance.tables import Draft
 from governance.voting import appeals, audits, cases, duties, holds, panels, proposals
@@ -145,7 +146,7 @@ def end_term(day: Day) -> None:
     solvency.end_term(day)
     admission.end_term(day)
     deposits.end_term(day)
-    members.end_term(day, lambda key: contracts.is_suspended(day.draft, key))
+    members.end_term(day)
     audits.end_term(day)
     duties.end_term(day)
 

@@ -13,14 +13,27 @@ import msgspec
 
 from governance import params, protocol
 from governance.benefits import codes, contracts, covers, plans, preauthorisation
-from governance.benefits.settlement import CLAIMS, ClaimRow, LineRow
 from governance.day import Day
 from governance.events import render, render_hex, render_text
-from governance.membership import attesters, members
-from governance.money import accounts, payouts, rates, treasury
+from governance.membership import members
+from governance.money import accounts, payouts, rates
 from governance.receipts.words import REFUSALS
+from governance.state.accounts import ACCOUNTS
+from governance.state.attesters import ATTESTERS, VERIFIERS
+from governance.state.ballots import BALLOTS
+from governance.state.cases import CASES, OPEN_CASES, CaseRow
+from governance.state.claims import CLAIMS, ClaimRow, LineRow
+from governance.state.codes import CODES
+from governance.state.contracts import CONTRACTS, ContractRow
+from governance.state.members import MEMBERS
+from governance.state.params import Params, current_version, params_at
+from governance.state.payouts import PAYOUTS
+from governance.state.plans import PLANS
+from governance.state.preauthorisation import ESTIMATES
+from governance.state.providers import PROVIDERS
+from governance.state.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT_PAYMENTS
 from governance.tables import Draft
-from governance.voting import ballots, bars, cases, duties, holds
+from governance.voting import approval_threshold, ballots, cases, duties, holds
 from ledger import calendar
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -80,14 +93,14 @@ def status_view(state: StateReader, height: int) -> dict[str, Any]:
 def parties_view(state: StateReader, height: int, of_bytes: Render = render_hex) -> dict[str, Any]:
     """Return who attests enrolments, who verifies providers, and who signs for the treasury, with how many of them are needed."""
     day = _day(state, height)
-    box = treasury.TREASURY.find(day.draft)
-    listed = [fields_of(row, of_bytes) for row in attesters.ATTESTERS.scan(day.draft)]
+    box = TREASURY.find(day.draft)
+    listed = [fields_of(row, of_bytes) for row in ATTESTERS.scan(day.draft)]
     needed = day.params.enrolment_attesters
     return {
         "attesters": listed,
         "attesters_needed": needed,
         "signers_attest": len(listed) < needed,
-        "verifiers": [fields_of(row, of_bytes) for row in attesters.VERIFIERS.scan(day.draft)],
+        "verifiers": [fields_of(row, of_bytes) for row in VERIFIERS.scan(day.draft)],
         "signers": [] if box is None else [of_bytes(key) for key in box.signers],
         "signers_needed": 0 if box is None else box.threshold,
     }
@@ -96,7 +109,7 @@ def parties_view(state: StateReader, height: int, of_bytes: Render = render_hex)
 def params_view(state: StateReader) -> dict[str, Any]:
     """Return every parameter in force with its unit, bounds and source."""
     draft = Draft(state)
-    values = params.param_values(params.params_at(draft, params.current_version(draft)))
+    values = params.param_values(params_at(draft, current_version(draft)))
     return {
         name: {
             "value": values[name],
@@ -114,13 +127,13 @@ def params_view(state: StateReader) -> dict[str, Any]:
 
 def accounts_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the accounts."""
-    return [fields_of(row) for row in accounts.ACCOUNTS.scan(Draft(state))]
+    return [fields_of(row) for row in ACCOUNTS.scan(Draft(state))]
 
 
 def plans_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the plans with the figures of their newest version."""
     found: list[dict[str, Any]] = []
-    for plan in plans.PLANS.scan(Draft(state)):
+    for plan in PLANS.scan(Draft(state)):
         figures = fields_of(plan.versions[-1])
         found.append(
             {"name": plan.name, "premium_cents": plan.premium_cents, "prior_cents": plan.prior_cents, **figures}
@@ -130,17 +143,14 @@ def plans_view(state: StateReader) -> list[dict[str, Any]]:
 
 def codes_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the listed codes with their newest version."""
-    return [
-        {"system": row.system, "code": row.code, **fields_of(row.versions[-1])}
-        for row in codes.CODES.scan(Draft(state))
-    ]
+    return [{"system": row.system, "code": row.code, **fields_of(row.versions[-1])} for row in CODES.scan(Draft(state))]
 
 
 def providers_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the listed providers: the key that attests claims, and the name people know it by."""
     draft = Draft(state)
-    rows = draft.walk(codes.PROVIDERS.prefix, codes.PROVIDERS.prefix, codes.PROVIDERS.decoder)
-    start = len(codes.PROVIDERS.prefix)
+    rows = draft.walk(PROVIDERS.prefix, PROVIDERS.prefix, PROVIDERS.decoder)
+    start = len(PROVIDERS.prefix)
     return [
         {"key": key[start:-2].replace(b"\x00\xff", b"\x00").hex(), "identifier": row.value.decode()}
         for key, row in rows
@@ -154,11 +164,11 @@ def member_view(state: StateReader, height: int, key: bytes, of_bytes: Render = 
     None if unknown.
     """
     day = _day(state, height)
-    row = members.find_member(day.draft, key)
+    row = MEMBERS.find(day.draft, key)
     if row is None:
         return None
-    contract = contracts.CONTRACTS.find(day.draft, key)
-    standing = bars.standing_of(day, row)
+    contract = CONTRACTS.find(day.draft, key)
+    standing = approval_threshold.threshold_of(day, row)
     return {
         "member": of_bytes(key),
         "household": render_text(row.household),
@@ -170,14 +180,14 @@ def member_view(state: StateReader, height: int, key: bytes, of_bytes: Render = 
         "voted": standing.voted,
         "bar_bp": standing.bar_bp,
         "seniority_bp": standing.seniority_bp,
-        "standing": contracts.standing_of(day, row),
+        "standing": contracts.status_of(day, row),
         "missed_duties": duties.missed_of(day, key),
         "has_credit": duties.has_credit(day.draft, key),
         "contract": None if contract is None else _contract_json(contract),
     }
 
 
-def _contract_json(row: contracts.ContractRow) -> dict[str, Any]:
+def _contract_json(row: ContractRow) -> dict[str, Any]:
     return {
         "plan": row.plan,
         "first_term": row.first_term,
@@ -197,7 +207,7 @@ def _contract_json(row: contracts.ContractRow) -> dict[str, Any]:
 def members_view(state: StateReader, height: int) -> list[dict[str, Any]]:
     """Return every member, past ones included, without a word about covers."""
     draft = Draft(state)
-    found = [member_view(state, height, row.key) for row in members.MEMBERS.scan(draft)]
+    found = [member_view(state, height, row.key) for row in MEMBERS.scan(draft)]
     return [item for item in found if item is not None][:ROWS_MAX]
 
 
@@ -212,7 +222,7 @@ def claims_view(state: StateReader, member: bytes | None = None) -> list[dict[st
 
 def claim_status(draft: Draft, claim: ClaimRow) -> str:
     """Return open, accepted, denied, lapsed or withdrawn: open while any case is, else the best outcome of a part."""
-    statuses = {case.status for case in cases.CASES.scan(draft, claim.claim)}
+    statuses = {case.status for case in CASES.scan(draft, claim.claim)}
     if any(line.status in ("settled", "refused", "estimated") for line in claim.lines):
         statuses.add("accepted")
     return next((status for status in ("open", "accepted", "denied", "lapsed") if status in statuses), "withdrawn")
@@ -242,7 +252,7 @@ def claim_view(
     claim = CLAIMS.find(day.draft, claim_id)
     if claim is None:
         return None
-    found = [case_json(day, case, of_bytes) for case in cases.CASES.scan(day.draft, claim_id)]
+    found = [case_json(day, case, of_bytes) for case in CASES.scan(day.draft, claim_id)]
     return {
         **_claim_short(day.draft, claim),
         "evidence": [fields_of(item, of_bytes) for item in claim.evidence],
@@ -254,16 +264,16 @@ def claim_view(
             for index, line in enumerate(claim.lines)
         ],
         "cases": found,
-        "estimates": [fields_of(row) for row in preauthorisation.ESTIMATES.scan(day.draft, claim_id)],
+        "estimates": [fields_of(row) for row in ESTIMATES.scan(day.draft, claim_id)],
         "authorisations": [fields_of(row, of_bytes) for row in preauthorisation.authorisations_of(day.draft, claim)],
         "payouts": [item for item in payouts_view(state, of_bytes) if item["claim"] == of_bytes(claim_id)],
         "explanation": [*(explain_line(line) for line in claim.lines), *(case["explanation"] for case in found)],
     }
 
 
-def case_json(day: Day, case: ballots.CaseRow, of_bytes: Render = render_hex) -> dict[str, Any]:
+def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[str, Any]:
     """Return a case: what was fixed at s, the tally now, when it closes, and why it stands as it does."""
-    set_of_s = params.params_at(day.draft, case.params_version)
+    set_of_s = params_at(day.draft, case.params_version)
     tally = ballots.tally_of(day, case)
     quorum = cases.quorum_of(case, set_of_s)
     is_open = case.status == "open"
@@ -294,7 +304,7 @@ def case_json(day: Day, case: ballots.CaseRow, of_bytes: Render = render_hex) ->
         "benefit_cents": case.benefit_cents,
         "closed_height": case.closed_height or None,
         "panel": [of_bytes(key) for key in case.panel],
-        "ballots": [fields_of(row, of_bytes) for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)],
+        "ballots": [fields_of(row, of_bytes) for row in BALLOTS.scan(day.draft, case.claim, case.code)],
         "explanation": explain_case(case, tally, quorum, set_of_s),
     }
 
@@ -303,14 +313,14 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[dict[s
     """Return open cases on which a member may still cast or change a ballot in the next block, those without one first."""
     day = _day(state, height + 1)
     found: list[dict[str, Any]] = []
-    for key in ballots.OPEN_CASES.scan(day.draft):
-        case = ballots.CASES.get(day.draft, key.claim, key.code)
+    for key in OPEN_CASES.scan(day.draft):
+        case = CASES.get(day.draft, key.claim, key.code)
         try:
             ballots.check_open_case(day, member, key.claim, key.code)
             ballots.check_change(day, case, member, CLAIMS.get(day.draft, key.claim).evidence_version)
         except RuleBroken:
             continue
-        live = ballots.BALLOTS.find(day.draft, key.claim, key.code, member)
+        live = BALLOTS.find(day.draft, key.claim, key.code, member)
         claim = CLAIMS.get(day.draft, key.claim)
         shown = case_json(day, case)
         del shown["seniority_bp"]  # the stock client does not show it to voters (rules §7)
@@ -346,7 +356,7 @@ def explain_line(line: LineRow) -> str:
     return f"{line.code}: {words.get(line.status, line.status)}, nothing settled."
 
 
-def explain_case(case: ballots.CaseRow, tally: ballots.Tally, quorum: int, set_of_s: params.Params) -> str:
+def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, set_of_s: Params) -> str:
     """Return in a few sentences how a case stands and why. Seniority is told once the vote is over (rules §7)."""
     need = case.bar_bp if case.status == "open" else case.bar_bp - case.seniority_bp
     needs = (
@@ -386,30 +396,30 @@ def explain_case(case: ballots.CaseRow, tally: ballots.Tally, quorum: int, set_o
 # ---- Money -----------------------------------------------------------------
 def payouts_view(state: StateReader, of_bytes: Render = render_hex) -> list[dict[str, Any]]:
     """Return what the ledger paid: each payment with what was sent, what is left, and its batches, oldest first."""
-    rows = sorted(treasury.PAYMENTS.scan(Draft(state)), key=lambda row: (row.height, row.payment_id))
+    rows = sorted(PAYMENTS.scan(Draft(state)), key=lambda row: (row.height, row.payment_id))
     return [{"payout_id": row.payment_id.hex(), **fields_of(row, of_bytes)} for row in rows[:ROWS_MAX]]
 
 
 def owed_view(state: StateReader, of_bytes: Render = render_hex) -> list[dict[str, Any]]:
     """Return what was accepted and is not paid, in the order in which it will be."""
-    return [fields_of(row, of_bytes) for row in payouts.PAYOUTS.scan(Draft(state))]
+    return [fields_of(row, of_bytes) for row in PAYOUTS.scan(Draft(state))]
 
 
 def treasury_view(state: StateReader) -> dict[str, Any] | None:
     """Return the treasury with the baton the next batch must spend."""
-    row = treasury.TREASURY.find(Draft(state))
+    row = TREASURY.find(Draft(state))
     return None if row is None else fields_of(row)
 
 
 def unsent_view(state: StateReader) -> list[dict[str, Any]]:
     """Return payments with satoshi left to send, in the order every signer takes them."""
     draft = Draft(state)
-    return [fields_of(treasury.PAYMENTS.get(draft, name.value)) for name in treasury.UNSENT.scan(draft)]
+    return [fields_of(PAYMENTS.get(draft, name.value)) for name in UNSENT_PAYMENTS.scan(draft)]
 
 
 def batches_view(state: StateReader) -> list[dict[str, Any]]:
     """Return the batches, oldest first."""
-    rows = sorted(treasury.BATCHES.scan(Draft(state)), key=lambda row: (row.height, row.body.unsigned_txid))
+    rows = sorted(BATCHES.scan(Draft(state)), key=lambda row: (row.height, row.body.unsigned_txid))
     return [
         {
             **fields_of(row.body),
@@ -427,16 +437,16 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
     key = (name or "").encode()
     found: dict[str, Any] | None = None
     if what == "member":
-        row = members.find_member(day.draft, key)
+        row = MEMBERS.find(day.draft, key)
         if row is not None:
-            standing = bars.standing_of(day, row)
-            contract = contracts.CONTRACTS.find(day.draft, key)
+            standing = approval_threshold.threshold_of(day, row)
+            contract = CONTRACTS.find(day.draft, key)
             found = {
                 "denied": standing.denied,
                 "voted": standing.voted,
                 "bar_bp": standing.bar_bp,
                 "seniority_bp": standing.seniority_bp,
-                "standing": contracts.standing_of(day, row),
+                "standing": contracts.status_of(day, row),
                 "plan": None if contract is None else contract.plan,
                 "rate_cents": None if contract is None else contract.rate_cents,
                 "owed_cents": 0 if contract is None else contract.owed_cents,
@@ -453,7 +463,7 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
         if claim is not None:
             found = _shown_claim(day, claim)
     elif what == "code":
-        row = next(codes.CODES.scan(day.draft, name or ""), None)
+        row = next(CODES.scan(day.draft, name or ""), None)
         version = codes.code_on(day.draft, "" if row is None else row.system, name or "", day.height)
         found = {
             "standard": version.is_standard,
@@ -461,7 +471,7 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
             "frequency": version.frequency,
         }
     elif what == "plan":
-        plan = plans.PLANS.find(day.draft, name or "")
+        plan = PLANS.find(day.draft, name or "")
         if plan is not None:
             figures = fields_of(plans.figures_on(plan, day.height))
             figures.pop("from_day")
@@ -485,23 +495,23 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
 
 
 def _shown_coop(day: Day) -> dict[str, Any]:
-    box = treasury.TREASURY.find(day.draft)
+    box = TREASURY.find(day.draft)
     return {
         "phase": day.coop.phase,
         "protocol_version": protocol.row_at(day.draft, day.height).version,
         "members": day.counts.members,
         "voters": day.counts.voters,
-        "attesters": [row.key.decode() for row in attesters.ATTESTERS.scan(day.draft)],
-        "verifiers": [row.key.decode() for row in attesters.VERIFIERS.scan(day.draft)],
+        "attesters": [row.key.decode() for row in ATTESTERS.scan(day.draft)],
+        "verifiers": [row.key.decode() for row in VERIFIERS.scan(day.draft)],
         "signers": [] if box is None else [key.decode() for key in box.signers],
         "signers_needed": 0 if box is None else box.threshold,
-        "providers": sorted(row.value.decode() for row in codes.PROVIDERS.scan(day.draft)),
+        "providers": sorted(row.value.decode() for row in PROVIDERS.scan(day.draft)),
     }
 
 
 def _shown_claim(day: Day, claim: ClaimRow) -> dict[str, Any]:
     cases_now: list[dict[str, Any]] = []
-    for case in cases.CASES.scan(day.draft, claim.claim):
+    for case in CASES.scan(day.draft, claim.claim):
         item = case_json(day, case, render_text)
         cases_now.append(
             {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from governance.benefits.settlement import CLAIMS
 from governance.day import Day
 from governance.events import render_hex
+from governance.state.audits import AUDIT_HOLDS, AUDIT_PANELS, DRAWN_AUDITS
+from governance.state.claims import CLAIMS
+from governance.state.payouts import RECEIVABLES
 from governance.tables import Draft
 from governance.views import ROWS_MAX, Render
-from governance.voting import audits, holds
+from governance.voting import holds
 from ledger.state import StateReader
 
 
@@ -19,7 +21,7 @@ def audits_view(state: StateReader, of_bytes: Render = render_hex) -> dict[str, 
     And panels with the majority they need.
     """
     draft = Draft(state)
-    drawn = [(CLAIMS.get(draft, row.claim), row.trigger) for row in audits.DRAWN.scan(draft)]
+    drawn = [(CLAIMS.get(draft, row.claim), row.trigger) for row in DRAWN_AUDITS.scan(draft)]
     drawn.sort(key=lambda item: (-item[0].height, item[0].claim))
     return {
         "drawn": [
@@ -40,7 +42,7 @@ def audits_view(state: StateReader, of_bytes: Render = render_hex) -> dict[str, 
                 "trigger": row.trigger,
                 "until": row.until,
             }
-            for row in holds.HOLD_ROWS.scan(draft)
+            for row in AUDIT_HOLDS.scan(draft)
         ][:ROWS_MAX],
         "panels": [
             {
@@ -49,7 +51,7 @@ def audits_view(state: StateReader, of_bytes: Render = render_hex) -> dict[str, 
                 "needed": len(row.panel) // 2 + 1,
                 "is_fraud": _is_fraud(draft, CLAIMS.get(draft, row.claim).member, row.claim),
             }
-            for row in holds.PANELS.scan(draft)
+            for row in AUDIT_PANELS.scan(draft)
         ][:ROWS_MAX],
     }
 
@@ -62,7 +64,7 @@ def audit_view(
     panel = holds.panel_of(day, claim_id)
     if panel is None:
         return None
-    drawn = audits.DRAWN.find(day.draft, claim_id)
+    drawn = DRAWN_AUDITS.find(day.draft, claim_id)
     return {
         "claim": of_bytes(claim_id),
         "trigger": None if drawn is None else drawn.trigger,
@@ -73,4 +75,4 @@ def audit_view(
 
 
 def _is_fraud(draft: Draft, member: bytes, claim: bytes) -> bool:
-    return holds.RECEIVABLES.find(draft, member, claim) is not None
+    return RECEIVABLES.find(draft, member, claim) is not None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from governance import params
 from governance.day import Day, ceil_div
+from governance.enrolment import admission
 from governance.events import render_hex, render_text
-from governance.membership import admission
+from governance.state.applications import APPLICATION_QUEUE, APPLICATIONS
+from governance.state.params import params_at
+from governance.state.proposals import PROPOSAL_VOTES, PROPOSALS, ProposalRow, ProposeBody
 from governance.tables import Draft
 from governance.views import ROWS_MAX, Render, fields_of
 from governance.voting import proposal_kinds, proposals
-from governance.voting.proposal_records import ProposeBody
 from ledger import calendar
 from ledger.state import StateReader
 
@@ -21,8 +22,8 @@ def applications_view(state: StateReader, height: int, of_bytes: Render = render
     day = Day(Draft(state), height, b"")
     set_now = day.params
     found: list[dict[str, Any]] = []
-    for name in admission.QUEUE.scan(day.draft):
-        row = admission.APPLICATIONS.get(day.draft, name.value)
+    for name in APPLICATION_QUEUE.scan(day.draft):
+        row = APPLICATIONS.get(day.draft, name.value)
         objections_until = row.height + admission.OBJECTION_BLOCKS
         found.append(
             {
@@ -67,7 +68,7 @@ PROPOSAL_FIELDS = {
 def proposals_view(state: StateReader, height: int, of_bytes: Render = render_hex) -> list[dict[str, Any]]:
     """Return the proposals: those that are open or gather sponsors first, then the newest."""
     day = Day(Draft(state), height, b"")
-    found = [proposal_json(day, row, of_bytes) for row in proposals.PROPOSALS.scan(day.draft)]
+    found = [proposal_json(day, row, of_bytes) for row in PROPOSALS.scan(day.draft)]
     found.sort(
         key=lambda item: (
             item["status"] not in ("open", "gathering"),
@@ -83,10 +84,10 @@ def proposal_view(
 ) -> dict[str, Any] | None:
     """Return a proposal with its sponsors, and `member`'s live vote on it; None if unknown."""
     day = Day(Draft(state), height, b"")
-    row = proposals.PROPOSALS.find(day.draft, proposal)
+    row = PROPOSALS.find(day.draft, proposal)
     if row is None:
         return None
-    live = None if member is None else proposals.VOTES.find(day.draft, proposal, member)
+    live = None if member is None else PROPOSAL_VOTES.find(day.draft, proposal, member)
     return {
         **proposal_json(day, row, of_bytes),
         "sponsored_by": [of_bytes(key) for key in proposals.sponsors_of(day.draft, proposal)],
@@ -94,9 +95,9 @@ def proposal_view(
     }
 
 
-def proposal_json(day: Day, row: proposals.ProposalRow, of_bytes: Render) -> dict[str, Any]:
+def proposal_json(day: Day, row: ProposalRow, of_bytes: Render) -> dict[str, Any]:
     """Return what a proposal says, what it needs and how it stands."""
-    set_of_o = params.params_at(day.draft, row.params_version)
+    set_of_o = params_at(day.draft, row.params_version)
     is_open = row.opened_height > 0
     return {
         "proposal": of_bytes(row.proposal),

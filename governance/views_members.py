@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from governance.benefits import contracts, covers
+from governance.benefits import covers
 from governance.day import Day
 from governance.events import render_hex
 from governance.membership import delegation, guardians, identity, members
+from governance.state.contracts import CONTRACTS, OWING
+from governance.state.covers import DEPENDANTS
+from governance.state.delegation import DELEGATE_LOADS, DELEGATES, DELEGATORS
+from governance.state.keys import IDENTITY_MOVES
+from governance.state.members import MEMBERS
 from governance.tables import Draft, Number
 from governance.views import ROWS_MAX, Render, fields_of
 from ledger.state import StateReader
@@ -19,17 +24,17 @@ from ledger.state import StateReader
 def delegations_view(state: StateReader, height: int, member: bytes, of_bytes: Render = render_hex) -> dict[str, Any]:
     """Return whom the member lets vote and on what, who lets the member vote, and the bound on the latter."""
     day = Day(Draft(state), height, b"")
-    delegators = sorted({name.value for name in delegation.DELEGATORS.scan(day.draft, member)})
+    delegators = sorted({name.value for name in DELEGATORS.scan(day.draft, member)})
     received = [
         {"topic": row.topic, "by": of_bytes(delegator)}
         for delegator in delegators
-        for row in delegation.DELEGATES.scan(day.draft, delegator)
+        for row in DELEGATES.scan(day.draft, delegator)
         if row.to == member
     ]
-    load = delegation.LOADS.find(day.draft, member) or Number(0)
+    load = DELEGATE_LOADS.find(day.draft, member) or Number(0)
     return {
         "member": of_bytes(member),
-        "given": [{"topic": row.topic, "to": of_bytes(row.to)} for row in delegation.DELEGATES.scan(day.draft, member)],
+        "given": [{"topic": row.topic, "to": of_bytes(row.to)} for row in DELEGATES.scan(day.draft, member)],
         "received": received[:ROWS_MAX],
         "delegators": load.value,
         "delegators_max": delegation.delegators_max_of(day),
@@ -39,7 +44,7 @@ def delegations_view(state: StateReader, height: int, member: bytes, of_bytes: R
 def owing_view(state: StateReader, of_bytes: Render = render_hex) -> list[dict[str, Any]]:
     """Return who owes premiums: what, since when, and whether cover is suspended for it."""
     draft = Draft(state)
-    rows = [contracts.CONTRACTS.get(draft, name.value) for name in contracts.OWING.scan(draft)]
+    rows = [CONTRACTS.get(draft, name.value) for name in OWING.scan(draft)]
     return [
         {
             "member": of_bytes(row.member),
@@ -57,9 +62,9 @@ def keys_view(state: StateReader, member: bytes) -> dict[str, Any] | None:
     None if unknown.
     """
     draft = Draft(state)
-    if members.find_member(draft, member) is None:
+    if MEMBERS.find(draft, member) is None:
         return None
-    row, move = guardians.guardians_of(draft, member), identity.MOVES.find(draft, member)
+    row, move = guardians.guardians_of(draft, member), IDENTITY_MOVES.find(draft, member)
     return {
         "member": member.hex(),
         "identity_key": members.identity_key_of(draft, member).hex(),
@@ -81,12 +86,12 @@ def dependants_view(state: StateReader, height: int, member: bytes) -> list[dict
     None if the member is unknown.
     """
     draft = Draft(state)
-    if members.find_member(draft, member) is None:
+    if MEMBERS.find(draft, member) is None:
         return None
-    contract = contracts.CONTRACTS.find(draft, member)
+    contract = CONTRACTS.find(draft, member)
     found: list[dict[str, Any]] = []
     for share in () if contract is None else contract.dependants:
-        row = covers.DEPENDANTS.get(draft, share.cover)
+        row = DEPENDANTS.get(draft, share.cover)
         found.append(
             {
                 "cover_id": row.cover.hex(),
@@ -94,7 +99,7 @@ def dependants_view(state: StateReader, height: int, member: bytes) -> list[dict
                 "last_day": row.last_day,
                 "waiting_last_day": row.waiting_last_day,
                 "rate_cents": share.rate_cents,
-                "standing": covers.standing_of(row, height),
+                "standing": covers.status_of(row, height),
             }
         )
     return found

@@ -5,27 +5,16 @@
 
 from __future__ import annotations
 
-from governance.tables import Draft, Table
-from ledger.codec import Shape
+from governance.state.windows import WINDOWS, WindowRow
+from governance.tables import Draft
 from ledger.errors import RuleBroken
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 WINDOW_SIZE = 64
 VALIDITY_BLOCKS_MAX = 1_000_000
 """A record may be valid this long at most; one that is valid for ever could be kept back and played years later."""
 
 
-class WindowRow(Shape):
-    """The highest number used, and bit i set where `highest - i` was used."""
-
-    highest: int
-    used: int
-
-
-WINDOWS = Table("windows/window", WindowRow)
-
-
-# ---- Rules --------------------------------------------------------------
 def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: int, height: int) -> None:
     """Use up `number`, or raise RuleBroken when it was used, fell out of the window, or the record is too late."""
     if valid_until_height < height:

@@ -23,7 +23,7 @@ import trio
 
 from consensus.committee import committee_hash
 from governance.events import event_json
-from governance.membership import members
+from governance.state.members import MemberRow
 from governance.tables import Draft
 from ledger.chain import CHARTER_KEY, Chain
 from ledger.codec import Shape, decode, encode
@@ -341,7 +341,7 @@ class Daemon:
 
     # ---- Records of this node ---------------------------------------------------
 
-    def member(self) -> members.MemberRow | None:
+    def member(self) -> MemberRow | None:
         """Return the member, present or past, whose keys these are, in the newest state."""
         return member_of_keys(Draft(self.chain.state), self.keys)
 

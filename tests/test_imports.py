@@ -117,3 +117,17 @@ def test_rule_modules_never_import_the_actuarial_laboratory() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, float):
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno} holds a float")
     assert found == []
+
+
+def test_tables_stand_in_state_alone() -> None:
+    """So no rule module can read another's rows through it."""
+    import ast
+
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "governance").rglob("*.py"))
+        if "state" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Table"
+    ]
+    assert found == []

@@ -7,36 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from governance.tables import Draft, Name, Table
-from ledger.codec import Shape
+from governance.state.codes import CODES, CodeRow, CodeVersion
+from governance.tables import Draft
+
+# ---- Rules --------------------------------------------------------------
 
 
-# ---- State --------------------------------------------------------------
-class CodeVersion(Shape):
-    """A code from `from_day` on. None: no allowed amount, no limit."""
-
-    from_day: int
-    is_standard: bool
-    allowed_cents: int | None
-    frequency: int | None
-
-
-class CodeRow(Shape):
-    """A listed code with all its versions, and until when it may not be promoted again."""
-
-    system: str
-    code: str
-    versions: tuple[CodeVersion, ...]
-    no_promotion_until: int
-
-
-CODES = Table("benefits/code", CodeRow)
-PROVIDERS = Table("benefits/provider", Name)
-"""Key of a listed provider -> its identifier."""
 UNLISTED = CodeVersion(0, False, None, None)
 
 
-# ---- Rules --------------------------------------------------------------
 def code_on(draft: Draft, system: str, code: str, day_number: int) -> CodeVersion:
     """Return what a code is on a day."""
     row = CODES.find(draft, code, system)

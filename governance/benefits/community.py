@@ -12,22 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from governance.acts import Act
-from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
-from governance.tables import Draft, Mark, Number, Table
+from governance.state.claims import CLAIMS, CONTESTED_CLAIMS, ClaimRow
+from governance.state.providers import FILING_SUSPENDED
+from governance.tables import Draft, Mark, Number
 from ledger import calendar
 from ledger.errors import RuleBroken
 
 # ---- Records: `claim.file` by a provider, `audit.report` by the patient --------
 BY_MEMBER, BY_PROVIDER = "member", "provider"
 ROLES = (BY_MEMBER, BY_PROVIDER)
-BARRED_TERMS = 12
-
-# ---- State --------------------------------------------------------------
-BARRED = Table("benefits/barred", Number)
-"""Provider -> the last height at which it may not file for patients."""
-CONTESTED = Table("benefits/contested", Mark)
-"""Claims that their patient contested: once each."""
+SUSPENDED_TERMS = 12
 
 
 # ---- Rules --------------------------------------------------------------
@@ -50,7 +45,7 @@ def check_filing(day: Day, act: Act, scheme: str, provider: bytes) -> None:
             "a claim that a provider files is signed by that provider's key",
             "sign it with the provider's key",
         )
-    barred = BARRED.find(day.draft, provider)
+    barred = FILING_SUSPENDED.find(day.draft, provider)
     if barred is not None and day.height <= barred.value:
         raise RuleBroken(
             "provider_barred",
@@ -59,7 +54,7 @@ def check_filing(day: Day, act: Act, scheme: str, provider: bytes) -> None:
         )
 
 
-def tell(day: Day, claim: ClaimRow) -> None:
+def notify_patient(day: Day, claim: ClaimRow) -> None:
     """Tell the cover that a claim was filed for it."""
     day.emit("provider_claimed", claim=claim.claim, member=claim.cover, provider=claim.provider, scheme=claim.scheme)
 
@@ -72,13 +67,13 @@ def is_contest(day: Day, author: bytes, target: bytes, claim_id: bytes) -> bool:
         and is_by_provider(claim)
         and author == claim.member
         and target == claim.provider
-        and CONTESTED.find(day.draft, claim_id) is None
+        and CONTESTED_CLAIMS.find(day.draft, claim_id) is None
     )
 
 
 def note_contest(day: Day, claim_id: bytes) -> ClaimRow:
     """Remember that the patient contested the claim; return it."""
-    CONTESTED.put(day.draft, Mark(), claim_id)
+    CONTESTED_CLAIMS.put(day.draft, Mark(), claim_id)
     return CLAIMS.get(day.draft, claim_id)
 
 
@@ -87,9 +82,9 @@ def debtor_of(claim: ClaimRow) -> bytes:
     return claim.provider if is_by_provider(claim) else claim.member
 
 
-def bar(day: Day, provider: bytes) -> None:
+def suspend_filing(day: Day, provider: bytes) -> None:
     """Let a provider file for no patient through the next twelve terms."""
-    BARRED.put(day.draft, Number(calendar.last_height_of(day.term + BARRED_TERMS)), provider)
+    FILING_SUSPENDED.put(day.draft, Number(calendar.last_height_of(day.term + SUSPENDED_TERMS)), provider)
 
 
 # ---- Invariants ---------------------------------------------------------

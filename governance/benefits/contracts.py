@@ -16,7 +16,11 @@ import msgspec
 from governance.benefits import covers, plans
 from governance.day import Day
 from governance.membership import members
-from governance.tables import Draft, Name, Table
+from governance.state.contracts import CONTRACTS, OWING, ContractRow, CoverSpan
+from governance.state.covers import DEPENDANTS
+from governance.state.members import COVERS, MEMBERS, MemberRow
+from governance.state.plans import PLANS
+from governance.tables import Draft
 from ledger import calendar
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -36,66 +40,6 @@ class LeaveBody(Shape):
     """Notice: cover and membership end with the next full term."""
 
 
-# ---- State --------------------------------------------------------------
-class Owed(Shape):
-    """A premium that fell due and is not paid."""
-
-    due_height: int
-    plan: str
-    amount_cents: int
-
-
-class Span(Shape):
-    """Days with the figures of `plan`, paid for under a contract of `contract_plan`; open while `last_day` is None."""
-
-    first_day: int
-    last_day: int | None
-    plan: str
-    contract_plan: str
-
-
-class ContractRow(Shape):
-    """A member's contract now, or the last one, with what is owed and the days it covered."""
-
-    member: bytes
-    plan: str
-    first_term: int
-    length_terms: int
-    rate_cents: int
-    """The plan's rate and the shares of dependants."""
-    next_plan: str | None
-    next_length: int
-    is_in_force: bool
-    prepaid_until_term: int
-    """Premiums of earlier terms are inside the genesis accounts: they do not fall due."""
-    owed: tuple[Owed, ...]
-    suspended_from: int | None
-    gaps: tuple[tuple[int, int], ...]
-    spans: tuple[Span, ...]
-    waiting_first_day: int
-    waiting_last_day: int
-    """Days first..last are the waiting of a first contract; last is 0 where there is none."""
-    benefit_start: int
-    """First height of the first contract: benefit years are counted from it."""
-    dependants: tuple[covers.Share, ...]
-    """Covers of dependants: to come, on the contract, and ended in the last twelve terms."""
-
-    @property
-    def last_term(self) -> int:
-        """The last term whose rate is guaranteed."""
-        return self.first_term + self.length_terms - 1
-
-    @property
-    def owed_cents(self) -> int:
-        """Everything owed."""
-        return sum(item.amount_cents for item in self.owed)
-
-
-CONTRACTS = Table("benefits/contract", ContractRow)
-OWING = Table("benefits/owing", Name)
-"""Members who owe a premium: the end of grace and the boundary visit these alone."""
-
-
 # ---- Rules --------------------------------------------------------------
 def change(day: Day, member: bytes, **fields: Any) -> ContractRow:
     """Write fields of a member's contract and return the row."""
@@ -104,20 +48,14 @@ def change(day: Day, member: bytes, **fields: Any) -> ContractRow:
     return row
 
 
-def is_suspended(draft: Draft, member: bytes) -> bool:
-    """True while premium is owed beyond the days of grace."""
-    row = CONTRACTS.find(draft, member)
-    return row is not None and row.suspended_from is not None
-
-
 def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
     """Return the contract as a cover has it: a dependant's has days, waiting and benefit years of its own.
 
     None for no cover.
     """
-    link = members.COVERS.find(draft, cover)
+    link = COVERS.find(draft, cover)
     row = None if link is None else CONTRACTS.find(draft, link.value)
-    own = covers.DEPENDANTS.find(draft, cover)
+    own = DEPENDANTS.find(draft, cover)
     if row is None or own is None:
         return row
     clipped = tuple(part for span in row.spans if (part := _clip(span, own.first_day, own.last_day)) is not None)
@@ -130,11 +68,11 @@ def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
     )
 
 
-def _clip(span: Span, first_day: int, last_day: int | None) -> Span | None:
+def _clip(span: CoverSpan, first_day: int, last_day: int | None) -> CoverSpan | None:
     """Return the part of a span that lies in first_day..last_day, or None."""
     first = max(span.first_day, first_day)
     last = span.last_day if last_day is None else last_day if span.last_day is None else min(span.last_day, last_day)
-    return Span(first, last, span.plan, span.contract_plan) if last is None or first <= last else None
+    return CoverSpan(first, last, span.plan, span.contract_plan) if last is None or first <= last else None
 
 
 def plan_on(row: ContractRow | None, day_number: int) -> str | None:
@@ -143,7 +81,7 @@ def plan_on(row: ContractRow | None, day_number: int) -> str | None:
     return None if span is None else span.plan
 
 
-def span_on(row: ContractRow | None, day_number: int) -> Span | None:
+def span_on(row: ContractRow | None, day_number: int) -> CoverSpan | None:
     """Return the span that a day of cover lies in, or None on a day without."""
     if row is None:
         return None
@@ -162,30 +100,6 @@ def is_waiting(row: ContractRow, day_number: int) -> bool:
     return row.waiting_first_day <= day_number <= row.waiting_last_day
 
 
-def check_may_vote(day: Day, member: members.MemberRow) -> None:
-    """Raise RuleBroken, with the reason, unless a member may vote now."""
-    if members.is_voter(member):
-        return
-    if not member.is_member:
-        raise RuleBroken(
-            "may_not_vote", f"the author's membership ended in block {member.left_height}", "apply to come back"
-        )
-    row = CONTRACTS.find(day.draft, member.key)
-    if row is not None and row.suspended_from is not None:
-        what = f"the author is suspended from block {row.suspended_from} on and owes {row.owed_cents}"
-        raise RuleBroken("may_not_vote", what, "pay it: the vote comes back the same day")
-    if member.no_vote_until >= day.height:
-        what = f"after a finding of fraud the author does not vote until block {member.no_vote_until}"
-        raise RuleBroken("may_not_vote", what, f"vote from block {member.no_vote_until + 1} on")
-    needed, complete = day.params.voting_after_terms, members.terms_complete_of(day, member)
-    first = calendar.last_height_of(member.since_term + needed - 1) + 1
-    raise RuleBroken(
-        "may_not_vote",
-        f"the author was a member for {complete} of {needed} complete terms",
-        f"vote on what opens from block {first} on",
-    )
-
-
 def check_length(terms: int) -> None:
     """Raise RuleBroken for a contract length that is not offered."""
     if terms not in LENGTHS:
@@ -196,7 +110,7 @@ def start_contract(
     day: Day, member: bytes, plan_name: str, *, length_terms: int, first_term: int, prepaid_terms: int
 ) -> None:
     """Begin a first contract at `first_term`, at the current rate, with the plan's waiting terms."""
-    plan = plans.PLANS.get(day.draft, plan_name)
+    plan = PLANS.get(day.draft, plan_name)
     old = CONTRACTS.find(day.draft, member)
     first_day = calendar.first_height_of(first_term)
     waiting = plans.figures_on(plan, first_day).waiting_terms
@@ -215,7 +129,7 @@ def start_contract(
         owed=() if old is None else old.owed,
         suspended_from=None,
         gaps=() if old is None else old.gaps,
-        spans=(*spans, Span(first_day, None, plan_name, plan_name)),
+        spans=(*spans, CoverSpan(first_day, None, plan_name, plan_name)),
         waiting_first_day=first_day,
         waiting_last_day=waiting_last_day,
         benefit_start=first_day if old is None else old.benefit_start,
@@ -225,21 +139,21 @@ def start_contract(
     day.count(rates_cents=row.rate_cents, long_rates_cents=row.rate_cents if length_terms > 1 else 0)
 
 
-def hold_contract(day: Day, member: bytes) -> None:
+def defer_contract(day: Day, member: bytes) -> None:
     """Keep a contract back while the co-op recruits: no cover and no premium, but its rate counts in A."""
     change(day, member, is_in_force=False, spans=(), waiting_last_day=0)
 
 
-def is_held(row: ContractRow) -> bool:
+def is_deferred(row: ContractRow) -> bool:
     """True while a contract waits for the end of recruiting."""
     return not row.is_in_force and not row.spans
 
 
-def release_contracts(day: Day) -> None:
+def start_deferred_contracts(day: Day) -> None:
     """Begin every contract held back with the next term, at its rate: recruiting is over."""
     for row in list(CONTRACTS.scan(day.draft)):
-        if is_held(row) and members.MEMBERS.get(day.draft, row.member).is_member:
-            _drop_held(day, row)
+        if is_deferred(row) and MEMBERS.get(day.draft, row.member).is_member:
+            _drop_deferred(day, row)
             start_contract(
                 day,
                 row.member,
@@ -250,15 +164,15 @@ def release_contracts(day: Day) -> None:
             )
 
 
-def _drop_held(day: Day, row: ContractRow) -> None:
+def _drop_deferred(day: Day, row: ContractRow) -> None:
     """Take a held contract away; there was no cover and nothing is owed."""
     day.count(rates_cents=-row.rate_cents, long_rates_cents=-row.rate_cents if row.length_terms > 1 else 0)
     CONTRACTS.delete(day.draft, row.member)
 
 
-def end_held(day: Day, row: ContractRow) -> None:
+def end_deferred(day: Day, row: ContractRow) -> None:
     """End a membership that never had cover."""
-    _drop_held(day, row)
+    _drop_deferred(day, row)
     members.end_membership(day, row.member)
 
 
@@ -278,11 +192,11 @@ def end_contract(day: Day, member: bytes) -> None:
     members.end_membership(day, member)
 
 
-def _closed(span: Span, last_day: int) -> Span:
+def _closed(span: CoverSpan, last_day: int) -> CoverSpan:
     """Return the span, ending at the latest on `last_day`."""
     if span.last_day is not None and span.last_day <= last_day:
         return span
-    return Span(span.first_day, last_day, span.plan, span.contract_plan)
+    return CoverSpan(span.first_day, last_day, span.plan, span.contract_plan)
 
 
 def roll_over(day: Day, row: ContractRow) -> None:
@@ -290,11 +204,11 @@ def roll_over(day: Day, row: ContractRow) -> None:
     first_term = day.term + 1
     plan_name = row.next_plan or row.plan
     length = row.next_length if row.next_plan is not None else 1
-    plan = plans.PLANS.get(day.draft, plan_name)
+    plan = PLANS.get(day.draft, plan_name)
     first_day = calendar.first_height_of(first_term)
     spans = row.spans
     if plan_name != row.plan and spans:
-        old = plans.PLANS.get(day.draft, plan_on(row, day.height) or spans[-1].plan)
+        old = PLANS.get(day.draft, plan_on(row, day.height) or spans[-1].plan)
         waiting = plans.figures_on(plan, first_day).waiting_terms if plan.premium_cents > old.premium_cents else 0
         spans = _spans_after_change(spans, plan_name, first_day, calendar.first_height_of(first_term + waiting))
     shares = tuple(
@@ -320,14 +234,14 @@ def roll_over(day: Day, row: ContractRow) -> None:
     )
 
 
-def turn_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
+def roll_over_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
     """Let covers of dependants begin and end with this boundary, each begun at the premium of this moment.
 
     Return the row.
 
     `plan_name`: the plan of the next term, whose waiting those have that begin.
     """
-    plan = plans.PLANS.get(day.draft, plan_name)
+    plan = PLANS.get(day.draft, plan_name)
     shares = covers.next_shares(day, row.dependants, plan.premium_cents)
     waiting = plans.figures_on(plan, day.height + 1).waiting_terms
     for share in shares:
@@ -340,15 +254,17 @@ def turn_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
     return change(day, row.member, dependants=shares, rate_cents=row.rate_cents + added)
 
 
-def _spans_after_change(spans: tuple[Span, ...], plan: str, first_day: int, figures_from: int) -> tuple[Span, ...]:
+def _spans_after_change(
+    spans: tuple[CoverSpan, ...], plan: str, first_day: int, figures_from: int
+) -> tuple[CoverSpan, ...]:
     """Return the spans with `plan` from `figures_from` on.
 
     Until then the figures of the day before `first_day` hold.
     """
     kept = [span for span in spans if span.first_day < first_day]
     last = kept.pop()
-    held = [Span(first_day, figures_from - 1, last.plan, plan)] if figures_from > first_day else []
-    return (*kept, _closed(last, first_day - 1), *held, Span(figures_from, None, plan, plan))
+    held = [CoverSpan(first_day, figures_from - 1, last.plan, plan)] if figures_from > first_day else []
+    return (*kept, _closed(last, first_day - 1), *held, CoverSpan(figures_from, None, plan, plan))
 
 
 def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
@@ -362,7 +278,7 @@ def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
         )
     plans.check_plan(day.draft, body.plan)
     row = CONTRACTS.find(day.draft, author)
-    if row is None or not (row.is_in_force or is_held(row)):
+    if row is None or not (row.is_in_force or is_deferred(row)):
         raise RuleBroken("no_contract", "the author has no contract in force", "apply for membership")
     check_guarantee(day, body.contract_terms)
 
@@ -398,8 +314,8 @@ def check_leave(day: Day, author: bytes) -> None:
 
 def apply_leave(day: Day, author: bytes) -> None:
     """Give notice: the end is the boundary of the next full term."""
-    row = members.MEMBERS.get(day.draft, author)
-    members.MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), author)
+    row = MEMBERS.get(day.draft, author)
+    MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), author)
 
 
 def end_term(day: Day) -> None:
@@ -407,9 +323,9 @@ def end_term(day: Day) -> None:
     unpaid_terms = day.params.unpaid_terms
     in_force: dict[str, int] = {}
     for row in CONTRACTS.scan(day.draft):
-        member = members.MEMBERS.get(day.draft, row.member)
-        if is_held(row) and member.leave_term is not None and member.leave_term <= day.term:
-            end_held(day, row)
+        member = MEMBERS.get(day.draft, row.member)
+        if is_deferred(row) and member.leave_term is not None and member.leave_term <= day.term:
+            end_deferred(day, row)
             day.emit("member_left", member=row.member)
         if not row.is_in_force or row.first_term > day.term:
             continue
@@ -422,7 +338,9 @@ def end_term(day: Day) -> None:
         else:
             rolls = row.last_term <= day.term and member.until is None
             turned = (
-                turn_dependants(day, row, (row.next_plan if rolls else None) or row.plan) if row.dependants else row
+                roll_over_dependants(day, row, (row.next_plan if rolls else None) or row.plan)
+                if row.dependants
+                else row
             )
             if rolls:
                 roll_over(day, turned)
@@ -430,7 +348,7 @@ def end_term(day: Day) -> None:
         plans.put_contract_weight(day.draft, name, day.term, weight_bp)
 
 
-def standing_of(day: Day, member: members.MemberRow) -> str:
+def status_of(day: Day, member: MemberRow) -> str:
     """Return waiting, covered, suspended, leaving, not_renewed or ended."""
     row = CONTRACTS.find(day.draft, member.key)
     if not member.is_member:
@@ -450,7 +368,7 @@ def standing_of(day: Day, member: members.MemberRow) -> str:
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft, rates_cents: int) -> Iterator[str]:
     """Yield a sentence when the sum of rates drifted or a past member is covered."""
-    total = sum(row.rate_cents for row in CONTRACTS.scan(draft) if row.is_in_force or is_held(row))
+    total = sum(row.rate_cents for row in CONTRACTS.scan(draft) if row.is_in_force or is_deferred(row))
     if total != rates_cents:
         yield f"contracts have rates of {total}, the counter says {rates_cents}"
     for row in CONTRACTS.scan(draft):

@@ -12,48 +12,22 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from governance.day import Day
-from governance.tables import Draft, Table
+from governance.state.covers import DEPENDANTS, DependantRow, DependantShare
+from governance.tables import Draft
 from ledger import calendar
-from ledger.codec import Shape
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 FULL_BP = 10_000
 KEPT_TERMS = 12
 """An ended cover counts toward the bound so long: fresh keys do not bring fresh counters at will."""
 
 
-class DependantRow(Shape):
-    """A dependant's cover: whose contract it stands on, and its days; open while `last_day` is None."""
-
-    cover: bytes
-    member: bytes
-    first_day: int
-    last_day: int | None
-    waiting_last_day: int
-    """Days first_day..waiting_last_day are the waiting; known when the cover begins, 0 where there is none."""
-
-
-class Share(Shape):
-    """What a dependant's cover adds to the contract's rate, and to the contract's weight in the target premium."""
-
-    cover: bytes
-    first_term: int
-    last_term: int | None
-    """After notice: the last term."""
-    rate_cents: int
-    weight_bp: int
-
-
-DEPENDANTS = Table("benefits/dependant", DependantRow)
-
-
-# ---- Rules --------------------------------------------------------------
-def is_on(share: Share, term: int) -> bool:
+def is_on(share: DependantShare, term: int) -> bool:
     """True iff the cover is on the contract in a term."""
     return share.first_term <= term and (share.last_term is None or term <= share.last_term)
 
 
-def standing_of(row: DependantRow, height: int) -> str:
+def status_of(row: DependantRow, height: int) -> str:
     """Return coming, waiting, covered, leaving or ended, as of a block."""
     if row.last_day is not None and row.last_day <= height:
         return "ended"
@@ -64,17 +38,17 @@ def standing_of(row: DependantRow, height: int) -> str:
     return "waiting" if height <= row.waiting_last_day else "covered"
 
 
-def living(draft: Draft, shares: Iterable[Share], height: int) -> list[bytes]:
+def living(draft: Draft, shares: Iterable[DependantShare], height: int) -> list[bytes]:
     """Return the covers that have not ended as of a block, those to come included."""
-    return [share.cover for share in shares if standing_of(DEPENDANTS.get(draft, share.cover), height) != "ended"]
+    return [share.cover for share in shares if status_of(DEPENDANTS.get(draft, share.cover), height) != "ended"]
 
 
-def rate_of(shares: Iterable[Share], term: int) -> int:
+def rate_of(shares: Iterable[DependantShare], term: int) -> int:
     """Return what the covers of dependants add to the contract's rate in a term, in minor units."""
     return sum(share.rate_cents for share in shares if is_on(share, term))
 
 
-def weight_of(shares: Iterable[Share], term: int) -> int:
+def weight_of(shares: Iterable[DependantShare], term: int) -> int:
     """Return how much a contract counts in the target premium: one for the member, a share for each dependant.
 
     In basis points.
@@ -82,13 +56,13 @@ def weight_of(shares: Iterable[Share], term: int) -> int:
     return FULL_BP + sum(share.weight_bp for share in shares if is_on(share, term))
 
 
-def priced(day: Day, share: Share, premium_cents: int) -> Share:
+def priced(day: Day, share: DependantShare, premium_cents: int) -> DependantShare:
     """Return the share at a plan's premium now, rounded down."""
     bp = day.params.dependant_bp
     return msgspec.structs.replace(share, rate_cents=premium_cents * bp // FULL_BP, weight_bp=bp)
 
 
-def next_shares(day: Day, shares: tuple[Share, ...], premium_cents: int) -> tuple[Share, ...]:
+def next_shares(day: Day, shares: tuple[DependantShare, ...], premium_cents: int) -> tuple[DependantShare, ...]:
     """Return the shares as of the next term.
 
     Those that begin with it at the premium of this moment, the long gone left out.
@@ -97,7 +71,7 @@ def next_shares(day: Day, shares: tuple[Share, ...], premium_cents: int) -> tupl
     return tuple(priced(day, share, premium_cents) if share.first_term == day.term + 1 else share for share in kept)
 
 
-def begin(day: Day, share: Share, waiting_terms: int) -> None:
+def begin(day: Day, share: DependantShare, waiting_terms: int) -> None:
     """Let a cover begin with the next term, with its own waiting."""
     row = DEPENDANTS.get(day.draft, share.cover)
     last = calendar.last_height_of(share.first_term + waiting_terms - 1) if waiting_terms else 0
@@ -112,9 +86,9 @@ def close(draft: Draft, cover: bytes, last_day: int) -> None:
         DEPENDANTS.put(draft, msgspec.structs.replace(row, last_day=last_day), cover)
 
 
-def end_all(day: Day, shares: tuple[Share, ...]) -> tuple[Share, ...]:
+def end_all(day: Day, shares: tuple[DependantShare, ...]) -> tuple[DependantShare, ...]:
     """End every cover with this block, because the contract ends; return the shares, all ended."""
-    ended: list[Share] = []
+    ended: list[DependantShare] = []
     for share in shares:
         if share.last_term is None or share.last_term >= day.term:
             close(day.draft, share.cover, day.height)
@@ -126,7 +100,7 @@ def end_all(day: Day, shares: tuple[Share, ...]) -> tuple[Share, ...]:
 
 
 # ---- Invariants ---------------------------------------------------------
-def broken_invariants(draft: Draft, member: bytes, shares: tuple[Share, ...]) -> Iterator[str]:
+def broken_invariants(draft: Draft, member: bytes, shares: tuple[DependantShare, ...]) -> Iterator[str]:
     """Yield a sentence for each share whose cover is not there, is another's, or ends on another day than the share says."""
     for share in shares:
         row = DEPENDANTS.find(draft, share.cover)

@@ -16,53 +16,23 @@ from collections.abc import Iterator
 import msgspec
 
 from governance.benefits import settlement
-from governance.benefits.settlement import ClaimRow, LineRow
 from governance.day import Day
-from governance.membership import members
-from governance.tables import Draft, Table
+from governance.state.claims import CLAIMS, ClaimRow, LineRow
+from governance.state.members import MEMBERS
+from governance.state.preauthorisation import (
+    AUTHORISATIONS,
+    ESTIMATES,
+    PREAUTH_REQUESTS,
+    AuthorisationRow,
+    EstimateRow,
+    PreauthRequestRow,
+)
+from governance.tables import Draft
 from ledger import calendar
-from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
 # ---- Records: `claim.file` with this use ----------------------------------
 USE = "preauth"
-
-
-# ---- State --------------------------------------------------------------
-class EstimateRow(Shape):
-    """What a claim of a standard line would settle as of the block that carried the question, in minor units."""
-
-    line: int
-    units_paid: int
-    allowed_cents: int
-    benefit_cents: int
-    refusal: int | None
-
-
-class AuthorisationRow(Shape):
-    """What is left of an authorisation. Days from `first_day` to `last_day` may use it."""
-
-    claim: bytes
-    case: str
-    units_left: int
-    award_left_cents: int
-    first_day: int
-    last_day: int
-
-
-class AskRow(Shape):
-    """The open case that asks for a code of a cover and provider (empty: none), and the charges of one that lapsed."""
-
-    standing: bytes
-    lapsed_cents: int | None
-
-
-ESTIMATES = Table("benefits/estimate", EstimateRow)
-"""By (claim, line)."""
-AUTHORISATIONS = Table("benefits/authorisation", AuthorisationRow)
-"""By (cover, provider, system, code, first day, claim): used in this order, gone when nothing is left."""
-ASKS = Table("benefits/ask", AskRow)
-"""By (cover, provider, code)."""
 
 
 # ---- Rules: asking --------------------------------------------------------
@@ -71,10 +41,10 @@ def last_day_of(day: Day) -> int:
     return day.height + calendar.TERM_BLOCKS * day.params.preauth_terms
 
 
-def check_asks(day: Day, cover: bytes, provider: bytes, codes: set[str], superseded: bytes) -> None:
+def check_requests(day: Day, cover: bytes, provider: bytes, codes: set[str], superseded: bytes) -> None:
     """Raise RuleBroken while a case asks for one of these codes already: one question at a time."""
     for code in sorted(codes):
-        ask = ASKS.find(day.draft, cover, provider, code)
+        ask = PREAUTH_REQUESTS.find(day.draft, cover, provider, code)
         if ask is not None and ask.standing and ask.standing != superseded:
             raise RuleBroken(
                 "preauth_open",
@@ -101,7 +71,7 @@ def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
         ESTIMATES.put(day.draft, row, claim.claim, index)
         _emit_line(day, claim, index, settled)
         claim = _with_line(claim, index, status="estimated")
-    settlement.CLAIMS.put(day.draft, claim, claim.claim)
+    CLAIMS.put(day.draft, claim, claim.claim)
     return claim, waiting
 
 
@@ -110,7 +80,7 @@ def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
 
     Those of a claim, and no cover after an end of cover that is known.
     """
-    member = members.MEMBERS.get(day.draft, claim.member)
+    member = MEMBERS.get(day.draft, claim.member)
     ends = [member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term)]
     if any(end is not None and line.first_day > end for end in ends):
         return settlement.NO_COVER
@@ -137,25 +107,27 @@ def _emit_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> None:
     day.emit("preauth_line", claim=claim.claim, line=index, **settlement.figures_of(line))
 
 
-def open_ask(day: Day, claim: ClaimRow, code: str, charges_cents: int) -> bool:
+def open_request(day: Day, claim: ClaimRow, code: str, charges_cents: int) -> bool:
     """Let a case ask for a code; True when it asks again, for no more, after a lapse."""
     key = claim.cover, claim.provider, code
-    lapsed = (ASKS.find(day.draft, *key) or AskRow(b"", None)).lapsed_cents
-    ASKS.put(day.draft, AskRow(claim.claim, lapsed), *key)
+    lapsed = (PREAUTH_REQUESTS.find(day.draft, *key) or PreauthRequestRow(b"", None)).lapsed_cents
+    PREAUTH_REQUESTS.put(day.draft, PreauthRequestRow(claim.claim, lapsed), *key)
     return lapsed is not None and charges_cents <= lapsed
 
 
-def close_ask(
+def close_request(
     day: Day, claim: ClaimRow, code: str, *, lapsed_cents: int | None = None, is_withdrawn: bool = False
 ) -> None:
     """End a question: decided (nothing stays), lapsed (it may be asked once more), or withdrawn (as if it had not been asked)."""
     key = claim.cover, claim.provider, code
     if is_withdrawn:
-        ASKS.put(day.draft, AskRow(b"", ASKS.get(day.draft, *key).lapsed_cents), *key)
+        PREAUTH_REQUESTS.put(
+            day.draft, PreauthRequestRow(b"", PREAUTH_REQUESTS.get(day.draft, *key).lapsed_cents), *key
+        )
     elif lapsed_cents is not None:
-        ASKS.put(day.draft, AskRow(b"", lapsed_cents), *key)
-    elif (ASKS.find(day.draft, *key) or AskRow(b"", None)).standing == claim.claim:
-        ASKS.delete(day.draft, *key)
+        PREAUTH_REQUESTS.put(day.draft, PreauthRequestRow(b"", lapsed_cents), *key)
+    elif (PREAUTH_REQUESTS.find(day.draft, *key) or PreauthRequestRow(b"", None)).standing == claim.claim:
+        PREAUTH_REQUESTS.delete(day.draft, *key)
 
 
 # ---- Rules: authorising and using -------------------------------------------
@@ -185,7 +157,7 @@ def find_authorisation(day: Day, claim: ClaimRow, line: LineRow) -> Authorisatio
 
     Fraud found since voids it.
     """
-    fraud_height = members.MEMBERS.get(day.draft, claim.member).fraud_height
+    fraud_height = MEMBERS.get(day.draft, claim.member).fraud_height
     for row in list(AUTHORISATIONS.scan(day.draft, *_key_of(claim, line))):
         if day.height > row.last_day + calendar.TERM_BLOCKS * day.params.filing_terms:
             AUTHORISATIONS.delete(day.draft, *_key_of(claim, line), row.first_day, row.claim)
@@ -224,11 +196,11 @@ def settle_line(day: Day, claim: ClaimRow, index: int, row: AuthorisationRow) ->
 def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each authorisation with nothing left or of no case, and each pre-authorisation that paid."""
     for row in AUTHORISATIONS.scan(draft):
-        claim = settlement.CLAIMS.find(draft, row.claim)
+        claim = CLAIMS.find(draft, row.claim)
         if row.units_left <= 0 or row.award_left_cents <= 0 or row.first_day > row.last_day:
             yield f"authorisation of claim {row.claim.hex()} has nothing left"
         if claim is None or claim.use != USE:
             yield f"authorisation of claim {row.claim.hex()} was asked for by no pre-authorisation"
-    for claim in settlement.CLAIMS.scan(draft):
+    for claim in CLAIMS.scan(draft):
         if claim.use == USE and (claim.benefit_cents or any(line.status == "settled" for line in claim.lines)):
             yield f"pre-authorisation {claim.claim.hex()} was settled"

@@ -7,35 +7,16 @@ and second-lapse payments are no votes and leave no row.
 from __future__ import annotations
 
 from governance.benefits import codes
-from governance.benefits.settlement import ClaimRow
 from governance.day import Day, ceil_div, lower_median
-from governance.tables import Table
-from ledger.codec import Shape
+from governance.state.claims import ClaimRow
+from governance.state.codes import CLOSINGS, CODES, ClosingRow, CodeVersion
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 FIRST_BOUNDARY = 360
 NO_PROMOTION_BLOCKS = 360
 FREQUENCY_PERCENTILE = 90
 
 
-class ClosingRow(Shape):
-    """A case closed by vote: who claimed, who treated, what was paid for how many units."""
-
-    system: str
-    code: str
-    term: int
-    is_accepted: bool
-    claimant: bytes
-    provider: bytes
-    allowed_cents: int
-    units: int
-
-
-CLOSINGS = Table("benefits/closing", ClosingRow)
-"""By (term, code, system, claim)."""
-
-
-# ---- Rules --------------------------------------------------------------
 def note_closing(
     day: Day, claim: ClaimRow, system: str, code: str, indexes: tuple[int, ...], *, is_accepted: bool
 ) -> None:
@@ -70,7 +51,7 @@ def end_term(day: Day) -> None:
 def is_promoted(day: Day, rows: list[ClosingRow]) -> bool:
     """True iff the closings of a code make it standard."""
     first = rows[0]
-    listed = codes.CODES.find(day.draft, first.code, first.system)
+    listed = CODES.find(day.draft, first.code, first.system)
     set_now = day.params
     accepted = sum(row.is_accepted for row in rows)
     return (
@@ -93,14 +74,14 @@ def _promote(day: Day, system: str, code: str, rows: list[ClosingRow]) -> None:
     ranked = sorted(units.values())
     frequency = ranked[ceil_div(FREQUENCY_PERCENTILE * len(ranked), 100) - 1]
     allowed = lower_median(amounts) if amounts else None
-    codes.set_code(day.draft, system, code, codes.CodeVersion(day.height + 1, True, allowed, frequency))
+    codes.set_code(day.draft, system, code, CodeVersion(day.height + 1, True, allowed, frequency))
     day.emit("code_promoted", code=code, paid=len(paid), decided=len(rows), allowed_cents=allowed, frequency=frequency)
 
 
 def apply_demotion(day: Day, system: str, code: str) -> None:
     """Make a code non-standard by day of service from the next block on; no promotion of it for 360 blocks."""
     codes.set_code(
-        day.draft, system, code, codes.CodeVersion(day.height + 1, False, None, None), day.height + NO_PROMOTION_BLOCKS
+        day.draft, system, code, CodeVersion(day.height + 1, False, None, None), day.height + NO_PROMOTION_BLOCKS
     )
 
 

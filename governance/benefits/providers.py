@@ -9,10 +9,11 @@ again: no single party can cut members off from their doctor. Claims that were f
 from __future__ import annotations
 
 from governance.acts import Act, Attested, check_attested
-from governance.benefits.codes import PROVIDERS
 from governance.day import Day
 from governance.membership import attesters
-from governance.tables import Mark, Name, Table
+from governance.state.attesters import VERIFIERS
+from governance.state.providers import PROVIDERS, REMOVED_PROVIDERS
+from governance.tables import Mark, Name
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
@@ -32,12 +33,6 @@ class ProviderBody(Shape):
 VERIFIED = Attested(
     "verifier", lambda _author, body: tagged_hash("provider-list", encode(body)), "a listed verifier of providers"
 )
-
-
-# ---- State --------------------------------------------------------------
-REMOVED = Table("benefits/provider_removed", Mark)
-"""Keys that a vote took off the list: the verifier's signature that listed one stands on the ledger, and counts no
-more."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -61,19 +56,19 @@ def check_new(day: Day, key: bytes, identifier: str) -> None:
 def check_list(day: Day, act: Act, body: ProviderBody) -> None:
     """Raise RuleBroken unless the provider is new and a verifier attests it (implied in a rehearsal that names nobody)."""
     check_new(day, body.key, body.identifier)
-    if REMOVED.find(day.draft, body.key) is not None:
+    if REMOVED_PROVIDERS.find(day.draft, body.key) is not None:
         raise RuleBroken(
             "provider_removed",
             "members voted to take this provider off the list",
             "propose it to them: mutua proposal open provider",
         )
     if not day.coop.is_rehearsal or act.attestations:
-        check_attested(act, VERIFIED, body, attesters.keys_of(day.draft, attesters.VERIFIERS), 1)
+        check_attested(act, VERIFIED, body, attesters.keys_of(day.draft, VERIFIERS), 1)
 
 
 def add(day: Day, key: bytes, identifier: str) -> None:
     """List a provider from its record, or from the block after the vote, on."""
-    REMOVED.delete(day.draft, key)
+    REMOVED_PROVIDERS.delete(day.draft, key)
     PROVIDERS.put(day.draft, Name(identifier.encode()), key)
     day.emit("party_listed", role="provider", party=key, name=identifier)
 
@@ -82,5 +77,5 @@ def remove(day: Day, key: bytes) -> None:
     """Take a provider off the list."""
     identifier = PROVIDERS.get(day.draft, key).value.decode()
     PROVIDERS.delete(day.draft, key)
-    REMOVED.put(day.draft, Mark(), key)
+    REMOVED_PROVIDERS.put(day.draft, Mark(), key)
     day.emit("party_unlisted", role="provider", party=key, name=identifier)

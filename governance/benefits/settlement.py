@@ -16,97 +16,27 @@ import msgspec
 
 from governance.benefits import codes, contracts, plans
 from governance.day import Day
-from governance.membership import members
+from governance.state.claims import (
+    BENEFIT_YEARS,
+    CLAIMS,
+    DAY_BENEFITS,
+    EVENT_BENEFITS,
+    UNITS_USED,
+    BenefitYearRow,
+    ClaimRow,
+    LineRow,
+)
+from governance.state.contracts import ContractRow
+from governance.state.members import MEMBERS
+from governance.state.plans import PLANS, PlanFigures
 from governance.tables import Draft, KeyPart, Number, Table
 from ledger import calendar
-from ledger.codec import Shape
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 NO_COVER, WAITING, FREQUENCY, NOT_IN_PLAN, OTHER_PAYER, FILED_LATE = 1, 2, 3, 4, 7, 8
 
 
-class LineRow(Shape):
-    """A line of a claim with every figure of its settlement, in minor units."""
-
-    system: str
-    code: str
-    modifiers: tuple[str, ...]
-    units: int
-    charge_cents: int
-    first_day: int
-    last_day: int
-    is_standard: bool
-    status: str
-    """open | settled | refused | denied | lapsed | withdrawn; of a pre-authorisation also estimated | authorised"""
-    plan: str
-    units_paid: int
-    allowed_cents: int
-    deductible_cents: int
-    copay_cents: int
-    coinsurance_cents: int
-    relief_cents: int
-    cut_cents: int
-    benefit_cents: int
-    refusal: int | None
-    authorised_by: bytes
-    """The pre-authorisation that let the line settle without a vote; empty: none."""
-
-
-class EvidenceRef(Shape):
-    """A document of the evidence: salted hash, size, media type. Its text never comes here."""
-
-    hash: bytes
-    size_bytes: int
-    media: str
-
-
-class ClaimRow(Shape):
-    """A claim: what was filed, and how far its money is spent."""
-
-    claim: bytes
-    cover: bytes
-    member: bytes
-    height: int
-    scheme: str
-    submitter_role: str
-    payee: str
-    provider: bytes
-    event_id: bytes
-    """Groups claims of a cover; a claim that names none is the first of an event of its own, and others may name it."""
-    use: str
-    """claim | preauth"""
-    supersedes: bytes
-    source_hash: bytes
-    commitment: bytes
-    evidence: tuple[EvidenceRef, ...]
-    evidence_version: int
-    other_payer_cents: int
-    other_left_cents: int
-    is_copay_taken: bool
-    benefit_cents: int
-    lines: tuple[LineRow, ...]
-
-
-class YearRow(Shape):
-    """What a cover used up in a benefit year."""
-
-    deductible_cents: int
-    borne_cents: int
-    """Deductible + copay + coinsurance - relief: never above the maximum of the plan."""
-    benefit_cents: int
-
-
-CLAIMS = Table("benefits/claim", ClaimRow)
-YEARS = Table("benefits/year", YearRow)
-UNITS = Table("benefits/units", Number)
-DAY_BENEFITS = Table("benefits/day_benefit", Number)
-"""Benefit of one cover, provider and day: parts of one visit share the ceiling of a claim."""
-EVENT_BENEFITS = Table("benefits/event_benefit", Number)
-"""(cover, event) -> benefit of all claims of a cover that are of one event: they share the ceiling of a claim."""
-
-
-# ---- Rules --------------------------------------------------------------
-def benefit_year_of(row: contracts.ContractRow, day_number: int) -> int:
+def benefit_year_of(row: ContractRow, day_number: int) -> int:
     """Return the benefit year of a day: 12 terms each, counted from the first contract (of a dependant.
 
     From the cover's first day).
@@ -125,7 +55,7 @@ def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
         return NO_COVER
     if contracts.is_waiting(row, line.first_day):
         return WAITING
-    covered = plans.figures_on(plans.PLANS.get(day.draft, plan_name), line.first_day).codes
+    covered = plans.figures_on(PLANS.get(day.draft, plan_name), line.first_day).codes
     return NOT_IN_PLAN if covered and line.code not in covered else None
 
 
@@ -142,7 +72,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     span = contracts.span_on(contract, line.first_day)
     assert contract is not None and span is not None, "cover of the day was checked in the carrying block"  # noqa: PT018 - one fact
     plan_name = span.plan
-    figures = plans.figures_on(plans.PLANS.get(day.draft, plan_name), line.first_day)
+    figures = plans.figures_on(PLANS.get(day.draft, plan_name), line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = benefit_year_of(contract, line.first_day)
 
@@ -150,7 +80,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     claim = msgspec.structs.replace(claim, other_left_cents=claim.other_left_cents - from_other)
     if from_other and from_other == line.charge_cents:
         return refuse_line(day, claim, index, OTHER_PAYER), award_left
-    units_before = UNITS.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
+    units_before = UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
     units = line.units if code.frequency is None else min(line.units, code.frequency - units_before.value)
     if units <= 0:
         return refuse_line(day, claim, index, FREQUENCY), award_left
@@ -161,7 +91,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     if award_left is not None:
         allowed = min(allowed, award_left)
         award_left -= allowed
-    year = YEARS.find(day.draft, claim.cover, year_number) or YearRow(0, 0, 0)
+    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow(0, 0, 0)
     deductible = min(allowed, max(0, figures.deductible_cents - year.deductible_cents))
     rest = allowed - deductible
     copay = 0
@@ -178,9 +108,11 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     room = _room_cents(day, claim, line, figures, year)
     benefit = uncut if room is None else min(uncut, max(0, room))
 
-    UNITS.put(day.draft, Number(units_before.value + units), claim.cover, line.code, line.system, year_number)
-    year = YearRow(year.deductible_cents + deductible, year.borne_cents + borne - relief, year.benefit_cents + benefit)
-    YEARS.put(day.draft, year, claim.cover, year_number)
+    UNITS_USED.put(day.draft, Number(units_before.value + units), claim.cover, line.code, line.system, year_number)
+    year = BenefitYearRow(
+        year.deductible_cents + deductible, year.borne_cents + borne - relief, year.benefit_cents + benefit
+    )
+    BENEFIT_YEARS.put(day.draft, year, claim.cover, year_number)
     day_before = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
     DAY_BENEFITS.put(day.draft, Number(day_before.value + benefit), claim.cover, claim.provider, line.first_day)
     EVENT_BENEFITS.put(day.draft, Number(_event_benefit(day, claim) + benefit), claim.cover, claim.event_id)
@@ -202,7 +134,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     return _put_line(day, claim, index, line), award_left
 
 
-def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: plans.PlanFigures, year: YearRow) -> int | None:
+def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: PlanFigures, year: BenefitYearRow) -> int | None:
     """Return what the ceilings leave for a line's benefit, None where there is no ceiling.
 
     The ceilings of a claim, that of the pilot too, hold over all claims of its event, of which it may be the only one
@@ -220,21 +152,21 @@ def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: plans.PlanFig
     return min(rooms) if rooms else None
 
 
-def give_back(day: Day, claim: ClaimRow) -> None:
+def undo_settlement(day: Day, claim: ClaimRow) -> None:
     """Undo what a claim used up of its cover's units, benefit years and ceilings: the patient had no part in it."""
     for line in [line for line in claim.lines if line.status == "settled"]:
         contract = contracts.contract_of(day.draft, claim.cover)
         assert contract is not None, "a line was settled under it"
         number = benefit_year_of(contract, line.first_day)
         borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
-        year = YEARS.get(day.draft, claim.cover, number)
-        year = YearRow(
+        year = BENEFIT_YEARS.get(day.draft, claim.cover, number)
+        year = BenefitYearRow(
             year.deductible_cents - line.deductible_cents,
             year.borne_cents - borne,
             year.benefit_cents - line.benefit_cents,
         )
-        YEARS.put(day.draft, year, claim.cover, number)
-        _take_off(day, UNITS, line.units_paid, claim.cover, line.code, line.system, number)
+        BENEFIT_YEARS.put(day.draft, year, claim.cover, number)
+        _take_off(day, UNITS_USED, line.units_paid, claim.cover, line.code, line.system, number)
         _take_off(day, DAY_BENEFITS, line.benefit_cents, claim.cover, claim.provider, line.first_day)
         _take_off(day, EVENT_BENEFITS, line.benefit_cents, claim.cover, claim.event_id)
 
@@ -315,5 +247,5 @@ def broken_invariants(draft: Draft) -> Iterator[str]:
                 yield f"line {index} of claim {claim.claim.hex()} does not add up"
         if total != claim.benefit_cents:
             yield f"claim {claim.claim.hex()} has benefits of {total}, its row says {claim.benefit_cents}"
-        if members.find_member(draft, claim.member) is None:
+        if MEMBERS.find(draft, claim.member) is None:
             yield f"claim {claim.claim.hex()} belongs to nobody"

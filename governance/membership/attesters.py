@@ -13,25 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from governance.day import Day
-from governance.money import treasury
+from governance.state.attesters import ATTESTERS, VERIFIERS, PartyRow
+from governance.state.treasury import check_treasury
 from governance.tables import Draft, Table
-from ledger.codec import Shape
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 PARTIES_MAX = 1_000
 """Parties on one list; a proposal that would add another takes no effect."""
-
-
-class PartyRow(Shape):
-    """A party on a list: its key, the name members know it by, and the block from whose end it is on the list."""
-
-    key: bytes
-    name: str
-    since: int
-
-
-ATTESTERS = Table("membership/attester", PartyRow)
-VERIFIERS = Table("membership/verifier", PartyRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +32,13 @@ class Enrolment:
     """True while the treasury's signers stand in, because too few attesters are listed."""
 
 
-# ---- Rules --------------------------------------------------------------
 def enrolment_now(day: Day) -> Enrolment:
     """Return who attests enrolments now; RuleBroken when there are neither attesters nor signers."""
     needed = day.params.enrolment_attesters
     listed = tuple(row.key for row in ATTESTERS.scan(day.draft))
     if len(listed) >= needed:
         return Enrolment(listed, needed, is_by_signers=False)
-    return Enrolment(treasury.check_treasury(day.draft).signers, needed, is_by_signers=True)
+    return Enrolment(check_treasury(day.draft).signers, needed, is_by_signers=True)
 
 
 def keys_of(draft: Draft, parties: Table[PartyRow]) -> list[bytes]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from governance.day import Day
 from governance.membership import members
-from governance.tables import Draft, Name, Number, Table
+from governance.state.delegation import DELEGATE_LOADS, DELEGATES, DELEGATION_PAIRS, DELEGATORS, DelegateRow
+from governance.state.members import MEMBERS
+from governance.tables import Draft, Name, Number
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -28,29 +30,11 @@ class UndelegateBody(Shape):
     topic: str
 
 
-# ---- State --------------------------------------------------------------
-class DelegateRow(Shape):
-    """Who votes for a member on a topic."""
-
-    topic: str
-    to: bytes
-
-
-DELEGATES = Table("membership/delegate", DelegateRow)
-"""By (delegator, topic)."""
-DELEGATORS = Table("membership/delegators", Name)
-"""(delegate, topic, delegator) -> delegator."""
-PAIRS = Table("membership/delegation_pair", Number)
-"""(delegate, delegator) -> topics between them."""
-LOADS = Table("membership/delegate_load", Number)
-"""delegate -> delegators over all topics."""
-
-
 # ---- Rules --------------------------------------------------------------
 def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
     """Raise RuleBroken unless the author may delegate this topic to this member now."""
     members.check_member(day.draft, author)
-    target = members.find_member(day.draft, body.to)
+    target = MEMBERS.find(day.draft, body.to)
     if target is None or not target.is_member or body.to == author:
         raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
@@ -60,8 +44,8 @@ def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
             "name a code, or * for all",
         )
     limit = delegators_max_of(day)
-    load = LOADS.find(day.draft, body.to) or Number(0)
-    after = load.value + (PAIRS.find(day.draft, body.to, author) is None)
+    load = DELEGATE_LOADS.find(day.draft, body.to) or Number(0)
+    after = load.value + (DELEGATION_PAIRS.find(day.draft, body.to, author) is None)
     if after > limit:  # also for another topic of a delegator: the limit falls when voters leave
         raise RuleBroken(
             "delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else"
@@ -82,11 +66,11 @@ def apply_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
         apply_undelegate(day, author, UndelegateBody(body.topic))
     DELEGATES.put(day.draft, DelegateRow(body.topic, body.to), author, body.topic)
     DELEGATORS.put(day.draft, Name(author), body.to, body.topic, author)
-    pair = PAIRS.find(day.draft, body.to, author)
-    PAIRS.put(day.draft, Number(1 if pair is None else pair.value + 1), body.to, author)
+    pair = DELEGATION_PAIRS.find(day.draft, body.to, author)
+    DELEGATION_PAIRS.put(day.draft, Number(1 if pair is None else pair.value + 1), body.to, author)
     if pair is None:
-        load = LOADS.find(day.draft, body.to) or Number(0)
-        LOADS.put(day.draft, Number(load.value + 1), body.to)
+        load = DELEGATE_LOADS.find(day.draft, body.to) or Number(0)
+        DELEGATE_LOADS.put(day.draft, Number(load.value + 1), body.to)
     day.count(delegations=1)
     _note_change(day, author, body.topic, body.to)
 
@@ -106,12 +90,12 @@ def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
     to = DELEGATES.get(day.draft, author, body.topic).to
     DELEGATES.delete(day.draft, author, body.topic)
     DELEGATORS.delete(day.draft, to, body.topic, author)
-    pair = PAIRS.get(day.draft, to, author)
+    pair = DELEGATION_PAIRS.get(day.draft, to, author)
     if pair.value > 1:
-        PAIRS.put(day.draft, Number(pair.value - 1), to, author)
+        DELEGATION_PAIRS.put(day.draft, Number(pair.value - 1), to, author)
     else:
-        PAIRS.delete(day.draft, to, author)
-        LOADS.put(day.draft, Number(LOADS.get(day.draft, to).value - 1), to)
+        DELEGATION_PAIRS.delete(day.draft, to, author)
+        DELEGATE_LOADS.put(day.draft, Number(DELEGATE_LOADS.get(day.draft, to).value - 1), to)
     day.count(delegations=-1)
     _note_change(day, author, body.topic, to)
 
@@ -136,7 +120,7 @@ def delegate_of(draft: Draft, delegator: bytes, code: str) -> bytes | None:
 
 def delegators_of(draft: Draft, delegate: bytes, code: str) -> Iterator[bytes]:
     """Yield who lets `delegate` vote on a code: by the code, or for all without another delegate for the code."""
-    load = LOADS.find(draft, delegate)
+    load = DELEGATE_LOADS.find(draft, delegate)
     if load is None or load.value == 0:  # most voters: one row read, nothing scanned
         return
     for name in DELEGATORS.scan(draft, delegate, code):

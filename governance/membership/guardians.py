@@ -13,7 +13,9 @@ import msgspec
 
 from governance.day import Day
 from governance.membership import members
-from governance.tables import Draft, Table
+from governance.state.guardians import GUARDIANS, GuardiansRow
+from governance.state.keys import DEVICES, KEY_OWNERS
+from governance.tables import Draft
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 from ledger.hashing import HASH_SIZE
@@ -29,24 +31,6 @@ class GuardiansBody(Shape):
 
     threshold: int
     keys: tuple[bytes, ...]
-
-
-# ---- State --------------------------------------------------------------
-class GuardiansRow(Shape):
-    """A member's guardians.
-
-    `serial` goes up with each change and each move opened: an old attestation is worth nothing.
-    """
-
-    member: bytes
-    threshold: int
-    keys: tuple[bytes, ...]
-    serial: int
-    paused_until: int
-    """After an objection no move is opened up to this height."""
-
-
-GUARDIANS = Table("membership/guardians", GuardiansRow)
 
 
 # ---- Rules --------------------------------------------------------------
@@ -83,19 +67,19 @@ def apply_set(day: Day, author: bytes, body: GuardiansBody) -> None:
     day.emit("guardians_set", member=author, threshold=fresh.threshold, guardians=fresh.keys)
 
 
-def voices_of(draft: Draft, row: GuardiansRow) -> set[bytes]:
+def signing_keys_of(draft: Draft, row: GuardiansRow) -> set[bytes]:
     """Return the keys with which the guardians speak now.
 
     Of a member here the identity key, of anybody else the key named.
     """
-    return {voice for key in row.keys if (voice := _voice_of(draft, key)) is not None}
+    return {voice for key in row.keys if (voice := _signing_key_of(draft, key)) is not None}
 
 
-def _voice_of(draft: Draft, key: bytes) -> bytes | None:
+def _signing_key_of(draft: Draft, key: bytes) -> bytes | None:
     """Return the key that speaks for a guardian; a device that its member revoked speaks no more."""
-    taken = members.KEYS.find(draft, key)
+    taken = KEY_OWNERS.find(draft, key)
     if taken is not None and taken.role == "device":
-        return key if members.DEVICES.find(draft, key) is not None else None
+        return key if DEVICES.find(draft, key) is not None else None
     return members.identity_key_of(draft, key if taken is None else taken.member)
 
 

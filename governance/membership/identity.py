@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from governance.acts import Act, Attested, check_attested
-from governance.benefits import codes
 from governance.day import Day
-from governance.membership import admission, guardians, members
-from governance.tables import Draft, Name, Table
+from governance.membership import guardians, members
+from governance.state.applications import APPLICATIONS
+from governance.state.keys import DEVICES, IDENTITY_MOVES, IDENTITY_MOVES_DUE, KEY_OWNERS, MoveRow, OwnerRow
+from governance.state.members import MEMBERS
+from governance.state.providers import PROVIDERS
+from governance.tables import Draft, Name
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
@@ -63,21 +66,6 @@ GUARDIAN = Attested(
 NEW_KEY = Attested("new-key", lambda _author, body: tagged_hash("identity-move", encode(body)), "the new key itself")
 
 
-# ---- State --------------------------------------------------------------
-class MoveRow(Shape):
-    """A move on its way: it takes effect at the end of block `until`."""
-
-    member: bytes
-    new_key: bytes
-    opened_height: int
-    until: int
-
-
-MOVES = Table("membership/identity_move", MoveRow)
-MOVES_DUE = Table("membership/identity_move_due", Name)
-"""(until, member) -> member: the end of day visits those whose time has come."""
-
-
 # ---- Rules: devices -------------------------------------------------------
 def check_certify(day: Day, act: Act, body: DeviceBody) -> None:
     """Raise RuleBroken unless a member certifies a key that is nobody's and that wants it."""
@@ -102,7 +90,7 @@ def apply_certify(day: Day, author: bytes, body: DeviceBody) -> None:
 
 def check_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
     """Raise RuleBroken unless the device is one of the author's. A past member may revoke, too."""
-    device = members.DEVICES.find(day.draft, body.device)
+    device = DEVICES.find(day.draft, body.device)
     if device is None or device.value != author:
         raise RuleBroken(
             "device_unknown", "the author has no such device in use", "see the devices: mutua keys device list"
@@ -122,12 +110,8 @@ def check_fresh(day: Day, key: bytes) -> None:
     """
     if not 1 <= len(key) <= guardians.NAME_SIZE_MAX:
         raise RuleBroken("key_taken", f"a key of {len(key)} bytes is none", "use a fresh key")
-    is_applicant = admission.APPLICATIONS.find(day.draft, key) is not None
-    if (
-        is_applicant
-        or members.owner_of_key(day.draft, key) is not None
-        or codes.PROVIDERS.find(day.draft, key) is not None
-    ):
+    is_applicant = APPLICATIONS.find(day.draft, key) is not None
+    if is_applicant or members.owner_of_key(day.draft, key) is not None or PROVIDERS.find(day.draft, key) is not None:
         raise RuleBroken(
             "key_taken", "this key is or was an identity, device, cover or provider of this co-op", "use a fresh key"
         )
@@ -137,12 +121,12 @@ def check_fresh(day: Day, key: bytes) -> None:
 def check_move(day: Day, act: Act, body: MoveBody) -> None:
     """Raise RuleBroken unless k guardians and the new key ask for a move that may be opened now."""
     members.check_member(day.draft, act.author)
-    if members.find_member(day.draft, body.member) is None:
+    if MEMBERS.find(day.draft, body.member) is None:
         raise RuleBroken("member_unknown", "nobody of this id is or was a member", "name the member by the first key")
     row = guardians.guardians_of(day.draft, body.member)
     if not row.keys:
         raise RuleBroken("no_guardians", "the member named no guardians", "nobody can move this identity")
-    pending = MOVES.find(day.draft, body.member)
+    pending = IDENTITY_MOVES.find(day.draft, body.member)
     if pending is not None:
         raise RuleBroken(
             "move_pending",
@@ -162,7 +146,7 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
     check_fresh(day, body.new_key)
     if body.new_key in row.keys:
         raise RuleBroken("key_taken", "the new key is a guardian's", "use a fresh key")
-    check_attested(act, GUARDIAN, body, guardians.voices_of(day.draft, row), row.threshold)
+    check_attested(act, GUARDIAN, body, guardians.signing_keys_of(day.draft, row), row.threshold)
     if not day.coop.is_rehearsal:
         check_attested(act, NEW_KEY, body, (body.new_key,), 1)
 
@@ -171,36 +155,36 @@ def apply_move(day: Day, body: MoveBody) -> None:
     """Open the move; the new key is kept for it."""
     until = day.height + day.params.guardian_blocks
     guardians.count_move(day.draft, body.member)
-    MOVES.put(day.draft, MoveRow(body.member, body.new_key, day.height, until), body.member)
-    MOVES_DUE.put(day.draft, Name(body.member), until, body.member)
-    members.KEYS.put(day.draft, members.KeyRow(body.member, "offered"), body.new_key)
+    IDENTITY_MOVES.put(day.draft, MoveRow(body.member, body.new_key, day.height, until), body.member)
+    IDENTITY_MOVES_DUE.put(day.draft, Name(body.member), until, body.member)
+    KEY_OWNERS.put(day.draft, OwnerRow(body.member, "offered"), body.new_key)
     day.emit("identity_move_opened", member=body.member, key=body.new_key, until=until)
 
 
 def check_move_object(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless a move of the author's identity is pending."""
-    if MOVES.find(day.draft, author) is None:
+    if IDENTITY_MOVES.find(day.draft, author) is None:
         raise RuleBroken("no_move", "no move of this identity is pending", "the identity stays as it is")
 
 
 def apply_move_object(day: Day, author: bytes) -> None:
     """Take the move back; guardians wait before they may try again."""
-    row = MOVES.get(day.draft, author)
+    row = IDENTITY_MOVES.get(day.draft, author)
     _forget(day, row)
-    members.KEYS.delete(day.draft, row.new_key)
+    KEY_OWNERS.delete(day.draft, row.new_key)
     guardians.pause(day.draft, author, day.height + day.params.guardian_pause_blocks)
     day.emit("identity_move_objected", member=author, key=row.new_key)
 
 
 def _forget(day: Day, row: MoveRow) -> None:
-    MOVES.delete(day.draft, row.member)
-    MOVES_DUE.delete(day.draft, row.until, row.member)
+    IDENTITY_MOVES.delete(day.draft, row.member)
+    IDENTITY_MOVES_DUE.delete(day.draft, row.until, row.member)
 
 
 def end_day(day: Day) -> None:
     """Let the moves whose time has come take effect: the new key is the only one that signs."""
-    for name in list(MOVES_DUE.scan(day.draft, day.height)):
-        row = MOVES.get(day.draft, name.value)
+    for name in list(IDENTITY_MOVES_DUE.scan(day.draft, day.height)):
+        row = IDENTITY_MOVES.get(day.draft, name.value)
         _forget(day, row)
         members.move_identity(day.draft, row.member, row.new_key)
         day.emit("identity_moved", member=row.member, key=row.new_key)
@@ -209,9 +193,9 @@ def end_day(day: Day) -> None:
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each pending move that would never end or whose key is somebody else's."""
-    for row in MOVES.scan(draft):
+    for row in IDENTITY_MOVES.scan(draft):
         if (
-            MOVES_DUE.find(draft, row.until, row.member) is None
+            IDENTITY_MOVES_DUE.find(draft, row.until, row.member) is None
             or members.owner_of_key(draft, row.new_key) != row.member
         ):
             yield f"the move of {row.member.hex()} never ends, or to a key of another"

@@ -9,88 +9,38 @@ their heights, so that "may vote as of block s" can be asked for any recent s wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from governance.day import Day
-from governance.tables import Draft, Name, Number, Table
-from ledger.codec import Shape
+from governance.state.contracts import CONTRACTS, is_suspended
+from governance.state.keys import DEVICES, DEVICES_OF, IDENTITIES, KEY_OWNERS, OwnerRow
+from governance.state.members import (
+    COVERS,
+    ENDED_MEMBERSHIPS,
+    HOUSEHOLDS,
+    MATURING_VOTES,
+    MEMBERS,
+    VOTE_CHANGES,
+    VOTER_PLACES,
+    VOTER_PLACES_GIVEN,
+    VOTERS,
+    MemberRow,
+    VotersRow,
+)
+from governance.tables import Draft, Name, Number
+from ledger import calendar
 from ledger.errors import RuleBroken
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 HISTORY_BLOCKS = 720
 """Changes of the right to vote older than this decide nothing any more: the longest vote and appeal together are
 shorter."""
 YEARS_TERMS = 12
 
 
-class MemberRow(Shape):
-    """A member, present or past."""
-
-    key: bytes
-    household: bytes
-    cover: bytes
-    is_founder: bool
-    is_member: bool
-    since_term: int
-    """Term in which the present membership began; negative before genesis."""
-    leave_term: int | None
-    """After notice: the last term of cover and membership."""
-    voting: tuple[tuple[int, bool], ...]
-    """(height, may vote as of the end of that block), ascending."""
-    vouchers: tuple[bytes, ...]
-    is_warned: bool
-    until: int | None
-    """Renewal was refused: the height at which cover ends."""
-    fraud_height: int | None
-    no_vote_until: int
-    """No vote up to this height after a finding of fraud."""
-    left_height: int | None
-
-
-class KeyRow(Shape):
-    """A key that a member took beside the first one. `role`: device | identity. It never becomes anybody else's."""
-
-    member: bytes
-    role: str
-
-
-class VotersRow(Shape):
-    """Some of those who may vote now."""
-
-    keys: tuple[bytes, ...]
-
-
-MEMBERS = Table("membership/member", MemberRow)
-COVERS = Table("membership/cover", Name)
-DEVICES = Table("membership/device", Name)
-"""device -> the member for whom it may sign now."""
-DEVICES_OF = Table("membership/device_of", Name)
-"""(member, device) -> device, those in use."""
-IDENTITIES = Table("membership/identity", Name)
-"""member -> the identity key now; no row: the member's first key, which is the id."""
-KEYS = Table("membership/key", KeyRow)
-"""Devices in use and revoked, identity keys after a move: whose key it is, for ever."""
-HOUSEHOLDS = Table("membership/household", Name)
-ENDED = Table("membership/ended", Name)
-"""Members whose membership ended in this block; gone at its end."""
 VOTERS_A_ROW = 64
-VOTERS = Table("membership/voters", VotersRow)
-"""Everybody who may vote now, by place."""
-PLACES = Table("membership/voter_place", Number)
-"""member -> the row of VOTERS it is in while it may vote."""
-PLACES_GIVEN = Table("membership/voter_places", Number)
-VOTE_CHANGES = Table("membership/vote_change", Name)
-"""(height, member): the right to vote changed in this block."""
-MATURING = Table("membership/maturing", Name)
-"""(term, member): may vote from the end of the boundary at which so many terms are complete."""
-
-
-# ---- Rules --------------------------------------------------------------
-def find_member(draft: Draft, key: bytes) -> MemberRow | None:
-    """Return a member's row, past members included."""
-    return MEMBERS.find(draft, key)
 
 
 def check_member(draft: Draft, key: bytes) -> MemberRow:
@@ -135,7 +85,7 @@ def identity_key_of(draft: Draft, member: bytes) -> bytes:
 
 def member_of_identity(draft: Draft, key: bytes) -> MemberRow | None:
     """Return the member whose identity key now is `key`; None for past identity keys, devices and strangers."""
-    owner = KEYS.find(draft, key)
+    owner = KEY_OWNERS.find(draft, key)
     row = MEMBERS.find(draft, key if owner is None else owner.member)
     return row if row is not None and identity_key_of(draft, row.key) == key else None
 
@@ -147,7 +97,7 @@ def owner_of_key(draft: Draft, key: bytes) -> bytes | None:
     """
     if MEMBERS.find(draft, key) is not None:
         return key
-    taken = KEYS.find(draft, key)
+    taken = KEY_OWNERS.find(draft, key)
     if taken is not None:
         return taken.member
     link = COVERS.find(draft, key)
@@ -158,7 +108,7 @@ def add_device(draft: Draft, member: bytes, device: bytes) -> None:
     """Let a device sign for a member."""
     DEVICES.put(draft, Name(member), device)
     DEVICES_OF.put(draft, Name(device), member, device)
-    KEYS.put(draft, KeyRow(member, "device"), device)
+    KEY_OWNERS.put(draft, OwnerRow(member, "device"), device)
 
 
 def drop_device(draft: Draft, member: bytes, device: bytes) -> None:
@@ -177,7 +127,7 @@ def move_identity(draft: Draft, member: bytes, new_key: bytes) -> None:
     for device in devices_of(draft, member):
         drop_device(draft, member, device)
     IDENTITIES.put(draft, Name(new_key), member)
-    KEYS.put(draft, KeyRow(member, "identity"), new_key)
+    KEY_OWNERS.put(draft, OwnerRow(member, "identity"), new_key)
 
 
 def member_of_cover(draft: Draft, cover: bytes) -> MemberRow | None:
@@ -230,7 +180,7 @@ def voters_as_of(day: Day, height: int) -> list[bytes]:
     return voters + [key for key in sorted(changed) if was_voter(MEMBERS.get(day.draft, key), height)]
 
 
-def set_voting(day: Day, key: bytes, may_vote: bool) -> None:
+def set_voting_right(day: Day, key: bytes, may_vote: bool) -> None:
     """Give or take the vote from the end of this block on."""
     row = MEMBERS.get(day.draft, key)
     if is_voter(row) == may_vote:
@@ -248,12 +198,12 @@ def set_voting(day: Day, key: bytes, may_vote: bool) -> None:
 
 def _list_voter(day: Day, key: bytes, may_vote: bool) -> None:
     """Keep the list of voters, in rows of a bounded length: a member keeps one place in it for ever."""
-    place = PLACES.find(day.draft, key)
+    place = VOTER_PLACES.find(day.draft, key)
     if place is None:
-        given = PLACES_GIVEN.find(day.draft) or Number(0)
-        PLACES_GIVEN.put(day.draft, Number(given.value + 1))
+        given = VOTER_PLACES_GIVEN.find(day.draft) or Number(0)
+        VOTER_PLACES_GIVEN.put(day.draft, Number(given.value + 1))
         place = Number(given.value // VOTERS_A_ROW)
-        PLACES.put(day.draft, place, key)
+        VOTER_PLACES.put(day.draft, place, key)
     row = VOTERS.find(day.draft, place.value)
     others = () if row is None else tuple(other for other in row.keys if other != key)
     voters = (*others, key) if may_vote else others
@@ -271,22 +221,46 @@ def end_day(day: Day) -> None:
         VOTE_CHANGES.delete(day.draft, day.height - HISTORY_BLOCKS, name.value)
 
 
+def check_may_vote(day: Day, member: MemberRow) -> None:
+    """Raise RuleBroken, with the reason, unless a member may vote now."""
+    if is_voter(member):
+        return
+    if not member.is_member:
+        raise RuleBroken(
+            "may_not_vote", f"the author's membership ended in block {member.left_height}", "apply to come back"
+        )
+    row = CONTRACTS.find(day.draft, member.key)
+    if row is not None and row.suspended_from is not None:
+        what = f"the author is suspended from block {row.suspended_from} on and owes {row.owed_cents}"
+        raise RuleBroken("may_not_vote", what, "pay it: the vote comes back the same day")
+    if member.no_vote_until >= day.height:
+        what = f"after a finding of fraud the author does not vote until block {member.no_vote_until}"
+        raise RuleBroken("may_not_vote", what, f"vote from block {member.no_vote_until + 1} on")
+    needed, complete = day.params.voting_after_terms, terms_complete_of(day, member)
+    first = calendar.last_height_of(member.since_term + needed - 1) + 1
+    raise RuleBroken(
+        "may_not_vote",
+        f"the author was a member for {complete} of {needed} complete terms",
+        f"vote on what opens from block {first} on",
+    )
+
+
 def terms_complete_of(day: Day, row: MemberRow) -> int:
     """Return complete terms since the present membership began."""
     return max(0, day.terms_complete - row.since_term)
 
 
-def is_good_standing(day: Day, row: MemberRow, is_suspended: bool) -> bool:
+def is_good_standing(day: Day, row: MemberRow) -> bool:
     """True iff a member may vouch: not suspended, no fraud in 12 terms, member for 6 terms (founders always).
 
     A record of a boundary block comes before the end of its term: that term is not complete yet.
     """
     recent_fraud = row.fraud_height is not None and row.fraud_height > day.height - 360
     long_enough = row.is_founder or day.terms_over - row.since_term >= 6
-    return row.is_member and not is_suspended and not recent_fraud and long_enough
+    return row.is_member and not is_suspended(day.draft, row.key) and not recent_fraud and long_enough
 
 
-def restore_vote(day: Day, key: bytes, terms_complete: int) -> None:
+def restore_voting_right(day: Day, key: bytes, terms_complete: int) -> None:
     """Give the vote (back), where nothing stands against it.
 
     `terms_complete`: of the co-op, at the moment of asking.
@@ -294,12 +268,12 @@ def restore_vote(day: Day, key: bytes, terms_complete: int) -> None:
     row = MEMBERS.get(day.draft, key)
     matured = row.is_founder or terms_complete - row.since_term >= day.params.voting_after_terms
     if row.is_member and matured and row.no_vote_until <= day.height:
-        set_voting(day, key, True)
+        set_voting_right(day, key, True)
 
 
-def put_maturing(day: Day, key: bytes, terms_complete: int) -> None:
+def schedule_voting(day: Day, key: bytes, terms_complete: int) -> None:
     """Let the member vote from the end of the boundary at which so many terms are complete."""
-    MATURING.put(day.draft, Name(key), terms_complete, key)
+    MATURING_VOTES.put(day.draft, Name(key), terms_complete, key)
 
 
 def add_member(day: Day, row: MemberRow) -> None:
@@ -313,7 +287,7 @@ def add_member(day: Day, row: MemberRow) -> None:
 
 def end_membership(day: Day, key: bytes) -> None:
     """End a membership: no vote, no place in the household; the record stays."""
-    set_voting(day, key, False)
+    set_voting_right(day, key, False)
     row = MEMBERS.get(day.draft, key)
     MEMBERS.put(
         day.draft,
@@ -322,16 +296,16 @@ def end_membership(day: Day, key: bytes) -> None:
     )
     if row.household:
         HOUSEHOLDS.delete(day.draft, row.household, key)
-    ENDED.put(day.draft, Name(key), key)
+    ENDED_MEMBERSHIPS.put(day.draft, Name(key), key)
     day.count(members=-1)
 
 
-def end_term(day: Day, is_suspended: Callable[[bytes], bool]) -> None:
+def end_term(day: Day) -> None:
     """Give the vote to members whose waiting for it ends with this term, unless they are suspended."""
-    for name in list(MATURING.scan(day.draft, day.terms_complete)):
-        MATURING.delete(day.draft, day.terms_complete, name.value)
-        if not is_suspended(name.value):
-            restore_vote(day, name.value, day.terms_complete)
+    for name in list(MATURING_VOTES.scan(day.draft, day.terms_complete)):
+        MATURING_VOTES.delete(day.draft, day.terms_complete, name.value)
+        if not is_suspended(day.draft, name.value):
+            restore_voting_right(day, name.value, day.terms_complete)
 
 
 # ---- Invariants ---------------------------------------------------------

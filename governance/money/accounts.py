@@ -12,48 +12,15 @@ from collections.abc import Iterator
 import msgspec
 
 from governance.day import Day
-from governance.tables import Draft, Table
-from ledger.codec import Shape
+from governance.state.accounts import ACCOUNT_TOTALS, ACCOUNTS, PREMIUMS_PAID, AccountRow, PaidRow, TotalsRow
+from governance.tables import Draft
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 FUND = "coop"
 MEMBERS_FUND = "members"
 YEAR_TERMS = 12
 
 
-class AccountRow(Shape):
-    """An account's balance, where its money comes from, what it may be used for."""
-
-    fund: str
-    purpose: str
-    balance_cents: int
-    source: str
-    restriction: str
-
-
-class TotalsRow(Shape):
-    """Everything that ever crossed the border of the co-op's accounts."""
-
-    genesis_cents: int
-    premiums_cents: int
-    paid_cents: int
-    deposits_cents: int
-
-
-class PaidRow(Shape):
-    """Premiums a member paid in one term."""
-
-    member: bytes
-    amount_cents: int
-
-
-ACCOUNTS = Table("money/account", AccountRow)
-TOTALS = Table("money/totals", TotalsRow)
-PAID = Table("money/premiums_paid", PaidRow)
-"""By (term, member), for the case that the co-op disbands."""
-
-
-# ---- Rules --------------------------------------------------------------
 def balance_of(draft: Draft, purpose: str) -> int:
     """Return the balance of one of the co-op's own accounts, in minor units."""
     return ACCOUNTS.get(draft, FUND, purpose).balance_cents
@@ -85,8 +52,8 @@ def is_reserve_short(day: Day) -> bool:
 def take_premium(day: Day, amount_cents: int) -> None:
     """Take a premium in."""
     _split(day, amount_cents)
-    totals = TOTALS.get(day.draft)
-    TOTALS.put(day.draft, msgspec.structs.replace(totals, premiums_cents=totals.premiums_cents + amount_cents))
+    totals = ACCOUNT_TOTALS.get(day.draft)
+    ACCOUNT_TOTALS.put(day.draft, msgspec.structs.replace(totals, premiums_cents=totals.premiums_cents + amount_cents))
 
 
 def _split(day: Day, amount_cents: int) -> None:
@@ -101,8 +68,8 @@ def _split(day: Day, amount_cents: int) -> None:
 def take_deposit(day: Day, amount_cents: int) -> None:
     """Take a deposit in."""
     add_to(day.draft, "deposits", amount_cents, MEMBERS_FUND)
-    totals = TOTALS.get(day.draft)
-    TOTALS.put(day.draft, msgspec.structs.replace(totals, deposits_cents=totals.deposits_cents + amount_cents))
+    totals = ACCOUNT_TOTALS.get(day.draft)
+    ACCOUNT_TOTALS.put(day.draft, msgspec.structs.replace(totals, deposits_cents=totals.deposits_cents + amount_cents))
 
 
 def keep_deposit(day: Day, premiums_cents: int, debts_cents: int) -> None:
@@ -120,8 +87,8 @@ def pay_deposit(day: Day, amount_cents: int) -> None:
 
 def note_paid(day: Day, member: bytes, amount_cents: int) -> None:
     """Remember a premium for the case that the co-op disbands."""
-    row = PAID.find(day.draft, day.term, member) or PaidRow(member, 0)
-    PAID.put(day.draft, PaidRow(member, row.amount_cents + amount_cents), day.term, member)
+    row = PREMIUMS_PAID.find(day.draft, day.term, member) or PaidRow(member, 0)
+    PREMIUMS_PAID.put(day.draft, PaidRow(member, row.amount_cents + amount_cents), day.term, member)
 
 
 def pay_out(day: Day, amount_cents: int) -> None:
@@ -133,8 +100,8 @@ def pay_out(day: Day, amount_cents: int) -> None:
 
 
 def _note_payout(day: Day, amount_cents: int) -> None:
-    totals = TOTALS.get(day.draft)
-    TOTALS.put(day.draft, msgspec.structs.replace(totals, paid_cents=totals.paid_cents + amount_cents))
+    totals = ACCOUNT_TOTALS.get(day.draft)
+    ACCOUNT_TOTALS.put(day.draft, msgspec.structs.replace(totals, paid_cents=totals.paid_cents + amount_cents))
 
 
 def open_accounts(draft: Draft, claims_cents: int, reserve_cents: int) -> None:
@@ -147,13 +114,13 @@ def open_accounts(draft: Draft, claims_cents: int, reserve_cents: int) -> None:
         MEMBERS_FUND, "deposits", 0, "applicants", "goes back when membership ends, less what is owed"
     )
     ACCOUNTS.put(draft, deposits, MEMBERS_FUND, "deposits")
-    TOTALS.put(draft, TotalsRow(claims_cents + reserve_cents, 0, 0, 0))
+    ACCOUNT_TOTALS.put(draft, TotalsRow(claims_cents + reserve_cents, 0, 0, 0))
 
 
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence when money is not conserved or a balance is negative."""
-    totals = TOTALS.get(draft)
+    totals = ACCOUNT_TOTALS.get(draft)
     held = 0
     for row in ACCOUNTS.scan(draft):
         held += row.balance_cents

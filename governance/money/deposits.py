@@ -10,30 +10,18 @@ from collections.abc import Iterator
 
 from governance.benefits import contracts
 from governance.day import Day
-from governance.membership import members
 from governance.money import accounts, payouts
-from governance.tables import Draft, Table
-from governance.voting import holds
-from ledger.codec import Shape
+from governance.state.contracts import CONTRACTS, UnpaidPremium
+from governance.state.deposits import DEPOSITS, DepositRow
+from governance.state.members import ENDED_MEMBERSHIPS
+from governance.state.payouts import PAYOUT_HISTORY, PAYOUTS, PayoutRow
+from governance.tables import Draft
 from ledger.errors import RuleBroken
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 DEPOSIT_MAX = 10**12
 
 
-class DepositRow(Shape):
-    """What a member, or an applicant, deposited, and where it may go back to (a commitment to sealed addresses)."""
-
-    member: bytes
-    cover: bytes
-    amount_cents: int
-    payout_commitment: bytes
-
-
-DEPOSITS = Table("money/deposit", DepositRow)
-
-
-# ---- Rules --------------------------------------------------------------
 def check_amount(amount_cents: int, premium_cents: int) -> None:
     """Raise RuleBroken unless a deposit covers one premium of the plan applied for, at today's rate."""
     if not premium_cents <= amount_cents <= DEPOSIT_MAX:
@@ -51,7 +39,7 @@ def take(day: Day, member: bytes, cover: bytes, amount_cents: int, payout_commit
         accounts.take_deposit(day, amount_cents)
 
 
-def give_back(day: Day, member: bytes) -> None:
+def refund_deposit(day: Day, member: bytes) -> None:
     """Give a deposit back from the next block on, in the class of refunds, less what is owed.
 
     Premiums first, oldest first, then what fraud made a debt.
@@ -61,7 +49,7 @@ def give_back(day: Day, member: bytes) -> None:
         return
     DEPOSITS.delete(day.draft, member)
     premiums = _pay_premiums(day, member, row.amount_cents)
-    debts = holds.pay_receivables(day, member, row.amount_cents - premiums)
+    debts = payouts.pay_receivables(day, member, row.amount_cents - premiums)
     accounts.keep_deposit(day, premiums, debts)
     left = row.amount_cents - premiums - debts
     day.emit(
@@ -71,7 +59,7 @@ def give_back(day: Day, member: bytes) -> None:
         kept_cents=premiums + debts,
         returned_cents=left,
     )
-    refund = payouts.PayoutRow(
+    refund = PayoutRow(
         payouts.REFUND,
         day.height,
         _refund_id(day, row.cover),
@@ -90,7 +78,7 @@ def _refund_id(day: Day, cover: bytes) -> bytes:
     """Return a fresh id for a refund to a cover; several applications may end in one block."""
     base = refund_id = b"deposit/" + cover + b"/" + str(day.height).encode()
     serial = 0
-    while payouts.PAYOUT_HISTORY.find(day.draft, refund_id, "") is not None:
+    while PAYOUT_HISTORY.find(day.draft, refund_id, "") is not None:
         serial += 1
         refund_id = base + b"/" + str(serial).encode()
     return refund_id
@@ -98,13 +86,13 @@ def _refund_id(day: Day, cover: bytes) -> bytes:
 
 def _pay_premiums(day: Day, member: bytes, amount_cents: int) -> int:
     """Pay owed premiums from a deposit, oldest first, the last one in part; return what that took."""
-    contract = contracts.CONTRACTS.find(day.draft, member)
-    left, still_owed = amount_cents, list[contracts.Owed]()
+    contract = CONTRACTS.find(day.draft, member)
+    left, still_owed = amount_cents, list[UnpaidPremium]()
     for item in () if contract is None else contract.owed:
         paid = min(left, item.amount_cents)
         left -= paid
         if paid < item.amount_cents:
-            still_owed.append(contracts.Owed(item.due_height, item.plan, item.amount_cents - paid))
+            still_owed.append(UnpaidPremium(item.due_height, item.plan, item.amount_cents - paid))
     if left < amount_cents:
         contracts.change(day, member, owed=tuple(still_owed))
         accounts.note_paid(day, member, amount_cents - left)
@@ -113,9 +101,9 @@ def _pay_premiums(day: Day, member: bytes, amount_cents: int) -> int:
 
 def end_term(day: Day) -> None:
     """Give back the deposits of memberships that ended with this boundary."""
-    for name in list(members.ENDED.scan(day.draft)):
-        members.ENDED.delete(day.draft, name.value)
-        give_back(day, name.value)
+    for name in list(ENDED_MEMBERSHIPS.scan(day.draft)):
+        ENDED_MEMBERSHIPS.delete(day.draft, name.value)
+        refund_deposit(day, name.value)
 
 
 # ---- Invariants ---------------------------------------------------------
@@ -123,6 +111,6 @@ def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence when the account does not hold exactly what is deposited and what is on its way back."""
     held = accounts.deposits_balance(draft)
     deposited = sum(row.amount_cents for row in DEPOSITS.scan(draft))
-    on_its_way = sum(row.owed_cents for row in payouts.PAYOUTS.scan(draft, payouts.REFUND))
+    on_its_way = sum(row.owed_cents for row in PAYOUTS.scan(draft, payouts.REFUND))
     if held != deposited + on_its_way:
         yield f"the deposits account holds {held}, {deposited} is deposited and {on_its_way} is to go back"

@@ -13,11 +13,13 @@ import msgspec
 from governance.day import Day
 from governance.membership import members
 from governance.money import accounts, rates, treasury
-from governance.tables import Draft, Number, Table
+from governance.state.accounts import ACCOUNT_TOTALS
+from governance.state.payouts import PAYOUT_HISTORY, PAYOUT_HOLDS, PAYOUTS, RECEIVABLES, PayoutRow
+from governance.state.treasury import PAYMENTS
+from governance.tables import Draft, Number, encode_key
 from ledger import calendar
-from ledger.codec import Shape
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 STANDARD, VOTED, APPEAL, REFUND = 0, 1, 2, 3
 """Refunds give deposits back: they are paid from the members' own account, whatever claims and reserve hold."""
 SAT_PER_BITCOIN = 10**8
@@ -25,32 +27,6 @@ SAT_MAX = 21_000_000 * SAT_PER_BITCOIN
 """All the bitcoin there can be: no payment asks for more, however low the rate; the rest stays owed."""
 
 
-class PayoutRow(Shape):
-    """A payout by its place in the queue: class, acceptance height, claim, case."""
-
-    rank: int
-    height: int
-    claim: bytes
-    case: str | None
-    cover: bytes
-    provider: bytes
-    payee: bytes
-    benefit_cents: int
-    owed_cents: int
-    commitment: bytes
-
-
-PAYOUTS = Table("money/payout", PayoutRow)
-"""Payouts with something owed, in the order in which they are paid."""
-PAYOUT_HISTORY = Table("money/payout_history", PayoutRow)
-"""Every payout by (claim, case): one final decision, one payout."""
-RECEIVABLES = Table("money/receivable", Number)
-"""(member, or provider that filed for a patient, claim) -> what fraud made a debt; a receivable, never a premium."""
-HOLDS = Table("money/hold", Number)
-"""Covers and providers whose payouts wait: key -> number of holds on it."""
-
-
-# ---- Rules --------------------------------------------------------------
 def open_payout(day: Day, row: PayoutRow) -> None:
     """Note what a final decision owes; it is due in the next block."""
     assert PAYOUT_HISTORY.find(day.draft, row.claim, row.case or "") is None, "a part of a claim is decided once"
@@ -102,7 +78,7 @@ def is_held(day: Day, row: PayoutRow) -> bool:
     """
     member = members.member_of_cover(day.draft, row.cover)
     cover = row.cover if member is None else member.cover
-    return HOLDS.find(day.draft, cover) is not None or HOLDS.find(day.draft, row.provider) is not None
+    return PAYOUT_HOLDS.find(day.draft, cover) is not None or PAYOUT_HOLDS.find(day.draft, row.provider) is not None
 
 
 def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: bool = False) -> None:
@@ -136,10 +112,22 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: boo
         PAYOUTS.delete(day.draft, *key)
 
 
+def pay_receivables(day: Day, member: bytes, amount_cents: int) -> int:
+    """Pay what fraud made a debt, as far as `amount_cents` goes; return what that took."""
+    left = amount_cents
+    prefix = RECEIVABLES.prefix + encode_key((member,))
+    for key, row in list(day.draft.walk(RECEIVABLES.prefix, prefix, RECEIVABLES.decoder)):
+        paid = min(left, row.value)
+        left -= paid
+        if paid:
+            day.draft.write(RECEIVABLES.prefix, key, Number(row.value - paid))
+    return amount_cents - left
+
+
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft) -> Iterator[str]:
     """Yield a sentence for each payout that owes more than its decision gave or nothing, and when a payment got lost."""
-    paid, noted = accounts.TOTALS.get(draft).paid_cents, sum(row.amount_cents for row in treasury.PAYMENTS.scan(draft))
+    paid, noted = ACCOUNT_TOTALS.get(draft).paid_cents, sum(row.amount_cents for row in PAYMENTS.scan(draft))
     if paid != noted:
         yield f"the accounts paid {paid}, the payments are {noted} together"
     for row in PAYOUTS.scan(draft):

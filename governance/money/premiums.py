@@ -7,10 +7,13 @@ deposit attested by the treasury's signers; the ledger holds a commitment to it,
 from __future__ import annotations
 
 from governance.acts import Act, Attested, check_attested
-from governance.benefits import contracts, covers, plans
+from governance.benefits import contracts, covers
 from governance.day import Day
 from governance.membership import members
 from governance.money import accounts, treasury
+from governance.state.contracts import CONTRACTS, OWING, UnpaidPremium
+from governance.state.plans import PLAN_TERMS, PLANS, PlanRow
+from governance.state.treasury import check_treasury
 from governance.tables import Name
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -43,16 +46,16 @@ def start_term(day: Day) -> None:
     coop = day.coop
     if coop.phase == "recruit" or coop.run_off_height is not None:
         return
-    for row in contracts.CONTRACTS.scan(day.draft):
+    for row in CONTRACTS.scan(day.draft):
         if not row.is_in_force or row.first_term > day.term:
             continue
         is_prepaid = day.term < row.prepaid_until_term  # the member's own rate; dependants were not foreseen
         amount_cents = covers.rate_of(row.dependants, day.term) if is_prepaid else row.rate_cents
         if is_prepaid and amount_cents == 0:
             continue
-        owed = (*row.owed, contracts.Owed(day.height, row.plan, amount_cents))
+        owed = (*row.owed, UnpaidPremium(day.height, row.plan, amount_cents))
         contracts.change(day, row.member, owed=owed)
-        contracts.OWING.put(day.draft, Name(row.member), row.member)
+        OWING.put(day.draft, Name(row.member), row.member)
         day.emit("premium_due", member=row.member, plan=row.plan, amount_cents=amount_cents)
         if coop.is_auto_pay:
             apply_payment(day, row.member)
@@ -73,7 +76,7 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
             raise RuleBroken(
                 "commitment_size", "the deposit has no commitment", "draft the record anew: mutua treasury premium"
             )
-        box = treasury.check_treasury(day.draft)
+        box = check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
 
@@ -85,7 +88,7 @@ def apply_premium(day: Day, body: PremiumBody) -> None:
 
 def check_payment(day: Day, member: bytes) -> int:
     """Return what the member owes, in minor units; RuleBroken when that is nothing."""
-    row = contracts.CONTRACTS.find(day.draft, member)
+    row = CONTRACTS.find(day.draft, member)
     if row is None or not row.owed:
         raise RuleBroken(
             "nothing_owed",
@@ -97,18 +100,18 @@ def check_payment(day: Day, member: bytes) -> int:
 
 def apply_payment(day: Day, member: bytes) -> None:
     """Pay all that is owed, oldest first, and restore cover from this day on."""
-    row = contracts.CONTRACTS.get(day.draft, member)
+    row = CONTRACTS.get(day.draft, member)
     for owed in row.owed:
         accounts.take_premium(day, owed.amount_cents)
         accounts.note_paid(day, member, owed.amount_cents)
         day.emit("premium_paid", member=member, plan=owed.plan, amount_cents=owed.amount_cents)
-    contracts.OWING.delete(day.draft, member)
+    OWING.delete(day.draft, member)
     gaps = row.gaps
     if row.suspended_from is not None and row.suspended_from < day.height:
         gaps = (*gaps, (row.suspended_from, day.height - 1))
     contracts.change(day, member, owed=(), suspended_from=None, gaps=gaps)
     if row.suspended_from is not None:
-        members.restore_vote(day, member, day.terms_over)
+        members.restore_voting_right(day, member, day.terms_over)
         day.emit("cover_resumed", member=member, plan=row.plan, amount_cents=0)
 
 
@@ -117,20 +120,20 @@ def end_day(day: Day) -> None:
     last_due = day.height - day.params.grace_blocks
     if not calendar.is_term_start(last_due):
         return
-    for name in list(contracts.OWING.scan(day.draft)):
-        row = contracts.CONTRACTS.get(day.draft, name.value)
+    for name in list(OWING.scan(day.draft)):
+        row = CONTRACTS.get(day.draft, name.value)
         if row.is_in_force and row.suspended_from is None and row.owed[0].due_height <= last_due:
             contracts.change(day, row.member, suspended_from=day.height + 1)
-            members.set_voting(day, row.member, False)
+            members.set_voting_right(day, row.member, False)
             day.emit("cover_suspended", member=row.member, plan=row.plan, amount_cents=row.owed_cents)
 
 
-def target_of(day: Day, plan: plans.PlanRow, load_bp: int) -> int:
+def target_of(day: Day, plan: PlanRow, load_bp: int) -> int:
     """Return the target premium of a plan (rules §11): credibility-weighted cost, loaded for expenses and reserve."""
     set_now = day.params
     pairs_bp = cost_cents = 0
     for term in range(max(0, day.term - 11), day.term + 1):
-        row = plans.PLAN_TERMS.find(day.draft, plan.name, term)
+        row = PLAN_TERMS.find(day.draft, plan.name, term)
         if row is not None:
             pairs_bp += row.weight_bp
             cost_cents += row.benefits_cents
@@ -181,8 +184,8 @@ def clamp_premium(old_cents: int, target_cents: int) -> int:
 def end_term(day: Day) -> None:
     """Re-rate every plan, by name."""
     load_bp = day.params.reserve_bp if accounts.is_reserve_short(day) else 0
-    for plan in list(plans.PLANS.scan(day.draft)):
+    for plan in list(PLANS.scan(day.draft)):
         target = target_of(day, plan, load_bp)
         premium = clamp_premium(plan.premium_cents, target)
         day.emit("premium_set", plan=plan.name, old_cents=plan.premium_cents, target_cents=target, new_cents=premium)
-        plans.PLANS.put(day.draft, plans.PlanRow(plan.name, premium, plan.prior_cents, plan.versions), plan.name)
+        PLANS.put(day.draft, PlanRow(plan.name, premium, plan.prior_cents, plan.versions), plan.name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
-from governance.tables import Draft, Mark, Number, Table
+from governance.state.rates import EXCHANGE_RATE, QUOTERS, QUOTES
+from governance.tables import Draft, Mark, Number
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -18,18 +19,10 @@ class QuoteBody(Shape):
     rate: int
 
 
-# ---- State --------------------------------------------------------------
-RATE = Table("money/rate", Number)
-QUOTES = Table("money/quote", Number)
-"""Quotes of the block under way, by author; gone at the end of day."""
-QUOTERS = Table("money/quoter", Mark)
-"""Members with a seat on the committee. No row at all (a rehearsal): every member may quote."""
-
-
 # ---- Rules --------------------------------------------------------------
 def rate_now(day: Day) -> int | None:
     """Return the rate in force, or None before any quote."""
-    row = RATE.find(day.draft)
+    row = EXCHANGE_RATE.find(day.draft)
     return None if row is None else row.value
 
 
@@ -69,5 +62,5 @@ def end_day(day: Day) -> None:
     if old is not None:
         move_bp = day.params.rate_move_bp
         new = min(max(new, ceil_div(old * (10_000 - move_bp), 10_000)), old * (10_000 + move_bp) // 10_000)
-    RATE.put(day.draft, Number(new))
+    EXCHANGE_RATE.put(day.draft, Number(new))
     day.emit("rate_set", **{"from": old, "to": new})

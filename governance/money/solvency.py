@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from governance.benefits import contracts
 from governance.day import Day
-from governance.membership import members
 from governance.money import accounts, payouts, rates, treasury
-from governance.voting import appeals, ballots
+from governance.state.accounts import PREMIUMS_PAID
+from governance.state.appeals import OPEN_APPEALS
+from governance.state.cases import OPEN_CASES
+from governance.state.contracts import CONTRACTS
+from governance.state.members import MEMBERS
+from governance.state.payouts import PAYOUTS
 from ledger import calendar
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 FIRST_STOP_HEIGHT = 90
 """Before it the reserve is still being filled."""
 
 
-# ---- Rules --------------------------------------------------------------
 def end_term(day: Day) -> None:
     """Judge the reserve and what is owed at a boundary."""
     coop = day.coop
@@ -35,18 +38,18 @@ def end_term(day: Day) -> None:
     if short >= set_now.run_off_terms:
         day.set_coop(run_off_height=day.height)
         day.emit("run_off", **{"from": False, "to": True})
-    for row in list(accounts.PAID.scan(day.draft, day.term - 11)):
-        accounts.PAID.delete(day.draft, day.term - 11, row.member)
+    for row in list(PREMIUMS_PAID.scan(day.draft, day.term - 11)):
+        PREMIUMS_PAID.delete(day.draft, day.term - 11, row.member)
 
 
 def _end_run_off(day: Day, run_off_height: int) -> None:
     """Pay all debts at one ratio without the cap, cancel the rest, share what is left, and disband."""
     if day.height < run_off_height + calendar.TERM_BLOCKS * day.params.filing_terms:
         return
-    if any(True for _ in ballots.OPEN_CASES.scan(day.draft)) or any(True for _ in appeals.OPEN_APPEALS.scan(day.draft)):
+    if any(True for _ in OPEN_CASES.scan(day.draft)) or any(True for _ in OPEN_APPEALS.scan(day.draft)):
         return
     rate = rates.rate_now(day)
-    queue = [row for row in payouts.PAYOUTS.scan(day.draft) if row.rank != payouts.REFUND]
+    queue = [row for row in PAYOUTS.scan(day.draft) if row.rank != payouts.REFUND]
     if rate is None:
         return
     total = sum(row.owed_cents for row in queue)
@@ -56,7 +59,7 @@ def _end_run_off(day: Day, run_off_height: int) -> None:
         payouts.pay(day, row, min(amount, payouts.payable_cents(rate)), rate, is_final=True)
     day.set_coop(is_disbanded=True)
     day.emit("disbanded", **{"from": False, "to": True})
-    for row in list(contracts.CONTRACTS.scan(day.draft)):
+    for row in list(CONTRACTS.scan(day.draft)):
         if row.is_in_force:
             contracts.end_contract(day, row.member)
     _share_rest(day, rate)
@@ -66,14 +69,14 @@ def _share_rest(day: Day, rate: int) -> None:
     """Give what is left back by one ratio of the premiums paid in the last twelve terms, rounded down."""
     paid: dict[bytes, int] = {}
     for term in range(day.term - 11, day.term + 1):
-        for row in accounts.PAID.scan(day.draft, term):
+        for row in PREMIUMS_PAID.scan(day.draft, term):
             paid[row.member] = paid.get(row.member, 0) + row.amount_cents
     left = accounts.balance_of(day.draft, "claims") + accounts.balance_of(day.draft, "reserve")
     total = sum(paid.values())
     for key, premiums_cents in sorted(paid.items()) if total else ():
         amount = min(left * premiums_cents // total, payouts.payable_cents(rate))
         if amount:
-            cover = members.MEMBERS.get(day.draft, key).cover
+            cover = MEMBERS.get(day.draft, key).cover
             amount_sat = amount * payouts.SAT_PER_BITCOIN // rate
             accounts.pay_out(day, amount)
             treasury.open_payment(

@@ -12,7 +12,18 @@ import msgspec
 
 from governance.acts import Act, Attested, check_attested
 from governance.day import Day
-from governance.tables import Draft, Mark, Name, Table
+from governance.state.treasury import (
+    BATCHES,
+    DEPOSITS_SEEN,
+    PAYMENTS,
+    TREASURY,
+    UNSENT_PAYMENTS,
+    BatchBody,
+    BatchRow,
+    PaymentRow,
+    check_treasury,
+)
+from governance.tables import Draft, Mark, Name
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
@@ -23,31 +34,6 @@ OUTPUTS_PER_PAYOUT_MAX = 10_000
 """More than any transaction holds; keeps the sum over all batches inside 64 bits."""
 CHANGE_VOUT = 0
 """Output 0 of every batch is the change, back to the treasury."""
-
-
-class BatchPayout(Shape):
-    """One payment's share of a batch.
-
-    Sent now, left for a later batch, kept as credit (below the smallest denomination).
-    """
-
-    payout_id: bytes
-    paid_sat: int
-    queued_sat: int
-    credit_sat: int
-    outputs: int
-
-
-class BatchBody(Shape):
-    """An unsigned transaction that m of n signers built alike."""
-
-    baton_txid: bytes
-    baton_vout: int
-    unsigned_txid: bytes
-    locktime: int
-    fee_sat: int
-    change_sat: int
-    payouts: tuple[BatchPayout, ...]
 
 
 class ConfirmBody(Shape):
@@ -70,59 +56,6 @@ CONFIRM = Attested(
     "m of n treasury signers saw it confirmed",
     key="device",
 )
-
-
-# ---- State --------------------------------------------------------------
-class TreasuryRow(Shape):
-    """m of n, the signers' keys on this ledger, and the coin that the next batch must spend."""
-
-    network: str
-    threshold: int
-    signers: tuple[bytes, ...]
-    fee_sat_per_vb: int
-    baton_txid: bytes
-    baton_vout: int
-    baton_sat: int
-
-
-class PaymentRow(Shape):
-    """What the ledger paid in one block, on its way to the payee: amount_sat = sent + left + credit."""
-
-    payment_id: bytes
-    claim: bytes
-    case: str | None
-    payee: bytes
-    rail: str
-    height: int
-    amount_cents: int
-    amount_sat: int
-    left_sat: int
-    sent_sat: int
-    credit_sat: int
-    outputs: int
-    batches: tuple[bytes, ...]
-    commitment: bytes
-    status: str
-    """due | queued | batched | confirmed"""
-
-
-class BatchRow(Shape):
-    """A batch and how deep it lies."""
-
-    body: BatchBody
-    height: int
-    confirmations: int
-    block_height: int
-
-
-TREASURY = Table("money/treasury", TreasuryRow)
-PAYMENTS = Table("money/payment", PaymentRow)
-UNSENT = Table("money/unsent", Name)
-"""Payments with something left to send, by (height, id)."""
-BATCHES = Table("money/batch", BatchRow)
-DEPOSITS_SEEN = Table("money/deposit_seen", Mark)
-"""By commitment: deposits that were counted, as a premium or with an application. An attestation is public; it counts
-once."""
 
 
 # ---- Rules --------------------------------------------------------------
@@ -163,15 +96,7 @@ def open_payment(
     )
     PAYMENTS.put(day.draft, row, payment_id)
     if amount_sat:
-        UNSENT.put(day.draft, Name(payment_id), day.height, payment_id)
-
-
-def check_treasury(draft: Draft) -> TreasuryRow:
-    """Return the treasury; RuleBroken where genesis has none."""
-    row = TREASURY.find(draft)
-    if row is None:
-        raise RuleBroken("no_treasury", "this co-op has no bitcoin treasury", "name signers in the charter")
-    return row
+        UNSENT_PAYMENTS.put(day.draft, Name(payment_id), day.height, payment_id)
 
 
 def check_unseen(draft: Draft, commitment: bytes) -> None:
@@ -256,7 +181,7 @@ def apply_batch(day: Day, body: BatchBody) -> None:
         )
         PAYMENTS.put(day.draft, fresh, item.payout_id)
         if not item.queued_sat:
-            UNSENT.delete(day.draft, payment.height, item.payout_id)
+            UNSENT_PAYMENTS.delete(day.draft, payment.height, item.payout_id)
 
 
 def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:

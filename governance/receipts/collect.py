@@ -13,20 +13,25 @@ from hashlib import sha256
 
 import msgspec
 
-from governance import params, transition
+from governance import transition
 from governance.benefits import community, preauthorisation, settlement
-from governance.benefits.claims import EvidenceBody
-from governance.benefits.settlement import CLAIMS
 from governance.day import Day, lower_median
 from governance.events import Event
+from governance.filing.claims import EvidenceBody
 from governance.genesis import GenesisSpec, genesis_rows
 from governance.history import PastBlock
 from governance.kinds import decode_body
 from governance.money import accounts, rates
 from governance.receipts import facts, parts, reasons, shapes
+from governance.state.appeals import APPEALS
+from governance.state.audits import DRAWN_AUDITS
+from governance.state.cases import CASES, SMALL_PAID
+from governance.state.claims import CLAIMS
+from governance.state.params import params_at
+from governance.state.payouts import RECEIVABLES
 from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock, Outcome
-from governance.voting import appeals, audits, ballots, cases, holds
+from governance.voting import appeals, audits, ballots, cases
 from ledger import calendar
 from ledger.store import MemoryStore
 
@@ -131,7 +136,7 @@ class Collector:
                 noted.cases[case.code] = msgspec.structs.replace(case, appeal=now)
         filed = CLAIMS.find(day.draft, claim)
         debtor = noted.member if filed is None else community.debtor_of(filed)
-        owed_back = holds.RECEIVABLES.find(day.draft, debtor, claim)
+        owed_back = RECEIVABLES.find(day.draft, debtor, claim)
         noted.put(
             happenings=tuple(
                 msgspec.structs.replace(
@@ -177,7 +182,7 @@ class Collector:
                 for line in noted.receipt.lines
             )
         )
-        drawn = audits.DRAWN.find(day.draft, row.claim)
+        drawn = DRAWN_AUDITS.find(day.draft, row.claim)
         number = int.from_bytes(sha256(day.randomness + b"audit" + row.claim).digest(), "big") % audits.ODDS_BASE
         trigger = None if drawn is None else drawn.trigger
         if row.use != preauthorisation.USE:
@@ -186,7 +191,7 @@ class Collector:
                     day.randomness.hex(), number, day.params.audit_random_bp, trigger, drawn is not None
                 )
             )
-        for case in cases.CASES.scan(day.draft, row.claim):
+        for case in CASES.scan(day.draft, row.claim):
             noted.cases[case.code] = parts.carried(day, case)
             noted.live[case.code] = {}
             self._open.add((row.claim, case.code))
@@ -201,7 +206,7 @@ class Collector:
     # ---- Votes ----------------------------------------------------------------
     def _count(self, day: Day, claim: bytes, code: str) -> None:
         """Note which ballots count tonight, right before the tallies."""
-        noted, row = self._claims[claim], cases.CASES.get(day.draft, claim, code)
+        noted, row = self._claims[claim], CASES.get(day.draft, claim, code)
         if row.status != "open" or row.s == day.height:
             return
         now, live = facts.counting_of(day, row), noted.live[code]
@@ -213,7 +218,7 @@ class Collector:
 
     def _after(self, day: Day, claim: bytes, code: str) -> None:
         """Note what the block made of a case: what s fixed, the tally, the end."""
-        noted, row = self._claims[claim], cases.CASES.get(day.draft, claim, code)
+        noted, row = self._claims[claim], CASES.get(day.draft, claim, code)
         case = noted.cases[code]
         if row.status in ("withdrawn", "cancelled"):
             rule, why = ENDS[row.status]
@@ -228,8 +233,8 @@ class Collector:
 
     def _tallied(self, day: Day, noted: _Claim, code: str) -> shapes.Case:
         """Return a case with tonight's tally, as the ledger keeps it."""
-        row, case = cases.CASES.get(day.draft, noted.receipt.claim, code), noted.cases[code]
-        set_of_s = params.params_at(day.draft, row.params_version)
+        row, case = CASES.get(day.draft, noted.receipt.claim, code), noted.cases[code]
+        set_of_s = params_at(day.draft, row.params_version)
         tally = ballots.Tally(yes=row.yes, no=row.no, opened=row.opened)
         tally.abstain = sum(how[0] == "abstain" for _, how in noted.live[code].values())
         holds_now, share = cases.has_quorum(row, tally, set_of_s), cases.has_majority(row, tally)
@@ -346,7 +351,7 @@ class Collector:
     def _lapsed(self, day: Day, noted: _Claim, event: Event) -> None:
         case = self._tallied(day, noted, event.fields["case"])
         rule, why = reasons.lapsed(case, case.tallies[-1])
-        is_used = cases.SMALL_PAID.find(day.draft, noted.member, day.term) is not None
+        is_used = SMALL_PAID.find(day.draft, noted.member, day.term) is not None
         is_small = case.charges_cents <= case.params.small_claim_cents and noted.receipt.use != preauthorisation.USE
         self._decided(
             noted,
@@ -374,8 +379,8 @@ class Collector:
 
     def _appealed(self, day: Day, noted: _Claim, event: Event) -> None:
         code: str = event.fields["case"]
-        row, case = cases.CASES.get(day.draft, noted.receipt.claim, code), noted.cases[code]
-        appeal = appeals.APPEALS.get(day.draft, row.claim, code)
+        row, case = CASES.get(day.draft, noted.receipt.claim, code), noted.cases[code]
+        appeal = APPEALS.get(day.draft, row.claim, code)
         eligible, fresh = appeals.pool_of(day, row)
         panel = shapes.Panel("appeal", day.height, day.randomness.hex(), case.params.appeal_panel, appeal.panel)
         opened = shapes.Appeal(day.height, appeal.ground, len(eligible), len(fresh), panel, (), None, 0, 0, 0, 0, False)
@@ -385,7 +390,7 @@ class Collector:
         """Return a case with its appeal's ballots and judgement."""
         case = noted.cases[code]
         assert case.appeal is not None
-        row = appeals.APPEALS.get(day.draft, noted.receipt.claim, code)
+        row = APPEALS.get(day.draft, noted.receipt.claim, code)
         done = parts.appeal_now(day, noted.receipt.claim, code, case.appeal)
         return msgspec.structs.replace(
             case, appeal=msgspec.structs.replace(done, judged_height=day.height, passes=row.status == "accepted")

@@ -7,14 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from governance import params
 from governance.benefits import codes, contracts, plans, preauthorisation, settlement
-from governance.benefits.settlement import ClaimRow, LineRow
 from governance.day import Day
 from governance.membership import delegation, members
 from governance.receipts import shapes
+from governance.state.ballots import BALLOTS
+from governance.state.cases import CaseRow
+from governance.state.claims import (
+    BENEFIT_YEARS,
+    DAY_BENEFITS,
+    EVENT_BENEFITS,
+    UNITS_USED,
+    BenefitYearRow,
+    ClaimRow,
+    LineRow,
+)
+from governance.state.members import MEMBERS, MemberRow
+from governance.state.params import Params
+from governance.state.plans import PLANS
+from governance.state.preauthorisation import AUTHORISATIONS
 from governance.tables import Number
-from governance.voting import ballots, bars
+from governance.voting import approval_threshold, ballots
 from ledger import calendar
 
 Counting = tuple[str, int | None, bool, bool]
@@ -28,7 +41,7 @@ def cover_of(day: Day, claim: ClaimRow) -> shapes.Cover | None:
     if row is None:
         return None
     spans = tuple(shapes.CoverSpan(span.first_day, span.last_day, span.plan) for span in row.spans)
-    member = members.MEMBERS.get(day.draft, claim.member)
+    member = MEMBERS.get(day.draft, claim.member)
     ends = (member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term))
     return shapes.Cover(
         spans,
@@ -72,7 +85,7 @@ def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
 
 def plan_facts(day: Day, name: str, day_number: int) -> shapes.PlanFacts:
     """Return a plan's figures on a day."""
-    row = plans.figures_on(plans.PLANS.get(day.draft, name), day_number)
+    row = plans.figures_on(PLANS.get(day.draft, name), day_number)
     return shapes.PlanFacts(
         name,
         row.from_day,
@@ -105,10 +118,8 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
     plan = plan_facts(day, span.plan, line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = settlement.benefit_year_of(contract, line.first_day)
-    units_after = (
-        settlement.UNITS.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
-    ).value
-    year = settlement.YEARS.find(day.draft, claim.cover, year_number) or settlement.YearRow(0, 0, 0)
+    units_after = (UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)).value
+    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow(0, 0, 0)
     borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
     award = _authorised_cents(day, claim, line)
     receipt = shapes.Settlement(
@@ -159,7 +170,7 @@ def _authorised_cents(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
     """Return what is left of the award that an authorised line uses, before it does; None: it uses none."""
     if not line.authorised_by:
         return None
-    rows = preauthorisation.AUTHORISATIONS.scan(day.draft, claim.cover, claim.provider, line.system, line.code)
+    rows = AUTHORISATIONS.scan(day.draft, claim.cover, claim.provider, line.system, line.code)
     return next(row.award_left_cents for row in rows if row.claim == line.authorised_by)
 
 
@@ -167,8 +178,8 @@ def _ceilings(
     day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int
 ) -> tuple[shapes.Ceiling, ...]:
     """Return the ceilings that a settled line met, with what was used before it and is left after it."""
-    visit = (settlement.DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
-    of_event = (settlement.EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
+    visit = (DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
+    of_event = (EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
     event = (
         None if claim.event_id == claim.claim and of_event == claim.benefit_cents else of_event
     )  # alone in it: the claim's own ceiling says all
@@ -189,14 +200,14 @@ def _ceilings(
 
 
 # ---- Votes ------------------------------------------------------------------
-def case_params(set_of_s: params.Params) -> shapes.CaseParams:
+def case_params(set_of_s: Params) -> shapes.CaseParams:
     """Return the parameters that a case keeps."""
     return shapes.CaseParams(**{name: getattr(set_of_s, name) for name in shapes.CaseParams.__struct_fields__})
 
 
-def excluded_of(day: Day, claim: ClaimRow, case: ballots.CaseRow) -> tuple[shapes.Excluded, ...]:
+def excluded_of(day: Day, claim: ClaimRow, case: CaseRow) -> tuple[shapes.Excluded, ...]:
     """Return how many never vote on a case, by the first reason that fits."""
-    member = members.MEMBERS.get(day.draft, claim.member)
+    member = MEMBERS.get(day.draft, claim.member)
     treating = {claim.provider, members.owner_of_key(day.draft, claim.provider)}
     household, vouchers = set(members.household_of(day.draft, member)), set(member.vouchers)
     counts: dict[str, list[int]] = {}
@@ -214,26 +225,24 @@ def excluded_of(day: Day, claim: ClaimRow, case: ballots.CaseRow) -> tuple[shape
                 else "other"
             )
         )
-        row = members.find_member(day.draft, key)
+        row = MEMBERS.find(day.draft, key)
         count = counts.setdefault(reason, [0, 0])
         count[0] += 1
         count[1] += row is not None and members.was_voter(row, case.s)
     return tuple(shapes.Excluded(reason, *count) for reason, count in sorted(counts.items()))
 
 
-def bar_of(day: Day, claim: ClaimRow, case: ballots.CaseRow, set_of_s: params.Params) -> shapes.Bar:
+def bar_of(day: Day, claim: ClaimRow, case: CaseRow, set_of_s: Params) -> shapes.Bar:
     """Return the claimant's record, the row it falls into, and the seniority, at the end of block s."""
-    return bar_facts(day, members.MEMBERS.get(day.draft, claim.member), case.bar_bp, case.seniority_bp, set_of_s)
+    return bar_facts(day, MEMBERS.get(day.draft, claim.member), case.bar_bp, case.seniority_bp, set_of_s)
 
 
-def bar_facts(
-    day: Day, member: members.MemberRow, bar_bp: int, seniority_bp: int, set_of_s: params.Params
-) -> shapes.Bar:
+def bar_facts(day: Day, member: MemberRow, bar_bp: int, seniority_bp: int, set_of_s: Params) -> shapes.Bar:
     """Return a member's record, the row it falls into, and the seniority, with the bar that the ledger gave."""
-    first, last = day.term - bars.WINDOW_TERMS, day.term
-    rows = [row for row in bars.records_of(day.draft, member.key) if first <= row.term <= last]
+    first, last = day.term - approval_threshold.WINDOW_TERMS, day.term
+    rows = [row for row in approval_threshold.records_of(day.draft, member.key) if first <= row.term <= last]
     terms = tuple(shapes.TermRecord(row.term, row.denied, row.voted, row.auto) for row in rows)
-    denied, voted, _ = bars.record_over(day.draft, member.key, range(first, last + 1))
+    denied, voted, _ = approval_threshold.record_over_terms(day.draft, member.key, range(first, last + 1))
     sample = max(voted, set_of_s.deny_sample_min)
     complete = members.terms_complete_of(day, member)
     return shapes.Bar(
@@ -243,7 +252,9 @@ def bar_facts(
         denied=denied,
         voted=voted,
         sample=sample,
-        row_percent=next(percent for percent, _ in bars.BAR_ROWS if 100 * denied >= percent * sample),
+        row_percent=next(
+            percent for percent, _ in approval_threshold.THRESHOLD_ROWS if 100 * denied >= percent * sample
+        ),
         bar_bp=bar_bp,
         terms_complete=complete,
         years=complete // calendar.YEAR_TERMS,
@@ -252,9 +263,9 @@ def bar_facts(
     )
 
 
-def counting_of(day: Day, case: ballots.CaseRow) -> dict[tuple[bytes, bytes | None], Counting]:
+def counting_of(day: Day, case: CaseRow) -> dict[tuple[bytes, bytes | None], Counting]:
     """Return how each ballot counts in tonight's tally, delegations included: (voter, for whom) -> choice and the rest."""
-    live = list(ballots.BALLOTS.scan(day.draft, case.claim, case.code))
+    live = list(BALLOTS.scan(day.draft, case.claim, case.code))
     own = {row.voter for row in live}
     found: dict[tuple[bytes, bytes | None], Counting] = {}
     for row in live:

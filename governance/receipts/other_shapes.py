@@ -6,7 +6,7 @@ Amounts are minor units, times are heights.
 from __future__ import annotations
 
 from governance.receipts.shapes import Bar
-from governance.voting.proposal_records import ProposeBody
+from governance.state.proposals import ProposeBody
 from ledger.codec import Shape
 
 

@@ -11,19 +11,23 @@ import msgspec
 
 from governance import transition
 from governance.acts import Act
-from governance.benefits import contracts, covers, plans
+from governance.benefits import covers
 from governance.day import Day, ceil_div
+from governance.enrolment import renewal
 from governance.events import Event
 from governance.genesis import GenesisSpec, genesis_rows
 from governance.history import PastBlock
 from governance.kinds import decode_body
-from governance.membership import members, renewal
 from governance.money import accounts, premiums
 from governance.receipts import facts, other_shapes, reasons
+from governance.state.contracts import CONTRACTS
+from governance.state.members import MEMBERS, MemberRow
+from governance.state.plans import PLAN_TERMS, PLANS, PlanRow
+from governance.state.proposals import PROPOSALS
 from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock, Outcome
-from governance.voting import bars, proposals
-from governance.voting.proposal_records import CastBody, SponsorBody
+from governance.voting import approval_threshold, proposals
+from governance.voting.proposals import CastBody, SponsorBody
 from ledger import calendar
 from ledger.store import MemoryStore
 
@@ -117,7 +121,7 @@ class ProposalCollector(_Replay):
     def receipt(self) -> other_shapes.ProposalReceipt | None:
         """Return the receipt, None when there is no such proposal."""
         day = self.now()
-        row = proposals.PROPOSALS.find(day.draft, self._proposal)
+        row = PROPOSALS.find(day.draft, self._proposal)
         if row is None:
             return None
         set_of_o = proposals.params_of(day, row)
@@ -162,7 +166,7 @@ class MemberCollector(_Replay):
     def __init__(self, spec: GenesisSpec, member: bytes) -> None:
         super().__init__(spec)
         self._member = member
-        self._before: members.MemberRow | None = None
+        self._before: MemberRow | None = None
         self._renewals: list[other_shapes.Renewal] = []
         self._heard = ""
 
@@ -179,7 +183,7 @@ class MemberCollector(_Replay):
 
     def before_term(self, day: Day) -> None:
         """Note the member and the contract that are about to be judged."""
-        row, contract = members.find_member(day.draft, self._member), contracts.CONTRACTS.find(day.draft, self._member)
+        row, contract = MEMBERS.find(day.draft, self._member), CONTRACTS.find(day.draft, self._member)
         is_judged = (
             day.height >= renewal.FIRST_BOUNDARY
             and row is not None
@@ -193,17 +197,17 @@ class MemberCollector(_Replay):
         """Note the judgement, unless notice or premiums owed ended the contract before it."""
         if self._before is None:
             return
-        before, row = self._before, members.MEMBERS.get(day.draft, self._member)
+        before, row = self._before, MEMBERS.get(day.draft, self._member)
         ended_by_renewal = not row.is_member and before.until is not None and day.height >= before.until
         if not row.is_member and not ended_by_renewal:
             return
         terms = range(day.term - WINDOW_TERMS + 1, day.term + 1)
-        denied, voted, closings = bars.record_over(day.draft, self._member, terms)
+        denied, voted, closings = approval_threshold.record_over_terms(day.draft, self._member, terms)
         set_now = day.params
         counts = voted >= set_now.renewal_min and closings >= set_now.renewal_terms
-        contract = contracts.CONTRACTS.get(day.draft, self._member)
+        contract = CONTRACTS.get(day.draft, self._member)
         is_refusable = counts and 100 * denied >= set_now.renewal_pct * voted
-        rows = [row for row in bars.records_of(day.draft, self._member) if row.term in terms]
+        rows = [row for row in approval_threshold.records_of(day.draft, self._member) if row.term in terms]
         self._renewals.append(
             other_shapes.Renewal(
                 height=day.height,
@@ -229,11 +233,11 @@ class MemberCollector(_Replay):
     def receipt(self) -> other_shapes.MemberReceipt | None:
         """Return the receipt, None when nobody of this key ever was a member."""
         day = self.now()
-        row = members.find_member(day.draft, self._member)
+        row = MEMBERS.find(day.draft, self._member)
         if row is None:
             return None
         set_now = day.params
-        standing = bars.standing_of(day, row)
+        standing = approval_threshold.threshold_of(day, row)
         return other_shapes.MemberReceipt(
             member=self._member,
             height=self.height,
@@ -260,25 +264,25 @@ class PremiumCollector(_Replay):
 
         def hear(event: Event) -> None:
             if event.name == "premium_set" and event.fields["plan"] == self._plan:
-                self._reratings.append(_rerating_of(day, plans.PLANS.get(day.draft, self._plan), event))
+                self._reratings.append(_rerating_of(day, PLANS.get(day.draft, self._plan), event))
 
         return hear
 
     def receipt(self) -> other_shapes.PremiumReceipt | None:
         """Return the receipt, None when there is no such plan."""
         day = self.now()
-        if plans.PLANS.find(day.draft, self._plan) is None:
+        if PLANS.find(day.draft, self._plan) is None:
             return None
         return other_shapes.PremiumReceipt(
             self._plan, self.height, day.coop.currency, day.coop.exponent, tuple(self._reratings)
         )
 
 
-def _rerating_of(day: Day, plan: plans.PlanRow, event: Event) -> other_shapes.Rerating:
+def _rerating_of(day: Day, plan: PlanRow, event: Event) -> other_shapes.Rerating:
     """Return what a boundary read of a plan; its row still holds the old premium."""
     set_now = day.params
     span = range(max(0, day.term - WINDOW_TERMS + 1), day.term + 1)
-    rows = [(term, plans.PLAN_TERMS.find(day.draft, plan.name, term)) for term in span]
+    rows = [(term, PLAN_TERMS.find(day.draft, plan.name, term)) for term in span]
     terms = tuple(
         other_shapes.PlanTerm(term, row.weight_bp, row.benefits_cents) for term, row in rows if row is not None
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from governance import params
-from governance.benefits.settlement import ClaimRow
 from governance.day import Day, ceil_div
 from governance.money import payouts, treasury
 from governance.receipts import facts, shapes
+from governance.state.appeals import APPEAL_BALLOTS
+from governance.state.cases import CaseRow
+from governance.state.claims import ClaimRow
+from governance.state.params import params_at
+from governance.state.payouts import PAYOUT_HISTORY, PAYOUTS
+from governance.state.treasury import PAYMENTS
 from governance.voting import appeals, ballots, cases
 
 
@@ -49,9 +53,9 @@ def begun(day: Day, row: ClaimRow) -> shapes.Receipt:
     )
 
 
-def carried(day: Day, row: ballots.CaseRow) -> shapes.Case:
+def carried(day: Day, row: CaseRow) -> shapes.Case:
     """Return a case right after its claim's record; the end of the block fixes the rest."""
-    set_now = params.params_at(day.draft, row.params_version)
+    set_now = params_at(day.draft, row.params_version)
     return shapes.Case(
         code=row.code,
         system=row.system,
@@ -78,9 +82,9 @@ def carried(day: Day, row: ballots.CaseRow) -> shapes.Case:
     )
 
 
-def frozen(day: Day, claim: ClaimRow, row: ballots.CaseRow, case: shapes.Case) -> shapes.Case:
+def frozen(day: Day, claim: ClaimRow, row: CaseRow, case: shapes.Case) -> shapes.Case:
     """Return a case with everything that the end of its block s fixed."""
-    set_of_s = params.params_at(day.draft, row.params_version)
+    set_of_s = params_at(day.draft, row.params_version)
     quorum = cases.quorum_of(row, set_of_s)
     return msgspec.structs.replace(
         case,
@@ -105,7 +109,7 @@ def appeal_now(day: Day, claim: bytes, code: str, appeal: shapes.Appeal) -> shap
     """Return an appeal with the panel's live ballots and their tally."""
     live = [
         shapes.AppealBallot(row.voter, row.choice, row.award_cents, ballots.is_opened(day, claim, row.voter))
-        for row in appeals.APPEAL_BALLOTS.scan(day.draft, claim, code)
+        for row in APPEAL_BALLOTS.scan(day.draft, claim, code)
     ]
     return msgspec.structs.replace(
         appeal,
@@ -119,7 +123,7 @@ def appeal_now(day: Day, claim: bytes, code: str, appeal: shapes.Appeal) -> shap
 
 def payout_of(day: Day, receipt: shapes.Receipt, case: str | None) -> shapes.Payout:
     """Return what a decision of this block owes."""
-    row = payouts.PAYOUT_HISTORY.get(day.draft, receipt.claim, case or "")
+    row = PAYOUT_HISTORY.get(day.draft, receipt.claim, case or "")
     return shapes.Payout(
         case, row.rank, row.height, receipt.payee, row.benefit_cents, (), row.owed_cents, 0, is_on_hold=False
     )
@@ -129,7 +133,7 @@ def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
     """Return sum owed and number of the payouts that are paid now; asked for before the first of them is."""
     rows = [
         row
-        for row in payouts.PAYOUTS.scan(day.draft)
+        for row in PAYOUTS.scan(day.draft)
         if row.rank != payouts.REFUND and (is_final or (row.height < day.height and not payouts.is_held(day, row)))
     ]
     return sum(row.owed_cents for row in rows), len(rows)
@@ -142,12 +146,12 @@ def standing(day: Day, claim: bytes, payout: shapes.Payout) -> shapes.Payout:
         for item in payout.payments
     )
     payout = msgspec.structs.replace(payout, payments=payments)
-    row = payouts.PAYOUTS.find(day.draft, payout.rank, payout.accepted_height, claim, payout.case or "")
+    row = PAYOUTS.find(day.draft, payout.rank, payout.accepted_height, claim, payout.case or "")
     if row is None:
         return msgspec.structs.replace(payout, owed_cents=0, cancelled_cents=payout.owed_cents)
     return msgspec.structs.replace(payout, owed_cents=row.owed_cents, is_on_hold=payouts.is_held(day, row))
 
 
 def _transfer_of(day: Day, claim: bytes, case: str | None, height: int) -> shapes.Transfer | None:
-    row = treasury.PAYMENTS.find(day.draft, treasury.payment_id_of(claim, case, height))
+    row = PAYMENTS.find(day.draft, treasury.payment_id_of(claim, case, height))
     return None if row is None else shapes.Transfer(row.status, row.sent_sat, row.left_sat, row.credit_sat, row.outputs)

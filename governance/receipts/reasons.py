@@ -5,8 +5,8 @@ Fractions are compared by cross-multiplication, as the rules do.
 
 from __future__ import annotations
 
-from governance.params import Params
 from governance.receipts import other_shapes, shapes
+from governance.state.params import Params
 
 
 def share_words(yes: int, no: int, need_bp: int) -> str:

@@ -16,16 +16,17 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from governance import params
-from governance.benefits import plans
 from governance.day import Day
 from governance.events import Event
 from governance.genesis import GenesisSpec, genesis_rows
 from governance.history import PastBlock
-from governance.membership import members
 from governance.money import accounts, payouts
+from governance.state.cases import CASES
+from governance.state.members import MEMBERS
+from governance.state.plans import PLANS
 from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock
-from governance.voting import bars, cases
+from governance.voting import approval_threshold
 from ledger.errors import LedgerCorrupt, MutuaError
 from ledger.store import MemoryStore
 
@@ -180,7 +181,7 @@ class World:
     def decisions(self) -> dict[Part, Decision]:
         """Return how every part of every claim stands: decided, or its case's status."""
         found = dict(self.decided)
-        for case in cases.CASES.scan(Draft(self.state)):
+        for case in CASES.scan(Draft(self.state)):
             undecided = Decision(
                 case.status, case.closed_height or None, 0, None, case.yes, case.no, case.bar_bp, case.seniority_bp
             )
@@ -190,12 +191,12 @@ class World:
     def standings(self) -> dict[bytes, Standing]:
         """Return bar and seniority of all members, as if a claim were carried by the last block."""
         day = Day(Draft(self.state), self.height, b"")
-        rows = ((row.key, bars.standing_of(day, row)) for row in members.MEMBERS.scan(day.draft))
+        rows = ((row.key, approval_threshold.threshold_of(day, row)) for row in MEMBERS.scan(day.draft))
         return {key: Standing(row.bar_bp, row.seniority_bp) for key, row in rows}
 
     def premiums(self) -> dict[str, int]:
         """Return the premium a term of each plan, in cents."""
-        return {row.name: row.premium_cents for row in plans.PLANS.scan(Draft(self.state))}
+        return {row.name: row.premium_cents for row in PLANS.scan(Draft(self.state))}
 
     def totals(self) -> Totals:
         """Return the sums at the end."""

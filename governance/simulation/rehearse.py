@@ -15,16 +15,22 @@ from hashlib import sha256
 from typing import Any
 
 from governance import views
-from governance.benefits import claims, contracts, plans, providers
-from governance.benefits.settlement import CLAIMS
+from governance.benefits import contracts, dependants, providers
 from governance.day import Day
+from governance.enrolment import admission
 from governance.events import Event, event_json, render_text
+from governance.filing import claims
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.kinds import KINDS, encode_body
-from governance.membership import admission, delegation, dependants, guardians, identity, members
+from governance.membership import delegation, guardians, identity, members
 from governance.money import premiums, rates
 from governance.refusals import rule_of
 from governance.simulation.scenario import Action, ScenarioError
+from governance.state.applications import ApplyBody
+from governance.state.cases import CASES, OPEN_CASES
+from governance.state.claims import CLAIMS
+from governance.state.plans import PlanFigures
+from governance.state.proposals import ProposeBody, propose_body
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, OpenBlock
 from governance.voting import appeals, ballots, holds, proposals
@@ -254,8 +260,8 @@ class Player:
         if not self.rules:
             return
         draft = block.day.draft
-        for key in list(ballots.OPEN_CASES.scan(draft, block.day.height - 1)):
-            case = ballots.CASES.get(draft, key.claim, key.code)
+        for key in list(OPEN_CASES.scan(draft, block.day.height - 1)):
+            case = CASES.get(draft, key.claim, key.code)
             provider = CLAIMS.get(draft, key.claim).provider.decode()
             for by, rule_id in sorted(self.rules):
                 rule = self.rules[by, rule_id]
@@ -314,7 +320,7 @@ class Player:
                 name = fields["name"].encode()
                 household = (fields["household"] or "").encode()
                 nullifier = sha256(fields["person"].encode()).digest() if fields["person"] else b""
-                body = admission.ApplyBody(
+                body = ApplyBody(
                     name,
                     fields["plan"],
                     fields["contract_terms"],
@@ -425,7 +431,7 @@ def _code_of(draft: Draft, claim_id: bytes, code: str | None) -> str:
     """Return the code of a case; RuleBroken when it is not given and the claim has not exactly one case."""
     if code is not None:
         return code
-    found = [case.code for case in ballots.CASES.scan(draft, claim_id)]
+    found = [case.code for case in CASES.scan(draft, claim_id)]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -433,12 +439,12 @@ def _code_of(draft: Draft, claim_id: bytes, code: str | None) -> str:
     raise RuleBroken("code_needed", f"the claim has {len(found)} cases", "name the code")
 
 
-def _propose_body(fields: dict[str, Any]) -> proposals.ProposeBody:
+def _propose_body(fields: dict[str, Any]) -> ProposeBody:
     """Return the body of a proposal from its flat fields."""
     what = fields["what"]
     figures = None
     if what == "plan":
-        figures = plans.PlanFigures(
+        figures = PlanFigures(
             0,
             fields["deductible_cents"],
             fields["copay_cents"],
@@ -450,7 +456,7 @@ def _propose_body(fields: dict[str, Any]) -> proposals.ProposeBody:
             tuple(fields["codes"] or ()),
         )
     key = fields.get("key", "")
-    return proposals.propose_body(
+    return propose_body(
         what,
         name=fields.get({"phase": "to", "demote": "code", "list": "code"}.get(what, "name")) or key,
         system=fields.get("system", ""),

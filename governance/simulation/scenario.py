@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from governance.benefits.contracts import LENGTHS
-from governance.day import PHASES
 from governance.genesis import ACCOUNT_MAX, EXPONENT_MAX, FIGURE_MAX, TERMS_AGO_MAX, WAITING_MAX
 from governance.money.rates import RATE_MAX
 from governance.params import PARAMETERS
+from governance.state.coop import PHASES
 from ledger.codec import INT_MAX
 from ledger.errors import MutuaError
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import msgspec
 
-from governance import params
-from governance.benefits import community, contracts
-from governance.benefits.settlement import CLAIMS
+from governance.benefits import community
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
-from governance.money import payouts
-from governance.tables import Draft, Table
+from governance.state.appeals import APPEAL_BALLOTS, APPEALS, OPEN_APPEALS, AppealRow
+from governance.state.ballots import BALLOTS, BallotRow
+from governance.state.cases import CASES, CLOSED_VOTES, CaseKey, CaseRow
+from governance.state.claims import CLAIMS
+from governance.state.params import params_at
+from governance.state.payouts import RECEIVABLES
+from governance.tables import Draft
 from governance.voting import ballots, cases, duties, panels
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -33,33 +36,16 @@ class AppealBody(Shape):
     ground: str
 
 
-# ---- State --------------------------------------------------------------
-class AppealRow(Shape):
-    """An appeal and its panel, in the order of the draw."""
-
-    claim: bytes
-    code: str
-    height: int
-    ground: str
-    panel: tuple[bytes, ...]
-    status: str
-
-
-APPEALS = Table("voting/appeal", AppealRow)
-OPEN_APPEALS = Table("voting/open_appeal", ballots.CaseKey)
-APPEAL_BALLOTS = Table("voting/appeal_ballot", ballots.BallotRow)
-
-
 # ---- Rules --------------------------------------------------------------
 def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
     """Raise RuleBroken unless the author's case was denied in the last blocks and not appealed."""
     claim = CLAIMS.find(day.draft, body.claim)
-    case = ballots.CASES.find(day.draft, body.claim, body.code)
+    case = CASES.find(day.draft, body.claim, body.code)
     if claim is None or case is None or author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
     if body.ground not in GROUNDS:
         raise RuleBroken("ground_unknown", f"{body.ground!r} is no ground", "new evidence, or a named rule error")
-    if payouts.RECEIVABLES.find(day.draft, community.debtor_of(claim), claim.claim) is not None:
+    if RECEIVABLES.find(day.draft, community.debtor_of(claim), claim.claim) is not None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent", "nothing of it is paid")
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
@@ -68,12 +54,12 @@ def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
             f"the case was appealed in block {earlier.height}",
             "a case is appealed once; the panel's judgement is final",
         )
-    within = params.params_at(day.draft, case.params_version).appeal_within
+    within = params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
         raise _not_now(day, case, within)
 
 
-def _not_now(day: Day, case: ballots.CaseRow, within: int) -> RuleBroken:
+def _not_now(day: Day, case: CaseRow, within: int) -> RuleBroken:
     """Return the refusal of an appeal that comes too early, too late, or against no denial."""
     if case.status == "denied":
         first, last = case.closed_height + 1, case.closed_height + within
@@ -83,7 +69,7 @@ def _not_now(day: Day, case: ballots.CaseRow, within: int) -> RuleBroken:
             "after them the denial is final",
         )
     if case.status == "open":
-        last = case.s + params.params_at(day.draft, case.params_version).vote_blocks
+        last = case.s + params_at(day.draft, case.params_version).vote_blocks
         return RuleBroken(
             "appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial"
         )
@@ -94,15 +80,15 @@ def _not_now(day: Day, case: ballots.CaseRow, within: int) -> RuleBroken:
     )
 
 
-def pool_of(day: Day, case: ballots.CaseRow) -> tuple[list[bytes], list[bytes]]:
+def pool_of(day: Day, case: CaseRow) -> tuple[list[bytes], list[bytes]]:
     """Return who may vote now and is not excluded, and of these who did not vote on the case before.
 
     Linear in members.
     """
     excluded = frozenset(case.excluded)
     eligible = [key for key in members.voters_now(day.draft) if key not in excluded]
-    first = {row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code)}
-    closed = cases.CLOSED_VOTES.find(day.draft, case.claim, case.code)
+    first = {row.voter for row in BALLOTS.scan(day.draft, case.claim, case.code)}
+    closed = CLOSED_VOTES.find(day.draft, case.claim, case.code)
     if closed is not None:
         first |= {item.voter for item in closed.votes}
     return eligible, [key for key in eligible if key not in first]
@@ -115,14 +101,14 @@ def quorum_of(panel_size: int) -> int:
 
 def apply_appeal(day: Day, body: AppealBody) -> None:
     """Draw a panel from those who may vote now, without the first voters where enough remain."""
-    case = ballots.CASES.get(day.draft, body.claim, body.code)
-    set_of_s = params.params_at(day.draft, case.params_version)
+    case = CASES.get(day.draft, body.claim, body.code)
+    set_of_s = params_at(day.draft, case.params_version)
     eligible, fresh = pool_of(day, case)
     label = b"appeal/" + body.claim + b"/" + body.code.encode()
     panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, set_of_s.appeal_panel)
     row = AppealRow(body.claim, body.code, day.height, body.ground, tuple(panel), "open")
     APPEALS.put(day.draft, row, body.claim, body.code)
-    OPEN_APPEALS.put(day.draft, ballots.CaseKey(body.claim, body.code), day.height, body.claim, body.code)
+    OPEN_APPEALS.put(day.draft, CaseKey(body.claim, body.code), day.height, body.claim, body.code)
     day.emit("appeal_opened", claim=body.claim, case=body.code, panel=row.panel)
 
 
@@ -143,8 +129,8 @@ def is_open(draft: Draft, claim: bytes, code: str) -> bool:
 def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     """Raise RuleBroken unless a panel member votes in a+1 .. a+15, with one change at most."""
     row = APPEALS.get(day.draft, body.claim, body.code)
-    case = ballots.CASES.get(day.draft, body.claim, body.code)
-    blocks = params.params_at(day.draft, case.params_version).appeal_blocks
+    case = CASES.get(day.draft, body.claim, body.code)
+    blocks = params_at(day.draft, case.params_version).appeal_blocks
     member = members.check_member(day.draft, author)
     if not row.height < day.height <= row.height + blocks:
         raise RuleBroken(
@@ -156,7 +142,7 @@ def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
         raise RuleBroken(
             "not_on_panel", f"the author is not among the {len(row.panel)} drawn for this appeal", "the panel decides"
         )
-    contracts.check_may_vote(day, member)
+    members.check_may_vote(day, member)
     ballots.check_figures(case, body)
     if body.opened:
         ballots.check_receipt(day, body.claim, body.opened)
@@ -173,7 +159,7 @@ def apply_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     """Cast or change a panel member's ballot."""
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     award = body.award_cents if body.choice == "accept" else None
-    row = ballots.BallotRow(author, body.choice, award, body.reason, 1, day.height, int(live is not None), b"")
+    row = BallotRow(author, body.choice, award, body.reason, 1, day.height, int(live is not None), b"")
     APPEAL_BALLOTS.put(day.draft, row, body.claim, body.code, author)
     ballots.note_opening(day, author, body)
 
@@ -182,8 +168,8 @@ def end_day(day: Day) -> None:
     """Judge appeals whose ballots end with this block, by (height, id)."""
     for key in list(OPEN_APPEALS.scan(day.draft)):
         row = APPEALS.get(day.draft, key.claim, key.code)
-        case = ballots.CASES.get(day.draft, key.claim, key.code)
-        set_of_s = params.params_at(day.draft, case.params_version)
+        case = CASES.get(day.draft, key.claim, key.code)
+        set_of_s = params_at(day.draft, case.params_version)
         if day.height < row.height + set_of_s.appeal_blocks:
             continue
         OPEN_APPEALS.delete(day.draft, row.height, key.claim, key.code)
@@ -191,7 +177,7 @@ def end_day(day: Day) -> None:
         yes = sum(item.choice == "accept" for item in live)
         no = sum(item.choice == "deny" for item in live)
         quorum = quorum_of(len(row.panel))
-        duties.note_missed(day, row.panel, (item.voter for item in live))
+        duties.record_missed(day, row.panel, (item.voter for item in live))
         passes = yes > 0 and yes + no >= quorum and 10_000 * yes >= (case.bar_bp - case.seniority_bp) * (yes + no)
         APPEALS.put(
             day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code

@@ -4,61 +4,32 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from governance.benefits import contracts
-from governance.benefits.settlement import ClaimRow
 from governance.day import Day, ceil_div
 from governance.membership import members
-from governance.tables import Number, Table
-from ledger.codec import Shape
+from governance.state.audits import (
+    DRAWN_AUDITS,
+    PAIR_COUNTS,
+    PAIR_SUMS,
+    PAIR_TERMS,
+    TERM_CLAIMS,
+    DrawnAuditRow,
+    PairRow,
+)
+from governance.state.claims import ClaimRow
+from governance.state.contracts import CONTRACTS
+from governance.state.members import MEMBERS
+from governance.tables import Number
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 WINDOW_TERMS = 12
 PAIRS_MIN = 100
 ODDS_FACTOR = 10
 ODDS_BASE = 10_000
 
-TERM_CLAIMS = Table("voting/term_claims", Number)
-"""(cover, term) -> claims."""
 
-
-class PairRow(Shape):
-    """Claims of a provider-cover pair in one term."""
-
-    provider: bytes
-    cover: bytes
-    claims: int
-
-
-PAIR_TERMS = Table("voting/pair_claims", PairRow)
-"""By (term, provider, cover)."""
-PAIR_SUMS = Table("voting/pair_sum", Number)
-"""(provider, cover) -> claims in the last 12 terms."""
-PAIR_COUNTS = Table("voting/pair_count", Number)
-"""number of claims -> pairs that have so many in the last 12 terms; 0 -> pairs that have any."""
 ANY = 0
 
 
-class DrawnRow(Shape):
-    """Why a claim was drawn for audit, and all that fixes its panel.
-
-    The block's randomness, who is out, how many are drawn.
-
-    The panel itself is not drawn here: a draw visits every voter, and claims would cost more the more members there
-    are. It is worked out when somebody asks for it, or brings its finding; everybody works out the same one.
-    """
-
-    claim: bytes
-    trigger: str
-    height: int
-    randomness: bytes
-    excluded: tuple[bytes, ...]
-    panel_size: int
-
-
-DRAWN = Table("voting/audit", DrawnRow)
-
-
-# ---- Rules --------------------------------------------------------------
 def after_claim(day: Day, claim: ClaimRow) -> None:
     """Count the claim, then draw it for audit or not: the draw stands right after the claim's record."""
     in_term = TERM_CLAIMS.find(day.draft, claim.cover, day.term) or Number(0)
@@ -68,7 +39,7 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
     if in_term.value + 1 >= set_now.audit_claims:
         trigger = "claims"
     else:
-        contract = contracts.CONTRACTS.find(day.draft, claim.member)
+        contract = CONTRACTS.find(day.draft, claim.member)
         if contract is not None and contract.owed:
             trigger = "arrears"
     is_pair = _count_pair(day, claim)
@@ -77,16 +48,16 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
     odds = min(ODDS_BASE, set_now.audit_random_bp * (ODDS_FACTOR if trigger else 1))
     number = int.from_bytes(sha256(day.randomness + b"audit" + claim.claim).digest(), "big") % ODDS_BASE
     if number < odds:
-        row = DrawnRow(
+        row = DrawnAuditRow(
             claim.claim, trigger or "random", day.height, day.randomness, excluded_of(day, claim), set_now.audit_panel
         )
-        DRAWN.put(day.draft, row, claim.claim)
+        DRAWN_AUDITS.put(day.draft, row, claim.claim)
         day.emit("audit_drawn", member=claim.cover, claim=claim.claim, trigger=trigger or "random")
 
 
 def excluded_of(day: Day, claim: ClaimRow) -> tuple[bytes, ...]:
     """Return who never judges a claim: claimant, household, treating provider, the claimant's vouchers."""
-    return members.excluded_of(day.draft, members.MEMBERS.get(day.draft, claim.member), claim.provider)
+    return members.excluded_of(day.draft, MEMBERS.get(day.draft, claim.member), claim.provider)
 
 
 def _count_pair(day: Day, claim: ClaimRow) -> bool:

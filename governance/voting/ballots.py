@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from governance import params
 from governance.acts import Act
-from governance.benefits import contracts
-from governance.benefits.settlement import CLAIMS
 from governance.day import Day
 from governance.membership import delegation, members
-from governance.tables import Draft, Table
+from governance.state.ballots import BALLOTS, NO_BALLOTS, OPENINGS, TALLIES, BallotRow, OpeningRow, TallyRow
+from governance.state.cases import CASES, CaseRow
+from governance.state.claims import CLAIMS
+from governance.state.members import MEMBERS, MemberRow
+from governance.state.params import params_at
+from governance.tables import Draft
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -57,85 +59,7 @@ class OpenedBody(Shape):
     evidence_hash: bytes
 
 
-# ---- State --------------------------------------------------------------
-class CaseRow(Shape):
-    """A case and everything fixed as of its block s."""
-
-    claim: bytes
-    code: str
-    system: str
-    s: int
-    is_second: bool
-    lines: tuple[int, ...]
-    charges_cents: int
-    excluded: tuple[bytes, ...]
-    eligible: int
-    bar_bp: int
-    seniority_bp: int
-    params_version: int
-    streak: int
-    panel: tuple[bytes, ...]
-    status: str
-    """open | accepted | denied | lapsed | withdrawn"""
-    how: str
-    yes: int
-    no: int
-    opened: int
-    award_cents: int
-    benefit_cents: int
-    closed_height: int
-
-
-class CaseKey(Shape):
-    """Names a case."""
-
-    claim: bytes
-    code: str
-
-
-class BallotRow(Shape):
-    """A voter's live ballot. `changed_version`: evidence version in which it was last changed (0: never)."""
-
-    voter: bytes
-    choice: str
-    award_cents: int | None
-    reason: str
-    version: int
-    height: int
-    changed_version: int
-    rule_hash: bytes
-    """Hash of the auto-accept rule that cast it; empty: cast by hand."""
-
-
-class OpeningRow(Shape):
-    """A receipt of a voter for a claim; it counts once a ballot came with or after it."""
-
-    height: int
-    is_effective: bool
-    evidence_hash: bytes
-
-
-class TallyRow(Shape):
-    """Yes, no and receipts of an open case now, delegators included.
-
-    `ballots`: how many are live, abstentions included.
-    """
-
-    yes: int
-    no: int
-    opened: int
-    ballots: int
-
-
-CASES = Table("voting/case", CaseRow)
-OPEN_CASES = Table("voting/open_case", CaseKey)
-BALLOTS = Table("voting/ballot", BallotRow)
-OPENINGS = Table("voting/opening", OpeningRow)
-TALLIES = Table("voting/tally", TallyRow)
-"""By open case; no row: no ballot yet."""
-
-
-NO_BALLOTS = TallyRow(0, 0, 0, 0)
+# ---- Rules --------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -151,14 +75,13 @@ class Tally:
     """(voter, said no, by auto-accept)"""
 
 
-# ---- Rules --------------------------------------------------------------
 def is_eligible(draft: Draft, case: CaseRow, key: bytes) -> bool:
     """True iff a member is in E: may vote as of s, and is not claimant, household, provider or voucher."""
-    row = members.find_member(draft, key)
+    row = MEMBERS.find(draft, key)
     return row is not None and is_eligible_row(case, row)
 
 
-def is_eligible_row(case: CaseRow, row: members.MemberRow) -> bool:
+def is_eligible_row(case: CaseRow, row: MemberRow) -> bool:
     """True iff the member of a row is in E."""
     return members.was_voter(row, case.s) and row.key not in case.excluded
 
@@ -168,7 +91,7 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
     case = CASES.find(day.draft, claim, code)
     if case is None:
         raise RuleBroken("case_unknown", "there is no such case", "name a claim and one of its non-standard codes")
-    vote_blocks = params.params_at(day.draft, case.params_version).vote_blocks
+    vote_blocks = params_at(day.draft, case.params_version).vote_blocks
     if case.status != "open":
         raise RuleBroken(
             "vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain"
@@ -179,7 +102,7 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
             f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}, this is {day.height}",
             "cast it in one of them",
         )
-    member = members.find_member(day.draft, author)
+    member = MEMBERS.find(day.draft, author)
     if member is None or not is_eligible_row(case, member):
         why = "claimant, household, provider and vouchers never do"
         raise RuleBroken(
@@ -187,7 +110,7 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
             f"the author is not among the {case.eligible} who may vote on this case as of block {case.s}",
             why,
         )
-    contracts.check_may_vote(day, member)
+    members.check_may_vote(day, member)
     return case
 
 
@@ -196,7 +119,7 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
     live = BALLOTS.find(day.draft, case.claim, case.code, author)
     if live is None:
         return
-    set_of_s = params.params_at(day.draft, case.params_version)
+    set_of_s = params_at(day.draft, case.params_version)
     if day.height > case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks and live.version >= version:
         first = case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks + 1
         what = f"from block {first} on a ballot changes only under newer evidence than version {live.version}"

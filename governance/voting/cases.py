@@ -12,57 +12,38 @@ from collections.abc import Iterator
 
 import msgspec
 
-from governance import params
 from governance.benefits import preauthorisation, promotion, settlement
-from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
 from governance.money import payouts
-from governance.tables import Draft, Mark, Table
-from governance.voting import ballots, bars, duties
-from ledger.codec import Shape
+from governance.state.ballots import BALLOTS, NO_BALLOTS, TALLIES, TallyRow
+from governance.state.cases import (
+    CASES,
+    CLOSED_VOTES,
+    OPEN_CASES,
+    PANELS_DUE,
+    SMALL_PAID,
+    CaseKey,
+    CaseRow,
+    ClosedVote,
+    ClosedVotesRow,
+)
+from governance.state.claims import CLAIMS, LINE_USES, ClaimRow, LineRow, LineUse
+from governance.state.members import MEMBERS
+from governance.state.params import Params, current_version, params_at
+from governance.state.payouts import PAYOUT_HISTORY, PayoutRow
+from governance.tables import Draft, Mark
+from governance.voting import approval_threshold, ballots, duties
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 SECOND_LAPSE_BALLOTS = 3
 """So many yes/no ballots decide a second filing that would lapse."""
 
 
-class LineUse(Shape):
-    """Who holds a (cover, provider, code, day): the claim in which it stands (empty: none), and how often it lapsed."""
-
-    standing: bytes
-    lapses: int
-
-
-class ClosedVote(Shape):
-    """A yes or no as it entered its voter's record."""
-
-    voter: bytes
-    is_no: bool
-    is_auto: bool
-
-
-class ClosedVotesRow(Shape):
-    """Who voted on a case closed by vote, and in which term: a finding of fraud takes it out of the records again."""
-
-    term: int
-    votes: tuple[ClosedVote, ...]
-
-
-CASES = ballots.CASES
-PANELS_DUE = Table("voting/panel_due", ballots.CaseKey)
-"""(height at which a duty panel may be drawn, s, claim, code)."""
-CLOSED_VOTES = Table("voting/closed_votes", ClosedVotesRow)
-OPEN_CASES = ballots.OPEN_CASES
-LINE_USES = Table("benefits/line_use", LineUse)
-SMALL_PAID = Table("voting/small_paid", Mark)
-
-
-# ---- Rules --------------------------------------------------------------
 def open_case(day: Day, claim: ClaimRow, code: str, indexes: tuple[int, ...], is_second: bool) -> None:
     """Carry a case; `freeze` fixes the rest at the end of the block."""
     charges = sum(claim.lines[index].charge_cents for index in indexes)
-    row = ballots.CaseRow(
+    row = CaseRow(
         claim=claim.claim,
         code=code,
         system=claim.lines[indexes[0]].system,
@@ -74,7 +55,7 @@ def open_case(day: Day, claim: ClaimRow, code: str, indexes: tuple[int, ...], is
         eligible=0,
         bar_bp=0,
         seniority_bp=0,
-        params_version=params.current_version(day.draft),
+        params_version=current_version(day.draft),
         streak=0,
         panel=(),
         status="open",
@@ -87,7 +68,7 @@ def open_case(day: Day, claim: ClaimRow, code: str, indexes: tuple[int, ...], is
         closed_height=0,
     )
     CASES.put(day.draft, row, claim.claim, code)
-    OPEN_CASES.put(day.draft, ballots.CaseKey(claim.claim, code), day.height, claim.claim, code)
+    OPEN_CASES.put(day.draft, CaseKey(claim.claim, code), day.height, claim.claim, code)
     day.count(open_cases=1)
 
 
@@ -96,38 +77,38 @@ def freeze(day: Day) -> None:
     for key in list(OPEN_CASES.scan(day.draft, day.height)):
         case = CASES.get(day.draft, key.claim, key.code)
         claim = CLAIMS.get(day.draft, case.claim)
-        member = members.MEMBERS.get(day.draft, claim.member)
+        member = MEMBERS.get(day.draft, claim.member)
         excluded = members.excluded_of(day.draft, member, claim.provider)
         voters_out = 0
         for other in excluded:
-            row = members.find_member(day.draft, other)
+            row = MEMBERS.find(day.draft, other)
             voters_out += row is not None and members.is_voter(row)
-        standing = bars.standing_of(day, member)
+        standing = approval_threshold.threshold_of(day, member)
         frozen = msgspec.structs.replace(
             case,
             excluded=excluded,
             eligible=day.counts.voters - voters_out,
             bar_bp=standing.bar_bp,
             seniority_bp=standing.seniority_bp,
-            params_version=params.current_version(day.draft),
+            params_version=current_version(day.draft),
         )
         CASES.put(day.draft, frozen, case.claim, case.code)
         PANELS_DUE.put(day.draft, key, day.height + day.params.panel_block, day.height, case.claim, case.code)
 
 
-def quorum_of(case: ballots.CaseRow, set_of_s: params.Params) -> int:
+def quorum_of(case: CaseRow, set_of_s: Params) -> int:
     """Return Q: a twentieth of the eligible, within bounds, never more than there are."""
     wanted = ceil_div(case.eligible, set_of_s.quorum_div)
     return min(case.eligible, max(set_of_s.quorum_min, min(set_of_s.quorum_max, wanted)))
 
 
-def has_quorum(case: ballots.CaseRow, tally: ballots.Tally | ballots.TallyRow, set_of_s: params.Params) -> bool:
+def has_quorum(case: CaseRow, tally: ballots.Tally | TallyRow, set_of_s: Params) -> bool:
     """True iff enough voted yes or no and half of the quorum opened the evidence."""
     quorum = quorum_of(case, set_of_s)
     return tally.yes + tally.no >= quorum and tally.opened >= ceil_div(quorum, 2)
 
 
-def has_majority(case: ballots.CaseRow, tally: ballots.Tally | ballots.TallyRow) -> bool:
+def has_majority(case: CaseRow, tally: ballots.Tally | TallyRow) -> bool:
     """True iff the yes share reaches the claimant's bar less seniority. A tie at 50 % pays."""
     return 10_000 * tally.yes >= (case.bar_bp - case.seniority_bp) * (tally.yes + tally.no)
 
@@ -141,7 +122,7 @@ def end_day(day: Day) -> None:
         case = CASES.get(day.draft, key.claim, key.code)
         if case.s == day.height:
             continue
-        set_of_s = params.params_at(day.draft, case.params_version)
+        set_of_s = params_at(day.draft, case.params_version)
         tally = ballots.tally_now(day, case)
         quorum_holds = has_quorum(case, tally, set_of_s)
         passes = quorum_holds and has_majority(case, tally)
@@ -160,7 +141,7 @@ def end_day(day: Day) -> None:
             )
 
 
-def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
+def accept_by_vote(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
     """Close a case by vote and settle it with the lower median of the accepting ballots' awards."""
     award = lower_median([case.charges_cents if item is None else item for item in tally.awards])
     _count_records(day, case, tally)
@@ -168,17 +149,19 @@ def accept_by_vote(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> Non
     _note_closing(day, case, is_accepted=True)
 
 
-def _note_closing(day: Day, case: ballots.CaseRow, *, is_accepted: bool) -> None:
+def _note_closing(day: Day, case: CaseRow, *, is_accepted: bool) -> None:
     """Count a case closed by vote toward promotion; of a pre-authorisation nothing was paid, so it does not count."""
     claim = CLAIMS.get(day.draft, case.claim)
     if claim.use != preauthorisation.USE:
         promotion.note_closing(day, claim, case.system, case.code, case.lines, is_accepted=is_accepted)
 
 
-def _count_records(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
+def _count_records(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
     """Enter each yes or no into its voter's record: a delegated one into the delegator's."""
     for voter, is_no, is_auto in tally.voters:
-        bars.add_closing(day.draft, voter, day.term, bars.RecordRow(int(is_no), int(not is_auto), int(is_auto)))
+        approval_threshold.add_closing(
+            day.draft, voter, day.term, approval_threshold.RecordRow(int(is_no), int(not is_auto), int(is_auto))
+        )
     votes = tuple(ClosedVote(*item) for item in tally.voters)
     CLOSED_VOTES.put(day.draft, ClosedVotesRow(day.term, votes), case.claim, case.code)
 
@@ -189,8 +172,8 @@ def forget_records(day: Day, claim_id: bytes) -> None:
         row = CLOSED_VOTES.find(day.draft, claim_id, case.code)
         if row is not None:
             for item in row.votes:
-                less = bars.RecordRow(-int(item.is_no), -int(not item.is_auto), -int(item.is_auto))
-                bars.add_closing(day.draft, item.voter, row.term, less)
+                less = approval_threshold.RecordRow(-int(item.is_no), -int(not item.is_auto), -int(item.is_auto))
+                approval_threshold.add_closing(day.draft, item.voter, row.term, less)
             CLOSED_VOTES.delete(day.draft, claim_id, case.code)
 
 
@@ -201,15 +184,15 @@ def cancel_open(day: Day, claim_id: bytes) -> None:
             _end(day, case, "cancelled")
             claim = CLAIMS.get(day.draft, claim_id)
             if claim.use == preauthorisation.USE:
-                preauthorisation.close_ask(day, claim, case.code)
+                preauthorisation.close_request(day, claim, case.code)
 
 
-def _close(day: Day, case: ballots.CaseRow, tally: ballots.Tally, *, is_denied: bool) -> None:
+def _close(day: Day, case: CaseRow, tally: ballots.Tally, *, is_denied: bool) -> None:
     """Close a case at the end of its last block without fifteen passing blocks."""
     if is_denied:
         _deny(day, case, tally)
         return
-    set_of_s = params.params_at(day.draft, case.params_version)
+    set_of_s = params_at(day.draft, case.params_version)
     if case.is_second:
         if tally.yes + tally.no < SECOND_LAPSE_BALLOTS:
             settle_case(day, case, "lapse", min(case.charges_cents, set_of_s.lapse_pay_cents))
@@ -226,24 +209,24 @@ def _close(day: Day, case: ballots.CaseRow, tally: ballots.Tally, *, is_denied: 
         return
     _end(day, case, "lapsed")
     if claim.use == preauthorisation.USE:
-        preauthorisation.close_ask(day, claim, case.code, lapsed_cents=case.charges_cents)
+        preauthorisation.close_request(day, claim, case.code, lapsed_cents=case.charges_cents)
     else:
         _free_lines(day, claim, case, lapses=1)
     _emit_closed(day, "claim_lapsed", case, set_of_s)
 
 
-def _deny(day: Day, case: ballots.CaseRow, tally: ballots.Tally) -> None:
+def _deny(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
     """Close a case by vote against it."""
     _count_records(day, case, tally)
     _end(day, case, "denied")
-    _emit_closed(day, "claim_denied", case, params.params_at(day.draft, case.params_version))
+    _emit_closed(day, "claim_denied", case, params_at(day.draft, case.params_version))
     _note_closing(day, case, is_accepted=False)
     claim = CLAIMS.get(day.draft, case.claim)
     if claim.use == preauthorisation.USE:
-        preauthorisation.close_ask(day, claim, case.code)
+        preauthorisation.close_request(day, claim, case.code)
 
 
-def _emit_closed(day: Day, name: str, case: ballots.CaseRow, set_of_s: params.Params) -> None:
+def _emit_closed(day: Day, name: str, case: CaseRow, set_of_s: Params) -> None:
     day.emit(
         name,
         claim=case.claim,
@@ -258,23 +241,21 @@ def _emit_closed(day: Day, name: str, case: ballots.CaseRow, set_of_s: params.Pa
     )
 
 
-def _end(day: Day, case: ballots.CaseRow, status: str) -> ballots.CaseRow:
+def _end(day: Day, case: CaseRow, status: str) -> CaseRow:
     """Take a case off the open ones."""
     case = msgspec.structs.replace(case, status=status, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     OPEN_CASES.delete(day.draft, case.s, case.claim, case.code)
-    ballots.TALLIES.delete(day.draft, case.claim, case.code)
+    TALLIES.delete(day.draft, case.claim, case.code)
     day.count(open_cases=-1)
     if case.panel and status in ("accepted", "denied", "lapsed"):
-        duties.note_missed(
-            day, case.panel, (row.voter for row in ballots.BALLOTS.scan(day.draft, case.claim, case.code))
-        )
+        duties.record_missed(day, case.panel, (row.voter for row in BALLOTS.scan(day.draft, case.claim, case.code)))
     if status != "accepted":
         settlement.set_line_status(day.draft, case.claim, case.lines, status)
     return case
 
 
-def settle_case(day: Day, case: ballots.CaseRow, how: str, award_cents: int) -> ballots.CaseRow:
+def settle_case(day: Day, case: CaseRow, how: str, award_cents: int) -> CaseRow:
     """Settle a case's lines in order with its award, say so, and owe the benefit."""
     if case.status == "open":
         case = _end(day, case, "accepted")
@@ -306,11 +287,11 @@ def settle_case(day: Day, case: ballots.CaseRow, how: str, award_cents: int) -> 
     return case
 
 
-def _authorise(day: Day, case: ballots.CaseRow, claim: ClaimRow, how: str, award_cents: int) -> ballots.CaseRow:
+def _authorise(day: Day, case: CaseRow, claim: ClaimRow, how: str, award_cents: int) -> CaseRow:
     """Accept a pre-authorisation: nothing is paid; later lines that fit in it need no vote."""
-    terms = params.params_at(day.draft, case.params_version).preauth_terms
+    terms = params_at(day.draft, case.params_version).preauth_terms
     row = preauthorisation.authorise(day, claim, case.lines, award_cents=award_cents, terms=terms)
-    preauthorisation.close_ask(day, claim, case.code)
+    preauthorisation.close_request(day, claim, case.code)
     case = msgspec.structs.replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     day.emit(
@@ -333,7 +314,7 @@ def _authorise(day: Day, case: ballots.CaseRow, claim: ClaimRow, how: str, award
 def owe(day: Day, claim: ClaimRow, case: str | None, rank: int, benefit_cents: int) -> None:
     """Owe the benefit of a settled part of a claim from the next block on."""
     payee = settlement.payee_key_of(claim)
-    row = payouts.PayoutRow(
+    row = PayoutRow(
         rank,
         day.height,
         claim.claim,
@@ -357,13 +338,13 @@ def withdraw_open(day: Day, claim_id: bytes) -> int:
             _end(day, case, "withdrawn")
             claim = CLAIMS.get(day.draft, claim_id)
             if claim.use == preauthorisation.USE:
-                preauthorisation.close_ask(day, claim, case.code, is_withdrawn=True)
+                preauthorisation.close_request(day, claim, case.code, is_withdrawn=True)
             else:
                 _free_lines(day, claim, case, lapses=0)
     return count
 
 
-def _free_lines(day: Day, claim: ClaimRow, case: ballots.CaseRow, *, lapses: int) -> None:
+def _free_lines(day: Day, claim: ClaimRow, case: CaseRow, *, lapses: int) -> None:
     """Let the lines of a lapsed or withdrawn case be filed again."""
     for index in case.lines:
         key = line_key_of(claim, claim.lines[index])
@@ -382,7 +363,7 @@ def forget_lines(day: Day, claim: ClaimRow) -> None:
             LINE_USES.put(day.draft, LineUse(b"", use.lapses), *key)
 
 
-def line_key_of(claim: ClaimRow, line: settlement.LineRow) -> tuple[bytes, bytes, str, int]:
+def line_key_of(claim: ClaimRow, line: LineRow) -> tuple[bytes, bytes, str, int]:
     """Return what makes two lines duplicates: cover, provider, code, day."""
     return claim.cover, claim.provider, line.code, line.first_day
 
@@ -395,9 +376,9 @@ def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
     day = Day(draft, 0, b"")
     for case in CASES.scan(draft):
         found += case.status == "open"
-        row = ballots.TALLIES.find(draft, case.claim, case.code)
+        row = TALLIES.find(draft, case.claim, case.code)
         if case.status == "open":
-            tally, kept = ballots.tally_of(day, case), row or ballots.NO_BALLOTS
+            tally, kept = ballots.tally_of(day, case), row or NO_BALLOTS
             if (tally.yes, tally.no, tally.opened) != (kept.yes, kept.no, kept.opened):
                 yield (
                     f"case {case.code} of claim {case.claim.hex()} has {tally.yes}:{tally.no}, {tally.opened} opened;"
@@ -408,7 +389,7 @@ def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
         if case.benefit_cents and case.status != "accepted":
             yield f"case {case.code} of claim {case.claim.hex()} has a benefit without being accepted"
         is_paid = case.status == "accepted" and CLAIMS.get(draft, case.claim).use != preauthorisation.USE
-        if is_paid and payouts.PAYOUT_HISTORY.find(draft, case.claim, case.code) is None:
+        if is_paid and PAYOUT_HISTORY.find(draft, case.claim, case.code) is None:
             yield f"case {case.code} of claim {case.claim.hex()} was accepted without a payout row"
     if not indexed == found == open_cases:
         yield f"{found} cases are open, {indexed} are indexed, the counter says {open_cases}"

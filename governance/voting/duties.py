@@ -9,30 +9,17 @@ from collections.abc import Iterable
 
 from governance.day import Day
 from governance.membership import members
-from governance.tables import Draft, Name, Table
+from governance.state.duties import DUTIES, WITHOUT_CREDIT, DutyRow
+from governance.state.members import MEMBERS
+from governance.tables import Draft, Name
 from ledger import calendar
-from ledger.codec import Shape
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 WINDOW_TERMS = calendar.YEAR_TERMS
 MISSED_KEPT_MAX = 100
 """Misses kept of one member; more say nothing new."""
 
 
-class DutyRow(Shape):
-    """The terms in which a member missed a duty, ascending, and whether the member has credit."""
-
-    member: bytes
-    missed: tuple[int, ...]
-    has_credit: bool
-
-
-DUTIES = Table("voting/duty", DutyRow)
-WITHOUT_CREDIT = Table("voting/without_credit", Name)
-"""Members without credit: a boundary visits these alone."""
-
-
-# ---- Rules --------------------------------------------------------------
 def missed_of(day: Day, member: bytes) -> int:
     """Return how many duties a member missed in the last twelve terms, the present one included."""
     row = DUTIES.find(day.draft, member)
@@ -49,16 +36,16 @@ def _recent(day: Day, row: DutyRow) -> tuple[int, ...]:
     return tuple(term for term in row.missed if term > day.term - WINDOW_TERMS)
 
 
-def note_missed(day: Day, panel: Iterable[bytes], voted: Iterable[bytes]) -> None:
+def record_missed(day: Day, panel: Iterable[bytes], voted: Iterable[bytes]) -> None:
     """Count a missed duty for everyone drawn who cast no ballot and may vote as the vote closes."""
     cast = set(voted)
     for key in panel:
-        row = members.find_member(day.draft, key)
+        row = MEMBERS.find(day.draft, key)
         if key not in cast and row is not None and members.is_voter(row):
-            _miss(day, key)
+            _record_miss(day, key)
 
 
-def _miss(day: Day, member: bytes) -> None:
+def _record_miss(day: Day, member: bytes) -> None:
     row = DUTIES.find(day.draft, member) or DutyRow(member, (), True)
     missed = (*_recent(day, row), day.term)[-MISSED_KEPT_MAX:]
     is_lost = row.has_credit and len(missed) >= day.params.duty_missed_max

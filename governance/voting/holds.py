@@ -10,12 +10,24 @@ from __future__ import annotations
 import msgspec
 
 from governance.acts import Act, Attested, attesters_of, check_attested
-from governance.benefits import codes, community, settlement
-from governance.benefits.settlement import CLAIMS, ClaimRow
+from governance.benefits import community, settlement
 from governance.day import Day
 from governance.membership import members
-from governance.money import payouts
-from governance.tables import Number, Table, encode_key
+from governance.state.audits import (
+    AUDIT_HOLDS,
+    AUDIT_PANELS,
+    CLAIM_HOLDS,
+    DRAWN_AUDITS,
+    REPORTS,
+    AuditPanelRow,
+    HoldRow,
+    ReportRow,
+)
+from governance.state.claims import CLAIMS, ClaimRow
+from governance.state.members import MEMBERS
+from governance.state.payouts import PAYOUT_HISTORY, PAYOUT_HOLDS, PAYOUTS, RECEIVABLES
+from governance.state.providers import PROVIDERS
+from governance.tables import Number
 from governance.voting import appeals, audits, cases, panels, proposals
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -47,44 +59,6 @@ FINDING = Attested(
 )
 
 
-# ---- State --------------------------------------------------------------
-class ReportRow(Shape):
-    """A member's report of another."""
-
-    reporter: bytes
-    height: int
-    claim: bytes
-
-
-class HoldRow(Shape):
-    """A hold on the payouts of a cover, to the end of block `until` at most."""
-
-    cover: bytes
-    """The cover held, or the provider."""
-    claim: bytes | None
-    trigger: str
-    until: int
-    serial: int
-    """Tells holds on one cover apart that end in one block."""
-
-
-class AuditPanelRow(Shape):
-    """Who opens the documents of a claim under audit."""
-
-    claim: bytes
-    panel: tuple[bytes, ...]
-
-
-REPORTS = Table("voting/report", ReportRow)
-"""By (reported member, reporter)."""
-HOLD_ROWS = Table("voting/hold", HoldRow)
-"""By (until, cover, serial): the end of day visits those that expire."""
-CLAIM_HOLDS = Table("voting/claim_hold", HoldRow)
-"""Those that name a claim, by (claim, until, cover, serial): a finding visits these alone."""
-PANELS = Table("voting/audit_panel", AuditPanelRow)
-RECEIVABLES = payouts.RECEIVABLES
-
-
 # ---- Rules --------------------------------------------------------------
 def check_report(day: Day, author: bytes, body: ReportBody) -> None:
     """Raise RuleBroken unless a member reports another, once in twelve terms.
@@ -92,10 +66,7 @@ def check_report(day: Day, author: bytes, body: ReportBody) -> None:
     A patient may contest each claim a provider filed.
     """
     members.check_member(day.draft, author)
-    known = (
-        members.find_member(day.draft, body.member) is not None
-        or codes.PROVIDERS.find(day.draft, body.member) is not None
-    )
+    known = MEMBERS.find(day.draft, body.member) is not None or PROVIDERS.find(day.draft, body.member) is not None
     if not known or body.member == author:
         raise RuleBroken("report_unfit", "a report names another member, or a provider", "name one")
     if body.claim and CLAIMS.find(day.draft, body.claim) is None:
@@ -138,23 +109,23 @@ def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
         return
     for row in recent:  # used up: a further hold needs as many further reports
         REPORTS.delete(day.draft, body.member, row.reporter)
-    target = members.find_member(day.draft, body.member)
+    target = MEMBERS.find(day.draft, body.member)
     if target is not None:
         _place(day, target.cover, body.claim, "reports")
-    if codes.PROVIDERS.find(day.draft, body.member) is not None:  # a provider who is a member, too, is held as both
+    if PROVIDERS.find(day.draft, body.member) is not None:  # a provider who is a member, too, is held as both
         _place(day, body.member, body.claim, "reports")
 
 
 def _place(day: Day, key: bytes, claim_id: bytes, trigger: str) -> None:
     """Hold the payouts of a cover or a provider, and draw the panel of the claim, where one is named."""
     until = day.height + day.params.hold_blocks
-    serial = 1 + max((row.serial for row in HOLD_ROWS.scan(day.draft, until, key)), default=-1)
+    serial = 1 + max((row.serial for row in AUDIT_HOLDS.scan(day.draft, until, key)), default=-1)
     hold = HoldRow(key, claim_id or None, trigger, until, serial)
-    HOLD_ROWS.put(day.draft, hold, until, key, serial)
+    AUDIT_HOLDS.put(day.draft, hold, until, key, serial)
     if hold.claim is not None:
         CLAIM_HOLDS.put(day.draft, hold, hold.claim, until, key, serial)
-    held = payouts.HOLDS.find(day.draft, key) or Number(0)
-    payouts.HOLDS.put(day.draft, Number(held.value + 1), key)
+    held = PAYOUT_HOLDS.find(day.draft, key) or Number(0)
+    PAYOUT_HOLDS.put(day.draft, Number(held.value + 1), key)
     if claim_id:
         _draw_panel(day, claim_id)
     day.emit("hold_placed", member=key, claim=hold.claim, trigger=hold.trigger)
@@ -165,7 +136,7 @@ def _draw_panel(day: Day, claim_id: bytes) -> None:
     excluded = audits.excluded_of(day, CLAIMS.get(day.draft, claim_id))
     eligible = [key for key in members.voters_now(day.draft) if key not in excluded]
     panel = panels.draw(day.randomness, b"audit-panel/" + claim_id, eligible, day.params.audit_panel)
-    PANELS.put(day.draft, AuditPanelRow(claim_id, tuple(panel)), claim_id)
+    AUDIT_PANELS.put(day.draft, AuditPanelRow(claim_id, tuple(panel)), claim_id)
 
 
 def panel_of(day: Day, claim_id: bytes) -> tuple[bytes, ...] | None:
@@ -174,10 +145,10 @@ def panel_of(day: Day, claim_id: bytes) -> tuple[bytes, ...] | None:
     Reports draw one at once. A claim drawn for audit has the one that its block's randomness gives from the voters of
     that block. It is worked out here, in time linear in the voters.
     """
-    row = PANELS.find(day.draft, claim_id)
+    row = AUDIT_PANELS.find(day.draft, claim_id)
     if row is not None:
         return row.panel
-    drawn = audits.DRAWN.find(day.draft, claim_id)
+    drawn = DRAWN_AUDITS.find(day.draft, claim_id)
     if drawn is None:
         return None
     eligible = [key for key in members.voters_as_of(day, drawn.height) if key not in drawn.excluded]
@@ -186,19 +157,19 @@ def panel_of(day: Day, claim_id: bytes) -> tuple[bytes, ...] | None:
 
 def end_day(day: Day) -> None:
     """Lift the holds that expire with this block."""
-    for hold in list(HOLD_ROWS.scan(day.draft, day.height)):
+    for hold in list(AUDIT_HOLDS.scan(day.draft, day.height)):
         _lift(day, hold)
 
 
 def _lift(day: Day, hold: HoldRow) -> None:
-    HOLD_ROWS.delete(day.draft, hold.until, hold.cover, hold.serial)
+    AUDIT_HOLDS.delete(day.draft, hold.until, hold.cover, hold.serial)
     if hold.claim is not None:
         CLAIM_HOLDS.delete(day.draft, hold.claim, hold.until, hold.cover, hold.serial)
-    held = payouts.HOLDS.get(day.draft, hold.cover)
+    held = PAYOUT_HOLDS.get(day.draft, hold.cover)
     if held.value > 1:
-        payouts.HOLDS.put(day.draft, Number(held.value - 1), hold.cover)
+        PAYOUT_HOLDS.put(day.draft, Number(held.value - 1), hold.cover)
     else:
-        payouts.HOLDS.delete(day.draft, hold.cover)
+        PAYOUT_HOLDS.delete(day.draft, hold.cover)
     day.emit("hold_lifted", member=hold.cover, claim=hold.claim, trigger=hold.trigger)
 
 
@@ -231,8 +202,8 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
     then; and in a co-op with voters enough for the whole panel a majority of that size, of members who might vote then,
     has signed.
     """
-    drawn = audits.DRAWN.find(day.draft, body.claim)
-    if drawn is None or PANELS.find(day.draft, body.claim) is not None:
+    drawn = DRAWN_AUDITS.find(day.draft, body.claim)
+    if drawn is None or AUDIT_PANELS.find(day.draft, body.claim) is not None:
         return
     if day.height > drawn.height + members.HISTORY_BLOCKS:
         raise RuleBroken(
@@ -244,7 +215,7 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
         members.owner_of_key(day.draft, key)
         for key in attesters_of(act, FINDING.role, FINDING.subject(act.author, body))
     }
-    rows = [members.find_member(day.draft, owner) for owner in owners if owner is not None]
+    rows = [MEMBERS.find(day.draft, owner) for owner in owners if owner is not None]
     count = sum(1 for row in rows if row is not None and members.was_voter(row, drawn.height))
     if day.counts.voters >= 2 * drawn.panel_size and count < drawn.panel_size // 2 + 1:
         raise RuleBroken(
@@ -259,7 +230,7 @@ def apply_finding(day: Day, body: FindingBody) -> None:
     claim = CLAIMS.get(day.draft, body.claim)
     named = list(CLAIM_HOLDS.scan(day.draft, body.claim))
     if body.outcome == "fraud":
-        drawn = audits.DRAWN.find(day.draft, body.claim)
+        drawn = DRAWN_AUDITS.find(day.draft, body.claim)
         trigger = named[0].trigger if named else drawn.trigger if drawn is not None else None
         found = claim.provider if community.is_by_provider(claim) else claim.cover
         day.emit("fraud_found", member=found, claim=body.claim, trigger=trigger)
@@ -269,8 +240,8 @@ def apply_finding(day: Day, body: FindingBody) -> None:
         return
     _cancel(day, claim)
     if community.is_by_provider(claim):
-        community.bar(day, claim.provider)
-        settlement.give_back(day, claim)
+        community.suspend_filing(day, claim.provider)
+        settlement.undo_settlement(day, claim)
         cases.forget_lines(day, claim)
     else:
         _punish(day, claim)
@@ -281,35 +252,23 @@ def _cancel(day: Day, claim: ClaimRow) -> None:
     cases.cancel_open(day, claim.claim)
     appeals.cancel_open(day, claim.claim)
     owed = 0
-    for row in payouts.PAYOUT_HISTORY.scan(day.draft, claim.claim):
+    for row in PAYOUT_HISTORY.scan(day.draft, claim.claim):
         owed += row.benefit_cents
         key = (row.rank, row.height, row.claim, row.case or "")
-        unpaid = payouts.PAYOUTS.find(day.draft, *key)
+        unpaid = PAYOUTS.find(day.draft, *key)
         if unpaid is not None:
             owed -= unpaid.owed_cents
-            payouts.PAYOUTS.delete(day.draft, *key)
+            PAYOUTS.delete(day.draft, *key)
     RECEIVABLES.put(day.draft, Number(owed), community.debtor_of(claim), claim.claim)
     cases.forget_records(day, claim.claim)
 
 
-def pay_receivables(day: Day, member: bytes, amount_cents: int) -> int:
-    """Pay what fraud made a debt, as far as `amount_cents` goes; return what that took."""
-    left = amount_cents
-    prefix = RECEIVABLES.prefix + encode_key((member,))
-    for key, row in list(day.draft.walk(RECEIVABLES.prefix, prefix, RECEIVABLES.decoder)):
-        paid = min(left, row.value)
-        left -= paid
-        if paid:
-            day.draft.write(RECEIVABLES.prefix, key, Number(row.value - paid))
-    return amount_cents - left
-
-
 def _punish(day: Day, claim: ClaimRow) -> None:
     """Take the vote through the next twelve terms and open the proposal of expulsion."""
-    row = members.MEMBERS.get(day.draft, claim.member)
+    row = MEMBERS.get(day.draft, claim.member)
     until = calendar.last_height_of(day.term + FRAUD_TERMS)
-    members.MEMBERS.put(day.draft, msgspec.structs.replace(row, fraud_height=day.height, no_vote_until=until), row.key)
+    MEMBERS.put(day.draft, msgspec.structs.replace(row, fraud_height=day.height, no_vote_until=until), row.key)
     if row.is_member:
-        members.set_voting(day, row.key, False)
-        members.put_maturing(day, row.key, day.term + FRAUD_TERMS + 1)
+        members.set_voting_right(day, row.key, False)
+        members.schedule_voting(day, row.key, day.term + FRAUD_TERMS + 1)
         proposals.open_expulsion(day, row.key, claim.claim)

@@ -10,9 +10,10 @@ from hashlib import sha256
 
 import msgspec
 
-from governance import params
 from governance.day import Day
 from governance.membership import members
+from governance.state.cases import CASES, PANELS_DUE, CaseRow
+from governance.state.params import params_at
 from governance.voting import ballots, cases
 
 HASH_END = 1 << 256
@@ -37,7 +38,7 @@ def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list
     return sorted(keys, key=lambda key: sha256(prefix + key).digest())[:count]
 
 
-def eligible_of(day: Day, case: ballots.CaseRow) -> list[bytes]:
+def eligible_of(day: Day, case: CaseRow) -> list[bytes]:
     """Return E of a case. Linear in members."""
     excluded = frozenset(case.excluded)
     return [key for key in members.voters_as_of(day, case.s) if key not in excluded]
@@ -45,12 +46,12 @@ def eligible_of(day: Day, case: ballots.CaseRow) -> list[bytes]:
 
 def end_day(day: Day) -> None:
     """Draw a duty panel for every case that lacks its quorum at the end of s + panel_block."""
-    for key in list(cases.PANELS_DUE.scan(day.draft, day.height)):
-        case = ballots.CASES.get(day.draft, key.claim, key.code)
-        cases.PANELS_DUE.delete(day.draft, day.height, case.s, key.claim, key.code)
+    for key in list(PANELS_DUE.scan(day.draft, day.height)):
+        case = CASES.get(day.draft, key.claim, key.code)
+        PANELS_DUE.delete(day.draft, day.height, case.s, key.claim, key.code)
         if case.status != "open":
             continue
-        set_of_s = params.params_at(day.draft, case.params_version)
+        set_of_s = params_at(day.draft, case.params_version)
         tally = ballots.tally_now(day, case)
         lacking = cases.quorum_of(case, set_of_s) - tally.yes - tally.no
         if lacking <= 0:
@@ -58,5 +59,5 @@ def end_day(day: Day) -> None:
         size = min(case.eligible, max(set_of_s.panel_size, 2 * lacking))
         label = b"duty/" + case.claim + b"/" + case.code.encode()
         panel = draw(day.randomness, label, eligible_of(day, case), size)
-        ballots.CASES.put(day.draft, msgspec.structs.replace(case, panel=tuple(panel)), case.claim, case.code)
+        CASES.put(day.draft, msgspec.structs.replace(case, panel=tuple(panel)), case.claim, case.code)
         day.emit("panel_drawn", claim=case.claim, case=case.code, members=tuple(panel))

@@ -12,11 +12,19 @@ import msgspec
 
 from governance import params, protocol
 from governance.benefits import codes, contracts, plans, promotion, providers
-from governance.day import PHASES, Day, ceil_div
+from governance.day import Day, ceil_div
 from governance.membership import attesters, members
-from governance.money import accounts, treasury
+from governance.money import accounts
+from governance.state.attesters import ATTESTERS, VERIFIERS, PartyRow
+from governance.state.codes import CodeVersion
+from governance.state.contracts import CONTRACTS
+from governance.state.coop import PHASES
+from governance.state.members import MEMBERS
+from governance.state.plans import PLANS
+from governance.state.proposals import ProposeBody
+from governance.state.providers import PROVIDERS
+from governance.state.treasury import TREASURY, TreasuryRow, check_treasury
 from governance.tables import Table
-from governance.voting.proposal_records import ProposeBody
 from ledger import calendar
 from ledger.errors import RuleBroken
 
@@ -72,7 +80,7 @@ def _check_named(_day: Day, body: ProposeBody) -> None:
 
 
 def _effect_list(day: Day, body: ProposeBody) -> Void:
-    version = codes.CodeVersion(day.height + 1, body.standard, body.allowed_cents, body.frequency)
+    version = CodeVersion(day.height + 1, body.standard, body.allowed_cents, body.frequency)
     codes.set_code(day.draft, body.system, body.name, version)
     return None
 
@@ -89,7 +97,7 @@ def _effect_plan(day: Day, body: ProposeBody) -> Void:
     """Open a plan, or give one new figures; the premium of a plan in force moves by re-rating alone."""
     assert body.figures is not None, "checked before"
     figures = msgspec.structs.replace(body.figures, from_day=day.height + 1)
-    plan = plans.PLANS.find(day.draft, body.name)
+    plan = PLANS.find(day.draft, body.name)
     set_now = day.params
     premium = body.premium_cents if plan is None else plan.premium_cents
     prior = body.prior_cents
@@ -140,7 +148,7 @@ def _effect_phase(day: Day, body: ProposeBody) -> Void:
         return why
     day.set_coop(phase=body.name, phase_height=day.height)
     if before == "recruit":
-        contracts.release_contracts(day)
+        contracts.start_deferred_contracts(day)
     day.emit("phase_changed", **{"from": before, "to": body.name})
     return None
 
@@ -150,14 +158,14 @@ def _check_expel(day: Day, body: ProposeBody) -> None:
 
 
 def _effect_expel(day: Day, body: ProposeBody) -> Void:
-    row = members.find_member(day.draft, body.member)
+    row = MEMBERS.find(day.draft, body.member)
     if row is None or not row.is_member:
         return "the membership has ended"
-    contract = contracts.CONTRACTS.find(day.draft, body.member)
+    contract = CONTRACTS.find(day.draft, body.member)
     if contract is not None and contract.is_in_force:
         contracts.end_contract(day, body.member)
-    elif contract is not None and contracts.is_held(contract):
-        contracts.end_held(day, contract)
+    elif contract is not None and contracts.is_deferred(contract):
+        contracts.end_deferred(day, contract)
     else:
         members.end_membership(day, body.member)
     day.emit("member_expelled", member=body.member)
@@ -172,7 +180,7 @@ def _check_change(body: ProposeBody, allowed: tuple[str, ...] = CHANGES) -> None
         )
 
 
-def _check_party(parties: Table[attesters.PartyRow]) -> Callable[[Day, ProposeBody], None]:
+def _check_party(parties: Table[PartyRow]) -> Callable[[Day, ProposeBody], None]:
     """Return the check of a proposal on a list of parties."""
 
     def check(day: Day, body: ProposeBody) -> None:
@@ -192,12 +200,12 @@ def _check_party(parties: Table[attesters.PartyRow]) -> Callable[[Day, ProposeBo
     return check
 
 
-def _effect_party(parties: Table[attesters.PartyRow]) -> Callable[[Day, ProposeBody], Void]:
+def _effect_party(parties: Table[PartyRow]) -> Callable[[Day, ProposeBody], Void]:
     """Return what a passed proposal does to a list of parties."""
 
     def effect(day: Day, body: ProposeBody) -> Void:
         if body.change == "add":
-            parties.put(day.draft, attesters.PartyRow(body.key, body.name, day.height), body.key)
+            parties.put(day.draft, PartyRow(body.key, body.name, day.height), body.key)
             day.emit("party_listed", role=body.what, party=body.key, name=body.name)
             return None
         row = parties.get(day.draft, body.key)
@@ -212,7 +220,7 @@ def _check_provider(day: Day, body: ProposeBody) -> None:
     _check_change(body)
     if body.change == "add":
         providers.check_new(day, body.key, body.name)
-    elif codes.PROVIDERS.find(day.draft, body.key) is None:
+    elif PROVIDERS.find(day.draft, body.key) is None:
         raise RuleBroken("party_unknown", "no provider of this key is listed", "see the list of providers")
 
 
@@ -224,7 +232,7 @@ def _effect_provider(day: Day, body: ProposeBody) -> Void:
     return None
 
 
-def signers_after(row: treasury.TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...], int]:
+def signers_after(row: TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...], int]:
     """Return the signers and the threshold that a proposal leaves; RuleBroken unless they can keep a treasury.
 
     The threshold is a majority of at most 15 signers. Without a figure of its own it stays, or becomes the least
@@ -254,7 +262,7 @@ def signers_after(row: treasury.TreasuryRow, body: ProposeBody) -> tuple[tuple[b
 
 
 def _check_signer(day: Day, body: ProposeBody) -> None:
-    signers_after(treasury.check_treasury(day.draft), body)
+    signers_after(check_treasury(day.draft), body)
 
 
 def _effect_signer(day: Day, body: ProposeBody) -> Void:
@@ -262,9 +270,9 @@ def _effect_signer(day: Day, body: ProposeBody) -> Void:
 
     Coins move to a script of new keys by a batch of the old ones.
     """
-    row = treasury.check_treasury(day.draft)
+    row = check_treasury(day.draft)
     signers, threshold = signers_after(row, body)
-    treasury.TREASURY.put(day.draft, msgspec.structs.replace(row, signers=signers, threshold=threshold))
+    TREASURY.put(day.draft, msgspec.structs.replace(row, signers=signers, threshold=threshold))
     if body.change != "threshold":
         day.emit(
             "party_listed" if body.change == "add" else "party_unlisted", role="signer", party=body.key, name=body.name
@@ -323,7 +331,7 @@ def _checked(
     return checked
 
 
-_CHECK_ATTESTER, _CHECK_VERIFIER = _check_party(attesters.ATTESTERS), _check_party(attesters.VERIFIERS)
+_CHECK_ATTESTER, _CHECK_VERIFIER = _check_party(ATTESTERS), _check_party(VERIFIERS)
 
 KINDS: dict[str, ProposalKind] = {
     kind.name: kind
@@ -335,9 +343,9 @@ KINDS: dict[str, ProposalKind] = {
         ProposalKind("phase", _check_phase, _effect_phase, is_critical=True),
         ProposalKind("expel", _check_expel, _effect_expel),
         ProposalKind(
-            "attester", _CHECK_ATTESTER, _checked(_CHECK_ATTESTER, _effect_party(attesters.ATTESTERS)), is_critical=True
+            "attester", _CHECK_ATTESTER, _checked(_CHECK_ATTESTER, _effect_party(ATTESTERS)), is_critical=True
         ),
-        ProposalKind("verifier", _CHECK_VERIFIER, _checked(_CHECK_VERIFIER, _effect_party(attesters.VERIFIERS))),
+        ProposalKind("verifier", _CHECK_VERIFIER, _checked(_CHECK_VERIFIER, _effect_party(VERIFIERS))),
         ProposalKind("provider", _check_provider, _checked(_check_provider, _effect_provider)),
         ProposalKind("signer", _check_signer, _checked(_check_signer, _effect_signer), is_critical=True),
         ProposalKind("protocol", _check_protocol, _checked(_check_version, _effect_protocol), is_critical=True),

@@ -10,74 +10,52 @@ from __future__ import annotations
 
 import msgspec
 
-from governance import params
-from governance.benefits import contracts
 from governance.day import Day, ceil_div
 from governance.membership import members
-from governance.tables import Draft, Name, Table
-from governance.voting import proposal_kinds
-from governance.voting.proposal_kinds import is_critical
-from governance.voting.proposal_records import (
-    CHOICES,
-    FIGURE_MAX,
-    NAME_SIZE_MAX,
-    CastBody,
+from governance.state.members import MEMBERS
+from governance.state.params import Params, current_version, params_at
+from governance.state.proposals import (
+    OPEN_PROPOSALS,
+    PASSED_PROPOSALS,
+    PROPOSAL_SPONSORS,
+    PROPOSAL_VOTES,
+    PROPOSALS,
+    ProposalRow,
+    ProposalVoteRow,
     ProposeBody,
-    SponsorBody,
+    SponsorRow,
     propose_body,
 )
+from governance.tables import Draft, Name
+from governance.voting import proposal_kinds
+from governance.voting.proposal_kinds import is_critical
 from ledger import calendar
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
+# ---- Records ------------------------------------------------------------
+CHOICES = ("yes", "no", "abstain")
+NAME_SIZE_MAX = 128
+FIGURE_MAX = 10**12
 
-# ---- State --------------------------------------------------------------
-class ProposalRow(Shape):
-    """A proposal on its way: gathering | open | passed | failed | in_force | void."""
+
+class SponsorBody(Shape):
+    """Sign a proposal so that it opens."""
 
     proposal: bytes
-    body: ProposeBody
-    sponsors: int
-    """How many have signed."""
-    status: str
-    opened_height: int
-    eligible: int
-    params_version: int
-    yes: int
-    no: int
-    abstain: int
-    effective_height: int
-    why: str
-    """Why a void proposal does nothing; else empty."""
 
 
-class VoteRow(Shape):
-    """A member's live vote on a proposal."""
+class CastBody(Shape):
+    """A vote on a proposal; the last one counts."""
 
+    proposal: bytes
     choice: str
-
-
-class SponsorRow(Shape):
-    """A member who signed a proposal, the how manyth."""
-
-    sponsor: bytes
-    place: int
-
-
-PROPOSALS = Table("voting/proposal", ProposalRow)
-OPEN_PROPOSALS = Table("voting/open_proposal", Name)
-"""(height opened, id) -> id."""
-PASSED = Table("voting/passed_proposal", Name)
-"""(effective height, id) -> id."""
-VOTES = Table("voting/proposal_vote", VoteRow)
-SPONSORS = Table("voting/sponsor", SponsorRow)
-"""By (proposal, sponsor): a hundredth of all members may sign, and each reads one row."""
 
 
 # ---- Rules --------------------------------------------------------------
 def check_voter(day: Day, author: bytes) -> None:
     """Raise RuleBroken unless the author is a member who may vote now."""
-    contracts.check_may_vote(day, members.check_member(day.draft, author))
+    members.check_may_vote(day, members.check_member(day.draft, author))
 
 
 def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -> None:
@@ -122,7 +100,7 @@ def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -
 
 def apply_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -> None:
     """Put a proposal up; its proposer is its first sponsor."""
-    row = ProposalRow(proposal, body, 0, "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, "")
+    row = ProposalRow(proposal, body, 0, "gathering", 0, 0, current_version(day.draft), 0, 0, 0, 0, "")
     _add_sponsor(day, row, author)
 
 
@@ -132,7 +110,7 @@ def check_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "gathering":
         raise RuleBroken("proposal_unknown", "no proposal of this id gathers sponsors", "see the list of proposals")
-    if SPONSORS.find(day.draft, body.proposal, author) is not None:
+    if PROPOSAL_SPONSORS.find(day.draft, body.proposal, author) is not None:
         count = f"{row.sponsors} of {sponsors_needed(day)}"
         raise RuleBroken("sponsored", f"the author is one of the {count} sponsors already", "others may sign")
 
@@ -143,7 +121,7 @@ def apply_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
 
 
 def _add_sponsor(day: Day, row: ProposalRow, author: bytes) -> None:
-    SPONSORS.put(day.draft, SponsorRow(author, row.sponsors), row.proposal, author)
+    PROPOSAL_SPONSORS.put(day.draft, SponsorRow(author, row.sponsors), row.proposal, author)
     row = msgspec.structs.replace(row, sponsors=row.sponsors + 1)
     PROPOSALS.put(day.draft, row, row.proposal)
     if row.sponsors >= sponsors_needed(day):
@@ -152,7 +130,7 @@ def _add_sponsor(day: Day, row: ProposalRow, author: bytes) -> None:
 
 def sponsors_of(draft: Draft, proposal: bytes) -> list[bytes]:
     """Return who signed a proposal, the first first."""
-    return [row.sponsor for row in sorted(SPONSORS.scan(draft, proposal), key=lambda row: row.place)]
+    return [row.sponsor for row in sorted(PROPOSAL_SPONSORS.scan(draft, proposal), key=lambda row: row.place)]
 
 
 def sponsors_needed(day: Day) -> int:
@@ -161,12 +139,12 @@ def sponsors_needed(day: Day) -> int:
     return max(set_now.sponsor_min, ceil_div(day.counts.voters, set_now.sponsor_div))
 
 
-def params_of(day: Day, row: ProposalRow) -> params.Params:
+def params_of(day: Day, row: ProposalRow) -> Params:
     """Return the parameters that a proposal keeps from the block in which it opened."""
-    return params.params_at(day.draft, row.params_version)
+    return params_at(day.draft, row.params_version)
 
 
-def turnout_needed(row: ProposalRow, set_of_o: params.Params) -> int:
+def turnout_needed(row: ProposalRow, set_of_o: Params) -> int:
     """Return how many votes, abstentions among them, a proposal needs."""
     return min(set_of_o.turnout_max, ceil_div(row.eligible, set_of_o.turnout_div))
 
@@ -178,7 +156,7 @@ def open_proposal(day: Day, row: ProposalRow) -> None:
         status="open",
         opened_height=day.height,
         eligible=day.counts.voters,
-        params_version=params.current_version(day.draft),
+        params_version=current_version(day.draft),
     )
     PROPOSALS.put(day.draft, row, row.proposal)
     OPEN_PROPOSALS.put(day.draft, Name(row.proposal), day.height, row.proposal)
@@ -189,9 +167,7 @@ def open_expulsion(day: Day, member: bytes, claim: bytes) -> None:
     """Open the proposal that follows a finding of fraud by itself."""
     proposal = b"expel/" + claim
     body = propose_body("expel", member=member)
-    open_proposal(
-        day, ProposalRow(proposal, body, 0, "gathering", 0, 0, params.current_version(day.draft), 0, 0, 0, 0, "")
-    )
+    open_proposal(day, ProposalRow(proposal, body, 0, "gathering", 0, 0, current_version(day.draft), 0, 0, 0, 0, ""))
 
 
 def _emit(day: Day, name: str, row: ProposalRow) -> None:
@@ -204,14 +180,14 @@ def check_cast(day: Day, author: bytes, body: CastBody) -> None:
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "open":
         raise RuleBroken("proposal_unknown", "no proposal of this id is open", "see the list of proposals")
-    last = row.opened_height + params.params_at(day.draft, row.params_version).proposal_blocks
+    last = row.opened_height + params_at(day.draft, row.params_version).proposal_blocks
     if not row.opened_height < day.height <= last:
         raise RuleBroken(
             "vote_not_open",
             f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}",
             "cast it in one of them",
         )
-    if not members.was_voter(members.MEMBERS.get(day.draft, author), row.opened_height):
+    if not members.was_voter(MEMBERS.get(day.draft, author), row.opened_height):
         raise RuleBroken(
             "not_eligible",
             f"the author might not vote as of block {row.opened_height}",
@@ -224,13 +200,13 @@ def check_cast(day: Day, author: bytes, body: CastBody) -> None:
 def apply_cast(day: Day, author: bytes, body: CastBody) -> None:
     """Count a vote in place of an earlier one."""
     row = PROPOSALS.get(day.draft, body.proposal)
-    before = VOTES.find(day.draft, body.proposal, author)
+    before = PROPOSAL_VOTES.find(day.draft, body.proposal, author)
     counts = {"yes": row.yes, "no": row.no, "abstain": row.abstain}
     if before is not None:
         counts[before.choice] -= 1
     counts[body.choice] += 1
     PROPOSALS.put(day.draft, msgspec.structs.replace(row, **counts), body.proposal)
-    VOTES.put(day.draft, VoteRow(body.choice), body.proposal, author)
+    PROPOSAL_VOTES.put(day.draft, ProposalVoteRow(body.choice), body.proposal, author)
 
 
 def freeze(day: Day) -> None:
@@ -244,7 +220,7 @@ def end_day(day: Day) -> None:
     """Judge proposals whose votes end with this block, by (height, id)."""
     for name in list(OPEN_PROPOSALS.scan(day.draft)):
         row = PROPOSALS.get(day.draft, name.value)
-        set_of_o = params.params_at(day.draft, row.params_version)
+        set_of_o = params_at(day.draft, row.params_version)
         if day.height < row.opened_height + set_of_o.proposal_blocks:
             continue
         OPEN_PROPOSALS.delete(day.draft, row.opened_height, row.proposal)
@@ -259,7 +235,7 @@ def end_day(day: Day) -> None:
         effective = boundary + (calendar.TERM_BLOCKS if is_critical(row.body) else 0)
         row = msgspec.structs.replace(row, status="passed", effective_height=effective)
         PROPOSALS.put(day.draft, row, row.proposal)
-        PASSED.put(day.draft, Name(row.proposal), effective, row.proposal)
+        PASSED_PROPOSALS.put(day.draft, Name(row.proposal), effective, row.proposal)
         _emit(day, "proposal_passed", row)
 
 
@@ -268,8 +244,8 @@ def end_term(day: Day) -> None:
 
     One that the state of the day no longer allows is void, and says why.
     """
-    for name in list(PASSED.scan(day.draft, day.height)):
-        PASSED.delete(day.draft, day.height, name.value)
+    for name in list(PASSED_PROPOSALS.scan(day.draft, day.height)):
+        PASSED_PROPOSALS.delete(day.draft, day.height, name.value)
         row = PROPOSALS.get(day.draft, name.value)
         why = proposal_kinds.KINDS[row.body.what].effect(day, row.body)
         PROPOSALS.put(

@@ -10,10 +10,10 @@ from typing import Any, cast
 import msgspec
 import trio
 
-from governance.benefits.claims import ClaimBody
+from governance.benefits.dependants import CoverAddBody
+from governance.filing.claims import ClaimBody
 from governance.kinds import KINDS, Kind
 from governance.membership import members
-from governance.membership.dependants import CoverAddBody
 from governance.refusals import rule_of
 from governance.tables import Draft
 from governance.voting.ballots import OpenedBody

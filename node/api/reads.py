@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import trio
 
-from governance import params, protocol, views, views_audits, views_governing, views_members
-from governance.benefits import contracts
-from governance.money.treasury import BATCHES, TREASURY
+from governance import protocol, views, views_audits, views_governing, views_members
 from governance.refusals import rule_of
+from governance.state.contracts import CONTRACTS
+from governance.state.params import current_version, params_at
+from governance.state.treasury import BATCHES, TREASURY
 from governance.tables import Draft
 from ledger import calendar, merkle
 from ledger.blocks import block_hash_of, decode_header
@@ -115,10 +116,10 @@ class Reads:
     def _owed(self, member: bytes) -> Owed | None:
         """Return what this member owes and until the end of which block it must be paid; None when nothing is owed."""
         draft = Draft(self._node.chain.state)
-        row = contracts.CONTRACTS.find(draft, member)
+        row = CONTRACTS.find(draft, member)
         if row is None or not row.owed:
             return None
-        last = row.owed[0].due_height + params.params_at(draft, params.current_version(draft)).grace_blocks
+        last = row.owed[0].due_height + params_at(draft, current_version(draft)).grace_blocks
         return Owed(amount_cents=row.owed_cents, pay_by=last, suspended_from=row.suspended_from)
 
     def peers(self) -> tuple[Peer, ...]:

@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from governance.benefits.settlement import CLAIMS
 from governance.events import render_hex
 from governance.genesis import spec_of_charter
 from governance.history import PastBlock
-from governance.membership.members import MEMBERS
 from governance.receipts.collect import Collector
 from governance.receipts.shapes import Receipt, as_json
 from governance.receipts.words import explain
+from governance.state.claims import CLAIMS
+from governance.state.members import MEMBERS
+from governance.state.proposals import PROPOSALS
 from governance.tables import Draft
 from governance.transition import Outcome
-from governance.voting.proposals import PROPOSALS
 from ledger.chain import Chain
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.execution.history import past_blocks

@@ -18,7 +18,10 @@ from consensus.messages import Certificate, VoteKind, decode_certificate, encode
 from consensus.signing import verify_certificate
 from governance import windows
 from governance.kinds import KINDS, decode_body
-from governance.membership import admission, members
+from governance.membership import members
+from governance.state.applications import APPLICATIONS
+from governance.state.members import MEMBERS
+from governance.state.windows import WINDOWS, WindowRow
 from governance.tables import Draft
 from ledger.blocks import BlockWithBodies, Header, block_hash_of, decode_header
 from ledger.chain import Chain
@@ -265,9 +268,9 @@ class LedgerSide:
         if record.kind == APPLY_KIND:
             is_known = True
         elif record.kind == "member.withdraw":
-            is_known = admission.APPLICATIONS.find(draft, record.author) is not None
+            is_known = APPLICATIONS.find(draft, record.author) is not None
         elif known.is_by_member:
-            row = members.find_member(draft, record.author)
+            row = MEMBERS.find(draft, record.author)
             is_known = (
                 row is not None
                 and (row.is_member or known.key == "identity")
@@ -275,7 +278,7 @@ class LedgerSide:
             )
         else:
             is_known = record.signer == record.author and members.member_of_cover(draft, record.author) is not None
-        window = windows.WINDOWS.find(draft, record.signer)
+        window = WINDOWS.find(draft, record.signer)
         return is_known and (window is None or not _is_used(window, record.number))
 
     def commitments_of(self, signed: SignedRecord) -> Sequence[bytes]:
@@ -294,6 +297,6 @@ class LedgerSide:
         return held is not None and held.record == record
 
 
-def _is_used(window: windows.WindowRow, number: int) -> bool:
+def _is_used(window: WindowRow, number: int) -> bool:
     age = window.highest - number
     return age >= windows.WINDOW_SIZE or (age >= 0 and bool(window.used >> age & 1))

@@ -21,12 +21,13 @@ import msgspec
 import structlog
 import trio
 
-from governance.benefits.claims import AMOUNT_CENTS_MAX, TEXT_MAX
-from governance.benefits.settlement import CLAIMS
 from governance.day import Day
+from governance.filing.claims import AMOUNT_CENTS_MAX, TEXT_MAX
+from governance.state.cases import CASES, OPEN_CASES, CaseRow
+from governance.state.claims import CLAIMS
 from governance.tables import Draft
 from governance.voting import ballots
-from governance.voting.ballots import AutoBallotBody, CaseRow
+from governance.voting.ballots import AutoBallotBody
 from ledger import signatures
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MutuaError, RuleBroken
@@ -98,8 +99,8 @@ def find_ballots(state: StateReader, height: int, member: bytes, rules: Iterable
     standing = sorted(rules, key=lambda rule: rule.name)
     day = Day(Draft(state), height + 1, b"")
     found: list[AutoBallotBody] = []
-    for key in ballots.OPEN_CASES.scan(day.draft, height):
-        case = ballots.CASES.get(day.draft, key.claim, key.code)
+    for key in OPEN_CASES.scan(day.draft, height):
+        case = CASES.get(day.draft, key.claim, key.code)
         provider = CLAIMS.get(day.draft, key.claim).provider
         rule = next((item for item in standing if is_met(item, case, provider)), None)
         if rule is None:

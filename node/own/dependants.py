@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from governance.membership import members
-from governance.membership.dependants import COVER, CoverAddBody
+from governance.benefits.dependants import COVER, CoverAddBody
+from governance.state.members import COVERS
 from governance.tables import Draft
 from ledger.errors import MutuaError
 from ledger.records import Attestation, attest
@@ -30,7 +30,7 @@ def seeds_of(draft: Draft, keys: KeyRing) -> dict[bytes, bytes]:
     for number in range(1, NUMBER_MAX + 1):
         seed = keys.dependant_seed(number)
         cover = public_key_of(seed)
-        gap = gap + 1 if members.COVERS.find(draft, cover) is None else 0
+        gap = gap + 1 if COVERS.find(draft, cover) is None else 0
         if gap > GAP_MAX:
             break
         if gap == 0:

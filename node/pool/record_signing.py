@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from governance import windows
 from governance.kinds import KINDS
 from governance.membership import members
+from governance.state.keys import DEVICES
+from governance.state.members import MEMBERS, MemberRow
+from governance.state.windows import WINDOWS
 from governance.tables import Draft
 from ledger.chain import Chain
 from ledger.codec import Shape, encode
@@ -27,7 +29,7 @@ VALID_BLOCKS = 30
 """A record that has found no block after a term is signed anew rather than surprising its author later."""
 
 
-def member_of_keys(draft: Draft, keys: KeyRing) -> members.MemberRow | None:
+def member_of_keys(draft: Draft, keys: KeyRing) -> MemberRow | None:
     """Return the member, present or past, for whom these keys may sign.
 
     By the identity key, or as a certified device.
@@ -35,8 +37,8 @@ def member_of_keys(draft: Draft, keys: KeyRing) -> members.MemberRow | None:
     row = members.member_of_identity(draft, keys.identity_key)
     if row is not None:
         return row
-    device = members.DEVICES.find(draft, keys.device_key)
-    return None if device is None else members.find_member(draft, device.value)
+    device = DEVICES.find(draft, keys.device_key)
+    return None if device is None else MEMBERS.find(draft, device.value)
 
 
 class Pen:
@@ -88,13 +90,13 @@ class Pen:
             return (keys.cover_key, keys.cover_seed) if seed is None else (cover, seed)
         row = member_of_keys(draft, keys)
         author = keys.identity_key if row is None else row.key
-        device = members.DEVICES.find(draft, keys.device_key)
+        device = DEVICES.find(draft, keys.device_key)
         is_certified = device is not None and device.value == author
         return author, keys.device_seed if key == "device" and is_certified else keys.identity_seed
 
     def _next_number(self, signer: bytes) -> int:
         """Return a number above all that this key has used on the ledger, in the mempool and in this process."""
-        window = windows.WINDOWS.find(Draft(self._chain.state), signer)
+        window = WINDOWS.find(Draft(self._chain.state), signer)
         used = [window.highest if window else 0, self._given.get(signer, 0)]
         used += [signed.record.number for _, signed in self._mempool if signed.record.signer == signer]
         self._given[signer] = max(used) + 1

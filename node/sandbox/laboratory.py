@@ -96,10 +96,10 @@ def leaking(seed: int) -> Evidence:
 
     The records, and the state they make.
     """
-    from governance.benefits.claims import ClaimBody, ClaimLine
-    from governance.benefits.settlement import EvidenceRef
+    from governance.filing.claims import ClaimBody, ClaimLine
     from governance.genesis import GenesisSpec, MemberSpec, PlanSpec, genesis_rows
     from governance.kinds import encode_body
+    from governance.state.claims import EvidenceRef
     from governance.transition import Act, BlockContext, OpenBlock
     from ledger.store import MemoryStore
     from node.cli.claims.evidence import keep_document

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from governance.money.treasury import BATCH, CONFIRM, BatchBody, BatchPayout, ConfirmBody
+from governance.money.treasury import BATCH, CONFIRM, ConfirmBody
+from governance.state.treasury import BatchBody, BatchPayout
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
 from ledger.records import Attestation

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from governance.money.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT, PaymentRow, TreasuryRow
-from governance.params import current_version, params_at
+from governance.state.params import current_version, params_at
+from governance.state.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT_PAYMENTS, PaymentRow, TreasuryRow
 from governance.tables import Draft
 from ledger.errors import MutuaError
 from ledger.genesis import Charter
@@ -64,7 +64,7 @@ class LedgerTreasury:
     def payouts_due(self) -> list[DuePayout]:
         """Return the payments with something left to send, oldest first."""
         draft = Draft(self.state)
-        unsent = [PAYMENTS.get(draft, item.value) for item in UNSENT.scan(draft)]
+        unsent = [PAYMENTS.get(draft, item.value) for item in UNSENT_PAYMENTS.scan(draft)]
         used = _addresses_used(draft) if unsent else Counter[bytes]()
         return [_due_of(row, row.left_sat, used[row.commitment]) for row in unsent if row.rail == "bitcoin"]
 

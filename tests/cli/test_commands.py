@@ -285,7 +285,7 @@ def test_a_refused_claim_leaves_nothing_behind(on, refuse, tmp_path) -> None:
 
 
 def test_a_provider_signs_a_draft_elsewhere(on, node, tmp_path, monkeypatch) -> None:
-    from governance.benefits.claims import ClaimBody, claim_subject_hash
+    from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attestation_message
     from ledger.signatures import is_signed, public_key_of
     from node.api.bodies import body_from_json

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from governance.state.proposals import ProposeBody
 from governance.voting import proposal_kinds
-from governance.voting.proposal_records import ProposeBody
 from node.api.bodies import body_from_json
 from node.cli.coop.proposal import FIELDS
 

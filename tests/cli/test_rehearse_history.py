@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from consensus.committee import committee_hash
-from governance.benefits.claims import ClaimBody, ClaimLine, EvidenceRef, claim_subject_hash
+from governance.filing.claims import ClaimBody, ClaimLine, EvidenceRef, claim_subject_hash
 from governance.kinds import encode_body
 from governance.voting.ballots import BallotBody
 from ledger.chain import Chain
@@ -335,7 +335,7 @@ def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_r
 @pytest.fixture(scope="module")
 def claims(rows) -> dict[int, str]:
     """Ids of the two claims, by what they charge."""
-    from governance.benefits.settlement import CLAIMS
+    from governance.state.claims import CLAIMS
     from governance.tables import Draft
 
     return {

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("pbk", reason="the regtest engine needs the extra demo: pip install 'mutua[demo]'")
 
-from governance.benefits.claims import ClaimBody, claim_subject_hash
+from governance.filing.claims import ClaimBody, claim_subject_hash
 from ledger.genesis import CharterCode, CharterPlan
 from ledger.records import attest
 from ledger.signatures import public_key_of

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference" / "rules"
 FENCE = re.compile(r"^```(scenario|events)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MODULE_FOLDERS = ("membership", "benefits", "voting", "money")
+MODULE_FOLDERS = ("membership", "benefits", "money", "voting", "enrolment", "filing")
 
 
 def blocks(page: Path) -> list[tuple[str, list[str]]]:

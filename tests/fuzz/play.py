@@ -13,11 +13,11 @@ from fuzz.bodies import Names, body_of, mangled
 from fuzz.sensible import sensible
 from governance import genesis
 from governance.acts import Act
-from governance.benefits import plans
 from governance.invariants import all_broken_invariants
 from governance.kinds import KINDS, encode_body
 from governance.membership import members
-from governance.money import treasury
+from governance.state.plans import PLANS
+from governance.state.treasury import TREASURY
 from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock, apply_block
 from ledger.errors import MalformedBytes, RuleBroken
@@ -242,7 +242,7 @@ class Fuzz:
         )
 
     def premium_of(self, plan: str) -> int:
-        return plans.PLANS.get(Draft(self.state), plan).premium_cents
+        return PLANS.get(Draft(self.state), plan).premium_cents
 
     def devices_of(self, draft: Draft) -> list[tuple[bytes, bytes]]:
         """(device, owner) of every device key that was ever certified here."""
@@ -321,7 +321,7 @@ class Fuzz:
         elif act.kind == "proposal.open":
             self.names.note("proposal", act.record_id)
         elif act.kind == "treasury.batch":
-            self.names.note("unsigned_txid", treasury.TREASURY.get(Draft(self.state)).baton_txid)
+            self.names.note("unsigned_txid", TREASURY.get(Draft(self.state)).baton_txid)
 
 
 RARE = ("member.leave", "audit.finding")

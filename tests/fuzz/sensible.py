@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import msgspec
 
-from governance.benefits import contracts, covers, settlement
-from governance.benefits.claims import ClaimLine
-from governance.membership import admission, guardians, identity
-from governance.money import treasury
+from governance.filing.claims import ClaimLine
+from governance.membership import guardians
+from governance.state.appeals import OPEN_APPEALS
+from governance.state.applications import APPLICATIONS
+from governance.state.cases import CASES, OPEN_CASES
+from governance.state.claims import CLAIMS
+from governance.state.contracts import CONTRACTS, OWING
+from governance.state.covers import DEPENDANTS
+from governance.state.keys import IDENTITY_MOVES
+from governance.state.proposals import PROPOSALS
+from governance.state.treasury import PAYMENTS, TREASURY, UNSENT_PAYMENTS, BatchPayout
 from governance.tables import Draft
-from governance.voting import appeals, ballots, proposals
+from governance.voting import ballots
 
 from .bodies import body_of
 
@@ -31,7 +38,7 @@ def put(body, **fields):
 
 def a_claim(fuzz, draft, kind, body, author):
     r = fuzz.r
-    owned = [row.cover for row in covers.DEPENDANTS.scan(draft) if row.member == author] if r.random() < 0.3 else []
+    owned = [row.cover for row in DEPENDANTS.scan(draft) if row.member == author] if r.random() < 0.3 else []
     cover = r.choice(owned) if owned else fuzz.covers[author] if r.random() < 0.97 else author
     is_question = r.random() < 0.15
     lines = tuple(
@@ -68,7 +75,7 @@ def a_claim(fuzz, draft, kind, body, author):
 
 def of_a_claim(fuzz, draft, kind, body, author):
     """Withdraw, or add evidence to, an own claim with an open case."""
-    found = [settlement.CLAIMS.get(draft, key.claim) for key in ballots.OPEN_CASES.scan(draft)]
+    found = [CLAIMS.get(draft, key.claim) for key in OPEN_CASES.scan(draft)]
     if not found:
         return None
     claim = fuzz.r.choice(found)
@@ -81,18 +88,16 @@ def of_a_claim(fuzz, draft, kind, body, author):
 def on_a_case(fuzz, draft, kind, body, author):
     """Name a case that is there, mostly an open one; an appeal comes from its claimant."""
     r = fuzz.r
-    found = [
-        case for case in ballots.CASES.scan(draft) if case.status == ("denied" if kind == "case.appeal" else "open")
-    ]
+    found = [case for case in CASES.scan(draft) if case.status == ("denied" if kind == "case.appeal" else "open")]
     if kind != "case.appeal" and r.random() < 0.2:
-        found = [ballots.CASES.get(draft, key.claim, key.code) for key in appeals.OPEN_APPEALS.scan(draft)] or found
+        found = [CASES.get(draft, key.claim, key.code) for key in OPEN_APPEALS.scan(draft)] or found
     if not found:
         return None
     case = r.choice(found)
     body = put(body, claim=case.claim)
     if "code" in body.__struct_fields__:
         body = put(body, code=case.code)
-    claim = settlement.CLAIMS.get(draft, case.claim)
+    claim = CLAIMS.get(draft, case.claim)
     if kind == "case.appeal":
         author = claim.member if r.random() < 0.5 else claim.cover
     if kind == "case.ballot" and r.random() < 0.9:
@@ -110,15 +115,15 @@ def on_a_case(fuzz, draft, kind, body, author):
 
 def on_a_proposal(fuzz, draft, kind, body, author):
     wanted = "gathering" if kind == "proposal.sponsor" else "open"
-    found = [row.proposal for row in proposals.PROPOSALS.scan(draft) if row.status == wanted]
+    found = [row.proposal for row in PROPOSALS.scan(draft) if row.status == wanted]
     return (put(body, proposal=fuzz.r.choice(found)), author) if found else None
 
 
 def a_batch(fuzz, draft, kind, body, author):
     """Return a batch that adds up: only then its sums are looked at."""
     r = fuzz.r
-    box = treasury.TREASURY.find(draft)
-    waiting = [treasury.PAYMENTS.get(draft, name.value) for name in treasury.UNSENT.scan(draft)]
+    box = TREASURY.find(draft)
+    waiting = [PAYMENTS.get(draft, name.value) for name in UNSENT_PAYMENTS.scan(draft)]
     if box is None or not waiting:
         return None
     items = []
@@ -129,9 +134,7 @@ def a_batch(fuzz, draft, kind, body, author):
         queued = payment.left_sat - paid
         credit = 0 if r.random() < 0.7 else queued
         items.append(
-            treasury.BatchPayout(
-                payment.payment_id, paid, queued - credit, credit, r.choice([0, 1, 4, 10_000, 2**63 - 1])
-            )
+            BatchPayout(payment.payment_id, paid, queued - credit, credit, r.choice([0, 1, 4, 10_000, 2**63 - 1]))
         )
     fee = min(left, r.choice([0, 1, 500]))
     body = put(
@@ -147,7 +150,7 @@ def a_batch(fuzz, draft, kind, body, author):
 
 
 def a_premium(fuzz, draft, kind, body, author):
-    owing = [name.value for name in contracts.OWING.scan(draft)]
+    owing = [name.value for name in OWING.scan(draft)]
     if not owing:
         return None
     member = fuzz.r.choice(owing)
@@ -155,7 +158,7 @@ def a_premium(fuzz, draft, kind, body, author):
         put(
             body,
             member=member,
-            amount_cents=contracts.CONTRACTS.get(draft, member).owed_cents,
+            amount_cents=CONTRACTS.get(draft, member).owed_cents,
             commitment=fuzz.r.randbytes(32),
         ),
         author,
@@ -179,7 +182,7 @@ def an_application(fuzz, draft, kind, body, author):
 
 
 def of_an_applicant(fuzz, draft, kind, body, author):
-    found = [row.applicant for row in admission.APPLICATIONS.scan(draft)]
+    found = [row.applicant for row in APPLICATIONS.scan(draft)]
     if not found:
         return None
     if kind == "member.withdraw":
@@ -205,7 +208,7 @@ def a_move(fuzz, draft, kind, body, author):
 
 
 def an_objection(fuzz, draft, kind, body, author):
-    found = [row.member for row in identity.MOVES.scan(draft)]
+    found = [row.member for row in IDENTITY_MOVES.scan(draft)]
     return (body, fuzz.r.choice(found)) if found else None
 
 
@@ -219,7 +222,7 @@ def a_known_device(fuzz, draft, kind, body, author):
 
 
 def a_known_dependant(fuzz, draft, kind, body, author):
-    found = list(covers.DEPENDANTS.scan(draft))
+    found = list(DEPENDANTS.scan(draft))
     if not found:
         return None
     row = fuzz.r.choice(found)

@@ -14,7 +14,9 @@ from governance.simulation.lab.attackers.base import Job
 from governance.simulation.lab.attackers.friends import conditions_at, meets
 from governance.simulation.lab.runner import play
 from governance.simulation.lab.setting import Setting
-from governance.voting import bars
+from governance.state.codes import CodeVersion
+from governance.state.voting_records import VOTING_RECORDS
+from governance.voting import approval_threshold
 
 BOT, NINETEEN = "deny-everything bot", "19 denials and stop"
 FROM_13, FROM_19 = "own claims from the 13th denial on", "own claims from the 19th denial on"
@@ -88,7 +90,7 @@ def test_parts_of_an_event_pay_more_without_ceilings(verdicts, monkeypatch) -> N
 
 def test_upcoding_pays_without_allowed_amounts(verdicts, monkeypatch) -> None:
     real = codes.code_on
-    monkeypatch.setattr(codes, "code_on", lambda *args: codes.CodeVersion(0, real(*args).is_standard, None, None))
+    monkeypatch.setattr(codes, "code_on", lambda *args: CodeVersion(0, real(*args).is_standard, None, None))
     assert verdicts("split")["standard payouts"] is False
 
 
@@ -133,7 +135,7 @@ def test_leaving_washes_a_record_that_dies_with_the_membership(verdicts, monkeyp
 
     def forgetful(day, key):
         real(day, key)
-        bars.RECORDS.delete(day.draft, key)
+        VOTING_RECORDS.delete(day.draft, key)
 
     monkeypatch.setattr(members, "end_membership", forgetful)
     assert verdicts("washers")["record after leaving and rejoining"] is False
@@ -141,10 +143,10 @@ def test_leaving_washes_a_record_that_dies_with_the_membership(verdicts, monkeyp
 
 def test_trifles_accepted_automatically_are_seen_when_they_count_in_full(verdicts, monkeypatch) -> None:
     def in_full(draft, member, terms):
-        rows = [row for row in bars.records_of(draft, member) if row.term in terms]
+        rows = [row for row in approval_threshold.records_of(draft, member) if row.term in terms]
         return sum(row.denied for row in rows), sum(row.voted + row.auto for row in rows), len(rows)
 
-    monkeypatch.setattr(bars, "record_over", in_full)
+    monkeypatch.setattr(approval_threshold, "record_over", in_full)
     assert verdicts("washers")["auto-accept in the record"] is False
 
 

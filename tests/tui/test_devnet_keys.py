@@ -75,7 +75,7 @@ class Terminal:
 
 def file_voted_claim(devnet, node, cents):
     """File one claim of one code that needs a vote, attested by the clinic; every node holds the document."""
-    from governance.benefits.claims import ClaimBody, claim_subject_hash
+    from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest
     from ledger.signatures import public_key_of
     from node.api.bodies import body_from_json, body_to_json

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from governance.benefits import codes
-from governance.day import COOP, Day
+from governance.day import Day
 from governance.events import event_json, render_text
 from governance.invariants import all_broken_invariants
 from governance.membership import members
@@ -24,8 +24,12 @@ from governance.simulation.lab.population import Population
 from governance.simulation.lab.setting import PLAN, Setting, founding
 from governance.simulation.rehearse import Player
 from governance.simulation.scenario import ABSENT, ACTIONS, LINE_FIELDS, PROPOSALS, Action, parse
+from governance.state.ballots import BALLOTS
+from governance.state.cases import CASES, CaseRow
+from governance.state.coop import COOP
+from governance.state.members import MEMBERS
 from governance.tables import Draft
-from governance.voting import ballots, bars
+from governance.voting import approval_threshold
 from ledger import calendar
 
 if TYPE_CHECKING:
@@ -134,7 +138,7 @@ class World:
             return False
         self.book.claims[claim] = ClaimNote(claim, by, provider, self.height, lines)
         assert self.player.block is not None, "the claim is in it"
-        for row in ballots.CASES.scan(self.player.block.day.draft, claim.encode()):
+        for row in CASES.scan(self.player.block.day.draft, claim.encode()):
             is_right = all(line.is_right for line in lines if line.code == row.code)
             note = CaseNote(claim, row.code, by, provider, self.height, row.charges_cents, is_right, row.is_second)
             self.book.cases[claim, row.code] = note
@@ -159,13 +163,13 @@ class World:
 
     def note_auto(self, by: str, case: CaseNote) -> None:
         """Note the ballot that a standing rule cast at the start of this block, if it did."""
-        row = ballots.BALLOTS.find(self.player.draft_at(self.height), case.claim.encode(), case.code, by.encode())
+        row = BALLOTS.find(self.player.draft_at(self.height), case.claim.encode(), case.code, by.encode())
         if row is not None and row.rule_hash:
             case.ballots[by] = Cast("accept", self.height, is_auto=True)
 
-    def ledger_case(self, case: CaseNote) -> ballots.CaseRow:
+    def ledger_case(self, case: CaseNote) -> CaseRow:
         """Return a case's row after the last closed block: everybody sees tally and run."""
-        return ballots.CASES.get(Draft(self.player.state), case.claim.encode(), case.code)
+        return CASES.get(Draft(self.player.state), case.claim.encode(), case.code)
 
     def is_member(self, name: str) -> bool:
         """True while a membership lasts."""
@@ -270,7 +274,7 @@ class World:
         day = Day(Draft(state), self.height, b"")
         counts = day.counts
         joined = sum(note.joined == self.height + 1 for note in self.book.members.values())
-        voting = {row.key.decode() for row in members.MEMBERS.scan(day.draft) if members.is_voter(row)}
+        voting = {row.key.decode() for row in MEMBERS.scan(day.draft) if members.is_voter(row)}
         before = self.book.snapshots[-1].voters if self.book.snapshots else counts.voters
         premium = _premium_of(self.player, PLAN)
         self.book.snapshots.append(
@@ -289,9 +293,9 @@ class World:
             )
         )
         for name in self.attack.watched:
-            row = members.find_member(day.draft, name.encode())
+            row = MEMBERS.find(day.draft, name.encode())
             if row is not None:
-                found = bars.standing_of(day, row)
+                found = approval_threshold.threshold_of(day, row)
                 figures = {
                     "denied": found.denied,
                     "voted": found.voted,
@@ -315,6 +319,6 @@ class World:
 
 def _premium_of(player: Player, plan: str) -> int:
     """Return what a plan costs a term now, in cents."""
-    from governance.benefits import plans
+    from governance.state.plans import PLANS
 
-    return plans.PLANS.get(Draft(player.state), plan).premium_cents
+    return PLANS.get(Draft(player.state), plan).premium_cents

@@ -200,7 +200,7 @@ def attest(draft: Path, *, seed_file: Path, common: Common = DEFAULT) -> int:  #
 
 def _attest(body: Json, seed_file: Path, chain_id: str) -> Json:
     """Return the provider's attestation over a body, as JSON."""
-    from governance.benefits.claims import ClaimBody, claim_subject_hash
+    from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest as sign
     from node.api.bodies import body_from_json
 

@@ -202,7 +202,7 @@ def _submit_all(bodies: Sequence[tuple[str, Json]], client: Client, result: _Res
 
 def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
     """Return an attester that signs with providers' secret seeds (key -> seed), where they are at hand as in a demo."""
-    from governance.benefits.claims import ClaimBody, claim_subject_hash
+    from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest
     from node.api.bodies import body_from_json
 

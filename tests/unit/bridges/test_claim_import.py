@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from governance.benefits.claims import ClaimBody, claim_subject_hash
+from governance.filing.claims import ClaimBody, claim_subject_hash
 from ledger import signatures
 from ledger.errors import MutuaError
 from ledger.records import attestation_message

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from governance.benefits import claims
+from governance.filing import claims
 from node.bridges.fhir import ImportMapping, MappedLine, map_claims, read_fhir, values
 from node.bridges.fhir.values import HCPCS_SYSTEM
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from governance.benefits.claims import ClaimBody, ClaimLine, claim_subject_hash
 from governance.benefits.providers import VERIFIED, ProviderBody
 from governance.day import Day
+from governance.enrolment.admission import DEPOSIT, ENROLMENT, VouchBody, WithdrawApplicationBody
+from governance.filing.claims import ClaimBody, ClaimLine, claim_subject_hash
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.invariants import all_broken_invariants
 from governance.kinds import encode_body
-from governance.membership.admission import DEPOSIT, ENROLMENT, ApplyBody, VouchBody, WithdrawApplicationBody
-from governance.money import accounts, treasury
+from governance.money import accounts
+from governance.state.applications import ApplyBody
+from governance.state.treasury import PAYMENTS
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, apply_block, check_act
 from governance.views_governing import applications_view
@@ -124,7 +126,7 @@ def test_the_deposit_of_a_withdrawn_application_is_paid_to_the_cover_and_its_sea
     assert chain.refusal(by_device) == "identity_signature"
     chain.block(withdraw)
     chain.block()
-    (payment,) = treasury.PAYMENTS.scan(Draft(chain.state))
+    (payment,) = PAYMENTS.scan(Draft(chain.state))
     assert (payment.payee, payment.amount_cents, payment.commitment) == (
         APPLY.cover_id,
         50_000,

@@ -8,17 +8,25 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from governance.benefits import contracts, providers, settlement
-from governance.benefits.claims import ClaimBody, ClaimLine, claim_subject_hash
+from governance.benefits import providers
+from governance.benefits.dependants import CoverAddBody
 from governance.benefits.providers import ProviderBody
 from governance.day import Day
+from governance.enrolment import admission
+from governance.enrolment.admission import ObjectBody, WithdrawApplicationBody
+from governance.filing.claims import ClaimBody, ClaimLine, claim_subject_hash
 from governance.kinds import KINDS
-from governance.membership import admission, attesters, guardians, members
-from governance.membership.admission import ApplyBody, ObjectBody, WithdrawApplicationBody
-from governance.membership.dependants import CoverAddBody
+from governance.membership import guardians, members
 from governance.membership.identity import MoveBody
-from governance.money import accounts, payouts
 from governance.money.premiums import PremiumBody
+from governance.state.accounts import ACCOUNT_TOTALS
+from governance.state.applications import ApplyBody
+from governance.state.attesters import VERIFIERS, PartyRow
+from governance.state.cases import CASES
+from governance.state.claims import CLAIMS
+from governance.state.contracts import CONTRACTS
+from governance.state.members import MEMBERS
+from governance.state.payouts import PAYOUT_HOLDS
 from governance.tables import Draft
 from governance.voting import audits, ballots
 from governance.voting.holds import ReportBody
@@ -80,7 +88,7 @@ def stranger(chain):
 
 def test_a_deposit_is_counted_once(chain, stranger):
     chain.live([stranger.apply()], [stranger.withdraw()], [])
-    paid = accounts.TOTALS.get(Draft(chain.state)).paid_cents
+    paid = ACCOUNT_TOTALS.get(Draft(chain.state)).paid_cents
     assert paid == 50_000
     assert chain.refusal(stranger.apply(3)) == "deposit_counted"
     chain.check(stranger.apply(3, deposit_commitment=chain.key("deposit", 1)))
@@ -96,10 +104,10 @@ def test_an_attested_premium_pays_once_and_what_was_seen(chain):
     chain.live(*([] for _ in range(90)))
     assert chain.refusal(pay(50_000, 1, 0)) == "nothing_owed"
     chain.live([])
-    owed_cents = contracts.CONTRACTS.get(Draft(chain.state), ann).owed_cents
+    owed_cents = CONTRACTS.get(Draft(chain.state), ann).owed_cents
     assert chain.refusal(pay(owed_cents - 1, 1, 0)) == "premium_amount"
     chain.live([pay(owed_cents, 1, 0)], *([] for _ in range(30)))
-    owed_cents = contracts.CONTRACTS.get(Draft(chain.state), ann).owed_cents
+    owed_cents = CONTRACTS.get(Draft(chain.state), ann).owed_cents
     assert chain.refusal(pay(owed_cents, 2, 0)) == "deposit_counted"
     chain.check(pay(owed_cents, 2, 1))
 
@@ -107,7 +115,7 @@ def test_an_attested_premium_pays_once_and_what_was_seen(chain):
 def test_applying_and_withdrawing_twice_in_one_block_breaks_nothing(chain, stranger):
     again = stranger.apply(3, deposit_commitment=chain.key("deposit", 1))
     chain.live([stranger.apply(), stranger.withdraw(), again, stranger.withdraw(4)], [])
-    assert accounts.TOTALS.get(Draft(chain.state)).paid_cents == 100_000
+    assert ACCOUNT_TOTALS.get(Draft(chain.state)).paid_cents == 100_000
 
 
 def test_objections_to_two_applications_in_one_block_break_nothing(chain, stranger):
@@ -119,7 +127,7 @@ def test_objections_to_two_applications_in_one_block_break_nothing(chain, strang
 
     again = stranger.apply(2, deposit_commitment=chain.key("deposit", 1))
     chain.live([stranger.apply(), *objections(1), again, *objections(2)], [])
-    assert accounts.TOTALS.get(Draft(chain.state)).paid_cents == 100_000
+    assert ACCOUNT_TOTALS.get(Draft(chain.state)).paid_cents == 100_000
 
 
 def test_an_application_taken_back_leaves_no_cover_behind(chain, stranger):
@@ -131,7 +139,7 @@ def test_an_application_taken_back_leaves_no_cover_behind(chain, stranger):
         *([] for _ in range(60)),
     )
     draft = Draft(chain.state)
-    assert members.find_member(draft, stranger.me).is_member
+    assert MEMBERS.find(draft, stranger.me).is_member
     assert members.member_of_cover(draft, new).key == stranger.me
     assert members.member_of_cover(draft, old) is None
 
@@ -205,15 +213,15 @@ def test_a_member_never_votes_on_what_its_own_device_treated(chain):
         ]
     )
     draft = Draft(chain.state)
-    case = next(iter(ballots.CASES.scan(draft)))
+    case = next(iter(CASES.scan(draft)))
     assert (case.eligible, ballots.is_eligible(draft, case, bob)) == (5, False)
-    claim = settlement.CLAIMS.get(draft, case.claim)
+    claim = CLAIMS.get(draft, case.claim)
     assert bob in audits.excluded_of(Day(draft, chain.height, bytes(32)), claim)
 
 
 def test_an_old_signature_does_not_list_a_provider_again_that_a_vote_took_off(chain):
     verifier, doctor = chain.key("verifier"), chain.key("doctor", 9)
-    written(chain, lambda day: attesters.VERIFIERS.put(day.draft, attesters.PartyRow(verifier, "v", 0), verifier))
+    written(chain, lambda day: VERIFIERS.put(day.draft, PartyRow(verifier, "v", 0), verifier))
     body = ProviderBody(doctor, "nine")
 
     def listing(number):
@@ -251,7 +259,7 @@ def test_a_report_on_a_provider_who_is_a_member_holds_both(chain):
     bob = chain.members[1]
     written(chain, lambda day: providers.add(day, bob.key, "bob"))
     chain.live([chain.act("audit.report", chain.members[i].key, ReportBody(bob.key, b"")) for i in range(2, 7)])
-    held = [key for key in (bob.cover, bob.key) if payouts.HOLDS.find(Draft(chain.state), key) is not None]
+    held = [key for key in (bob.cover, bob.key) if PAYOUT_HOLDS.find(Draft(chain.state), key) is not None]
     assert held == [bob.cover, bob.key]
 
 
@@ -265,4 +273,4 @@ def test_two_holds_that_end_in_one_block_are_told_apart_for_good(story):
     told.do(2, "report", by="m1", member="m0", claim="c").do(2, "report", by="m2", member="m0", claim="d")
     told.do(2, "finding", claim="c", outcome="clear").do(2, "report", by="m3", member="m0", claim="d")
     told.advance(18)
-    assert list(payouts.HOLDS.scan(Draft(told.player.state))) == []
+    assert list(PAYOUT_HOLDS.scan(Draft(told.player.state))) == []

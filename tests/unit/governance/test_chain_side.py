@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from governance import views
-from governance.benefits.claims import ClaimBody, ClaimLine, claim_subject_hash
+from governance.filing.claims import ClaimBody, ClaimLine, claim_subject_hash
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.invariants import all_broken_invariants
 from governance.kinds import KINDS, encode_body
-from governance.money.treasury import BatchBody, BatchPayout, ConfirmBody
+from governance.money.treasury import ConfirmBody
+from governance.state.treasury import BatchBody, BatchPayout
 from governance.transition import Act, BlockContext, OpenBlock, apply_block, check_act
 from governance.voting.ballots import BallotBody
 from ledger.errors import MutuaError, RuleBroken

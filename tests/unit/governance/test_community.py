@@ -5,8 +5,8 @@ The debt of its fraud is its own (docs/reference/rules/community.md).
 
 from __future__ import annotations
 
+from governance.state.payouts import RECEIVABLES
 from governance.tables import Draft
-from governance.voting.holds import RECEIVABLES
 
 
 def debt_of(run, debtor, claim):

@@ -15,9 +15,12 @@ import pytest
 from benchmarks.population import Population, first_height, name_of, write_population
 from governance.day import Day
 from governance.membership import members
+from governance.state.ballots import BALLOTS
+from governance.state.cases import CASES, OPEN_CASES
+from governance.state.members import MEMBERS
 from governance.tables import Draft
 from governance.transition import BlockContext, OpenBlock
-from governance.voting import appeals, ballots, holds, panels
+from governance.voting import appeals, holds, panels
 from ledger.store import MemoryStore
 
 FEW, MANY = 150, 1_500
@@ -127,10 +130,10 @@ def test_a_block_reads_the_same_with_five_times_the_past(kind) -> None:
 
 def test_a_scan_over_members_or_over_the_past_is_noticed(monkeypatch) -> None:
     def scan_members(day: Day) -> None:
-        assert all(row.key for row in members.MEMBERS.scan(day.draft))
+        assert all(row.key for row in MEMBERS.scan(day.draft))
 
     def scan_ballots(day: Day) -> None:
-        assert all(row.voter for row in ballots.BALLOTS.scan(day.draft))
+        assert all(row.voter for row in BALLOTS.scan(day.draft))
 
     for guilty, one, other in ((scan_members, "few", "many"), (scan_ballots, "old", "older")):
         monkeypatch.setattr(holds, "end_day", guilty)
@@ -167,8 +170,8 @@ def test_a_draw_reads_one_row_for_many_voters_and_decodes_no_member() -> None:
     here = place("many")
     state = CountingState(here.store)
     day = Day(Draft(state), here.height, name_of("randomness", here.height))
-    key = next(ballots.OPEN_CASES.scan(day.draft))
-    case = ballots.CASES.get(day.draft, key.claim, key.code)
+    key = next(OPEN_CASES.scan(day.draft))
+    case = CASES.get(day.draft, key.claim, key.code)
     state.reads.clear()
     assert len(panels.eligible_of(day, case)) == case.eligible == MANY - 1
     assert len(appeals.pool_of(day, case)[0]) == MANY - 1
@@ -208,12 +211,12 @@ def test_who_may_vote_as_of_a_block_is_known_from_the_list_and_its_changes() -> 
     here = place("few")
     day = Day(Draft(here.store), here.height + 1, b"")
     keys = [name_of("member", i) for i in range(5)]
-    members.set_voting(day, keys[0], False)
-    members.set_voting(day, keys[1], False)
+    members.set_voting_right(day, keys[0], False)
+    members.set_voting_right(day, keys[1], False)
     later = Day(day.draft, here.height + 3, b"")
-    members.set_voting(later, keys[1], True)
-    members.set_voting(later, keys[2], False)
-    everybody = {row.key: row for row in members.MEMBERS.scan(day.draft)}
+    members.set_voting_right(later, keys[1], True)
+    members.set_voting_right(later, keys[2], False)
+    everybody = {row.key: row for row in MEMBERS.scan(day.draft)}
     for height in range(here.height, here.height + 4):
         expected = sorted(key for key, row in everybody.items() if members.was_voter(row, height))
         assert sorted(members.voters_as_of(Day(day.draft, here.height + 4, b""), height)) == expected

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from governance import views, views_members
-from governance.benefits.contracts import CONTRACTS
+from governance.benefits.dependants import CoverAddBody, CoverEndBody
 from governance.kinds import KINDS
-from governance.membership.dependants import CoverAddBody, CoverEndBody
+from governance.state.contracts import CONTRACTS
 from governance.tables import Draft
 from ledger.records import Attestation
 

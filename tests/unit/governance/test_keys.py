@@ -7,9 +7,9 @@ import pytest
 from governance import views_members
 from governance.benefits.contracts import LeaveBody
 from governance.kinds import KINDS
-from governance.membership.admission import ApplyBody
 from governance.membership.guardians import GUARDIANS_MAX, GuardiansBody
 from governance.membership.identity import DEVICES_MAX, DeviceBody, MoveBody, MoveObjectBody, RevokeBody
+from governance.state.applications import ApplyBody
 from ledger.records import ATTESTATION_MAX, Attestation
 
 

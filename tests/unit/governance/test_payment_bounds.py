@@ -3,9 +3,9 @@
 import json
 
 from governance.invariants import all_broken_invariants
-from governance.money import treasury
 from governance.simulation.rehearse import Player
 from governance.simulation.scenario import parse
+from governance.state.treasury import PAYMENTS
 from governance.tables import Draft
 
 
@@ -57,6 +57,6 @@ def test_what_is_paid_twice_in_the_block_of_disbanding_reaches_the_signers_whole
     )
     paid = [event.fields["amount_sat"] for event in events if event.name == "payout_due"]
     assert [event.height for event in events if event.name == "payout_due"][-2:] == [60, 60]
-    noted = [row.amount_sat for row in treasury.PAYMENTS.scan(Draft(player.state))]
+    noted = [row.amount_sat for row in PAYMENTS.scan(Draft(player.state))]
     assert sum(noted) == sum(paid)
     assert all_broken_invariants(player.state) == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from random import Random
 
-from governance.benefits import contracts
 from governance.money import accounts, payouts
 from governance.simulation import ruin
 from governance.simulation.rehearse import Player
 from governance.simulation.scenario import parse
+from governance.state.contracts import CONTRACTS
 from governance.tables import Draft
 
 ILLNESS = ruin.Illness(claims_per_year=2.0, benefit_mean_cents=30_000, benefit_sd_cents=60_000, ceiling_cents=1_000_000)
@@ -53,7 +53,7 @@ def real_year(members: int, finances: ruin.Finances, benefits: list[list[int]]) 
     for height in range(1, len(benefits) + 1):
         while waiting and waiting[0].at == height:
             list(player.act(waiting.pop(0)))
-        rate = contracts.CONTRACTS.get(Draft(player.state), b"m0").rate_cents
+        rate = CONTRACTS.get(Draft(player.state), b"m0").rate_cents
         list(player._close_to(height))
         draft = Draft(player.state)
         surplus = (

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from governance.voting.bars import compute_bar_bp
+from governance.voting.approval_threshold import compute_threshold_bp
 
 
 def test_a_case_that_passes_from_the_first_block_on_is_accepted_fifteen_blocks_after_s(story):
@@ -169,14 +169,14 @@ EDGES = [
 
 @pytest.mark.parametrize(("percent", "bar"), EDGES)
 def test_every_bar_holds_from_its_edge_on(story, percent, bar):
-    assert compute_bar_bp(percent, 100, 20) == bar
+    assert compute_threshold_bp(percent, 100, 20) == bar
     members = [{"name": "m0", "plan": "free", "record": [percent, 100]}, {"name": "m1", "plan": "free"}]
     assert story(members=members).advance(1).show("member", "m0")["bar_bp"] == bar
 
 
 @pytest.mark.parametrize(("denied", "bar"), [(12, 5000), (13, 7500), (18, 9500), (19, 10_000)])
 def test_few_denials_are_weighed_against_twenty(denied, bar):
-    assert compute_bar_bp(denied, denied, 20) == bar
+    assert compute_threshold_bp(denied, denied, 20) == bar
 
 
 @pytest.mark.parametrize(

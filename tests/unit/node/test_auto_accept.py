@@ -10,8 +10,9 @@ import msgspec
 import pytest
 import trio
 
-from governance.benefits.settlement import CLAIMS, ClaimRow
 from governance.day import Day
+from governance.state.cases import CASES, OPEN_CASES, CaseKey, CaseRow
+from governance.state.claims import CLAIMS, ClaimRow
 from governance.tables import Draft
 from governance.voting import ballots
 from ledger.errors import MutuaError
@@ -64,7 +65,7 @@ def case(**changes):
         "benefit_cents": 0,
         "closed_height": 0,
     }
-    return ballots.CaseRow(**(fields | changes))
+    return CaseRow(**(fields | changes))
 
 
 def claim_row():
@@ -88,8 +89,8 @@ def carry(node, *cases):
     draft = Draft(node.chain.state)
     CLAIMS.put(draft, claim_row(), CLAIM)
     for row in cases:
-        ballots.CASES.put(draft, row, row.claim, row.code)
-        ballots.OPEN_CASES.put(draft, ballots.CaseKey(row.claim, row.code), row.s, row.claim, row.code)
+        CASES.put(draft, row, row.claim, row.code)
+        OPEN_CASES.put(draft, CaseKey(row.claim, row.code), row.s, row.claim, row.code)
     rows = {b"s/" + key: row for key, row in draft.delta().items()}
     node.chain.store.write(rows)
     return lambda: node.chain.store.write(dict.fromkeys(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from governance.benefits.claims import ClaimBody
+from governance.filing.claims import ClaimBody
 from governance.money.rates import QuoteBody
 from governance.voting.ballots import BallotBody
 from ledger.errors import MutuaError

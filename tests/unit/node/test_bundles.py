@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from governance.kinds import KINDS
-from governance.membership.admission import ApplyBody
 from governance.money.rates import QuoteBody
 from governance.money.treasury import ConfirmBody
+from governance.state.applications import ApplyBody
 from governance.voting.holds import FindingBody
 from ledger.codec import encode
 from ledger.errors import MutuaError

@@ -13,6 +13,8 @@ import trio
 
 from governance.day import Day
 from governance.membership import members
+from governance.state.keys import DEVICES
+from governance.state.members import MEMBERS
 from governance.tables import Draft, Name
 from ledger.errors import MutuaError, RuleBroken
 from node.daemon import Daemon
@@ -39,13 +41,13 @@ async def node(tmp_path, make_folder, make_charter, nursery):
 def admit(node, *, device=None, identity=LATER.identity_key):
     """Write the rows that an admission leaves."""
     day = Day(Draft(node.chain.state), 1, b"")
-    founder = members.MEMBERS.get(day.draft, node.charter.founders[0].identity_key)
+    founder = MEMBERS.get(day.draft, node.charter.founders[0].identity_key)
     row = msgspec.structs.replace(
         founder, key=identity, cover=LATER.cover_key, is_founder=False, household=b"", voting=()
     )
     members.add_member(day, row)
     if device is not None:
-        members.DEVICES.put(day.draft, Name(identity), device)
+        DEVICES.put(day.draft, Name(identity), device)
     node.chain.store.write({b"s/" + key: value for key, value in day.draft.delta().items()})
 
 
@@ -78,7 +80,7 @@ async def test_a_stranger_may_apply_with_the_own_identity_key(node):
             },
         )
     assert refused.value.code == "plan_unknown"
-    signed = node.pen.sign("member.apply", members.DEVICES.shape(b""))
+    signed = node.pen.sign("member.apply", DEVICES.shape(b""))
     assert signed.record.author == signed.record.signer == LATER.identity_key
 
 
@@ -123,9 +125,9 @@ async def test_a_later_members_claim_is_checked_by_the_rules_and_signed_by_the_c
 
 async def test_a_past_member_is_told_so_by_the_rules(node):
     admit(node)
-    row = msgspec.structs.replace(members.MEMBERS.get(Draft(node.chain.state), LATER.identity_key), is_member=False)
+    row = msgspec.structs.replace(MEMBERS.get(Draft(node.chain.state), LATER.identity_key), is_member=False)
     draft = Draft(node.chain.state)
-    members.MEMBERS.put(draft, row, row.key)
+    MEMBERS.put(draft, row, row.key)
     node.chain.store.write({b"s/" + key: value for key, value in draft.delta().items()})
     assert node.facade.status()["member"] == LATER.identity_key.hex()
     with pytest.raises(RuleBroken) as refused:

@@ -6,6 +6,7 @@ from governance.acts import Act
 from governance.day import Day
 from governance.money import treasury
 from governance.params import params_of, put_params
+from governance.state.treasury import PAYMENTS, TREASURY, TreasuryRow
 from governance.tables import Draft
 from ledger.codec import encode
 from ledger.errors import MutuaError
@@ -49,9 +50,7 @@ def state():
     made = State()
     draft = Draft(made)
     put_params(draft, params_of({"crowd_payees": 3}), 0)
-    treasury.TREASURY.put(
-        draft, treasury.TreasuryRow("regtest", 5, tuple(ring.device_key for ring in RINGS), 2, b"b" * 32, 1, 10**8)
-    )
+    TREASURY.put(draft, TreasuryRow("regtest", 5, tuple(ring.device_key for ring in RINGS), 2, b"b" * 32, 1, 10**8))
     made.apply(draft)
     return made
 
@@ -114,7 +113,7 @@ def test_batches_over_one_list_chain_through_governance_without_paying_an_addres
         state.apply(draft)
         assert view.open_batches() == []
     assert len(paid) == len(set(paid)) > 20
-    assert {row.status for row in treasury.PAYMENTS.scan(Draft(state))} == {"confirmed"}
+    assert {row.status for row in PAYMENTS.scan(Draft(state))} == {"confirmed"}
     assert list(treasury.broken_invariants(Draft(state))) == []
 
 

@@ -13,7 +13,19 @@ from governance.benefits import contracts, plans
 from governance.day import Day, ceil_div
 from governance.membership import attesters, members
 from governance.money import deposits, treasury
-from governance.tables import Name, Number, Table
+from governance.state.applications import (
+    APPLICATION_QUEUE,
+    APPLICATIONS,
+    NULLIFIERS,
+    VOUCHES,
+    ApplicationRow,
+    ApplyBody,
+)
+from governance.state.contracts import CONTRACTS
+from governance.state.members import COVERS, MEMBERS, MemberRow
+from governance.state.plans import PLANS
+from governance.state.treasury import check_treasury
+from governance.tables import Name, Number
 from ledger import calendar
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
@@ -23,22 +35,6 @@ from ledger.hashing import HASH_SIZE, tagged_hash
 OBJECTION_BLOCKS = 30
 VOUCHES_PER_TERM = 2
 TEXT_SIZE_MAX = 280
-
-
-class ApplyBody(Shape):
-    """Apply for membership with a cover, a plan and a household."""
-
-    cover_id: bytes
-    plan: str
-    contract_terms: int
-    household: bytes
-    nullifier: bytes
-    deposit_cents: int
-    """One premium of the plan, at least."""
-    deposit_commitment: bytes
-    """Commitment to the bitcoin deposit that the signers saw."""
-    payout_commitment: bytes
-    """Hash of the sealed addresses the deposit goes back to."""
 
 
 class WithdrawApplicationBody(Shape):
@@ -74,25 +70,6 @@ class ObjectBody(Shape):
     reason: str
 
 
-# ---- State --------------------------------------------------------------
-class ApplicationRow(Shape):
-    """An application on its way."""
-
-    applicant: bytes
-    body: ApplyBody
-    height: int
-    vouchers: tuple[bytes, ...]
-    objectors: tuple[bytes, ...]
-
-
-APPLICATIONS = Table("membership/application", ApplicationRow)
-QUEUE = Table("membership/application_queue", Name)
-"""(height, applicant) -> applicant: first come, first served."""
-NULLIFIERS = Table("membership/nullifier", Name)
-VOUCHES = Table("membership/vouches", Number)
-"""(voucher, term) -> how often."""
-
-
 # ---- Rules --------------------------------------------------------------
 def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Raise RuleBroken unless a stranger, or a past member, may apply now."""
@@ -109,7 +86,7 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
             "this key is a device, a cover or a later identity key of a member",
             "apply with the first key, or a fresh one",
         )
-    present = members.find_member(day.draft, act.author)
+    present = MEMBERS.find(day.draft, act.author)
     if present is not None and present.is_member:
         raise RuleBroken(
             "applied", f"the author is a member since term {present.since_term}", "change the contract with plan.change"
@@ -141,7 +118,7 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken(
             "commitment_size", f"a commitment has at most {HASH_SIZE} bytes", "build the application again"
         )
-    contract = contracts.CONTRACTS.find(day.draft, act.author)
+    contract = CONTRACTS.find(day.draft, act.author)
     if contract is not None and contract.owed:
         raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it, then apply")
     plans.check_plan(day.draft, body.plan)
@@ -174,12 +151,12 @@ def _check_deposit(day: Day, act: Act, body: ApplyBody) -> None:
     is_implied = day.coop.is_rehearsal
     if is_implied and not body.deposit_cents:
         return
-    deposits.check_amount(body.deposit_cents, plans.PLANS.get(day.draft, body.plan).premium_cents)
+    deposits.check_amount(body.deposit_cents, PLANS.get(day.draft, body.plan).premium_cents)
     treasury.check_unseen(day.draft, body.deposit_commitment)
     if not is_implied and not body.deposit_commitment:
         raise RuleBroken("commitment_size", "the deposit has no commitment", "build the application again")
     if not is_implied or act.attestations:
-        box = treasury.check_treasury(day.draft)
+        box = check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
 
@@ -188,8 +165,8 @@ def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
     treasury.note_seen(day.draft, body.deposit_commitment)
     deposits.take(day, act.author, body.cover_id, body.deposit_cents, body.payout_commitment)
     APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height, (), ()), act.author)
-    QUEUE.put(day.draft, Name(act.author), day.height, act.author)
-    members.COVERS.put(day.draft, Name(act.author), body.cover_id)  # from now on nobody else takes it
+    APPLICATION_QUEUE.put(day.draft, Name(act.author), day.height, act.author)
+    COVERS.put(day.draft, Name(act.author), body.cover_id)  # from now on nobody else takes it
     if body.nullifier:
         NULLIFIERS.put(day.draft, Name(act.author), body.nullifier)
 
@@ -197,7 +174,7 @@ def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
 def _check_standing(day: Day, author: bytes, applicant: bytes) -> ApplicationRow:
     """Return the application; RuleBroken unless the author is in good standing."""
     row = members.check_member(day.draft, author)
-    if not members.is_good_standing(day, row, contracts.is_suspended(day.draft, author)):
+    if not members.is_good_standing(day, row):
         raise _not_in_standing(day, row)
     application = APPLICATIONS.find(day.draft, applicant)
     if application is None:
@@ -205,9 +182,9 @@ def _check_standing(day: Day, author: bytes, applicant: bytes) -> ApplicationRow
     return application
 
 
-def _not_in_standing(day: Day, row: members.MemberRow) -> RuleBroken:
+def _not_in_standing(day: Day, row: MemberRow) -> RuleBroken:
     """Return the refusal with what the member lacks."""
-    contract = contracts.CONTRACTS.find(day.draft, row.key)
+    contract = CONTRACTS.find(day.draft, row.key)
     if contract is not None and contract.suspended_from is not None:
         return RuleBroken(
             "not_in_standing", f"the author is suspended and owes {contract.owed_cents}", "pay it, or let others do it"
@@ -286,8 +263,8 @@ def apply_object(day: Day, author: bytes, body: ObjectBody) -> None:
 def _forget(day: Day, row: ApplicationRow) -> None:
     """Take an application off the list. Somebody who never was a member may come back under another key."""
     APPLICATIONS.delete(day.draft, row.applicant)
-    QUEUE.delete(day.draft, row.height, row.applicant)
-    if row.body.nullifier and members.find_member(day.draft, row.applicant) is None:
+    APPLICATION_QUEUE.delete(day.draft, row.height, row.applicant)
+    if row.body.nullifier and MEMBERS.find(day.draft, row.applicant) is None:
         NULLIFIERS.delete(day.draft, row.body.nullifier)
 
 
@@ -311,10 +288,10 @@ def end_application(day: Day, row: ApplicationRow, why: str) -> None:
     """End an application without membership; its deposit goes back, less what is owed from an earlier membership."""
     _forget(day, row)
     if (
-        members.find_member(day.draft, row.applicant) is None
+        MEMBERS.find(day.draft, row.applicant) is None
     ):  # else covers would gather, each with units and ceilings of its own
-        members.COVERS.delete(day.draft, row.body.cover_id)
-    deposits.give_back(day, row.applicant)
+        COVERS.delete(day.draft, row.body.cover_id)
+    deposits.refund_deposit(day, row.applicant)
     day.emit("application_ended", member=row.applicant, why=why)
 
 
@@ -324,7 +301,7 @@ def _end_old(day: Day) -> None:
     In run-off nobody is admitted any more, and deposits go back.
     """
     set_now = day.params
-    for name in list(QUEUE.scan(day.draft)):
+    for name in list(APPLICATION_QUEUE.scan(day.draft)):
         row = APPLICATIONS.get(day.draft, name.value)
         is_old = (
             day.height >= row.height + set_now.application_terms * calendar.TERM_BLOCKS
@@ -342,7 +319,7 @@ def end_term(day: Day) -> None:
     if coop.is_admission_stopped or coop.run_off_height is not None:
         return
     room = ceil_div(day.counts.voters, day.params.growth_div) if coop.phase == "live" else None
-    for name in list(QUEUE.scan(day.draft)):
+    for name in list(APPLICATION_QUEUE.scan(day.draft)):
         row = APPLICATIONS.get(day.draft, name.value)
         if room == 0:
             return
@@ -355,11 +332,11 @@ def end_term(day: Day) -> None:
 def _admit(day: Day, row: ApplicationRow) -> None:
     """Make the applicant a member from the next term on; a past one keeps the old record."""
     first_term = day.term + 1
-    old = members.find_member(day.draft, row.applicant)
+    old = MEMBERS.find(day.draft, row.applicant)
     since = first_term
     if old is not None and old.left_height is not None and first_term - calendar.term_of(old.left_height) - 1 <= 2:
         since = old.since_term
-    fresh = members.MemberRow(
+    fresh = MemberRow(
         key=row.applicant,
         household=row.body.household,
         cover=row.body.cover_id,
@@ -380,9 +357,9 @@ def _admit(day: Day, row: ApplicationRow) -> None:
         day, row.applicant, row.body.plan, length_terms=row.body.contract_terms, first_term=first_term, prepaid_terms=0
     )
     if day.coop.phase == "recruit":
-        contracts.hold_contract(day, row.applicant)
+        contracts.defer_contract(day, row.applicant)
     matures = max(since + day.params.voting_after_terms, day.terms_complete)
     if fresh.no_vote_until > day.height:
         matures = max(matures, calendar.term_of(fresh.no_vote_until) + 1)
-    members.put_maturing(day, row.applicant, matures)
+    members.schedule_voting(day, row.applicant, matures)
     day.emit("member_joined", member=row.applicant)

@@ -13,8 +13,9 @@ import msgspec
 
 from governance.benefits import contracts
 from governance.day import Day
-from governance.membership import members
-from governance.voting import bars
+from governance.state.contracts import CONTRACTS, ContractRow
+from governance.state.members import MEMBERS
+from governance.voting import approval_threshold
 from ledger import calendar
 
 # ---- State: `is_warned` and `until` of the member's row -------------------
@@ -27,11 +28,13 @@ def end_term(day: Day) -> None:
     if day.height < FIRST_BOUNDARY:
         return
     set_now = day.params
-    for row in members.MEMBERS.scan(day.draft):
-        contract = contracts.CONTRACTS.find(day.draft, row.key)
+    for row in MEMBERS.scan(day.draft):
+        contract = CONTRACTS.find(day.draft, row.key)
         if not row.is_member or contract is None or not contract.is_in_force:
             continue
-        denied, voted, terms = bars.record_over(day.draft, row.key, range(day.term - 11, day.term + 1))
+        denied, voted, terms = approval_threshold.record_over_terms(
+            day.draft, row.key, range(day.term - 11, day.term + 1)
+        )
         counts = voted >= set_now.renewal_min and terms >= set_now.renewal_terms
         is_refusable = counts and 100 * denied >= set_now.renewal_pct * voted
         is_warnable = counts and 100 * denied >= set_now.warning_pct * voted
@@ -55,7 +58,7 @@ def end_term(day: Day) -> None:
             _change(day, row.key, is_warned=False)
 
 
-def _clear(day: Day, contract: contracts.ContractRow, denied: int, voted: int, until: int) -> None:
+def _clear(day: Day, contract: ContractRow, denied: int, voted: int, until: int) -> None:
     """Take a refusal back; a contract that has run out goes on with the next term."""
     _change(day, contract.member, until=None)
     day.emit("renewal_cleared", member=contract.member, denied=denied, voted=voted, until=until)
@@ -64,4 +67,4 @@ def _clear(day: Day, contract: contracts.ContractRow, denied: int, voted: int, u
 
 
 def _change(day: Day, key: bytes, **fields: Any) -> None:
-    members.MEMBERS.put(day.draft, msgspec.structs.replace(members.MEMBERS.get(day.draft, key), **fields), key)
+    MEMBERS.put(day.draft, msgspec.structs.replace(MEMBERS.get(day.draft, key), **fields), key)

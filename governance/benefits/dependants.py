@@ -15,6 +15,9 @@ from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, covers
 from governance.day import Day
 from governance.membership import guardians, identity, members
+from governance.state.contracts import CONTRACTS
+from governance.state.covers import DEPENDANTS, DependantRow, DependantShare
+from governance.state.members import COVERS
 from governance.tables import Name
 from ledger import calendar
 from ledger.codec import Shape, encode
@@ -50,7 +53,7 @@ COVER = Attested(
 def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
     """Raise RuleBroken unless a fresh cover may go on the author's contract now."""
     member = members.check_member(day.draft, act.author)
-    row = contracts.CONTRACTS.find(day.draft, act.author)
+    row = CONTRACTS.find(day.draft, act.author)
     if row is None or not row.is_in_force:
         raise RuleBroken(
             "no_contract", "the author has no contract in force", "add dependants once the contract has begun"
@@ -85,19 +88,19 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
 def apply_add(day: Day, author: bytes, body: CoverAddBody) -> None:
     """Put the cover on the contract; the key belongs to this member from now on. Its share is set when it begins."""
     first_term = day.term + 1
-    members.COVERS.put(day.draft, Name(author), body.cover)
-    covers.DEPENDANTS.put(
-        day.draft, covers.DependantRow(body.cover, author, calendar.first_height_of(first_term), None, 0), body.cover
+    COVERS.put(day.draft, Name(author), body.cover)
+    DEPENDANTS.put(
+        day.draft, DependantRow(body.cover, author, calendar.first_height_of(first_term), None, 0), body.cover
     )
-    row = contracts.CONTRACTS.get(day.draft, author)
-    contracts.change(day, author, dependants=(*row.dependants, covers.Share(body.cover, first_term, None, 0, 0)))
+    row = CONTRACTS.get(day.draft, author)
+    contracts.change(day, author, dependants=(*row.dependants, DependantShare(body.cover, first_term, None, 0, 0)))
     day.emit("cover_added", cover=body.cover, first_day=calendar.first_height_of(first_term))
 
 
 def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
     """Raise RuleBroken unless the cover is a dependant's on the author's contract and no notice was given for it."""
     members.check_member(day.draft, author)
-    row = contracts.CONTRACTS.find(day.draft, author)
+    row = CONTRACTS.find(day.draft, author)
     shares = () if row is None else row.dependants
     share = next((item for item in shares if item.cover == body.cover), None)
     if share is None:
@@ -115,7 +118,7 @@ def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
 def apply_end(day: Day, author: bytes, body: CoverEndBody) -> None:
     """Give notice for the cover: the end is the boundary of the next full term."""
     last_term = day.term + 1
-    row = contracts.CONTRACTS.get(day.draft, author)
+    row = CONTRACTS.get(day.draft, author)
     shares = tuple(
         msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item
         for item in row.dependants

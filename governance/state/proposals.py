@@ -1,16 +1,12 @@
-"""What members sign about proposals: opening one, sponsoring it, voting on it (rules §12)."""
+"""Proposals with their sponsors and votes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from governance.benefits import plans
+from governance.state.plans import PlanFigures
+from governance.tables import Name, Table
 from ledger.codec import Shape
-
-# ---- Records ------------------------------------------------------------
-CHOICES = ("yes", "no", "abstain")
-NAME_SIZE_MAX = 128
-FIGURE_MAX = 10**12
 
 
 class ProposeBody(Shape):
@@ -33,24 +29,11 @@ class ProposeBody(Shape):
     frequency: int | None
     premium_cents: int
     prior_cents: int | None
-    figures: plans.PlanFigures | None
+    figures: PlanFigures | None
     change: str
     """add | remove, for signers also threshold; empty where the kind knows no change."""
     key: bytes
     height: int
-
-
-class SponsorBody(Shape):
-    """Sign a proposal so that it opens."""
-
-    proposal: bytes
-
-
-class CastBody(Shape):
-    """A vote on a proposal; the last one counts."""
-
-    proposal: bytes
-    choice: str
 
 
 def propose_body(what: str, **fields: Any) -> ProposeBody:
@@ -71,3 +54,45 @@ def propose_body(what: str, **fields: Any) -> ProposeBody:
         "height": 0,
     }
     return ProposeBody(what=what, **{**empty, **fields})
+
+
+class ProposalRow(Shape):
+    """A proposal on its way: gathering | open | passed | failed | in_force | void."""
+
+    proposal: bytes
+    body: ProposeBody
+    sponsors: int
+    """How many have signed."""
+    status: str
+    opened_height: int
+    eligible: int
+    params_version: int
+    yes: int
+    no: int
+    abstain: int
+    effective_height: int
+    why: str
+    """Why a void proposal does nothing; else empty."""
+
+
+class ProposalVoteRow(Shape):
+    """A member's live vote on a proposal."""
+
+    choice: str
+
+
+class SponsorRow(Shape):
+    """A member who signed a proposal, the how manyth."""
+
+    sponsor: bytes
+    place: int
+
+
+PROPOSALS = Table("voting/proposal", ProposalRow)
+OPEN_PROPOSALS = Table("voting/open_proposal", Name)
+"""(height opened, id) -> id."""
+PASSED_PROPOSALS = Table("voting/passed_proposal", Name)
+"""(effective height, id) -> id."""
+PROPOSAL_VOTES = Table("voting/proposal_vote", ProposalVoteRow)
+PROPOSAL_SPONSORS = Table("voting/sponsor", SponsorRow)
+"""By (proposal, sponsor): a hundredth of all members may sign, and each reads one row."""

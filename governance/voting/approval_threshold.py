@@ -11,14 +11,16 @@ from collections.abc import Container
 
 from governance.day import Day
 from governance.membership import members
-from governance.tables import Draft, Table
+from governance.state.members import MemberRow
+from governance.state.voting_records import VOTING_RECORDS, MemberRecord, TermRecord
+from governance.tables import Draft
 from ledger.codec import Shape
 
-# ---- State --------------------------------------------------------------
+# ---- Rules --------------------------------------------------------------
 WINDOW_TERMS = 12
-BAR_ROWS = ((95, 10_000), (85, 9_500), (80, 9_000), (75, 8_500), (70, 8_000), (65, 7_500), (0, 5_000))
+THRESHOLD_ROWS = ((95, 10_000), (85, 9_500), (80, 9_000), (75, 8_500), (70, 8_000), (65, 7_500), (0, 5_000))
 """(denial rate in percent from which a row holds, bar in basis points): half-open, highest first."""
-BAR_TOP_BP = 10_000
+THRESHOLD_MAX_BP = 10_000
 
 
 class RecordRow(Shape):
@@ -31,22 +33,7 @@ class RecordRow(Shape):
     """Yes by auto-accept."""
 
 
-class TermRecord(Shape):
-    """A member's closings in one term."""
-
-    term: int
-    denied: int
-    voted: int
-    auto: int
-
-
-class MemberRecord(Shape):
-    """A member's closings by term, ascending: the newest term and the twelve before it."""
-
-    terms: tuple[TermRecord, ...]
-
-
-class Standing(Shape):
+class VotingRecord(Shape):
     """A voting record over a window, and what it asks of the voter's own cases."""
 
     denied: int
@@ -55,13 +42,9 @@ class Standing(Shape):
     seniority_bp: int
 
 
-RECORDS = Table("voting/record", MemberRecord)
-
-
-# ---- Rules --------------------------------------------------------------
 def records_of(draft: Draft, member: bytes) -> tuple[TermRecord, ...]:
     """Return a member's closings by term, ascending, as far back as they can count."""
-    row = RECORDS.find(draft, member)
+    row = VOTING_RECORDS.find(draft, member)
     return () if row is None else row.terms
 
 
@@ -72,10 +55,10 @@ def add_closing(draft: Draft, member: bytes, term: int, more: RecordRow) -> None
     row = TermRecord(term, row.denied + more.denied, row.voted + more.voted, row.auto + more.auto)
     terms = sorted([*(item for item in known if item.term != term), row], key=lambda item: item.term)
     newest = terms[-1].term
-    RECORDS.put(draft, MemberRecord(tuple(item for item in terms if item.term >= newest - WINDOW_TERMS)), member)
+    VOTING_RECORDS.put(draft, MemberRecord(tuple(item for item in terms if item.term >= newest - WINDOW_TERMS)), member)
 
 
-def record_over(draft: Draft, member: bytes, terms: Container[int]) -> tuple[int, int, int]:
+def record_over_terms(draft: Draft, member: bytes, terms: Container[int]) -> tuple[int, int, int]:
     """Return (D, N, terms with closings) over some terms; auto-accept ballots count at most for half of N."""
     denied = voted = auto = with_closings = 0
     for row in records_of(draft, member):
@@ -87,24 +70,24 @@ def record_over(draft: Draft, member: bytes, terms: Container[int]) -> tuple[int
     return denied, voted + min(auto, voted), with_closings
 
 
-def compute_bar_bp(denied: int, voted: int, sample_min: int) -> int:
+def compute_threshold_bp(denied: int, voted: int, sample_min: int) -> int:
     """Return the bar of a record (rules §7).
 
     >>> [compute_bar_bp(d, 20, 20) for d in (12, 13, 14, 15, 16, 17, 19)]
     [5000, 7500, 8000, 8500, 9000, 9500, 10000]
     """
     sample = max(voted, sample_min)
-    return next(bar for percent, bar in BAR_ROWS if 100 * denied >= percent * sample)
+    return next(bar for percent, bar in THRESHOLD_ROWS if 100 * denied >= percent * sample)
 
 
-def standing_of(day: Day, member: members.MemberRow) -> Standing:
+def threshold_of(day: Day, member: MemberRow) -> VotingRecord:
     """Return the record, bar and seniority of a member as if a claim were carried by this block."""
     set_now = day.params
     term = day.term
-    denied, voted, _ = record_over(day.draft, member.key, range(term - WINDOW_TERMS, term + 1))
-    bar = compute_bar_bp(denied, voted, set_now.deny_sample_min)
+    denied, voted, _ = record_over_terms(day.draft, member.key, range(term - WINDOW_TERMS, term + 1))
+    bar = compute_threshold_bp(denied, voted, set_now.deny_sample_min)
     years = members.terms_complete_of(day, member) // WINDOW_TERMS
     seniority = 0
-    if bar < BAR_TOP_BP:
+    if bar < THRESHOLD_MAX_BP:
         seniority = max(0, min(years * set_now.seniority_step_bp, set_now.seniority_max_bp, bar - set_now.bar_floor_bp))
-    return Standing(denied, voted, bar, seniority)
+    return VotingRecord(denied, voted, bar, seniority)

@@ -10,11 +10,14 @@ import msgspec
 
 from governance.acts import Act, Attested, attesters_of
 from governance.benefits import codes, community, preauthorisation, settlement
-from governance.benefits.settlement import CLAIMS, ClaimRow, EvidenceRef, LineRow
 from governance.day import Day
 from governance.membership import members
 from governance.money import payouts
-from governance.tables import Name, Table
+from governance.state.cases import CASES
+from governance.state.claims import CLAIM_SOURCES, CLAIMS, LINE_USES, ClaimRow, EvidenceRef, LineRow, LineUse
+from governance.state.members import MemberRow
+from governance.state.providers import PROVIDERS
+from governance.tables import Name
 from governance.voting import audits, cases
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
@@ -88,11 +91,6 @@ PROVIDER = Attested(
 )
 
 
-# ---- State --------------------------------------------------------------
-SOURCES = Table("benefits/source", Name)
-"""(cover, source hash) -> claim: the same source is imported once."""
-
-
 # ---- Rules --------------------------------------------------------------
 def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     """Raise RuleBroken unless the claim may be filed in this block. Lines that are not covered do not refuse it."""
@@ -111,7 +109,7 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     _check_provider(day, act, body, member)
     freed = _freed_by_supersedes(day, body)
     if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
-        earlier = SOURCES.find(day.draft, body.cover_id, body.source_hash)
+        earlier = CLAIM_SOURCES.find(day.draft, body.cover_id, body.source_hash)
         if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
             filed = CLAIMS.get(day.draft, earlier.value).height
             raise RuleBroken(
@@ -161,9 +159,9 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
         raise RuleBroken("claim_shape", f"claim refused: {problem}", "correct it and file again")
 
 
-def _check_provider(day: Day, act: Act, body: ClaimBody, member: members.MemberRow) -> None:
+def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> None:
     """Raise RuleBroken unless a listed provider, not the claimant, attests the claim, or has signed it as its author."""
-    if codes.PROVIDERS.find(day.draft, body.provider_id) is None:
+    if PROVIDERS.find(day.draft, body.provider_id) is None:
         raise RuleBroken(
             "provider_unknown",
             "the provider is not listed",
@@ -212,13 +210,13 @@ def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, 
     """
     is_planned = body.use == preauthorisation.USE
     if is_planned:
-        preauthorisation.check_asks(
+        preauthorisation.check_requests(
             day, body.cover_id, body.provider_id, {line.code for line in body.lines}, body.supersedes
         )
     seen: set[tuple[bytes, bytes, str, int]] = set()
     for index, line in enumerate(body.lines):
         key = (body.cover_id, body.provider_id, line.code, line.first_day)
-        use = None if is_planned else cases.LINE_USES.find(day.draft, *key)
+        use = None if is_planned else LINE_USES.find(day.draft, *key)
         stands = use is not None and (use.lapses > 1 or (bool(use.standing) and key not in freed))
         if key in seen or stands:
             raise RuleBroken(
@@ -264,9 +262,9 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
     )
     CLAIMS.put(day.draft, claim, claim.claim)
     if community.is_by_provider(claim):
-        community.tell(day, claim)
+        community.notify_patient(day, claim)
     if body.source_hash:
-        SOURCES.put(day.draft, Name(claim.claim), body.cover_id, body.source_hash)
+        CLAIM_SOURCES.put(day.draft, Name(claim.claim), body.cover_id, body.source_hash)
     if claim.use == preauthorisation.USE:
         _ask(day, claim)
         return
@@ -284,7 +282,7 @@ def _ask(day: Day, claim: ClaimRow) -> None:
     for code in sorted(waiting):
         indexes = tuple(waiting[code])
         charges = sum(claim.lines[index].charge_cents for index in indexes)
-        cases.open_case(day, claim, code, indexes, is_second=preauthorisation.open_ask(day, claim, code, charges))
+        cases.open_case(day, claim, code, indexes, is_second=preauthorisation.open_request(day, claim, code, charges))
 
 
 def _line_row(day: Day, line: ClaimLine) -> LineRow:
@@ -317,8 +315,8 @@ def _line_row(day: Day, line: ClaimLine) -> LineRow:
 def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
     """Let a line stand in this claim; True when it repeats a lapsed one."""
     key = cases.line_key_of(claim, line)
-    use = cases.LINE_USES.find(day.draft, *key) or cases.LineUse(b"", 0)
-    cases.LINE_USES.put(day.draft, cases.LineUse(claim.claim, use.lapses), *key)
+    use = LINE_USES.find(day.draft, *key) or LineUse(b"", 0)
+    LINE_USES.put(day.draft, LineUse(claim.claim, use.lapses), *key)
     return use.lapses > 0
 
 
@@ -361,10 +359,8 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
     claim = CLAIMS.find(day.draft, claim_id)
     if claim is None or author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no claim of this id", "name an own claim")
-    if all(case.status != "open" for case in cases.CASES.scan(day.draft, claim_id)):
-        found = (
-            ", ".join(f"{case.code} {case.status}" for case in cases.CASES.scan(day.draft, claim_id)) or "it has none"
-        )
+    if all(case.status != "open" for case in CASES.scan(day.draft, claim_id)):
+        found = ", ".join(f"{case.code} {case.status}" for case in CASES.scan(day.draft, claim_id)) or "it has none"
         raise RuleBroken(
             "nothing_open",
             f"the claim has no open case: {found}",

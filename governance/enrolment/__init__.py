@@ -1,0 +1,1 @@
+"""Who comes in and who is not renewed: rules above contracts, money and votes."""

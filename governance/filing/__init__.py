@@ -1,0 +1,1 @@
+"""Filing claims: what a cover or a provider hands in, above voting and benefits."""

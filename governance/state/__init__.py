@@ -1,0 +1,1 @@
+"""What the chain remembers: rows and tables only, one file a concept."""

@@ -1,0 +1,24 @@
+"""Appeals with their panels and ballots."""
+
+from __future__ import annotations
+
+from governance.state.ballots import BallotRow
+from governance.state.cases import CaseKey
+from governance.tables import Table
+from ledger.codec import Shape
+
+
+class AppealRow(Shape):
+    """An appeal and its panel, in the order of the draw."""
+
+    claim: bytes
+    code: str
+    height: int
+    ground: str
+    panel: tuple[bytes, ...]
+    status: str
+
+
+APPEALS = Table("voting/appeal", AppealRow)
+OPEN_APPEALS = Table("voting/open_appeal", CaseKey)
+APPEAL_BALLOTS = Table("voting/appeal_ballot", BallotRow)

@@ -1,0 +1,81 @@
+"""Audits: counts of claims, draws, reports, holds and panels."""
+
+from __future__ import annotations
+
+from governance.tables import Number, Table
+from ledger.codec import Shape
+
+TERM_CLAIMS = Table("voting/term_claims", Number)
+"""(cover, term) -> claims."""
+
+
+class PairRow(Shape):
+    """Claims of a provider-cover pair in one term."""
+
+    provider: bytes
+    cover: bytes
+    claims: int
+
+
+PAIR_TERMS = Table("voting/pair_claims", PairRow)
+"""By (term, provider, cover)."""
+PAIR_SUMS = Table("voting/pair_sum", Number)
+"""(provider, cover) -> claims in the last 12 terms."""
+PAIR_COUNTS = Table("voting/pair_count", Number)
+"""number of claims -> pairs that have so many in the last 12 terms; 0 -> pairs that have any."""
+
+
+class DrawnAuditRow(Shape):
+    """Why a claim was drawn for audit, and all that fixes its panel.
+
+    The block's randomness, who is out, how many are drawn.
+
+    The panel itself is not drawn here: a draw visits every voter, and claims would cost more the more members there
+    are. It is worked out when somebody asks for it, or brings its finding; everybody works out the same one.
+    """
+
+    claim: bytes
+    trigger: str
+    height: int
+    randomness: bytes
+    excluded: tuple[bytes, ...]
+    panel_size: int
+
+
+DRAWN_AUDITS = Table("voting/audit", DrawnAuditRow)
+
+
+class ReportRow(Shape):
+    """A member's report of another."""
+
+    reporter: bytes
+    height: int
+    claim: bytes
+
+
+class HoldRow(Shape):
+    """A hold on the payouts of a cover, to the end of block `until` at most."""
+
+    cover: bytes
+    """The cover held, or the provider."""
+    claim: bytes | None
+    trigger: str
+    until: int
+    serial: int
+    """Tells holds on one cover apart that end in one block."""
+
+
+class AuditPanelRow(Shape):
+    """Who opens the documents of a claim under audit."""
+
+    claim: bytes
+    panel: tuple[bytes, ...]
+
+
+REPORTS = Table("voting/report", ReportRow)
+"""By (reported member, reporter)."""
+AUDIT_HOLDS = Table("voting/hold", HoldRow)
+"""By (until, cover, serial): the end of day visits those that expire."""
+CLAIM_HOLDS = Table("voting/claim_hold", HoldRow)
+"""Those that name a claim, by (claim, until, cover, serial): a finding visits these alone."""
+AUDIT_PANELS = Table("voting/audit_panel", AuditPanelRow)

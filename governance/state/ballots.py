@@ -1,0 +1,47 @@
+"""Ballots on cases, receipts of opened documents, and tallies."""
+
+from __future__ import annotations
+
+from governance.tables import Table
+from ledger.codec import Shape
+
+
+class BallotRow(Shape):
+    """A voter's live ballot. `changed_version`: evidence version in which it was last changed (0: never)."""
+
+    voter: bytes
+    choice: str
+    award_cents: int | None
+    reason: str
+    version: int
+    height: int
+    changed_version: int
+    rule_hash: bytes
+    """Hash of the auto-accept rule that cast it; empty: cast by hand."""
+
+
+class OpeningRow(Shape):
+    """A receipt of a voter for a claim; it counts once a ballot came with or after it."""
+
+    height: int
+    is_effective: bool
+    evidence_hash: bytes
+
+
+class TallyRow(Shape):
+    """Yes, no and receipts of an open case now, delegators included.
+
+    `ballots`: how many are live, abstentions included.
+    """
+
+    yes: int
+    no: int
+    opened: int
+    ballots: int
+
+
+BALLOTS = Table("voting/ballot", BallotRow)
+OPENINGS = Table("voting/opening", OpeningRow)
+TALLIES = Table("voting/tally", TallyRow)
+"""By open case; no row: no ballot yet."""
+NO_BALLOTS = TallyRow(0, 0, 0, 0)

@@ -1,0 +1,92 @@
+"""The treasury as the ledger knows it: signers, outpoint, payments, batches and deposits seen."""
+
+from __future__ import annotations
+
+from governance.tables import Draft, Mark, Name, Table
+from ledger.codec import Shape
+from ledger.errors import RuleBroken
+
+
+class BatchPayout(Shape):
+    """One payment's share of a batch.
+
+    Sent now, left for a later batch, kept as credit (below the smallest denomination).
+    """
+
+    payout_id: bytes
+    paid_sat: int
+    queued_sat: int
+    credit_sat: int
+    outputs: int
+
+
+class BatchBody(Shape):
+    """An unsigned transaction that m of n signers built alike."""
+
+    baton_txid: bytes
+    baton_vout: int
+    unsigned_txid: bytes
+    locktime: int
+    fee_sat: int
+    change_sat: int
+    payouts: tuple[BatchPayout, ...]
+
+
+class TreasuryRow(Shape):
+    """m of n, the signers' keys on this ledger, and the coin that the next batch must spend."""
+
+    network: str
+    threshold: int
+    signers: tuple[bytes, ...]
+    fee_sat_per_vb: int
+    baton_txid: bytes
+    baton_vout: int
+    baton_sat: int
+
+
+class PaymentRow(Shape):
+    """What the ledger paid in one block, on its way to the payee: amount_sat = sent + left + credit."""
+
+    payment_id: bytes
+    claim: bytes
+    case: str | None
+    payee: bytes
+    rail: str
+    height: int
+    amount_cents: int
+    amount_sat: int
+    left_sat: int
+    sent_sat: int
+    credit_sat: int
+    outputs: int
+    batches: tuple[bytes, ...]
+    commitment: bytes
+    status: str
+    """due | queued | batched | confirmed"""
+
+
+class BatchRow(Shape):
+    """A batch and how deep it lies."""
+
+    body: BatchBody
+    height: int
+    confirmations: int
+    block_height: int
+
+
+TREASURY = Table("money/treasury", TreasuryRow)
+PAYMENTS = Table("money/payment", PaymentRow)
+UNSENT_PAYMENTS = Table("money/unsent", Name)
+"""Payments with something left to send, by (height, id)."""
+BATCHES = Table("money/batch", BatchRow)
+DEPOSITS_SEEN = Table("money/deposit_seen", Mark)
+"""By commitment: deposits that were counted, as a premium or with an application. An attestation is public; it counts
+once."""
+
+
+def check_treasury(draft: Draft) -> TreasuryRow:
+    """Return the treasury; RuleBroken where genesis has none."""
+    row = TREASURY.find(draft)
+    if row is None:
+        raise RuleBroken("no_treasury", "this co-op has no bitcoin treasury", "name signers in the charter")
+    return row
