@@ -24,7 +24,7 @@ from ledger.records import SALT_SIZE, Attestation, decode_signed_record
 from node.api.bodies import body_from_json
 from node.api.host import Host
 from node.api.reads import Reads
-from node.api.views.actions import AutoRule, AutoRuleFields, Opened, Refusal, Submitted, SubmitRequest
+from node.api.views.actions import AutoRule, AutoRuleFields, Opened, Refusal, SubmitRequest, Submitted
 from node.api.views.base import read, to_json
 from node.api.views.claims import CLAIM
 from node.clock import salt

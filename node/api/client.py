@@ -12,7 +12,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -26,8 +26,8 @@ from node.api.views.actions import (
     ErrorBody,
     Opened,
     Refusal,
-    Submitted,
     SubmitRequest,
+    Submitted,
 )
 from node.api.views.base import Question, to_json
 from node.api.views.chain import Block, BlockHead, ClaimReceipt, Event, Receipt
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["ApiError", "AsyncClient", "Client", "NodeNotRunning"]
 
 T = TypeVar("T")
+JSON = cast("type[Any]", Any)
 Attestations = Sequence[Mapping[str, str]]
 
 TIMEOUT_S = 30.0
@@ -111,11 +112,11 @@ class Client:
 
     def get_json(self, path: str, **query: Any) -> Any:
         """Return the answer of a GET as it is; query arguments that are None are left out."""
-        return self._get(Any, path, **query)
+        return self._get(JSON, path, **query)
 
     def post_json(self, path: str, body: Any = None) -> Any:
         """Return the answer of a POST as it is."""
-        return self._post(Any, path, body)
+        return self._post(JSON, path, body)
 
     def status(self) -> Status:
         """Return where the node stands."""
@@ -185,7 +186,7 @@ class Client:
             connection.request("GET", "/v1/events", headers={"accept": "text/event-stream"})
             response = connection.getresponse()
             if response.status >= 400:
-                _answer(Any, response.status, response.read(ANSWER_SIZE_MAX))
+                _answer(JSON, response.status, response.read(ANSWER_SIZE_MAX))
             while line := response.readline(EVENT_SIZE_MAX):
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
@@ -275,7 +276,7 @@ class AsyncClient:
         try:
             async with self._http.stream("GET", "/v1/events", timeout=httpx.Timeout(EVENTS_TIMEOUT_S)) as response:
                 if response.status_code >= 400:
-                    _answer(Any, response.status_code, await response.aread())
+                    _answer(JSON, response.status_code, await response.aread())
                 async for line in response.aiter_lines():
                     if line.startswith("data: "):
                         yield json.loads(line[6:])

@@ -15,9 +15,7 @@ from node.api.views.actions import ErrorAnswer
 def document() -> dict[str, Any]:
     """Return the document: one path for each endpoint, and one for each view."""
     views = [
-        Endpoint(
-            "GET", f"/v1/views/{item.name}", item.shape, f"The view `{item.name}`.", query=item.arguments
-        )
+        Endpoint("GET", f"/v1/views/{item.name}", item.shape, f"The view `{item.name}`.", query=item.arguments)
         for item in VIEWS.values()
     ]
     endpoints = [item for item in (*ENDPOINTS, *views) if item.path != "/v1/views/{name}"]

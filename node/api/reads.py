@@ -23,7 +23,7 @@ from ledger.records import record_id_of
 from ledger.state import StateReader
 from node.api.host import Host
 from node.api.schema import BLOCKS_PAGE_MAX, VIEWS
-from node.api.views.base import Question, T
+from node.api.views.base import Question, T, read
 from node.api.views.chain import Block, BlockHead, ClaimReceipt, Reason, Receipt, RecordHead
 from node.api.views.claims import CLAIM, NEEDS_ME
 from node.api.views.members import DEPENDANTS
@@ -124,7 +124,8 @@ class Reads:
 
     def peers(self) -> tuple[Peer, ...]:
         """Return every known peer."""
-        return tuple(Peer(**{**msgspec.to_builtins(item), "key": item.key.hex()}) for item in self._node.network.status())
+        found = [{**msgspec.to_builtins(item), "key": item.key.hex()} for item in self._node.network.status()]
+        return read(tuple[Peer, ...], found)
 
     # ---- The ledger -----------------------------------------------------------------
 
@@ -170,9 +171,8 @@ class Reads:
         )
         events = tuple(msgspec.json.decode(line) for line in (chain.events(height) or b"").splitlines() if line)
         has_certificate = chain.certificate(height) is not None
-        return Block(
-            **{**self._head(height), "records": records}, events=events, has_certificate=has_certificate
-        )
+        head: dict[str, Any] = {**self._head(height), "records": records}
+        return Block(**head, events=events, has_certificate=has_certificate)
 
     def record(self, record_id: bytes) -> Receipt:
         """Return a record's receipt: pending, refused with the reason, or final with its inclusion proof."""
@@ -183,9 +183,7 @@ class Reads:
             if record_id in mempool:
                 return Receipt(record_id=name, state="pending", height=chain.height)
             if refusal is not None:
-                reason = Reason(
-                    code=refusal.code, what=refusal.what, hint=refusal.hint, rule=rule_of(refusal.code)
-                )
+                reason = Reason(code=refusal.code, what=refusal.what, hint=refusal.hint, rule=rule_of(refusal.code))
                 return Receipt(record_id=name, state="refused", height=refusal.height, reason=reason)
             raise MutuaError(
                 "not_found", f"this node knows no record {name}", "check the id, or wait until the node is in sync"

@@ -11,12 +11,11 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import hypercorn.trio
 import msgspec
@@ -34,11 +33,13 @@ from governance.refusals import rule_of
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken, family_of
 from ledger.hashing import HASH_SIZE
 from node.api import schema
-from node.api.reads import question_of
+from node.api.reads import Reads, question_of
 from node.api.views import actions
-from node.api.views.base import Question
-from node.api.views.chain import Block, BlockHead, ClaimReceipt, Event, Receipt
-from node.api.views.node import Health, Peer, Status
+from node.api.views.node import Health
+
+if TYPE_CHECKING:
+    from node.api.actions import Actions
+    from node.api.event_hub import EventHub
 
 log = structlog.get_logger("mutua.api")
 
@@ -63,50 +64,16 @@ STATUS_OF_CODE = {
 T = TypeVar("T")
 
 
-class Reads(Protocol):
-    """What is read of a daemon: `node.api.reads.Reads`. Ids are bytes here, hex outside. MutuaError `not_found`."""
-
-    def is_ready(self) -> bool: ...
-    def status(self) -> Status: ...
-    def peers(self) -> tuple[Peer, ...]: ...
-    def blocks(self, start: int, count: int) -> tuple[BlockHead, ...]: ...
-    def block(self, height: int) -> Block: ...
-    def view(self, question: Question[T], **arguments: str | None) -> T: ...
-    def record(self, record_id: bytes) -> Receipt: ...
-    async def receipt(self, claim: bytes) -> ClaimReceipt: ...
-
-
-class Actions(Protocol):
-    """What is done through a daemon: `node.api.actions.Actions`. RuleBroken when the rules refuse it."""
-
-    async def submit(self, kind: str, body: dict[str, Any]) -> actions.Submitted: ...
-    async def accept(self, data: bytes) -> actions.Submitted: ...
-    async def check(self, records: Sequence[actions.SubmitRequest]) -> tuple[actions.Refusal, ...]: ...
-    async def open_document(self, claim: bytes) -> actions.Opened: ...
-    def auto_rules(self) -> tuple[actions.AutoRule, ...]: ...
-    async def change_auto_rule(self, action: str, wanted: actions.AutoRuleFields) -> actions.AutoRule: ...
-    def set_log_level(self, level: str) -> None: ...
-    def stop(self) -> None: ...
-
-
-class Events(Protocol):
-    """Events as they come: `node.api.event_hub.EventHub`."""
-
-    def events(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Event]]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What is served."""
+    """What is served: what is read, what is done, and the events as they come."""
 
     reads: Reads
     actions: Actions
-    hub: Events
+    hub: EventHub
 
 
-async def serve(
-    api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
-) -> None:
+async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
     """Answer on the socket `path` until cancelled; the socket is gone afterwards.
 
     A socket left by a dead daemon is replaced.
@@ -186,7 +153,7 @@ async def _receipt(api: Api, request: Request) -> Response:
     return _json(await api.reads.receipt(_hash(request.path_params["claim"], "the claim id")))
 
 
-async def _openapi(api: Api, _: Request) -> Response:
+async def _openapi(_api: Api, _: Request) -> Response:
     from node.api.openapi import document
 
     return _json(document())

@@ -75,7 +75,7 @@ def _ask(*, is_new: bool) -> str:
     if not sys.stdin.isatty():
         raise MutuaError(
             "passphrase_missing",
-            "the key file needs its passphrase, and nobody can be asked",
+            "the key file needs its passphrase, and there is no terminal to ask on",
             "give --passphrase-file or --passphrase-fd",
         )
     passphrase = getpass.getpass("new passphrase: " if is_new else "passphrase: ")

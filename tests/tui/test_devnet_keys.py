@@ -78,8 +78,8 @@ def file_voted_claim(devnet, node, cents):
     from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest
     from ledger.signatures import public_key_of
-    from node.api.bodies import body_from_json, body_to_json
     from node.api.actions import store_document
+    from node.api.bodies import body_from_json, body_to_json
 
     digest = [store_document(item.folder / "documents", NOTE) for item in devnet.nodes][0]
     client = node.client()

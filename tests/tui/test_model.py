@@ -2,10 +2,11 @@
 
 import doctest
 
+from tui.text import Units, clean
+
 from tui import text
 from tui.memory import KeptReceipt, load_memory
 from tui.model import BallotDraft, Case, Claim, Line, find_draft_fault, timeline
-from tui.text import Units, clean
 
 UNITS = Units("USD", 2, 2000)
 

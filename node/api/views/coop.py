@@ -113,13 +113,13 @@ class ProposalSays(View, frozen=True, kw_only=True):
 
     name: str | UnsetType = UNSET
     system: str | UnsetType = UNSET
-    value: int | None | UnsetType = UNSET
+    value: int | UnsetType | None = UNSET
     standard: bool | UnsetType = UNSET
-    allowed_cents: int | None | UnsetType = UNSET
-    frequency: int | None | UnsetType = UNSET
+    allowed_cents: int | UnsetType | None = UNSET
+    frequency: int | UnsetType | None = UNSET
     premium_cents: int | UnsetType = UNSET
-    prior_cents: int | None | UnsetType = UNSET
-    figures: PlanFigures | None | UnsetType = UNSET
+    prior_cents: int | UnsetType | None = UNSET
+    figures: PlanFigures | UnsetType | None = UNSET
     member: str | UnsetType = UNSET
     change: str | UnsetType = UNSET
     key: str | UnsetType = UNSET

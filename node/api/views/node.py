@@ -22,7 +22,7 @@ class PeerCounts(View, frozen=True, kw_only=True):
 
 
 class Consensus(View, frozen=True, kw_only=True):
-    """This node's part in agreeing on blocks.
+    """The node's part in agreeing on blocks.
 
     `is_signing`: it votes now. `quarantine`: why it does not sign, and `quarantine_until` the block that must be final
     first, None while that is not known yet. `misbehaviour`: proofs that another member's node contradicted itself.

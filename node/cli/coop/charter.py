@@ -33,7 +33,7 @@ app = cyclopts.App(name="charter", help="Write, complete, seal and read the char
 app.command(
     "node.cli.coop.ruin:ruin",
     name="ruin",
-    help="Compute from how many members on the first year ends in ruin at most once in a hundred.",
+    help="Compute the smallest membership with which the chance of ruin in the first year is at most 1 %.",
 )
 
 Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
@@ -246,7 +246,7 @@ def _party_lines(charter: Charter) -> list[str]:
     attesters = ", ".join(party.name for party in charter.attesters)
     verifiers = ", ".join(party.name for party in charter.verifiers)
     return [
-        f"attesters  {attesters or 'none: the signers of the treasury attest enrolments until members list attesters'}",
+        f"attesters  {attesters or 'none: the treasury signers stand in until members list attesters'}",
         f"community  {', '.join(charter.community) or 'none: every claim is signed by its patient'}",
         f"verifiers  {verifiers or 'none: providers are listed by a vote of the members'}",
     ]

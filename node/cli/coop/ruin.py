@@ -36,7 +36,7 @@ def ruin(  # noqa: D417
     seed: int = 1,
     json_output: Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
-    """Compute from how many members on the first year ends in ruin at most once in a hundred.
+    """Compute the smallest membership with which the chance of ruin in the first year is at most 1 %.
 
     Years are drawn from a seed: claims come independently, benefits are lognormal and cut at the plan's ceiling,
     premiums are paid and re-rated as the rules say. Put the answer into the parameter live_members_min. Epidemics and
@@ -95,7 +95,7 @@ def _load(path: Path) -> Charter:
 def _sizes(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 0 < len(part) < 8 and 0 < int(part) <= SIZE_MAX for part in parts):
-        raise MutuaError("usage", f"members {text!r} is no list of memberships", f"such as {SIZES}")
+        raise MutuaError("usage", f"members {text!r} is not a list of membership sizes", f"such as {SIZES}")
     return [int(part) for part in parts]
 
 

@@ -26,7 +26,7 @@ STATE = "devnet.json"
 def up(
     *, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = Path("devnet"), json: bool = False
 ) -> int:
-    """Make a devnet with so many founders in an empty folder and start it. It runs until `mutua devnet down`."""
+    """Create a devnet in an empty folder, with NODES founders, and start it. It runs until `mutua devnet down`."""
     from node.sandbox.demo.story import charter_codes
     from node.sandbox.devnet import Devnet, Spec
 
@@ -71,8 +71,8 @@ def status(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
     for item in _load(folder)["nodes"]:
         row: dict[str, Any] = {"name": item["name"], "pid": item["pid"], "running": _is_ours(item["pid"], folder)}
         if row["running"]:
-            answer = Client(folder.resolve() / item["name"] / "api.sock").get_json("/v1/status")
-            row |= {"height": answer["height"], "peers": answer["peers"]["connected"]}
+            answer = Client(folder.resolve() / item["name"] / "api.sock").status()
+            row |= {"height": answer.height, "peers": answer.peers.connected}
         rows.append(row)
     if json:
         print(json_lib.dumps(rows))

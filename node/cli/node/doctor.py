@@ -1,4 +1,4 @@
-"""`mutua doctor`: every check by name, each finding with its remedy.
+"""`mutua doctor`: every check by name, with a hint for each problem.
 
 No check needs a passphrase and none changes anything.
 """
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 from ledger.errors import MutuaError
 from node import exit_codes
 from node.api.errors import ApiError, NodeNotRunning
+from node.api.standing import consensus_words, misbehaviour_words, quarantine_words, sync_words, treasury_words
 from node.cli.common import DEFAULT, Common, say
 
 if TYPE_CHECKING:
+    from node.api.views.node import Status
     from node.config import Config
 
 FREE_BYTES_MIN = 1024 * 1024 * 1024
@@ -39,7 +41,7 @@ class Check:
 
 
 def doctor(*, common: Common = DEFAULT) -> int:
-    """Check the set-up; each finding comes with its remedy. Exit code 6 when something must be mended."""
+    """Check the set-up and give a hint for each problem. Exit code 6 when something must be repaired."""
     checks = list(run_checks(common))
     is_fault = any(check.state == "fault" for check in checks)
     say(common, [asdict(check) for check in checks], lambda: _lines(checks))
@@ -100,7 +102,7 @@ def _check_folder(config: Config) -> Check:
     mode = stat.S_IMODE(config.root.stat().st_mode)
     if mode & 0o077:
         return Check(
-            "folder", "fault", f"others may look into {config.root} (mode {mode:o})", f"chmod 700 {config.root}"
+            "folder", "fault", f"other users can read {config.root} (mode {mode:o})", f"chmod 700 {config.root}"
         )
     return Check("folder", "ok", str(config.root))
 
@@ -108,10 +110,10 @@ def _check_folder(config: Config) -> Check:
 def _check_keys(config: Config) -> Check:
     path = config.folder.keys
     if not path.exists():
-        return Check("keys", "fault", "there is no key file", "make one: mutua init")
+        return Check("keys", "fault", "there is not a key file", "make one: mutua init")
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        return Check("keys", "fault", f"others may read {path} (mode {mode:o})", f"chmod 600 {path}")
+        return Check("keys", "fault", f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}")
     try:
         head = json.loads(path.read_bytes())["format"]
     except (ValueError, KeyError, TypeError):
@@ -120,7 +122,7 @@ def _check_keys(config: Config) -> Check:
         return Check(
             "keys",
             "fault",
-            f"{path} is no key file",
+            f"{path} is not a key file",
             "restore it from a backup, or from its 24 words: mutua init --restore",
         )
     return Check("keys", "ok", "encrypted key file, for you alone")
@@ -186,7 +188,7 @@ def _check_bitcoin(config: Config) -> Check:
         return Check(
             "bitcoin",
             "note",
-            "no backend is set: this node signs no payouts",
+            "no Bitcoin backend is configured, so this node signs no payouts",
             "a treasury's signer sets bitcoin_socket",
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -239,7 +241,6 @@ def _check_port(config: Config, *, is_running: bool) -> Check:
 def _check_node(config: Config) -> tuple[bool, list[Check]]:
     """Return whether the node runs, and what it says of itself."""
     from node.api.client import Client
-    from node.cli.node.live import sync_words
 
     try:
         status = Client(config.api_socket, 5.0).status()
@@ -247,27 +248,25 @@ def _check_node(config: Config) -> tuple[bool, list[Check]]:
         return False, [Check("node", "note", "it is not running", "mutua run")]
     except ApiError as error:
         return True, [Check("node", "fault", error.what, error.hint)]
-    peers = status.get("peers", {})
-    found = [Check("node", "ok", f"block {status['height']}, {sync_words(status)}")]
-    connected, known = int(peers.get("connected", 0)), int(peers.get("known", 0))
-    if known and 3 * connected < known:
-        found.append(
-            Check(
-                "peers",
-                "fault",
-                f"{connected} of {known} members are connected",
-                "check the network, and that the port can be reached",
-            )
-        )
-    else:
-        found.append(Check("peers", "ok", f"{connected} of {known} members are connected"))
-    if status.get("consensus", {}).get("misbehaviour"):
-        found.append(
-            Check(
-                "misbehaviour",
-                "note",
-                f"{status['consensus']['misbehaviour']} proofs of a contradicting node were kept",
-                "tell the members",
-            )
-        )
-    return True, found
+    return True, list(node_checks(status))
+
+
+def node_checks(status: Status) -> Iterator[Check]:
+    """Yield what a running node says of itself: sync, peers, signing, the treasury's job, misbehaviour."""
+    consensus, job, peers = status.consensus, status.treasury, status.peers
+    yield Check("node", "ok", f"block {status.height}, {sync_words(status)}")
+    is_lonely = peers.known > 0 and 3 * peers.connected < peers.known
+    hint = "check the network, and that the port can be reached" if is_lonely else ""
+    yield Check(
+        "peers", "fault" if is_lonely else "ok", f"{peers.connected} of {peers.known} members are connected", hint
+    )
+    if consensus.quarantine is not None:
+        hint = "make sure that no copy of this node runs elsewhere; it signs again by itself"
+        yield Check("signing", "fault", f"this node {quarantine_words(status)}", hint)
+    elif consensus.is_member:
+        yield Check("signing", "ok" if consensus.is_signing else "note", consensus_words(status))
+    if job is not None:
+        hint = {"off": "set bitcoin_socket", "waiting": "check the Bitcoin backend: bitcoin_socket"}.get(job.state, "")
+        yield Check("treasury", "fault" if hint else "ok", treasury_words(job), hint)
+    if consensus.misbehaviour:
+        yield Check("misbehaviour", "note", misbehaviour_words(status), "tell the members")

@@ -66,7 +66,6 @@ def test_versions_out_of_order_break_an_invariant() -> None:
 
 
 def test_the_status_warns_before_the_block_of_a_version_this_program_does_not_know() -> None:
-    from node.api.reads import protocol_state
     from node.cli.node.live import status_lines
 
     store = founded(2, 30)
