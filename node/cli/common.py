@@ -292,7 +292,7 @@ class Waiting:
         receipt = wait_final(session.client, answer.record_id, self.wait) if self.wait > 0 else answer
         check_receipt(receipt)
         is_final, name = receipt.state == "final", answer.record_id
-        place = f"it is final in block {receipt.height}" if is_final else "it is stored on this node and on its way"
+        place = f"it is final in block {receipt.height}" if is_final else "it is on disk and on its way"
         next_words = f"\nnext: {then}" if then else ""
         return say(
             common,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 from ledger import merkle
 from ledger.errors import MutuaError, RuleBroken
 from node.api.views.actions import AutoRuleFields, SubmitRequest
-from node.api.views.base import Question, read, to_json
+from node.api.views.base import Question, read
 from node.api.views.node import Status
 
 CLAIM = "7f3a" + "ab" * 30
@@ -555,7 +557,7 @@ class FakeNode:
         if self.refusal is not None:
             raise self.refusal
         version = 1 + sum(item["name"] == wanted.name for item in self.rules)
-        fields = to_json(wanted)
+        fields = json.loads(msgspec.json.encode(wanted))
         self.rules.append(
             {**fields, "version": version, "is_revoked": action == "revoke", "rule_hash": f"{version:02}" * 32}
         )
