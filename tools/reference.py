@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: parameters, record kinds, commands.
+"""Write the reference pages that follow from the code: parameters, record kinds, commands, receipts, the API.
 
 `python tools/reference.py` writes them; `--check` writes nothing and exits 1 with the names of pages that are not up to
 date. What a number, a field or an option means is said once, where it is declared, and copied here.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -290,7 +291,7 @@ def _scenario_fields(fields: dict[str, Any]) -> str:
 
 RECEIPTS_INTRO = """
 What decided a claim: the rule, its inputs, each block's tally, the bar before and after seniority, every settlement step, every payment.
-`mutua claim explain CLAIM` (a running node) and `mutua audit explain CLAIM --data-folder FOLDER` (offline) tell it in sentences; with `--json` they
+`mutua claim explain CLAIM` (a running node) and `mutua audit explain CLAIM --data-dir FOLDER` (offline) tell it in sentences; with `--json` they
 print the receipt. It is collected by replaying the ledger from genesis, so it holds nothing that the ledger does not.
 
 Keys and ids are hexadecimal, amounts minor units of the currency, times block heights, `_bp` hundredths of a percent. `null`: there is no such limit, or
@@ -325,7 +326,7 @@ before the claim's first line, the plan and the code of the day. Everything else
 
 
 RECEIPTS_OTHERS = """
-`mutua audit explain --proposal ID`, `--member KEY` and `--premium PLAN` print these, with `--data-folder FOLDER`. To compute them again:
+`mutua audit explain --proposal ID`, `--member KEY` and `--premium PLAN` print these, with `--data-dir FOLDER`. To compute them again:
 
 - **Proposal**: sponsors needed = max(`sponsor_min`, voters / `sponsor_div` rounded up); it opens with the last of them. At the end of `opened_height` + `proposal_blocks`: yes > no, all votes
   >= min(`turnout_max`, eligible / `turnout_div` rounded up), critical also 3 * yes >= 2 * (yes + no). It holds from the next boundary, a critical one from the one after.
@@ -374,12 +375,20 @@ def _shape_tables(name: str, shapes: Any) -> list[str]:
     return lines
 
 
+def openapi_page() -> str:
+    """Return the local API as an OpenAPI document."""
+    from node.api.openapi import document
+
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
 MADE = {
     "receipts.md": receipts_page,
     "scenarios.md": scenarios_page,
     "parameters.md": parameters_page,
     "record-kinds.md": kinds_page,
     "commands.md": commands_page,
+    "openapi.json": openapi_page,
 }
 
 

@@ -85,7 +85,7 @@ def found_in(chain: Chain, receipt: T | None, kind: str) -> T:
         raise MutuaError(
             "not_found",
             f"the ledger knows no such {kind} at height {chain.height}",
-            "check the id, or wait until the node is in step",
+            "check the id, or wait until the node is in sync",
         )
     return receipt
 

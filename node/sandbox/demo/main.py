@@ -80,9 +80,9 @@ def faults_of(summary: dict[str, Any]) -> list[str]:
     if any(summary["audit_exit_codes"]):
         faults.append("an audit has findings")
     if not summary["restarted_caught_up"]:
-        faults.append("the killed daemon is not back in step")
+        faults.append("the killed daemon is not back in sync")
     if not summary["follower_caught_up"]:
-        faults.append("the follower is not in step")
+        faults.append("the follower is not in sync")
     claims, payouts = summary["claims"], summary["payouts"]
     expected = {"imported": IMPORTED, "vote_accepted": VOTED_CASES + 1, "denied": 1, "lapsed": 1}
     faults += [

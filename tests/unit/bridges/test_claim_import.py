@@ -1,5 +1,6 @@
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,8 +10,11 @@ from ledger.errors import MutuaError
 from ledger.records import attestation_message
 from node.api.bodies import body_from_json
 from node.api.errors import ApiError
+from node.api.text import clean
+from node.api.views.actions import Refusal, Submitted
+from node.api.views.coop import Code, Provider
 from node.bridges.fhir import ImportMapping
-from node.cli.claims.importing import import_file, printable, provider_attester
+from node.cli.claims.importing import import_file, provider_attester
 
 SEED = b"p" * 32
 PROVIDER = signatures.public_key_of(SEED)
@@ -25,44 +29,42 @@ class FakeDaemon:
         self.height, self.fail_at, self.error = height, fail_at, error
         self.refuses: dict[int, tuple[str, str]] = {}
 
-    def get_json(self, path, **_query):
-        return {
-            "/v1/status": {
-                "name": "demo",
-                "cover": "cc" * 32,
-                "chain_id": CHAIN.hex(),
-                "currency": "USD",
-                "exponent": 2,
-                "height": self.height,
-                "day_one": "2026-01-01",
-            },
-            "/v1/views/providers": [{"key": PROVIDER.hex(), "identifier": "urn:example:clinics|north"}],
-            "/v1/views/codes": [{"system": "urn:x", "code": "1", "is_standard": True}],
-        }[path]
+    def status(self):
+        return SimpleNamespace(
+            name="demo",
+            cover="cc" * 32,
+            chain_id=CHAIN.hex(),
+            currency="USD",
+            exponent=2,
+            height=self.height,
+            day_one="2026-01-01",
+        )
 
-    def post_json(self, path, body):
-        if path == "/v1/check":
-            known = {body["source_hash"] for body in self.bodies}
-            found = [(index, *self.refuses[index]) for index in range(len(body["records"])) if index in self.refuses]
-            found += [
-                (index, "source_known", "known")
-                for index, item in enumerate(body["records"])
-                if item["body"]["source_hash"] in known
-            ]
-            return {
-                "refusals": [
-                    {"index": index, "code": code, "what": what, "hint": "leave it out", "family": "rule"}
-                    for index, code, what in found
-                ]
-            }
-        assert path == "/v1/submit"
-        assert body["kind"] == "claim.file"
+    def view(self, question):
+        return {
+            "providers": [Provider(key=PROVIDER.hex(), identifier="urn:example:clinics|north")],
+            "codes": [Code(system="urn:x", code="1", from_day=0, is_standard=True)],
+        }[question.name]
+
+    def check(self, records):
+        known = {body["source_hash"] for body in self.bodies}
+        found = [(index, *self.refuses[index]) for index in range(len(records)) if index in self.refuses]
+        found += [
+            (index, "source_known", "known") for index, item in enumerate(records) if item.body["source_hash"] in known
+        ]
+        return [
+            Refusal(index=index, code=code, what=what, hint="leave it out", family="rule")
+            for index, code, what in found
+        ]
+
+    def submit(self, kind, body):
+        assert kind == "claim.file"
         if self.fail_at == len(self.bodies):
             raise self.error
-        if body["body"]["source_hash"] in {known["source_hash"] for known in self.bodies}:
+        if body["source_hash"] in {known["source_hash"] for known in self.bodies}:
             raise ApiError("source_known", "this source was imported before", "see the claim it became", family="rule")
-        self.bodies.append(body["body"])
-        return {"record_id": f"{len(self.bodies):064}", "kind": "claim.file", "state": "pending"}
+        self.bodies.append(body)
+        return Submitted(record_id=f"{len(self.bodies):064}", kind="claim.file", state="pending", height=self.height)
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_after_a_crash_in_the_middle_a_second_run_doubles_nothing(run, write, ma
         import_file(path, daemon, out=out, err=err)
     assert (
         err.getvalue()
-        == "claims.json: the import stopped; 2 of 3 claims were taken before: run it again, none is taken twice\n"
+        == "claims.json: the import stopped; 2 of 3 claims were submitted; run the command again, no claim is submitted twice\n"
     )
     daemon.fail_at = None
     code, out_text, _ = run(path, daemon)
@@ -239,4 +241,4 @@ def test_a_terminal_gets_a_bar(write, make):
 
 
 def test_text_of_a_file_cannot_move_the_cursor():
-    assert "\x1b" not in printable("Claim/\x1b[2J")
+    assert "\x1b" not in clean("Claim/\x1b[2J")
