@@ -31,7 +31,7 @@ def case(claim, code, charges, **fields):
         "status": "open",
         "how": "",
         "s": 100,
-        "opens_at": 101,
+        "opens_at": fields.get("s", 100) + 1,
         "closes_at": 160,
         "is_second": False,
         "charges_cents": charges,
