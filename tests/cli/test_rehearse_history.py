@@ -296,7 +296,7 @@ def test_a_long_run_says_now_and_then_how_far_it_is(call, history, monkeypatch) 
 
 def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_records() -> None:
     from governance.simulation.counterfactual import Changed, Comparison, Refusal, Standing, Totals
-    from node.cli.common import Money
+    from node.api.text import Units
     from node.cli.coop.rehearse import comparison_lines
 
     sums = Totals(1, 0, 0, 5, 5, 0, 9, 9)
@@ -319,7 +319,7 @@ def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_r
         sums,
         sums,
     )
-    lines = list(comparison_lines(found, Money("USD", 2)))
+    lines = list(comparison_lines(found, Units("USD", 2)))
     assert "note: from block 31 on vote_blocks is 50, as a proposal of the history decided" in lines
     assert "47 records would be refused; the replay went on without:" in lines
     assert any(line.split()[:5] == ["8", "2", "case.ballot", "vote_closed", "the"] for line in lines)

@@ -129,8 +129,8 @@ def test_reasons_are_printed_and_nothing_is_submitted(run, write, make):
     assert (code, out, daemon.bodies) == (5, "", [])
     assert (
         err.splitlines()[0]
-        == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; fix what is listed and import"
-        " it again"
+        == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; correct what is listed and"
+        " import the file again"
     )
     assert "Claim/c4  Claim.use: use 'bogus'" in err
     assert "[fhir_amount_not_positive]" in err
@@ -187,8 +187,8 @@ def test_a_rule_that_refuses_a_claim_ends_the_import_with_its_words(run, write, 
     assert code == 5
     assert (
         err
-        == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were taken before: run it"
-        " again, none is taken twice\n"
+        == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were submitted; run the"
+        " command again, no claim is submitted twice\n"
     )
 
 
@@ -199,8 +199,8 @@ def test_a_line_that_stands_in_an_earlier_claim_is_found_before_anything_is_file
     assert (code, out, daemon.bodies) == (5, "", [])
     assert err.splitlines() == [
         (
-            "mutua: claims.json was not imported, for 1 reason; nothing was submitted; fix what is listed and import"
-            " it again"
+            "mutua: claims.json was not imported, for 1 reason; nothing was submitted; correct what is listed and"
+            " import the file again"
         ),
         "  Claim/c3  claim: line 0: code A0428 of day 5 stands in a claim already; leave it out [duplicate_line]",
     ]
