@@ -1,5 +1,6 @@
 # `make demo` and `make test` set everything up in .venv by themselves; nothing outside this folder is changed.
-# Needs: Python 3.11, make, a C compiler, the libgmp headers (fastecdsa compiles), and a package index.
+# Needs: Python 3.11, 3.12 or 3.13, make, and a package index.
+# `make test VENV=.venv-312 PYTHON=python3.12` does it under another Python, in an environment beside the first.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,15 +8,12 @@ SEED ?= 1
 SUMMARY ?= demo-run/summary.json
 DEMO_DIR ?= demo-run
 LAB_DIR ?= lab-run
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?=
 
 .PHONY: demo lab test check bench bench-scale soak clean setup
 
-setup: $(VENV)/.ready
-
-$(VENV)/.ready: pyproject.toml constraints.txt tools/setup.sh
+setup:
 	@PYTHON="$(PYTHON)" sh tools/setup.sh $(VENV)
-	@touch $@
 
 demo: setup
 	@$(BIN)/mutua demo --seed $(SEED) --summary $(SUMMARY) --folder $(DEMO_DIR)
@@ -29,7 +27,7 @@ test: setup
 check: setup
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/pyright
+	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
 
 bench: setup

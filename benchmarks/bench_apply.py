@@ -28,8 +28,9 @@ from ledger.leveldb import LevelDB
 from ledger.records import Body, SignedRecord, attest, record_id_of, sign_record
 from ledger.signatures import is_signed_raw, public_key_of, sign_bytes
 from node.execution.apply import genesis_rows
-from node.execution.ledger import committee_of
-from node.execution.propose import Proposer, build_candidate, check_candidate
+from node.execution.header_rules import committee_of
+from node.execution.propose import Proposer, build_candidate
+from node.execution.validate import check_candidate
 from node.execution.verifier import Verifier
 from wallet.keys import Onion
 
@@ -163,9 +164,9 @@ def main() -> int:
         assert not refused, refused
         chain.commit(first.block, b"", first.delta, b"")
         votes = ballots(chain.chain_id, [record_id_of(s.record) for s in filed])
-        import node.execution.propose as producer
+        from node.execution import validate
 
-        producer.BLOCK_BYTES_MAX = 1 << 40
+        validate.BLOCK_BYTES_MAX = 1 << 40
         built, refused = build_candidate(chain, committee, proposer, [(record_id_of(s.record), s) for s in votes], 2000)
         assert not refused, next(iter(refused.values()))
         raw = BlockWithBodies(Block(encode_header(built.header), built.block.block.records), built.block.bodies)

@@ -161,14 +161,15 @@ def print_tables(lines):
         " block"
     )
     print(
-        f"{'members':>9}"
-        f" {'age':<6}{'rows':>10}{'a record':>10}{'(spread)':>16}{'ratio':>7}{'close':>7}{'write/row':>10}{'open case':>10}{'peak MB':>9}"
+        f"{'members':>9} {'age':<6}{'rows':>10}{'a record':>10}{'(spread)':>16}"
+        f"{'ratio':>7}{'close':>7}{'write/row':>10}{'open case':>10}{'peak MB':>9}"
     )
     for line in lines:
         spread = f"({line['record_us_low']:.0f} - {line['record_us_high']:.0f})"
         print(
             f"{line['members']:>9} {line['age']:<6}{line['rows']:>10}{line['record_us']:>10.1f}{spread:>16}"
-            f"{line['record_us_low'] / base[line['age']]:>7.2f}{line['close_us']:>7.1f}{line['write_us']:>10.1f}{line['quiet_us']:>10.1f}{line['peak_mb']:>9.0f}"
+            f"{line['record_us_low'] / base[line['age']]:>7.2f}{line['close_us']:>7.1f}{line['write_us']:>10.1f}"
+            f"{line['quiet_us']:>10.1f}{line['peak_mb']:>9.0f}"
         )
     print("\nby kind: CPU microseconds a record, median")
     print(f"{'members':>9} {'age':<6}" + "".join(f"{kind:>17}" for kind in KINDS))
@@ -176,14 +177,14 @@ def print_tables(lines):
         print(f"{line['members']:>9} {line['age']:<6}" + "".join(f"{line['kinds_us'][kind]:>17.1f}" for kind in KINDS))
     print("\nstate root, and what is linear in members by the rules: CPU microseconds")
     print(
-        f"{'members':>9}"
-        f" {'age':<6}{'root/row':>10}{'root ms':>9}{'end of term':>13}{'start':>8}{'+ delta':>9}{'grace':>8}{'draw':>8}{'build s':>9}{'tree s':>8}"
+        f"{'members':>9} {'age':<6}{'root/row':>10}{'root ms':>9}{'end of term':>13}{'start':>8}"
+        f"{'+ delta':>9}{'grace':>8}{'draw':>8}{'build s':>9}{'tree s':>8}"
     )
     for line in lines:
         print(
-            f"{line['members']:>9}"
-            f" {line['age']:<6}{line['root_us']:>10.1f}{line['root_ms']:>9.1f}{line['end_us']:>13.1f}{line['start_us']:>8.1f}"
-            f"{line['delta_us']:>9.1f}{line['grace_us']:>8.1f}{line['draw_us']:>8.2f}{line['build_s']:>9.1f}{line['tree_s']:>8.1f}"
+            f"{line['members']:>9} {line['age']:<6}{line['root_us']:>10.1f}{line['root_ms']:>9.1f}"
+            f"{line['end_us']:>13.1f}{line['start_us']:>8.1f}{line['delta_us']:>9.1f}{line['grace_us']:>8.1f}"
+            f"{line['draw_us']:>8.2f}{line['build_s']:>9.1f}{line['tree_s']:>8.1f}"
         )
     print(
         "(root: a block with its records, per changed row; end of term, start, delta: a block, per member; grace: per"

@@ -161,7 +161,7 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
         CaseRow,
         claim=claim,
         code=code,
-        s=height,
+        carried_height=height,
         lines=(0,),
         charges_cents=20_000,
         excluded=tuple(sorted((member, provider))),

@@ -2,7 +2,7 @@ r"""The bytes of the vote log: records chained by SHA-256, so that a torn tail i
 
 File: the line `mutua-votes-1\n`, the key's fingerprint (32 bytes); then records
 `length of payload (u16) ‖ payload ‖ SHA-256(previous digest ‖ payload)`.
-Payload: kind, height, view, block hash, and the cell's support to its end. No disk here: `node.agreement.vote_log` writes and syncs.
+Payload: kind, height, view, block hash, and the cell's support to its end. `node.agreement.vote_log` writes and syncs.
 
 A crash can tear only the last record, because each is synced before the next is begun. A record that does not hold is
 therefore taken for torn when nothing follows it, and for a broken past when something does.

@@ -224,17 +224,12 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
             spec.claim_way,
             spec.is_rehearsal,
             spec.is_auto_pay,
-            False,
-            0,
-            None,
-            False,
-            0,
-            spec.tells_all,
-            spec.community,
+            tells_all=spec.tells_all,
+            community=spec.community,
         ),
     )
     protocol.schedule(draft, protocol.FIRST_VERSION, 0)
-    COUNTS.put(draft, CountsRow(0, 0, 0, 0, 0, 0))
+    COUNTS.put(draft, CountsRow())
     accounts.open_accounts(draft, spec.claims_cents, spec.reserve_cents)
     rates.put_quoters(draft, spec.quoters)
     if spec.rate is not None:
@@ -298,14 +293,6 @@ def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
         is_founder=True,
         is_member=True,
         since_term=-spec.terms_ago,
-        leave_term=None,
-        voting=(),
-        vouchers=(),
-        is_warned=False,
-        until=None,
-        fraud_height=None,
-        no_vote_until=-1,
-        left_height=None,
     )
     members.add_member(day, row)
     members.set_voting_right(day, spec.key, True)

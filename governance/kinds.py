@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from governance.acts import Act, Attested
 from governance.benefits import contracts, dependants, providers
@@ -17,42 +17,30 @@ from governance.filing import claims
 from governance.membership import delegation, guardians, identity
 from governance.money import premiums, rates, treasury
 from governance.state.applications import ApplyBody
-from governance.state.cases import CASES
 from governance.state.proposals import ProposeBody
 from governance.state.treasury import BatchBody
-from governance.voting import appeals, ballots, cases, holds, proposals
+from governance.voting import appeals, ballots, holds, proposals
 from ledger.codec import Shape, decode, encode
 from ledger.errors import RuleBroken
+
+Signer = Literal["device", "identity", "cover"]
+"""Which of the author's keys signs: a device (or the identity key itself), the identity key alone, or the pseudonym that
+a claim names."""
+Handler = Callable[[Day, Act, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A record kind.
-
-    `check` raises or is silent; `apply` never refuses. `is_by_member`: the signer must be the author's key or device.
-
-    `attested`: what others must have signed, and over which subject. `key`: which of the author's keys signs: `device`
-    (or the identity key, where no device is certified), `identity`, or `cover`, the pseudonym that a claim names.
-    """
+    """A record kind. `check` raises or is silent; `apply` never refuses; `attested`: what others must have signed."""
 
     name: str
     body: type[Shape]
-    check: Callable[[Day, Act, Any], None]
-    apply: Callable[[Day, Act, Any], None]
-    is_by_member: bool = True
+    check: Handler
+    apply: Handler
     attested: tuple[Attested, ...] = ()
-    key: str = "device"
-
-
-def _ignore(_value: object) -> None:
-    """Drop a result that the caller has no use for."""
-
-
-def _votes_of(day: Day, body: ballots.BallotBody) -> Any:
-    """While an appeal is open its panel votes; else the members."""
-    case = CASES.find(day.draft, body.claim, body.code)
-    is_closed = case is not None and case.status != "open"
-    return appeals if is_closed and appeals.is_open(day.draft, body.claim, body.code) else ballots
+    key: Signer = "device"
+    is_by_member: bool = True
+    """The signer must be a key of the author, who is or was a member."""
 
 
 KINDS: dict[str, Kind] = {
@@ -63,209 +51,89 @@ KINDS: dict[str, Kind] = {
             claims.ClaimBody,
             claims.check_claim,
             claims.apply_claim,
+            (claims.PROVIDER,),
+            "cover",
             is_by_member=False,
-            attested=(claims.PROVIDER,),
-            key="cover",
         ),
-        Kind(
-            "claim.withdraw",
-            claims.WithdrawBody,
-            lambda day, act, body: _ignore(claims.check_own_claim(day, act.author, body.claim)),
-            lambda day, _act, body: _ignore(cases.withdraw_open(day, body.claim)),
-        ),
-        Kind(
-            "claim.evidence",
-            claims.EvidenceBody,
-            lambda day, act, body: claims.check_evidence(day, act.author, body),
-            lambda day, _act, body: claims.apply_evidence(day, body),
-        ),
-        Kind(
-            "case.ballot",
-            ballots.BallotBody,
-            lambda day, act, body: _votes_of(day, body).check_ballot(day, act.author, body),
-            lambda day, act, body: _votes_of(day, body).apply_ballot(day, act.author, body),
-        ),
-        Kind(
-            "case.appeal",
-            appeals.AppealBody,
-            lambda day, act, body: appeals.check_appeal(day, act.author, body),
-            lambda day, _act, body: appeals.apply_appeal(day, body),
-        ),
-        Kind(
-            "audit.report",
-            holds.ReportBody,
-            lambda day, act, body: holds.check_report(day, act.author, body),
-            lambda day, act, body: holds.apply_report(day, act.author, body),
-        ),
-        Kind(
-            "audit.finding",
-            holds.FindingBody,
-            holds.check_finding,
-            lambda day, _act, body: holds.apply_finding(day, body),
-            attested=(holds.FINDING,),
-        ),
-        Kind(
-            "proposal.open",
-            ProposeBody,
-            lambda day, act, body: proposals.check_propose(day, act.author, act.record_id, body),
-            lambda day, act, body: proposals.apply_propose(day, act.author, act.record_id, body),
-        ),
-        Kind(
-            "proposal.sponsor",
-            proposals.SponsorBody,
-            lambda day, act, body: proposals.check_sponsor(day, act.author, body),
-            lambda day, act, body: proposals.apply_sponsor(day, act.author, body),
-        ),
-        Kind(
-            "proposal.vote",
-            proposals.CastBody,
-            lambda day, act, body: proposals.check_cast(day, act.author, body),
-            lambda day, act, body: proposals.apply_cast(day, act.author, body),
-        ),
+        Kind("claim.withdraw", claims.WithdrawBody, claims.check_withdraw, claims.apply_withdraw),
+        Kind("claim.evidence", claims.EvidenceBody, claims.check_evidence, claims.apply_evidence),
+        Kind("case.ballot", ballots.BallotBody, appeals.check_ballot, appeals.apply_ballot),
+        Kind("case.appeal", appeals.AppealBody, appeals.check_appeal, appeals.apply_appeal),
+        Kind("audit.report", holds.ReportBody, holds.check_report, holds.apply_report),
+        Kind("audit.finding", holds.FindingBody, holds.check_finding, holds.apply_finding, (holds.FINDING,)),
+        Kind("proposal.open", ProposeBody, proposals.check_propose, proposals.apply_propose),
+        Kind("proposal.sponsor", proposals.SponsorBody, proposals.check_sponsor, proposals.apply_sponsor),
+        Kind("proposal.vote", proposals.CastBody, proposals.check_cast, proposals.apply_cast),
         Kind(
             "member.apply",
             ApplyBody,
             admission.check_apply,
             admission.apply_apply,
+            (admission.ENROLMENT, admission.DEPOSIT),
+            "identity",
             is_by_member=False,
-            attested=(admission.ENROLMENT, admission.DEPOSIT),
-            key="identity",
         ),
         Kind(
             "member.withdraw",
             admission.WithdrawApplicationBody,
-            lambda day, act, _body: admission.check_withdraw(day, act.author),
-            lambda day, act, _body: admission.apply_withdraw(day, act.author),
-            is_by_member=False,
+            admission.check_withdraw,
+            admission.apply_withdraw,
             key="identity",
+            is_by_member=False,
         ),
         Kind(
-            "provider.list",
-            providers.ProviderBody,
-            providers.check_list,
-            lambda day, _act, body: providers.add(day, body.key, body.identifier),
-            attested=(providers.VERIFIED,),
+            "provider.list", providers.ProviderBody, providers.check_list, providers.apply_list, (providers.VERIFIED,)
         ),
-        Kind(
-            "member.vouch",
-            admission.VouchBody,
-            lambda day, act, body: admission.check_vouch(day, act.author, body),
-            lambda day, act, body: admission.apply_vouch(day, act.author, body),
-        ),
-        Kind(
-            "member.object",
-            admission.ObjectBody,
-            lambda day, act, body: admission.check_object(day, act.author, body),
-            lambda day, act, body: admission.apply_object(day, act.author, body),
-        ),
-        Kind(
-            "case.auto_ballot",
-            ballots.AutoBallotBody,
-            lambda day, act, body: ballots.check_auto_ballot(day, act.author, body),
-            lambda day, act, body: ballots.apply_auto_ballot(day, act.author, body),
-        ),
+        Kind("member.vouch", admission.VouchBody, admission.check_vouch, admission.apply_vouch),
+        Kind("member.object", admission.ObjectBody, admission.check_object, admission.apply_object),
+        Kind("case.auto_ballot", ballots.AutoBallotBody, ballots.check_auto_ballot, ballots.apply_auto_ballot),
         Kind("case.opened", ballots.OpenedBody, ballots.check_opened, ballots.apply_opened),
-        Kind(
-            "vote.delegate",
-            delegation.DelegateBody,
-            lambda day, act, body: delegation.check_delegate(day, act.author, body),
-            lambda day, act, body: delegation.apply_delegate(day, act.author, body),
-        ),
-        Kind(
-            "vote.undelegate",
-            delegation.UndelegateBody,
-            lambda day, act, body: delegation.check_undelegate(day, act.author, body),
-            lambda day, act, body: delegation.apply_undelegate(day, act.author, body),
-        ),
-        Kind(
-            "premium.paid",
-            premiums.PremiumBody,
-            premiums.check_premium,
-            lambda day, _act, body: premiums.apply_premium(day, body),
-            attested=(premiums.DEPOSIT,),
-        ),
-        Kind(
-            "rate.quote",
-            rates.QuoteBody,
-            lambda day, act, body: rates.check_quote(day, act.author, body),
-            lambda day, act, body: rates.apply_quote(day, act.author, body),
-        ),
-        Kind(
-            "plan.change",
-            contracts.PlanChangeBody,
-            lambda day, act, body: contracts.check_plan_change(day, act.author, body),
-            lambda day, act, body: contracts.apply_plan_change(day, act.author, body),
-        ),
-        Kind(
-            "member.leave",
-            contracts.LeaveBody,
-            lambda day, act, _body: contracts.check_leave(day, act.author),
-            lambda day, act, _body: contracts.apply_leave(day, act.author),
-        ),
+        Kind("vote.delegate", delegation.DelegateBody, delegation.check_delegate, delegation.apply_delegate),
+        Kind("vote.undelegate", delegation.UndelegateBody, delegation.check_undelegate, delegation.apply_undelegate),
+        Kind("premium.paid", premiums.PremiumBody, premiums.check_premium, premiums.apply_premium, (premiums.DEPOSIT,)),
+        Kind("rate.quote", rates.QuoteBody, rates.check_quote, rates.apply_quote),
+        Kind("plan.change", contracts.PlanChangeBody, contracts.check_plan_change, contracts.apply_plan_change),
+        Kind("member.leave", contracts.LeaveBody, contracts.check_leave, contracts.apply_leave),
         Kind(
             "cover.add",
             dependants.CoverAddBody,
             dependants.check_add,
-            lambda day, act, body: dependants.apply_add(day, act.author, body),
-            attested=(dependants.COVER,),
-            key="identity",
+            dependants.apply_add,
+            (dependants.COVER,),
+            "identity",
         ),
-        Kind(
-            "cover.end",
-            dependants.CoverEndBody,
-            lambda day, act, body: dependants.check_end(day, act.author, body),
-            lambda day, act, body: dependants.apply_end(day, act.author, body),
-            key="identity",
-        ),
+        Kind("cover.end", dependants.CoverEndBody, dependants.check_end, dependants.apply_end, key="identity"),
         Kind(
             "device.certify",
             identity.DeviceBody,
             identity.check_certify,
-            lambda day, act, body: identity.apply_certify(day, act.author, body),
-            attested=(identity.DEVICE,),
-            key="identity",
+            identity.apply_certify,
+            (identity.DEVICE,),
+            "identity",
         ),
-        Kind(
-            "device.revoke",
-            identity.RevokeBody,
-            lambda day, act, body: identity.check_revoke(day, act.author, body),
-            lambda day, act, body: identity.apply_revoke(day, act.author, body),
-            key="identity",
-        ),
-        Kind(
-            "guardians.set",
-            guardians.GuardiansBody,
-            lambda day, act, body: guardians.check_set(day, act.author, body),
-            lambda day, act, body: guardians.apply_set(day, act.author, body),
-            key="identity",
-        ),
+        Kind("device.revoke", identity.RevokeBody, identity.check_revoke, identity.apply_revoke, key="identity"),
+        Kind("guardians.set", guardians.GuardiansBody, guardians.check_set, guardians.apply_set, key="identity"),
         Kind(
             "identity.move",
             identity.MoveBody,
             identity.check_move,
-            lambda day, _act, body: identity.apply_move(day, body),
-            attested=(identity.GUARDIAN, identity.NEW_KEY),
+            identity.apply_move,
+            (identity.GUARDIAN, identity.NEW_KEY),
         ),
         Kind(
             "identity.object",
             identity.MoveObjectBody,
-            lambda day, act, _body: identity.check_move_object(day, act.author),
-            lambda day, act, _body: identity.apply_move_object(day, act.author),
+            identity.check_move_object,
+            identity.apply_move_object,
             key="identity",
         ),
-        Kind(
-            "treasury.batch",
-            BatchBody,
-            treasury.check_batch,
-            lambda day, _act, body: treasury.apply_batch(day, body),
-            attested=(treasury.BATCH,),
-        ),
+        Kind("treasury.batch", BatchBody, treasury.check_batch, treasury.apply_batch, (treasury.BATCH,)),
         Kind(
             "treasury.confirm",
             treasury.ConfirmBody,
             treasury.check_confirm,
-            lambda day, _act, body: treasury.apply_confirm(day, body),
-            attested=(treasury.CONFIRM,),
+            treasury.apply_confirm,
+            (treasury.CONFIRM,),
         ),
     )
 }

@@ -91,7 +91,7 @@ def status_view(state: StateReader, height: int) -> dict[str, Any]:
 
 
 def parties_view(state: StateReader, height: int, of_bytes: Render = render_hex) -> dict[str, Any]:
-    """Return who attests enrolments, who verifies providers, and who signs for the treasury, with how many of them are needed."""
+    """Return the enrolment attesters, provider verifiers and treasury signers, and how many of each are needed."""
     day = _day(state, height)
     box = TREASURY.find(day.draft)
     listed = [fields_of(row, of_bytes) for row in ATTESTERS.scan(day.draft)]
@@ -273,9 +273,9 @@ def claim_view(
 
 def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[str, Any]:
     """Return a case: what was fixed at s, the tally now, when it closes, and why it stands as it does."""
-    set_of_s = params_at(day.draft, case.params_version)
+    case_params = params_at(day.draft, case.params_version)
     tally = ballots.tally_of(day, case)
-    quorum = cases.quorum_of(case, set_of_s)
+    quorum = cases.quorum_of(case, case_params)
     is_open = case.status == "open"
     return {
         "claim": of_bytes(case.claim),
@@ -284,9 +284,9 @@ def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[st
         "system": case.system,
         "status": case.status,
         "how": case.how,
-        "s": case.s,
-        "opens_at": case.s + 1,
-        "closes_at": case.s + set_of_s.vote_blocks,
+        "s": case.carried_height,
+        "opens_at": case.carried_height + 1,
+        "closes_at": case.carried_height + case_params.vote_blocks,
         "is_second": case.is_second,
         "charges_cents": case.charges_cents,
         "eligible": case.eligible,
@@ -299,18 +299,18 @@ def case_json(day: Day, case: CaseRow, of_bytes: Render = render_hex) -> dict[st
         "abstain": tally.abstain,
         "opened": tally.opened if is_open else case.opened,
         "streak": case.streak,
-        "streak_needed": set_of_s.streak_blocks,
+        "streak_needed": case_params.streak_blocks,
         "award_cents": case.award_cents,
         "benefit_cents": case.benefit_cents,
         "closed_height": case.closed_height or None,
         "panel": [of_bytes(key) for key in case.panel],
         "ballots": [fields_of(row, of_bytes) for row in BALLOTS.scan(day.draft, case.claim, case.code)],
-        "explanation": explain_case(case, tally, quorum, set_of_s),
+        "explanation": explain_case(case, tally, quorum, case_params),
     }
 
 
 def needs_me_view(state: StateReader, height: int, member: bytes) -> list[dict[str, Any]]:
-    """Return open cases on which a member may still cast or change a ballot in the next block, those without one first."""
+    """Return open cases on which a member may cast or change a ballot in the next block; those without one first."""
     day = _day(state, height + 1)
     found: list[dict[str, Any]] = []
     for key in OPEN_CASES.scan(day.draft):
@@ -356,7 +356,7 @@ def explain_line(line: LineRow) -> str:
     return f"{line.code}: {words.get(line.status, line.status)}, nothing settled."
 
 
-def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, set_of_s: Params) -> str:
+def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, case_params: Params) -> str:
     """Return in a few sentences how a case stands and why. Seniority is told once the vote is over (rules §7)."""
     need = case.bar_bp if case.status == "open" else case.bar_bp - case.seniority_bp
     needs = (
@@ -365,9 +365,9 @@ def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, set_of_s: Par
     )
     stands = f"{tally.yes} yes, {tally.no} no, {tally.opened} opened"
     if case.status == "open":
-        last = case.s + set_of_s.vote_blocks
+        last = case.carried_height + case_params.vote_blocks
         return (
-            f"{case.code}: open until block {last}. {needs}, {set_of_s.streak_blocks} blocks in a row (now"
+            f"{case.code}: open until block {last}. {needs}, {case_params.streak_blocks} blocks in a row (now"
             f" {case.streak}). So far {stands}."
         )
     if case.status == "accepted" and case.how == "small":

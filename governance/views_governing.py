@@ -97,7 +97,7 @@ def proposal_view(
 
 def proposal_json(day: Day, row: ProposalRow, of_bytes: Render) -> dict[str, Any]:
     """Return what a proposal says, what it needs and how it stands."""
-    set_of_o = params_at(day.draft, row.params_version)
+    vote_params = params_at(day.draft, row.params_version)
     is_open = row.opened_height > 0
     return {
         "proposal": of_bytes(row.proposal),
@@ -108,12 +108,12 @@ def proposal_json(day: Day, row: ProposalRow, of_bytes: Render) -> dict[str, Any
         "sponsors": row.sponsors,
         "sponsors_needed": proposals.sponsors_needed(day),
         "opened_height": row.opened_height or None,
-        "closes_at": row.opened_height + set_of_o.proposal_blocks if is_open else None,
+        "closes_at": row.opened_height + vote_params.proposal_blocks if is_open else None,
         "yes": row.yes,
         "no": row.no,
         "abstain": row.abstain,
         "eligible": row.eligible,
-        "turnout_needed": proposals.turnout_needed(row, set_of_o) if is_open else None,
+        "turnout_needed": proposals.turnout_needed(row, vote_params) if is_open else None,
         "effective_height": row.effective_height or None,
         "why": row.why or None,
     }

@@ -15,9 +15,20 @@ VALIDITY_BLOCKS_MAX = 1_000_000
 """A record may be valid this long at most; one that is valid for ever could be kept back and played years later."""
 
 
+def is_expired(valid_until_height: int, height: int) -> bool:
+    """True when the block of `height` is too late for a record."""
+    return valid_until_height < height
+
+
+def is_used(row: WindowRow, number: int) -> bool:
+    """True for a number that was used, or that fell out of the window."""
+    age = row.highest - number
+    return age >= WINDOW_SIZE or (age >= 0 and bool(row.used >> age & 1))
+
+
 def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: int, height: int) -> None:
     """Use up `number`, or raise RuleBroken when it was used, fell out of the window, or the record is too late."""
-    if valid_until_height < height:
+    if is_expired(valid_until_height, height):
         raise RuleBroken(
             "record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it anew"
         )

@@ -97,6 +97,13 @@ class BlockWithBodies(Shape):
     bodies: tuple[Body | None, ...]
 
 
+class FinalBlock(Shape):
+    """A final block with its bodies and its commit certificate, in the bytes of `consensus.messages`."""
+
+    block: BlockWithBodies
+    certificate: bytes
+
+
 def records_root_of(records: Sequence[Record]) -> bytes:
     """Return the RFC 6962 root over the encoded records, signatures included."""
     return merkle.merkle_root([encode(record) for record in records])

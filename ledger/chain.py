@@ -1,4 +1,4 @@
-"""The chain on disk: final blocks, their certificates, bodies, events and the state, moved on by one synced batch a block.
+"""The chain on disk: final blocks, certificates, bodies, events and the state, extended by one synced batch a block.
 
 Rows of the store (heights as 8 bytes, big endian):
 

@@ -172,7 +172,7 @@ def seal(draft: Charter) -> Charter:
 
 
 def check_draft(charter: Charter) -> None:
-    """Raise MutuaError `charter_invalid`, naming the field, unless the draft can become a charter by adding founders."""
+    """Raise MutuaError `charter_invalid`, naming the field, unless the draft only lacks founders."""
     _check_head(charter)
     _check_lists(charter)
 

@@ -1,14 +1,14 @@
-"""The authenticated state: rows of bytes, and a root over them that costs by the rows a block changes, not by the rows there are.
+"""The authenticated state: rows of bytes under one root, whose cost follows the rows a block changes, not all rows.
 
 The tree is a binary Patricia tree over SHA-256 of the keys: it depends on the rows alone, never on how they came to be.
 
 - the path of a row is SHA-256(key); its leaf is SHA-256(0x00 ‖ path ‖ SHA-256(value));
-- of two or more rows the first `depth` bits of whose paths agree and the next does not: SHA-256(0x01 ‖ depth as one byte ‖
-  tree of the rows with a 0 there ‖ tree of those with a 1); of one row: its leaf; of none: 32 zero bytes;
+- of two or more rows whose paths agree in the first `depth` bits and not in the next: SHA-256(0x01 ‖ depth as one byte
+  ‖ tree of the rows with a 0 there ‖ tree of those with a 1); of one row: its leaf; of none: 32 zero bytes;
 - `state_root` = H("state", row count as 8 bytes ‖ tree of all rows).
 
-A row is shown to be there, or not there, by the leaf at which its path ends and the siblings on the way. A sorted list of leaves
-has shorter words, but one new row moves all that follow: it must be hashed anew each block, linear in members and in age.
+The leaf at which a row's path ends and the siblings on the way prove that the row is there, or is not. A tree over a
+sorted list of leaves is easier to describe, but one new row moves all that follow, so each block would rehash all rows.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class StateTree:
         self._hashes.update(change.hashes)
 
     def proof_of(self, key: bytes, state: StateReader) -> StateProof:
-        """Return the proof of the row at `key`, or of its absence, for which all rows of `state` are searched for the other leaf's."""
+        """Return the proof of the row at `key`, or of its absence, which scans `state` for the leaf found instead."""
         if not self._size:
             return StateProof(0, b"", b"", ())
         path, steps, node = path_of(key), list[tuple[int, bytes]](), 1

@@ -98,7 +98,7 @@ class Rules(Protocol):
         ...
 
     def header_problems(self, state: StateReader, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
-        """Return what is wrong with the header's committee, proposer, times and randomness, given the state before it."""
+        """Return the faults of the header's committee, proposer, times and randomness, given the state before it."""
         ...
 
     def apply(
@@ -367,7 +367,7 @@ class _Replay:
             yield Finding(height, "events", f"the stored events of block {height} are not those that the rules give")
 
     def _state_rows(self, height: int, row_count: int) -> Iterator[Finding]:
-        """Compare the stored rows with the replayed ones, or with the last header's root where no replay was possible."""
+        """Compare the stored rows with the replayed ones, or, without a replay, with the last header's root."""
         stored = {key[len(STATE_PREFIX) :]: value for key, value in self.source.scan(STATE_PREFIX)}
         if len(stored) != row_count:
             yield Finding(height, "state_rows", f"the state has {len(stored)} rows where the tip counted {row_count}")

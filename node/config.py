@@ -1,4 +1,4 @@
-"""Settings: a flag wins over the environment (`MUTUA_*`), that over config.toml in the data folder, that over the default.
+"""Settings: a flag wins over the environment (`MUTUA_*`), which wins over config.toml, which wins over the default.
 
 Each setting is declared once, with its meaning, unit, default and reason. No secret is a setting: a passphrase comes by
 prompt, file, descriptor or systemd credential, and never by the environment. `mutua config show --origin` tells where

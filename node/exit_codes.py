@@ -33,8 +33,10 @@ FAULT_CODES = frozenset({"internal", "node_silent", "answer_shape", "disk", "dis
 def exit_code_of(error: MutuaError | ApiError) -> int:
     """Return the exit code of an error, found here or told by the daemon.
 
-    >>> exit_code_of(RuleBroken("vote_closed", "claim 7f3a closed on day 212")), exit_code_of(MutuaError("locked", "locked"))
-    (5, 4)
+    >>> exit_code_of(RuleBroken("vote_closed", "claim 7f3a closed on day 212"))
+    5
+    >>> exit_code_of(MutuaError("locked", "locked"))
+    4
     """
     if error.code in LOCKED_CODES:
         return LOCKED

@@ -47,13 +47,23 @@ class DataFolder:
         return self.root / "ledger"
 
     @property
+    def mempool(self) -> Path:
+        """The LevelDB of what waits for a block."""
+        return self.root / "mempool"
+
+    @property
+    def treasury_journal(self) -> Path:
+        """The promises of a treasury signer."""
+        return self.root / "treasury.journal"
+
+    @property
     def documents(self) -> Path:
         """Evidence, each file named by its hash."""
         return self.root / "documents"
 
     @property
     def auto_accept(self) -> Path:
-        """The member's standing rules, every version signed."""
+        """The member's auto-accept rules, every version signed."""
         return self.root / "auto-accept.json"
 
     @property
@@ -99,10 +109,7 @@ def is_held(lock: Path) -> bool:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file so that a fault leaves the old one, or none: beside, synced, renamed.
-
-    OSError as the system says it.
-    """
+    """Write a file so that a fault leaves the old one, or none: beside, synced, renamed. OSError as the system says it."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

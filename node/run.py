@@ -1,6 +1,4 @@
-"""Start a daemon on a data folder: `python -m node.run --data-dir D --passphrase-file F`.
-
-`mutua run` is the same with its config.
+"""Start a daemon on a data folder: `python -m node.run --data-dir D --passphrase-file F`, as `mutua run` does.
 
 The passphrase comes from a file or a descriptor, never from the environment or the command line.
 """
@@ -26,10 +24,7 @@ PASSPHRASE_SIZE_MAX = 4096
 
 
 def read_passphrase(file: Path | None, descriptor: int | None) -> str:
-    """Return the passphrase: the first line of a file or an open descriptor.
-
-    MutuaError `locked` or `passphrase_unreadable`.
-    """
+    """Return the passphrase: the first line of a file or an open descriptor. MutuaError `locked`."""
     if file is None and descriptor is None:
         raise MutuaError("locked", "the key file is locked", "give --passphrase-file or --passphrase-fd")
     try:
@@ -40,18 +35,12 @@ def read_passphrase(file: Path | None, descriptor: int | None) -> str:
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         source = file if file is not None else f"descriptor {descriptor}"
-        raise MutuaError(
-            "locked",
-            f"no passphrase can be read from {source} ({reason})",
-            "name a file whose first line is the passphrase",
-        ) from None
+        what = f"no passphrase can be read from {source} ({reason})"
+        raise MutuaError("locked", what, "name a file whose first line is the passphrase") from None
 
 
 def unlock_keys(folder: Path, passphrase: str) -> KeyRing:
-    """Return the keys of a data folder.
-
-    MutuaError `keys_missing`, `wrong_passphrase`, `disk`; MalformedBytes of the key file.
-    """
+    """Return the keys of a data folder. MutuaError `keys_missing`, `wrong_passphrase`, `disk`; MalformedBytes."""
     from wallet.keyfile import open_keyfile
     from wallet.keys import KeyRing
 
@@ -74,21 +63,18 @@ def run_node(
     guests: tuple[bytes, ...],
     level: str = "info",
 ) -> None:
-    """Unlock the keys of `folder` and run its daemon until it is stopped.
-
-    Errors: MutuaError of keys, charter, ledger, lock, port, disk.
-    """
+    """Unlock the keys of `folder` and run its daemon until it is stopped. MutuaError says what stands in the way."""
     keys = unlock_keys(folder, passphrase)
-    from node import daemon
+    from node import daemon, startup
     from node.logs import set_up_logs
 
-    daemon.load_charter(folder)
-    daemon.lock_folder(folder).close()
+    startup.load_charter(folder)
+    startup.lock_folder(folder).close()
     try:
         set_up_logs(folder, level, "quiet")
     except OSError as error:
         raise disk_error(f"{folder / 'log.jsonl'}", error) from error
-    daemon.main(folder, keys, {"listen": listen, "bitcoin_socket": bitcoin_socket, "guests": guests})
+    daemon.main(folder, keys, daemon.Options(listen, bitcoin_socket, guests))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,13 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         structlog.get_logger("mutua.run").exception("node_fault")
-        return _told(
-            MutuaError(
-                "internal",
-                f"the node met a fault: {type(error).__name__}: {error}",
-                f"see {given.data_dir / 'log.jsonl'} and report it",
-            )
-        )
+        what = f"there is a fault in the program: {type(error).__name__}: {error}"
+        return _told(MutuaError("internal", what, f"see {given.data_dir / 'log.jsonl'} and report it"))
     return OK
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("libp2p", "bitcoinlib", "web3")
+HEAVY = ("libp2p", "bitcoinlib", "web3", "textual")
 """Each costs about a second or more to import; bitcoinlib also makes a folder in the home of whoever imports it."""
 
 REPORT = """
@@ -64,6 +64,8 @@ def needs_cli() -> None:
         ("claim --help", "node.cli.claims.claim", 0),
         ("config show", "node.cli.node.settings", 0),
         ("audit --help", "node.cli.audit.audit", 0),
+        ("--version", "node.cli.node.version", 0),
+        ("completion bash", "node.cli.node.settings", 0),
     ],
 )
 def test_a_light_command_loads_neither_libp2p_nor_bitcoinlib_nor_web3(

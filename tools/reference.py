@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: parameters, record kinds, commands, receipts, the API.
+"""Write the reference pages that follow from the code: parameters, record kinds, commands.
 
 `python tools/reference.py` writes them; `--check` writes nothing and exits 1 with the names of pages that are not up to
 date. What a number, a field or an option means is said once, where it is declared, and copied here.
@@ -28,29 +28,26 @@ PAGES = Path("docs/reference")
 NOTE = "<!-- made by tools/reference.py; change the code it reads, not this page -->"
 
 
+PARAMETERS_INTRO = """
+# Parameters
+
+Every number that members may change by a proposal. A case keeps the parameters of the block that included it.
+A change of a **critical** parameter needs two thirds yes and takes effect one term later. *Source* is the section of
+the rules.
+
+A charter may set other initial values; an unknown name is an error ([param_unknown](errors.md#param_unknown)).
+
+Constants, which members cannot change: a term has 30 blocks, a year has 12 terms, a premium changes by at most a tenth
+a term, and the rows of the approval threshold.
+
+| name | default | unit | from | to | critical | source | meaning |
+|---|--:|---|--:|--:|---|---|---|
+"""
+
+
 def parameters_page() -> str:
     """Return the table of parameters."""
-    lines = [
-        NOTE,
-        "",
-        "# Parameters",
-        "",
-        "Every number that members may change by a proposal. A case keeps the parameters of the block that carried it.",
-        "**Critical** parameters need two thirds, and hold one term later. *Source* is the section of the rules.",
-        "",
-        (
-            "A charter may begin with other values; an unknown name is an error"
-            " ([param_unknown](errors.md#param_unknown))."
-        ),
-        "",
-        (
-            "Constants, and so no parameters: a term has 30 blocks, a year 12 terms, a premium moves by at most a tenth"
-            " a term, and the rows of the bars."
-        ),
-        "",
-        "| name | default | unit | from | to | critical | source | meaning |",
-        "|---|--:|---|--:|--:|---|---|---|",
-    ]
+    lines = [NOTE, *PARAMETERS_INTRO.splitlines()]
     for item in PARAMETERS.values():
         critical = "yes" if item.is_critical else ""
         lines.append(
@@ -60,32 +57,24 @@ def parameters_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+KINDS_INTRO = """
+# Record kinds
+
+A record is what a member signs: an envelope (version, chain, kind, author, signer, number, validity, hash of the body,
+attestations) and a body, kept apart. The order of fields is the order on the wire. Bytes are hex in the API; times are
+block heights; `_cents` are minor units of the co-op's currency, `_sat` satoshi, `_bp` hundredths of a percent.
+"""
+
+
 def kinds_page() -> str:
     """Return the record kinds with their bodies."""
-    lines = [
-        NOTE,
-        "",
-        "# Record kinds",
-        "",
-        (
-            "A record is what a member signs: an envelope (version, chain, kind, author, signer, number, validity, hash"
-            " of the body, attestations)"
-        ),
-        (
-            "and a body, kept apart. The order of fields is the order on the wire. Bytes are hex in the API; times are"
-            " block heights; `_cents` are"
-        ),
-        "minor units of the co-op's currency, `_sat` satoshi, `_bp` hundredths of a percent.",
-        "",
-        f"There are {len(KINDS)} kinds.",
-        "",
-    ]
+    lines = [NOTE, *KINDS_INTRO.splitlines(), "", f"There are {len(KINDS)} kinds.", ""]
     structs: dict[str, type[msgspec.Struct]] = {}
     for kind in KINDS.values():
         lines += [f"## {kind.name}", "", _doc(kind.body), ""]
         signer = "by the member's identity or device key" if kind.is_by_member else "by a key that the body names"
         if kind.key == "identity" and kind.is_by_member:
-            signer = "by the member's identity key; no device will do"
+            signer = "by the member's identity key; a device key is not accepted"
         if kind.name == "claim.file":
             signer = (
                 "by the cover key, so that the claim does not name the member, or in a community scheme by the provider"
@@ -123,22 +112,18 @@ def _type_words(hint: Any, structs: dict[str, type[msgspec.Struct]]) -> str:
     return f"list of {parts[0]}" if getattr(hint, "__origin__", None) is tuple else " or ".join(parts)
 
 
+COMMANDS_INTRO = """
+# Commands
+
+Errors go to standard error as `mutua: what happened; hint`, with `--json` as `error`: code, what, hint.
+Codes: [errors.md](errors.md). `mutua COMMAND --help` shows the same text as this page.
+`mutua --version` names the release, its commit and the newest protocol version that it knows.
+"""
+
+
 def commands_page() -> str:
     """Return every command with its options."""
-    lines = [
-        NOTE,
-        "",
-        "# Commands",
-        "",
-        (
-            "Errors go to standard error as `mutua: what happened; how to fix it`, with `--json` as `error`: code,"
-            " what, hint."
-        ),
-        "Codes: [errors.md](errors.md). `mutua COMMAND --help` says the same as this page.",
-        "",
-        *_exit_codes(),
-        "",
-    ]
+    lines = [NOTE, *COMMANDS_INTRO.splitlines(), "", *_exit_codes(), ""]
     for path, command in commands():
         lines += [f"## mutua {path}", ""]
         if command is None:
@@ -168,7 +153,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 def _commands_of(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a command, where it is one of its own, and those below it."""
+    """Yield a command, if it does something itself, and the commands below it."""
     if command.default_command is not None:
         yield path, command
     for name in command:
@@ -208,44 +193,51 @@ def _default_words(default: Any) -> str:
     return f"`{default}`" if isinstance(default, (int, str, Path)) else ""
 
 
+SCENARIOS_INTRO = """
+# Scenario files
+
+`mutua rehearse FILE` plays a scenario through the real rules, without network, clock or keys, and prints one
+[event](events.md) a line. Two runs print the same bytes on any machine.
+
+A file is JSON Lines, sorted by `at`. The first line is `genesis`. An action at height `at` closes every block below and
+becomes a record of that block; the end of the file closes the open one. Names are labels of the file. An action that
+the rules refuse is an event `refused`; a file that does not parse plays nothing (exit code 2).
+"""
+STORY: list[dict[str, Any]] = [
+    {
+        "do": "genesis",
+        "plans": [{"name": "basic", "premium_cents": 50000}],
+        "members": [{"name": "ann", "plan": "basic"}, {"name": "bob", "plan": "basic"}],
+        "providers": ["lee"],
+        "codes": [{"code": "A1", "standard": True, "allowed_cents": 30000}],
+        "accounts": {"claims": 5000000},
+        "rate": 10000000,
+        "auto_pay": True,
+    },
+    {
+        "at": 3,
+        "do": "claim",
+        "id": "c1",
+        "by": "ann",
+        "provider": "lee",
+        "lines": [{"code": "A1", "charge_cents": 20000, "day": 2}],
+    },
+    {"at": 3, "do": "advance", "to": 10},
+    {"at": 10, "do": "show", "what": "claim", "name": "c1"},
+]
+EXAMPLE = "\n".join(json.dumps(line, separators=(",", ":")) for line in STORY)
+
+
 def scenarios_page() -> str:
     """Return the format of scenario files, with a small one that the tests play."""
     from governance.simulation import scenario
 
-    lines = [
-        NOTE,
-        "",
-        "# Scenario files",
-        "",
-        (
-            "`mutua rehearse FILE` plays a scenario through the real rules, without network, clock or keys, and prints"
-            " what happens, one"
-        ),
-        "[event](events.md) a line. Two runs print the same bytes on any machine.",
-        "",
-        (
-            "A file is JSON Lines, sorted by `at`. The first line is `genesis`. An action at height `at` closes every"
-            " block below and becomes a record of"
-        ),
-        (
-            "that block; the end of the file closes the open one. Names are labels of the file. An action that the"
-            " rules refuse is an event `refused`; a file"
-        ),
-        "that does not parse plays nothing (exit code 2).",
-        "",
-        "```json",
-        EXAMPLE.strip(),
-        "```",
-        "",
-        "## Actions",
-        "",
-        "Fields beside `at` and `do`, with the default in brackets where there is one.",
-        "",
-        (
-            f"Every action but {', '.join(f'`{name}`' for name in scenario.NO_RECORDS)} may name in `signed_by` the key"
-            " that signs it; else the identity key of"
-        ),
-        "the one who acts does (a claim is signed by its cover).",
+    lines = [NOTE, *SCENARIOS_INTRO.splitlines(), "", "```json", EXAMPLE, "```", ""]
+    no_records = ", ".join(f"`{name}`" for name in scenario.NO_RECORDS)
+    lines += ["## Actions", "", "Fields other than `at` and `do`, with the default, if any, in brackets.", ""]
+    lines += [
+        f"Every action except {no_records} may name in `signed_by` the key that signs it; without",
+        "it the acting member's identity key signs (a claim is signed by its cover).",
         "",
     ]
     lines += ["| do | fields |", "|---|---|", f"| `genesis` | {_scenario_fields(scenario.GENESIS_FIELDS)} |"]
@@ -255,14 +247,6 @@ def scenarios_page() -> str:
     lines += ["", "## Objects", "", "| object | fields |", "|---|---|"]
     lines += [f"| {name} | {_scenario_fields(fields)} |" for name, fields in scenario.OBJECTS.items()]
     return "\n".join(lines) + "\n"
-
-
-EXAMPLE = """
-{"do":"genesis","plans":[{"name":"basic","premium_cents":50000}],"members":[{"name":"ann","plan":"basic"},{"name":"bob","plan":"basic"}],"providers":["lee"],"codes":[{"code":"A1","standard":true,"allowed_cents":30000}],"accounts":{"claims":5000000},"rate":10000000,"auto_pay":true}
-{"at":3,"do":"claim","id":"c1","by":"ann","provider":"lee","lines":[{"code":"A1","charge_cents":20000,"day":2}]}
-{"at":3,"do":"advance","to":10}
-{"at":10,"do":"show","what":"claim","name":"c1"}
-"""
 
 
 def _scenario_fields(fields: dict[str, Any]) -> str:
@@ -290,50 +274,72 @@ def _scenario_fields(fields: dict[str, Any]) -> str:
 
 
 RECEIPTS_INTRO = """
-What decided a claim: the rule, its inputs, each block's tally, the bar before and after seniority, every settlement step, every payment.
-`mutua claim explain CLAIM` (a running node) and `mutua audit explain CLAIM --data-dir FOLDER` (offline) tell it in sentences; with `--json` they
-print the receipt. It is collected by replaying the ledger from genesis, so it holds nothing that the ledger does not.
+A receipt shows what decided a claim: the rule, its inputs, each block's tally, the approval threshold before and after
+seniority, every settlement step and every payment. `mutua claim explain CLAIM` (a running node) and
+`mutua audit explain CLAIM --data-dir FOLDER` (offline) explain it in sentences; with `--json` they print it.
+It is collected by replaying the ledger from genesis, so it holds nothing that the ledger does not.
 
-Keys and ids are hexadecimal, amounts minor units of the currency, times block heights, `_bp` hundredths of a percent. `null`: there is no such limit, or
-no such thing. The claimant's member key is not in it: a claim names a cover. Voters are named as on the ledger.
+Keys and ids are hexadecimal, amounts minor units of the currency, times block heights, `_bp` hundredths of a percent.
+`null`: there is no such limit, or no such thing. The claimant's member key is not in it: a claim names a cover. Voters
+are named as on the ledger. `bar` is the approval threshold; `s` is the block that included the claim.
 
 ## Compute it again
 
-Nothing of the program is needed. Where a figure is an input, only the ledger can show it: the ballots, the accounts of a block, what the cover had used up
-before the claim's first line, the plan and the code of the day. Everything else follows, with `//` for division rounded down:
+You do not need the program for this. Some figures are inputs that only the ledger can show: the ballots, the accounts
+of a block, what the cover had used up before the claim's first line, the plan and the code of the day. Everything else
+follows, with `//` for division rounded down:
 
-1. **The carrying block.** A line is refused for the first that holds: 8 `filed_height > last_filing_height`; 1 its day lies in no span of the cover, in a gap, from
-   `suspended_from` on or after `run_off_height`; 2 it lies in the waiting days; 4 the plan lists codes, and not this one. Other standard lines settle; the rest are cases by code.
-2. **Settlement**, in the order of `settlements`: `other = min(charge, other payer left)`; all of the charge: refusal 7. `units = min(units, frequency - units_before)`; none left: refusal 3.
-   `allowed = min(charge - other, allowed_amount * units, award left)`. `deductible = min(allowed, plan - before)`. `copay = min(plan, rest)`, once a claim.
-   `coinsurance = rest - rest * (10000 - bp) // 10000`. `relief = min(borne, borne_before + borne - oop_max)`, at least 0. The least room of the `ceilings` cuts the benefit.
-3. **The bar.** D = sum of `denied`; N = sum of `voted` + min(sum of `auto`, sum of `voted`); n = max(N, `deny_sample_min`); the first row of 95 %: 10000, 85: 9500, 80: 9000, 75: 8500,
-   70: 8000, 65: 7500, 0: 5000 with `100 * D >= percent * n`. Seniority = min(years * step, max, bar - floor), 0 in the first row. `need = bar - seniority`.
-4. **Quorum.** E = `voters` - the excluded voters; Q = min(E, max(`quorum_min`, min(`quorum_max`, E / `quorum_div` rounded up))); half of Q, rounded up, opened.
-5. **Each block** from s+1 on: count the ballots with `from_height <= block <= to_height`; it passes when yes + no >= Q, enough opened (not by auto-accept or delegation), and
-   `10000 * yes >= need * (yes + no)`. `streak` counts passing blocks in a row.
-6. **The decision.** `streak_blocks` in a row with E >= `min_voters`: accepted. At s + `vote_blocks`: quorum without a pass is denied; else a second filing is decided without quorum by three
-   ballots or settled with `lapse_pay_cents`; a first one is paid as the term's small claim or lapses. The award is the lower median of the accepting ballots' awards (null: the charges).
-7. **Payments**: `cap = start_reserve * claim_reserve_bp // 10000`; paid = min(owed, claims + min(cap, reserve)); short at a boundary: owed * available // total at most. At the end of run-off
-   there is no cap. No payment is above 21,000,000 bitcoin.
-8. **Draws**: panels stand in the order of SHA-256(randomness, `kind/claim/code` with the claim's bytes, a zero byte, key); a claim is drawn for audit when its number is below
-   `random_bp`, or ten times that for another trigger than `random`.
+1. **The block that included the claim.** A line is refused for the first of these that applies:
+   8 `filed_height > last_filing_height`; 1 its day is in no span of the cover, in a gap, from `suspended_from` on or
+   after `run_off_height`; 2 it is in the waiting days; 4 the plan lists codes, and not this one. Other standard lines
+   settle; the rest are cases by code.
+2. **Settlement**, in the order of `settlements`: `other = min(charge, other payer left)`; all of the charge: refusal 7.
+   `units = min(units, frequency - units_before)`; none left: refusal 3.
+   `allowed = min(charge - other, allowed_amount * units, award left)`. `deductible = min(allowed, plan - before)`.
+   `copay = min(plan, rest)`, once a claim. `coinsurance = rest - rest * (10000 - bp) // 10000`.
+   `relief = min(borne, borne_before + borne - oop_max)`, at least 0. The smallest amount left under the `ceilings` cuts
+   the benefit.
+3. **The approval threshold.** D = sum of `denied`; N = sum of `voted` + min(sum of `auto`, sum of `voted`);
+   n = max(N, `deny_sample_min`); the first row of 95 %: 10000, 85: 9500, 80: 9000, 75: 8500, 70: 8000, 65: 7500,
+   0: 5000 with `100 * D >= percent * n` is `bar`. Seniority = min(years * step, max, bar - floor), 0 in the first row.
+   `need = bar - seniority`.
+4. **Quorum.** The electorate E = `voters` - the excluded voters; Q = min(E, max(`quorum_min`, min(`quorum_max`,
+   E / `quorum_div` rounded up))); half of Q, rounded up, must have opened the evidence.
+5. **Each block** from s+1 on: count the ballots with `from_height <= block <= to_height`; it passes when yes + no >= Q,
+   enough opened (not by auto-accept or delegation), and `10000 * yes >= need * (yes + no)`. `streak` counts passing
+   blocks in a row.
+6. **The decision.** `streak_blocks` in a row with E >= `min_voters`: accepted. At s + `vote_blocks`: quorum without a
+   pass is denied; else a second filing is decided without quorum by three ballots or settled with `lapse_pay_cents`;
+   a first one is paid as the term's small claim or lapses. The award is the lower median of the accepting ballots'
+   awards (null: the charges).
+7. **Payments**: `cap = start_reserve * claim_reserve_bp // 10000`; paid = min(owed, claims + min(cap, reserve)); short
+   at a boundary: owed * available // total at most. At the end of run-off there is no cap. No payment is above
+   21,000,000 bitcoin.
+8. **Draws**: panels are drawn in the order of SHA-256(randomness, `kind/claim/code` with the claim's bytes, a zero
+   byte, key); a claim is drawn for audit when its number is below `random_bp`, or ten times that for another trigger
+   than `random`.
 
-`tests/receipts/stranger.py` does this in 400 lines and imports nothing of the program.
+`tests/receipts/stranger.py` does this in one file and imports nothing of the program.
 
 ## Fields
 """
 
 
 RECEIPTS_OTHERS = """
-`mutua audit explain --proposal ID`, `--member KEY` and `--premium PLAN` print these, with `--data-dir FOLDER`. To compute them again:
+`mutua audit explain --proposal ID`, `--member KEY` and `--premium PLAN` print these, with `--data-dir FOLDER`. To
+compute them again:
 
-- **Proposal**: sponsors needed = max(`sponsor_min`, voters / `sponsor_div` rounded up); it opens with the last of them. At the end of `opened_height` + `proposal_blocks`: yes > no, all votes
-  >= min(`turnout_max`, eligible / `turnout_div` rounded up), critical also 3 * yes >= 2 * (yes + no). It holds from the next boundary, a critical one from the one after.
-- **Renewal**, over the terms given: D and N as for the bar; N >= `renewal_min`, closings in >= `renewal_terms` terms, and 100 * D >= `renewal_pct` * N: refused until the later of the contract's
-  last block and a term from here. `warning_pct` warns, once. A refusal is cleared when the condition fails, and ends cover at `until` when it holds there.
-- **Premium**: estimate = (benefits + k * prior) * 10000 // (contract terms in bp + 10000 * k); target = estimate * 10000 // (10000 - load - expense); the new premium lies within nine and eleven tenths of
-  the old one, rounded inwards.
+- **Proposal**: sponsors needed = max(`sponsor_min`, voters / `sponsor_div` rounded up); it opens with the last of them.
+  At the end of `opened_height` + `proposal_blocks`: yes > no, all votes >= min(`turnout_max`, eligible / `turnout_div`
+  rounded up), critical also 3 * yes >= 2 * (yes + no). It takes effect at the next boundary, a critical one at the one
+  after.
+- **Renewal**, over the terms given: D and N as for the approval threshold; N >= `renewal_min`, closings in
+  >= `renewal_terms` terms, and 100 * D >= `renewal_pct` * N: refused until the later of the contract's last block and a
+  term from here. `warning_pct` warns, once. A refusal is cleared when the condition no longer applies, and ends cover
+  at `until` if it still applies there.
+- **Premium**: estimate = (benefits + k * prior) * 10000 // (contract terms in bp + 10000 * k);
+  target = estimate * 10000 // (10000 - load - expense); the new premium lies within nine and eleven tenths of the old
+  one, rounded inwards.
 """
 
 

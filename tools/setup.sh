@@ -1,34 +1,51 @@
 #!/bin/sh
-# Make the local environment, or say in one line what is missing and how to install it.
+# Make the local environment with the pinned packages, or say in one line what is missing and how to install it.
+# PYTHON may name the interpreter; else the environment keeps its own, and a new one gets the first that fits.
 set -eu
 venv="$1"
-python="${PYTHON:-python3.11}"
+ready="$venv/.ready"
+log="$venv/setup.log"
 
-fail() { printf 'mutua setup: %s\n' "$1" >&2; exit 1; }
+say() { printf 'mutua setup: %s\n' "$1"; }
+fail() { say "$1" >&2; exit 1; }
+install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$@" >"$log" 2>&1; }
+is_fresh() {
+  [ -f "$ready" ] && [ -z "$(find pyproject.toml constraints.txt tools/setup.sh tools/build_hook.py -newer "$ready")" ]
+}
 
-"$python" -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 12) else 1)' 2>/dev/null ||
-  fail "Python 3.11 is needed (tested upper bound: 3.11); on Debian: apt-get install python3.11 python3.11-venv, then: make PYTHON=python3.11 …"
-"$python" -c 'import venv, ensurepip' 2>/dev/null || fail "Python's venv module is missing; on Debian: apt-get install python3-venv"
-cc="${CC:-cc}"
-command -v "$cc" >/dev/null 2>&1 || fail "a C compiler is missing (fastecdsa compiles); on Debian: apt-get install gcc"
-probe=$(mktemp -d)
-trap 'rm -rf "$probe"' EXIT
-printf '#include <gmp.h>\nint main(void) { return 0; }\n' >"$probe/gmp.c"
-"$cc" -fsyntax-only "$probe/gmp.c" 2>/dev/null || fail "the libgmp headers are missing (fastecdsa compiles); on Debian: apt-get install libgmp-dev"
-"$python" - "$probe" <<'PY' >"$probe/include" || true
-import sysconfig
-print(sysconfig.get_paths()["include"])
-PY
-printf '#include <Python.h>\nint main(void) { return 0; }\n' >"$probe/py.c"
-"$cc" -fsyntax-only -I"$(cat "$probe/include")" "$probe/py.c" 2>/dev/null ||
-  fail "the Python headers are missing (fastecdsa compiles); on Debian: apt-get install python3-dev"
+has=$("$venv/bin/python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || has=""
+found="$has"
+if [ -n "${PYTHON:-}" ] || [ -z "$has" ]; then
+  found=$(sh tools/find_python.sh ${PYTHON:+"$PYTHON"}) || exit 1
+fi
+version="${found%% *}"
+if [ "$has" = "$version" ] && is_fresh; then
+  say "Python $version in $venv"
+  exit 0
+fi
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-echo "mutua setup: installing pinned packages into $venv (about two minutes the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,plots,dev]' 2>"$probe/log" || {
-  cat "$probe/log" >&2
-  fail "the packages could not be installed; the lines above say which; a package index must be reachable"
+say "installing the pinned packages for Python $version into $venv (about a minute the first time)"
+if [ "$has" != "$version" ]; then
+  rm -rf "$venv"
+  "${found#* }" -m venv "$venv"
+fi
+rm -f "$ready"
+
+# All other packages have wheels, or need no compiler.
+for need in "plyvel: g++ libleveldb-dev" "fastecdsa: gcc libgmp-dev"; do
+  pin=$(grep "^${need%%:*}==" constraints.txt)
+  install --only-binary :all: "$pin" && continue
+  say "$pin has no wheel for this Python on this machine; it is compiled"
+  install "$pin" && continue
+  grep -q "No matching distribution" "$log" && fail "$pin was not found: a package index must be within reach"
+  fail "$pin could not be compiled ($log says why); on Debian: apt-get install${need#*:} python${version%.*}-dev"
+done
+install -r constraints.txt -e . || {
+  cat "$log" >&2
+  fail "the packages could not be installed; the lines above say which; a package index must be within reach"
 }
 
 # libp2p pulls in trio-typing, whose stale stubs hide trio's own types from the type checker.
-rm -rf "$venv"/lib/python3.11/site-packages/trio-stubs
+rm -rf "$venv"/lib/python3.*/site-packages/trio-stubs
+touch "$ready"
+say "Python $version in $venv"

@@ -1,7 +1,8 @@
-"""The line to the node: its status again and again, at once when an event says that something happened, and slowly otherwise.
+"""The connection to the node: it reads the status at once when an event arrives, and slowly otherwise.
 
-Server-sent events only ring the bell; what is shown is always read again, so a lost event costs seconds and never truth. When
-the stream breaks, polling goes on faster, and the stream is tried again with growing pauses.
+A server-sent event only says that something has changed; what is shown is always read from the node, so a lost event
+costs seconds, never accuracy. When the stream breaks, polling becomes faster, and the stream is tried again with
+growing pauses.
 """
 
 from __future__ import annotations

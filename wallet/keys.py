@@ -10,8 +10,8 @@
 | bitcoin | BIP32 | a root: the treasury signer's key, and accounts for payout addresses |
 
 The onion is a chain of SHA-256 over a secret of its own; each block a member proposes reveals one more layer
-(`node.execution.apply`: `sha256(reveal)` is the value revealed before). A lost key file is restored from the 24 words of the
-seed.
+(`node.execution.apply`: `sha256(reveal)` is the value revealed before). A lost key file is restored from the 24 words
+of the seed.
 """
 
 from __future__ import annotations

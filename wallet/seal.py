@@ -78,7 +78,7 @@ def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes
 
 
 def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[bytes], network: str = "regtest") -> bytes:
-    """Return a blob of fresh addresses for the claim that `unique` names (its source hash, say), from the claimant's BIP32 root."""
+    """Return a blob of fresh addresses of the claimant for the claim that `unique` (its source hash) identifies."""
     return seal_addresses(claim_programs(root, account_of(unique), network=network), signer_device_keys)
 
 

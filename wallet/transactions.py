@@ -3,7 +3,7 @@
 An m-of-n P2WSH script, one batch spending one outpoint, signatures apart, then combined.
 
 Every signer builds the same bytes from the same figures; the txid is known before anyone signs and does not depend on
-who signs. Output 0 is always the change, back to the treasury: it is the next baton, and its script type tells it apart
+who signs. Output 0 is always the change, back to the treasury: it is the next outpoint, and its script type tells it apart
 anyway, so its place leaks nothing. The payees' outputs follow in BIP69 order (amount, then script). Version 2, one
 input, nSequence 0xfffffffd. Txids are in the byte order that people read.
 
@@ -131,7 +131,7 @@ class Batch:
     """An unsigned payout transaction and what there is to know about it. Made by `build_batch` only."""
 
     treasury: Treasury
-    baton: Outpoint
+    outpoint: Outpoint
     payments: tuple[Payment, ...]
     """In the order of the outputs 1, 2, …"""
     locktime: int
@@ -142,7 +142,7 @@ class Batch:
 
     @property
     def change_vout(self) -> int:
-        """Return the number of the change output: the next baton."""
+        """Return the number of the change output: the next outpoint."""
         return CHANGE_VOUT
 
     @cached_property
@@ -156,7 +156,7 @@ class Batch:
         return txid_of(self.unsigned)
 
     @property
-    def next_baton(self) -> Outpoint:
+    def next_outpoint(self) -> Outpoint:
         """Return the change as the outpoint of the next batch."""
         return Outpoint(self.txid, CHANGE_VOUT, self.change_sat)
 
@@ -167,14 +167,14 @@ class Batch:
         made = library.Transaction(network=network, witness_type="segwit", version=2, locktime=self.locktime)
         keys = [library.Key(key.hex(), network=network) for key in self.treasury.keys]
         made.add_input(
-            self.baton.txid.hex(),
-            self.baton.vout,
+            self.outpoint.txid.hex(),
+            self.outpoint.vout,
             keys=keys,
             script_type="p2sh_multisig",
             witness_type="segwit",
             encoding="bech32",
             sigs_required=self.treasury.threshold,
-            value=self.baton.amount_sat,
+            value=self.outpoint.amount_sat,
             sequence=SEQUENCE,
             sort=False,
         )
@@ -200,15 +200,15 @@ class Batch:
 
 
 def build_batch(
-    treasury: Treasury, baton: Outpoint, payments: Sequence[Payment], fee_sat_per_vb: int, locktime: int
+    treasury: Treasury, outpoint: Outpoint, payments: Sequence[Payment], fee_sat_per_vb: int, locktime: int
 ) -> Batch:
-    """Return the one transaction that pays `payments` from `baton`.
+    """Return the one transaction that pays `payments` from `outpoint`.
 
     The fee comes from the treasury, never from a payee.
 
     Fee: `fee_sat_per_vb` times the virtual size with the longest signatures. Errors: MutuaError `batch_empty`,
     `batch_size`, `batch_payment`, `batch_locktime`, `treasury_short` (change under the dust limit would break the chain
-    of batons).
+    of outpoints).
     """
     if not payments:
         raise MutuaError("batch_empty", "a batch without payments was asked for", "wait until a payout is due")
@@ -229,14 +229,14 @@ def build_batch(
     ordered = tuple(sorted(payments, key=lambda payment: (payment.amount_sat, script_of(payment.program))))
     vsize = _vsize(treasury, len(ordered))
     fee_sat = vsize * fee_sat_per_vb
-    change_sat = baton.amount_sat - fee_sat - sum(payment.amount_sat for payment in ordered)
+    change_sat = outpoint.amount_sat - fee_sat - sum(payment.amount_sat for payment in ordered)
     if change_sat < DUST_SAT:
         raise MutuaError(
             "treasury_short",
-            f"the treasury's coin of {baton.amount_sat} sat is {DUST_SAT - change_sat} sat short",
+            f"the treasury's coin of {outpoint.amount_sat} sat is {DUST_SAT - change_sat} sat short",
             "pay fewer payouts",
         )
-    return Batch(treasury, baton, ordered, locktime, fee_sat, change_sat, vsize)
+    return Batch(treasury, outpoint, ordered, locktime, fee_sat, change_sat, vsize)
 
 
 def txid_of(raw_without_witness: bytes) -> bytes:

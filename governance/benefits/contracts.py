@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from governance.acts import Act
 from governance.benefits import covers, plans
 from governance.day import Day
 from governance.membership import members
@@ -122,12 +123,8 @@ def start_contract(
         first_term=first_term,
         length_terms=length_terms,
         rate_cents=plan.premium_cents,
-        next_plan=None,
-        next_length=1,
-        is_in_force=True,
         prepaid_until_term=first_term + prepaid_terms,
         owed=() if old is None else old.owed,
-        suspended_from=None,
         gaps=() if old is None else old.gaps,
         spans=(*spans, CoverSpan(first_day, None, plan_name, plan_name)),
         waiting_first_day=first_day,
@@ -267,9 +264,9 @@ def _spans_after_change(
     return (*kept, _closed(last, first_day - 1), *held, CoverSpan(figures_from, None, plan, plan))
 
 
-def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
+def check_plan_change(day: Day, act: Act, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
-    member = members.check_member(day.draft, author)
+    member = members.check_member(day.draft, act.author)
     if member.leave_term is not None:
         raise RuleBroken(
             "notice_given",
@@ -277,7 +274,7 @@ def check_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
             "return after it by applying",
         )
     plans.check_plan(day.draft, body.plan)
-    row = CONTRACTS.find(day.draft, author)
+    row = CONTRACTS.find(day.draft, act.author)
     if row is None or not (row.is_in_force or is_deferred(row)):
         raise RuleBroken("no_contract", "the author has no contract in force", "apply for membership")
     check_guarantee(day, body.contract_terms)
@@ -296,14 +293,14 @@ def check_guarantee(day: Day, terms: int) -> None:
         )
 
 
-def apply_plan_change(day: Day, author: bytes, body: PlanChangeBody) -> None:
+def apply_plan_change(day: Day, act: Act, body: PlanChangeBody) -> None:
     """Name the next contract; a later change replaces an earlier one."""
-    change(day, author, next_plan=body.plan, next_length=body.contract_terms)
+    change(day, act.author, next_plan=body.plan, next_length=body.contract_terms)
 
 
-def check_leave(day: Day, author: bytes) -> None:
+def check_leave(day: Day, act: Act, _body: LeaveBody) -> None:
     """Raise RuleBroken unless the author is a member who has not given notice."""
-    row = members.check_member(day.draft, author)
+    row = members.check_member(day.draft, act.author)
     if row.leave_term is not None:
         raise RuleBroken(
             "notice_given",
@@ -312,10 +309,10 @@ def check_leave(day: Day, author: bytes) -> None:
         )
 
 
-def apply_leave(day: Day, author: bytes) -> None:
+def apply_leave(day: Day, act: Act, _body: LeaveBody) -> None:
     """Give notice: the end is the boundary of the next full term."""
-    row = MEMBERS.get(day.draft, author)
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), author)
+    row = MEMBERS.get(day.draft, act.author)
+    MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), act.author)
 
 
 def end_term(day: Day) -> None:

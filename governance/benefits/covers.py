@@ -101,7 +101,7 @@ def end_all(day: Day, shares: tuple[DependantShare, ...]) -> tuple[DependantShar
 
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft, member: bytes, shares: tuple[DependantShare, ...]) -> Iterator[str]:
-    """Yield a sentence for each share whose cover is not there, is another's, or ends on another day than the share says."""
+    """Yield a sentence for each share whose cover is missing, is another member's, or ends on a different day."""
     for share in shares:
         row = DEPENDANTS.find(draft, share.cover)
         if row is None or row.member != member:

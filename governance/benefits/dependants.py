@@ -29,7 +29,7 @@ from ledger.hashing import tagged_hash
 class CoverAddBody(Shape):
     """Put a dependant's cover on the author's contract, from the next term on.
 
-    The cover's key signs that it wants to be there.
+    The cover's key signs that it agrees.
     """
 
     cover: bytes
@@ -85,22 +85,22 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
         check_attested(act, COVER, body, (body.cover,), 1)
 
 
-def apply_add(day: Day, author: bytes, body: CoverAddBody) -> None:
+def apply_add(day: Day, act: Act, body: CoverAddBody) -> None:
     """Put the cover on the contract; the key belongs to this member from now on. Its share is set when it begins."""
     first_term = day.term + 1
-    COVERS.put(day.draft, Name(author), body.cover)
+    COVERS.put(day.draft, Name(act.author), body.cover)
     DEPENDANTS.put(
-        day.draft, DependantRow(body.cover, author, calendar.first_height_of(first_term), None, 0), body.cover
+        day.draft, DependantRow(body.cover, act.author, calendar.first_height_of(first_term), None, 0), body.cover
     )
-    row = CONTRACTS.get(day.draft, author)
-    contracts.change(day, author, dependants=(*row.dependants, DependantShare(body.cover, first_term, None, 0, 0)))
+    row = CONTRACTS.get(day.draft, act.author)
+    contracts.change(day, act.author, dependants=(*row.dependants, DependantShare(body.cover, first_term, None, 0, 0)))
     day.emit("cover_added", cover=body.cover, first_day=calendar.first_height_of(first_term))
 
 
-def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
+def check_end(day: Day, act: Act, body: CoverEndBody) -> None:
     """Raise RuleBroken unless the cover is a dependant's on the author's contract and no notice was given for it."""
-    members.check_member(day.draft, author)
-    row = CONTRACTS.find(day.draft, author)
+    members.check_member(day.draft, act.author)
+    row = CONTRACTS.find(day.draft, act.author)
     shares = () if row is None else row.dependants
     share = next((item for item in shares if item.cover == body.cover), None)
     if share is None:
@@ -115,13 +115,13 @@ def check_end(day: Day, author: bytes, body: CoverEndBody) -> None:
         )
 
 
-def apply_end(day: Day, author: bytes, body: CoverEndBody) -> None:
+def apply_end(day: Day, act: Act, body: CoverEndBody) -> None:
     """Give notice for the cover: the end is the boundary of the next full term."""
     last_term = day.term + 1
-    row = CONTRACTS.get(day.draft, author)
+    row = CONTRACTS.get(day.draft, act.author)
     shares = tuple(
         msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item
         for item in row.dependants
     )
-    contracts.change(day, author, dependants=shares)
+    contracts.change(day, act.author, dependants=shares)
     covers.close(day.draft, body.cover, calendar.last_height_of(last_term))

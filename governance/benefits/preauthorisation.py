@@ -118,7 +118,7 @@ def open_request(day: Day, claim: ClaimRow, code: str, charges_cents: int) -> bo
 def close_request(
     day: Day, claim: ClaimRow, code: str, *, lapsed_cents: int | None = None, is_withdrawn: bool = False
 ) -> None:
-    """End a question: decided (nothing stays), lapsed (it may be asked once more), or withdrawn (as if it had not been asked)."""
+    """End a question: decided (nothing remains), lapsed (one more try), or withdrawn (as if it was never asked)."""
     key = claim.cover, claim.provider, code
     if is_withdrawn:
         PREAUTH_REQUESTS.put(
@@ -132,7 +132,7 @@ def close_request(
 
 # ---- Rules: authorising and using -------------------------------------------
 def authorise(day: Day, claim: ClaimRow, indexes: tuple[int, ...], *, award_cents: int, terms: int) -> AuthorisationRow:
-    """Write what a case allows: the units asked, up to the award, from its block to `terms` terms after this decision."""
+    """Authorise the units asked for, up to the award, from the claim's block to `terms` terms after this decision."""
     lines = [claim.lines[index] for index in indexes]
     row = AuthorisationRow(
         claim.claim,

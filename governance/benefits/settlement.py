@@ -25,6 +25,7 @@ from governance.state.claims import (
     BenefitYearRow,
     ClaimRow,
     LineRow,
+    LineStatus,
 )
 from governance.state.contracts import ContractRow
 from governance.state.members import MEMBERS
@@ -91,7 +92,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     if award_left is not None:
         allowed = min(allowed, award_left)
         award_left -= allowed
-    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow(0, 0, 0)
+    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow()
     deductible = min(allowed, max(0, figures.deductible_cents - year.deductible_cents))
     rest = allowed - deductible
     copay = 0
@@ -206,7 +207,7 @@ def figures_of(line: LineRow) -> dict[str, Any]:
     }
 
 
-def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: str) -> None:
+def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: LineStatus) -> None:
     """Mark lines that close without being settled."""
     claim = CLAIMS.get(draft, claim_id)
     lines = tuple(

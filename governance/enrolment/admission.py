@@ -38,7 +38,7 @@ TEXT_SIZE_MAX = 280
 
 
 class WithdrawApplicationBody(Shape):
-    """Take the own application back; the deposit goes back too."""
+    """Withdraw the author's own application; the deposit is returned."""
 
 
 ENROLMENT = Attested(
@@ -164,7 +164,7 @@ def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Put an application up and keep its deposit."""
     treasury.note_seen(day.draft, body.deposit_commitment)
     deposits.take(day, act.author, body.cover_id, body.deposit_cents, body.payout_commitment)
-    APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height, (), ()), act.author)
+    APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height), act.author)
     APPLICATION_QUEUE.put(day.draft, Name(act.author), day.height, act.author)
     COVERS.put(day.draft, Name(act.author), body.cover_id)  # from now on nobody else takes it
     if body.nullifier:
@@ -204,13 +204,13 @@ def _not_in_standing(day: Day, row: MemberRow) -> RuleBroken:
     )
 
 
-def check_vouch(day: Day, author: bytes, body: VouchBody) -> None:
+def check_vouch(day: Day, act: Act, body: VouchBody) -> None:
     """Raise RuleBroken unless the author may vouch for the applicant now."""
-    application = _check_standing(day, author, body.applicant)
-    if author in application.vouchers:
+    application = _check_standing(day, act.author, body.applicant)
+    if act.author in application.vouchers:
         count = f"{len(application.vouchers)} of {day.params.vouchers}"
         raise RuleBroken("vouched", f"the author is one of the {count} vouchers already", "others may vouch")
-    used = VOUCHES.find(day.draft, author, day.term) or Number(0)
+    used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
     if used.value >= VOUCHES_PER_TERM:
         raise RuleBroken(
             "vouches_used",
@@ -219,17 +219,17 @@ def check_vouch(day: Day, author: bytes, body: VouchBody) -> None:
         )
 
 
-def apply_vouch(day: Day, author: bytes, body: VouchBody) -> None:
+def apply_vouch(day: Day, act: Act, body: VouchBody) -> None:
     """Vouch."""
     row = APPLICATIONS.get(day.draft, body.applicant)
-    APPLICATIONS.put(day.draft, msgspec.structs.replace(row, vouchers=(*row.vouchers, author)), body.applicant)
-    used = VOUCHES.find(day.draft, author, day.term) or Number(0)
-    VOUCHES.put(day.draft, Number(used.value + 1), author, day.term)
+    APPLICATIONS.put(day.draft, msgspec.structs.replace(row, vouchers=(*row.vouchers, act.author)), body.applicant)
+    used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
+    VOUCHES.put(day.draft, Number(used.value + 1), act.author, day.term)
 
 
-def check_object(day: Day, author: bytes, body: ObjectBody) -> None:
+def check_object(day: Day, act: Act, body: ObjectBody) -> None:
     """Raise RuleBroken unless the author may object now."""
-    application = _check_standing(day, author, body.applicant)
+    application = _check_standing(day, act.author, body.applicant)
     if day.height > application.height + OBJECTION_BLOCKS:
         until = application.height + OBJECTION_BLOCKS
         raise RuleBroken(
@@ -237,7 +237,7 @@ def check_object(day: Day, author: bytes, body: ObjectBody) -> None:
             f"objections were heard until block {until}, this is {day.height}",
             "a member may be expelled by a proposal",
         )
-    if author in application.objectors:
+    if act.author in application.objectors:
         count = f"{len(application.objectors)} of {day.params.objections}"
         raise RuleBroken(
             "objected",
@@ -250,10 +250,10 @@ def check_object(day: Day, author: bytes, body: ObjectBody) -> None:
         )
 
 
-def apply_object(day: Day, author: bytes, body: ObjectBody) -> None:
+def apply_object(day: Day, act: Act, body: ObjectBody) -> None:
     """Object; the last needed objection ends the application."""
     row = APPLICATIONS.get(day.draft, body.applicant)
-    row = msgspec.structs.replace(row, objectors=(*row.objectors, author))
+    row = msgspec.structs.replace(row, objectors=(*row.objectors, act.author))
     if len(row.objectors) >= day.params.objections:
         end_application(day, row, "objections")
     else:
@@ -268,20 +268,20 @@ def _forget(day: Day, row: ApplicationRow) -> None:
         NULLIFIERS.delete(day.draft, row.body.nullifier)
 
 
-def check_withdraw(day: Day, author: bytes) -> None:
+def check_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:
     """Raise RuleBroken unless the author has applied.
 
     The identity key signs it: of a past member, the one of the day.
     """
-    if APPLICATIONS.find(day.draft, author) is None:
+    if APPLICATIONS.find(day.draft, act.author) is None:
         raise RuleBroken(
             "applicant_unknown", "the author has not applied, or is a member by now", "members leave by notice"
         )
 
 
-def apply_withdraw(day: Day, author: bytes) -> None:
+def apply_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:
     """Take an application back."""
-    end_application(day, APPLICATIONS.get(day.draft, author), "withdrawn")
+    end_application(day, APPLICATIONS.get(day.draft, act.author), "withdrawn")
 
 
 def end_application(day: Day, row: ApplicationRow, why: str) -> None:
@@ -343,14 +343,11 @@ def _admit(day: Day, row: ApplicationRow) -> None:
         is_founder=False,
         is_member=True,
         since_term=since,
-        leave_term=None,
         voting=() if old is None else old.voting,
         vouchers=row.vouchers,
         is_warned=old is not None and old.is_warned,
-        until=None,
         fraud_height=None if old is None else old.fraud_height,
         no_vote_until=-1 if old is None else old.no_vote_until,
-        left_height=None,
     )
     members.add_member(day, fresh)
     contracts.start_contract(

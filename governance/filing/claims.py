@@ -67,13 +67,13 @@ class ClaimBody(Shape):
 
 
 class WithdrawBody(Shape):
-    """Withdraw the open cases of an own claim."""
+    """Withdraw the open cases of one of the author's own claims."""
 
     claim: bytes
 
 
 class EvidenceBody(Shape):
-    """New evidence for the open cases of an own claim: the next version."""
+    """New evidence for the open cases of one of the author's own claims: the next version."""
 
     claim: bytes
     evidence: tuple[EvidenceRef, ...]
@@ -160,7 +160,7 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
 
 
 def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> None:
-    """Raise RuleBroken unless a listed provider, not the claimant, attests the claim, or has signed it as its author."""
+    """Raise RuleBroken unless a listed provider, not the claimant, attests the claim or is its author."""
     if PROVIDERS.find(day.draft, body.provider_id) is None:
         raise RuleBroken(
             "provider_unknown",
@@ -297,18 +297,6 @@ def _line_row(day: Day, line: ClaimLine) -> LineRow:
         line.first_day,
         line.last_day,
         is_standard,
-        "open",
-        "",
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        None,
-        b"",
     )
 
 
@@ -369,9 +357,19 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
     return claim
 
 
-def check_evidence(day: Day, author: bytes, body: EvidenceBody) -> None:
+def check_withdraw(day: Day, act: Act, body: WithdrawBody) -> None:
+    """Raise RuleBroken unless the claim is one of the author's own with open cases."""
+    check_own_claim(day, act.author, body.claim)
+
+
+def apply_withdraw(day: Day, _act: Act, body: WithdrawBody) -> None:
+    """Withdraw the open cases of the claim."""
+    cases.withdraw_open(day, body.claim)
+
+
+def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
     """Raise RuleBroken unless the author may add a version of evidence now (rules §6)."""
-    claim = check_own_claim(day, author, body.claim)
+    claim = check_own_claim(day, act.author, body.claim)
     set_now = day.params
     if day.height > claim.height + set_now.evidence_until:
         until = claim.height + set_now.evidence_until
@@ -392,7 +390,7 @@ def check_evidence(day: Day, author: bytes, body: EvidenceBody) -> None:
         )
 
 
-def apply_evidence(day: Day, body: EvidenceBody) -> None:
+def apply_evidence(day: Day, _act: Act, body: EvidenceBody) -> None:
     """Add a version of evidence: voters may change their ballots once more."""
     claim = CLAIMS.get(day.draft, body.claim)
     version = claim.evidence_version + 1

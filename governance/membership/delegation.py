@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from governance.acts import Act
 from governance.day import Day
 from governance.membership import members
 from governance.state.delegation import DELEGATE_LOADS, DELEGATES, DELEGATION_PAIRS, DELEGATORS, DelegateRow
@@ -31,11 +32,11 @@ class UndelegateBody(Shape):
 
 
 # ---- Rules --------------------------------------------------------------
-def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
+def check_delegate(day: Day, act: Act, body: DelegateBody) -> None:
     """Raise RuleBroken unless the author may delegate this topic to this member now."""
-    members.check_member(day.draft, author)
+    members.check_member(day.draft, act.author)
     target = MEMBERS.find(day.draft, body.to)
-    if target is None or not target.is_member or body.to == author:
+    if target is None or not target.is_member or body.to == act.author:
         raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
         raise RuleBroken(
@@ -45,7 +46,7 @@ def check_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
         )
     limit = delegators_max_of(day)
     load = DELEGATE_LOADS.find(day.draft, body.to) or Number(0)
-    after = load.value + (DELEGATION_PAIRS.find(day.draft, body.to, author) is None)
+    after = load.value + (DELEGATION_PAIRS.find(day.draft, body.to, act.author) is None)
     if after > limit:  # also for another topic of a delegator: the limit falls when voters leave
         raise RuleBroken(
             "delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else"
@@ -60,24 +61,24 @@ def delegators_max_of(day: Day) -> int:
     return max(day.params.delegators_min, day.counts.voters * day.params.delegators_bp // 10_000)
 
 
-def apply_delegate(day: Day, author: bytes, body: DelegateBody) -> None:
+def apply_delegate(day: Day, act: Act, body: DelegateBody) -> None:
     """Delegate a topic; an earlier delegate of the same topic is replaced."""
-    if DELEGATES.find(day.draft, author, body.topic) is not None:
-        apply_undelegate(day, author, UndelegateBody(body.topic))
-    DELEGATES.put(day.draft, DelegateRow(body.topic, body.to), author, body.topic)
-    DELEGATORS.put(day.draft, Name(author), body.to, body.topic, author)
-    pair = DELEGATION_PAIRS.find(day.draft, body.to, author)
-    DELEGATION_PAIRS.put(day.draft, Number(1 if pair is None else pair.value + 1), body.to, author)
+    if DELEGATES.find(day.draft, act.author, body.topic) is not None:
+        apply_undelegate(day, act, UndelegateBody(body.topic))
+    DELEGATES.put(day.draft, DelegateRow(body.topic, body.to), act.author, body.topic)
+    DELEGATORS.put(day.draft, Name(act.author), body.to, body.topic, act.author)
+    pair = DELEGATION_PAIRS.find(day.draft, body.to, act.author)
+    DELEGATION_PAIRS.put(day.draft, Number(1 if pair is None else pair.value + 1), body.to, act.author)
     if pair is None:
         load = DELEGATE_LOADS.find(day.draft, body.to) or Number(0)
         DELEGATE_LOADS.put(day.draft, Number(load.value + 1), body.to)
     day.count(delegations=1)
-    _note_change(day, author, body.topic, body.to)
+    _note_change(day, act.author, body.topic, body.to)
 
 
-def check_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
+def check_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
     """Raise RuleBroken when there is no such delegation."""
-    if DELEGATES.find(day.draft, author, body.topic) is None:
+    if DELEGATES.find(day.draft, act.author, body.topic) is None:
         raise RuleBroken(
             "no_delegation",
             f"the author delegated nothing on {body.topic}",
@@ -85,19 +86,19 @@ def check_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
         )
 
 
-def apply_undelegate(day: Day, author: bytes, body: UndelegateBody) -> None:
+def apply_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
     """Take a delegation back; it counts in no later tally."""
-    to = DELEGATES.get(day.draft, author, body.topic).to
-    DELEGATES.delete(day.draft, author, body.topic)
-    DELEGATORS.delete(day.draft, to, body.topic, author)
-    pair = DELEGATION_PAIRS.get(day.draft, to, author)
+    to = DELEGATES.get(day.draft, act.author, body.topic).to
+    DELEGATES.delete(day.draft, act.author, body.topic)
+    DELEGATORS.delete(day.draft, to, body.topic, act.author)
+    pair = DELEGATION_PAIRS.get(day.draft, to, act.author)
     if pair.value > 1:
-        DELEGATION_PAIRS.put(day.draft, Number(pair.value - 1), to, author)
+        DELEGATION_PAIRS.put(day.draft, Number(pair.value - 1), to, act.author)
     else:
-        DELEGATION_PAIRS.delete(day.draft, to, author)
+        DELEGATION_PAIRS.delete(day.draft, to, act.author)
         DELEGATE_LOADS.put(day.draft, Number(DELEGATE_LOADS.get(day.draft, to).value - 1), to)
     day.count(delegations=-1)
-    _note_change(day, author, body.topic, to)
+    _note_change(day, act.author, body.topic, to)
 
 
 def _note_change(day: Day, author: bytes, topic: str, delegate: bytes) -> None:

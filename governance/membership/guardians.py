@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from governance.acts import Act
 from governance.day import Day
 from governance.membership import members
 from governance.state.guardians import GUARDIANS, GuardiansRow
@@ -39,9 +40,9 @@ def guardians_of(draft: Draft, member: bytes) -> GuardiansRow:
     return GUARDIANS.find(draft, member) or GuardiansRow(member, 0, (), 0, -1)
 
 
-def check_set(day: Day, author: bytes, body: GuardiansBody) -> None:
+def check_set(day: Day, act: Act, body: GuardiansBody) -> None:
     """Raise RuleBroken unless the author is a member and the guardians are k of n different keys of others."""
-    members.check_member(day.draft, author)
+    members.check_member(day.draft, act.author)
     count = len(body.keys)
     is_whole = all(
         len(key) == HASH_SIZE or (day.coop.is_rehearsal and 1 <= len(key) <= NAME_SIZE_MAX) for key in body.keys
@@ -52,19 +53,19 @@ def check_set(day: Day, author: bytes, body: GuardiansBody) -> None:
             f"{body.threshold} of {count} keys do not make guardians",
             f"name 1 to {GUARDIANS_MAX} different keys of {HASH_SIZE} bytes and how many must agree, or none and 0",
         )
-    own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == author), None)
+    own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == act.author), None)
     if own is not None:
         raise RuleBroken(
             "guardian_own", f"guardian {own.hex()[:12]} is a key of the author", "name keys of people you trust"
         )
 
 
-def apply_set(day: Day, author: bytes, body: GuardiansBody) -> None:
+def apply_set(day: Day, act: Act, body: GuardiansBody) -> None:
     """Name guardians. A move that is pending goes on as it was opened; the author may object to it."""
-    row = guardians_of(day.draft, author)
-    fresh = GuardiansRow(author, body.threshold, tuple(sorted(body.keys)), row.serial + 1, row.paused_until)
-    GUARDIANS.put(day.draft, fresh, author)
-    day.emit("guardians_set", member=author, threshold=fresh.threshold, guardians=fresh.keys)
+    row = guardians_of(day.draft, act.author)
+    fresh = GuardiansRow(act.author, body.threshold, tuple(sorted(body.keys)), row.serial + 1, row.paused_until)
+    GUARDIANS.put(day.draft, fresh, act.author)
+    day.emit("guardians_set", member=act.author, threshold=fresh.threshold, guardians=fresh.keys)
 
 
 def signing_keys_of(draft: Draft, row: GuardiansRow) -> set[bytes]:

@@ -28,7 +28,7 @@ DEVICES_MAX = 16
 
 
 class DeviceBody(Shape):
-    """Certify a device: from now on it signs daily records for the author. It attests that it wants to."""
+    """Certify a device: from now on it signs daily records for the author. The device attests that it agrees."""
 
     device: bytes
 
@@ -82,25 +82,25 @@ def check_certify(day: Day, act: Act, body: DeviceBody) -> None:
         check_attested(act, DEVICE, body, (body.device,), 1)
 
 
-def apply_certify(day: Day, author: bytes, body: DeviceBody) -> None:
+def apply_certify(day: Day, act: Act, body: DeviceBody) -> None:
     """Let the device sign for the author."""
-    members.add_device(day.draft, author, body.device)
-    day.emit("device_certified", member=author, device=body.device)
+    members.add_device(day.draft, act.author, body.device)
+    day.emit("device_certified", member=act.author, device=body.device)
 
 
-def check_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
+def check_revoke(day: Day, act: Act, body: RevokeBody) -> None:
     """Raise RuleBroken unless the device is one of the author's. A past member may revoke, too."""
     device = DEVICES.find(day.draft, body.device)
-    if device is None or device.value != author:
+    if device is None or device.value != act.author:
         raise RuleBroken(
             "device_unknown", "the author has no such device in use", "see the devices: mutua keys device list"
         )
 
 
-def apply_revoke(day: Day, author: bytes, body: RevokeBody) -> None:
+def apply_revoke(day: Day, act: Act, body: RevokeBody) -> None:
     """Let the device sign no longer."""
-    members.drop_device(day.draft, author, body.device)
-    day.emit("device_revoked", member=author, device=body.device)
+    members.drop_device(day.draft, act.author, body.device)
+    day.emit("device_revoked", member=act.author, device=body.device)
 
 
 def check_fresh(day: Day, key: bytes) -> None:
@@ -151,7 +151,7 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
         check_attested(act, NEW_KEY, body, (body.new_key,), 1)
 
 
-def apply_move(day: Day, body: MoveBody) -> None:
+def apply_move(day: Day, _act: Act, body: MoveBody) -> None:
     """Open the move; the new key is kept for it."""
     until = day.height + day.params.guardian_blocks
     guardians.count_move(day.draft, body.member)
@@ -161,19 +161,19 @@ def apply_move(day: Day, body: MoveBody) -> None:
     day.emit("identity_move_opened", member=body.member, key=body.new_key, until=until)
 
 
-def check_move_object(day: Day, author: bytes) -> None:
+def check_move_object(day: Day, act: Act, _body: MoveObjectBody) -> None:
     """Raise RuleBroken unless a move of the author's identity is pending."""
-    if IDENTITY_MOVES.find(day.draft, author) is None:
+    if IDENTITY_MOVES.find(day.draft, act.author) is None:
         raise RuleBroken("no_move", "no move of this identity is pending", "the identity stays as it is")
 
 
-def apply_move_object(day: Day, author: bytes) -> None:
+def apply_move_object(day: Day, act: Act, _body: MoveObjectBody) -> None:
     """Take the move back; guardians wait before they may try again."""
-    row = IDENTITY_MOVES.get(day.draft, author)
+    row = IDENTITY_MOVES.get(day.draft, act.author)
     _forget(day, row)
     KEY_OWNERS.delete(day.draft, row.new_key)
-    guardians.pause(day.draft, author, day.height + day.params.guardian_pause_blocks)
-    day.emit("identity_move_objected", member=author, key=row.new_key)
+    guardians.pause(day.draft, act.author, day.height + day.params.guardian_pause_blocks)
+    day.emit("identity_move_objected", member=act.author, key=row.new_key)
 
 
 def _forget(day: Day, row: MoveRow) -> None:

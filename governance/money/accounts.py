@@ -114,7 +114,7 @@ def open_accounts(draft: Draft, claims_cents: int, reserve_cents: int) -> None:
         MEMBERS_FUND, "deposits", 0, "applicants", "goes back when membership ends, less what is owed"
     )
     ACCOUNTS.put(draft, deposits, MEMBERS_FUND, "deposits")
-    ACCOUNT_TOTALS.put(draft, TotalsRow(claims_cents + reserve_cents, 0, 0, 0))
+    ACCOUNT_TOTALS.put(draft, TotalsRow(claims_cents + reserve_cents))
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -1,7 +1,8 @@
-"""Deposits: one premium comes with an application and goes back when membership ends or the application fails, less what is owed (rules §2).
+"""Deposits: an applicant pays one premium, and gets it back, less what is owed, at the end of membership (rules §2).
 
-The money is not the co-op's: it stands in an account of its own, (members, deposits), pays no benefit and counts for no reserve. On a real
-chain m of n treasury signers attest that the bitcoin arrived; in a rehearsal a deposit is played only where the file gives one.
+A failed application returns it too. The money is not the co-op's: it has its own account (members, deposits), pays no
+benefit and counts towards no reserve. On a real chain m of n treasury signers attest that the bitcoin arrived; a
+rehearsal has deposits only if its file gives one.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def pay_receivables(day: Day, member: bytes, amount_cents: int) -> int:
 
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft) -> Iterator[str]:
-    """Yield a sentence for each payout that owes more than its decision gave or nothing, and when a payment got lost."""
+    """Yield a sentence for each payout that owes nothing or more than was decided, and if a payment is missing."""
     paid, noted = ACCOUNT_TOTALS.get(draft).paid_cents, sum(row.amount_cents for row in PAYMENTS.scan(draft))
     if paid != noted:
         yield f"the accounts paid {paid}, the payments are {noted} together"

@@ -62,7 +62,7 @@ def start_term(day: Day) -> None:
 
 
 def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
-    """Raise RuleBroken unless m signers attest a new deposit of all that is owed (implied in a rehearsal), and something is owed."""
+    """Raise RuleBroken unless a premium is owed and m signers attest a new deposit of it (not in a rehearsal)."""
     owed_cents = check_payment(day, body.member)
     treasury.check_unseen(day.draft, body.commitment)
     if not day.coop.is_rehearsal:
@@ -80,7 +80,7 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
 
-def apply_premium(day: Day, body: PremiumBody) -> None:
+def apply_premium(day: Day, _act: Act, body: PremiumBody) -> None:
     """Count the deposit and pay all that is owed with it."""
     treasury.note_seen(day.draft, body.commitment)
     apply_payment(day, body.member)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from governance.acts import Act
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
 from governance.state.rates import EXCHANGE_RATE, QUOTERS, QUOTES
@@ -32,10 +33,10 @@ def put_quoters(draft: Draft, keys: tuple[bytes, ...]) -> None:
         QUOTERS.put(draft, Mark(), key)
 
 
-def check_quote(day: Day, author: bytes, body: QuoteBody) -> None:
+def check_quote(day: Day, act: Act, body: QuoteBody) -> None:
     """Raise RuleBroken unless a member of the committee quotes a possible rate (rules §11)."""
-    members.check_member(day.draft, author)
-    if QUOTERS.find(day.draft, author) is None and any(True for _ in QUOTERS.scan(day.draft)):
+    members.check_member(day.draft, act.author)
+    if QUOTERS.find(day.draft, act.author) is None and any(True for _ in QUOTERS.scan(day.draft)):
         raise RuleBroken(
             "not_on_committee", "quotes come from members of the committee", "tell one of them what bitcoin costs"
         )
@@ -45,9 +46,9 @@ def check_quote(day: Day, author: bytes, body: QuoteBody) -> None:
         )
 
 
-def apply_quote(day: Day, author: bytes, body: QuoteBody) -> None:
+def apply_quote(day: Day, act: Act, body: QuoteBody) -> None:
     """Take a quote; the author's last one in a block counts."""
-    QUOTES.put(day.draft, Number(body.rate), author)
+    QUOTES.put(day.draft, Number(body.rate), act.author)
 
 
 def end_day(day: Day) -> None:

@@ -1,4 +1,4 @@
-"""Solvency at boundaries: admissions stop on a thin reserve, run-off follows insolvency, and in the end the co-op disbands (rules §11)."""
+"""Solvency at the end of a term: a thin reserve stops admissions; insolvency leads to run-off (rules §11)."""
 
 from __future__ import annotations
 

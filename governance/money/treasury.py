@@ -76,7 +76,6 @@ def open_payment(
     before = PAYMENTS.find(day.draft, payment_id)
     if before is not None:  # the end of run-off pays once more in a block that has paid
         amount_cents, amount_sat = amount_cents + before.amount_cents, amount_sat + before.amount_sat
-    status = "due" if amount_sat else "confirmed"
     row = PaymentRow(
         payment_id,
         claim,
@@ -86,13 +85,9 @@ def open_payment(
         day.height,
         amount_cents,
         amount_sat,
-        amount_sat,
-        0,
-        0,
-        0,
-        (),
-        commitment,
-        status,
+        left_sat=amount_sat,
+        commitment=commitment,
+        status="due" if amount_sat else "confirmed",
     )
     PAYMENTS.put(day.draft, row, payment_id)
     if amount_sat:
@@ -160,7 +155,7 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     check_attested(act, BATCH, body, row.signers, row.threshold)
 
 
-def apply_batch(day: Day, body: BatchBody) -> None:
+def apply_batch(day: Day, _act: Act, body: BatchBody) -> None:
     """Move the baton to the batch's change and note what each payment got."""
     row = TREASURY.get(day.draft)
     TREASURY.put(
@@ -201,7 +196,7 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
     check_attested(act, CONFIRM, body, row.signers, row.threshold)
 
 
-def apply_confirm(day: Day, body: ConfirmBody) -> None:
+def apply_confirm(day: Day, _act: Act, body: ConfirmBody) -> None:
     """Note the depth; payments all of whose batches are mined are confirmed."""
     batch = BATCHES.get(day.draft, body.unsigned_txid)
     BATCHES.put(

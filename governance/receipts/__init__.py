@@ -1,4 +1,4 @@
-"""Receipts: for every decision the rule, its inputs, each block's tally and each step, so that a stranger can compute it again.
+"""Receipts: the rule, inputs, tallies and steps of every decision, so that anyone can compute it again.
 
-`collect` replays a history and notes what the rules read and wrote; `shapes` is what it notes; `words` says it in plain sentences.
+`collect` replays a history and notes what the rules read and wrote, in `shapes`; `words` explains it in sentences.
 """

@@ -207,7 +207,7 @@ class Collector:
     def _count(self, day: Day, claim: bytes, code: str) -> None:
         """Note which ballots count tonight, right before the tallies."""
         noted, row = self._claims[claim], CASES.get(day.draft, claim, code)
-        if row.status != "open" or row.s == day.height:
+        if row.status != "open" or row.carried_height == day.height:
             return
         now, live = facts.counting_of(day, row), noted.live[code]
         gone = [key for key, (_, how) in live.items() if now.get(key) != how]
@@ -226,7 +226,7 @@ class Collector:
             case = msgspec.structs.replace(case, status=row.status, decisions=(*case.decisions, ended))
             noted.cases[code] = _ended(noted, case, day.height - 1)
             self._open.discard((claim, code))
-        elif row.s == day.height:
+        elif row.carried_height == day.height:
             noted.cases[code] = parts.frozen(day, CLAIMS.get(day.draft, claim), row, case)
         else:
             noted.cases[code] = self._tallied(day, noted, code)
@@ -234,10 +234,10 @@ class Collector:
     def _tallied(self, day: Day, noted: _Claim, code: str) -> shapes.Case:
         """Return a case with tonight's tally, as the ledger keeps it."""
         row, case = CASES.get(day.draft, noted.receipt.claim, code), noted.cases[code]
-        set_of_s = params_at(day.draft, row.params_version)
+        case_params = params_at(day.draft, row.params_version)
         tally = ballots.Tally(yes=row.yes, no=row.no, opened=row.opened)
         tally.abstain = sum(how[0] == "abstain" for _, how in noted.live[code].values())
-        holds_now, share = cases.has_quorum(row, tally, set_of_s), cases.has_majority(row, tally)
+        holds_now, share = cases.has_quorum(row, tally, case_params), cases.has_majority(row, tally)
         mark = shapes.TallyRow(
             day.height, row.yes, row.no, tally.abstain, row.opened, holds_now, share, holds_now and share, row.streak
         )

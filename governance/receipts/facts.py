@@ -119,7 +119,7 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = settlement.benefit_year_of(contract, line.first_day)
     units_after = (UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)).value
-    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow(0, 0, 0)
+    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow()
     borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
     award = _authorised_cents(day, claim, line)
     receipt = shapes.Settlement(
@@ -200,9 +200,9 @@ def _ceilings(
 
 
 # ---- Votes ------------------------------------------------------------------
-def case_params(set_of_s: Params) -> shapes.CaseParams:
+def case_params(case_params: Params) -> shapes.CaseParams:
     """Return the parameters that a case keeps."""
-    return shapes.CaseParams(**{name: getattr(set_of_s, name) for name in shapes.CaseParams.__struct_fields__})
+    return shapes.CaseParams(**{name: getattr(case_params, name) for name in shapes.CaseParams.__struct_fields__})
 
 
 def excluded_of(day: Day, claim: ClaimRow, case: CaseRow) -> tuple[shapes.Excluded, ...]:
@@ -228,22 +228,22 @@ def excluded_of(day: Day, claim: ClaimRow, case: CaseRow) -> tuple[shapes.Exclud
         row = MEMBERS.find(day.draft, key)
         count = counts.setdefault(reason, [0, 0])
         count[0] += 1
-        count[1] += row is not None and members.was_voter(row, case.s)
+        count[1] += row is not None and members.was_voter(row, case.carried_height)
     return tuple(shapes.Excluded(reason, *count) for reason, count in sorted(counts.items()))
 
 
-def bar_of(day: Day, claim: ClaimRow, case: CaseRow, set_of_s: Params) -> shapes.Bar:
+def bar_of(day: Day, claim: ClaimRow, case: CaseRow, case_params: Params) -> shapes.Bar:
     """Return the claimant's record, the row it falls into, and the seniority, at the end of block s."""
-    return bar_facts(day, MEMBERS.get(day.draft, claim.member), case.bar_bp, case.seniority_bp, set_of_s)
+    return bar_facts(day, MEMBERS.get(day.draft, claim.member), case.bar_bp, case.seniority_bp, case_params)
 
 
-def bar_facts(day: Day, member: MemberRow, bar_bp: int, seniority_bp: int, set_of_s: Params) -> shapes.Bar:
+def bar_facts(day: Day, member: MemberRow, bar_bp: int, seniority_bp: int, case_params: Params) -> shapes.Bar:
     """Return a member's record, the row it falls into, and the seniority, with the bar that the ledger gave."""
     first, last = day.term - approval_threshold.WINDOW_TERMS, day.term
     rows = [row for row in approval_threshold.records_of(day.draft, member.key) if first <= row.term <= last]
     terms = tuple(shapes.TermRecord(row.term, row.denied, row.voted, row.auto) for row in rows)
     denied, voted, _ = approval_threshold.record_over_terms(day.draft, member.key, range(first, last + 1))
-    sample = max(voted, set_of_s.deny_sample_min)
+    sample = max(voted, case_params.deny_sample_min)
     complete = members.terms_complete_of(day, member)
     return shapes.Bar(
         first_term=first,
@@ -264,7 +264,7 @@ def bar_facts(day: Day, member: MemberRow, bar_bp: int, seniority_bp: int, set_o
 
 
 def counting_of(day: Day, case: CaseRow) -> dict[tuple[bytes, bytes | None], Counting]:
-    """Return how each ballot counts in tonight's tally, delegations included: (voter, for whom) -> choice and the rest."""
+    """Return how each ballot counts in this block's tally, with delegations: (voter, delegator) -> how it counts."""
     live = list(BALLOTS.scan(day.draft, case.claim, case.code))
     own = {row.voter for row in live}
     found: dict[tuple[bytes, bytes | None], Counting] = {}

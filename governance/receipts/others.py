@@ -124,10 +124,10 @@ class ProposalCollector(_Replay):
         row = PROPOSALS.find(day.draft, self._proposal)
         if row is None:
             return None
-        set_of_o = proposals.params_of(day, row)
+        vote_params = proposals.params_of(day, row)
         is_open = row.status != "gathering"
         voters, least, div, needed = self._needed
-        turnout = proposals.turnout_needed(row, set_of_o) if is_open else 0
+        turnout = proposals.turnout_needed(row, vote_params) if is_open else 0
         critical = proposals.is_critical(row.body)
         passes, reason = reasons.proposal(row.yes, row.no, row.abstain, turnout, is_critical=critical)
         return other_shapes.ProposalReceipt(
@@ -141,10 +141,10 @@ class ProposalCollector(_Replay):
             sponsor_div=div,
             sponsors_needed=needed,
             opened_height=row.opened_height if is_open else None,
-            proposal_blocks=set_of_o.proposal_blocks,
+            proposal_blocks=vote_params.proposal_blocks,
             eligible=row.eligible,
-            turnout_max=set_of_o.turnout_max,
-            turnout_div=set_of_o.turnout_div,
+            turnout_max=vote_params.turnout_max,
+            turnout_div=vote_params.turnout_div,
             turnout_needed=turnout,
             votes=tuple(vote for _, vote in sorted(self._votes.items())),
             yes=row.yes,

@@ -59,7 +59,7 @@ def carried(day: Day, row: CaseRow) -> shapes.Case:
     return shapes.Case(
         code=row.code,
         system=row.system,
-        s=row.s,
+        s=row.carried_height,
         lines=row.lines,
         charges_cents=row.charges_cents,
         is_second=row.is_second,
@@ -84,17 +84,17 @@ def carried(day: Day, row: CaseRow) -> shapes.Case:
 
 def frozen(day: Day, claim: ClaimRow, row: CaseRow, case: shapes.Case) -> shapes.Case:
     """Return a case with everything that the end of its block s fixed."""
-    set_of_s = params_at(day.draft, row.params_version)
-    quorum = cases.quorum_of(row, set_of_s)
+    case_params = params_at(day.draft, row.params_version)
+    quorum = cases.quorum_of(row, case_params)
     return msgspec.structs.replace(
         case,
-        params=facts.case_params(set_of_s),
+        params=facts.case_params(case_params),
         voters=day.counts.voters,
         excluded=facts.excluded_of(day, claim, row),
         eligible=row.eligible,
         quorum=quorum,
         opened_needed=ceil_div(quorum, 2),
-        bar=facts.bar_of(day, claim, row, set_of_s),
+        bar=facts.bar_of(day, claim, row, case_params),
         status=row.status,
     )
 

@@ -58,7 +58,7 @@ class PlanFacts(Shape):
 
 
 class FiledLine(Shape):
-    """A line as filed, what its code was on its day, and the four tests of the carrying block in their order: 8, 1, 2, 4."""
+    """A line as filed, its code on its day, and the result of the carrying block's tests in their order: 8, 1, 2, 4."""
 
     line: int
     system: str
@@ -347,7 +347,7 @@ class Transfer(Shape):
 
 
 class Payment(Shape):
-    """What the ledger paid in one block, with the accounts right before it and before the first payment of the block."""
+    """What the ledger paid in one block, with the accounts right before it and before the block's first payment."""
 
     height: int
     owed_cents: int

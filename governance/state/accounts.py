@@ -20,9 +20,9 @@ class TotalsRow(Shape):
     """Everything that ever crossed the border of the co-op's accounts."""
 
     genesis_cents: int
-    premiums_cents: int
-    paid_cents: int
-    deposits_cents: int
+    premiums_cents: int = 0
+    paid_cents: int = 0
+    deposits_cents: int = 0
 
 
 class PaidRow(Shape):

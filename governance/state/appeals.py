@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.state.ballots import BallotRow
 from governance.state.cases import CaseKey
 from governance.tables import Table
 from ledger.codec import Shape
+
+AppealStatus = Literal["open", "accepted", "denied", "cancelled"]
+Ground = Literal["evidence", "rule"]
 
 
 class AppealRow(Shape):
@@ -14,9 +19,9 @@ class AppealRow(Shape):
     claim: bytes
     code: str
     height: int
-    ground: str
+    ground: Ground
     panel: tuple[bytes, ...]
-    status: str
+    status: AppealStatus
 
 
 APPEALS = Table("voting/appeal", AppealRow)

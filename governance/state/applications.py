@@ -28,8 +28,8 @@ class ApplicationRow(Shape):
     applicant: bytes
     body: ApplyBody
     height: int
-    vouchers: tuple[bytes, ...]
-    objectors: tuple[bytes, ...]
+    vouchers: tuple[bytes, ...] = ()
+    objectors: tuple[bytes, ...] = ()
 
 
 APPLICATIONS = Table("membership/application", ApplicationRow)

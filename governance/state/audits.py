@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.tables import Number, Table
 from ledger.codec import Shape
 
 TERM_CLAIMS = Table("voting/term_claims", Number)
 """(cover, term) -> claims."""
+
+
+Trigger = Literal["claims", "arrears", "pair", "random", "reports", "contest"]
 
 
 class PairRow(Shape):
@@ -35,7 +40,7 @@ class DrawnAuditRow(Shape):
     """
 
     claim: bytes
-    trigger: str
+    trigger: Trigger
     height: int
     randomness: bytes
     excluded: tuple[bytes, ...]
@@ -59,7 +64,7 @@ class HoldRow(Shape):
     cover: bytes
     """The cover held, or the provider."""
     claim: bytes | None
-    trigger: str
+    trigger: Trigger
     until: int
     serial: int
     """Tells holds on one cover apart that end in one block."""

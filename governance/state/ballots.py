@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.tables import Table
 from ledger.codec import Shape
+
+Choice = Literal["accept", "deny", "abstain"]
 
 
 class BallotRow(Shape):
     """A voter's live ballot. `changed_version`: evidence version in which it was last changed (0: never)."""
 
     voter: bytes
-    choice: str
+    choice: Choice
     award_cents: int | None
     reason: str
     version: int
@@ -34,14 +38,14 @@ class TallyRow(Shape):
     `ballots`: how many are live, abstentions included.
     """
 
-    yes: int
-    no: int
-    opened: int
-    ballots: int
+    yes: int = 0
+    no: int = 0
+    opened: int = 0
+    ballots: int = 0
 
 
 BALLOTS = Table("voting/ballot", BallotRow)
 OPENINGS = Table("voting/opening", OpeningRow)
 TALLIES = Table("voting/tally", TallyRow)
 """By open case; no row: no ballot yet."""
-NO_BALLOTS = TallyRow(0, 0, 0, 0)
+NO_BALLOTS = TallyRow()

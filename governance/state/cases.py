@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.tables import Mark, Table
 from ledger.codec import Shape
 
+CaseStatus = Literal["open", "accepted", "denied", "lapsed", "withdrawn", "cancelled"]
+How = Literal["", "vote", "appeal", "small", "lapse"]
+"""What settled a case: `small` and `lapse` are payments without a vote; empty: nothing yet."""
+
 
 class CaseRow(Shape):
-    """A case and everything fixed as of its block s."""
+    """A case and everything fixed as of the block that carried it."""
 
     claim: bytes
     code: str
     system: str
-    s: int
+    carried_height: int
+    """Height of the block that carried it: what is fixed, is fixed as of its end."""
     is_second: bool
     lines: tuple[int, ...]
     charges_cents: int
-    excluded: tuple[bytes, ...]
-    eligible: int
-    bar_bp: int
-    seniority_bp: int
-    params_version: int
-    streak: int
-    panel: tuple[bytes, ...]
-    status: str
-    """open | accepted | denied | lapsed | withdrawn"""
-    how: str
-    yes: int
-    no: int
-    opened: int
-    award_cents: int
-    benefit_cents: int
-    closed_height: int
+    excluded: tuple[bytes, ...] = ()
+    eligible: int = 0
+    bar_bp: int = 0
+    seniority_bp: int = 0
+    params_version: int = 0
+    streak: int = 0
+    panel: tuple[bytes, ...] = ()
+    status: CaseStatus = "open"
+    how: How = ""
+    yes: int = 0
+    no: int = 0
+    opened: int = 0
+    award_cents: int = 0
+    benefit_cents: int = 0
+    closed_height: int = 0
 
 
 class CaseKey(Shape):
@@ -44,7 +50,7 @@ class CaseKey(Shape):
 CASES = Table("voting/case", CaseRow)
 OPEN_CASES = Table("voting/open_case", CaseKey)
 PANELS_DUE = Table("voting/panel_due", CaseKey)
-"""(height at which a duty panel may be drawn, s, claim, code)."""
+"""(height at which a duty panel may be drawn, carrying height, claim, code)."""
 SMALL_PAID = Table("voting/small_paid", Mark)
 
 

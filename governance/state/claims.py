@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.tables import Mark, Name, Number, Table
 from ledger.codec import Shape
+
+LineStatus = Literal[
+    "open", "settled", "refused", "denied", "lapsed", "withdrawn", "cancelled", "estimated", "authorised"
+]
 
 
 class LineRow(Shape):
@@ -17,19 +23,19 @@ class LineRow(Shape):
     first_day: int
     last_day: int
     is_standard: bool
-    status: str
-    """open | settled | refused | denied | lapsed | withdrawn; of a pre-authorisation also estimated | authorised"""
-    plan: str
-    units_paid: int
-    allowed_cents: int
-    deductible_cents: int
-    copay_cents: int
-    coinsurance_cents: int
-    relief_cents: int
-    cut_cents: int
-    benefit_cents: int
-    refusal: int | None
-    authorised_by: bytes
+    status: LineStatus = "open"
+    """estimated and authorised: of a pre-authorisation alone."""
+    plan: str = ""
+    units_paid: int = 0
+    allowed_cents: int = 0
+    deductible_cents: int = 0
+    copay_cents: int = 0
+    coinsurance_cents: int = 0
+    relief_cents: int = 0
+    cut_cents: int = 0
+    benefit_cents: int = 0
+    refusal: int | None = None
+    authorised_by: bytes = b""
     """The pre-authorisation that let the line settle without a vote; empty: none."""
 
 
@@ -71,10 +77,10 @@ class ClaimRow(Shape):
 class BenefitYearRow(Shape):
     """What a cover used up in a benefit year."""
 
-    deductible_cents: int
-    borne_cents: int
+    deductible_cents: int = 0
+    borne_cents: int = 0
     """Deductible + copay + coinsurance - relief: never above the maximum of the plan."""
-    benefit_cents: int
+    benefit_cents: int = 0
 
 
 CLAIMS = Table("benefits/claim", ClaimRow)

@@ -33,21 +33,21 @@ class ContractRow(Shape):
     length_terms: int
     rate_cents: int
     """The plan's rate and the shares of dependants."""
-    next_plan: str | None
-    next_length: int
-    is_in_force: bool
-    prepaid_until_term: int
+    next_plan: str | None = None
+    next_length: int = 1
+    is_in_force: bool = True
+    prepaid_until_term: int = 0
     """Premiums of earlier terms are inside the genesis accounts: they do not fall due."""
-    owed: tuple[UnpaidPremium, ...]
-    suspended_from: int | None
-    gaps: tuple[tuple[int, int], ...]
-    spans: tuple[CoverSpan, ...]
-    waiting_first_day: int
-    waiting_last_day: int
+    owed: tuple[UnpaidPremium, ...] = ()
+    suspended_from: int | None = None
+    gaps: tuple[tuple[int, int], ...] = ()
+    spans: tuple[CoverSpan, ...] = ()
+    waiting_first_day: int = 0
+    waiting_last_day: int = 0
     """Days first..last are the waiting of a first contract; last is 0 where there is none."""
-    benefit_start: int
+    benefit_start: int = 0
     """First height of the first contract: benefit years are counted from it."""
-    dependants: tuple[DependantShare, ...]
+    dependants: tuple[DependantShare, ...] = ()
     """Covers of dependants: to come, on the contract, and ended in the last twelve terms."""
 
     @property

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.tables import Name, Table
 from ledger.codec import Shape
+
+KeyRole = Literal["device", "identity", "offered"]
+"""offered: the new key of a move that may still be objected to."""
 
 
 class OwnerRow(Shape):
     """A key that a member took beside the first one. `role`: device | identity. It never becomes anybody else's."""
 
     member: bytes
-    role: str
+    role: KeyRole
 
 
 DEVICES = Table("membership/device", Name)

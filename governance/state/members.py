@@ -16,18 +16,18 @@ class MemberRow(Shape):
     is_member: bool
     since_term: int
     """Term in which the present membership began; negative before genesis."""
-    leave_term: int | None
+    leave_term: int | None = None
     """After notice: the last term of cover and membership."""
-    voting: tuple[tuple[int, bool], ...]
+    voting: tuple[tuple[int, bool], ...] = ()
     """(height, may vote as of the end of that block), ascending."""
-    vouchers: tuple[bytes, ...]
-    is_warned: bool
-    until: int | None
+    vouchers: tuple[bytes, ...] = ()
+    is_warned: bool = False
+    until: int | None = None
     """Renewal was refused: the height at which cover ends."""
-    fraud_height: int | None
-    no_vote_until: int
+    fraud_height: int | None = None
+    no_vote_until: int = -1
     """No vote up to this height after a finding of fraud."""
-    left_height: int | None
+    left_height: int | None = None
 
 
 class VotersRow(Shape):

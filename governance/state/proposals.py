@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from governance.state.plans import PlanFigures
 from governance.tables import Name, Table
@@ -56,29 +56,33 @@ def propose_body(what: str, **fields: Any) -> ProposeBody:
     return ProposeBody(what=what, **{**empty, **fields})
 
 
+ProposalStatus = Literal["gathering", "open", "passed", "failed", "in_force", "void"]
+VoteChoice = Literal["yes", "no", "abstain"]
+
+
 class ProposalRow(Shape):
-    """A proposal on its way: gathering | open | passed | failed | in_force | void."""
+    """A proposal, from its first sponsor on."""
 
     proposal: bytes
     body: ProposeBody
-    sponsors: int
+    sponsors: int = 0
     """How many have signed."""
-    status: str
-    opened_height: int
-    eligible: int
-    params_version: int
-    yes: int
-    no: int
-    abstain: int
-    effective_height: int
-    why: str
+    status: ProposalStatus = "gathering"
+    opened_height: int = 0
+    eligible: int = 0
+    params_version: int = 0
+    yes: int = 0
+    no: int = 0
+    abstain: int = 0
+    effective_height: int = 0
+    why: str = ""
     """Why a void proposal does nothing; else empty."""
 
 
 class ProposalVoteRow(Shape):
     """A member's live vote on a proposal."""
 
-    choice: str
+    choice: VoteChoice
 
 
 class SponsorRow(Shape):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from governance.tables import Draft, Mark, Name, Table
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -44,6 +46,9 @@ class TreasuryRow(Shape):
     baton_sat: int
 
 
+PaymentStatus = Literal["due", "queued", "batched", "confirmed"]
+
+
 class PaymentRow(Shape):
     """What the ledger paid in one block, on its way to the payee: amount_sat = sent + left + credit."""
 
@@ -55,14 +60,13 @@ class PaymentRow(Shape):
     height: int
     amount_cents: int
     amount_sat: int
-    left_sat: int
-    sent_sat: int
-    credit_sat: int
-    outputs: int
-    batches: tuple[bytes, ...]
-    commitment: bytes
-    status: str
-    """due | queued | batched | confirmed"""
+    left_sat: int = 0
+    sent_sat: int = 0
+    credit_sat: int = 0
+    outputs: int = 0
+    batches: tuple[bytes, ...] = ()
+    commitment: bytes = b""
+    status: PaymentStatus = "due"
 
 
 class BatchRow(Shape):

@@ -5,13 +5,16 @@ A fresh panel decides for good (rules §9).
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 
+from governance.acts import Act
 from governance.benefits import community
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
-from governance.state.appeals import APPEAL_BALLOTS, APPEALS, OPEN_APPEALS, AppealRow
-from governance.state.ballots import BALLOTS, BallotRow
+from governance.state.appeals import APPEAL_BALLOTS, APPEALS, OPEN_APPEALS, AppealRow, Ground
+from governance.state.ballots import BALLOTS, BallotRow, Choice
 from governance.state.cases import CASES, CLOSED_VOTES, CaseKey, CaseRow
 from governance.state.claims import CLAIMS
 from governance.state.params import params_at
@@ -29,7 +32,7 @@ QUORUM_MAX = 15
 
 
 class AppealBody(Shape):
-    """Appeal the denial of an own case."""
+    """Appeal the denial of one of the author's own cases."""
 
     claim: bytes
     code: str
@@ -37,11 +40,11 @@ class AppealBody(Shape):
 
 
 # ---- Rules --------------------------------------------------------------
-def check_appeal(day: Day, author: bytes, body: AppealBody) -> None:
+def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     """Raise RuleBroken unless the author's case was denied in the last blocks and not appealed."""
     claim = CLAIMS.find(day.draft, body.claim)
     case = CASES.find(day.draft, body.claim, body.code)
-    if claim is None or case is None or author not in (claim.member, claim.cover):
+    if claim is None or case is None or act.author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
     if body.ground not in GROUNDS:
         raise RuleBroken("ground_unknown", f"{body.ground!r} is no ground", "new evidence, or a named rule error")
@@ -69,7 +72,7 @@ def _not_now(day: Day, case: CaseRow, within: int) -> RuleBroken:
             "after them the denial is final",
         )
     if case.status == "open":
-        last = case.s + params_at(day.draft, case.params_version).vote_blocks
+        last = case.carried_height + params_at(day.draft, case.params_version).vote_blocks
         return RuleBroken(
             "appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial"
         )
@@ -99,14 +102,14 @@ def quorum_of(panel_size: int) -> int:
     return min(QUORUM_MAX, ceil_div(panel_size, 3))
 
 
-def apply_appeal(day: Day, body: AppealBody) -> None:
+def apply_appeal(day: Day, _act: Act, body: AppealBody) -> None:
     """Draw a panel from those who may vote now, without the first voters where enough remain."""
     case = CASES.get(day.draft, body.claim, body.code)
-    set_of_s = params_at(day.draft, case.params_version)
+    case_params = params_at(day.draft, case.params_version)
     eligible, fresh = pool_of(day, case)
     label = b"appeal/" + body.claim + b"/" + body.code.encode()
-    panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, set_of_s.appeal_panel)
-    row = AppealRow(body.claim, body.code, day.height, body.ground, tuple(panel), "open")
+    panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, case_params.appeal_panel)
+    row = AppealRow(body.claim, body.code, day.height, cast("Ground", body.ground), tuple(panel), "open")
     APPEALS.put(day.draft, row, body.claim, body.code)
     OPEN_APPEALS.put(day.draft, CaseKey(body.claim, body.code), day.height, body.claim, body.code)
     day.emit("appeal_opened", claim=body.claim, case=body.code, panel=row.panel)
@@ -126,7 +129,29 @@ def is_open(draft: Draft, claim: bytes, code: str) -> bool:
     return row is not None and row.status == "open"
 
 
-def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
+def _is_panel_voting(day: Day, body: ballots.BallotBody) -> bool:
+    """True while an appeal of the case is open: then its panel votes, else the members."""
+    case = CASES.find(day.draft, body.claim, body.code)
+    return case is not None and case.status != "open" and is_open(day.draft, body.claim, body.code)
+
+
+def check_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
+    """Raise RuleBroken unless the author may cast this ballot, as a voter or on the panel of an appeal."""
+    if _is_panel_voting(day, body):
+        check_panel_ballot(day, act.author, body)
+    else:
+        ballots.check_ballot(day, act, body)
+
+
+def apply_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
+    """Cast or change a ballot, as a voter or on the panel of an appeal."""
+    if _is_panel_voting(day, body):
+        apply_panel_ballot(day, act.author, body)
+    else:
+        ballots.apply_ballot(day, act, body)
+
+
+def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     """Raise RuleBroken unless a panel member votes in a+1 .. a+15, with one change at most."""
     row = APPEALS.get(day.draft, body.claim, body.code)
     case = CASES.get(day.draft, body.claim, body.code)
@@ -155,11 +180,11 @@ def check_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
         )
 
 
-def apply_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
+def apply_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
     """Cast or change a panel member's ballot."""
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     award = body.award_cents if body.choice == "accept" else None
-    row = BallotRow(author, body.choice, award, body.reason, 1, day.height, int(live is not None), b"")
+    row = BallotRow(author, cast("Choice", body.choice), award, body.reason, 1, day.height, int(live is not None), b"")
     APPEAL_BALLOTS.put(day.draft, row, body.claim, body.code, author)
     ballots.note_opening(day, author, body)
 
@@ -169,8 +194,8 @@ def end_day(day: Day) -> None:
     for key in list(OPEN_APPEALS.scan(day.draft)):
         row = APPEALS.get(day.draft, key.claim, key.code)
         case = CASES.get(day.draft, key.claim, key.code)
-        set_of_s = params_at(day.draft, case.params_version)
-        if day.height < row.height + set_of_s.appeal_blocks:
+        case_params = params_at(day.draft, case.params_version)
+        if day.height < row.height + case_params.appeal_blocks:
             continue
         OPEN_APPEALS.delete(day.draft, row.height, key.claim, key.code)
         live = list(APPEAL_BALLOTS.scan(day.draft, key.claim, key.code))

@@ -14,6 +14,7 @@ from governance.state.audits import (
     TERM_CLAIMS,
     DrawnAuditRow,
     PairRow,
+    Trigger,
 )
 from governance.state.claims import ClaimRow
 from governance.state.contracts import CONTRACTS
@@ -35,7 +36,7 @@ def after_claim(day: Day, claim: ClaimRow) -> None:
     in_term = TERM_CLAIMS.find(day.draft, claim.cover, day.term) or Number(0)
     TERM_CLAIMS.put(day.draft, Number(in_term.value + 1), claim.cover, day.term)
     set_now = day.params
-    trigger = None
+    trigger: Trigger | None = None
     if in_term.value + 1 >= set_now.audit_claims:
         trigger = "claims"
     else:

@@ -11,11 +11,12 @@ case keeps its yes, no and opened in a row that each ballot moves, so that a day
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 from governance.acts import Act
 from governance.day import Day
 from governance.membership import delegation, members
-from governance.state.ballots import BALLOTS, NO_BALLOTS, OPENINGS, TALLIES, BallotRow, OpeningRow, TallyRow
+from governance.state.ballots import BALLOTS, NO_BALLOTS, OPENINGS, TALLIES, BallotRow, Choice, OpeningRow, TallyRow
 from governance.state.cases import CASES, CaseRow
 from governance.state.claims import CLAIMS
 from governance.state.members import MEMBERS, MemberRow
@@ -64,7 +65,7 @@ class OpenedBody(Shape):
 
 @dataclass(slots=True)
 class Tally:
-    """Live yes and no with delegations, receipts among the own ones, awards of the accepting, and who they count for."""
+    """Yes and no ballots with delegations, how many opened the evidence, the awards, and the voters counted."""
 
     yes: int = 0
     no: int = 0
@@ -83,7 +84,7 @@ def is_eligible(draft: Draft, case: CaseRow, key: bytes) -> bool:
 
 def is_eligible_row(case: CaseRow, row: MemberRow) -> bool:
     """True iff the member of a row is in E."""
-    return members.was_voter(row, case.s) and row.key not in case.excluded
+    return members.was_voter(row, case.carried_height) and row.key not in case.excluded
 
 
 def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow:
@@ -96,10 +97,10 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken(
             "vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain"
         )
-    if not case.s < day.height <= case.s + vote_blocks:
+    if not case.carried_height < day.height <= case.carried_height + vote_blocks:
         raise RuleBroken(
             "vote_not_open",
-            f"ballots count in blocks {case.s + 1} to {case.s + vote_blocks}, this is {day.height}",
+            f"ballots count in blocks {case.carried_height + 1} to {case.carried_height + vote_blocks}, this is {day.height}",
             "cast it in one of them",
         )
     member = MEMBERS.find(day.draft, author)
@@ -107,7 +108,7 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         why = "claimant, household, provider and vouchers never do"
         raise RuleBroken(
             "not_eligible",
-            f"the author is not among the {case.eligible} who may vote on this case as of block {case.s}",
+            f"the author is not among the {case.eligible} who may vote on this case as of block {case.carried_height}",
             why,
         )
     members.check_may_vote(day, member)
@@ -119,9 +120,12 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
     live = BALLOTS.find(day.draft, case.claim, case.code, author)
     if live is None:
         return
-    set_of_s = params_at(day.draft, case.params_version)
-    if day.height > case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks and live.version >= version:
-        first = case.s + set_of_s.vote_blocks - set_of_s.freeze_blocks + 1
+    case_params = params_at(day.draft, case.params_version)
+    if (
+        day.height > case.carried_height + case_params.vote_blocks - case_params.freeze_blocks
+        and live.version >= version
+    ):
+        first = case.carried_height + case_params.vote_blocks - case_params.freeze_blocks + 1
         what = f"from block {first} on a ballot changes only under newer evidence than version {live.version}"
         raise RuleBroken("ballot_frozen", what, "the ballot stands")
     if not live.rule_hash and live.changed_version == version:
@@ -154,9 +158,9 @@ def is_opened(day: Day, claim: bytes, voter: bytes) -> bool:
     return opening is not None and opening.is_effective
 
 
-def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+def check_ballot(day: Day, act: Act, body: BallotBody) -> None:
     """Raise RuleBroken unless this ballot may be cast now."""
-    case = check_open_case(day, author, body.claim, body.code)
+    case = check_open_case(day, act.author, body.claim, body.code)
     claim = CLAIMS.get(day.draft, body.claim)
     check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
@@ -167,16 +171,18 @@ def check_ballot(day: Day, author: bytes, body: BallotBody) -> None:
         )
     if body.opened:
         check_receipt(day, body.claim, body.opened)
-    check_change(day, case, author, body.evidence_version)
+    check_change(day, case, act.author, body.evidence_version)
 
 
-def apply_ballot(day: Day, author: bytes, body: BallotBody) -> None:
+def apply_ballot(day: Day, act: Act, body: BallotBody) -> None:
     """Cast or change a ballot; a receipt given with it, or before, counts from now on."""
-    live = BALLOTS.find(day.draft, body.claim, body.code, author)
+    live = BALLOTS.find(day.draft, body.claim, body.code, act.author)
     changed = 0 if live is None or live.rule_hash else body.evidence_version
     award = body.award_cents if body.choice == "accept" else None
-    row = BallotRow(author, body.choice, award, body.reason, body.evidence_version, day.height, changed, b"")
-    was_opened, is_opened_now = note_opening(day, author, body)
+    row = BallotRow(
+        act.author, cast("Choice", body.choice), award, body.reason, body.evidence_version, day.height, changed, b""
+    )
+    was_opened, is_opened_now = note_opening(day, act.author, body)
     opened = counts_as_opened(row, is_opened_now) - (live is not None and counts_as_opened(live, was_opened))
     move_tally(day, CASES.get(day.draft, body.claim, body.code), live, row, opened)
 
@@ -207,12 +213,19 @@ def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]
     return False, True
 
 
-def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
-    """Raise RuleBroken unless the author's node may cast this yes in s+1 and the author has no ballot yet."""
+def check_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
+    """Raise RuleBroken unless the author's node may cast this yes now."""
+    check_auto_accept(day, act.author, body)
+
+
+def check_auto_accept(day: Day, author: bytes, body: AutoBallotBody) -> None:
+    """Raise RuleBroken unless this is the first block of voting and the author has no ballot yet."""
     case = check_open_case(day, author, body.claim, body.code)
-    if day.height != case.s + 1:
+    if day.height != case.carried_height + 1:
         raise RuleBroken(
-            "auto_late", f"auto-accept casts in block {case.s + 1} only, this is {day.height}", "cast a ballot by hand"
+            "auto_late",
+            f"auto-accept casts in block {case.carried_height + 1} only, this is {day.height}",
+            "cast a ballot by hand",
         )
     if not 1 <= len(body.rule_hash) <= 64:
         raise RuleBroken(
@@ -226,10 +239,10 @@ def check_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
         )
 
 
-def apply_auto_ballot(day: Day, author: bytes, body: AutoBallotBody) -> None:
+def apply_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
     """Cast a standing yes."""
     version = CLAIMS.get(day.draft, body.claim).evidence_version
-    row = BallotRow(author, "accept", None, "", version, day.height, 0, body.rule_hash)
+    row = BallotRow(act.author, "accept", None, "", version, day.height, 0, body.rule_hash)
     move_tally(day, CASES.get(day.draft, body.claim, body.code), None, row, 0)
 
 

@@ -25,8 +25,10 @@ from governance.state.cases import (
     SMALL_PAID,
     CaseKey,
     CaseRow,
+    CaseStatus,
     ClosedVote,
     ClosedVotesRow,
+    How,
 )
 from governance.state.claims import CLAIMS, LINE_USES, ClaimRow, LineRow, LineUse
 from governance.state.members import MEMBERS
@@ -47,25 +49,11 @@ def open_case(day: Day, claim: ClaimRow, code: str, indexes: tuple[int, ...], is
         claim=claim.claim,
         code=code,
         system=claim.lines[indexes[0]].system,
-        s=day.height,
+        carried_height=day.height,
         is_second=is_second,
         lines=indexes,
         charges_cents=charges,
-        excluded=(),
-        eligible=0,
-        bar_bp=0,
-        seniority_bp=0,
         params_version=current_version(day.draft),
-        streak=0,
-        panel=(),
-        status="open",
-        how="",
-        yes=0,
-        no=0,
-        opened=0,
-        award_cents=0,
-        benefit_cents=0,
-        closed_height=0,
     )
     CASES.put(day.draft, row, claim.claim, code)
     OPEN_CASES.put(day.draft, CaseKey(claim.claim, code), day.height, claim.claim, code)
@@ -96,15 +84,15 @@ def freeze(day: Day) -> None:
         PANELS_DUE.put(day.draft, key, day.height + day.params.panel_block, day.height, case.claim, case.code)
 
 
-def quorum_of(case: CaseRow, set_of_s: Params) -> int:
+def quorum_of(case: CaseRow, case_params: Params) -> int:
     """Return Q: a twentieth of the eligible, within bounds, never more than there are."""
-    wanted = ceil_div(case.eligible, set_of_s.quorum_div)
-    return min(case.eligible, max(set_of_s.quorum_min, min(set_of_s.quorum_max, wanted)))
+    wanted = ceil_div(case.eligible, case_params.quorum_div)
+    return min(case.eligible, max(case_params.quorum_min, min(case_params.quorum_max, wanted)))
 
 
-def has_quorum(case: CaseRow, tally: ballots.Tally | TallyRow, set_of_s: Params) -> bool:
+def has_quorum(case: CaseRow, tally: ballots.Tally | TallyRow, case_params: Params) -> bool:
     """True iff enough voted yes or no and half of the quorum opened the evidence."""
-    quorum = quorum_of(case, set_of_s)
+    quorum = quorum_of(case, case_params)
     return tally.yes + tally.no >= quorum and tally.opened >= ceil_div(quorum, 2)
 
 
@@ -120,24 +108,24 @@ def end_day(day: Day) -> None:
     """
     for key in list(OPEN_CASES.scan(day.draft)):
         case = CASES.get(day.draft, key.claim, key.code)
-        if case.s == day.height:
+        if case.carried_height == day.height:
             continue
-        set_of_s = params_at(day.draft, case.params_version)
+        case_params = params_at(day.draft, case.params_version)
         tally = ballots.tally_now(day, case)
-        quorum_holds = has_quorum(case, tally, set_of_s)
+        quorum_holds = has_quorum(case, tally, case_params)
         passes = quorum_holds and has_majority(case, tally)
         streak = case.streak + 1 if passes else 0
         if (case.streak, case.yes, case.no, case.opened) != (streak, tally.yes, tally.no, tally.opened):
             case = msgspec.structs.replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
             CASES.put(day.draft, case, case.claim, case.code)
-        if streak >= set_of_s.streak_blocks and case.eligible >= set_of_s.min_voters:
+        if streak >= case_params.streak_blocks and case.eligible >= case_params.min_voters:
             accept_by_vote(day, case, ballots.tally_of(day, case))
-        elif day.height >= case.s + set_of_s.vote_blocks:
+        elif day.height >= case.carried_height + case_params.vote_blocks:
             _close(
                 day,
                 case,
                 ballots.tally_of(day, case),
-                is_denied=quorum_holds and not passes and case.eligible >= set_of_s.min_voters,
+                is_denied=quorum_holds and not passes and case.eligible >= case_params.min_voters,
             )
 
 
@@ -192,17 +180,17 @@ def _close(day: Day, case: CaseRow, tally: ballots.Tally, *, is_denied: bool) ->
     if is_denied:
         _deny(day, case, tally)
         return
-    set_of_s = params_at(day.draft, case.params_version)
+    case_params = params_at(day.draft, case.params_version)
     if case.is_second:
         if tally.yes + tally.no < SECOND_LAPSE_BALLOTS:
-            settle_case(day, case, "lapse", min(case.charges_cents, set_of_s.lapse_pay_cents))
+            settle_case(day, case, "lapse", min(case.charges_cents, case_params.lapse_pay_cents))
         elif has_majority(case, tally):
             accept_by_vote(day, case, tally) if tally.awards else settle_case(day, case, "vote", case.charges_cents)
         else:
             _deny(day, case, tally)
         return
     claim = CLAIMS.get(day.draft, case.claim)
-    is_small = case.charges_cents <= set_of_s.small_claim_cents and claim.use != preauthorisation.USE
+    is_small = case.charges_cents <= case_params.small_claim_cents and claim.use != preauthorisation.USE
     if is_small and SMALL_PAID.find(day.draft, claim.member, day.term) is None:
         SMALL_PAID.put(day.draft, Mark(), claim.member, day.term)
         settle_case(day, case, "small", case.charges_cents)
@@ -212,7 +200,7 @@ def _close(day: Day, case: CaseRow, tally: ballots.Tally, *, is_denied: bool) ->
         preauthorisation.close_request(day, claim, case.code, lapsed_cents=case.charges_cents)
     else:
         _free_lines(day, claim, case, lapses=1)
-    _emit_closed(day, "claim_lapsed", case, set_of_s)
+    _emit_closed(day, "claim_lapsed", case, case_params)
 
 
 def _deny(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
@@ -226,7 +214,7 @@ def _deny(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
         preauthorisation.close_request(day, claim, case.code)
 
 
-def _emit_closed(day: Day, name: str, case: CaseRow, set_of_s: Params) -> None:
+def _emit_closed(day: Day, name: str, case: CaseRow, case_params: Params) -> None:
     day.emit(
         name,
         claim=case.claim,
@@ -235,17 +223,17 @@ def _emit_closed(day: Day, name: str, case: CaseRow, set_of_s: Params) -> None:
         no=case.no,
         opened=case.opened,
         eligible=case.eligible,
-        quorum=quorum_of(case, set_of_s),
+        quorum=quorum_of(case, case_params),
         bar_bp=case.bar_bp,
         seniority_bp=case.seniority_bp,
     )
 
 
-def _end(day: Day, case: CaseRow, status: str) -> CaseRow:
+def _end(day: Day, case: CaseRow, status: CaseStatus) -> CaseRow:
     """Take a case off the open ones."""
     case = msgspec.structs.replace(case, status=status, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
-    OPEN_CASES.delete(day.draft, case.s, case.claim, case.code)
+    OPEN_CASES.delete(day.draft, case.carried_height, case.claim, case.code)
     TALLIES.delete(day.draft, case.claim, case.code)
     day.count(open_cases=-1)
     if case.panel and status in ("accepted", "denied", "lapsed"):
@@ -255,7 +243,7 @@ def _end(day: Day, case: CaseRow, status: str) -> CaseRow:
     return case
 
 
-def settle_case(day: Day, case: CaseRow, how: str, award_cents: int) -> CaseRow:
+def settle_case(day: Day, case: CaseRow, how: How, award_cents: int) -> CaseRow:
     """Settle a case's lines in order with its award, say so, and owe the benefit."""
     if case.status == "open":
         case = _end(day, case, "accepted")
@@ -287,7 +275,7 @@ def settle_case(day: Day, case: CaseRow, how: str, award_cents: int) -> CaseRow:
     return case
 
 
-def _authorise(day: Day, case: CaseRow, claim: ClaimRow, how: str, award_cents: int) -> CaseRow:
+def _authorise(day: Day, case: CaseRow, claim: ClaimRow, how: How, award_cents: int) -> CaseRow:
     """Accept a pre-authorisation: nothing is paid; later lines that fit in it need no vote."""
     terms = params_at(day.draft, case.params_version).preauth_terms
     row = preauthorisation.authorise(day, claim, case.lines, award_cents=award_cents, terms=terms)

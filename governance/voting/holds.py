@@ -22,6 +22,7 @@ from governance.state.audits import (
     AuditPanelRow,
     HoldRow,
     ReportRow,
+    Trigger,
 )
 from governance.state.claims import CLAIMS, ClaimRow
 from governance.state.members import MEMBERS
@@ -60,19 +61,19 @@ FINDING = Attested(
 
 
 # ---- Rules --------------------------------------------------------------
-def check_report(day: Day, author: bytes, body: ReportBody) -> None:
+def check_report(day: Day, act: Act, body: ReportBody) -> None:
     """Raise RuleBroken unless a member reports another, once in twelve terms.
 
     A patient may contest each claim a provider filed.
     """
-    members.check_member(day.draft, author)
+    members.check_member(day.draft, act.author)
     known = MEMBERS.find(day.draft, body.member) is not None or PROVIDERS.find(day.draft, body.member) is not None
-    if not known or body.member == author:
+    if not known or body.member == act.author:
         raise RuleBroken("report_unfit", "a report names another member, or a provider", "name one")
     if body.claim and CLAIMS.find(day.draft, body.claim) is None:
         raise RuleBroken("claim_unknown", "there is no such claim", "name one, or none")
-    earlier = REPORTS.find(day.draft, body.member, author)
-    if community.is_contest(day, author, body.member, body.claim):
+    earlier = REPORTS.find(day.draft, body.member, act.author)
+    if community.is_contest(day, act.author, body.member, body.claim):
         return
     if earlier is not None and _is_recent(day, earlier):
         again = calendar.first_height_of(calendar.term_of(earlier.height) + calendar.YEAR_TERMS)
@@ -88,18 +89,18 @@ def _is_recent(day: Day, report: ReportRow) -> bool:
     return calendar.term_of(report.height) > day.term - calendar.YEAR_TERMS
 
 
-def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
+def apply_report(day: Day, act: Act, body: ReportBody) -> None:
     """Count a report; the last needed one places a hold.
 
     A patient's own, on a claim that a provider filed, does so alone.
     """
-    if community.is_contest(day, author, body.member, body.claim):
+    if community.is_contest(day, act.author, body.member, body.claim):
         contested = community.note_contest(day, body.claim)
         _place(day, contested.cover, body.claim, "contest")
-    earlier = REPORTS.find(day.draft, body.member, author)
+    earlier = REPORTS.find(day.draft, body.member, act.author)
     if earlier is not None and _is_recent(day, earlier):
         return  # counted among the needed ones already
-    REPORTS.put(day.draft, ReportRow(author, day.height, body.claim), body.member, author)
+    REPORTS.put(day.draft, ReportRow(act.author, day.height, body.claim), body.member, act.author)
     known = list(REPORTS.scan(day.draft, body.member))
     recent = [row for row in known if _is_recent(day, row)]
     for row in known:
@@ -116,7 +117,7 @@ def apply_report(day: Day, author: bytes, body: ReportBody) -> None:
         _place(day, body.member, body.claim, "reports")
 
 
-def _place(day: Day, key: bytes, claim_id: bytes, trigger: str) -> None:
+def _place(day: Day, key: bytes, claim_id: bytes, trigger: Trigger) -> None:
     """Hold the payouts of a cover or a provider, and draw the panel of the claim, where one is named."""
     until = day.height + day.params.hold_blocks
     serial = 1 + max((row.serial for row in AUDIT_HOLDS.scan(day.draft, until, key)), default=-1)
@@ -225,7 +226,7 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
         )
 
 
-def apply_finding(day: Day, body: FindingBody) -> None:
+def apply_finding(day: Day, _act: Act, body: FindingBody) -> None:
     """Lift the holds that name the claim; let fraud take its consequences."""
     claim = CLAIMS.get(day.draft, body.claim)
     named = list(CLAIM_HOLDS.scan(day.draft, body.claim))

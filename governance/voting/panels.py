@@ -1,6 +1,6 @@
-"""Draws: the eligible in the order of a hash of the block's randomness, so that nobody chooses who is called (rules §1).
+"""Draws: eligible members in the order of a hash of the block's randomness, so nobody chooses the panel (rules §1).
 
-A duty panel reminds; it changes nothing in the tally. Drawing visits every eligible member: this happens only where a case
+A duty panel reminds; it changes nothing in the tally. Drawing visits every eligible member, and happens only if a case
 lacks its quorum halfway.
 """
 
@@ -41,22 +41,22 @@ def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list
 def eligible_of(day: Day, case: CaseRow) -> list[bytes]:
     """Return E of a case. Linear in members."""
     excluded = frozenset(case.excluded)
-    return [key for key in members.voters_as_of(day, case.s) if key not in excluded]
+    return [key for key in members.voters_as_of(day, case.carried_height) if key not in excluded]
 
 
 def end_day(day: Day) -> None:
     """Draw a duty panel for every case that lacks its quorum at the end of s + panel_block."""
     for key in list(PANELS_DUE.scan(day.draft, day.height)):
         case = CASES.get(day.draft, key.claim, key.code)
-        PANELS_DUE.delete(day.draft, day.height, case.s, key.claim, key.code)
+        PANELS_DUE.delete(day.draft, day.height, case.carried_height, key.claim, key.code)
         if case.status != "open":
             continue
-        set_of_s = params_at(day.draft, case.params_version)
+        case_params = params_at(day.draft, case.params_version)
         tally = ballots.tally_now(day, case)
-        lacking = cases.quorum_of(case, set_of_s) - tally.yes - tally.no
+        lacking = cases.quorum_of(case, case_params) - tally.yes - tally.no
         if lacking <= 0:
             continue
-        size = min(case.eligible, max(set_of_s.panel_size, 2 * lacking))
+        size = min(case.eligible, max(case_params.panel_size, 2 * lacking))
         label = b"duty/" + case.claim + b"/" + case.code.encode()
         panel = draw(day.randomness, label, eligible_of(day, case), size)
         CASES.put(day.draft, msgspec.structs.replace(case, panel=tuple(panel)), case.claim, case.code)

@@ -8,8 +8,11 @@ passed takes effect at the next boundary, what is critical at the one after. Ope
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 
+from governance.acts import Act
 from governance.day import Day, ceil_div
 from governance.membership import members
 from governance.state.members import MEMBERS
@@ -24,6 +27,7 @@ from governance.state.proposals import (
     ProposalVoteRow,
     ProposeBody,
     SponsorRow,
+    VoteChoice,
     propose_body,
 )
 from governance.tables import Draft, Name
@@ -58,10 +62,10 @@ def check_voter(day: Day, author: bytes) -> None:
     members.check_may_vote(day, members.check_member(day.draft, author))
 
 
-def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -> None:
+def check_propose(day: Day, act: Act, body: ProposeBody) -> None:
     """Raise RuleBroken unless the proposal is new, well formed and could take effect."""
-    check_voter(day, author)
-    if PROPOSALS.find(day.draft, proposal) is not None:
+    check_voter(day, act.author)
+    if PROPOSALS.find(day.draft, act.record_id) is not None:
         raise RuleBroken("proposal_known", "a proposal of this id stands already", "sponsor it, or choose another id")
     figures = [
         body.value,
@@ -98,26 +102,26 @@ def check_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -
     kind.check(day, body)
 
 
-def apply_propose(day: Day, author: bytes, proposal: bytes, body: ProposeBody) -> None:
+def apply_propose(day: Day, act: Act, body: ProposeBody) -> None:
     """Put a proposal up; its proposer is its first sponsor."""
-    row = ProposalRow(proposal, body, 0, "gathering", 0, 0, current_version(day.draft), 0, 0, 0, 0, "")
-    _add_sponsor(day, row, author)
+    row = ProposalRow(act.record_id, body, params_version=current_version(day.draft))
+    _add_sponsor(day, row, act.author)
 
 
-def check_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
+def check_sponsor(day: Day, act: Act, body: SponsorBody) -> None:
     """Raise RuleBroken unless the author may add a signature."""
-    check_voter(day, author)
+    check_voter(day, act.author)
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "gathering":
         raise RuleBroken("proposal_unknown", "no proposal of this id gathers sponsors", "see the list of proposals")
-    if PROPOSAL_SPONSORS.find(day.draft, body.proposal, author) is not None:
+    if PROPOSAL_SPONSORS.find(day.draft, body.proposal, act.author) is not None:
         count = f"{row.sponsors} of {sponsors_needed(day)}"
         raise RuleBroken("sponsored", f"the author is one of the {count} sponsors already", "others may sign")
 
 
-def apply_sponsor(day: Day, author: bytes, body: SponsorBody) -> None:
+def apply_sponsor(day: Day, act: Act, body: SponsorBody) -> None:
     """Add a sponsor; the last needed one opens the vote."""
-    _add_sponsor(day, PROPOSALS.get(day.draft, body.proposal), author)
+    _add_sponsor(day, PROPOSALS.get(day.draft, body.proposal), act.author)
 
 
 def _add_sponsor(day: Day, row: ProposalRow, author: bytes) -> None:
@@ -144,9 +148,9 @@ def params_of(day: Day, row: ProposalRow) -> Params:
     return params_at(day.draft, row.params_version)
 
 
-def turnout_needed(row: ProposalRow, set_of_o: Params) -> int:
+def turnout_needed(row: ProposalRow, vote_params: Params) -> int:
     """Return how many votes, abstentions among them, a proposal needs."""
-    return min(set_of_o.turnout_max, ceil_div(row.eligible, set_of_o.turnout_div))
+    return min(vote_params.turnout_max, ceil_div(row.eligible, vote_params.turnout_div))
 
 
 def open_proposal(day: Day, row: ProposalRow) -> None:
@@ -167,16 +171,16 @@ def open_expulsion(day: Day, member: bytes, claim: bytes) -> None:
     """Open the proposal that follows a finding of fraud by itself."""
     proposal = b"expel/" + claim
     body = propose_body("expel", member=member)
-    open_proposal(day, ProposalRow(proposal, body, 0, "gathering", 0, 0, current_version(day.draft), 0, 0, 0, 0, ""))
+    open_proposal(day, ProposalRow(proposal, body))
 
 
 def _emit(day: Day, name: str, row: ProposalRow) -> None:
     day.emit(name, proposal=row.proposal, yes=row.yes, no=row.no, abstain=row.abstain, eligible=row.eligible)
 
 
-def check_cast(day: Day, author: bytes, body: CastBody) -> None:
+def check_cast(day: Day, act: Act, body: CastBody) -> None:
     """Raise RuleBroken unless the author may vote on the proposal in this block."""
-    check_voter(day, author)
+    check_voter(day, act.author)
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "open":
         raise RuleBroken("proposal_unknown", "no proposal of this id is open", "see the list of proposals")
@@ -187,7 +191,7 @@ def check_cast(day: Day, author: bytes, body: CastBody) -> None:
             f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}",
             "cast it in one of them",
         )
-    if not members.was_voter(MEMBERS.get(day.draft, author), row.opened_height):
+    if not members.was_voter(MEMBERS.get(day.draft, act.author), row.opened_height):
         raise RuleBroken(
             "not_eligible",
             f"the author might not vote as of block {row.opened_height}",
@@ -197,16 +201,16 @@ def check_cast(day: Day, author: bytes, body: CastBody) -> None:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "yes, no or abstain")
 
 
-def apply_cast(day: Day, author: bytes, body: CastBody) -> None:
+def apply_cast(day: Day, act: Act, body: CastBody) -> None:
     """Count a vote in place of an earlier one."""
     row = PROPOSALS.get(day.draft, body.proposal)
-    before = PROPOSAL_VOTES.find(day.draft, body.proposal, author)
+    before = PROPOSAL_VOTES.find(day.draft, body.proposal, act.author)
     counts = {"yes": row.yes, "no": row.no, "abstain": row.abstain}
     if before is not None:
         counts[before.choice] -= 1
     counts[body.choice] += 1
     PROPOSALS.put(day.draft, msgspec.structs.replace(row, **counts), body.proposal)
-    PROPOSAL_VOTES.put(day.draft, ProposalVoteRow(body.choice), body.proposal, author)
+    PROPOSAL_VOTES.put(day.draft, ProposalVoteRow(cast("VoteChoice", body.choice)), body.proposal, act.author)
 
 
 def freeze(day: Day) -> None:
@@ -220,11 +224,11 @@ def end_day(day: Day) -> None:
     """Judge proposals whose votes end with this block, by (height, id)."""
     for name in list(OPEN_PROPOSALS.scan(day.draft)):
         row = PROPOSALS.get(day.draft, name.value)
-        set_of_o = params_at(day.draft, row.params_version)
-        if day.height < row.opened_height + set_of_o.proposal_blocks:
+        vote_params = params_at(day.draft, row.params_version)
+        if day.height < row.opened_height + vote_params.proposal_blocks:
             continue
         OPEN_PROPOSALS.delete(day.draft, row.opened_height, row.proposal)
-        is_passed = row.yes > row.no and row.yes + row.no + row.abstain >= turnout_needed(row, set_of_o)
+        is_passed = row.yes > row.no and row.yes + row.no + row.abstain >= turnout_needed(row, vote_params)
         if is_critical(row.body):
             is_passed = is_passed and 3 * row.yes >= 2 * (row.yes + row.no)
         if not is_passed:

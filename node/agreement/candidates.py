@@ -17,7 +17,7 @@ from ledger.blocks import BlockWithBodies, block_hash_of, decode_header
 from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes
 from ledger.store import Store
-from node.execution.propose import Candidate, check_whole
+from node.execution.validate import Candidate, check_whole
 
 PREFIX = b"n/"
 HASHES_MAX = 256
@@ -25,7 +25,7 @@ HASHES_MAX = 256
 BYTES_MAX = 64 * 1024 * 1024
 
 
-class Candidates:
+class ProposedBlocks:
     """The blocks of one height. `start` moves it on."""
 
     def __init__(self, store: Store) -> None:

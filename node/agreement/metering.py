@@ -9,7 +9,7 @@ BURST_PER_MEMBER = 64
 """A proposal after 64 skipped views brings as many certificates."""
 
 
-class Meter:
+class SignatureRateLimit:
     """The tokens of one peer."""
 
     __slots__ = ("_at", "_burst", "_rate", "_tokens")

@@ -25,7 +25,7 @@ LOOK_S = 5.0
 """Once enough members are connected, so long is waited for those of them that do not answer."""
 
 
-class Standing:
+class DoubleSignGuard:
     """The right of one committee member to sign. No I/O but the vote log's mark."""
 
     def __init__(self, votes: VoteLog, size: int, height: Callable[[], int], clock: Callable[[], float]) -> None:

@@ -1,8 +1,9 @@
-"""The vote log on disk: what this node has signed, durable before anything is sent (notes on consensus, "what must be durable").
+"""The vote log on disk: what this node has signed, durable before anything is sent.
 
-One append-only file of hash-chained records (`consensus.votelog` knows the bytes). A torn last record, from a crash in the middle of
-a write, is dropped. A log that is missing, broken elsewhere, or of another key means that the node's memory of its own votes cannot be
-trusted: it is quarantined, which a file beside the log remembers across restarts. `node.agreement.signing_guard` knows when that ends.
+One append-only file of hash-chained records (`consensus.votelog` knows the bytes). A torn last record, from a crash in
+the middle of a write, is dropped. If the log is missing, broken elsewhere, or of another key, the node cannot trust its
+memory of its own votes: it is quarantined, which a file beside the log remembers across restarts.
+`node.agreement.signing_guard` knows when that ends.
 """
 
 from __future__ import annotations

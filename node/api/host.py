@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from governance.membership.members import MemberRow
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from ledger.genesis import Charter, Founder
     from ledger.records import Attestation
     from node.agreement.driver import Driver
-    from node.agreement.signing_guard import Standing
     from node.agreement.vote_log import VoteLog
-    from node.execution.ledger import LedgerSide
+    from node.execution.ledger import LedgerService
     from node.own.auto_accept import AutoAccept
     from node.p2p.network import Network
     from node.pool.intake import Intake
     from node.pool.mempool import Mempool
     from node.spread.block_sync import BlockSync
+    from node.treasury.supervisor import TreasurySupervisor
     from wallet.keys import KeyRing
 
 
@@ -32,20 +32,16 @@ class Host(Protocol):
     founder: Founder | None
     chain: Chain
     mempool: Mempool
-    ledger: LedgerSide
+    ledger: LedgerService
     network: Network
     sync: BlockSync
     driver: Driver
     votes: VoteLog
-    standing: Standing | None
     intake: Intake
     auto: AutoAccept
     documents: Path
-    bitcoin_socket: Path | None
-    treasury: Any
-    """The signer's job (`node.treasury.job.TreasuryJob`) while it runs: its libraries are loaded late."""
-    treasury_error: str | None
-    """Why the job ended the last time."""
+    treasury: TreasurySupervisor | None
+    """None on a node that signs no payouts."""
 
     def member(self) -> MemberRow | None:
         """Return the member, present or past, whose keys these are, in the newest state."""

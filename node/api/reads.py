@@ -90,7 +90,7 @@ class Reads:
             misbehaviour=len(driver.misbehaviour),
             is_signing=driver.is_signing,
             quarantine=node.votes.quarantine,
-            quarantine_until=None if node.standing is None else node.standing.quarantined_until,
+            quarantine_until=driver.quarantined_until,
         )
 
     def _treasury(self) -> TreasuryJob | None:
@@ -98,20 +98,9 @@ class Reads:
         node, job = self._node, self._node.treasury
         if node.founder is None or not node.founder.bitcoin_key:
             return None
-        error = node.treasury_error if job is None else job.last_error
-        return TreasuryJob(
-            state=(
-                "off"
-                if node.bitcoin_socket is None
-                else "waiting"
-                if error is not None
-                else "starting"
-                if job is None or not job.has_worked
-                else "working"
-            ),
-            last_error=error,
-            open_batches=_count_open_batches(node.chain.state),
-        )
+        error = None if job is None else job.last_error
+        state = "off" if job is None else "waiting" if error else "working" if job.has_worked else "starting"
+        return TreasuryJob(state=state, last_error=error, open_batches=_count_open_batches(node.chain.state))
 
     def _owed(self, member: bytes) -> Owed | None:
         """Return what this member owes and until the end of which block it must be paid; None when nothing is owed."""

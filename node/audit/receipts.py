@@ -19,8 +19,8 @@ from governance.tables import Draft
 from governance.transition import Outcome
 from ledger.chain import Chain
 from ledger.errors import LedgerCorrupt, MutuaError
+from node.execution.apply import encode_events
 from node.execution.history import past_blocks
-from node.execution.propose import encode_events
 
 LIVE_S_MAX = 45.0
 """So long may a running node replay for one receipt; longer ledgers are explained offline."""

@@ -14,17 +14,16 @@ from consensus.committee import committee_hash
 from consensus.messages import VoteKind, decode_certificate
 from consensus.signing import verify_certificate
 from ledger.blocks import Header, block_hash_of, decode_header
-from ledger.calendar import is_boundary
 from ledger.chain import CHARTER_KEY, Chain
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
-from ledger.hashing import ZERO_HASH
 from ledger.leveldb import is_locked, opened_aside
 from ledger.proofs import InclusionProof, build_inclusion_proof, inclusion_problems
 from ledger.records import Body, Record
 from ledger.state import StateReader
 from ledger.store import Store
 from ledger.verify import Applied, Counts, Finding, replay
+from node.execution.header_rules import committee_of, header_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,6 @@ class Report:
 
 def committee_named(charter: Charter, header: Header) -> tuple[bytes, ...] | None:
     """Return the members' committee when this header names it, else None."""
-    from node.execution.ledger import committee_of
-
     committee = committee_of(charter)
     return committee if committee_hash(committee) == header.committee_hash else None
 
@@ -49,29 +46,13 @@ class NodeRules:
     def genesis(self, charter: Charter) -> tuple[Mapping[bytes, bytes], bytes, bytes]:
         """Return rows, events and committee hash of block 0."""
         from node.execution.apply import genesis_rows
-        from node.execution.ledger import committee_of
 
         return genesis_rows(charter), b"", committee_hash(committee_of(charter))
 
     def header_problems(self, state: StateReader, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
         """Return what is wrong with committee, proposer, schedule and reserved bytes."""
         del state
-        problems: list[str] = []
-        height = header.height
-        committee = committee_named(charter, header)
-        if committee is None:
-            problems.append(f"block {height} names a committee that is not the members'")
-        elif header.proposer >= len(committee):
-            problems.append(f"block {height} names proposer {header.proposer} of {len(committee)}")
-        if parent.committee_hash != header.committee_hash:
-            problems.append(f"block {height} changes the committee inside a term")
-        if header.next_committee_hash != (header.committee_hash if is_boundary(height) else ZERO_HASH):
-            problems.append(f"block {height} names another next committee than the rules give")
-        if header.scheduled_time_ms != charter.genesis_time_ms + height * charter.block_interval_ms:
-            problems.append(f"block {height} is not scheduled as the charter says")
-        if header.reserved != ZERO_HASH:
-            problems.append(f"block {height} uses reserved bytes")
-        return problems
+        return header_problems(charter, committee_named(charter, header), parent, header)
 
     def apply(
         self,
@@ -84,8 +65,7 @@ class NodeRules:
         bodies: Mapping[bytes, Body],
     ) -> Applied:
         """Return the effect of the block; MutuaError when the rules refuse it."""
-        from node.execution.apply import apply_block
-        from node.execution.propose import encode_events
+        from node.execution.apply import apply_block, encode_events
 
         committee = committee_named(charter, header)
         if committee is None or header.proposer >= len(committee):

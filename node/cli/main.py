@@ -7,7 +7,6 @@ the exit codes are those of `node.exit_codes`.
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import json
 import os
 import sys
@@ -16,11 +15,18 @@ from typing import Annotated, Any, NamedTuple, cast
 
 import cyclopts
 
+
+def _version() -> str:
+    from node.cli.node.version import version_words
+
+    return version_words()
+
+
 app = cyclopts.App(
     name="mutua",
     help="A peer-to-peer health-insurance co-op that its members run themselves.",
     version_flags=["--version"],
-    version=lambda: f"mutua {importlib.metadata.version('mutua')}",
+    version=_version,
 )
 
 _LIVE, _MEMBER, _COOP, _MORE = (

@@ -7,14 +7,17 @@ grind (notes on randomness: H-Simplex, hash onion). The header's fields are chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from governance.events import Event
+import msgspec
+
+from governance.events import Event, event_json
 from governance.genesis import genesis_rows as governance_rows
 from governance.genesis import spec_of_charter
-from governance.transition import Act, BlockContext, OpenBlock
+from governance.transition import Act, BlockContext, Outcome
+from governance.transition import apply_block as apply_acts
 from ledger.blocks import Header, next_randomness
 from ledger.errors import MalformedBytes, RuleBroken
 from ledger.genesis import Charter
@@ -23,8 +26,6 @@ from ledger.state import StateReader
 
 ONION_PREFIX = b"consensus/onion/"
 _COUNT_SIZE = 4
-
-__all__ = ["Applied", "act_of", "apply_block", "genesis_rows", "onion_of", "reveal_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def act_of(record: Record, body: Body) -> Act:
     )
 
 
-def apply_block(  # noqa: PLR0917 - so many facts has a block
+def apply_block(  # noqa: PLR0917 - a block has this many facts
     state: StateReader,
     header: Header,
     previous_randomness: bytes,
@@ -93,15 +94,25 @@ def apply_block(  # noqa: PLR0917 - so many facts has a block
         raise MalformedBytes(
             "randomness", "the header's randomness does not follow from its reveal", "count the block as invalid"
         )
-    opened = OpenBlock(state, BlockContext(height=header.height, randomness=header.randomness))
+    context = BlockContext(height=header.height, randomness=header.randomness)
+    return effect_of(apply_acts(state, context, _acts(records, bodies)), state, proposer_key, header.onion_reveal)
+
+
+def effect_of(outcome: Outcome, state: StateReader, proposer_key: bytes, reveal: bytes) -> Applied:
+    """Return what the rules made of a block's records, together with its proposer's reveal."""
+    onion = {ONION_PREFIX + proposer_key: reveal_row(state, proposer_key, reveal)}
+    return Applied({**outcome.delta, **onion}, outcome.events)
+
+
+def encode_events(events: Iterable[Event]) -> bytes:
+    """Return the events of a block as JSON lines, as `ledger.chain` keeps them."""
+    return b"\n".join(msgspec.json.encode(event_json(event)) for event in events)
+
+
+def _acts(records: Sequence[Record], bodies: Mapping[bytes, Body]) -> Iterator[Act]:
     for record in records:
         body = bodies.get(record.body_hash)
         if body is None:
-            raise RuleBroken(
-                "body_missing", f"the body of a {record.kind} record is not here", "fetch it from an archive copy"
-            )
-        opened.take(act_of(record, body))
-    outcome = opened.close()
-    delta = dict(outcome.delta)
-    delta[ONION_PREFIX + proposer_key] = reveal_row(state, proposer_key, header.onion_reveal)
-    return Applied(delta, outcome.events)
+            what = f"the body of a {record.kind} record is not here"
+            raise RuleBroken("body_missing", what, "fetch it from an archive copy")
+        yield act_of(record, body)

@@ -5,45 +5,30 @@ Committing is serialised by one lock: a block agreed on here and the same block 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 import trio
 
-from consensus.committee import draw_committee
 from consensus.machine import Config
 from consensus.messages import Certificate, VoteKind, decode_certificate, encode_certificate
 from consensus.signing import verify_certificate
-from governance import windows
-from governance.kinds import KINDS, decode_body
-from governance.membership import members
-from governance.state.applications import APPLICATIONS
-from governance.state.members import MEMBERS
-from governance.state.windows import WINDOWS, WindowRow
-from governance.tables import Draft
-from ledger.blocks import BlockWithBodies, Header, block_hash_of, decode_header
+from ledger.blocks import BlockWithBodies, FinalBlock, Header, block_hash_of, decode_header
 from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
-from ledger.genesis import Charter
-from ledger.hashing import HASH_SIZE
 from ledger.records import Record, SignedRecord, record_id_of
 from node.clock import now_ms
-from node.execution.propose import (
-    Candidate,
-    Proposer,
-    build_candidate,
-    check_candidate,
-    check_whole,
-    earliest_ms,
-    encode_events,
-)
+from node.execution.apply import encode_events
+from node.execution.header_rules import committee_of, earliest_ms
+from node.execution.propose import Proposer, build_candidate
+from node.execution.validate import Candidate, check_candidate, check_whole
 from node.execution.verifier import Verifier
 from node.faults import is_fatal, quorum_disagrees
-from node.pool.blobs import Blobs
-from node.pool.mempool import APPLY_KIND, Mempool
-from node.spread.wire import FinalBlock
+from node.pool.admission import Admission
+from node.pool.blobs import AddressListStore
+from node.pool.mempool import Mempool
 
 log = structlog.get_logger("mutua.ledger")
 T = TypeVar("T")
@@ -54,24 +39,20 @@ TIMELY_MS_MIN, TIMELY_MS_MAX = 2_000, 600_000
 """How far a fresh block's time may lie from a voter's clock: a quarter of the interval, within these."""
 
 
-def committee_of(charter: Charter) -> tuple[bytes, ...]:
-    """Return the consensus keys of the committee: all founders up to the charter's cap, in the order of the draw."""
-    return draw_committee((founder.consensus_key for founder in charter.founders), charter.seed, charter.committee_max)
-
-
-class LedgerSide:
+class LedgerService:
     """Chain, mempool and rules behind the few calls that driver, sync, gossip and API make."""
 
     def __init__(
         self,
         chain: Chain,
         mempool: Mempool,
-        blobs: Blobs,
+        blobs: AddressListStore,
         own_consensus_key: bytes | None,
         on_final: Callable[[Candidate], Awaitable[None]],
     ) -> None:
         self.chain = chain
         self.mempool = mempool
+        self.admission = Admission(chain)
         self.chain_id = chain.chain_id
         self.committee = committee_of(chain.charter)
         self.own_index = self.committee.index(own_consensus_key) if own_consensus_key in self.committee else None
@@ -95,10 +76,7 @@ class LedgerSide:
         return self.chain.tip.block_hash
 
     async def look(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run `work` in a thread while no block is being committed.
-
-        It sees one state from its first read to its last.
-        """
+        """Run `work` in a thread while no block is being committed: it sees one state throughout."""
         async with self._lock:
             return await trio.to_thread.run_sync(work, *arguments)
 
@@ -147,10 +125,7 @@ class LedgerSide:
         return candidate
 
     async def check(self, block: BlockWithBodies) -> Candidate:
-        """Check a proposed block; MutuaError when it does not hold.
-
-        A fault of the rules at it counts as not holding.
-        """
+        """Check a proposed block; MutuaError when it is not valid, or when the rules meet a fault at it."""
         async with self._lock:
             try:
                 return await trio.to_thread.run_sync(
@@ -160,24 +135,16 @@ class LedgerSide:
                 raise
             except Exception as error:
                 log.exception("rules_fault", height=self.chain.height + 1)
-                raise RuleBroken(
-                    "rules_fault",
-                    f"the rules met a fault at a block: {type(error).__name__}",
-                    "report it to the maintainers",
-                ) from error
+                what = f"the rules met a fault at a block: {type(error).__name__}"
+                raise RuleBroken("rules_fault", what, "report it to the maintainers") from error
 
     async def commit(self, candidate: Candidate, certificate: Certificate) -> None:
-        """Keep a final block durably (one synced batch), then set in motion what waits for it.
-
-        A height already final is passed over.
-        """
+        """Keep a final block durably, then set in motion what waits for it. A height already final is passed over."""
         async with self._lock:
             if candidate.header.height != self.chain.height + 1:
                 return
             assert certificate.block_hash == candidate.block_hash
-            with trio.CancelScope(
-                shield=True
-            ):  # what is final is also settled, also when the daemon is just being stopped
+            with trio.CancelScope(shield=True):  # what is final is also settled when the daemon is being stopped
                 await trio.to_thread.run_sync(self._commit, candidate, certificate)
         await self._on_final(candidate)
 
@@ -190,21 +157,16 @@ class LedgerSide:
             if body is not None
         ]
         dropped = self.mempool.settle([record_id_of(item.record) for item in records], candidate.header.height)
-        self._blobs.settle(
-            {commitment for signed in records for commitment in self.commitments_of(signed)},
-            {commitment for signed in dropped for commitment in self.commitments_of(signed)},
-            (
-                {commitment for _, signed in self.mempool for commitment in self.commitments_of(signed)}
-                if dropped
-                else set()
-            ),
-        )
+        waiting = (signed for _, signed in self.mempool) if dropped else ()
+        self._blobs.settle(self._commitments(records), self._commitments(dropped), self._commitments(waiting))
+
+    def _commitments(self, records: Iterable[SignedRecord]) -> set[bytes]:
+        return {commitment for signed in records for commitment in self.admission.commitments_of(signed)}
 
     def forget_final(self) -> None:
-        """At the start: drop waiting records that a block holds, left by a crash between the block's batch and the pool's. Blocks on the disk."""
-        self.mempool.settle(
-            [record_id for record_id in self.mempool.ids() if self.is_final(record_id)], self.chain.height
-        )
+        """At the start: drop waiting records that a crash between a block's batch and the pool's left. Blocks on the disk."""
+        final = [record_id for record_id in self.mempool.ids() if self.admission.is_final(record_id)]
+        self.mempool.settle(final, self.chain.height)
 
     # ---- For sync -------------------------------------------------------------
 
@@ -220,23 +182,17 @@ class LedgerSide:
         if header.height <= self.chain.height:
             return
         if header.height != self.chain.height + 1:
-            raise MalformedBytes(
-                "block_gap", f"block {header.height} does not follow height {self.chain.height}", "send blocks in order"
-            )
+            what = f"block {header.height} does not follow height {self.chain.height}"
+            raise MalformedBytes("block_gap", what, "send blocks in order")
         certificate = decode_certificate(item.certificate)
-        is_commit = (
-            certificate.kind == VoteKind.FINALIZE
-            and certificate.height == header.height
-            and certificate.epoch == header.epoch
-        )
-        if not is_commit or certificate.block_hash != block_hash_of(header):
-            raise MalformedBytes(
-                "certificate", "the certificate does not commit this block", "send the block's own certificate"
-            )
-        if not await trio.to_thread.run_sync(verify_certificate, certificate, self.committee, self.chain_id):
-            raise MalformedBytes(
-                "certificate", "the certificate's signatures do not hold", "send the block's own certificate"
-            )
+        named = (certificate.kind, certificate.height, certificate.epoch, certificate.block_hash)
+        problem = None
+        if named != (VoteKind.FINALIZE, header.height, header.epoch, block_hash_of(header)):
+            problem = "the certificate does not commit this block"
+        elif not await trio.to_thread.run_sync(verify_certificate, certificate, self.committee, self.chain_id):
+            problem = "the certificate's signatures do not hold"
+        if problem is not None:
+            raise MalformedBytes("certificate", problem, "send the block's own certificate")
         await trio.to_thread.run_sync(check_whole, item.block)
         try:
             candidate = await self.check(item.block)
@@ -249,54 +205,7 @@ class LedgerSide:
             raise quorum_disagrees(header.height, error) from error
         await self.commit(candidate, certificate)
 
-    # ---- For gossip -----------------------------------------------------------
-
-    def is_final(self, record_id: bytes) -> bool:
-        """True when a block holds the record."""
-        return self.chain.find_record(record_id) is not None
-
-    def may_wait(self, signed: SignedRecord) -> bool:
-        """True for a record whose author has a part in the co-op and whose number is not used.
-
-        Others cannot fill the pool.
-        """
-        draft = Draft(self.chain.state)
-        record = signed.record
-        known = KINDS.get(record.kind)
-        if known is None:
-            return False
-        if record.kind == APPLY_KIND:
-            is_known = True
-        elif record.kind == "member.withdraw":
-            is_known = APPLICATIONS.find(draft, record.author) is not None
-        elif known.is_by_member:
-            row = MEMBERS.find(draft, record.author)
-            is_known = (
-                row is not None
-                and (row.is_member or known.key == "identity")
-                and members.is_signer(draft, record.author, record.signer)
-            )
-        else:
-            is_known = record.signer == record.author and members.member_of_cover(draft, record.author) is not None
-        window = WINDOWS.find(draft, record.signer)
-        return is_known and (window is None or not _is_used(window, record.number))
-
-    def commitments_of(self, signed: SignedRecord) -> Sequence[bytes]:
-        """Return the hash of the sealed addresses that a claim, or an application's deposit, commits to."""
-        if signed.record.kind not in ("claim.file", APPLY_KIND):
-            return ()
-        try:
-            commitment = decode_body(signed.record.kind, signed.body.data).payout_commitment
-        except MutuaError:
-            return ()
-        return (commitment,) if len(commitment) == HASH_SIZE else ()
-
     def _is_verified(self, record: Record) -> bool:
-        """True for a record that waits here just as it stands: its signatures were verified when it came in."""
+        """True for a record that waits here, equal in every byte: its signatures were verified when it came in."""
         held = self.mempool.get(record_id_of(record))
         return held is not None and held.record == record
-
-
-def _is_used(window: WindowRow, number: int) -> bool:
-    age = window.highest - number
-    return age >= windows.WINDOW_SIZE or (age >= 0 and bool(window.used >> age & 1))

@@ -1,58 +1,26 @@
-"""Blocks made and blocks checked: what this node proposes, and what it is willing to notarize.
-
-A candidate is a block with what it would do to the state; applying is done once, and a candidate that becomes final is
-committed as it stands. Everything here blocks on CPU or disk: the driver calls it in a thread.
-"""
+"""Blocks made: what this node proposes. Building one takes CPU and disk: call it in a thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-import msgspec
 import structlog
 
-from consensus.catchup import earliest_proposal_ms
-from consensus.committee import committee_hash
-from governance.events import Event, event_json
 from governance.transition import BlockContext, OpenBlock
-from ledger.blocks import (
-    HEADER_VERSION,
-    Block,
-    BlockWithBodies,
-    Header,
-    block_hash_of,
-    decode_header,
-    encode_header,
-    next_randomness,
-    records_root_of,
-)
-from ledger.calendar import is_boundary
+from ledger.blocks import Block, BlockWithBodies, block_hash_of, encode_header, next_randomness
 from ledger.chain import Chain
-from ledger.codec import encode
-from ledger.errors import MalformedBytes, MutuaError, RuleBroken
-from ledger.hashing import ZERO_HASH
-from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of
-from node.execution.apply import ONION_PREFIX, act_of, apply_block, onion_of, reveal_row
-from node.execution.verifier import Verifier
+from ledger.errors import MutuaError, RuleBroken
+from ledger.records import SignedRecord
+from node.execution import validate
+from node.execution.apply import act_of, effect_of, onion_of
+from node.execution.header_rules import earliest_ms, header_after
+from node.execution.validate import Candidate, weight_of
 from node.faults import is_fatal
 
 log = structlog.get_logger("mutua.ledger")
 
-BLOCK_BYTES_MAX = 2 * 1024 * 1024
-"""Records with their bodies in one block: a final block with its certificate then fits in one frame with room to spare.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A checked block and its effect, ready to be committed."""
-
-    block: BlockWithBodies
-    header: Header
-    block_hash: bytes
-    delta: dict[bytes, bytes | None]
-    events: tuple[Event, ...]
+Waiting = Iterable[tuple[bytes, SignedRecord]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +33,11 @@ class Proposer:
     """Layers already gone -> the next preimage."""
 
 
-def weight_of(signed: SignedRecord) -> int:
-    """Return the bytes that a record with its body takes of a block's size."""
-    return len(encode(signed))
-
-
-def schedule_ms(chain: Chain, height: int) -> int:
-    """Return the nominal time of a height (rules §1)."""
-    return chain.charter.genesis_time_ms + height * chain.charter.block_interval_ms
-
-
-def earliest_ms(chain: Chain) -> int:
-    """Return when a fresh block may be proposed.
-
-    At its nominal time, and no sooner than half an interval after its parent.
-    """
-    return earliest_proposal_ms(
-        schedule_ms(chain, chain.height + 1), chain.tip.header.proposed_time_ms, chain.charter.block_interval_ms
-    )
-
-
 def build_candidate(
     chain: Chain,
     committee: tuple[bytes, ...],
     proposer: Proposer,
-    waiting: Iterable[tuple[bytes, SignedRecord]],
+    waiting: Waiting,
     now_ms: int,
     *,
     is_late: Callable[[], bool] = lambda: False,
@@ -98,201 +46,53 @@ def build_candidate(
 
     `is_late`: asked before each record; a block is closed with what it has rather than after its view is over.
     """
-    height = chain.height + 1
     _, gone = onion_of(chain.state, proposer.consensus_key)
     reveal = proposer.reveal(gone)
     randomness = next_randomness(chain.tip.header.randomness, reveal)
-    opened = OpenBlock(chain.state, BlockContext(height=height, randomness=randomness))
+    opened = OpenBlock(chain.state, BlockContext(height=chain.height + 1, randomness=randomness))
+    taken, refused = _fill(opened, waiting, is_late)
+    applied = effect_of(opened.close(), chain.state, proposer.consensus_key, reveal)
+    records = tuple(signed.record for signed in taken)
+    header = replace(
+        header_after(chain, committee, records, max(now_ms, earliest_ms(chain))),
+        proposer=proposer.index,
+        onion_reveal=reveal,
+        randomness=randomness,
+        state_root=chain.tree.root_after(applied.delta),
+    )
+    block = BlockWithBodies(Block(encode_header(header), records), tuple(signed.body for signed in taken))
+    return Candidate(block, header, block_hash_of(header), applied.delta, applied.events), refused
+
+
+def _fill(
+    opened: OpenBlock, waiting: Waiting, is_late: Callable[[], bool]
+) -> tuple[list[SignedRecord], dict[bytes, MutuaError]]:
+    """Take waiting records into a block until it is full or late; return what it took and what the rules refused."""
     taken: list[SignedRecord] = []
     refused: dict[bytes, MutuaError] = {}
     size = 0
     for record_id, signed in waiting:
         weight = weight_of(signed)
-        if size + weight > BLOCK_BYTES_MAX or is_late():
+        if size + weight > validate.BLOCK_BYTES_MAX or is_late():
             break
-        try:
-            opened.take(act_of(signed.record, signed.body))
-        except MutuaError as error:
-            if is_fatal(error):
-                raise
+        if (error := _refusal_of(opened, record_id, signed)) is not None:
             refused[record_id] = error
-            continue
-        except Exception as error:  # a record must never be able to stop every proposer
-            log.exception("rules_fault", kind=signed.record.kind, record_id=record_id.hex())
-            refused[record_id] = RuleBroken(
-                "rules_fault",
-                f"the rules met a fault at this record: {type(error).__name__}",
-                "report it to the maintainers",
-            )
             continue
         size += weight
         taken.append(signed)
-    outcome = opened.close()
-    delta = dict(outcome.delta)
-    delta[ONION_PREFIX + proposer.consensus_key] = reveal_row(chain.state, proposer.consensus_key, reveal)
-    records = tuple(signed.record for signed in taken)
-    header = _header_for(
-        chain,
-        committee,
-        height,
-        max(now_ms, earliest_ms(chain)),
-        records_root=records_root_of(records),
-        count=len(records),
-    )
-    header = replace(
-        header,
-        proposer=proposer.index,
-        onion_reveal=reveal,
-        randomness=randomness,
-        state_root=chain.tree.root_after(delta),
-    )
-    block = BlockWithBodies(Block(encode_header(header), records), tuple(signed.body for signed in taken))
-    return Candidate(block, header, block_hash_of(header), delta, outcome.events), refused
+    return taken, refused
 
 
-def check_candidate(
-    chain: Chain,
-    committee: tuple[bytes, ...],
-    block: BlockWithBodies,
-    is_verified: Callable[[Record], bool],
-    verifier: Verifier | None = None,
-) -> Candidate:
-    """Check a peer's block over the tip, apply it, and return it with its effect; MutuaError says why it does not hold.
-
-    `is_verified(record)` spares signatures of a record that arrived before, equal in every byte. Every body must be
-    present. A bad signature is named before anything that the rules say of the block.
-    """
-    header = decode_header(block.block.header)
-    expected = _header_for(
-        chain,
-        committee,
-        chain.height + 1,
-        header.proposed_time_ms,
-        records_root=records_root_of(block.block.records),
-        count=len(block.block.records),
-    )
-    if not 0 <= header.proposer < len(committee):
-        raise MalformedBytes(
-            "block_proposer", "the block names a proposer outside the committee", "count the proposal as invalid"
-        )
-    expected = replace(
-        expected,
-        proposer=header.proposer,
-        onion_reveal=header.onion_reveal,
-        randomness=header.randomness,
-        state_root=header.state_root,
-    )
-    if expected != header:
-        names = [name for name in Header.__dataclass_fields__ if getattr(expected, name) != getattr(header, name)]
-        raise MalformedBytes(
-            "block_header",
-            f"the block's {', '.join(names)} do not follow from the tip",
-            "count the proposal as invalid",
-        )
-    if header.proposed_time_ms < earliest_ms(chain):
-        raise MalformedBytes("block_early", "the block was proposed before its time", "count the proposal as invalid")
-    bodies = _checked_bodies(chain, block)
-    is_signed, applied = (verifier or Verifier(0)).check_while(
-        [record for record in block.block.records if not is_verified(record)],
-        lambda: apply_block(
-            chain.state, header, chain.tip.header.randomness, committee[header.proposer], block.block.records, bodies
-        ),
-    )
-    if not is_signed:
-        raise MalformedBytes(
-            "record_signature", "a record of the block has a bad signature", "count the proposal as invalid"
-        )
-    if isinstance(applied, Exception):
-        raise applied
-    if chain.tree.root_after(applied.delta) != header.state_root:
-        raise MalformedBytes(
-            "block_state_root", "applying the block does not give its state root", "count the proposal as invalid"
-        )
-    return Candidate(block, header, block_hash_of(header), applied.delta, applied.events)
-
-
-def check_whole(block: BlockWithBodies) -> None:
-    """Raise MalformedBytes unless the records are those of the header and every body is there, its record's own, within the size of a block.
-
-    What fails here is the fault of whoever sent the bytes; what a whole block does is the fault of whoever signed it.
-    """
-    header = decode_header(block.block.header)
-    records = block.block.records
-    if header.record_count != len(records) or header.records_root != records_root_of(records):
-        raise MalformedBytes(
-            "block_records", "the block came with other records than its header names", "fetch the block again"
-        )
-    _check_bodies(block)
-
-
-def _check_bodies(block: BlockWithBodies) -> None:
-    records = block.block.records
-    if len(block.bodies) != len(records):
-        raise MalformedBytes(
-            "block_bodies", "the block has another number of bodies than records", "send one body a record"
-        )
-    size = 0
-    for record, body in zip(records, block.bodies, strict=True):
-        if body is None or not is_body_of(record, body):
-            raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
-        size += weight_of(SignedRecord(record, body))
-    if size > BLOCK_BYTES_MAX:
-        raise MalformedBytes(
-            "block_size",
-            f"the block has {size} bytes of records, more than {BLOCK_BYTES_MAX}",
-            "count the proposal as invalid",
-        )
-
-
-def encode_events(events: Iterable[Event]) -> bytes:
-    """Return the events of a block as JSON lines, as `ledger.chain` keeps them."""
-    return b"\n".join(msgspec.json.encode(event_json(event)) for event in events)
-
-
-def _checked_bodies(chain: Chain, block: BlockWithBodies) -> dict[bytes, Body]:
-    _check_bodies(block)
-    bodies: dict[bytes, Body] = {}
-    for record, body in zip(block.block.records, block.bodies, strict=True):
-        check_record_shape(record, chain.chain_id)
-        assert body is not None
-        bodies[record.body_hash] = body
-    return bodies
-
-
-def _header_for(
-    chain: Chain, committee: tuple[bytes, ...], height: int, now_ms: int, *, records_root: bytes, count: int
-) -> Header:
-    """Return the header that follows from the tip; the proposer's fields and the state root are still empty."""
-    own_hash = committee_hash(committee)
-    return Header(
-        version=HEADER_VERSION,
-        chain_id=chain.chain_id,
-        epoch=chain.tip.header.epoch,
-        height=height,
-        scheduled_time_ms=schedule_ms(chain, height),
-        proposed_time_ms=max(now_ms, chain.tip.header.proposed_time_ms),
-        record_count=count,
-        proposer=0,
-        parent=chain.tip.block_hash,
-        records_root=records_root,
-        state_root=ZERO_HASH,
-        history_root=chain.history_root(),
-        committee_hash=own_hash,
-        next_committee_hash=own_hash if is_boundary(height) else ZERO_HASH,
-        onion_reveal=ZERO_HASH,
-        randomness=ZERO_HASH,
-        reserved=ZERO_HASH,
-    )
-
-
-__all__ = [
-    "BLOCK_BYTES_MAX",
-    "Candidate",
-    "Proposer",
-    "build_candidate",
-    "check_candidate",
-    "check_whole",
-    "earliest_ms",
-    "encode_events",
-    "schedule_ms",
-]
+def _refusal_of(opened: OpenBlock, record_id: bytes, signed: SignedRecord) -> MutuaError | None:
+    """Take one record into the block, or return why the rules refuse it."""
+    try:
+        opened.take(act_of(signed.record, signed.body))
+    except MutuaError as error:
+        if is_fatal(error):
+            raise
+        return error
+    except Exception as error:  # a record must never be able to stop every proposer
+        log.exception("rules_fault", kind=signed.record.kind, record_id=record_id.hex())
+        what = f"the rules met a fault at this record: {type(error).__name__}"
+        return RuleBroken("rules_fault", what, "report it to the maintainers")
+    return None

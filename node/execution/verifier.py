@@ -1,10 +1,10 @@
 """The signatures of a large block are verified by other processes while this one applies it.
 
 libsodium lets go of the interpreter's lock while it works, but a thread that verifies beside a busy interpreter waits
-for that lock again after every signature (measured). So each further core gets a worker: `python -m node.execution.verifier`,
-which reads frames of records on its standard input and answers each with one byte. It starts with the first block that
-is worth it and ends when its input does, also when this process is killed. A worker that dies costs time only: what it
-has not answered is verified here.
+for that lock again after every signature (measured). So each further core gets a worker process that runs this module:
+it reads frames of records on its standard input and answers each with one byte. It starts with the first block that is
+worth it and ends when its input does, also when this process is killed. A worker that dies costs time only: what it has
+not answered is verified here.
 """
 
 from __future__ import annotations

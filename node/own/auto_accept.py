@@ -107,7 +107,7 @@ def find_ballots(state: StateReader, height: int, member: bytes, rules: Iterable
             continue
         body = AutoBallotBody(key.claim, key.code, rule_hash_of(rule))
         try:
-            ballots.check_auto_ballot(day, member, body)
+            ballots.check_auto_accept(day, member, body)
         except RuleBroken:
             continue  # not in E, or there is a ballot already
         found.append(body)

@@ -52,6 +52,6 @@ def next_seed(keys: KeyRing, is_taken: Callable[[bytes], bool]) -> bytes:
 
 
 def wanting(seed: bytes, chain_id: bytes, member: bytes) -> tuple[CoverAddBody, Attestation]:
-    """Return the body that puts the cover of `seed` on a member's contract, and the cover's signature that it wants to be there."""
+    """Return the body that puts the cover of `seed` on a member's contract, and the cover's signature that agrees."""
     body = CoverAddBody(public_key_of(seed))
     return body, attest(seed, chain_id, COVER.role, COVER.subject(member, body))

@@ -9,7 +9,6 @@ a second dial.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -113,8 +112,3 @@ class FrameReader:
         if start:
             del buffer[:start]
         return frames
-
-
-def total_size(frames: Iterable[bytes]) -> int:
-    """Bytes in all of `frames`."""
-    return sum(map(len, frames))

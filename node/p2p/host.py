@@ -9,17 +9,16 @@ from __future__ import annotations
 import errno
 import random
 from collections import defaultdict, deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import structlog
 import trio
 
 from ledger.errors import MutuaError
 from node.p2p.hardening import GatedNoise, NotAdmitted, SocketConnection, quiet_loggers, secure
-from node.p2p.link import Handlers, Link, LinkRefused
-from node.p2p.network import Network
-from node.p2p.peers import Peer
+from node.p2p.link import Link, LinkOwner, LinkRefused
+from node.p2p.peers import Connection, Handlers, Peer
 
 log: Any = structlog.get_logger("mutua.p2p")
 
@@ -33,7 +32,35 @@ CLOSE_S = 1.0
 ADDRESSES_REMEMBERED_MAX = 4096
 
 
-async def serve(network: Network, listen: str, note_bound: Callable[[str], None]) -> None:
+class HostOwner(LinkOwner, Protocol):
+    """What the host needs of the network."""
+
+    key: bytes
+    seed: bytes
+    handlers: Handlers
+
+    def peer(self, key: bytes) -> Peer:
+        """Return the record of a peer."""
+        ...
+
+    def refresh_address_book(self) -> None:
+        """Take up new peers and new addresses."""
+        ...
+
+    def dial_candidates(self) -> Sequence[Peer]:
+        """Return admitted peers with an address and no connection."""
+        ...
+
+    def link_down(self, link: Connection) -> None:
+        """Forget a link that has ended."""
+        ...
+
+    def note_refusal(self, key: bytes | None, reason: str) -> None:
+        """Log a refused peer."""
+        ...
+
+
+async def serve(network: HostOwner, listen: str, note_bound: Callable[[str], None]) -> None:
     """Listen, dial and serve until cancelled. Raises MutuaError when `listen` is not usable."""
     quiet_loggers()
     host = _Host(network)
@@ -58,7 +85,7 @@ class _Pending:
         self.since = trio.current_time()
 
 
-class Doorkeeper:
+class ConnectionLimiter:
     """Counts what each address opens: an attacker's own connections give way first."""
 
     def __init__(self) -> None:
@@ -116,11 +143,10 @@ class Doorkeeper:
 
 
 class _Host:
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: HostOwner) -> None:
         self.network = network
         self.noise = GatedNoise(network.seed, network.is_admitted)
-        self.handlers = Handlers(network.on_frame, network.on_peer_up)
-        self.doorkeeper = Doorkeeper()
+        self.limiter = ConnectionLimiter()
 
     # ---- Inbound -------------------------------------------------------------------------------------------------
 
@@ -129,15 +155,15 @@ class _Host:
         connection = SocketConnection(stream, is_initiator=False)
         remote = connection.get_remote_address()
         ip = remote[0] if remote else "gone"
-        place = self.doorkeeper.admit(ip)
+        place = self.limiter.admit(ip)
         if place is None:
             await connection.close()
             return
         try:
             with place.scope:
-                await self._serve(connection, None, lambda: self.doorkeeper.prove(ip, place))
+                await self._serve(connection, None, lambda: self.limiter.prove(ip, place))
         finally:
-            self.doorkeeper.prove(ip, place)
+            self.limiter.prove(ip, place)
 
     # ---- Outbound ------------------------------------------------------------------------------------------------
 
@@ -188,7 +214,7 @@ class _Host:
             with trio.fail_after(network.timing.handshake_s):
                 secured, proved = await secure(self.noise, connection, key)
             note_proved()
-            link = Link(network, self.handlers, network.peer(proved), secured, is_dialler=key is not None)
+            link = Link(network, network.handlers, network.peer(proved), secured, is_dialler=key is not None)
             await link.run()
         except NotAdmitted as error:
             network.note_refusal(error.key, "not a member, or banned")
@@ -217,18 +243,11 @@ def parse_address(address: str) -> tuple[str, int]:
     ('127.0.0.1', 4001)
     """
     parts = address.split("/")
-    if (
-        len(parts) >= 5
-        and parts[1] in {"ip4", "ip6", "dns", "dns4", "dns6"}
-        and parts[3] == "tcp"
-        and parts[4].isdigit()
-    ):
+    is_known = len(parts) >= 5 and parts[1] in {"ip4", "ip6", "dns", "dns4", "dns6"}
+    if is_known and parts[3] == "tcp" and parts[4].isdigit():
         return parts[2], int(parts[4])
-    raise MutuaError(
-        "address_malformed",
-        f"{address!r} is not an address",
-        "write it as /ip4/192.0.2.1/tcp/4001 or /dns/host/tcp/4001",
-    )
+    hint = "write it as /ip4/192.0.2.1/tcp/4001 or /dns/host/tcp/4001"
+    raise MutuaError("address_malformed", f"{address!r} is not an address", hint)
 
 
 async def _open_listeners(listen: str) -> list[trio.SocketListener]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -33,7 +32,7 @@ from node.p2p.frames import (
     encode_hello,
 )
 from node.p2p.hardening import answer_protocol, ask_protocol
-from node.p2p.peers import Peer, Timing
+from node.p2p.peers import Connection, Handlers, Peer, Timing
 from node.p2p.yamux import ProtocolGarbage, YamuxSession, YamuxStream
 
 log: Any = structlog.get_logger("mutua.p2p")
@@ -61,7 +60,7 @@ class LinkOwner(Protocol):
     hello: Hello
     timing: Timing
 
-    def link_up(self, link: Link) -> bool:
+    def link_up(self, link: Connection) -> bool:
         """Enter the link; False when another link to the peer is the one to keep."""
         ...
 
@@ -76,14 +75,6 @@ class LinkOwner(Protocol):
     def ban(self, peer: bytes, reason: str) -> None:
         """Refuse the peer for a while."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """Whom frames and connections are reported to."""
-
-    on_frame: Callable[[bytes, Channel, bytes], Awaitable[None]]
-    on_peer_up: Callable[[bytes], Awaitable[None]]
 
 
 class Inbox:
@@ -236,10 +227,8 @@ class Link:
         if hello.chain_id != ours.chain_id or hello.version != PROTOCOL_VERSION:
             await trio.sleep(FAREWELL_S)
             if hello.chain_id != ours.chain_id:
-                raise LinkRefused(
-                    f"another chain: the peer is on {hello.chain_id.hex()[:16]}, this node on"
-                    f" {ours.chain_id.hex()[:16]}"
-                )
+                theirs, own = hello.chain_id.hex()[:16], ours.chain_id.hex()[:16]
+                raise LinkRefused(f"another chain: the peer is on {theirs}, this node on {own}")
             raise LinkRefused(f"another version: the peer speaks {hello.version}, this node {PROTOCOL_VERSION}")
         self.peer_nonce = hello.nonce
         self._hello_arrived.set()
@@ -277,10 +266,7 @@ class Link:
         await trio.sleep(max(0.0, -self._tokens / FRAMES_PER_SECOND_MAX))
 
     async def _contained(self, handler: Callable[..., Awaitable[None]], *args: object) -> None:
-        """Call the layer above.
-
-        Its faults stay here: malformed bytes are the peer's, everything else is ours and logged.
-        """
+        """Call the layer above. Its faults stay here: malformed bytes are the peer's, all else is ours and logged."""
         try:
             await handler(*args)
         except MalformedBytes as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 import trio
@@ -19,10 +19,7 @@ from nacl.signing import SigningKey
 from ledger.errors import MutuaError
 from node.p2p.faults import describe
 from node.p2p.frames import CHAIN_ID_SIZE_MAX, FRAME_SIZE_MAX, NONCE_SIZE, PROTOCOL_VERSION, Channel, Hello
-from node.p2p.peers import Peer, PeerStatus, Timing
-
-if TYPE_CHECKING:
-    from node.p2p.link import Link
+from node.p2p.peers import Connection, Handlers, Peer, PeerStatus, Timing
 
 __all__ = ["FRAME_SIZE_MAX", "Channel", "Network", "PeerStatus", "Timing"]
 
@@ -53,8 +50,7 @@ class Network:
         self.key = bytes(SigningKey(transport_seed).verify_key)
         self.timing = timing or Timing()
         self.hello = Hello(PROTOCOL_VERSION, chain_id, secrets.token_bytes(NONCE_SIZE))
-        self.on_frame = on_frame
-        self.on_peer_up = on_peer_up
+        self.handlers = Handlers(on_frame, on_peer_up)
         self.seed = transport_seed
         self._listen = listen
         self._members = members
@@ -96,10 +92,7 @@ class Network:
     # ---- For the layers above ------------------------------------------------------------------------------------
 
     def send(self, peer: bytes, channel: Channel, payload: bytes) -> bool:
-        """Queue a frame for a connected peer; never blocks.
-
-        False when the peer is not connected or its queue is full.
-        """
+        """Queue a frame for a connected peer; never blocks. False when it is not connected or its queue is full."""
         if len(payload) > FRAME_SIZE_MAX:
             raise ValueError(f"a frame of {len(payload)} bytes; the limit is {FRAME_SIZE_MAX}")
         record = self._peers.get(peer)
@@ -176,7 +169,7 @@ class Network:
             if record.link is None and not record.is_dialling and record.address and self.is_admitted(key)
         )
 
-    def link_up(self, link: Link) -> bool:
+    def link_up(self, link: Connection) -> bool:
         """Enter a link whose hellos are exchanged; False when the link that exists is the one to keep.
 
         Two links arise when both sides dial at once; both sides keep the one dialled by the smaller key. A link from a
@@ -187,12 +180,8 @@ class Network:
         if not self.is_admitted(record.key):
             return False  # banned, or no longer a member, since its handshake
         if old is not None:
-            smaller_dials = self.key < record.key
-            if (
-                old.peer_nonce == link.peer_nonce
-                and old.is_dialler != link.is_dialler
-                and old.is_dialler == smaller_dials
-            ):
+            is_second_dial = old.peer_nonce == link.peer_nonce and old.is_dialler != link.is_dialler
+            if is_second_dial and old.is_dialler == (self.key < record.key):
                 return False
             old.end("replaced by a newer connection")
         else:
@@ -202,7 +191,7 @@ class Network:
         record.dial_delay_s = 0.0
         return True
 
-    def link_down(self, link: Link) -> None:
+    def link_down(self, link: Connection) -> None:
         """Forget a link that has ended."""
         record = link.peer
         if record.link is link:

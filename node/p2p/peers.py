@@ -1,20 +1,15 @@
-"""What the network remembers of one peer between connections.
-
-The waiting frames, the counters, the strikes, the next dial.
-"""
+"""What the network remembers of a peer between connections: waiting frames, counters, strikes, the next dial."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
 from node.p2p.frames import Channel, encode_frame
-
-if TYPE_CHECKING:
-    from node.p2p.link import Link
 
 QUEUE_FRAMES_MAX = 4096
 QUEUE_BYTES_MAX = 32 * 1024 * 1024
@@ -37,7 +32,7 @@ class PeerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The deadlines of the transport, in seconds, with the values of a network of a few ms round trip to a few hundred."""
+    """The deadlines of the transport, in seconds; the defaults suit round trips of a few to a few hundred ms."""
 
     handshake_s: float = 6.0  # from the TCP connection to both hellos
     write_s: float = 10.0  # one batch of frames
@@ -50,6 +45,27 @@ class Timing:
     strikes_window_s: float = 600.0  # older strikes are forgotten
     restart_min_s: float = 0.5
     restart_max_s: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """Whom frames and connections are reported to."""
+
+    on_frame: Callable[[bytes, Channel, bytes], Awaitable[None]]
+    on_peer_up: Callable[[bytes], Awaitable[None]]
+
+
+class Connection(Protocol):
+    """A peer's link, as its record and the network see it: `node.p2p.link.Link`."""
+
+    peer: Peer
+    peer_nonce: bytes
+    is_dialler: bool
+    end_reason: str
+
+    def end(self, reason: str) -> None:
+        """End the link soon; callable from anywhere."""
+        ...
 
 
 class Peer:
@@ -79,7 +95,7 @@ class Peer:
         self.key = key
         self.address = address
         self.since_ms = since_ms
-        self.link: Link | None = None
+        self.link: Connection | None = None
         self.queues: tuple[deque[bytes], ...] = tuple(deque() for _ in Channel)
         self.queue_frames = 0
         self.queue_bytes = 0

@@ -1,6 +1,6 @@
 """Sealed payout addresses, by their hash.
 
-Kept only when a known record commits to them, and only so many before it is final.
+Kept only when a known record commits to them, and only up to a limit before that record is final.
 
 Rows: `o/` hash, a blob whose claim waits; `k/` hash, a blob whose claim is final (or b"" while it has not arrived).
 """
@@ -16,7 +16,7 @@ from ledger.store import Store
 WAITING_PREFIX = b"o/"
 FINAL_PREFIX = b"k/"
 WAITING_BYTES_MAX = 64 * 1024 * 1024
-"""Blobs beyond are not kept before their claim is final; they are asked for when a payment is due."""
+"""AddressListStore beyond are not kept before their claim is final; they are asked for when a payment is due."""
 
 
 def blob_hash_of(blob: bytes) -> bytes:
@@ -24,7 +24,7 @@ def blob_hash_of(blob: bytes) -> bytes:
     return tagged_hash("sealed-addresses", blob)
 
 
-class Blobs:
+class AddressListStore:
     """The blobs in the store. Safe for several threads."""
 
     def __init__(self, store: Store) -> None:
@@ -55,10 +55,7 @@ class Blobs:
             self.waiting_bytes = waiting
 
     def settle(self, final: Collection[bytes], dropped: Collection[bytes], waiting: Collection[bytes]) -> None:
-        """After a block: blobs of final claims stay for good.
-
-        Those of dropped records go unless another one that waits names them.
-        """
+        """After a block: keep blobs of final claims for good, drop those of dropped records that no waiting one names."""
         with self._lock:
             batch: dict[bytes, bytes | None] = {}
             for commitment in final:

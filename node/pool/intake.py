@@ -1,4 +1,4 @@
-"""Records that enter the ledger's way through this node: its own member's, and those that others signed and handed in.
+"""Records that enter the ledger through this node: its own member's, and those that others signed and handed in.
 
 One after the other, each is checked against the newest state and behind what waits here already, kept durably, and only
 then spread. A refusal comes back in the words of the rule. Checking alone (`check`) keeps nothing.
@@ -6,8 +6,9 @@ then spread. A refusal comes back in the words of the rule. Checking alone (`che
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Protocol, TypeVar
 
 import trio
 
@@ -17,11 +18,10 @@ from ledger.codec import Shape
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Attestation, SignedRecord, is_record_signed, record_id_of
 from node.execution.apply import act_of
-from node.execution.ledger import LedgerSide
 from node.faults import is_fatal
+from node.pool.admission import Admission
 from node.pool.mempool import Mempool
-from node.pool.record_signing import Pen
-from node.spread.gossip import Gossip
+from node.pool.record_signing import RecordSigner
 
 PENDING_LOOKED_AT_MAX = 500
 """Waiting records of one author that a new one is checked behind."""
@@ -29,27 +29,42 @@ CHECKED_MAX = 1_000
 """Records of one `check`: it holds up the committing of blocks while it works, about a second at most."""
 
 Refusal = MutuaError | None
+T = TypeVar("T")
+
+
+class Look(Protocol):
+    """Runs work in a thread, while no block is being committed."""
+
+    async def __call__(self, work: Callable[..., T], *arguments: object) -> T:
+        """Return what `work` returns."""
+        ...
 
 
 class Intake:
-    """Takes records in. `authors`: the keys whose waiting records count as this node's own; `fail` ends the daemon."""
+    """Takes records in.
+
+    `look` runs a check while no block is committed; `keep` makes a record durable and spreads it; `authors` are the keys
+    whose waiting records count as this node's own; `fail` ends the daemon.
+    """
 
     def __init__(
         self,
         chain: Chain,
         mempool: Mempool,
-        ledger: LedgerSide,
-        gossip: Gossip,
+        signer: RecordSigner,
         *,
-        pen: Pen,
+        admission: Admission,
+        look: Look,
+        keep: Callable[[SignedRecord, Sequence[bytes]], Awaitable[None]],
         authors: Callable[[], frozenset[bytes]],
         fail: Callable[[BaseException], None],
     ) -> None:
         self._chain = chain
         self._mempool = mempool
-        self._ledger = ledger
-        self._gossip = gossip
-        self._pen = pen
+        self._signer = signer
+        self._admission = admission
+        self._look = look
+        self._keep = keep
         self._authors = authors
         self._fail = fail
         self._accepting = trio.Lock()
@@ -59,48 +74,43 @@ class Intake:
         self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
     ) -> bytes:
         """Sign a record of this node's member and accept it. Returns its id; RuleBroken says why not."""
-        return await self.accept(self._pen.sign(kind, body, attestations), blobs)
+        return await self.accept(self._signer.sign(kind, body, attestations), blobs)
 
     async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
         """Accept a record that this node signed: check, keep durably, spread."""
         return await self._accept(signed, blobs, self._check_own)
 
     async def accept_signed(self, signed: SignedRecord) -> bytes:
-        """Accept a record that somebody else signed, of the right shape: verify, check, keep durably, spread.
-
-        Twice is once.
+        """Accept a record that somebody else signed, of the right shape: verify, check, keep durably, spread. Idempotent.
 
         Errors: MalformedBytes `record_signature`; RuleBroken and MalformedBytes as the rules say.
         """
         record_id = record_id_of(signed.record)
-        if record_id in self._mempool or self._ledger.is_final(record_id):
+        if record_id in self._mempool or self._admission.is_final(record_id):
             return record_id
         if not await trio.to_thread.run_sync(is_record_signed, signed.record):
             raise MalformedBytes(
                 "record_signature", "the record's signature does not verify", "send it as its author signed it"
             )
-        if signed.record.valid_until_height <= self._chain.height:
+        if self._admission.is_expired(signed.record):
             what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self._chain.height}"
-            raise RuleBroken("record_expired", what, "let its author sign it anew")
+            raise RuleBroken("record_expired", what, "let its author sign it again")
         return await self._accept(signed, (), self._check_other)
 
     async def check(self, records: Sequence[tuple[str, Shape, tuple[Attestation, ...]]]) -> list[Refusal]:
-        """Return for each record, in this order, why the rules would refuse it in the next block, or None.
-
-        Nothing is kept.
-        """
-        with self._pen.sketching():
-            signed = [self._pen.sign(kind, body, attestations) for kind, body, attestations in records[:CHECKED_MAX]]
-        return await self._ledger.look(self._check_all, signed)
+        """Return for each record why the rules would refuse it in the next block, or None. Nothing is kept."""
+        with self._signer.sketching():
+            signed = [self._signer.sign(kind, body, attestations) for kind, body, attestations in records[:CHECKED_MAX]]
+        return await self._look(self._check_all, signed)
 
     async def _accept(
         self, signed: SignedRecord, blobs: Sequence[bytes], check: Callable[[SignedRecord], None]
     ) -> bytes:
         try:
             async with self._accepting:  # one after the other: a second copy sees the first
-                await self._ledger.look(check, signed)
+                await self._look(check, signed)
                 try:
-                    await self._gossip.accept_own(signed, blobs)
+                    await self._keep(signed, blobs)
                 except BaseException:
                     self._own_block = None
                     raise
@@ -113,7 +123,7 @@ class Intake:
     # ---- Checking, in a thread, while no block is committed ------------------------
 
     def _check_own(self, signed: SignedRecord) -> None:
-        """Raise RuleBroken or MalformedBytes unless the record could follow, in the next block, all that waits of this node."""
+        """Raise RuleBroken or MalformedBytes unless the next block could include the record after this node's own."""
         self._own().take(act_of(signed.record, signed.body))
 
     def _check_other(self, signed: SignedRecord) -> None:

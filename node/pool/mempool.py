@@ -15,6 +15,7 @@ from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.records import SignedRecord, record_id_of
 from ledger.store import Store
+from node.pool.admission import APPLY_KIND
 
 PREFIX = b"p/"
 RECORDS_MAX = 20_000
@@ -22,10 +23,8 @@ BYTES_MAX = 64 * 1024 * 1024
 PER_AUTHOR_MAX = 2_000
 PER_AUTHOR_CROWDED_MAX = 100
 """What one author may have waiting once the pool is half full: nobody can take the room of all others."""
-APPLY_KIND = "member.apply"
-"""The one kind whose author is not in the co-op yet: all applications together count as one author."""
 REFUSED_HEIGHTS_MAX = 4
-"""A record refused while building at so many heights is dropped: it is not early, it is wrong."""
+"""A record refused while building at this many heights is dropped: it is not early, it is wrong."""
 REFUSALS_KEPT_MAX = 2_000
 
 
@@ -40,10 +39,7 @@ class Refusal:
 
 
 class Mempool:
-    """The waiting records, mirrored in the store under `p/`.
-
-    Safe for several threads: one writes at a time, readers never wait for the disk.
-    """
+    """The waiting records, mirrored in the store under `p/`. Safe for threads; readers never wait for the disk."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -59,7 +55,7 @@ class Mempool:
             try:
                 self._remember(key[len(PREFIX) :], decode(SignedRecord, value), len(value))
             except MalformedBytes:
-                store.write({key: None})  # of a version of long ago: its author signs it anew
+                store.write({key: None})  # of a much older version: its author signs it again
 
     def __len__(self) -> int:
         return len(self._records)
@@ -92,11 +88,8 @@ class Mempool:
         with self._writing:
             fresh, is_full = self._choose(signed_records)
             if is_full and not fresh:
-                raise MutuaError(
-                    "mempool_full",
-                    "this node holds as many waiting records as it may",
-                    "wait for the next block and send it again",
-                )
+                what = "this node holds as many waiting records as it may"
+                raise MutuaError("mempool_full", what, "wait for the next block and send it again")
             if fresh:
                 self._store.write({PREFIX + record_id: data for record_id, _, data in fresh})
             with self._memory:
@@ -119,11 +112,8 @@ class Mempool:
             count = len(self._records) + len(fresh)
             is_crowded = count >= RECORDS_MAX // 2 or room < BYTES_MAX // 2
             share = PER_AUTHOR_CROWDED_MAX if is_crowded else PER_AUTHOR_MAX
-            if (
-                count >= RECORDS_MAX
-                or len(data) > room
-                or self._per_author.get(author, 0) + authors.get(author, 0) >= share
-            ):
+            of_author = self._per_author.get(author, 0) + authors.get(author, 0)
+            if count >= RECORDS_MAX or len(data) > room or of_author >= share:
                 is_full = True
                 continue
             room -= len(data)
@@ -140,10 +130,7 @@ class Mempool:
             self._note(record_id, Refusal(error.code, error.what, error.hint, height))
 
     def settle(self, included: Iterable[bytes], height: int) -> list[SignedRecord]:
-        """After the block of `height`: drop what it holds, what expired, what keeps being refused.
-
-        Returns the records dropped for the last two.
-        """
+        """After a block: drop what it includes, what expired, what keeps being refused. Return the last two."""
         with self._writing:
             with self._memory:
                 done = {record_id for record_id in included if record_id in self._records}
@@ -160,10 +147,8 @@ class Mempool:
             with self._memory:
                 for record_id in expired - refused:
                     if record_id not in self.refusals:
-                        self._note(
-                            record_id,
-                            Refusal("record_expired", f"not in a block by height {height}", "sign it anew", height),
-                        )
+                        what = f"not in a block by height {height}"
+                        self._note(record_id, Refusal("record_expired", what, "sign it again", height))
                 for record_id in done:
                     self.refusals.pop(record_id, None)
                 dropped = [self._records[record_id] for record_id in sorted(expired | refused)]
@@ -196,4 +181,5 @@ class Mempool:
 
 
 def _bucket(signed: SignedRecord) -> bytes:
+    """Return as whose a record counts: all applications together count as one author's."""
     return APPLY_KIND.encode() if signed.record.kind == APPLY_KIND else signed.record.author

@@ -1,7 +1,7 @@
 """Records of the member who runs this node: for whom, with which key, with which number, for how long.
 
-Who the member is follows from the newest state, not from the charter: whoever was admitted later acts from their own
-node as a founder does. A device key signs daily records once the ledger knows it; until then the identity key does.
+Who the member is follows from the newest state, not from the charter: a member who was admitted later acts from their
+own node as a founder does. A device key signs daily records once the ledger knows it; until then the identity key does.
 """
 
 from __future__ import annotations
@@ -26,14 +26,11 @@ from node.pool.mempool import Mempool
 from wallet.keys import KeyRing
 
 VALID_BLOCKS = 30
-"""A record that has found no block after a term is signed anew rather than surprising its author later."""
+"""A record that has found no block after a term is signed again rather than surprising its author later."""
 
 
 def member_of_keys(draft: Draft, keys: KeyRing) -> MemberRow | None:
-    """Return the member, present or past, for whom these keys may sign.
-
-    By the identity key, or as a certified device.
-    """
+    """Return the member, present or past, for whom these keys may sign: as the identity key or a certified device."""
     row = members.member_of_identity(draft, keys.identity_key)
     if row is not None:
         return row
@@ -41,7 +38,7 @@ def member_of_keys(draft: Draft, keys: KeyRing) -> MemberRow | None:
     return None if device is None else MEMBERS.find(draft, device.value)
 
 
-class Pen:
+class RecordSigner:
     """Signs records of the member who runs this node."""
 
     def __init__(self, keys: KeyRing, chain: Chain, mempool: Mempool) -> None:
@@ -79,10 +76,7 @@ class Pen:
             self._given = before
 
     def _author_and_seed(self, key: str, cover: bytes) -> tuple[bytes, bytes]:
-        """Return for whom to sign, and the secret to sign with.
-
-        Of a claim the one of its cover, a member's or a dependant's.
-        """
+        """Return for whom to sign and the secret to sign with; for a claim those of its cover, also a dependant's."""
         keys = self._keys
         draft = Draft(self._chain.state)
         if key == "cover":

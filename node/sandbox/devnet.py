@@ -115,6 +115,9 @@ class Devnet:
 
     def make(self) -> None:
         """Make folders and keys, start bitcoin, fund the treasury, seal the charter. The genesis clock starts here."""
+        from node.sandbox.regtest.engine import check_kernel
+
+        check_kernel()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "passphrase").write_text(PASSPHRASE + "\n")
         for name, seed in self.providers.items():

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from governance.simulation.lab.attackers.base import Check, Evidence, Layer, Picture
-from governance.simulation.lab.measures import share
+from governance.simulation.laboratory.measures import share
+from governance.simulation.laboratory.study import Check, Evidence, Layer, Picture
 
 P_MAX = 0.25
 """Default of `p_max`; rules §13 asks it of every output."""
@@ -28,7 +28,7 @@ def tracing(seed: int, batches: int = BATCHES) -> Evidence:
 
     P(link) of an output to a payee: the payee's share of the outputs of that denomination in the batch.
     """
-    from node.treasury.plan import DuePayout, Policy, allot, choose
+    from node.treasury.plan import DuePayout, Policy, choose, plan_outputs
 
     rng = Random(f"{seed}/tracing")  # noqa: S311  # chance that can be repeated is the point
     policy, links = Policy(fee_sat_per_vb=5), list[float]()
@@ -45,7 +45,7 @@ def tracing(seed: int, batches: int = BATCHES) -> Evidence:
         chosen = choose(due, programs, number + policy.crowd_wait, policy)
         outputs = [
             (piece, payout_id)
-            for payout_id, item in allot(chosen, programs, policy).items()
+            for payout_id, item in plan_outputs(chosen, programs, policy).items()
             for piece in item.split.pieces_sat
         ]
         totals, own = Counter(piece for piece, _ in outputs), Counter(outputs)

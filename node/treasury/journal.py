@@ -1,8 +1,8 @@
-"""The promise of a signer: one transaction a baton, for ever. Written and fsynced before the first signature leaves.
+"""The promise of a signer: one transaction an outpoint, for ever. Written and fsynced before the first signature leaves.
 
 A treasury that signed two transactions over the same coin could pay the wrong one; one that forgot what it signed could
 sign another. So `promise` is durable on return, idempotent, and refuses a second transaction whatever the ledger or
-anybody says. One JSON line a baton; a last line torn by a crash was never acted on and is cut off.
+anybody says. One JSON line an outpoint; a last line torn by a crash was never acted on and is cut off.
 """
 
 from __future__ import annotations
@@ -23,29 +23,25 @@ class Journal:
         if path.exists():
             self._load()
 
-    def find(self, baton_txid: bytes, baton_vout: int) -> bytes | None:
-        """Return the txid promised for a baton, or None."""
-        return self._promised.get((baton_txid, baton_vout))
+    def find(self, txid: bytes, vout: int) -> bytes | None:
+        """Return the txid promised for an outpoint, or None."""
+        return self._promised.get((txid, vout))
 
-    def promise(self, baton_txid: bytes, baton_vout: int, unsigned_txid: bytes) -> None:
-        """Promise to sign `unsigned_txid` and nothing else over this baton; durable on return.
+    def promise(self, txid: bytes, vout: int, unsigned_txid: bytes) -> None:
+        """Promise to sign `unsigned_txid` and nothing else over this outpoint; durable on return.
 
         Errors: MutuaError `baton_promised` when another transaction was promised; OSError when the disk refuses.
         """
-        baton = (baton_txid, baton_vout)
-        before = self._promised.get(baton)
+        outpoint = (txid, vout)
+        before = self._promised.get(outpoint)
         if before == unsigned_txid:
             return
         if before is not None:
-            raise MutuaError(
-                "baton_promised",
-                f"this signer promised {before.hex()[:16]}… for a coin that {unsigned_txid.hex()[:16]}… spends too",
-                "never sign both: ask the other signers what happened",
-            )
-        line = (
-            json.dumps({"baton_txid": baton_txid.hex(), "baton_vout": baton_vout, "unsigned_txid": unsigned_txid.hex()})
-            + "\n"
-        )
+            what = f"this signer promised {before.hex()[:16]}… for a coin that {unsigned_txid.hex()[:16]}… spends too"
+            raise MutuaError("baton_promised", what, "never sign both: ask the other signers what happened")
+        # The keys are those of the journals that exist.
+        row = {"baton_txid": txid.hex(), "baton_vout": vout, "unsigned_txid": unsigned_txid.hex()}
+        line = json.dumps(row) + "\n"
         is_new = not self._path.exists()
         size = 0 if is_new else self._path.stat().st_size
         try:
@@ -59,7 +55,7 @@ class Journal:
             if self._path.exists():  # half a line of a full disk would corrupt the next one
                 os.truncate(self._path, size)
             raise
-        self._promised[baton] = unsigned_txid
+        self._promised[outpoint] = unsigned_txid
 
     def _load(self) -> None:
         data = self._path.read_bytes()
@@ -69,11 +65,11 @@ class Journal:
         for line in whole.splitlines():
             try:
                 row = json.loads(line)
-                baton = (bytes.fromhex(row["baton_txid"]), int(row["baton_vout"]))
+                outpoint = (bytes.fromhex(row["baton_txid"]), int(row["baton_vout"]))
                 txid = bytes.fromhex(row["unsigned_txid"])
             except (ValueError, KeyError, TypeError) as error:
-                raise self._damaged(f"a line is no promise ({error})") from None
-            if self._promised.setdefault(baton, txid) != txid:
+                raise self._damaged(f"a line is not a promise ({error})") from None
+            if self._promised.setdefault(outpoint, txid) != txid:
                 raise self._damaged("it holds two promises for one coin")
 
     def _damaged(self, reason: str) -> LedgerCorrupt:

@@ -1,13 +1,11 @@
 """What treasury signers say to each other, and what they attest of the two record bodies of governance.
 
-One tag byte, then canonical bytes.
-
-The transport knows who sends (members-only Noise), so a message names no sender. Every list has a bound.
+One tag byte, then canonical bytes. The transport knows who sends, so a message names no sender. Every list has a bound.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from governance.money.treasury import BATCH, CONFIRM, ConfirmBody
 from governance.state.treasury import BatchBody, BatchPayout
@@ -22,6 +20,9 @@ MESSAGE_SIZE_MAX = 900 * 1024
 BATCH_KIND = "treasury.batch"
 CONFIRM_KIND = "treasury.confirm"
 
+Role = Literal["batch", "confirm"]
+"""What a signer attests."""
+
 
 class OpenedBlob(Shape, frozen=True):
     """A sealed address list with its symmetric key, for a signer whose own entry does not open."""
@@ -35,8 +36,8 @@ class Propose(Shape, frozen=True):
     """The coordinator's batch: what it spends, which payouts, and the keys of their address lists."""
 
     TAG: ClassVar[int] = 1
-    baton_txid: bytes
-    baton_vout: int
+    outpoint_txid: bytes
+    outpoint_vout: int
     locktime: int
     payout_ids: tuple[bytes, ...]
     opened: tuple[OpenedBlob, ...]
@@ -58,22 +59,24 @@ class Partial(Shape, frozen=True):
     signatures: tuple[bytes, ...]
 
 
-class Want(Shape, frozen=True):
+class AddressListRequest(Shape, frozen=True):
     """Please send the opened address lists with these commitments."""
 
     TAG: ClassVar[int] = 4
     commitments: tuple[bytes, ...]
 
 
-class Opened(Shape, frozen=True):
-    """The answer to Want."""
+class AddressListAnswer(Shape, frozen=True):
+    """The answer to `AddressListRequest`."""
 
     TAG: ClassVar[int] = 5
     opened: tuple[OpenedBlob, ...]
 
 
-Message = Propose | Attested | Partial | Want | Opened
-_KINDS: dict[int, type[Message]] = {kind.TAG: kind for kind in (Propose, Attested, Partial, Want, Opened)}
+Message = Propose | Attested | Partial | AddressListRequest | AddressListAnswer
+_KINDS: dict[int, type[Message]] = {
+    kind.TAG: kind for kind in (Propose, Attested, Partial, AddressListRequest, AddressListAnswer)
+}
 
 
 def batch_subject(body: BatchBody) -> bytes:
@@ -102,9 +105,9 @@ def decode_message(data: bytes) -> Message:
     match message:
         case Propose():
             sizes = [len(message.payout_ids), len(message.opened)]
-        case Want():
+        case AddressListRequest():
             sizes = [len(message.commitments)]
-        case Opened():
+        case AddressListAnswer():
             sizes = [len(message.opened)]
         case Attested() | Partial():
             sizes = []

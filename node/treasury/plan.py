@@ -1,7 +1,7 @@
 """Which payouts go into a batch, and the transaction that follows from them. Pure: every signer gets the same bytes.
 
-The crowd rule (rules §11): a batch goes out for `crowd_payees` payees, or when the oldest has waited `crowd_wait`
-blocks, or when a member asked for "now". Payouts too small for four outputs ride along as credit and make no crowd.
+The anonymity set (rules §11): a batch goes out for `crowd_payees` payees, or when the oldest has waited `crowd_wait`
+blocks, or when a member asked for "now". Payouts too small for four outputs ride along as credit and do not count.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DuePayout:
     first_output: int = 0
     """Addresses of the list that earlier batches used, for whatever payout of the claim."""
     is_urgent: bool = False
-    """The member asked for "now", knowing that a crowd hides better."""
+    """The member asked for "now", knowing that a larger anonymity set hides better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,49 +77,43 @@ class Plan:
         return encode(self.body)
 
 
-def is_rider(payout: DuePayout, policy: Policy) -> bool:
+def is_too_small(payout: DuePayout, policy: Policy) -> bool:
     """True iff a payout is too small for outputs: it becomes credit in whatever batch comes next."""
     return payout.amount_sat < policy.outputs_min * policy.dmin_sat
 
 
 @dataclass(frozen=True, slots=True)
-class Allotment:
+class OutputPlan:
     """How one payout is paid in a batch: its split, and an address for each piece."""
 
     split: Split
     programs: tuple[bytes, ...]
 
 
-def allot(
+def plan_outputs(
     payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
-) -> dict[bytes, Allotment]:
-    """Return each payout's split and addresses, by payout id.
-
-    Payouts of one claim share one list and take it in turn.
-    """
+) -> dict[bytes, OutputPlan]:
+    """Return each payout's split and addresses, by payout id. Payouts of one claim share one list, in turn."""
     taken: dict[bytes, int] = {}
-    found: dict[bytes, Allotment] = {}
+    found: dict[bytes, OutputPlan] = {}
     for payout in sorted(payouts, key=lambda item: item.payout_id):
         addresses = programs.get(payout.commitment, ())
         start = _next_address(payout.first_output + taken.get(payout.commitment, 0), len(addresses), policy.outputs_min)
         left = min(OUTPUTS_MAX, len(addresses) - start)
-        if is_rider(payout, policy):
+        if is_too_small(payout, policy):
             split = Split(payout.payout_id, (), 0, payout.amount_sat)
         elif left < policy.outputs_min:
             split = Split(payout.payout_id, (), payout.amount_sat, 0)
         else:
             split = split_amount(Owed(payout.payout_id, payout.amount_sat), policy.dmin_sat, policy.outputs_min, left)
         count = len(split.pieces_sat)
-        found[payout.payout_id] = Allotment(split, addresses[start : start + count])
+        found[payout.payout_id] = OutputPlan(split, addresses[start : start + count])
         taken[payout.commitment] = taken.get(payout.commitment, 0) + count
     return found
 
 
 def _next_address(used: int, count: int, need: int) -> int:
-    """Return where a list goes on after `used` addresses; one that is used up starts again.
-
-    Money owed is paid all the same.
-    """
+    """Return where a list goes on after `used` addresses; one that is used up starts again, so that money is paid."""
     if count - used >= need or count == 0:
         return used
     return used % count if count - used % count >= need else 0
@@ -133,23 +127,20 @@ def payable_of(
     used: dict[bytes, set[bytes]] = {}
     for payout in sorted(due, key=lambda item: (item.due_height, item.payout_id)):
         name = payout.commitment
-        if name not in programs or is_rider(payout, policy):
+        if name not in programs or is_too_small(payout, policy):
             continue
-        allotted = allot([*(item for item in found if item.commitment == name), payout], programs, policy)
+        allotted = plan_outputs([*(item for item in found if item.commitment == name), payout], programs, policy)
         fresh = [program for item in allotted.values() for program in item.programs]
         others = set[bytes]().union(*(taken for other, taken in used.items() if other != name))
-        if (
-            all(item.programs for item in allotted.values())
-            and len(set(fresh)) == len(fresh)
-            and not others.intersection(fresh)
-        ):
+        is_paid_once = len(set(fresh)) == len(fresh) and not others.intersection(fresh)
+        if is_paid_once and all(item.programs for item in allotted.values()):
             used[name] = set(fresh)
             found.append(payout)
     return found
 
 
-def is_crowd(payable: Sequence[DuePayout], height: int, policy: Policy) -> bool:
-    """True iff the crowd rule lets these payouts go out at ledger height `height`."""
+def is_anonymity_set_reached(payable: Sequence[DuePayout], height: int, policy: Policy) -> bool:
+    """True when these payouts may go out at ledger height `height`: enough payees, an old payout, or an urgent one."""
     if not payable:
         return False
     is_old = min(payout.due_height for payout in payable) + policy.crowd_wait <= height
@@ -159,22 +150,19 @@ def is_crowd(payable: Sequence[DuePayout], height: int, policy: Policy) -> bool:
 def choose(
     due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], height: int, policy: Policy
 ) -> list[DuePayout]:
-    """Return the payouts of the next batch: the crowd, oldest first, with riders filling up.
-
-    Empty when there is no crowd.
-    """
+    """Return the payouts of the next batch, oldest first, filled up with small ones; none before the set is reached."""
     payable = payable_of(due, programs, policy)[:PAYEES_MAX]
-    if not is_crowd(payable, height, policy):
+    if not is_anonymity_set_reached(payable, height, policy):
         return []
     riders = sorted(
-        (item for item in due if is_rider(item, policy)), key=lambda item: (item.due_height, item.payout_id)
+        (item for item in due if is_too_small(item, policy)), key=lambda item: (item.due_height, item.payout_id)
     )
     return payable + riders[: PAYEES_MAX - len(payable)]
 
 
 def build_plan(
     treasury: Treasury,
-    baton: Outpoint,
+    outpoint: Outpoint,
     payouts: Sequence[DuePayout],
     programs: Mapping[bytes, tuple[bytes, ...]],
     policy: Policy,
@@ -185,57 +173,45 @@ def build_plan(
 
     Errors: MutuaError `batch_unpayable` when a payout has no open list or no addresses left; those of `build_batch`.
     """
-    allotted, riders = (
-        allot(payouts, programs, policy),
-        {payout.payout_id for payout in payouts if is_rider(payout, policy)},
-    )
-    for payout_id, item in allotted.items():
-        if not item.programs and payout_id not in riders:
-            raise MutuaError(
-                "batch_unpayable",
-                f"payout {payout_id.hex()[:16]} has no usable addresses",
-                "leave it out of this batch",
-            )
+    allotted = plan_outputs(payouts, programs, policy)
+    for payout in payouts:
+        if not allotted[payout.payout_id].programs and not is_too_small(payout, policy):
+            what = f"payout {payout.payout_id.hex()[:16]} has no usable addresses"
+            raise MutuaError("batch_unpayable", what, "leave it out of this batch")
     payments = [
         Payment(program, piece)
         for item in allotted.values()
         for program, piece in zip(item.programs, item.split.pieces_sat, strict=True)
     ]
-    batch = build_batch(treasury, baton, payments, policy.fee_sat_per_vb, locktime)
-    body = BatchBody(baton.txid, baton.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, _rows_of(allotted))
+    batch = build_batch(treasury, outpoint, payments, policy.fee_sat_per_vb, locktime)
+    body = BatchBody(
+        outpoint.txid, outpoint.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, _rows_of(allotted)
+    )
     return Plan(batch, body)
 
 
 def rebuild_plan(
     treasury: Treasury, opened: OpenBatch, programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
 ) -> Plan:
-    """Return the plan of a batch that is on the ledger.
-
-    MutuaError `batch_differs` unless every figure and the txid agree.
-    """
+    """Return the plan of a batch on the ledger. MutuaError `batch_differs` unless every figure and the txid agree."""
     body = opened.body
     amount_sat = body.fee_sat + body.change_sat + sum(row.paid_sat for row in body.payouts)
-    baton = Outpoint(body.baton_txid, body.baton_vout, amount_sat)
-    for outputs_min in (
-        policy.outputs_min,
-        *range(1, OUTPUTS_MAX + 1),
-    ):  # the parameter may have changed since: the rows tell what it was
+    outpoint = Outpoint(body.baton_txid, body.baton_vout, amount_sat)
+    # The parameter may have changed since: the rows tell what it was.
+    for outputs_min in (policy.outputs_min, *range(1, OUTPUTS_MAX + 1)):
         then = replace(policy, outputs_min=outputs_min)
-        if _rows_of(allot(opened.payouts, programs, then)) == body.payouts:
-            plan = build_plan(treasury, baton, opened.payouts, programs, then, locktime=body.locktime)
+        if _rows_of(plan_outputs(opened.payouts, programs, then)) == body.payouts:
+            plan = build_plan(treasury, outpoint, opened.payouts, programs, then, locktime=body.locktime)
             if plan.body == body:
                 return plan
-    raise MutuaError(
-        "batch_differs",
-        f"batch {body.unsigned_txid.hex()[:16]}… on the ledger is not what this signer builds",
-        "do not sign it; ask for an audit",
-    )
+    what = f"batch {body.unsigned_txid.hex()[:16]}… on the ledger is not what this signer builds"
+    raise MutuaError("batch_differs", what, "do not sign it; ask for an audit")
 
 
-def _rows_of(allotted: Mapping[bytes, Allotment]) -> tuple[BatchPayout, ...]:
+def _rows_of(allotted: Mapping[bytes, OutputPlan]) -> tuple[BatchPayout, ...]:
     """Return what the record says of each payout, by payout id."""
-    splits = [item.split for _, item in sorted(allotted.items())]
+    splits = (item.split for _, item in sorted(allotted.items()))
     return tuple(
-        BatchPayout(item.payout_id, item.paid_sat, item.queued_sat, item.credit_sat, len(item.pieces_sat))
-        for item in splits
+        BatchPayout(split.payout_id, split.paid_sat, split.queued_sat, split.credit_sat, len(split.pieces_sat))
+        for split in splits
     )

@@ -16,12 +16,12 @@ from governance.tables import Draft
 from ledger.errors import MutuaError
 from ledger.genesis import Charter
 from ledger.state import StateReader
-from node.treasury.job import Signer
 from node.treasury.plan import DuePayout, OpenBatch, Policy
+from node.treasury.protocols import Signer
 from wallet.transactions import Outpoint
 
 OPEN_BATCHES_MAX = 16
-"""Batches walked back from the baton: with one unconfirmed batch at a time there is one."""
+"""Batches walked back from the treasury outpoint: with one unconfirmed batch at a time there is one."""
 CONFIRMATIONS = {"regtest": 1}
 CONFIRMATIONS_ELSEWHERE = 6
 
@@ -41,8 +41,8 @@ class LedgerTreasury:
         """Return the treasury's row, or None where genesis has none."""
         return TREASURY.find(Draft(self.state))
 
-    def baton(self) -> Outpoint | None:
-        """Return the coin that the next batch spends."""
+    def outpoint(self) -> Outpoint | None:
+        """Return the treasury outpoint, which the next batch spends."""
         row = self.row()
         return None if row is None else Outpoint(row.baton_txid, row.baton_vout, row.baton_sat)
 
@@ -69,7 +69,7 @@ class LedgerTreasury:
         return [_due_of(row, row.left_sat, used[row.commitment]) for row in unsent if row.rail == "bitcoin"]
 
     def open_batches(self) -> list[OpenBatch]:
-        """Return the batches without a confirmation on the ledger, oldest first, each payout as it was before its batch."""
+        """Return the batches not confirmed on the ledger, oldest first, each payout as it was before its batch."""
         draft = Draft(self.state)
         row = TREASURY.find(draft)
         bodies: list[OpenBatch] = []

@@ -1,4 +1,4 @@
-"""`mutua bundle`: drafting, signing with a seed and with a folder's key, showing what is there, submitting in both ways."""
+"""`mutua bundle`: draft, sign with a seed and with a folder's key, show, and submit in both ways."""
 
 from __future__ import annotations
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from ledger.charter import charter_from_file, founder_from_file, is_founder_signed
 from node.api.views.base import read
 from node.api.views.node import Status
+from node.cli.node.doctor import PYTHONS
+from node.cli.node.version import find_commit
 from wallet.keyfile import LIGHT, open_keyfile, seal_keyfile
 
+ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "four random words here"
 SEED = bytes(range(32))
 
@@ -96,8 +103,37 @@ def test_no_node_is_exit_code_3_in_words_and_in_json(shell, tmp_path) -> None:
     assert (machine.code, json.loads(machine.err)["error"]["code"]) == (3, "node_not_running")
 
 
-def test_version_and_help_answer(shell) -> None:
-    assert shell("--version").out.startswith("mutua ")
+def test_the_version_names_release_commit_and_protocol(shell) -> None:
+    told = shell("--version").out
+    assert re.fullmatch(r"mutua [\d.]+, commit ([0-9a-f]{12,40}(-dirty)?|unknown), protocol version 1\n", told), told
+
+
+def test_a_folder_in_somebody_elses_checkout_has_no_commit(tmp_path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    git = f"git -C {tmp_path} -c user.name=n -c user.email=n@example.org -c commit.gpgsign=false".split()
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "first"], check=True)
+    (tmp_path / "venv").mkdir()
+    assert re.fullmatch(r"[0-9a-f]{12}", find_commit(tmp_path))
+    assert find_commit(tmp_path / "venv") == ""
+
+
+def test_doctor_asks_for_the_pythons_that_the_package_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    first, last = PYTHONS[0], PYTHONS[-1]
+    assert project["requires-python"] == f">={first[0]}.{first[1]},<{last[0]}.{last[1] + 1}"
+
+
+def test_a_devnet_without_its_bitcoin_engine_leaves_nothing_behind(call, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    result = call("devnet", "up", "--folder", tmp_path / "devnet", "--json")
+    assert result.code != 0
+    assert ".[demo]" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_the_commands(shell) -> None:
     text = shell("--help").out
     for name in ("init", "run", "status", "claim", "vote", "audit", "rehearse", "demo"):
         assert f" {name} " in text
@@ -281,11 +317,27 @@ def test_logs_are_followed_across_a_rotation(tmp_path) -> None:
         process.wait()
 
 
-@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_completion_scripts_name_the_commands(call, name) -> None:
+ASKED = {
+    "bash": 'source "$0"; COMP_WORDS=(mutua vote ca); COMP_CWORD=2; _mutua; echo "${COMPREPLY[@]}"',
+    "zsh": 'autoload -U compinit; compinit -D -u; source "$0"; echo "$_comps[mutua]"',
+    "fish": 'source $argv[1]; complete -C "mutua vote ca"',
+}
+"""For each shell: load the script, and ask what follows `mutua vote ca`, or in zsh who would answer."""
+
+
+@pytest.mark.parametrize(("name", "answer"), [("bash", "cast"), ("zsh", "_cyclopts_mutua"), ("fish", "cast\t")])
+def test_the_shell_completes_commands(call, tmp_path, name, answer) -> None:
     result = call("completion", name)
     assert result.code == 0, result.err
     assert "status" in result.out
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+    script = tmp_path / "script"
+    script.write_text(result.out)
+    words = [name, *(["-f"] if name == "zsh" else []), "-c", ASKED[name], str(script)]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert done.stdout.startswith(answer), done.stderr
 
 
 def test_a_fault_is_one_line_without_a_traceback(call, monkeypatch, tmp_path) -> None:

@@ -38,7 +38,7 @@ def headings(name: str) -> list[str]:
 
 
 def event_names() -> set[str]:
-    """Names of events, read from `day.emit("name", …)`, and of `_emit(day, "name", …)` and `name = "a" if x else "b"` helpers."""
+    """Names of events: `day.emit("name", …)`, `_emit(day, "name", …)`, and both names of `name = "a" if x else "b"`."""
     found: set[str] = set()
     for path in sorted((ROOT / "governance").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -7,9 +7,9 @@ from functools import cache
 
 import pytest
 
-from governance.simulation.lab.attackers import STUDIES
-from governance.simulation.lab.runner import Result, run
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers import STUDIES
+from governance.simulation.laboratory.runner import Result, run
+from governance.simulation.laboratory.setting import Setting
 
 SMALL = Setting(seed=1, members=24, claims_per_term=0.5, turnout=0.35)
 TERMS = {

@@ -9,11 +9,11 @@ import pytest
 
 from governance.benefits import codes, settlement
 from governance.membership import members
-from governance.simulation.lab.attackers import STUDIES, join, ring, split, sybils
-from governance.simulation.lab.attackers.base import Job
-from governance.simulation.lab.attackers.friends import conditions_at, meets
-from governance.simulation.lab.runner import play
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers import STUDIES, join, ring, split, sybils
+from governance.simulation.laboratory.attackers.friends import conditions_at, meets
+from governance.simulation.laboratory.runner import play
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Job
 from governance.state.codes import CodeVersion
 from governance.state.voting_records import VOTING_RECORDS
 from governance.voting import approval_threshold
@@ -146,7 +146,7 @@ def test_trifles_accepted_automatically_are_seen_when_they_count_in_full(verdict
         rows = [row for row in approval_threshold.records_of(draft, member) if row.term in terms]
         return sum(row.denied for row in rows), sum(row.voted + row.auto for row in rows), len(rows)
 
-    monkeypatch.setattr(approval_threshold, "record_over", in_full)
+    monkeypatch.setattr(approval_threshold, "record_over_terms", in_full)
     assert verdicts("washers")["auto-accept in the record"] is False
 
 

@@ -1,4 +1,4 @@
-"""The laboratory itself: what it plays is a scenario like any other, alike for one seed, and its report says what ran and what did not."""
+"""The laboratory: it plays ordinary scenarios, the same for the same seed, and reports what ran and what did not."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from governance.simulation.lab import driver, pictures
-from governance.simulation.lab.attackers.base import Attack, Check
-from governance.simulation.lab.attackers.ring import Ring
-from governance.simulation.lab.driver import World
-from governance.simulation.lab.report import Report, markdown, section_of, table
-from governance.simulation.lab.rows import ROWS, judge_rows
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory import driver, pictures
+from governance.simulation.laboratory.attackers.base import Attack
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.driver import World
+from governance.simulation.laboratory.report import Report, markdown, section_of, table
+from governance.simulation.laboratory.rows import ROWS, judge_rows
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Check
 from node.cli.coop.lab import lab
 from node.sandbox import laboratory as lab_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Setting(seed=3, terms=3, members=20)
 ROOT_OF_A_WORLD = """
-from governance.simulation.lab.attackers.ring import Ring
-from governance.simulation.lab.driver import World
-from governance.simulation.lab.setting import Setting
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.driver import World
+from governance.simulation.laboratory.setting import Setting
 setting = Setting(seed=3, terms=3, members=20)
 print(World(setting, Ring(setting)).run().state_root)
 """
@@ -75,7 +76,7 @@ def test_an_idle_attack_is_a_world_without_it() -> None:
 
 
 def test_the_lab_counts_denials_as_the_ledger_does() -> None:
-    from governance.simulation.lab.attackers.deny import DenyEverything
+    from governance.simulation.laboratory.attackers.deny import DenyEverything
 
     setting = Setting(terms=8, members=24)
     attack = DenyEverything(setting)

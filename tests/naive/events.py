@@ -1,4 +1,4 @@
-"""How often each event of the scenario page occurred, with the kinds of some, and the list that none may be missing from."""
+"""How often each event of the scenario page occurred, some by kind, and the events that must all occur."""
 
 KINDS = {
     "claim_accepted": "how",

@@ -1,4 +1,4 @@
-"""When a vector holds: its events appear in this order, every field it names is equal, other events may stand between."""
+"""When a vector holds: its events occur in order, every field it names is equal; other events may come between."""
 
 
 def is_part_of(expected, event):

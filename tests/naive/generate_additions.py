@@ -89,7 +89,7 @@ def joining(seed):
 
 
 def lists(seed):
-    """Attesters, verifiers, providers, signers and protocol versions by vote, and the gate to `live` with all its conditions."""
+    """Attesters, verifiers, providers, signers and protocol versions by vote, and all conditions of going `live`."""
     s = Story("lists", seed, members=7)
     r = s.r
     s.genesis |= {

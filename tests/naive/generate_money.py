@@ -1,10 +1,10 @@
-"""Themes of money: settlement at every boundary figure, premiums and arrears, insolvency and the end, the exchange rate."""
+"""Themes of money: settlement at every limit, premiums and arrears, insolvency and the end, the exchange rate."""
 
 from .generate_story import Story
 
 
 def settlement(seed):
-    """Standard lines whose deductible, limits, ceilings, other payer, plan, days and benefit years are all nearly used up."""
+    """Standard lines that nearly use up deductible, limits, ceilings, other payer, plan, days and benefit years."""
     s = Story("settlement", seed, members=6)
     r = s.r
     s.genesis["plans"] = [
@@ -95,7 +95,7 @@ def settlement(seed):
 
 
 def premiums(seed):
-    """Nobody pays by itself: arrears of one to three premiums, grace, suspension, cover ended, changes of plan, guarantees."""
+    """No automatic payment: arrears of one to three premiums, grace, suspension, end of cover, changes, guarantees."""
     s = Story("premiums", seed, members=8)
     r = s.r
     s.genesis["auto_pay"] = False

@@ -228,7 +228,7 @@ def promotion(seed):
 
 
 def lapses(seed):
-    """Cases that lapse: small claims, second filings with no, two or three ballots, withdrawals, supersedes, new evidence."""
+    """Cases that lapse: small claims, second filings with 0, 2 or 3 ballots, withdrawals, supersedes, new evidence."""
     s = Story("lapses", seed, members=8)
     r = s.r
     s.genesis["all_events"] = s.maybe()

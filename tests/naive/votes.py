@@ -134,7 +134,7 @@ def undelegate(w, act):
 
 
 def record_of(w, m, first_term, last_term):
-    """(denied, voted, terms with a closing) of the last yes/no ballots closed in these terms, auto-accept at most half."""
+    """(denied, voted, terms with a closing) of the yes/no ballots closed in these terms, auto-accept at most half."""
     denied = 0
     own = 0
     auto = 0

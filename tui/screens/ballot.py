@@ -200,6 +200,7 @@ class ChoiceScreen(LiveScreen):
     """Step 2, how do you vote: the choice."""
 
     PLACE = "home"
+    AUTO_FOCUS = ""  # on_mount focuses without scrolling, which before the first layout would hide the code
     BINDINGS: ClassVar[list[BindingType]] = [
         BACK,
         Binding("a", "choose('accept')", "Accept", id="choice.accept"),
@@ -233,7 +234,7 @@ class ChoiceScreen(LiveScreen):
 
     def on_mount(self) -> None:
         """Begin with the choice."""
-        self.query_one(RadioSet).focus()
+        self.query_one(RadioSet).focus(scroll_visible=False)
 
     def action_choose(self, choice: str) -> None:
         """Choose by letter. Everything follows at once, so that fast fingers are not outrun by messages."""

@@ -1,4 +1,4 @@
-"""A list whose rows are told apart by id, so that the cursor stays on its row while blocks change everything around it."""
+"""A list whose rows are identified by id, so that the cursor stays on its row while blocks change the others."""
 
 from __future__ import annotations
 

@@ -320,7 +320,7 @@ def _check_one_system_per_code(lines: tuple[MappedLine, ...]) -> None:
 
 
 def _repeated_lines(claims: dict[bytes, MappedClaim]) -> list[Refusal]:
-    """Return a reason for each line whose (patient, provider, code, first day) stands earlier in the file (rules §5)."""
+    """Return a reason for each line whose (patient, provider, code, first day) is already in the file (rules §5)."""
     seen: dict[tuple[str, bytes, str, int], str] = {}
     reasons: list[Refusal] = []
     for claim in claims.values():

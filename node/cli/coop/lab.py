@@ -15,10 +15,10 @@ from cyclopts import Parameter
 from ledger.errors import MutuaError
 
 if TYPE_CHECKING:
-    from governance.simulation.lab.attackers.base import Evidence
-    from governance.simulation.lab.report import Report, Section
-    from governance.simulation.lab.rows import Verdict
-    from governance.simulation.lab.setting import Setting
+    from governance.simulation.laboratory.report import Report, Section
+    from governance.simulation.laboratory.rows import Verdict
+    from governance.simulation.laboratory.setting import Setting
+    from governance.simulation.laboratory.study import Evidence
 
 EXIT_OK, EXIT_BROKEN = 0, 1
 FOLDER = Path("lab-run")
@@ -68,7 +68,7 @@ def lab(
     """
     from dataclasses import replace
 
-    from governance.simulation.lab.setting import Setting
+    from governance.simulation.laboratory.setting import Setting
     from node.cli.coop.rehearse import read_settings
 
     if not (1 <= seeds <= SEEDS_MAX and terms >= TERMS_MIN and members >= MEMBERS_MIN):
@@ -82,7 +82,7 @@ def lab(
     report = make_report(setting, tuple(range(seed, seed + seeds)), only or [], processes)
     write_report(report, folder)
     if json_output:
-        from governance.simulation.lab.report import table
+        from governance.simulation.laboratory.report import table
 
         print(json.dumps(table(report), indent=2, ensure_ascii=False))
     else:
@@ -92,10 +92,10 @@ def lab(
 
 def make_report(setting: Setting, seeds: tuple[int, ...], only: list[str], processes: int) -> Report:
     """Play what was asked for and draw its pictures."""
-    from governance.simulation.lab.attackers import STUDIES
-    from governance.simulation.lab.pictures import can_draw, draw
-    from governance.simulation.lab.report import Report, section_of
-    from governance.simulation.lab.runner import run
+    from governance.simulation.laboratory.attackers import STUDIES
+    from governance.simulation.laboratory.pictures import can_draw, draw
+    from governance.simulation.laboratory.report import Report, section_of
+    from governance.simulation.laboratory.runner import run
 
     unknown = sorted(set(only) - {*STUDIES, *_outside()})
     if unknown:
@@ -128,35 +128,26 @@ def make_report(setting: Setting, seeds: tuple[int, ...], only: list[str], proce
     return Report(command, setting, seeds, tuple(sections), broken, perf_counter() - began, has_pictures)
 
 
-def _outside() -> dict[str, tuple[str, str, str, str]]:
-    """Return the rows measured with the code of wallet, consensus and node.
-
-    Name -> title, story, gain, what stops it.
-    """
+def _outside() -> dict[str, tuple[str, str]]:
+    """Return title and story, by name, of the rows measured with the code of wallet, consensus and node."""
     return {
         "tracing": (
             "Tracing a payout",
             "An observer of the bitcoin chain knows amounts and denominations and looks for the outputs of one payee.",
-            "who was ill, and what it cost",
-            "denominations, crowds and p_max (§11)",
         ),
         "leaking": (
             "Evidence leak",
             "Somebody reads all that leaves a member's node and looks for words of a document.",
-            "diagnoses",
-            "hashes only on the ledger (§10)",
         ),
         "lying": (
             "The equivocating proposer",
             "A member of the committee proposes two blocks in one view and tells each half another one.",
-            "two histories",
-            "finality by more than two thirds (§13)",
         ),
     }
 
 
 def _outside_section(name: str, seed: int, draw: Callable[..., bytes] | None) -> Section:
-    from governance.simulation.lab.report import Section
+    from governance.simulation.laboratory.report import Section
     from node.sandbox import laboratory as lab_checks
 
     began = perf_counter()
@@ -167,7 +158,7 @@ def _outside_section(name: str, seed: int, draw: Callable[..., bytes] | None) ->
 
 def write_report(report: Report, folder: Path) -> None:
     """Write the report's files."""
-    from governance.simulation.lab.report import html, markdown, table
+    from governance.simulation.laboratory.report import html, markdown, table
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(markdown(report), encoding="utf-8")

@@ -174,9 +174,8 @@ def compare_folder(
     from governance.simulation.counterfactual import Counterfactual
     from ledger.chain import Chain
     from node.audit.verify import opened_ledger
-    from node.execution.apply import ONION_PREFIX
+    from node.execution.apply import ONION_PREFIX, encode_events
     from node.execution.history import past_blocks
-    from node.execution.propose import encode_events
 
     with opened_ledger(folder) as store:
         chain = Chain.open(store)

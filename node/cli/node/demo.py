@@ -19,7 +19,7 @@ def demo(
     ),
     json: Annotated[bool, Parameter(help="print the summary as one JSON object on standard output")] = False,
 ) -> int:
-    """Play the demo: seven founders' daemons, 90 blocks, votes, payouts mined on regtest, a killed node, a late follower.
+    """Play the demo: seven founders' daemons, 90 blocks, votes, payouts mined on regtest, a killed and a late node.
 
     Exit code 0 when everything the summary promises is so, 6 with one line for each thing that is not.
     """

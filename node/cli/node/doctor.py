@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FREE_BYTES_MIN = 1024 * 1024 * 1024
 """A year of blocks and evidence of a few hundred members."""
 CONNECT_TIMEOUT_S = 2.0
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+"""The versions that the tests run under, as in `requires-python`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,10 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
 
 
 def _check_python() -> Check:
-    if sys.version_info[:2] != (3, 11):
-        return Check("python", "fault", f"this is Python {sys.version.split()[0]}", "install mutua with Python 3.11")
-    return Check("python", "ok", sys.version.split()[0])
+    version = sys.version.split()[0]
+    if sys.version_info[:2] not in PYTHONS:
+        return Check("python", "fault", f"this is Python {version}", "install mutua with Python 3.11, 3.12 or 3.13")
+    return Check("python", "ok", version)
 
 
 def _check_folder(config: Config) -> Check:

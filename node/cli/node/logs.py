@@ -54,7 +54,7 @@ def logs(  # noqa: D417
 
 
 def follow_lines(path: Path, stream: TextIO) -> Iterator[str]:
-    """Yield lines as they are written, from where `stream` was read to, also after the file has moved aside for a new one."""
+    """Yield new lines as they are written to the file of `stream`, and follow it when a new file replaces it."""
     part = ""
     try:
         while True:
@@ -89,7 +89,7 @@ def _show(line: str, *, is_json: bool) -> None:
 def log_line(line: str) -> str:
     """Return one event for people.
 
-    >>> log_line('{"event": "block_final", "height": 8, "level": "info", "timestamp": "2026-01-01T10:00:00.123456Z", "logger": "x"}')
+    >>> log_line('{"event": "block_final", "height": 8, "level": "info", "timestamp": "2026-01-01T10:00:00.123456Z"}')
     '2026-01-01 10:00:00 info    block_final  height=8'
     """
     try:

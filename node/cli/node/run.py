@@ -72,18 +72,15 @@ def run(  # noqa: D417
         config.text("log_level") or "info",
         "json" if common.json else config.text("log_format") or "console",
     )
-    daemon.main(
-        folder.root,
-        keys,
-        {
-            "listen": config.text("listen"),
-            "bitcoin_socket": config.path("bitcoin_socket"),
-            "guests": guests,
-            "api_socket": config.api_socket,
-            "documents": config.documents,
-            "on_event": config.text("on_event"),
-        },
+    options = daemon.Options(
+        listen=config.text("listen"),
+        bitcoin_socket=config.path("bitcoin_socket"),
+        guests=guests,
+        api_socket=config.api_socket,
+        documents=config.documents,
+        on_event=config.text("on_event"),
     )
+    daemon.main(folder.root, keys, options)
     return 0
 
 

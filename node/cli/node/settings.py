@@ -50,10 +50,14 @@ def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Com
     )
 
 
-def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
-    """Print the completion script of a shell.
+ZSH_END = (
+    'if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _cyclopts_mutua "$@"; else compdef _cyclopts_mutua mutua; fi'
+)
+"""Without it zsh would find cyclopts' function in a file of the function's own name only, and never after `source`."""
 
-    Such as: mutua completion bash > ~/.local/share/bash-completion/completions/mutua
+
+def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
+    """Print the completion script of a shell. No keystroke starts mutua: commands and options stand in the script.
 
     Parameters
     ----------
@@ -63,5 +67,7 @@ def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
     """
     from node.cli.main import app as mutua
 
-    print(mutua.generate_completion(prog_name="mutua", shell=shell))
+    print(mutua.generate_completion(prog_name="mutua", shell=shell).rstrip())
+    if shell == "zsh":
+        print(ZSH_END)
     return 0

@@ -1,1 +1,1 @@
-"""The demo: seven founders' daemons live through ninety days in a few minutes, and the folders they leave are audited."""
+"""The demo: seven founders' daemons run ninety days in a few minutes, and their folders are audited afterwards."""

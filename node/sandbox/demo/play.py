@@ -1,4 +1,4 @@
-"""The play: processes are started, the story's records are filed through the members' own APIs, and blocks are watched."""
+"""The play: it starts processes, files the story's records through the members' own APIs, and watches the blocks."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ no relay policy beyond the consensus rules, no replacement of a waiting transact
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -334,14 +335,18 @@ def _read_journal(path: Path) -> list[dict[str, str]]:
         raise LedgerCorrupt("regtest_journal", f"{path} is damaged", "remove the regtest folder") from None
 
 
+def check_kernel() -> None:
+    """MutuaError `regtest_missing` where the kernel's package is not installed: no engine can start."""
+    if importlib.util.find_spec("pbk") is None:
+        hint = "install mutua from its checkout with the extra demo: '.[demo]' in place of '.'"
+        raise MutuaError("regtest_missing", "py-bitcoinkernel is not installed", hint)
+
+
 def _open_kernel(folder: Path, blocks: list[bytes]) -> pbk.ChainstateManager:
     """Return the kernel with every journaled block; a kernel folder broken by a crash is made anew from the journal."""
-    try:
-        import pbk
-    except ImportError:
-        raise MutuaError(
-            "regtest_missing", "py-bitcoinkernel is not installed", "install it with: pip install 'mutua[demo]'"
-        ) from None
+    check_kernel()
+    import pbk
+
     try:
         return _filled(pbk.load_chainman(_made(folder), pbk.ChainType.REGTEST), blocks)
     except (pbk.KernelException, RuntimeError, LedgerCorrupt):

@@ -161,7 +161,7 @@ def write_tx(inputs: list[tuple[bytes, int]], outputs: list[TxOut]) -> bytes:
 
 
 def write_coinbase(height: int, pays: TxOut, wtxids: list[bytes]) -> tuple[bytes, bytes]:
-    """Return a coinbase (with witness) with the output `pays`, and its txid in wire order (BIP34 height, BIP141 commitment)."""
+    """Return a coinbase with the output `pays` and its txid in wire order (BIP34 height, BIP141 commitment)."""
     number = height.to_bytes((height.bit_length() + 8) // 8, "little")
     push = bytes([0x50 + height]) if 1 <= height <= 16 else bytes([len(number)]) + number
     reserved = bytes(32)

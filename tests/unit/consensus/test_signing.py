@@ -1,4 +1,4 @@
-"""I9: a certificate is a quorum of distinct members of exactly that committee, by strict signatures that mean one thing."""
+"""I9: a certificate is a quorum of distinct members of exactly that committee, with strict, unambiguous signatures."""
 
 from __future__ import annotations
 

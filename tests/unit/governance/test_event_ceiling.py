@@ -1,4 +1,4 @@
-"""However an event is split into claims, days and providers that name it, its benefit stays at or below one ceiling (rules §13)."""
+"""An event's benefit stays within one ceiling, however it is split into claims, days and providers (rules §13)."""
 
 from __future__ import annotations
 

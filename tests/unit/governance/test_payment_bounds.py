@@ -47,7 +47,7 @@ def test_at_a_rate_near_nothing_a_payment_asks_for_no_more_than_all_bitcoin():
 
 
 def test_what_is_paid_twice_in_the_block_of_disbanding_reaches_the_signers_whole():
-    """Block 60 pays 5 % of the reserve at the end of day, and at the end of run-off all that is left, for the same part."""
+    """Block 60 pays 5 % of the reserve at the end of day, and all that is left at the end of run-off, for one part."""
     player, events = played(
         claim(900_000),
         {"at": 60, "do": "advance", "to": 60},

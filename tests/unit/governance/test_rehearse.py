@@ -26,7 +26,10 @@ GENESIS = json.dumps(
         "codes": [{"code": "A0428", "standard": True, "allowed_cents": 30_000, "frequency": 6}, {"code": "J3490"}],
     }
 )
-CLAIM = '{"at":3,"do":"claim","id":"c1","by":"ann","provider":"dr_lee","lines":[{"code":"J3490","units":1,"charge_cents":80000,"day":2}]}'
+CLAIM = (
+    '{"at":3,"do":"claim","id":"c1","by":"ann","provider":"dr_lee",'
+    '"lines":[{"code":"J3490","units":1,"charge_cents":80000,"day":2}]}'
+)
 
 
 @pytest.mark.parametrize(

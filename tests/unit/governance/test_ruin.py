@@ -1,4 +1,4 @@
-"""The gate's figure: a year played by the model is the year the real rules play, and the chance falls with the membership."""
+"""The gate's figure: the model plays the same year as the real rules, and the chance of ruin falls with membership."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Terms and money: premiums, contracts, re-rating, payouts, promotion, renewal, proposals, appeals, admission, run-off."""
+"""Terms and money: premiums, contracts, rates, payouts, promotion, renewal, proposals, appeals, admission, run-off."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ from ledger.leveldb import LevelDB
 from ledger.records import Body, SignedRecord, record_id_of, sign_record
 from ledger.store import MemoryStore
 from node.cli.audit.audit import app
-from node.execution.apply import genesis_rows
-from node.execution.ledger import committee_of
-from node.execution.propose import Proposer, build_candidate, encode_events
+from node.execution.apply import encode_events, genesis_rows
+from node.execution.header_rules import committee_of
+from node.execution.propose import Proposer, build_candidate
 from wallet.keys import KeyRing
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 5)]

@@ -20,10 +20,12 @@ from ledger.genesis import Charter, CharterPlan, Founder
 from ledger.records import Body, SignedRecord, sign_record
 from ledger.store import MemoryStore
 from node.execution.apply import genesis_rows
-from node.execution.ledger import LedgerSide, committee_of
-from node.execution.propose import Candidate, Proposer, build_candidate
+from node.execution.header_rules import committee_of
+from node.execution.ledger import LedgerService
+from node.execution.propose import Proposer, build_candidate
+from node.execution.validate import Candidate
 from node.p2p.network import Channel
-from node.pool.blobs import Blobs
+from node.pool.blobs import AddressListStore
 from node.pool.mempool import Mempool
 from wallet.keyfile import LIGHT, seal_keyfile
 from wallet.keys import KeyRing
@@ -105,8 +107,8 @@ class Node:
 
     def __post_init__(self) -> None:
         self.mempool = Mempool(self.store)
-        self.blobs = Blobs(self.store)
-        self.ledger = LedgerSide(self.chain, self.mempool, self.blobs, self.ring.consensus_key, self._on_final)
+        self.blobs = AddressListStore(self.store)
+        self.ledger = LedgerService(self.chain, self.mempool, self.blobs, self.ring.consensus_key, self._on_final)
 
     async def _on_final(self, candidate: Candidate) -> None:
         self.finals.append(candidate)

@@ -17,7 +17,7 @@ from governance.tables import Draft
 from governance.voting import ballots
 from ledger.errors import MutuaError
 from node.api.views.actions import AutoRuleFields
-from node.daemon import Daemon
+from node.daemon import Daemon, Options
 from node.own.auto_accept import AutoRule, Rulebook, change_of, check_rule, find_ballots, is_met, rule_hash_of
 from wallet.keys import KeyRing
 
@@ -46,7 +46,7 @@ def case(**changes):
         "claim": CLAIM,
         "code": "X1",
         "system": "H",
-        "s": 0,
+        "carried_height": 0,
         "is_second": False,
         "lines": (0,),
         "charges_cents": 10_000,
@@ -91,7 +91,7 @@ def carry(node, *cases):
     CLAIMS.put(draft, claim_row(), CLAIM)
     for row in cases:
         CASES.put(draft, row, row.claim, row.code)
-        OPEN_CASES.put(draft, CaseKey(row.claim, row.code), row.s, row.claim, row.code)
+        OPEN_CASES.put(draft, CaseKey(row.claim, row.code), row.carried_height, row.claim, row.code)
     rows = {b"s/" + key: row for key, row in draft.delta().items()}
     node.chain.store.write(rows)
     return lambda: node.chain.store.write(dict.fromkeys(rows))
@@ -239,7 +239,7 @@ def auto_ballots(node):
 
 
 def opened(folder):
-    return Daemon(folder, ANN, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    return Daemon(folder, ANN, Options(listen="/ip4/127.0.0.1/tcp/0"))
 
 
 TRIFLES = AutoRuleFields(name="trifles", codes=("X1",), charge_max_cents=10_000)

@@ -21,7 +21,7 @@ from ledger.errors import MutuaError
 from ledger.records import ATTESTATION_MAX, Body, sign_record
 from ledger.signatures import public_key_of
 from node.api.client import submission
-from node.daemon import Daemon
+from node.daemon import Daemon, Options
 from node.own import bundles
 from node.own.bundles import (
     add_attestation,
@@ -182,7 +182,7 @@ def test_every_declared_subject_is_a_hash_that_the_body_decides():
 @pytest.fixture
 async def node(tmp_path, make_folder, make_charter, nursery):
     folder = make_folder(tmp_path / "data", 0, make_charter(founders=1, genesis_ms=int(time.time() * 1000) + 3_600_000))
-    made = Daemon(folder, KeyRing.from_seed(b"\x01" * 32), listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    made = Daemon(folder, KeyRing.from_seed(b"\x01" * 32), Options(listen="/ip4/127.0.0.1/tcp/0"))
     await nursery.start(made.run)
     yield made
     made.stop()

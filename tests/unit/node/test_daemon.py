@@ -9,8 +9,9 @@ import trio
 
 from governance.money.rates import QuoteBody
 from ledger.errors import MutuaError, RuleBroken
-from node import daemon as daemon_module
-from node.daemon import Daemon, check_chain, check_port, load_charter, lock_folder
+from node.daemon import Daemon, Options
+from node.faults import cause_of
+from node.startup import check_chain, check_port, load_charter, lock_folder
 from wallet.keys import KeyRing
 
 
@@ -26,7 +27,7 @@ def ring():
 
 @pytest.fixture
 async def node(folder, ring, nursery):
-    made = Daemon(folder, ring, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    made = Daemon(folder, ring, Options(listen="/ip4/127.0.0.1/tcp/0"))
     await nursery.start(made.run)
     yield made
     made.stop()
@@ -42,8 +43,8 @@ async def test_what_is_accepted_is_on_the_disk_and_waits(node):
 
 
 async def test_a_record_is_checked_behind_what_waits_already(node):
-    first = node.pen.sign("rate.quote", QuoteBody(6_000_000))
-    second = node.pen.sign("rate.quote", QuoteBody(6_000_001))
+    first = node.record_signer.sign("rate.quote", QuoteBody(6_000_000))
+    second = node.record_signer.sign("rate.quote", QuoteBody(6_000_001))
     await node.accept(first)
     await node.accept(second)
     with pytest.raises(RuleBroken) as used:
@@ -66,7 +67,7 @@ async def test_a_record_that_the_rules_refuse_is_not_kept(node):
 
 
 async def test_a_full_disk_ends_the_daemon_with_that_error_and_nothing_is_acknowledged(folder, ring):
-    made = Daemon(folder, ring, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    made = Daemon(folder, ring, Options(listen="/ip4/127.0.0.1/tcp/0"))
 
     def full(_batch):
         raise MutuaError("disk_full", "the disk is full", "make room and start the node again")
@@ -78,13 +79,13 @@ async def test_a_full_disk_ends_the_daemon_with_that_error_and_nothing_is_acknow
             with pytest.raises(MutuaError):
                 await made.submit("rate.quote", QuoteBody(6_000_000))
             await trio.sleep_forever()
-    assert daemon_module.cause_of(ended.value).code == "disk_full"
+    assert cause_of(ended.value).code == "disk_full"
     assert len(made.mempool) == 0
     assert not (folder / "api.sock").exists()
 
 
 async def test_a_daemon_ends_within_two_seconds(folder, ring):
-    made = Daemon(folder, ring, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    made = Daemon(folder, ring, Options(listen="/ip4/127.0.0.1/tcp/0"))
     async with trio.open_nursery() as nursery:
         await nursery.start(made.run)
         started = trio.current_time()
@@ -96,7 +97,7 @@ async def test_a_daemon_ends_within_two_seconds(folder, ring):
 async def test_the_records_of_a_stopped_daemon_wait_for_its_next_start(folder, ring):
     ids = []
     for _ in range(2):
-        made = Daemon(folder, ring, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+        made = Daemon(folder, ring, Options(listen="/ip4/127.0.0.1/tcp/0"))
         async with trio.open_nursery() as nursery:
             await nursery.start(made.run)
             ids.append(await made.submit("rate.quote", QuoteBody(6_000_000)))
@@ -135,7 +136,7 @@ def test_a_port_in_use_and_a_wrong_address_are_told_apart():
 
 
 def test_a_folder_with_another_chains_charter_is_refused_before_a_byte_changes(folder, ring, make_charter, make_folder):
-    first = Daemon(folder, ring, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    first = Daemon(folder, ring, Options(listen="/ip4/127.0.0.1/tcp/0"))
     first.chain.store.close()
     first.mempool_store.close()
     first.votes.close()
@@ -144,6 +145,6 @@ def test_a_folder_with_another_chains_charter_is_refused_before_a_byte_changes(f
     with pytest.raises(MutuaError) as other:
         check_chain(folder, load_charter(folder))
     with pytest.raises(MutuaError):
-        Daemon(folder, ring, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+        Daemon(folder, ring, Options(listen="/ip4/127.0.0.1/tcp/0"))
     assert other.value.code == "other_chain"
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -15,9 +15,10 @@ from consensus.messages import CellKind, Vote, VoteKind, encode_message
 from consensus.signing import sign_proposal, sign_vote
 from ledger.errors import MalformedBytes
 from node.agreement import driver as driver_module
-from node.agreement.candidates import Candidates
-from node.agreement.driver import LATER_FRAMES_MAX, Driver, Ledger, Seat
-from node.agreement.signing_guard import Standing
+from node.agreement.candidates import ProposedBlocks
+from node.agreement.driver import Driver, Seat
+from node.agreement.receive import LATER_FRAMES_MAX
+from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog, vote_log_path
 from node.clock import choose, now_ms
 from node.p2p.network import Channel
@@ -36,29 +37,12 @@ class Member:
         self.is_running = False
         side = node.ledger
         self.votes = VoteLog(vote_log_path(folder), b"k" * 32, is_first_start=True)
-        self.standing = Standing(self.votes, 4, lambda: side.height, trio.current_time)
-        self.standing._has_looked = not is_looking  # noqa: SLF001 - the look back has its own test
+        self.guard = DoubleSignGuard(self.votes, 4, lambda: side.height, trio.current_time)
+        self.guard._has_looked = not is_looking  # noqa: SLF001 - the look back has its own test
         seat = Seat(side.own_index, node.ring.consensus_seed, node.proposer)
-        ledger = Ledger(
-            chain_id=side.chain_id,
-            height=lambda: side.height,
-            config=side.config,
-            earliest_ms=side.earliest_ms,
-            build=lambda: side.build(node.proposer),
-            check=side.check,
-            commit=side.commit,
-            is_timely=side.is_timely,
-            now_ms=now_ms,
-        )
-        self.candidates = Candidates(node.store)
+        self.candidates = ProposedBlocks(node.store)
         self.driver = Driver(
-            ledger,
-            network,
-            self.votes,
-            seat=seat,
-            standing=self.standing,
-            candidates=self.candidates,
-            choose_peer=choose,
+            side, network, self.votes, self.candidates, seat=seat, guard=self.guard, choose_peer=choose
         )
 
     async def take(self, peer: bytes, channel: Channel, data: bytes) -> None:
@@ -73,10 +57,10 @@ class Member:
                 case wire.GetCandidate(block_hash):
                     if (held := self.driver.candidate(block_hash)) is not None:
                         self.network.send(peer, Channel.SYNC, wire.encode_message(wire.Candidate(held)))
-                case wire.AskVotes(voter):
+                case wire.VoteQuery(voter):
                     self.network.send(peer, Channel.SYNC, wire.encode_message(self.driver.votes_of(voter)))
-                case wire.VotesSeen() as answer:
-                    await self.driver.hear_votes_seen(peer, answer)
+                case wire.VoteReport() as answer:
+                    await self.driver.hear_vote_report(peer, answer)
         except MalformedBytes as error:
             self.network.strike(peer, error.code)
 
@@ -178,7 +162,7 @@ async def test_messages_ahead_of_time_are_bounded_for_each_peer(make_member, coo
     for data in frames:
         await member.driver.hear(b"\x01", data)
     await member.driver.hear(b"\x02", frames[0])
-    kept = member.driver._later  # noqa: SLF001 - the bound is the point
+    kept = member.driver.receiver._later  # noqa: SLF001 - the bound is the point
     assert (len(kept[b"\x01"]), len(kept[b"\x02"])) == (LATER_FRAMES_MAX, 1)
 
 
@@ -187,10 +171,10 @@ async def test_a_flood_of_signatures_is_dropped_and_other_peers_are_still_heard(
     vote = encode_message(signed_vote(member, coop, voter=1))
     for _ in range(2_000):
         await member.driver.hear(b"\x01", vote)
-    dropped = member.driver.messages_dropped
+    dropped = member.driver.receiver.messages_dropped
     assert dropped > 500
     await member.driver.hear(b"\x02", vote)
-    assert member.driver.messages_dropped == dropped
+    assert member.driver.receiver.messages_dropped == dropped
 
 
 async def test_a_block_that_nobody_proposed_is_kept_once_for_each_peer_and_not_more(make_member, coop):
@@ -221,11 +205,11 @@ async def test_a_notarized_block_is_on_the_disk_and_comes_back_after_a_restart(m
     built = coop.candidate(member.node.chain)
     member.candidates.put(built)
     member.candidates.keep(built.block_hash)
-    again = Candidates(member.node.store)
+    again = ProposedBlocks(member.node.store)
     await again.start(1)
     assert again.get(built.block_hash) == built.block
     await again.start(2)
-    later = Candidates(member.node.store)
+    later = ProposedBlocks(member.node.store)
     await later.start(1)
     assert later.get(built.block_hash) is None
 
@@ -282,7 +266,7 @@ async def test_a_restored_old_disk_learns_from_its_peers_what_it_signed(make_mem
             await other.driver.hear(b"\x00", encode_message(seen))
             await until(lambda other=other: other.driver.votes_of(seen.voter).votes)
         async with running(old, *others):
-            await until(lambda: old.standing.has_looked)
+            await until(lambda: old.guard.has_looked)
             assert old.votes.quarantine is not None
             assert not old.driver.is_signing
 

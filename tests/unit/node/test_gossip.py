@@ -1,4 +1,4 @@
-"""Records on their way: only those that may wait are kept, blobs only behind a record, and both come back after a loss."""
+"""Records on their way: only those that may wait are kept, blobs only with a record, and both return after a loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ledger.records import Body, record_id_of, sign_record
 from ledger.store import MemoryStore
 from node.clock import choose
 from node.pool import blobs as blobs_module
-from node.pool.blobs import Blobs, blob_hash_of
+from node.pool.blobs import AddressListStore, blob_hash_of
 from node.spread.gossip import Gossip
-from node.spread.wire import Bundle, Digest, Want, decode_message
+from node.spread.wire import Bundle, Digest, RecordRequest, decode_message
 
 PEER = b"peer"
 BLOB = b"sealed addresses"
@@ -50,7 +50,7 @@ def gossip_of(node, network, commitments: tuple[bytes, ...] = ()) -> Gossip:
         network,
         node.mempool,
         node.blobs,
-        Committing(node.ledger, commitments),
+        Committing(node.ledger.admission, commitments),
         tick_s=0.01,
         digest_every_s=0.05,
         choose_peer=choose,
@@ -115,7 +115,7 @@ async def test_a_blob_comes_with_its_record_or_is_asked_for(node, network, recor
     commitment = blob_hash_of(BLOB)
     gossip = gossip_of(node, network, (commitment,))
     await gossip.accept_bundle(PEER, Bundle((record,), ()))
-    assert Want((), (commitment,)) in [decode_message(data) for _, _, data in network.sent]
+    assert RecordRequest((), (commitment,)) in [decode_message(data) for _, _, data in network.sent]
     await gossip.accept_bundle(PEER, Bundle((), (BLOB, b"another")))
     assert node.blobs.get(commitment) == BLOB
     assert node.blobs.get(blob_hash_of(b"another")) is None
@@ -124,18 +124,18 @@ async def test_a_blob_comes_with_its_record_or_is_asked_for(node, network, recor
 def test_blobs_that_wait_are_bounded_and_those_of_dropped_records_go(monkeypatch):
     monkeypatch.setattr(blobs_module, "WAITING_BYTES_MAX", 100)
     store = MemoryStore()
-    blobs = Blobs(store)
+    blobs = AddressListStore(store)
     many = [bytes([number]) * 40 for number in range(4)]
     blobs.add(many)
     assert blobs.waiting_bytes == 80
     first, second = blob_hash_of(many[0]), blob_hash_of(many[1])
     blobs.settle(final={first}, dropped={second, first}, waiting=set())
     assert (blobs.get(first), blobs.get(second), blobs.waiting_bytes) == (many[0], None, 0)
-    assert Blobs(store).waiting_bytes == 0
+    assert AddressListStore(store).waiting_bytes == 0
 
 
 def test_a_dropped_record_cannot_take_away_the_blob_that_another_record_names():
-    blobs = Blobs(MemoryStore())
+    blobs = AddressListStore(MemoryStore())
     blobs.add([BLOB])
     commitment = blob_hash_of(BLOB)
     blobs.settle(final=set(), dropped={commitment}, waiting={commitment})
@@ -146,7 +146,7 @@ def test_a_dropped_record_cannot_take_away_the_blob_that_another_record_names():
 
 
 def test_a_blob_that_comes_after_its_claim_is_final_is_kept_for_good():
-    blobs = Blobs(MemoryStore())
+    blobs = AddressListStore(MemoryStore())
     blobs.settle(final={blob_hash_of(BLOB)}, dropped=set(), waiting=set())
     blobs.add([BLOB])
     assert (blobs.get(blob_hash_of(BLOB)), blobs.waiting_bytes) == (BLOB, 0)
@@ -166,8 +166,8 @@ async def test_two_pools_that_differ_are_equal_after_one_comparison(coop, make_n
                 await ends[me].accept_bundle(peer, bundle)
             case Digest() as digest:
                 await ends[me].answer_digest(peer, digest)
-            case Want() as want:
-                await ends[me].answer_want(peer, want)
+            case RecordRequest() as request:
+                await ends[me].answer_request(peer, request)
 
     async with trio.open_nursery() as nursery:
         for name, net in nets.items():

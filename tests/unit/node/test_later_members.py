@@ -17,7 +17,7 @@ from governance.state.keys import DEVICES
 from governance.state.members import MEMBERS
 from governance.tables import Draft, Name
 from ledger.errors import MutuaError, RuleBroken
-from node.daemon import Daemon
+from node.daemon import Daemon, Options
 from wallet.keys import KeyRing
 
 LATER = KeyRing.from_seed(b"\x77" * 32)
@@ -29,7 +29,7 @@ async def node(tmp_path, make_folder, make_charter, nursery):
     folder = make_folder(
         tmp_path / "data", 0x76, make_charter(founders=2, genesis_ms=int(time.time() * 1000) + 3_600_000)
     )
-    made = Daemon(folder, LATER, listen="/ip4/127.0.0.1/tcp/0", bitcoin_socket=None)
+    made = Daemon(folder, LATER, Options(listen="/ip4/127.0.0.1/tcp/0"))
     await nursery.start(made.run)
     yield made
     made.stop()
@@ -80,7 +80,7 @@ async def test_a_stranger_may_apply_with_the_own_identity_key(node):
             },
         )
     assert refused.value.code == "plan_unknown"
-    signed = node.pen.sign("member.apply", DEVICES.shape(b""))
+    signed = node.record_signer.sign("member.apply", DEVICES.shape(b""))
     assert signed.record.author == signed.record.signer == LATER.identity_key
 
 

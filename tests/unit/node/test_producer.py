@@ -10,8 +10,11 @@ from ledger.blocks import BlockWithBodies, encode_header
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import record_id_of
 from node.execution import propose as producer
+from node.execution import validate
+from node.execution.header_rules import earliest_ms
 from node.execution.ledger import TIMELY_MS_MIN
-from node.execution.propose import build_candidate, check_candidate, check_whole, earliest_ms
+from node.execution.propose import build_candidate
+from node.execution.validate import check_candidate, check_whole
 
 
 @pytest.fixture
@@ -51,11 +54,11 @@ def test_a_clock_that_differs_little_is_borne_with(node, coop):
 
 def test_a_full_block_leaves_the_rest_for_the_next(node, coop, make_quote, monkeypatch):
     records = [make_quote(node.chain.chain_id, ring, 1) for ring in coop.rings]
-    monkeypatch.setattr(producer, "BLOCK_BYTES_MAX", 2 * producer.weight_of(records[0]) + 10)
+    monkeypatch.setattr(validate, "BLOCK_BYTES_MAX", 2 * validate.weight_of(records[0]) + 10)
     candidate, refused = build_candidate(node.chain, node.ledger.committee, node.proposer, waiting(records), 0)
     assert (candidate.header.record_count, refused) == (2, {})
     check(node, candidate.block)
-    monkeypatch.setattr(producer, "BLOCK_BYTES_MAX", producer.weight_of(records[0]))
+    monkeypatch.setattr(validate, "BLOCK_BYTES_MAX", validate.weight_of(records[0]))
     with pytest.raises(MalformedBytes) as large:
         check(node, candidate.block)
     assert large.value.code == "block_size"

@@ -17,7 +17,8 @@ import json, sys
 from pathlib import Path
 from node.audit.verify import audit_folder
 report = audit_folder(Path(sys.argv[1]))
-print(json.dumps([report.counts.height, report.counts.records, report.counts.state_root.hex(), [str(item) for item in report.findings], hash("mutua")]))
+counts, findings = report.counts, [str(item) for item in report.findings]
+print(json.dumps([counts.height, counts.records, counts.state_root.hex(), findings, hash("mutua")]))
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from node.agreement.signing_guard import LOOK_S, Standing
+from node.agreement.signing_guard import LOOK_S, DoubleSignGuard
 from node.agreement.vote_log import VoteLog, vote_log_path
 
 
@@ -14,7 +14,7 @@ class World:
     def __init__(self, folder, size: int = 4) -> None:
         self.now, self.height = 0.0, 10
         self.votes = VoteLog(vote_log_path(folder), b"k" * 32, is_first_start=True)
-        self.standing = Standing(self.votes, size, lambda: self.height, lambda: self.now)
+        self.guard = DoubleSignGuard(self.votes, size, lambda: self.height, lambda: self.now)
 
 
 @pytest.fixture
@@ -23,67 +23,67 @@ def world(tmp_path):
 
 
 def test_nothing_is_signed_before_a_quorum_has_told_what_it_saw(world):
-    standing = world.standing
-    assert not standing.look(3)
-    standing.hear_answer(b"a", 11)
-    assert not standing.look(3)
-    standing.hear_answer(b"b", 11)
-    assert standing.look(3)
-    assert standing.may_sign()
+    guard = world.guard
+    assert not guard.look(3)
+    guard.hear_answer(b"a", 11)
+    assert not guard.look(3)
+    guard.hear_answer(b"b", 11)
+    assert guard.look(3)
+    assert guard.may_sign()
 
 
 def test_nothing_is_signed_while_the_others_are_further(world):
     for peer in (b"a", b"b"):
-        world.standing.hear_answer(peer, 15)
-    assert not world.standing.look(3)
+        world.guard.hear_answer(peer, 15)
+    assert not world.guard.look(3)
     world.height = 14
-    assert world.standing.look(3)
+    assert world.guard.look(3)
 
 
 def test_peers_that_do_not_answer_are_waited_for_only_so_long(world):
-    assert not world.standing.look(2)
+    assert not world.guard.look(2)
     world.now = LOOK_S - 0.1
-    assert not world.standing.look(2)
+    assert not world.guard.look(2)
     world.now = LOOK_S
-    assert world.standing.look(2)
+    assert world.guard.look(2)
 
 
 def test_a_node_alone_waits_for_ever_because_a_block_needs_the_others_anyway(world):
-    world.standing.look(1)
+    world.guard.look(1)
     world.now = 1_000
-    assert not world.standing.look(1)
+    assert not world.guard.look(1)
 
 
 def test_a_committee_of_one_never_waits(tmp_path):
-    assert World(tmp_path, size=1).standing.may_sign()
+    assert World(tmp_path, size=1).guard.may_sign()
 
 
 def test_quarantine_ends_when_a_height_is_final_that_it_cannot_have_voted_above(world):
-    standing = world.standing
+    guard = world.guard
     world.votes.begin_quarantine("broken")
     for peer in (b"a", b"b", b"c"):
-        standing.hear_answer(peer, 21)
+        guard.hear_answer(peer, 21)
     world.height = 20
-    assert standing.look(3)
-    assert not standing.may_sign()
-    assert not standing.note_final(21)
-    assert not standing.note_final(22)
-    assert standing.note_final(23)
-    assert standing.may_sign()
+    assert guard.look(3)
+    assert not guard.may_sign()
+    assert not guard.note_final(21)
+    assert not guard.note_final(22)
+    assert guard.note_final(23)
+    assert guard.may_sign()
 
 
 def test_a_liar_cannot_prolong_a_quarantine_of_seven_for_ever(tmp_path):
     world = World(tmp_path, size=7)
     world.votes.begin_quarantine("broken")
-    world.standing.hear_tip(b"liar", 2**62)
+    world.guard.hear_tip(b"liar", 2**62)
     for peer in (b"a", b"b", b"c"):
-        world.standing.hear_tip(peer, 30)
-    assert world.standing.note_final(33)
+        world.guard.hear_tip(peer, 30)
+    assert world.guard.note_final(33)
 
 
 def test_an_unknown_own_vote_begins_a_quarantine_that_a_restart_remembers(world, tmp_path):
-    world.standing.suspect("a vote of this node's key is not in its vote log", 40)
-    assert not world.standing.may_sign()
-    assert not world.standing.note_final(40)
+    world.guard.suspect("a vote of this node's key is not in its vote log", 40)
+    assert not world.guard.may_sign()
+    assert not world.guard.note_final(40)
     assert VoteLog(vote_log_path(tmp_path), b"k" * 32, is_first_start=False).quarantine is not None
-    assert world.standing.note_final(41)
+    assert world.guard.note_final(41)

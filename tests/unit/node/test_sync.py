@@ -9,13 +9,13 @@ import pytest
 import trio
 
 from consensus.messages import encode_certificate
-from ledger.blocks import BlockWithBodies, encode_header
+from ledger.blocks import BlockWithBodies, FinalBlock, encode_header
 from ledger.errors import LedgerCorrupt, MalformedBytes
 from node.clock import choose
 from node.p2p.network import Channel
 from node.spread import block_sync as sync_module
 from node.spread.block_sync import BlockSync
-from node.spread.wire import Blocks, FinalBlock, GetBlocks, Tip, decode_message
+from node.spread.wire import Blocks, GetBlocks, Tip, decode_message
 
 GOOD, BAD = b"good", b"bad!"
 

@@ -16,13 +16,13 @@ MESSAGES = (
     wire.Tip(7, b"\x01" * 32),
     wire.Bundle((), (b"blob",)),
     wire.Digest((bytes(8),)),
-    wire.Want((bytes(8),), (bytes(32),)),
+    wire.RecordRequest((bytes(8),), (bytes(32),)),
     wire.GetBlocks(1, 2),
     wire.Blocks((wire.FinalBlock(EMPTY, b"certificate"),)),
     wire.GetCandidate(bytes(32)),
     wire.Candidate(EMPTY),
-    wire.AskVotes(3),
-    wire.VotesSeen(9, (b"vote",)),
+    wire.VoteQuery(3),
+    wire.VoteReport(9, (b"vote",)),
 )
 TOO_MUCH = (
     wire.Tip(7, b"short"),
@@ -31,9 +31,9 @@ TOO_MUCH = (
     wire.Bundle((), (b"",) * (wire.BUNDLE_BLOBS_MAX + 1)),
     wire.Digest((bytes(8),) * (wire.DIGEST_IDS_MAX + 1)),
     wire.Digest((bytes(7),)),
-    wire.Want((), (bytes(31),)),
-    wire.Want((), (bytes(32),) * (wire.WANT_BLOBS_MAX + 1)),
-    wire.VotesSeen(1, (b"",) * (wire.VOTES_SEEN_MAX + 1)),
+    wire.RecordRequest((), (bytes(31),)),
+    wire.RecordRequest((), (bytes(32),) * (wire.WANT_BLOBS_MAX + 1)),
+    wire.VoteReport(1, (b"",) * (wire.VOTES_SEEN_MAX + 1)),
     wire.Blocks((wire.FinalBlock(EMPTY, b""),) * (wire.BLOCKS_PER_ANSWER_MAX + 1)),
 )
 

@@ -22,7 +22,7 @@ from multiaddr import Multiaddr
 
 from ledger.errors import MalformedBytes
 from node.p2p import frames, hardening, yamux
-from node.p2p.host import ACCEPT_BURST, PENDING_PER_IP_MAX, Doorkeeper
+from node.p2p.host import ACCEPT_BURST, PENDING_PER_IP_MAX, ConnectionLimiter
 from node.p2p.network import Channel
 
 ROOT = Path(__file__).parents[3]
@@ -214,11 +214,11 @@ def test_a_hello_reads_as_it_was_written():
     assert frames.decode_hello(frames.encode_hello(hello)) == hello
 
 
-# ---- Doorkeeper --------------------------------------------------------------------------------------------------
+# ---- ConnectionLimiter --------------------------------------------------------------------------------------------------
 
 
 async def test_an_address_has_a_share_of_waiting_connections_and_its_oldest_gives_way(autojump_clock):
-    door = Doorkeeper()
+    door = ConnectionLimiter()
     places = [door.admit("192.0.2.1") for _ in range(PENDING_PER_IP_MAX)]
     assert all(places)
     assert door.admit("192.0.2.1") is None
@@ -230,7 +230,7 @@ async def test_an_address_has_a_share_of_waiting_connections_and_its_oldest_give
 
 
 async def test_an_address_that_connects_too_often_is_refused_for_a_while(autojump_clock):
-    door = Doorkeeper()
+    door = ConnectionLimiter()
     for _ in range(ACCEPT_BURST):
         place = door.admit("192.0.2.1")
         assert place is not None

@@ -24,7 +24,7 @@ from ledger.records import attestation_message
 from ledger.signatures import is_signed
 from node.sandbox.regtest.client import OutputStatus, RegtestClient, TxStatus
 from node.sandbox.regtest.engine import Engine
-from node.treasury.job import DuePayout, OpenBatch, Policy, Signer, SignerSecrets, TreasuryJob
+from node.treasury.job import TreasuryJob
 from node.treasury.journal import Journal
 from node.treasury.messages import (
     Attested,
@@ -37,7 +37,8 @@ from node.treasury.messages import (
     decode_message,
     encode_message,
 )
-from node.treasury.plan import allot, choose, is_crowd, payable_of
+from node.treasury.plan import DuePayout, OpenBatch, Policy, choose, is_anonymity_set_reached, payable_of, plan_outputs
+from node.treasury.protocols import Signer, SignerSecrets
 from wallet.addresses import account_of, claim_programs, script_of
 from wallet.keys import KeyRing
 from wallet.seal import SealedBlob, commitment_of, seal_addresses
@@ -166,7 +167,7 @@ class Host:
     def height(self) -> int:
         return self.world.ledger.height
 
-    def baton(self):
+    def outpoint(self):
         return self.world.ledger.baton
 
     async def payouts_due(self):
@@ -217,14 +218,14 @@ class World:
         host = self.hosts[index]
         secrets = SignerSecrets(RINGS[index].device_seed, RINGS[index].bitcoin_secret, CHAIN)
         job = TreasuryJob(host, Bitcoin(self.engine, host.fuse), secrets, self.folder / f"journal{index}")
-        promise = job._journal.promise
+        promise = job.paying.journal.promise
 
         def burning(*arguments) -> None:
             host.fuse.burn()
             promise(*arguments)
             host.fuse.burn()
 
-        job._journal.promise = burning
+        job.paying.journal.promise = burning
         return job
 
     def twist(self, sender: int, data: bytes) -> bytes:
@@ -507,8 +508,8 @@ async def test_a_batch_on_the_ledger_that_a_signer_would_not_build_gets_no_signa
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"baton_txid": bytes(32)}, "proposal_baton"),
-        ({"baton_vout": 5}, "proposal_baton"),
+        ({"outpoint_txid": bytes(32)}, "proposal_baton"),
+        ({"outpoint_vout": 5}, "proposal_baton"),
         ({"payout_ids": (bytes(32),)}, "proposal_payouts"),
         ({"locktime": 9999}, "proposal_locktime"),
         ({"payout_ids": "one"}, "proposal_crowd"),
@@ -624,12 +625,12 @@ def test_the_crowd_rule_at_its_edges() -> None:
     programs = {bytes([n]): tuple(bytes([n, i]) * 10 for i in range(32)) for n in range(9)}
     due = [DuePayout(bytes([n]), bytes([n]), 90_000, 10) for n in range(9)]
     assert (
-        is_crowd(due[:8], 10, policy)
-        and not is_crowd(due[:7], 16, policy)
-        and is_crowd(due[:7], 17, policy)
-        and not is_crowd([], 99, policy)
+        is_anonymity_set_reached(due[:8], 10, policy)
+        and not is_anonymity_set_reached(due[:7], 16, policy)
+        and is_anonymity_set_reached(due[:7], 17, policy)
+        and not is_anonymity_set_reached([], 99, policy)
     )
-    assert is_crowd([replace(due[0], is_urgent=True)], 10, policy)
+    assert is_anonymity_set_reached([replace(due[0], is_urgent=True)], 10, policy)
     assert [item.payout_id for item in choose(due[::-1], programs, 10, policy)] == [bytes([n]) for n in range(9)]
     assert choose(due, {}, 99, policy) == []
 
@@ -638,17 +639,17 @@ def test_payouts_of_one_claim_take_its_list_in_turn_and_a_used_up_list_starts_ag
     policy = Policy(fee_sat_per_vb=1)
     programs = {b"c": tuple(bytes([i]) * 20 for i in range(12))}
     due = [DuePayout(bytes([n]), b"c", 180_000, 10, first_output=2) for n in range(4)]
-    allotted = allot(due[:2][::-1], programs, policy)
+    allotted = plan_outputs(due[:2][::-1], programs, policy)
     assert allotted[b"\x00"].programs == programs[b"c"][2:6] and allotted[b"\x01"].programs == programs[b"c"][6:10]
     assert (
-        allot(due[:3], programs, policy)[b"\x02"].programs == programs[b"c"][:4]
+        plan_outputs(due[:3], programs, policy)[b"\x02"].programs == programs[b"c"][:4]
     )  # 10 of 12 are used: too few are left
     assert [item.payout_id for item in payable_of(due, programs, policy)] == [
         b"\x00",
         b"\x01",
     ]  # the third would pay an address twice
     used_up = [replace(due[0], first_output=12)]
-    assert allot(used_up, programs, policy)[b"\x00"].programs == programs[b"c"][:4]
+    assert plan_outputs(used_up, programs, policy)[b"\x00"].programs == programs[b"c"][:4]
 
 
 async def test_end_to_end_with_a_regtest_process_and_running_jobs() -> None:
@@ -675,7 +676,7 @@ async def test_end_to_end_with_a_regtest_process_and_running_jobs() -> None:
             world.ledger.baton = Outpoint(txid, vout, FUNDS)
             owe_eight(world)
             for index, job in enumerate(world.jobs):
-                job._bitcoin = RegtestClient(path / "s")
+                job.context.bitcoin = RegtestClient(path / "s")
                 assert index == world.hosts[index].signer_index
             with trio.fail_after(30):
                 async with trio.open_nursery() as nursery:

@@ -11,9 +11,9 @@ from governance.tables import Draft
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.records import attest
-from node.treasury.job import Signer
 from node.treasury.messages import ConfirmBody, confirm_subject
 from node.treasury.plan import build_plan, choose, rebuild_plan
+from node.treasury.protocols import Signer
 from node.treasury.view import LedgerTreasury, index_of
 from wallet.addresses import claim_programs
 from wallet.keys import KeyRing
@@ -86,14 +86,14 @@ def test_batches_over_one_list_chain_through_governance_without_paying_an_addres
         programs = programs_of(view)
         chosen = choose(view.payouts_due(), programs, height, view.policy())
         assert len(chosen) == len(view.payouts_due()) == len(claims)
-        baton = view.baton()
+        baton = view.outpoint()
         plan = build_plan(BITCOIN, baton, chosen[::-1], programs, view.policy(), locktime=height)
         draft = Draft(state)
         day, act = Day(draft, height + 1, bytes(32)), act_of(plan.body, "batch", plan.subject)
         treasury.check_batch(day, act, plan.body)
-        treasury.apply_batch(day, plan.body)
+        treasury.apply_batch(day, act, plan.body)
         state.apply(draft)
-        assert view.baton() == plan.batch.next_baton and not view.payouts_due()
+        assert view.outpoint() == plan.batch.next_outpoint and not view.payouts_due()
         (opened,) = view.open_batches()
         assert rebuild_plan(BITCOIN, opened, programs, view.policy()).batch.unsigned == plan.batch.unsigned
         put_draft = Draft(state)
@@ -108,8 +108,9 @@ def test_batches_over_one_list_chain_through_governance_without_paying_an_addres
         confirm = ConfirmBody(plan.txid, 1, 200 + height)
         draft = Draft(state)
         day = Day(draft, height + 2, bytes(32))
-        treasury.check_confirm(day, act_of(confirm, "confirm", confirm_subject(confirm)), confirm)
-        treasury.apply_confirm(day, confirm)
+        act = act_of(confirm, "confirm", confirm_subject(confirm))
+        treasury.check_confirm(day, act, confirm)
+        treasury.apply_confirm(day, act, confirm)
         state.apply(draft)
         assert view.open_batches() == []
     assert len(paid) == len(set(paid)) > 20
@@ -123,9 +124,9 @@ def test_two_open_batches_are_walked_back_from_the_baton_with_the_addresses_each
     for height in (5, 6):
         owe(state, height, [(b"a", f"X{height}", 180_001)])
         programs = programs_of(view)
-        plan = build_plan(BITCOIN, view.baton(), view.payouts_due(), programs, view.policy(), locktime=0)
+        plan = build_plan(BITCOIN, view.outpoint(), view.payouts_due(), programs, view.policy(), locktime=0)
         draft = Draft(state)
-        treasury.apply_batch(Day(draft, height, bytes(32)), plan.body)
+        treasury.apply_batch(Day(draft, height, bytes(32)), act_of(plan.body, "batch", plan.subject), plan.body)
         state.apply(draft)
         plans.append(plan)
     opened = view.open_batches()
@@ -138,7 +139,7 @@ def test_two_open_batches_are_walked_back_from_the_baton_with_the_addresses_each
 
 def test_a_ledger_without_a_treasury_has_nothing_to_do() -> None:
     view = LedgerTreasury(State())
-    assert view.baton() is None and view.open_batches() == [] and view.payouts_due() == []
+    assert view.outpoint() is None and view.open_batches() == [] and view.payouts_due() == []
     with pytest.raises(MutuaError):
         view.policy()
 

@@ -64,16 +64,16 @@ def test_two_processes_with_other_hash_seeds_build_the_same_bytes() -> None:
     assert found == {batch_of().txid.hex() + "\n"}
 
 
-def test_change_is_output_zero_and_the_next_baton_and_the_sums_are_exact() -> None:
+def test_change_is_output_zero_and_the_next_outpoint_and_the_sums_are_exact() -> None:
     batch = batch_of()
     parsed = Transaction.parse(batch.unsigned)
     assert parsed.vout[batch.change_vout].script_pubkey.data == FIVE_OF_SEVEN.script_pubkey
-    assert parsed.vout[batch.change_vout].value == batch.change_sat == batch.next_baton.amount_sat
+    assert parsed.vout[batch.change_vout].value == batch.change_sat == batch.next_outpoint.amount_sat
     assert sum(out.value for out in parsed.vout) + batch.fee_sat == BATON.amount_sat
     rest = [(out.value, out.script_pubkey.data) for out in parsed.vout[1:]]
     assert rest == sorted((item.amount_sat, script_of(item.program)) for item in payments(40))
     assert (parsed.version, parsed.locktime, parsed.vin[0].sequence) == (2, 120, 0xFFFFFFFD)
-    assert parsed.txid() == batch.txid == batch.next_baton.txid
+    assert parsed.txid() == batch.txid == batch.next_outpoint.txid
     assert (parsed.vin[0].txid, parsed.vin[0].vout) == (BATON.txid, BATON.vout)
 
 
@@ -176,7 +176,7 @@ def test_four_of_five_needed_signatures_are_not_enough() -> None:
 def test_figures_that_cannot_be_a_batch_are_refused(change: dict, code: str) -> None:
     figures = {
         "treasury": FIVE_OF_SEVEN,
-        "baton": BATON,
+        "outpoint": BATON,
         "payments": payments(4),
         "fee_sat_per_vb": 3,
         "locktime": 1,

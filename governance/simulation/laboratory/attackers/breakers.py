@@ -1,0 +1,163 @@
+"""Streak breakers: a bloc that spoils the run of passing blocks again and again.
+
+Who: 30 % of the members, where few others vote. They see the tally. When a case is about to complete its fifteenth
+passing block, just enough of them deny to break the run, and take the denial back to an abstention in the next block,
+so that it enters no record. Gain: claims are paid late or never. What should stop them: one change a voter, none in the
+last fifteen blocks (§6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from governance import params
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import settled_cases, share, spread
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+
+SHARE = 0.30
+TURNOUT = 0.2
+
+
+class Breakers(Attack):
+    """Break each run of honest claims with fresh denials, change them to abstentions while that is allowed."""
+
+    name = "breakers"
+    share_controlled = SHARE
+
+    def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
+        super().__init__(setting, is_idle=is_idle, **options)
+        self.cases: list[CaseNote] = []
+        self.set_now = params.params_of(dict(setting.params))
+
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
+        """Keep an eye on it."""
+        if not self.options.get("passive") and case.by not in self.controlled:
+            self.cases.append(case)
+
+    def at_block(self, world: WorldView) -> None:
+        """Break what would complete its run with this block."""
+        self.cases = [case for case in self.cases if case.status == "open"]
+        for case in self.cases:
+            row = world.ledger_case(case) if case.s < world.height else None
+            if row is None or row.streak < self.set_now.streak_blocks - 1:
+                continue
+            yes = sum(cast.choice == "accept" for cast in case.ballots.values())
+            no = sum(cast.choice == "deny" for cast in case.ballots.values())
+            need, more = row.bar_bp - row.seniority_bp, 0
+            while 10_000 * yes >= need * (yes + no + more):
+                more += 1
+            fresh = [name for name in self.crew if name not in case.ballots]
+            if len(fresh) >= more:
+                self._break(world, case, fresh[:more])
+            elif case.ballots:
+                used = [name for name in self.crew if name in case.ballots]
+                for name in used[:1]:  # one who changed already tries again: the rules refuse a third ballot
+                    world.ballot(name, case, "deny")
+
+    def _break(self, world: WorldView, case: CaseNote, names: Sequence[str]) -> None:
+        for name in names:
+            world.ballot(name, case, "deny")
+            if world.height + 1 <= case.s + self.set_now.vote_blocks - self.set_now.freeze_blocks:
+                world.at(world.height + 1, partial(world.ballot, name, case, "abstain"))
+
+
+def jobs(setting: Setting) -> Sequence[Job]:
+    """Return the breakers among few voters, and the same bloc keeping silent: all that differs is the breaking."""
+    setting = replace(setting, turnout=TURNOUT)
+    return (Job("breakers", Breakers, setting), Job("without", Breakers, setting, options={"passive": True}))
+
+
+def judge(books: Books, setting: Setting) -> Evidence:
+    """Compare each case with the same case in the world where the bloc keeps silent."""
+    breakers = set(Breakers(setting).crew)
+    delays: list[int] = []
+    prevented: list[CaseNote] = []
+    third = tried = broken = recorded = 0
+    for book, other in zip(books["breakers"], books["without"], strict=True):
+        for case in settled_cases(book, lambda case: case.is_right and case.by not in breakers):
+            casts = [cast for name, cast in case.ballots.items() if name in breakers]
+            broken += bool(casts)
+            third += sum(cast.casts > 2 for cast in casts)
+            twin = other.cases.get((case.claim, case.code))
+            if twin is None or not twin.is_paid or twin.closed is None or case.closed is None:
+                continue
+            if case.vote_accepted and case.voted is not None:
+                delays.append(case.voted - twin.closed)
+            elif casts:
+                prevented.append(case)
+        tried += book.refused["ballot", "ballot_changed"] + book.refused["ballot", "ballot_frozen"]
+        recorded += sum(is_no for name in breakers for _, is_no, _ in book.records.get(name, ()))
+    kept = [sum(cast.choice == "deny" for name, cast in case.ballots.items() if name in breakers) for case in prevented]
+    checks = (
+        Check(
+            4,
+            "a breaker who took the denial back",
+            "cannot break the run a second time",
+            f"{third} third ballots taken, {tried} refused",
+            third == 0 and broken > 0,
+        ),
+        Check(
+            4,
+            "payments prevented by breaking runs",
+            "each cost a real ballot kept to the end",
+            f"{share(sum(count > 0 for count in kept), len(kept))} with denials kept, {spread(kept, 'ballots')}",
+            all(kept),
+        ),
+    )
+    late = [value for value in delays if value > 0]
+    restored = sum(case.appealed and case.is_paid for case in prevented)
+    findings = (
+        (
+            f"Delay is cheap: {share(len(late), len(delays))} of the right claims accepted by vote were late, by"
+            f" {spread(late, 'blocks')}. A denial that is changed to an abstention by s+45 breaks a run and enters no"
+            f" record. {broken} right claims were attacked; to stop {len(prevented)} of them the bloc kept denials to"
+            f" the end, and {restored} of these were paid on appeal. In all {recorded} denials stand in the breakers'"
+            " records."
+        ),
+    )
+    return Evidence(
+        checks,
+        findings,
+        {"delays": late, "prevented": len(prevented), "kept": kept},
+        _picture(books["breakers"], books["without"], breakers),
+    )
+
+
+def _picture(attacked: Sequence[Book], without: Sequence[Book], breakers: set[str]) -> Picture:
+    def curve(role: str, label: str, books: Sequence[Book]) -> Layer:
+        """Return the share of claims accepted by vote within so many blocks."""
+        found = [
+            case
+            for book in books
+            for case in settled_cases(book, lambda case: case.is_right and case.by not in breakers)
+        ]
+        paid = sorted((case.voted or 0) - case.s for case in found if case.vote_accepted)
+        x = tuple(range(61))
+        return Layer(
+            "step",
+            role,
+            label,
+            tuple(map(float, x)),
+            tuple(100 * sum(days <= day for days in paid) / max(1, len(found)) for day in x),
+        )
+
+    return Picture(
+        "Breaking runs delays right claims by weeks, and stops some",
+        "blocks since the claim was carried",
+        "right claims accepted by vote, %",
+        (
+            curve("honest", "the bloc keeps silent", without),
+            curve("attacker", "the bloc (30 %) breaks runs", attacked),
+            Layer("vline", "bound", "earliest payment: s+15", (15,)),
+            Layer("vline", "bound", "no changes after s+45", (45,)),
+        ),
+    )
+
+
+STUDY = Study("breakers", "Streak breakers", __doc__ or "", jobs, judge)

@@ -1,0 +1,232 @@
+"""Promotion by friends, and wash promotion: a code made standard by the people who bill it.
+
+Who: the accept ring files one made-up code again and again and accepts it. Four friends do; or six with two doctors; or
+six with three. Once the code is standard, everybody in the ring bills it up to its limit, without a vote. Gain: a
+benefit for ever. What should stop them: twenty cases, five claimants, three providers, six terms (§8); demotion after
+that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from governance.simulation.laboratory.attackers.base import WorldView
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import share, spread
+from governance.simulation.laboratory.setting import Setting, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from ledger import calendar
+
+CODE = "WASH"
+CHARGE_CENTS = 30_000
+PERCENT, CASES, CLAIMANTS, PROVIDERS, TERMS = 75, 20, 5, 3, 6
+"""What rules §13 and §8 ask of a promotion; not the parameters, which may be what is tried."""
+DEMOTERS = 5
+ANGER = 0.9
+"""Chance that an honest vote on the demotion is yes."""
+
+
+class Friends(Ring):
+    """`claimants` of the ring bill the code at `doctors` providers, twice a term, until it is standard.
+
+    Then the whole ring does.
+    """
+
+    name = "friends"
+
+    @property
+    def claimants(self) -> tuple[str, ...]:
+        """Who bills before the promotion."""
+        return self.crew[: int(self.options.get("claimants", 4))]
+
+    def honest_yes(self, proposal: str) -> float:
+        """Honest members want the made-up code demoted."""
+        return ANGER
+
+    def at_block(self, world: WorldView) -> None:
+        """At the start of a term plan this term's bills.
+
+        From two terms after the promotion on, every third term, honest members ask for a demotion.
+        """
+        if not calendar.is_term_start(world.height) or world.term < self.setting.waiting_terms:
+            return
+        is_standard = world.is_standard(CODE)
+        for name in self.crew if is_standard else self.claimants:
+            for index in range(2):
+                rng = stream(self.setting.seed, "friends", name, world.term, index)
+                doctor = self.setting.doctors[rng.randrange(int(self.options.get("doctors", 3)))]
+                world.at(
+                    world.height + 1 + rng.randrange(28),
+                    partial(self._bill, world, f"{name}.{world.term}.{index}.ring", name, doctor),
+                )
+        promoted = [
+            height for height, event, code in world.book.milestones if event == "code_promoted" and code == CODE
+        ]
+        if is_standard and promoted and (world.height - promoted[-1]) // calendar.TERM_BLOCKS % 3 == 2:
+            self._ask_for_demotion(world)
+
+    def _bill(self, world: WorldView, claim: str, name: str, doctor: str) -> None:
+        if world.is_member(name):
+            world.claim(claim, name, doctor, (Line(CODE, CHARGE_CENTS, world.height, is_right=False),))
+
+    def _ask_for_demotion(self, world: WorldView) -> None:
+        sponsors = [name for name in self.setting.founders if name not in self.controlled and world.is_member(name)]
+        proposal = f"demote-{world.term}"
+        if world.act("propose", by=sponsors[0], id=proposal, what="demote", code=CODE):
+            for sponsor in sponsors[1:DEMOTERS]:
+                world.act("sponsor", by=sponsor, proposal=proposal)
+
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
+        """The ring votes against the demotion."""
+        if event["event"] == "proposal_opened":
+            for name in self.crew:
+                world.at(world.height + 1, partial(world.act, "cast", by=name, proposal=event["proposal"], choice="no"))
+
+
+def jobs(setting: Setting) -> Sequence[Job]:
+    """Return four friends, six friends of two doctors, and six of three."""
+    return (
+        Job("four friends", Friends, setting, options={"claimants": 4, "doctors": 3}),
+        Job("two doctors", Friends, setting, options={"claimants": 6, "doctors": 2}),
+        Job("wash", Friends, setting, options={"claimants": 6, "doctors": 3}),
+    )
+
+
+def conditions_at(book: Book, code: str, boundary: int) -> tuple[int, int, int, int, int]:
+    """Return (accepted, decided, claimants, providers, terms) of a code in the twelve terms up to a block."""
+    first = boundary - calendar.YEAR_BLOCKS
+    found = [
+        case
+        for case in book.cases.values()
+        if case.code == code and case.voted is not None and first < case.voted <= boundary
+    ]
+    terms = {calendar.term_of(case.voted or 0) for case in found}
+    return (
+        sum(case.vote_accepted for case in found),
+        len(found),
+        len({case.by for case in found}),
+        len({case.provider for case in found}),
+        len(terms),
+    )
+
+
+def meets(conditions: tuple[int, int, int, int, int]) -> bool:
+    """True iff all conditions of rules §8 hold."""
+    accepted, decided, claimants, providers, terms = conditions
+    return (
+        100 * accepted > PERCENT * decided
+        and decided >= CASES
+        and claimants >= CLAIMANTS
+        and providers >= PROVIDERS
+        and terms >= TERMS
+    )
+
+
+def _promotions(books: Sequence[Book]) -> list[tuple[Book, int, str]]:
+    return [
+        (book, height, code) for book in books for height, event, code in book.milestones if event == "code_promoted"
+    ]
+
+
+def _tried(books: Sequence[Book]) -> list[tuple[int, int, int, int, int]]:
+    """Return the conditions of the made-up code at the last boundary of each world."""
+    return [conditions_at(book, CODE, book.setting.blocks) for book in books]
+
+
+def judge(books: Books, setting: Setting) -> Evidence:
+    """Recount every promotion; see what washing costs and brings."""
+    few = [*books["four friends"], *books["two doctors"]]
+    promoted_few = [item for item in _promotions(few) if item[2] == CODE]
+    every = _promotions([book for group in books.values() for book in group])
+    sound = sum(meets(conditions_at(book, code, height)) for book, height, code in every)
+    tried = _tried(few)
+    checks = (
+        Check(
+            7,
+            "promotion by four friends (or by two doctors)",
+            "none: 20 cases, 5 claimants, 3 providers, 6 terms",
+            f"{share(len(promoted_few), len(few))} worlds promoted it, with"
+            f" {spread([item[1] for item in tried], 'decided cases')} a year,"
+            f" {share(sum(item[0] for item in tried), sum(item[1] for item in tried))} accepted",
+            not promoted_few and any(item[1] >= CASES for item in tried),
+        ),
+        Check(
+            7,
+            "every promotion in these worlds",
+            "20 cases, 5 claimants, 3 providers, 6 terms, over 75 %",
+            f"{share(sound, len(every))} by the lab's own count",
+            sound == len(every),
+        ),
+    )
+    washed = [item for item in _promotions(books["wash"]) if item[2] == CODE]
+    findings: list[str] = []
+    if washed:
+        findings.append(_wash_words(books["wash"], washed))
+    figures = {"washed_in_block": [height for _, height, _ in washed], "tried": tried}
+    return Evidence(checks, tuple(findings), figures, _picture(books))
+
+
+def _by_term(book: Book) -> list[int]:
+    """Return the benefits of the made-up code by term, in cents."""
+    sums = [0] * book.setting.terms
+    for claim in book.claims.values():
+        if ".ring" in claim.claim:
+            sums[calendar.term_of(claim.height)] += claim.benefit_cents
+    return sums
+
+
+def _wash_words(books: Sequence[Book], washed: Sequence[tuple[Book, int, str]]) -> str:
+    """Return what washing cost and brought."""
+    before = [sum(_by_term(book)[: height // 30]) / (height // 30) for book, height, _ in washed]
+    after = [max(_by_term(book)[height // 30 : height // 30 + 3], default=0) for book, height, _ in washed]
+    ends = [
+        next((h for h, event, code in book.milestones if event == "code_demoted" and code == CODE and h > height), None)
+        for book, height, _ in washed
+    ]
+    ended = [end - height for end, (_, height, _) in zip(ends, washed, strict=True) if end is not None]
+    return (
+        "Washing needs five claimants, three providers and a bloc that wins votes: with six claimants the code was"
+        f" standard in {share(len({id(b) for b, _, _ in washed}), len(books))} of the worlds, in block"
+        f" {spread([height for _, height, _ in washed])}. It costs the bloc nothing: the cases that wash pay it"
+        f" {spread([cents / 100 for cents in before])} a term; standard, {spread([cents / 100 for cents in after])} a"
+        " term without a vote. Demotion, proposed two terms later and every third term, against the bloc's no, passed"
+        f" in {share(len(ended), len(washed))} of the promotions, after {spread(ended, 'blocks')} (§8; no new promotion"
+        " for 360 blocks)."
+    )
+
+
+def _picture(books: Books) -> Picture:
+    layers = [
+        Layer(
+            "step",
+            role,
+            label,
+            tuple(float(term) for term in range(len(_by_term(book)))),
+            tuple(cents / 100 for cents in _by_term(book)),
+        )
+        for role, label, book in (
+            ("honest", "four friends: never standard", books["four friends"][0]),
+            ("attacker", "six friends, three doctors", books["wash"][0]),
+        )
+    ]
+    for _, height, code in _promotions(books["wash"][:1]):
+        if code == CODE:
+            layers.append(Layer("vline", "attacker", f"standard from block {height + 1}", (height / 30,)))
+    layers += [
+        Layer("vline", "bound", "demoted", (height / 30,))
+        for height, event, code in books["wash"][0].milestones
+        if event == "code_demoted" and code == CODE
+    ]
+    ending = ", until the members demote it" if any(layer.label == "demoted" for layer in layers) else ""
+    return Picture(
+        f"Four friends never make a code standard; six with three doctors do{ending}",
+        "term",
+        "benefits of the made-up code a term",
+        tuple(layers),
+    )
+
+
+STUDY = Study("friends", "Promotion by friends, and wash promotion", __doc__ or "", jobs, judge)

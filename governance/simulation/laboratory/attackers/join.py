@@ -1,0 +1,216 @@
+"""Join sick, leave after: members who come for one treatment.
+
+Who: strangers who know that they need something costly. They are admitted, sit out the waiting, have it done, file, and
+have given notice so that they leave at the end of the same term. A second kind gives no notice: the treatment falls
+into the days of grace of a premium that is never paid. Gain: a treatment for two premiums. What should stop them:
+waiting and notice, so that the expected gain over six terms is not positive (§3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from statistics import mean
+from typing import Any
+
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import money, spread
+from governance.simulation.laboratory.setting import PLAN, Setting, founding, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from ledger import calendar
+
+COST_MEDIAN_CENTS, COST_SPREAD = 300_000, 0.8
+"""Log-normal cost of what they come for."""
+JOINERS_A_TERM = 1
+WAITINGS = (3, 6, 12)
+TERMS_OF_THE_RULE = 6
+
+
+class Joiners(Attack):
+    """One joiner a term. `style`: notice, grace (never pay the last premium), or stay."""
+
+    name = "join"
+
+    def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
+        super().__init__(setting, is_idle=is_idle, **options)
+        self.style = str(options.get("style", "notice"))
+        self.first_terms: dict[str, int] = {}
+
+    def is_ill(self, name: str) -> bool:
+        """Joiners have the one illness they come with."""
+        return name not in self.first_terms
+
+    def at_block(self, world: WorldView) -> None:
+        """Apply at a boundary, vouched for by honest founders who know nothing."""
+        if not calendar.is_boundary(world.height):
+            return
+        for index in range(JOINERS_A_TERM):
+            name = f"j{world.term:02}-{index}"
+            rng = stream(self.setting.seed, "join", name)
+            if world.act("apply", name=name, plan=PLAN):
+                for friend in rng.sample(self.setting.founders, 3):
+                    world.act("vouch", by=friend, name=name)
+
+    def pays(self, name: str) -> bool:
+        """Joiners pay by their own plan."""
+        return name not in self.first_terms
+
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
+        """Once admitted, lay the plan out."""
+        if event["event"] != "member_joined" or not event["member"].startswith("j"):
+            return
+        name, first = event["member"], world.term + 1
+        self.recruits |= {name}
+        self.first_terms[name] = first
+        treated = first + self.setting.waiting_terms
+        for term in range(first, self.setting.terms):
+            if not (self.style == "grace" and term >= treated):
+                world.at(calendar.first_height_of(term), partial(self._pay, world, name))
+        day = calendar.first_height_of(treated) + 5
+        world.at(day + 1, partial(self._file, world, name, day))
+        if self.style == "notice":
+            world.at(calendar.first_height_of(treated) - 10, partial(world.act, "leave", by=name))
+
+    def _pay(self, world: WorldView, name: str) -> None:
+        if world.is_member(name):
+            world.act("pay_premium", by=name)
+
+    def _file(self, world: WorldView, name: str, day: int) -> None:
+        cost = int(COST_MEDIAN_CENTS * stream(self.setting.seed, "cost", name).lognormvariate(0, COST_SPREAD))
+        world.claim(f"{name}.join", name, self.setting.doctors[0], (Line(f"J{name}", cost, day),))
+
+
+def jobs(setting: Setting) -> Sequence[Job]:
+    """Return the rule as it stands, the two other styles, and longer waiting."""
+    return (
+        *(Job(style, Joiners, setting, options={"style": style}) for style in ("notice", "grace", "stay")),
+        *(
+            Job(f"waiting {waiting}", Joiners, replace(setting, waiting_terms=waiting), options={"style": "notice"})
+            for waiting in WAITINGS
+        ),
+    )
+
+
+def gains(books: Sequence[Book]) -> list[int]:
+    """Return benefit less premiums of everybody whose story was over in time.
+
+    Six terms of membership, and the vote on the claim.
+    """
+    found: list[int] = []
+    for book in books:
+        last = book.setting.blocks - (max(TERMS_OF_THE_RULE, book.setting.waiting_terms + 1) + 3) * calendar.TERM_BLOCKS
+        for name, note in book.members.items():
+            claim = book.claims.get(f"{name}.join")
+            if name.startswith("j") and 0 < note.joined <= last and claim is not None:
+                premiums = (
+                    note.premiums_cents
+                    if note.left is not None
+                    else TERMS_OF_THE_RULE * book.snapshots[-1].premium_cents
+                )
+                found.append(claim.benefit_cents - premiums)
+    return found
+
+
+def _paid_terms(books: Sequence[Book]) -> float:
+    """Return how many premiums those paid who came and left."""
+    found = [
+        note.premiums
+        for book in books
+        for name, note in book.members.items()
+        if name.startswith("j") and note.left is not None and f"{name}.join" in book.claims
+    ]
+    return mean(found) if found else 0.0
+
+
+def _break_even_cost(premiums_cents: float, books: Sequence[Book]) -> float:
+    """Return the cost whose benefit equals the premiums: what the plan's deductible, copay and coinsurance leave."""
+    plan = founding(books[0].setting)["plans"][0]
+    return plan["deductible_cents"] + plan["copay_cents"] + premiums_cents * 10_000 / (10_000 - plan["coinsurance_bp"])
+
+
+def judge(books: Books, setting: Setting) -> Evidence:
+    """Compute what joining for one treatment brings on average, and which waiting would end it."""
+    by_style = {key: gains(books[key]) for key in books}
+    average = {key: mean(values) if values else 0.0 for key, values in by_style.items()}
+    spreads = {key: spread([cents / 100 for cents in values]) for key, values in by_style.items()}
+    notice, grace = by_style["notice"], by_style["grace"]
+    checks = (
+        Check(
+            9,
+            "join sick, give notice, leave after",
+            "expected gain of at most 0 over six terms",
+            f"mean {money(average['notice'])}, {spreads['notice']}",
+            bool(notice) and average["notice"] <= 0,
+        ),
+        Check(
+            9,
+            "join sick, never pay the last premium",
+            "expected gain of at most 0 over six terms",
+            f"mean {money(average['grace'])}, {spreads['grace']}",
+            bool(grace) and average["grace"] <= 0,
+        ),
+    )
+    premium = mean(book.snapshots[-1].premium_cents for book in books["notice"])
+    benefit = mean(notice or [0]) + _paid_terms(books["notice"]) * premium
+    break_even = benefit / premium - 1 if premium else 0.0
+    small = _break_even_cost(_paid_terms(books["notice"]) * premium, books["notice"])
+    longer = "; ".join(
+        f"waiting {waiting}: {money(average[f'waiting {waiting}'])} (n = {len(by_style[f'waiting {waiting}'])})"
+        for waiting in WAITINGS
+    )
+    findings = [
+        (
+            f"One term of waiting and a term of notice cost {_paid_terms(books['notice']):.1f} premiums"
+            f" ({money(premium)} each); treatment of a median cost of {money(COST_MEDIAN_CENTS)} brings a mean benefit"
+            f" of {money(benefit)}. Expected gain by waiting: {longer}. It is at most 0 from about {break_even:.0f}"
+            " terms of waiting on (benefit / premium - 1). Under one term of waiting any treatment that can be planned"
+            f" and costs more than about {money(small)} is worth joining for. No waiting of a term or two can change"
+            " the sign: an open door and a known illness are enough (§3)."
+        ),
+        (
+            f"Who does not pay the last premium pays {_paid_terms(books['grace']):.1f} and is covered for ten days of"
+            " grace: services of these days are not taken back when the premium never comes (§3). What is owed stays"
+            " owed by somebody who is gone."
+        ),
+        (
+            f"Those who stay six terms gain {money(average['stay'])} on average: the treatment itself, not the leaving,"
+            " is most of it."
+        ),
+    ]
+    figures = {
+        "mean_gain_cents": average,
+        "n": {key: len(values) for key, values in by_style.items()},
+        "break_even_waiting_terms": break_even,
+    }
+    return Evidence(
+        checks, tuple(findings), figures, _picture({key: average[key] for key, values in by_style.items() if values})
+    )
+
+
+def _picture(average: dict[str, float]) -> Picture:
+    """Draw the styles for which there is a joiner whose story was over."""
+    words = {"notice": "waiting 1, notice", "grace": "waiting 1, unpaid grace"} | {
+        f"waiting {waiting}": f"waiting {waiting}, notice" for waiting in WAITINGS
+    }
+    names = [name for name in words if name in average]
+    labels = tuple(words[name] for name in names)
+    return Picture(
+        "Joining for one treatment pays under one term of waiting",
+        "how they join and leave",
+        "mean gain of a joiner",
+        (
+            Layer(
+                "bars",
+                "attacker",
+                "benefit less premiums",
+                y=tuple(average[name] / 100 for name in names),
+                labels=labels,
+            ),
+            Layer("hline", "bound", "rules §13: at most 0", y=(0,)),
+        ),
+    )
+
+
+STUDY = Study("join", "Join sick, leave after", __doc__ or "", jobs, judge)

@@ -1,0 +1,156 @@
+"""The accept ring: nearly a third of the members always accepts what its own people file.
+
+Who: 30 % of the members. Each files things that nobody should pay; the others of the ring accept at once and say they
+looked. Gain: benefits without illness. What should stop them: that no draw gives the ring a panel (rules §13), honest
+turnout (§6), audits (§9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from hashlib import sha256
+
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote, Line
+from governance.simulation.laboratory.measures import hypergeometric_tail, money, percent, settled_cases, share
+from governance.simulation.laboratory.setting import Setting, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.voting import panels
+from ledger import calendar
+
+SHARE = 0.30
+PANEL = 21
+BOUND = 0.03
+DRAWS = 20_000
+CHARGE_CENTS = 80_000
+CLAIM_EVERY_TERMS = 3
+
+
+class Ring(Attack):
+    """File what is not right, each under a code of its own; accept each other's.
+
+    The idle ring files the same, but votes as honest people do.
+    """
+
+    name = "ring"
+    share_controlled = SHARE
+
+    def at_block(self, world: WorldView) -> None:
+        """In each term a third of the ring files a false claim."""
+        if not calendar.is_term_start(world.height) or world.term < self.setting.waiting_terms:
+            return
+        for index, name in enumerate(self.crew):
+            if (world.term + index) % CLAIM_EVERY_TERMS == 0:
+                height = world.height + stream(self.setting.seed, "ring", name, world.term).randrange(
+                    calendar.TERM_BLOCKS
+                )
+                world.at(height, partial(self._file, world, f"{name}.{world.term}.ring", name))
+
+    def _file(self, world: WorldView, claim: str, name: str) -> None:
+        if world.is_member(name):
+            doctor = stream(self.setting.seed, "doctor", claim).choice(self.setting.doctors)
+            world.claim(claim, name, doctor, (Line(f"F{name}", CHARGE_CENTS, world.height, is_right=False),))
+
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
+        """Accept the ring's own in s+1."""
+        if self.is_idle or case.by not in self.controlled:
+            return
+        for name in self.crew:
+            if name != case.by:
+                world.at(case.s + 1, partial(world.ballot, name, case, "accept"))
+
+
+def jobs(setting: Setting) -> Sequence[Job]:
+    """Return the ring, and the same people without an agreement."""
+    return (Job("ring", Ring, setting), Job("without", Ring, setting, is_idle=True))
+
+
+def hold_share(members: int, share_of_ring: float, draws: int, seed: int) -> float:
+    """Return how often the ring holds a majority in real draws of a 21-panel."""
+    keys = [f"m{index:04}".encode() for index in range(members)]
+    ring = set(keys[members - round(share_of_ring * members) :])
+    need = PANEL // 2 + 1
+    held = 0
+    for index in range(draws):
+        randomness = sha256(f"lab panel {seed} {index}".encode()).digest()
+        held += sum(key in ring for key in panels.draw(randomness, b"duty/claim/code", keys, PANEL)) >= need
+    return held / draws
+
+
+def _false(book: Book) -> list[CaseNote]:
+    return settled_cases(book, lambda case: case.claim.endswith(".ring"))
+
+
+def _paid(books: Sequence[Book]) -> tuple[int, int, int]:
+    """Return (paid, filed, cents paid) of the false claims."""
+    found = [(book, case) for book in books for case in _false(book)]
+    paid = sum(case.is_paid or book.cases.get((case.claim + "~", case.code), case).is_paid for book, case in found)
+    cents = sum(claim.benefit_cents for book in books for claim in book.claims.values() if ".ring" in claim.claim)
+    return paid, len(found), cents
+
+
+def judge(books: Books, setting: Setting) -> Evidence:
+    """Compute and draw the panels; compare what false claims bring."""
+    need = PANEL // 2 + 1
+    exact = {size: hypergeometric_tail(size, round(SHARE * size), PANEL, need) for size in (60, 100, 1_000, 100_000)}
+    draws = DRAWS if setting.terms > 20 else DRAWS // 4
+    seen = {size: hold_share(size, SHARE, draws // (size // 60), setting.seed) for size in (60, 180)}
+    worst = max(exact.values())
+    drawn = [case for book in books["ring"] for case in book.cases.values() if len(case.panel) == PANEL]
+    ring = set(Ring(setting).crew)
+    held = sum(sum(name in ring for name in case.panel) >= need for case in drawn)
+    checks = (
+        Check(
+            2,
+            "30 % of the members hold a 21-panel, exactly",
+            "in less than 3 % of draws",
+            "; ".join(f"{100 * value:.2f} % of {size:,} members" for size, value in exact.items()),
+            worst < BOUND,
+        ),
+        Check(
+            2,
+            "the same, by the ledger's own draw",
+            "in less than 3 % of draws",
+            "; ".join(
+                f"{100 * value:.2f} % of {draws // (size // 60):,} draws ({size} members)"
+                for size, value in seen.items()
+            ),
+            max(seen.values()) < BOUND,
+        ),
+    )
+    with_ring, without = _paid(books["ring"]), _paid(books["without"])
+    findings = (
+        (
+            f"The panel is safe; the open vote is the ring's way in. With honest turnout of {100 * setting.turnout:.0f}"
+            f" % the ring had {share(*with_ring[:2])} of its false claims paid ({money(with_ring[2])} in"
+            f" {len(books['ring'])} worlds), against {share(*without[:2])} ({money(without[2])}) when the same people"
+            " vote honestly. A duty panel changes nothing in the tally and is drawn only where quorum lacks; against a"
+            f" bloc only turnout, audits and findings help. Duty panels of 21 drawn in these worlds: {len(drawn)}, held"
+            f" by the ring {held}."
+        ),
+    )
+    figures = {"exact": exact, "drawn": seen, "false_paid_percent": [percent(*with_ring[:2]), percent(*without[:2])]}
+    return Evidence(checks, findings, figures, _picture(setting, draws))
+
+
+def _picture(setting: Setting, draws: int) -> Picture:
+    """Draw the chance against the ring's share, computed and drawn."""
+    shares = [index / 100 for index in range(10, 61)]
+    curve = tuple(100 * hypergeometric_tail(1_000, round(value * 1_000), PANEL, PANEL // 2 + 1) for value in shares)
+    tried = (0.2, 0.3, 0.4, 0.5)
+    dots = tuple(100 * hold_share(120, value, max(200, draws // 10), setting.seed) for value in tried)
+    return Picture(
+        "A ring of 30 % holds a panel of 21 in fewer than three draws of a hundred",
+        "share of the ring, % of members",
+        "draws in which it holds 11 of 21, %",
+        (
+            Layer("line", "attacker", "exact, 1,000 members", tuple(100 * value for value in shares), curve),
+            Layer("points", "other", "the ledger's own draw, 120 members", tuple(100 * value for value in tried), dots),
+            Layer("hline", "bound", "rules §13: 3 %", y=(3,)),
+            Layer("vline", "bound", "a ring of 30 %", (30,)),
+        ),
+    )
+
+
+STUDY = Study("ring", "The accept ring", __doc__ or "", jobs, judge)

@@ -1,0 +1,240 @@
+"""Splitters, upcoders and riders: the same care, billed in the way that pays most.
+
+Who: some members with helpful providers. Splitters cut one event of four services over the ceiling of a claim into four
+claims, over days or over providers. Upcoders bill the small standard service under the dearest standard code, above its
+amount. Riders put junk into a claim beside a code that everybody accepts. Gain: benefits above the ceiling, above the
+amount, or for junk. What should stop them: shared ceilings, amounts, a case a code (§4, §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book, CaseNote, Line
+from governance.simulation.laboratory.measures import money, settled_cases, share, spread
+from governance.simulation.laboratory.setting import STANDARD_CODES, Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from ledger import calendar
+
+EVENT_CODES = ("E1", "E2", "E3", "E4")
+EVENT_AMOUNT_CENTS, CEILING_CENTS = 40_000, 100_000
+MODES: dict[str, tuple[bool, bool, bool, bool]] = {
+    "whole": (False, False, False, True),
+    "four claims, one visit": (True, False, False, True),
+    "four days, event named": (True, True, False, True),
+    "four providers, event named": (True, False, True, True),
+    "four days, no event named": (True, True, False, False),
+    "four providers, no event named": (True, False, True, False),
+}
+"""How an event is billed: (split, over days, over providers, event named)."""
+UNNAMED = tuple(mode for mode, figures in MODES.items() if not figures[3])
+UPCODED, TRUE_CODE = "S3", "S1"
+POPULAR, JUNK = "X01", "JUNK"
+AMOUNTS = {code: allowed for code, allowed, _ in STANDARD_CODES} | dict.fromkeys(EVENT_CODES, EVENT_AMOUNT_CENTS)
+
+
+class Splitters(Attack):
+    """One member a mode of splitting, two upcoders, two riders; no other claims of theirs, so that figures compare."""
+
+    name = "split"
+
+    @property
+    def billers(self) -> tuple[str, ...]:
+        """Those who bill: splitters, upcoders, riders, in this order."""
+        return self.some(len(MODES) + 4)
+
+    def is_ill(self, name: str) -> bool:
+        """The billers bill their stories only."""
+        return name not in self.billers
+
+    def found(self, genesis: dict[str, Any]) -> None:
+        """List the event's codes; a low ceiling keeps the co-op solvent whatever splitting brings."""
+        genesis["plans"][0]["claim_ceiling_cents"] = CEILING_CENTS
+        genesis["plans"][0]["year_ceiling_cents"] = 10 * CEILING_CENTS
+        genesis["codes"] += [
+            {"code": code, "standard": True, "allowed_cents": EVENT_AMOUNT_CENTS, "frequency": 6}
+            for code in EVENT_CODES
+        ]
+
+    def at_block(self, world: WorldView) -> None:
+        """An event in the third term of each year; upcoding and riding in every term."""
+        if not calendar.is_term_start(world.height) or world.term < 2:
+            return
+        if world.term % calendar.YEAR_TERMS == 2:
+            for mode, name in zip(MODES, self.billers, strict=False):
+                self._bill(world, mode, name)
+        for index, name in enumerate(self.billers[len(MODES) :]):
+            act = self._upcode if index < 2 else self._ride
+            world.at(world.height + 5 + index, partial(act, world, name))
+
+    def _bill(self, world: WorldView, mode: str, name: str) -> None:
+        is_split, over_days, over_doctors, is_named = MODES[mode]
+        event = f"{name}.{world.term}" if is_named else None
+        lines = [
+            Line(code, EVENT_AMOUNT_CENTS, world.height + (index if over_days else 0))
+            for index, code in enumerate(EVENT_CODES)
+        ]
+        parts = [(line,) for line in lines] if is_split else [tuple(lines)]
+        for index, part in enumerate(parts):
+            doctor = self.setting.doctors[index if over_doctors else 0]
+            world.at(
+                world.height + 4,
+                partial(world.claim, f"{name}.{world.term}.{mode}.{index}", name, doctor, part, event=event),
+            )
+
+    def _upcode(self, world: WorldView, name: str) -> None:
+        """Bill a small service as the dearest one, and half again above its amount, twice the units that were given."""
+        world.claim(
+            f"{name}.{world.term}.up",
+            name,
+            self.setting.doctors[0],
+            (Line(UPCODED, 3 * AMOUNTS[UPCODED] // 2, world.height, is_right=False),),
+        )
+
+    def _ride(self, world: WorldView, name: str) -> None:
+        """One rider puts junk beside a popular code, the other files it alone."""
+        lines = [Line(POPULAR, 30_000, world.height), Line(JUNK, 50_000, world.height, is_right=False)]
+        part = tuple(lines) if name == self.billers[-2] else (lines[1],)
+        world.claim(f"{name}.{world.term}.ride", name, self.setting.doctors[1], part)
+
+
+def jobs(setting: Setting) -> Sequence[Job]:
+    """Return one world: the modes of billing are each other's control."""
+    return (Job("split", Splitters, setting),)
+
+
+def _benefits(books: Sequence[Book]) -> dict[str, list[int]]:
+    """Return the benefit of each event by mode, in cents."""
+    found: dict[str, dict[tuple[int, str], int]] = {mode: {} for mode in MODES}
+    for number, book in enumerate(books):
+        for claim in book.claims.values():
+            parts = claim.claim.split(".")
+            if len(parts) == 4 and parts[2] in MODES:
+                events = found[parts[2]]
+                events[number, parts[1]] = events.get((number, parts[1]), 0) + claim.benefit_cents
+    return {mode: list(events.values()) for mode, events in found.items()}
+
+
+def _over_amount(books: Sequence[Book]) -> tuple[int, int]:
+    """Return (standard lines allowed above amount × units, standard lines) of the codes listed at the founding."""
+    lines = [
+        (units, allowed, AMOUNTS[code])
+        for book in books
+        for claim in book.claims.values()
+        for code, is_standard, units, allowed in claim.allowed
+        if is_standard and code in AMOUNTS
+    ]
+    return sum(allowed > units * amount for units, allowed, amount in lines), len(lines)
+
+
+def _without_case(books: Sequence[Book]) -> tuple[int, int]:
+    """Return (non-standard lines paid without an accepted case of their own code, such lines)."""
+    lines = [
+        (book.cases.get((claim.claim, code)), units)
+        for book in books
+        for claim in book.claims.values()
+        for code, is_standard, units, _ in claim.allowed
+        if not is_standard
+    ]
+    return sum(case is None or not case.is_paid for case, _ in lines), len(lines)
+
+
+def _junk(books: Sequence[Book], place: int) -> list[CaseNote]:
+    """Return the junk cases of one rider: -2 rides, -1 files it alone."""
+    name = Splitters(books[0].setting).billers[place]
+    return [
+        case
+        for book in books
+        for case in settled_cases(book, lambda case: case.by == name and case.code == JUNK, tail_terms=3)
+    ]
+
+
+def judge(books: Books, setting: Setting) -> Evidence:
+    """Compare what the modes bring, look for amounts exceeded and for codes paid without a case."""
+    found = books["split"]
+    benefits = _benefits(found)
+    named = {
+        mode: max(values, default=0) for mode, values in benefits.items() if mode not in UNNAMED and mode != "whole"
+    }
+    whole, over = max(benefits["whole"], default=0), _over_amount(found)
+    without_case, ridden, alone = _without_case(found), _junk(found, -2), _junk(found, -1)
+    worse = {mode: cents for mode, cents in named.items() if cents > CEILING_CENTS}
+    checks = (
+        Check(
+            6,
+            "parts of one event",
+            f"share the ceiling ({money(CEILING_CENTS)})",
+            f"whole {money(whole)}; " + "; ".join(f"{mode} {money(cents)}" for mode, cents in named.items()),
+            bool(whole) and not worse,
+        ),
+        Check(
+            6,
+            "standard payouts",
+            "none above the amount",
+            f"{share(*over)} lines above it",
+            over[1] > 0 and over[0] == 0,
+        ),
+        Check(
+            6,
+            "riding on a popular code",
+            "a case a code",
+            f"{share(*without_case)} lines paid without a case of their code; junk paid"
+            f" {share(sum(case.is_paid for case in ridden), len(ridden))} beside a popular code,"
+            f" {share(sum(case.is_paid for case in alone), len(alone))} alone",
+            without_case[1] > 0 and without_case[0] == 0,
+        ),
+    )
+    unnamed = {mode: max(benefits[mode], default=0) for mode in UNNAMED}
+    upcoded = [claim for book in found for claim in book.claims.values() if claim.claim.endswith(".up")]
+    audited = sum(claim.audit is not None for claim in upcoded)
+    true_cents = AMOUNTS[TRUE_CODE]
+    findings = [
+        "Only what is told to be one event shares a ceiling: with the event left unnamed, "
+        + "; ".join(f"{mode} brings {money(cents)}" for mode, cents in unnamed.items())
+        + f", the whole {money(whole)}. Nobody makes a claimant name the event (§5); audits of many claims in a term"
+        " are the only answer.",
+        (
+            f"An amount bounds a code, not the choice of the code: a service worth {money(true_cents)} billed as"
+            f" {UPCODED} was allowed"
+            f" {spread([sum(item[3] for item in claim.allowed) / 100 for claim in upcoded if claim.allowed])} at once,"
+            f" without a vote; {share(audited, len(upcoded))} of these claims were drawn for audit."
+        ),
+    ]
+    if worse:
+        findings.insert(
+            0,
+            "Parts that name one event do not share the ceiling across days or providers: "
+            + "; ".join(f"{m} {money(c)}" for m, c in worse.items())
+            + ". §5 says cover, provider and day; §13 says parts of one event.",
+        )
+    figures = {
+        "benefit_cents": {mode: max(values, default=0) for mode, values in benefits.items()},
+        "over_amount": over[0],
+        "without_case": without_case[0],
+    }
+    return Evidence(checks, tuple(findings), figures, _picture(benefits))
+
+
+def _picture(benefits: dict[str, list[int]]) -> Picture:
+    layers = [
+        Layer(
+            "bars",
+            "attacker",
+            "benefit of the event",
+            y=tuple(max(values, default=0) / 100 for values in benefits.values()),
+            labels=tuple(benefits),
+        ),
+        Layer("hline", "bound", "ceiling of a claim", y=(CEILING_CENTS / 100,)),
+    ]
+    return Picture(
+        "Parts of an event share its ceiling when they name it, and escape it when they do not",
+        f"an event of {money(4 * EVENT_AMOUNT_CENTS)}, billed in parts",
+        "benefit",
+        tuple(layers),
+    )
+
+
+STUDY = Study("split", "Splitters, upcoders and riders", __doc__ or "", jobs, judge)

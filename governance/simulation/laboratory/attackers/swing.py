@@ -1,0 +1,128 @@
+"""The late swing: a bloc waits until the others can no longer answer.
+
+Who: the accept ring again. Its false claims look lost for 58 blocks; in s+59 all of the ring accept at once.
+Gain: a majority at the end that nobody had time to see. What should stop them: fifteen passing blocks in a row (§6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from governance.simulation.laboratory.attackers.base import WorldView
+from governance.simulation.laboratory.attackers.ring import Ring
+from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.measures import share
+from governance.simulation.laboratory.setting import Setting
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+
+LATE = 59
+"""Blocks after s in which the bloc votes."""
+QUORUM = 5
+
+
+class LateSwing(Ring):
+    """The ring, with all its ballots in s+59."""
+
+    name = "swing"
+
+    def on_case(self, world: WorldView, case: CaseNote) -> None:
+        """Accept the ring's own at the last moment but one."""
+        if self.is_idle or case.by not in self.controlled:
+            return
+        for name in self.crew:
+            if name != case.by:
+                world.at(case.s + LATE, partial(world.ballot, name, case, "accept"))
+
+
+def jobs(setting: Setting) -> Sequence[Job]:
+    """Return the late ring and the early one."""
+    return (Job("late", LateSwing, setting), Job("early", Ring, setting))
+
+
+def _is_carried_late(case: CaseNote) -> bool:
+    """True iff a case was settled by vote though the ballots before s+59 would not have paid it."""
+    early = [cast.choice for cast in case.ballots.values() if cast.height < case.s + LATE and cast.choice != "abstain"]
+    passed_before = len(early) >= QUORUM and 10_000 * early.count("accept") >= (case.bar_bp - case.seniority_bp) * len(
+        early
+    )
+    return case.is_paid and case.how == "vote" and not passed_before
+
+
+def _false(books: Sequence[Book], *, is_second: bool) -> list[CaseNote]:
+    return [
+        case
+        for book in books
+        for case in book.cases.values()
+        if ".ring" in case.claim and case.is_second == is_second and case.status != "open"
+    ]
+
+
+def judge(books: Books, setting: Setting) -> Evidence:
+    """Count the cases that ballots in s+59 alone carried, at the first and at the second filing."""
+    first, second = _false(books["late"], is_second=False), _false(books["late"], is_second=True)
+    late_first, late_second = sum(map(_is_carried_late, first)), sum(map(_is_carried_late, second))
+    lapsed = sum(case.status == "lapsed" for case in first)
+    checks = (
+        Check(
+            4,
+            "ballots at s+59 alone, first filing",
+            "never pay",
+            f"{share(late_first, len(first))} paid by them",
+            bool(first) and late_first == 0,
+        ),
+        Check(
+            4,
+            "ballots at s+59 alone, second filing",
+            "never pay",
+            f"{share(late_second, len(second))} paid by them",
+            late_second == 0,
+        ),
+    )
+    findings: list[str] = []
+    if late_second:
+        findings.append(
+            "Rules §6 against §13: at the first filing a swing in s+59 turns a denial into a lapse"
+            f" ({share(lapsed, len(first))}; pass(s+60) holds, fifteen blocks do not), and a lapse may be filed again."
+            " The second time three ballots decide by the bar of s+60 alone, so the same swing in s+59 pays:"
+            f" {share(late_second, len(second))}. Mend: at the end of a second filing count the ballots cast up to"
+            " s+45, or deny what did not pass in s+46 … s+60."
+        )
+    early = [
+        case
+        for book in books["early"]
+        for case in book.cases.values()
+        if ".ring" in case.claim and case.status != "open"
+    ]
+    findings.append(
+        f"The same ring voting in s+1 had {share(sum(case.is_paid for case in early), len(early))} of its cases paid:"
+        " waiting is not what makes it strong, it hides it."
+    )
+    figures = {"first": [late_first, len(first)], "second": [late_second, len(second)], "lapsed_first": lapsed}
+    return Evidence(checks, tuple(findings), figures, _picture(first, second))
+
+
+def _picture(first: Sequence[CaseNote], second: Sequence[CaseNote]) -> Picture:
+    layers = [
+        Layer(
+            "bars",
+            role,
+            label,
+            y=tuple(float(sum(case.status == status for case in group)) for group in (first, second)),
+            labels=("first filing", "second filing"),
+        )
+        for role, label, status in (
+            ("attacker", "paid", "accepted"),
+            ("other", "lapsed", "lapsed"),
+            ("honest", "denied", "denied"),
+        )
+    ]
+    return Picture(
+        "A swing in s+59 never pays at the first filing, but it pays at the second",
+        "false claims of a ring that votes in s+59 only",
+        "cases",
+        tuple(layers),
+    )
+
+
+STUDY = Study("swing", "The late swing", __doc__ or "", jobs, judge)

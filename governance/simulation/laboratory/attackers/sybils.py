@@ -1,0 +1,193 @@
+"""Sybils: a few founders bring in as many straw members as the rules let through.
+
+Who: a tenth of the founders, with enrolment attesters who look away, so that nothing but vouchers, objections and the
+bound on growth is in the way. Each vouches twice a term; straw members vouch as soon as they may. The ring also objects
+to every honest applicant. Gain: the majority. What should stop them: growth of a tenth a term, three terms without a
+vote, objections (§2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from governance.simulation.laboratory.attackers.base import Attack, WorldView
+from governance.simulation.laboratory.book import Book
+from governance.simulation.laboratory.measures import share, spread
+from governance.simulation.laboratory.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from ledger import calendar
+
+SHARE = 0.10
+VOUCHERS, VOUCHES_A_TERM, STANDING_TERMS = 3, 2, 6
+NOTICED = 0.1
+"""Chance that an honest founder notices a straw applicant and objects."""
+
+
+class Sybils(Attack):
+    """Apply and vouch at each boundary. With `objected` honest members object to what they notice."""
+
+    name = "sybils"
+
+    def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
+        super().__init__(setting, is_idle=is_idle, **options)
+        self.joined_term: dict[str, int] = {}
+        self.count = 0
+
+    @property
+    def controlled(self) -> frozenset[str]:
+        """The founders behind it."""
+        return frozenset(self.ring)
+
+    @property
+    def ring(self) -> tuple[str, ...]:
+        """At least as many founders as vouchers are needed."""
+        return self.some(max(VOUCHERS, round(SHARE * self.setting.members)))
+
+    def is_ill(self, name: str) -> bool:
+        """Straw members have no body."""
+        return name not in self.recruits
+
+    def at_block(self, world: WorldView) -> None:
+        """At a boundary the applications come in, so that they are thirty blocks old at the next."""
+        if self.is_idle or not calendar.is_boundary(world.height):
+            return
+        able = [
+            *self.ring,
+            *(
+                name
+                for name, term in self.joined_term.items()
+                if world.term - term >= STANDING_TERMS and world.is_member(name)
+            ),
+        ]
+        for number in range(len(able) * VOUCHES_A_TERM // VOUCHERS):
+            name = f"s{self.count:04}"
+            self.count += 1
+            friends = _friends(able, number * VOUCHERS)
+            if world.act("apply", name=name, plan=PLAN):
+                for friend in friends:
+                    world.act("vouch", by=friend, name=name)
+                if self.options.get("objected"):
+                    self._object(world, name)
+
+    def _object(self, world: WorldView, name: str) -> None:
+        for other in self.setting.founders:
+            if other not in self.controlled and stream(self.setting.seed, "notice", name, other).random() < NOTICED:
+                world.act("object", by=other, name=name, reason="nobody knows this person")
+
+    def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
+        """Keep the books of the ring; object to honest applicants."""
+        if event["event"] == "member_joined" and event["member"].startswith("s"):
+            self.recruits |= {event["member"]}
+            self.joined_term[event["member"]] = world.term + 1
+
+    def on_applicant(self, world: WorldView, name: str) -> None:
+        """Three of the ring are enough to keep an honest applicant out."""
+        if not self.is_idle:
+            for friend in self.ring[:VOUCHERS]:
+                world.act("object", by=friend, name=name, reason="")
+
+
+def _friends(able: Sequence[str], start: int) -> list[str]:
+    """Return three different vouchers, each used twice over a round of applications."""
+    return [able[(start + offset) % len(able)] for offset in range(VOUCHERS)]
+
+
+def jobs(setting: Setting) -> Sequence[Job]:
+    """Return the flood, the flood with attentive members, and a co-op that nobody floods."""
+    setting = replace(setting, applicants_per_term=1)
+    return (
+        Job("flood", Sybils, setting),
+        Job("objected", Sybils, setting, options={"objected": True}),
+        Job("without", Sybils, setting, is_idle=True),
+    )
+
+
+def _majority_term(book: Book) -> int | None:
+    """Return the term at whose end the ring holds half of the votes."""
+    return next(
+        (item.height // calendar.TERM_BLOCKS for item in book.snapshots if 2 * item.attackers > item.voters), None
+    )
+
+
+def _honest_joined(book: Book) -> int:
+    return sum(note.joined > 0 and name.startswith("a") for name, note in book.members.items())
+
+
+def judge(books: Books, setting: Setting) -> Evidence:
+    """Compare admissions and new voters with a tenth, boundary by boundary."""
+    flood = [*books["flood"], *books["objected"]]
+    pairs = [
+        (before.voters, now) for book in flood for before, now in zip(book.snapshots, book.snapshots[1:], strict=False)
+    ]
+    over = [now for _, now in pairs if now.joined > now.room]
+    grown = [now for before, now in pairs if now.voters - before > -(-before // 10)]
+    worst = max((100 * (now.voters - before) / before for before, now in pairs), default=0.0)
+    full = sum(now.joined == now.room for _, now in pairs)
+    terms = [term for term in map(_majority_term, books["flood"]) if term is not None]
+    checks = (
+        Check(
+            5,
+            "admissions a term in live",
+            "at most a tenth of the voters, rounded up",
+            f"{len(over)} of {len(pairs)} boundaries above it, {full} at it",
+            not over,
+        ),
+        Check(
+            5,
+            "growth of the voters a term in live",
+            "at most 10 % (rounded up)",
+            f"{len(grown)} of {len(pairs)} boundaries above it; most {worst:.1f} %",
+            not grown,
+        ),
+    )
+    stopped, free = (
+        [100 * book.snapshots[-1].attackers / book.snapshots[-1].voters for book in books[key]]
+        for key in ("objected", "flood")
+    )
+    findings = (
+        (
+            f"The bound slows a flood and does not stop it: with attesters who look away, {100 * SHARE:.0f} % of the"
+            f" founders hold the majority of votes in {share(len(terms), len(books['flood']))} of the worlds, at the"
+            f" end of term {spread(terms)}."
+        ),
+        (
+            "Objections are what can stop it: where each honest founder notices a straw applicant with a chance of"
+            f" {100 * NOTICED:.0f} %, the ring ends with {spread(stopped, '% of the votes')}; where nobody objects,"
+            f" with {spread(free, '%')}."
+        ),
+        (
+            "The same three objections keep honest people out: with three of the ring objecting to everybody,"
+            f" {sum(map(_honest_joined, flood))} of {sum(book.setting.terms for book in flood)} honest applicants"
+            f" joined, against {sum(map(_honest_joined, books['without']))} of"
+            f" {sum(book.setting.terms for book in books['without'])} without. An objection costs nothing and gives no"
+            " right of answer (§2)."
+        ),
+    )
+    return Evidence(checks, findings, {"majority_term": terms, "worst_growth_percent": worst}, _picture(books, setting))
+
+
+def _picture(books: Books, setting: Setting) -> Picture:
+    def curve(role: str, label: str, book: Book) -> Layer:
+        return Layer(
+            "line",
+            role,
+            label,
+            tuple(item.height / 30 for item in book.snapshots),
+            tuple(100 * item.attackers / item.voters for item in book.snapshots),
+        )
+
+    return Picture(
+        "A tenth a term slows a flood of straw members; objections are what can stop it",
+        "term",
+        "votes held by the ring, %",
+        (
+            curve("attacker", "nobody objects", books["flood"][0]),
+            curve("honest", "one in ten notices and objects", books["objected"][0]),
+            Layer("hline", "bound", "majority", y=(50,)),
+        ),
+    )
+
+
+STUDY = Study("sybils", "Sybils", __doc__ or "", jobs, judge)

@@ -1,0 +1,322 @@
+"""A world under way: members' acts go through the player of rehearsals, which is the real transition, block by block.
+
+Nothing here decides anything. The driver puts what agents do into the block, writes down what the rules answer, and
+looks at the invariants at every boundary. Refusals are data, not errors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from copy import deepcopy
+from time import perf_counter
+from typing import Any
+
+from governance.benefits import codes
+from governance.day import Day
+from governance.events import event_json, render_text
+from governance.invariants import all_broken_invariants
+from governance.membership import members
+from governance.money import accounts, payouts
+from governance.simulation.laboratory.attackers.base import Attack
+from governance.simulation.laboratory.book import Book, CaseNote, Cast, ClaimNote, Draw, Line, MemberNote, Snapshot
+from governance.simulation.laboratory.population import Population
+from governance.simulation.laboratory.setting import PLAN, Setting, founding
+from governance.simulation.rehearse import Player
+from governance.simulation.scenario import ABSENT, ACTIONS, LINE_FIELDS, PROPOSALS, Action, parse
+from governance.state.ballots import BALLOTS
+from governance.state.cases import CASES, CaseRow
+from governance.state.coop import COOP
+from governance.state.members import MEMBERS
+from governance.tables import Draft
+from governance.voting import approval_threshold
+from ledger import calendar
+
+MILESTONES = (
+    "renewal_warned",
+    "renewal_refused",
+    "renewal_cleared",
+    "code_promoted",
+    "code_demoted",
+    "admission_stopped",
+    "run_off",
+    "disbanded",
+    "proposal_passed",
+    "proposal_failed",
+    "fraud_found",
+    "hold_placed",
+    "member_expelled",
+    "param_changed",
+)
+"""Events that are kept with whom or what they name."""
+
+
+GROWTH_DIV = 10
+"""Rules §13: voters grow by a tenth a term; not the parameter, which may be what is tried."""
+
+
+class World:
+    """One co-op, one attack (or none), one seed."""
+
+    def __init__(self, setting: Setting, attack: Attack) -> None:
+        self.setting = setting
+        self.attack = attack
+        self.height = 0
+        genesis = founding(setting)
+        attack.found(genesis)
+        self.genesis = genesis
+        self.player = Player(parse([json.dumps(genesis)])[0])
+        self.book = Book(setting, attack.name, attack.is_idle)
+        self.script: list[dict[str, Any]] | None = None
+        """Every action as a line of a scenario file, where somebody wants one."""
+        self.attackers: frozenset[str] = frozenset[str]() if attack.is_idle else attack.controlled
+        self.population = Population(self)
+        self._agenda: defaultdict[int, list[Callable[[], object]]] = defaultdict(list)
+        for item in genesis["members"]:
+            self.book.members[item["name"]] = MemberNote(item["name"])
+
+    # ---- Time ---------------------------------------------------------------
+    @property
+    def term(self) -> int:
+        """The term of the open block."""
+        return calendar.term_of(self.height)
+
+    def at(self, height: int, do: Callable[[], object]) -> None:
+        """Do something in a block to come; what would be late is done in the next one."""
+        self._agenda[max(height, self.height + 1)].append(do)
+
+    def run(self) -> Book:
+        """Live through all blocks and return what was written down."""
+        began = perf_counter()
+        self.attack.start(self)
+        for height in range(1, self.setting.blocks + 1):
+            self.height = height
+            self._keep("advance", {"to": height - 1})
+            if calendar.is_term_start(height):
+                self.population.start_term(self.term)
+            for do in self._agenda.pop(height, ()):
+                do()
+            self.attack.at_block(self)
+            self._close()
+            if calendar.is_boundary(height):
+                self._look()
+        self.book.state_root = self.player.state_root().hex()
+        self.book.seconds = perf_counter() - began
+        return self.book
+
+    # ---- Acts -----------------------------------------------------------------
+    def act(self, do: str, **fields: Any) -> bool:
+        """Put an action into the open block; False when the rules refuse it."""
+        self._keep(do, fields)
+        shapes = {**ACTIONS[do], **(PROPOSALS[fields["what"]] if do == "propose" else {})}
+        filled = {name: deepcopy(item.default) for name, item in shapes.items() if item.default is not ABSENT}
+        for _ in self.player.act(Action(0, self.height, do, {**filled, **fields})):
+            pass
+        assert self.player.block is not None, "an action opens its block"
+        last = self.player.block.day.events[-1:] or None
+        if last is not None and last[0].name == "refused" and last[0].fields["do"] == do:
+            event = self.player.block.day.events.pop()
+            self.book.refused[do, event.fields["code"]] += 1
+            return False
+        return True
+
+    def _keep(self, do: str, fields: dict[str, Any]) -> None:
+        if self.script is not None:
+            self.script.append({"at": max(self.height - (do == "advance"), 0), "do": do, **fields})
+
+    def claim(self, claim: str, by: str, provider: str, lines: tuple[Line, ...], **fields: Any) -> bool:
+        """File a claim and note the cases it opens. Lines say what is right; the ledger does not hear it."""
+        figures = {name: item.default for name, item in LINE_FIELDS.items() if item.default is not ABSENT}
+        filed = [
+            {**figures, "code": line.code, "units": line.units, "charge_cents": line.charge_cents, "day": line.day}
+            for line in lines
+        ]
+        if not self.act("claim", id=claim, by=by, provider=provider, lines=filed, **fields):
+            return False
+        self.book.claims[claim] = ClaimNote(claim, by, provider, self.height, lines)
+        assert self.player.block is not None, "the claim is in it"
+        for row in CASES.scan(self.player.block.day.draft, claim.encode()):
+            is_right = all(line.is_right for line in lines if line.code == row.code)
+            note = CaseNote(claim, row.code, by, provider, self.height, row.charges_cents, is_right, row.is_second)
+            self.book.cases[claim, row.code] = note
+            self.population.on_case(note)
+            self.attack.on_case(self, note)
+        return True
+
+    def ballot(
+        self, by: str, case: CaseNote, choice: str, *, opened: bool = True, award_cents: int | None = None
+    ) -> bool:
+        """Cast or change a ballot on an open case (or an open appeal); agents see a closed one and keep silent."""
+        if case.status not in ("open", "appeal"):
+            return False
+        if not self.act(
+            "ballot", by=by, claim=case.claim, code=case.code, choice=choice, opened=opened, award_cents=award_cents
+        ):
+            return False
+        if case.status == "open":
+            before = case.ballots.get(by)
+            case.ballots[by] = Cast(choice, self.height, casts=1 if before is None else before.casts + 1)
+        return True
+
+    def note_auto(self, by: str, case: CaseNote) -> None:
+        """Note the ballot that a standing rule cast at the start of this block, if it did."""
+        row = BALLOTS.find(self.player.draft_at(self.height), case.claim.encode(), case.code, by.encode())
+        if row is not None and row.rule_hash:
+            case.ballots[by] = Cast("accept", self.height, is_auto=True)
+
+    def ledger_case(self, case: CaseNote) -> CaseRow:
+        """Return a case's row after the last closed block: everybody sees tally and run."""
+        return CASES.get(Draft(self.player.state), case.claim.encode(), case.code)
+
+    def is_member(self, name: str) -> bool:
+        """True while a membership lasts."""
+        note = self.book.members.get(name)
+        return note is not None and note.left is None and note.joined <= self.height
+
+    # ---- What happened ----------------------------------------------------------
+    def _close(self) -> None:
+        """Close the block, write down what happened, and tell everybody."""
+        draft = self.player.draft_at(self.height)
+        claims_cents, reserve_cents = accounts.balance_of(draft, "claims"), accounts.balance_of(draft, "reserve")
+        found = [event_json(event, render_text) for event in self.player.close_open()]
+        start = reserve_cents
+        for event in found:
+            if event["event"] == "payout_due":
+                from_claims = min(claims_cents, event["amount_cents"])
+                claims_cents -= from_claims
+                taken = event["amount_cents"] - from_claims
+                if taken:
+                    self.book.draws.append(Draw(self.height, taken, start))
+        for event in found:
+            self._note(event)
+        for event in found:
+            self.population.on_event(event)
+            self.attack.on_event(self, event)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        name, book = event["event"], self.book
+        book.events[name] += 1
+        if name in MILESTONES:
+            subject = next((str(event[key]) for key in ("code", "member", "proposal", "name") if key in event), "")
+            book.milestones.append((self.height, name, subject))
+        code: str = event.get("case") or ""
+        if name in ("claim_accepted", "claim_denied", "claim_lapsed") and code:
+            self._note_decision(book.cases[event["claim"], code], event)
+        elif name == "claim_accepted":
+            book.claims[event["claim"]].standard_cents = event["benefit_cents"]
+        elif name == "claim_line" and event["refusal"] is None:
+            line = (event["code"], event["standard"], event["units_paid"], event["allowed_cents"])
+            book.claims[event["claim"]].allowed.append(line)
+            book.claims[event["claim"]].benefit_cents += event["benefit_cents"]
+        elif name == "audit_drawn":
+            book.claims[event["claim"]].audit = event["trigger"]
+        elif name == "panel_drawn":
+            book.cases[event["claim"], code].panel = tuple(event["members"])
+        elif name == "appeal_opened":
+            case = book.cases[event["claim"], code]
+            case.status, case.appealed = "appeal", True
+        elif name == "payout_due" and event["claim"] is not None:
+            self._note_payment(event)
+        else:
+            self._note_member(event)
+
+    def _note_decision(self, case: CaseNote, event: dict[str, Any]) -> None:
+        """Write a decision down, and each ballot into the lab's own records where the case closed by vote."""
+        was_open = case.status == "open"
+        case.status = event["event"].removeprefix("claim_")
+        case.how = event.get("how")
+        case.closed, case.yes, case.no = self.height, event["yes"], event["no"]
+        case.bar_bp, case.seniority_bp = event["bar_bp"], event["seniority_bp"]
+        case.award_cents, case.benefit_cents = event.get("award_cents") or 0, event.get("benefit_cents", 0)
+        if was_open and (case.status == "denied" or case.how == "vote"):
+            case.voted, case.vote_accepted = self.height, case.status == "accepted"
+            for voter, cast in case.ballots.items():
+                if cast.choice != "abstain":
+                    record = self.book.records.setdefault(voter, [])
+                    record.append((self.height, cast.choice == "deny", cast.is_auto))
+
+    def _note_payment(self, event: dict[str, Any]) -> None:
+        claim = self.book.claims[event["claim"]]
+        claim.paid_cents += event["amount_cents"]
+        claim.paid_height = self.height
+        self.book.members[claim.by].received_cents += event["amount_cents"]
+        if event["case"] is not None:
+            self.book.cases[event["claim"], event["case"]].paid_cents += event["amount_cents"]
+
+    def _note_member(self, event: dict[str, Any]) -> None:
+        name = event["event"]
+        if name == "member_joined":
+            note = self.book.members.setdefault(event["member"], MemberNote(event["member"]))
+            note.joined, note.left = self.height + 1, None
+            return
+        note = self.book.members.get(event.get("member", ""))
+        if note is None:
+            return
+        if name == "contract_ended":
+            note.left = self.height
+        elif name == "premium_paid":
+            note.premiums += 1
+            note.premiums_cents += event["amount_cents"]
+        elif name == "renewal_refused":
+            note.refused, note.until = self.height, event["until"]
+        elif name == "renewal_cleared":
+            note.refused = note.until = None
+        elif name == "member_expelled":
+            note.expelled = True
+
+    def _look(self) -> None:
+        """At a boundary: the invariants, the accounts, the watched members' records."""
+        state = self.player.state
+        self.book.broken += [f"block {self.height}: {sentence}" for sentence in all_broken_invariants(state)]
+        day = Day(Draft(state), self.height, b"")
+        counts = day.counts
+        joined = sum(note.joined == self.height + 1 for note in self.book.members.values())
+        voting = {row.key.decode() for row in MEMBERS.scan(day.draft) if members.is_voter(row)}
+        before = self.book.snapshots[-1].voters if self.book.snapshots else counts.voters
+        premium = _premium_of(self.player, PLAN)
+        self.book.snapshots.append(
+            Snapshot(
+                height=self.height,
+                voters=counts.voters,
+                members=counts.members,
+                claims_cents=accounts.balance_of(day.draft, "claims"),
+                reserve_cents=accounts.balance_of(day.draft, "reserve"),
+                owed_cents=payouts.owed_total(day.draft),
+                annual_cents=accounts.annual_premium_of(day),
+                premium_cents=premium,
+                joined=joined,
+                room=-(-before // GROWTH_DIV),
+                attackers=len(voting & self.attackers_now()),
+            )
+        )
+        for name in self.attack.watched:
+            row = MEMBERS.find(day.draft, name.encode())
+            if row is not None:
+                found = approval_threshold.threshold_of(day, row)
+                figures = {
+                    "denied": found.denied,
+                    "voted": found.voted,
+                    "bar_bp": found.bar_bp,
+                    "seniority_bp": found.seniority_bp,
+                }
+                self.book.watched.setdefault(name, []).append((self.height, figures))
+
+    def attackers_now(self) -> frozenset[str]:
+        """Return everybody who belongs to the attack, those who joined under way included."""
+        return self.attackers | self.attack.recruits
+
+    def is_standard(self, code: str) -> bool:
+        """True iff a service of today under this code would be settled without a vote."""
+        return codes.code_on(Draft(self.player.state), "", code, self.height).is_standard
+
+    def is_running(self) -> bool:
+        """True until run-off begins."""
+        return COOP.get(Draft(self.player.state)).run_off_height is None
+
+
+def _premium_of(player: Player, plan: str) -> int:
+    """Return what a plan costs a term now, in cents."""
+    from governance.state.plans import PLANS
+
+    return PLANS.get(Draft(player.state), plan).premium_cents

@@ -1,0 +1,146 @@
+"""Consensus messages as they arrive: those of the next height wait, those of this one are verified and queued."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import trio
+
+from consensus import events as ev
+from consensus import machine
+from consensus.messages import Certificate, Message, Proposal, Vote, decode_message
+from consensus.signing import verify_certificate, verify_proposal, verify_vote
+from ledger.errors import MalformedBytes
+from node.agreement.candidates import ProposedBlocks
+from node.agreement.metering import SignatureRateLimit
+from node.agreement.own_votes import OwnVotes
+from node.clock import now_ms
+from node.execution.ledger import LedgerService
+from node.p2p.network import Network
+
+LATER_FRAMES_MAX = 100
+LATER_BYTES_MAX = 512 * 1024
+"""Messages of the next height kept for each peer; older and later ones are answered by sync."""
+THREAD_FROM_SIGNATURES = 3
+SEEN_MAX = 1_000
+"""Proposals whose time of arrival is remembered."""
+
+
+class Receiver:
+    """Takes frames of the consensus channel. `state`: the machine's, or None; `put`: queue an event of a height."""
+
+    def __init__(
+        self,
+        ledger: LedgerService,
+        network: Network,
+        candidates: ProposedBlocks,
+        own_votes: OwnVotes | None,
+        *,
+        state: Callable[[], machine.State | None],
+        put: Callable[[ev.Event, int], None],
+    ) -> None:
+        self._ledger = ledger
+        self._network = network
+        self._candidates = candidates
+        self._own_votes = own_votes
+        self._state = state
+        self._put = put
+        self._later: dict[bytes, deque[tuple[bytes, int]]] = {}
+        self._limits: dict[bytes, SignatureRateLimit] = {}
+        self._seen_at: dict[bytes, int] = {}
+        self.messages_in = 0
+        self.messages_dropped = 0
+        """Messages without a place or beyond what their peer may cost; resending brings them again."""
+
+    async def hear(self, peer: bytes, data: bytes) -> None:
+        """Take a frame of the consensus channel. MalformedBytes: the peer is to be struck."""
+        self.messages_in += 1
+        await self._hear(peer, data, now_ms())
+
+    async def hear_kept(self) -> None:
+        """Take what peers sent ahead of time."""
+        later, self._later = self._later, {}
+        for peer, frames in later.items():
+            for data, seen_ms in frames:
+                try:
+                    await self._hear(peer, data, seen_ms)
+                except MalformedBytes as error:
+                    self._network.strike(peer, error.code)
+
+    def seen_ms(self, block_hash: bytes) -> int:
+        """Return when a block's proposal came; now, where it did not."""
+        return self._seen_at.get(block_hash, now_ms())
+
+    async def _hear(self, peer: bytes, data: bytes, seen_ms: int) -> None:
+        message = decode_message(data)
+        working_on = self._ledger.height + 1
+        if message.height == working_on + 1:
+            self._keep_for_later(peer, data, seen_ms)
+        elif message.height == working_on:
+            await self._hear_now(peer, message, seen_ms)
+
+    def _keep_for_later(self, peer: bytes, data: bytes, seen_ms: int) -> None:
+        kept = self._later.setdefault(peer, deque())
+        if len(kept) < LATER_FRAMES_MAX and sum(len(item) for item, _ in kept) + len(data) <= LATER_BYTES_MAX:
+            kept.append((data, seen_ms))
+        else:
+            self.messages_dropped += 1
+
+    async def _hear_now(self, peer: bytes, message: Message, seen_ms: int) -> None:
+        """Verify what is new and queue it.
+
+        What costs more signatures than the peer may spend is dropped; resending brings it again.
+        """
+        config, state = self._ledger.config(), self._state()
+        if state is not None and state.config.height != config.height:
+            state = None
+        if state is not None and machine.is_known(state, message):
+            return
+        fresh = [item for item in _certificates_of(message) if state is None or not machine.is_known(state, item)]
+        cost = sum(len(item.voters) for item in fresh) + (not isinstance(message, Certificate))
+        now = trio.current_time()
+        if not self._limits.setdefault(peer, SignatureRateLimit(len(config.committee), now)).spend(cost, now):
+            self.messages_dropped += 1
+            return
+        if cost < THREAD_FROM_SIGNATURES:
+            _verify(message, fresh, config)
+        else:
+            await trio.to_thread.run_sync(_verify, message, fresh, config)
+        if self._ledger.height + 1 != config.height:
+            return
+        if self._own_votes is not None:
+            await self._own_votes.look_at(message, fresh)
+        self._queue(message, fresh, config.height, seen_ms)
+
+    def _queue(self, message: Message, fresh: Sequence[Certificate], height: int, seen_ms: int) -> None:
+        for item in fresh:
+            self._put(ev.CertificateReceived(item), height)
+        if isinstance(message, Vote):
+            self._put(ev.VoteReceived(message), height)
+        elif isinstance(message, Proposal):
+            self._candidates.expect(message.block_hash)
+            self._seen_at.setdefault(message.block_hash, seen_ms)
+            if len(self._seen_at) > SEEN_MAX:
+                del self._seen_at[next(iter(self._seen_at))]
+            self._put(ev.ProposalReceived(message), height)
+
+
+def _certificates_of(message: Message) -> Sequence[Certificate]:
+    if isinstance(message, Certificate):
+        return (message,)
+    return message.justification if isinstance(message, Proposal) else ()
+
+
+def _verify(message: Message, fresh: Sequence[Certificate], config: machine.Config) -> None:
+    """Raise MalformedBytes unless every signature of a message verifies."""
+    if isinstance(message, Vote) and not verify_vote(message, config.committee, config.chain_id):
+        raise MalformedBytes("vote_signature", "a vote's signature does not verify", "send it as its voter signed it")
+    if isinstance(message, Proposal) and not verify_proposal(message, config.committee, config.seed, config.chain_id):
+        what = "a proposal is not signed by the leader of its view"
+        raise MalformedBytes("proposal_signature", what, "only leaders propose")
+    for item in fresh:
+        is_here = (item.height, item.epoch) == (config.height, config.epoch)
+        if not is_here or not verify_certificate(item, config.committee, config.chain_id):
+            hint = "send certificates of this height and committee"
+            raise MalformedBytes("certificate", "a certificate is not valid", hint)

@@ -1,0 +1,100 @@
+"""Blocks checked: what this node is willing to notarize. Checking takes CPU and disk: call it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from governance.events import Event
+from ledger.blocks import BlockWithBodies, Header, block_hash_of, decode_header, records_root_of
+from ledger.chain import Chain
+from ledger.codec import encode
+from ledger.errors import MalformedBytes
+from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of
+from node.execution.apply import apply_block
+from node.execution.header_rules import INVALID, check_header
+from node.execution.verifier import Verifier
+
+BLOCK_BYTES_MAX = 2 * 1024 * 1024
+"""Records with their bodies in one block: a final block and its certificate then fit in one frame with room to spare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A checked block and its effect: applying is done once, and a candidate that becomes final is committed as it is."""
+
+    block: BlockWithBodies
+    header: Header
+    block_hash: bytes
+    delta: dict[bytes, bytes | None]
+    events: tuple[Event, ...]
+
+
+def weight_of(signed: SignedRecord) -> int:
+    """Return the bytes that a record with its body takes of a block's size."""
+    return len(encode(signed))
+
+
+def check_candidate(
+    chain: Chain,
+    committee: tuple[bytes, ...],
+    block: BlockWithBodies,
+    is_verified: Callable[[Record], bool],
+    verifier: Verifier | None = None,
+) -> Candidate:
+    """Check a peer's block over the tip, apply it and return it with its effect; MutuaError says why it is not valid.
+
+    `is_verified(record)` spares signatures of a record that arrived before, equal in every byte. Every body must be
+    present. A bad signature is named before anything that the rules say of the block.
+    """
+    header, records = decode_header(block.block.header), block.block.records
+    check_header(chain, committee, header, records)
+    _check_bodies(block)
+    bodies: dict[bytes, Body] = {}
+    for record, body in zip(records, block.bodies, strict=True):
+        check_record_shape(record, chain.chain_id)
+        assert body is not None
+        bodies[record.body_hash] = body
+    is_signed, applied = (verifier or Verifier(0)).check_while(
+        [record for record in records if not is_verified(record)],
+        lambda: apply_block(
+            chain.state, header, chain.tip.header.randomness, committee[header.proposer], records, bodies
+        ),
+    )
+    if not is_signed:
+        raise MalformedBytes("record_signature", "a record of the block has a bad signature", INVALID)
+    if isinstance(applied, Exception):
+        raise applied
+    if chain.tree.root_after(applied.delta) != header.state_root:
+        raise MalformedBytes("block_state_root", "applying the block does not give its state root", INVALID)
+    return Candidate(block, header, block_hash_of(header), applied.delta, applied.events)
+
+
+def check_whole(block: BlockWithBodies) -> None:
+    """Raise MalformedBytes unless the records are those of the header and each body is there and its record's own.
+
+    What fails here is the fault of whoever sent the bytes; what a whole block does is the fault of whoever signed it.
+    """
+    header = decode_header(block.block.header)
+    records = block.block.records
+    if header.record_count != len(records) or header.records_root != records_root_of(records):
+        raise MalformedBytes(
+            "block_records", "the block came with other records than its header names", "fetch the block again"
+        )
+    _check_bodies(block)
+
+
+def _check_bodies(block: BlockWithBodies) -> None:
+    records = block.block.records
+    if len(block.bodies) != len(records):
+        raise MalformedBytes(
+            "block_bodies", "the block has another number of bodies than records", "send one body a record"
+        )
+    size = 0
+    for record, body in zip(records, block.bodies, strict=True):
+        if body is None or not is_body_of(record, body):
+            raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
+        size += weight_of(SignedRecord(record, body))
+    if size > BLOCK_BYTES_MAX:
+        what = f"the block has {size} bytes of records, more than {BLOCK_BYTES_MAX}"
+        raise MalformedBytes("block_size", what, INVALID)
