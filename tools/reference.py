@@ -142,7 +142,7 @@ def _exit_codes() -> list[str]:
 def commands() -> Iterator[tuple[str, Any]]:
     """Yield (words after `mutua`, command), in the order of the help; None for a command whose module is not there."""
     main = importlib.import_module("node.cli.main")
-    for entry in main.COMMANDS:
+    for entry in (item for group in main.COMMANDS.values() for item in group):
         try:
             command = main.app[entry.name]
             command.default_command  # noqa: B018 - a late command is imported here

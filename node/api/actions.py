@@ -1,4 +1,4 @@
-"""What may be done through a daemon: records are signed here, stored durably before the answer, and sent to the members."""
+"""What may be done through a daemon: records are signed, stored durably before the answer, and sent to the members."""
 
 from __future__ import annotations
 
@@ -75,11 +75,8 @@ class Actions:
         """Return this member's key. MutuaError `not_a_member` on a node that only follows."""
         row = self._node.member()
         if row is None:
-            raise MutuaError(
-                "not_a_member",
-                "this node only follows the ledger; its key does not belong to a member",
-                "run this on a member's node",
-            )
+            what = "this node only follows the ledger; its key does not belong to a member"
+            raise MutuaError("not_a_member", what, "run this on a member's node")
         return row.key
 
     def _pending(self, record_id: bytes, kind: str) -> Submitted:
@@ -140,11 +137,8 @@ class Actions:
                     hash=item.hash,
                     size_bytes=path.stat().st_size,
                 )
-        raise MutuaError(
-            "document_missing",
-            "no document of this claim's evidence is on this node",
-            f"put it into {folder}, named by its hash",
-        )
+        hint = f"put it into {folder}, named by its hash"
+        raise MutuaError("document_missing", "no document of this claim's evidence is on this node", hint)
 
     # ---- What only this node knows --------------------------------------------------
 

@@ -34,7 +34,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Mutua, the local API",
             "version": "1",
-            "description": "HTTP and JSON on the Unix socket `api.sock` of a data folder. Whoever may open it acts as the member.",
+            "description": "HTTP and JSON on the Unix socket `api.sock` of a data folder, for its member alone.",
         },
         "servers": [{"url": "http://mutua"}],
         "paths": paths,

@@ -1,4 +1,4 @@
-"""What may be read of a daemon: its status, blocks, records and the views of its ledger. Nothing here changes anything."""
+"""What may be read of a daemon: its status, blocks, records and the views of its ledger. Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -248,11 +248,8 @@ def read_view(state: StateReader, height: int, question: Question[T], arguments:
     """Return a view of a state. MutuaError `not_found` for an unknown member or claim, `usage` for an argument."""
     answer = _SOURCES[question.name](_Asked(state, height, arguments))
     if answer is None:
-        raise MutuaError(
-            "not_found",
-            f"the ledger knows no such {question.name} at height {height}",
-            "check the id, or wait until the node is in sync",
-        )
+        hint = "check the id, or wait until the node is in sync"
+        raise MutuaError("not_found", f"the ledger knows no such {question.name} at height {height}", hint)
     return msgspec.convert(msgspec.to_builtins(answer), question.shape)
 
 

@@ -1,4 +1,4 @@
-"""The local API: HTTP/JSON with server-sent events on a Unix socket (mode 0600). Whoever may open it acts as the member.
+"""The local API: HTTP/JSON with server-sent events on a Unix socket (mode 0600). To open it is to act as the member.
 
 `node.api.schema.ENDPOINTS` is the table of what is answered; here each endpoint has its handler. Behind them are three
 narrow roles (reads, actions, events), so the server knows nothing of ledger, network or keys. Errors are `{"error":
@@ -112,28 +112,12 @@ def build_app(api: Api) -> Starlette:
 # ---- Handlers -------------------------------------------------------------------
 
 
-async def _health(api: Api, _: Request) -> Response:
-    return _json(Health(live=True, ready=api.reads.is_ready()))
-
-
-async def _status(api: Api, _: Request) -> Response:
-    return _json(api.reads.status())
-
-
-async def _peers(api: Api, _: Request) -> Response:
-    return _json(api.reads.peers())
-
-
 async def _blocks(api: Api, request: Request) -> Response:
     count = _number(request.query_params.get("count", "20"), "count", 1, schema.BLOCKS_PAGE_MAX)
     given = request.query_params.get("start")
     newest = api.reads.status().height if given is None else 0
     start = max(0, newest - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
     return _json(api.reads.blocks(start, count))
-
-
-async def _block(api: Api, request: Request) -> Response:
-    return _json(api.reads.block(_number(request.path_params["height"], "height", 0, HEIGHT_MAX)))
 
 
 async def _view(api: Api, request: Request) -> Response:
@@ -143,10 +127,6 @@ async def _view(api: Api, request: Request) -> Response:
     ):
         raise MutuaError("arguments", "the arguments do not fit this view", "see the views in the reference")
     return _json(api.reads.view(question_of(request.path_params["name"]), **arguments))
-
-
-async def _record(api: Api, request: Request) -> Response:
-    return _json(api.reads.record(_hash(request.path_params["record_id"], "the record id")))
 
 
 async def _receipt(api: Api, request: Request) -> Response:
@@ -187,10 +167,6 @@ async def _check(api: Api, request: Request) -> Response:
 async def _open(api: Api, request: Request) -> Response:
     wanted = await _body(request, actions.OpenRequest)
     return _json(await api.actions.open_document(_hash(wanted.claim, "the claim id")))
-
-
-async def _auto_rules(api: Api, _: Request) -> Response:
-    return _json(api.actions.auto_rules())
 
 
 async def _auto_accept(api: Api, request: Request) -> Response:
@@ -239,14 +215,25 @@ async def _events(api: Api, _: Request) -> Response:
     return StreamingResponse(lines(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
+def _reading(read: Callable[[Api, Request], Any]) -> Callable[[Api, Request], Awaitable[Response]]:
+    async def handler(api: Api, request: Request) -> Response:
+        return _json(read(api, request))
+
+    return handler
+
+
 HANDLERS: dict[tuple[str, str], Callable[[Api, Request], Awaitable[Response]]] = {
-    ("GET", "/v1/health"): _health,
-    ("GET", "/v1/status"): _status,
-    ("GET", "/v1/peers"): _peers,
+    ("GET", "/v1/health"): _reading(lambda api, _: Health(live=True, ready=api.reads.is_ready())),
+    ("GET", "/v1/status"): _reading(lambda api, _: api.reads.status()),
+    ("GET", "/v1/peers"): _reading(lambda api, _: api.reads.peers()),
     ("GET", "/v1/blocks"): _blocks,
-    ("GET", "/v1/blocks/{height}"): _block,
+    ("GET", "/v1/blocks/{height}"): _reading(
+        lambda api, r: api.reads.block(_number(r.path_params["height"], "height", 0, HEIGHT_MAX))
+    ),
     ("GET", "/v1/views/{name}"): _view,
-    ("GET", "/v1/records/{record_id}"): _record,
+    ("GET", "/v1/records/{record_id}"): _reading(
+        lambda api, r: api.reads.record(_hash(r.path_params["record_id"], "the record id"))
+    ),
     ("GET", "/v1/receipts/{claim}"): _receipt,
     ("GET", "/v1/events"): _events,
     ("GET", "/v1/openapi.json"): _openapi,
@@ -254,7 +241,7 @@ HANDLERS: dict[tuple[str, str], Callable[[Api, Request], Awaitable[Response]]] =
     ("POST", "/v1/accept"): _accept,
     ("POST", "/v1/check"): _check,
     ("POST", "/v1/open"): _open,
-    ("GET", "/v1/auto-accept"): _auto_rules,
+    ("GET", "/v1/auto-accept"): _reading(lambda api, _: api.actions.auto_rules()),
     ("POST", "/v1/auto-accept"): _auto_accept,
     ("POST", "/v1/log"): _log,
     ("POST", "/v1/stop"): _stop,
@@ -354,11 +341,8 @@ def _remove(path: Path) -> None:
 def _check_socket(path: Path) -> None:
     """Refuse a path that is too long, is no socket, or where somebody answers; a dead socket is removed."""
     if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-        raise MutuaError(
-            "socket_path",
-            f"the path of the API socket is too long for the system: {path}",
-            "use a data folder with a shorter path",
-        )
+        hint = "use a data folder with a shorter path"
+        raise MutuaError("socket_path", f"the path of the API socket is too long for the system: {path}", hint)
     try:
         mode = path.lstat().st_mode
     except OSError:

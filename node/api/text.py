@@ -1,4 +1,4 @@
-"""How the CLI and the screens write: other people's text made harmless, ids in short, shares, counts, money, spans, refusals.
+"""How the CLI and the screens write: other people's text made harmless, ids, shares, counts, money, spans, refusals.
 
 Amounts are minor units of the co-op's currency, shares are basis points (1 bp = 1/10,000).
 """

@@ -142,11 +142,8 @@ class Session:
     def member(self) -> str:
         """The node's member. MutuaError `not_a_member` on a node that only follows."""
         if not self.status.member:
-            raise RuleBroken(
-                "not_a_member",
-                "this node only follows the ledger; its key does not belong to a member",
-                "run this on a member's node",
-            )
+            what = "this node only follows the ledger; its key does not belong to a member"
+            raise RuleBroken("not_a_member", what, "run this on a member's node")
         return self.status.member
 
     def member_or(self, text: str) -> str:
@@ -171,11 +168,8 @@ class Session:
         found = [item.key for item in providers if text in (item.identifier, item.key)]
         if not found:
             known = ", ".join(item.identifier for item in providers[:5])
-            raise MutuaError(
-                "provider_unknown",
-                f"the co-op lists no provider {text!r}",
-                f"listed are: {known}" if known else "ask the members to list it",
-            )
+            hint = f"listed are: {known}" if known else "ask the members to list it"
+            raise MutuaError("provider_unknown", f"the co-op lists no provider {text!r}", hint)
         return found[0]
 
 
@@ -188,11 +182,8 @@ def read_amount(units: Units, text: str, name: str = "amount") -> int:
     """Return minor units of an amount as people write it; nothing is rounded. MutuaError `amount`."""
     amount = units.parse(text)
     if amount is None:
-        raise MutuaError(
-            "amount",
-            f"{name} {text!r} is not an amount of {units.currency}",
-            f"write it with at most {units.exponent} decimals, such as 120",
-        )
+        hint = f"write it with at most {units.exponent} decimals, such as 120"
+        raise MutuaError("amount", f"{name} {text!r} is not an amount of {units.currency}", hint)
     return amount
 
 

@@ -1,7 +1,7 @@
 """Review and cast a ballot: four screens, one question each. Claim card, choice, review of what is signed, receipt.
 
-The approval threshold is shown, the claimant's seniority is not (rules §7): no figure and no sentence of the node that contains it
-comes before a voter while the case is open.
+The approval threshold is shown, the claimant's seniority is not (rules §7): no figure and no sentence of the node that
+contains it comes before a voter while the case is open.
 """
 
 from __future__ import annotations

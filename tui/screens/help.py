@@ -25,7 +25,7 @@ WORDS = (
     ),
     (
         "quorum",
-        "the number of yes and no ballots that a case needs; half of them must be from members who opened the document.",
+        "the number of yes and no ballots that a case needs; half must be from members who opened the document.",
     ),
     (
         "15 blocks",
@@ -33,7 +33,7 @@ WORDS = (
     ),
     (
         "60 blocks",
-        "how long ballots count. After that, a case with a quorum is denied; one without lapses and may be filed once more.",
+        "how long ballots count. Then a case with a quorum is denied; one without lapses and may be filed once more.",
     ),
     ("change", "a ballot may be changed once, and in the last 15 blocks only when there is new evidence."),
     ("receipt", "the id of your signed record. With it you can check on your own ledger that your ballot is there."),

@@ -6,9 +6,9 @@ And the list of all receipts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import ClassVar
 
+import msgspec
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -65,7 +65,7 @@ class ReceiptScreen(LiveScreen):
             receipt = None
         if receipt is not None:
             height = receipt.height if receipt.state == "final" else None
-            self._kept = replace(self._kept, state=receipt.state, final_height=height)
+            self._kept = msgspec.structs.replace(self._kept, state=receipt.state, final_height=height)
             self.mutua.memory.note(self._kept.record_id, receipt.state, height)
         if receipt is not None and receipt.state == "final":
             case = (await client.view(CLAIM, id=self._kept.claim)).case_of(self._kept.code)

@@ -15,9 +15,9 @@ GROUNDS = ("evidence", "rule")
 
 
 def evidence(claim: str, *files: Path, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Add documents to one of your claims that is being voted on: a new version of its evidence. They stay on this node.
+    """Add documents to one of your claims that is being voted on: a new version of its evidence.
 
-    Every voter may then change the ballot once more.
+    They stay on this node. Every voter may then change the ballot once more.
 
     Parameters
     ----------
@@ -115,11 +115,8 @@ def _denied_case(view: Claim, code: str | None) -> tuple[str, Case | None]:
         return code, view.case_of(code)
     denied = [case for case in view.cases if case.status == "denied"]
     if len(denied) != 1:
-        raise MutuaError(
-            "code_needed",
-            f"{len(denied)} cases of the claim were denied",
-            "name the code of one that was: mutua claim show",
-        )
+        hint = "name the code of one that was: mutua claim show"
+        raise MutuaError("code_needed", f"{len(denied)} cases of the claim were denied", hint)
     return denied[0].code, denied[0]
 
 

@@ -154,7 +154,8 @@ def bill_lines(body: Mapping[str, Any], units: Units) -> Iterator[str]:
     yield f"cover     {body['cover_id']}"
     yield f"provider  {body['provider_id']}; the {body['payee']} is paid"
     for line in body["lines"]:
-        yield f"line      {line['units']} × {line['code']}, {units.money(line['charge_cents'])}, day {line['first_day']}"
+        charge, day = units.money(line["charge_cents"]), line["first_day"]
+        yield f"line      {line['units']} × {line['code']}, {charge}, day {day}"
     yield f"charged   {units.money(sum(line['charge_cents'] for line in body['lines']))}"
     if body["supersedes"]:
         yield f"replaces  the open cases of claim {short(body['supersedes'])}"

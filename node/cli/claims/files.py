@@ -165,7 +165,7 @@ def _attest(body: Json, seed_file: Path, chain_id: str) -> Json:
     """Return the provider's attestation over a body, as JSON."""
     from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest as sign
-    from node.api.bodies import body_from_json
+    from node.api.bodies import body_from_json, body_to_json
 
     seed = read_provider_seed(seed_file)
     try:
@@ -178,17 +178,9 @@ def _attest(body: Json, seed_file: Path, chain_id: str) -> Json:
     shaped = cast("ClaimBody", body_from_json(ClaimBody, {**fields, "payout_commitment": ""}))
     item = sign(seed, chain, "provider", claim_subject_hash(shaped))
     if item.key != shaped.provider_id:
-        raise MutuaError(
-            "provider_seed",
-            "the seed belongs to another provider than the claim's",
-            "sign with the seed of the claim's provider",
-        )
-    return {
-        "role": item.role,
-        "key": item.key.hex(),
-        "subject_hash": item.subject_hash.hex(),
-        "signature": item.signature.hex(),
-    }
+        hint = "sign with the seed of the claim's provider"
+        raise MutuaError("provider_seed", "the seed belongs to another provider than the claim's", hint)
+    return body_to_json(item)
 
 
 def _read_json(file: Path, code: str) -> Json:

@@ -25,6 +25,7 @@ from node.api.text import Units, clean, counted
 from node.api.views.coop import CODES, PROVIDERS, Code, Provider
 from node.api.views.node import Status
 from node.bridges.fhir import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal, map_claims, read_fhir
+from node.cli.common import read_file
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -70,17 +71,14 @@ def import_file(
     """
     output, errors = out or sys.stdout, err or sys.stderr
     try:
-        file = read_fhir(_read_bytes(path))
+        file = read_fhir(read_file(path, "check the name and its permissions", "fhir_unreadable"))
     except MutuaError as error:
         _print_error(error.code, error.what, error.hint, path, errors, as_json=json)
         return EXIT_USAGE
     status = client.status()
     if not status.cover:
-        raise MutuaError(
-            "not_a_member",
-            "this node only follows the ledger; it has no cover to claim for",
-            "import on a member's node",
-        )
+        hint = "import on a member's node"
+        raise MutuaError("not_a_member", "this node only follows the ledger; it has no cover to claim for", hint)
     context = context_of(status, client.view(PROVIDERS), client.view(CODES))
     plan = map_claims(file, mapping or ImportMapping(), context)
     if plan.refusals:
@@ -158,7 +156,9 @@ def body_of(claim: MappedClaim, status: Status) -> Json:
 
 def _attested(body: Json, attester: Attester | None) -> Json:
     """Return a body with the provider's attestation; all are made before the first claim is submitted."""
-    return body if attester is None else {**body, "attestations": [_attestation_json(item) for item in attester(body)]}
+    from node.api.bodies import body_to_json
+
+    return body if attester is None else {**body, "attestations": [body_to_json(item) for item in attester(body)]}
 
 
 def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
@@ -202,33 +202,12 @@ def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
     def attest_body(body: Json) -> Sequence[Attestation]:
         key = bytes.fromhex(str(body["provider_id"]))
         if key not in seeds:
-            raise MutuaError(
-                "provider_seed_missing",
-                f"the key of provider {key.hex()} is not here",
-                "let the provider sign the claim",
-            )
+            hint = "let the provider sign the claim"
+            raise MutuaError("provider_seed_missing", f"the key of provider {key.hex()} is not here", hint)
         shaped = cast("ClaimBody", body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
         return [attest(seeds[key], chain_id, "provider", claim_subject_hash(shaped))]
 
     return attest_body
-
-
-def _attestation_json(item: Attestation) -> Json:
-    return {
-        "role": item.role,
-        "key": item.key.hex(),
-        "subject_hash": item.subject_hash.hex(),
-        "signature": item.signature.hex(),
-    }
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise MutuaError(
-            "fhir_unreadable", f"{path} cannot be read: {error.strerror}", "check the name and its permissions"
-        ) from None
 
 
 # ---- What people see ----------------------------------------------------------------------------------------------

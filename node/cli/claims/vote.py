@@ -204,11 +204,8 @@ def verify(receipt: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
     shown = to_json(answer)
     if answer.state == "final":
         if not is_receipt_proven(answer):
-            raise LedgerCorrupt(
-                "receipt_proof",
-                f"the proof of record {short(answer.record_id)} does not hold",
-                "run mutua audit verify on this node",
-            )
+            hint = "run mutua audit verify on this node"
+            raise LedgerCorrupt("receipt_proof", f"the proof of record {short(answer.record_id)} does not hold", hint)
         shown["is_proven"] = True
     return say(common, shown, _receipt_words(answer))
 
@@ -257,17 +254,11 @@ def _verify_offline(common: Common, receipt: str) -> int:
 
     folder = common.config().folder
     if not folder.ledger.exists():
-        raise MutuaError(
-            "ledger_missing",
-            f"{folder.root} holds no ledger, and no node answers",
-            "name the data folder, or start the node",
-        )
+        hint = "name the data folder, or start the node"
+        raise MutuaError("ledger_missing", f"{folder.root} holds no ledger, and no node answers", hint)
     if len(receipt.strip()) < ID_DIGITS:
-        raise MutuaError(
-            "id",
-            f"{receipt!r} is the beginning of an id, and no node is running that could look it up",
-            "give all its 64 hex digits",
-        )
+        what = f"{receipt!r} is the beginning of an id, and no node is running that could look it up"
+        raise MutuaError("id", what, "give all its 64 hex digits")
     proof = prove(folder.root, bytes.fromhex(full_id(receipt, lambda: (), "record")))
     charter = charter_from_file(folder.charter.read_bytes()) if folder.charter.exists() else None
     problems = proof_problems(proof, charter)

@@ -27,6 +27,7 @@ from ledger.charter import (
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterPlan, chain_id_of
+from node.cli.common import read_file
 
 app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
 
@@ -139,7 +140,7 @@ def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
         raise MutuaError("entry_missing", "no founder's entry was named", "mutua charter add DRAFT ENTRY...")
     charter = _load(draft)
     for entry in entries:
-        charter = add_founder(charter, founder_from_file(_read(entry)))
+        charter = add_founder(charter, founder_from_file(read_file(entry)))
     _replace(draft, charter_to_toml(charter).encode())
     count = len(charter.founders)
     _say(
@@ -260,16 +261,7 @@ def _check_rules(charter: Charter) -> None:
 
 
 def _load(path: Path) -> Charter:
-    return charter_from_file(_read(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
+    return charter_from_file(read_file(path))
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -288,12 +280,11 @@ def _write_new(path: Path, data: bytes) -> None:
 
 def _replace(path: Path, data: bytes) -> None:
     """Write beside and rename, so that a fault leaves the old file as it was."""
-    beside = path.with_name(path.name + ".new")
+    from node.paths import write_whole
+
     try:
-        beside.write_bytes(data)
-        beside.replace(path)
+        write_whole(path, data)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise MutuaError(
             "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
         ) from None

@@ -30,24 +30,11 @@ app = App(name="proposal", help="Propose changes to the co-op, sponsor proposals
 Json = dict[str, Any]
 CHOICES = ("yes", "no", "abstain")
 AMOUNTS = ("allowed", "premium", "prior", "deductible", "copay", "oop_max", "claim_ceiling", "year_ceiling")
+FIGURES = (*AMOUNTS[1:], "coinsurance_bp", "waiting_terms", "code")
 
 FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "param": (("name", "value"), ()),
-    "plan": (
-        ("name",),
-        (
-            "premium",
-            "prior",
-            "deductible",
-            "copay",
-            "coinsurance_bp",
-            "oop_max",
-            "claim_ceiling",
-            "year_ceiling",
-            "waiting_terms",
-            "code",
-        ),
-    ),
+    "plan": (("name",), FIGURES),
     "list": (("name",), ("system", "standard", "allowed", "frequency")),
     "demote": (("name",), ("system",)),
     "phase": (("name",), ()),
@@ -266,11 +253,8 @@ def check_fields(what: str, given: Mapping[str, Any]) -> None:
     strange = [option[name] for name in given if name not in (*needed, *more)]
     if missing or strange:
         fault = f"it lacks {', '.join(missing)}" if missing else f"it has no field {', '.join(strange)}"
-        raise MutuaError(
-            "usage",
-            f"a proposal on {what}: {fault}",
-            f"it takes {', '.join(option[name] for name in (*needed, *more))}",
-        )
+        hint = f"it takes {', '.join(option[name] for name in (*needed, *more))}"
+        raise MutuaError("usage", f"a proposal on {what}: {fault}", hint)
 
 
 def body_of(session: Session, what: str, given: Mapping[str, Any]) -> Json:

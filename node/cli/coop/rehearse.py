@@ -1,6 +1,6 @@
 """`mutua rehearse`: play a scenario through the real rules, or a ledger's own history under other parameters.
 
-With a scenario every event is printed, one JSON object a line. With a data folder the list of decisions that would flip is.
+With a scenario every event is printed, one JSON object a line; with a data folder, the decisions that would flip.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def rehearse(
     `mutua rehearse FILE` plays the scenario and prints every event, one JSON object a line. A file that does not parse
     plays nothing: line, field and expected shape go to standard error, exit code 2.
 
-    `mutua rehearse --data-dir FOLDER --set NAME=VALUE` replays the whole ledger of a stopped node as if the parameter had
-    had this value from the first block, with every vote as it was cast, and lists the decisions that would flip. The
-    folder is not changed.
+    `mutua rehearse --data-dir FOLDER --set NAME=VALUE` replays the whole ledger of a stopped node as if the parameter
+    had had this value from the first block, with every vote as it was cast, and lists the decisions that would flip.
+    The folder is not changed.
 
     Parameters
     ----------
@@ -64,11 +64,8 @@ def rehearse(
     if data_dir is not None and file is None:
         return _try_change(data_dir, settings or [], is_json=json_output)
     if file is None or data_dir is not None or settings:
-        raise MutuaError(
-            "usage",
-            "a rehearsal needs a scenario FILE, or --data-dir FOLDER with --set NAME=VALUE",
-            "see mutua rehearse --help",
-        )
+        hint = "see mutua rehearse --help"
+        raise MutuaError("usage", "a rehearsal needs a scenario FILE, or --data-dir FOLDER with --set NAME=VALUE", hint)
     return _play(file)
 
 
@@ -182,20 +179,16 @@ def compare_folder(
         both = Counterfactual(spec_of_charter(chain.charter), changes)
         for block in past_blocks(chain):
             if encode_events(both.step(block)) != chain.events(block.height):
-                raise LedgerCorrupt(
-                    "history_differs",
-                    f"under the unchanged rules block {block.height} does not do what this ledger says",
-                    "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-                )
+                what = f"under the unchanged rules block {block.height} does not do what this ledger says"
+                hint = "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it"
+                raise LedgerCorrupt("history_differs", what, hint)
             on_height(block.height, chain.height)
         if dict(both.old.state.scan(b"")) != {
             key: row for key, row in chain.state.scan(b"") if not key.startswith(ONION_PREFIX)
         }:
-            raise LedgerCorrupt(
-                "history_differs",
-                f"the unchanged rules do not lead to the state of this ledger at block {chain.height}",
-                "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-            )
+            what = f"the unchanged rules do not lead to the state of this ledger at block {chain.height}"
+            hint = "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it"
+            raise LedgerCorrupt("history_differs", what, hint)
         return chain.charter, both.result()
 
 

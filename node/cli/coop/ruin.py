@@ -111,17 +111,11 @@ def _inputs(
         raise MutuaError("plan_unknown", "the charter has no plan", "write one into it first")
     chosen = next((item for item in charter.plans if item.name == plan), None if plan else charter.plans[0])
     if chosen is None:
-        raise MutuaError(
-            "plan_unknown",
-            f"the charter has no plan {plan!r}",
-            "it has: " + ", ".join(item.name for item in charter.plans),
-        )
+        hint = "it has: " + ", ".join(item.name for item in charter.plans)
+        raise MutuaError("plan_unknown", f"the charter has no plan {plan!r}", hint)
     if not (0 < claims <= 1_000 and 0 < benefit <= 1e9 and 0 <= deviation <= 1e9):
-        raise MutuaError(
-            "usage",
-            "claims, benefit or deviation is no possible figure",
-            "claims and benefit are above 0, deviation is not below it",
-        )
+        hint = "claims and benefit are above 0, deviation is not below it"
+        raise MutuaError("usage", "claims, benefit or deviation is no possible figure", hint)
     unit = 10**charter.exponent
     figures = params_of(dict(charter.params))
     prior = (

@@ -45,7 +45,7 @@ class SignWith:
     key: Annotated[
         str | None,
         Parameter(
-            help="Which key of the data folder to use: identity, device or cover. Default: the one that this role requires."
+            help="Key of the data folder to use: identity, device or cover. Default: the one that this role requires."
         ),
     ] = None
 
@@ -219,11 +219,8 @@ def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int
     session = common.session()
     check_chain(bundle, session.chain_id)
     if bundle.record is None and bundle.author is not None and not _is_ours(bundle, session.status):
-        raise MutuaError(
-            "bundle_author",
-            f"its author is {short(bundle.author.hex())}, who has not signed it",
-            "let the author sign it: mutua bundle sign",
-        )
+        hint = "let the author sign it: mutua bundle sign"
+        raise MutuaError("bundle_author", f"its author is {short(bundle.author.hex())}, who has not signed it", hint)
     if not send.is_confirmed(common, summary_lines(bundle_summary(file, bundle)), "submit this?"):
         return say(common, {}, "nothing was submitted")
     shown = bundle_to_json(bundle)

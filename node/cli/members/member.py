@@ -234,11 +234,8 @@ def attest_enrolment(  # noqa: D417
 
     kind = read_bundle(file).kind
     if kind != "member.apply":
-        raise MutuaError(
-            "bundle_role",
-            f"{file} is not an application but {kind}",
-            "name an application: mutua bundle show says what a file is",
-        )
+        hint = "name an application: mutua bundle show says what a file is"
+        raise MutuaError("bundle_role", f"{file} is not an application but {kind}", hint)
     return attest(file, role="enrolment", sign=sign, ask=ask, passphrase=passphrase, common=common)
 
 

@@ -27,11 +27,8 @@ def change(plan: str, *, terms: int = 1, send: Sending = SEND, common: Common = 
 
     """
     if terms not in LENGTHS:
-        raise MutuaError(
-            "usage",
-            f"a contract of {terms} terms is not offered",
-            f"give --terms {', '.join(map(str, LENGTHS[:-1]))} or {LENGTHS[-1]}",
-        )
+        hint = f"give --terms {', '.join(map(str, LENGTHS[:-1]))} or {LENGTHS[-1]}"
+        raise MutuaError("usage", f"a contract of {terms} terms is not offered", hint)
     session = common.session()
     contract = session.view(MEMBER, id=session.member).contract
     plans = {item.name: item for item in session.view(PLANS)}

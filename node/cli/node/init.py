@@ -204,11 +204,8 @@ def _sealed_charter(path: Path, folder: DataFolder) -> Any:
 
     sealed = seal(charter_from_file(read_file(path, "name the sealed charter")))
     if folder.charter.exists() and folder.charter.read_bytes() != encode(sealed):
-        raise MutuaError(
-            "other_chain",
-            f"{folder.root} belongs to another chain than {chain_id_of(sealed).hex()[:16]}",
-            "use a data folder of its own for each co-op",
-        )
+        what = f"{folder.root} belongs to another chain than {chain_id_of(sealed).hex()[:16]}"
+        raise MutuaError("other_chain", what, "use a data folder of its own for each co-op")
     return sealed
 
 

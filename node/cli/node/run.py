@@ -47,18 +47,12 @@ def run(  # noqa: D417
     folder = config.folder
     guests = tuple(_key(item) for item in guest or ())
     if not folder.charter.exists():
-        raise MutuaError(
-            "charter_missing",
-            f"{folder.root} holds no charter",
-            "mutua init --charter FILE with the sealed charter of your co-op",
-        )
+        hint = "mutua init --charter FILE with the sealed charter of your co-op"
+        raise MutuaError("charter_missing", f"{folder.root} holds no charter", hint)
     if is_held(folder.lock):
         # Before a passphrase is asked for; the daemon's own lock decides.
-        raise MutuaError(
-            "folder_in_use",
-            f"another node runs on {folder.root}",
-            "stop it with mutua stop, or use another data folder",
-        )
+        hint = "stop it with mutua stop, or use another data folder"
+        raise MutuaError("folder_in_use", f"another node runs on {folder.root}", hint)
     keys = unlock(folder, passphrase)
     from node import daemon
     from node.logs import set_up_logs

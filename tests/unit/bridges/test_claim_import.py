@@ -169,8 +169,8 @@ def test_after_a_crash_in_the_middle_a_second_run_doubles_nothing(run, write, ma
     with pytest.raises(ApiError):
         import_file(path, daemon, out=out, err=err)
     assert (
-        err.getvalue()
-        == "claims.json: the import stopped; 2 of 3 claims were submitted; run the command again, no claim is submitted twice\n"
+        err.getvalue() == "claims.json: the import stopped; 2 of 3 claims were submitted; run the command again,"
+        " no claim is submitted twice\n"
     )
     daemon.fail_at = None
     code, out_text, _ = run(path, daemon)
