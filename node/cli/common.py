@@ -23,7 +23,7 @@ from node.api.text import Units, clean, short
 from node.api.views.base import to_json
 from node.api.views.chain import Receipt
 from node.api.views.claims import CLAIM, CLAIMS, Claim
-from node.api.views.coop import PROVIDERS
+from node.api.views.coop import PROVIDERS, Plan
 from node.api.views.members import MEMBERS
 from node.api.views.node import Status
 
@@ -204,6 +204,14 @@ def read_day(text: str, status: Status) -> int:
     return height
 
 
+def plan_named(plans: Iterable[Plan], name: str) -> Plan:
+    """Return the plan of this name. MutuaError `not_found`."""
+    known = {item.name: item for item in plans}
+    if name not in known:
+        raise MutuaError("not_found", f"there is no plan {name!r}", f"plans: {', '.join(sorted(known))}")
+    return known[name]
+
+
 def full_id(text: str, known: Callable[[], Iterable[str]], kind: str) -> str:
     """Return the whole id that begins with `text`: the first digits are enough where they name one. MutuaError `id`."""
     wanted = text.strip().lower()
@@ -230,12 +238,12 @@ def whole_key(text: str, whose: str) -> str:
     return full_id(text, lambda: (), whose)
 
 
-def read_file(file: Path, hint: str = "name an existing file", code: str = "file_unreadable") -> bytes:
+def read_file(file: Path, hint: str = "name an existing file") -> bytes:
     """Return a file's bytes. MutuaError `file_unreadable`."""
     try:
         return file.read_bytes()
     except OSError as error:
-        raise MutuaError(code, f"{file} cannot be read ({error.strerror})", hint) from None
+        raise MutuaError("file_unreadable", f"{file} cannot be read ({error.strerror})", hint) from None
 
 
 # ---- Reviewing, signing, waiting ------------------------------------------------------

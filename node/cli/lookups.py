@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from cyclopts import App
 
-from ledger.errors import MutuaError
 from node.api.text import Units, clock, percent, short
 from node.api.views.chain import Block
 from node.api.views.coop import CODES, PLANS, Plan
 from node.api.views.money import PAYOUTS
-from node.cli.common import DEFAULT, Common, say, table
+from node.cli.common import DEFAULT, Common, plan_named, say, table
 from node.cli.members.plan_change import change
 
 plan = App(name="plan", help="Look up plans, and name your next contract.")
@@ -52,10 +51,8 @@ def plan_show(name: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 
     """
     session = common.session()
-    plans = {item.name: item for item in session.view(PLANS)}
-    if name not in plans:
-        raise MutuaError("not_found", f"there is no plan {name!r}", f"plans: {', '.join(plans)}")
-    return say(common, plans[name], lambda: _plan_lines(plans[name], session.units))
+    found = plan_named(session.view(PLANS), name)
+    return say(common, found, lambda: _plan_lines(found, session.units))
 
 
 def _plan_lines(item: Plan, units: Units) -> Iterator[str]:

@@ -345,7 +345,7 @@ def claims(rows) -> dict[int, str]:
 
 def test_a_claim_is_explained_from_a_stopped_nodes_folder(call, history, claims) -> None:
     before = contents(history)
-    done = call("audit", "explain", claims[20_000][:10], "--folder", history)
+    done = call("audit", "explain", claims[20_000][:10], "--data-dir", history)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert (

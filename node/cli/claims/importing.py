@@ -25,7 +25,6 @@ from node.api.text import Units, clean, counted
 from node.api.views.coop import CODES, PROVIDERS, Code, Provider
 from node.api.views.node import Status
 from node.bridges.fhir import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal, map_claims, read_fhir
-from node.cli.common import read_file
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -71,7 +70,7 @@ def import_file(
     """
     output, errors = out or sys.stdout, err or sys.stderr
     try:
-        file = read_fhir(read_file(path, "check the name and its permissions", "fhir_unreadable"))
+        file = read_fhir(_read_bytes(path))
     except MutuaError as error:
         _print_error(error.code, error.what, error.hint, path, errors, as_json=json)
         return EXIT_USAGE
@@ -208,6 +207,14 @@ def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
         return [attest(seeds[key], chain_id, "provider", claim_subject_hash(shaped))]
 
     return attest_body
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        hint = "check the name and its permissions"
+        raise MutuaError("fhir_unreadable", f"{path} cannot be read: {error.strerror}", hint) from None
 
 
 # ---- What people see ----------------------------------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
 from node.api.text import Units, percent, short
@@ -20,6 +22,7 @@ from node.cli.common import (
     Sending,
     Session,
     full_id,
+    plan_named,
     read_amount,
     say,
     table,
@@ -138,6 +141,35 @@ def _party_lines(answer: Parties) -> Iterator[str]:
         yield f"deposits, batches and confirmations need {answer.signers_needed} of {len(answer.signers)} signers"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Who applies, and with what deposit."""
+
+    household: Annotated[str, Parameter(help="The household you belong to; you alone by default.")] = ""
+    deposit: Annotated[
+        str, Parameter(help="What you deposited, at least one premium of the plan; one premium by default.")
+    ] = ""
+    payout_commitment: Annotated[
+        str, Parameter(help="Hash of the sealed addresses to which the deposit goes back.")
+    ] = ""
+    identity: Annotated[str, Parameter(help="Your identity key; that of the data folder by default.")] = ""
+    cover: Annotated[str, Parameter(help="Your cover key; that of the data folder by default.")] = ""
+
+    def keys(self, common: Common, passphrase: PassphraseFrom) -> tuple[str, str]:
+        """Return identity and cover key: those given, else those of the data folder."""
+        from node.cli.unlocking import unlock
+
+        identity, cover = self.identity, self.cover
+        if not identity or not cover:
+            ring = unlock(common.config().folder, passphrase)
+            identity, cover = identity or ring.identity_key.hex(), cover or ring.cover_key.hex()
+        return whole_key(identity, "the identity"), whole_key(cover, "a cover")
+
+
+ALONE = Applicant()
+
+
 @app.command
 def apply(  # noqa: D417
     out: Path,
@@ -146,11 +178,7 @@ def apply(  # noqa: D417
     nullifier: str,
     deposit_commitment: str,
     terms: int = 1,
-    household: str = "",
-    deposit: str = "",
-    payout_commitment: str = "",
-    identity: str = "",
-    cover: str = "",
+    applicant: Applicant = ALONE,
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
 ) -> int:
@@ -176,40 +204,24 @@ def apply(  # noqa: D417
         Hash that commits to the bitcoin deposit, as the signers gave it: 64 hex digits.
     terms
         1, 3, 6 or 12 terms; over one the rate is guaranteed.
-    household
-        The household you belong to; you alone by default.
-    deposit
-        What you deposited, at least one premium of the plan; one premium by default.
-    payout_commitment
-        Hash of the sealed addresses to which the deposit goes back.
-    identity
-        Your identity key; that of the data folder by default.
-    cover
-        Your cover key; that of the data folder by default.
 
     """
     from node.cli.members.bundle import draft
 
     session = common.session()
-    plans = {item.name: item for item in session.view(PLANS)}
-    if plan not in plans:
-        raise MutuaError("not_found", f"there is no plan {plan!r}", f"plans: {', '.join(sorted(plans))}")
-    if not identity or not cover:
-        from node.cli.unlocking import unlock
-
-        keys = unlock(common.config().folder, passphrase)
-        identity, cover = identity or keys.identity_key.hex(), cover or keys.cover_key.hex()
+    premium, deposit = plan_named(session.view(PLANS), plan).premium_cents, applicant.deposit
+    identity, cover = applicant.keys(common, passphrase)
     body = {
-        "cover_id": whole_key(cover, "a cover"),
+        "cover_id": cover,
         "plan": plan,
         "contract_terms": terms,
-        "household": household.encode().hex(),
+        "household": applicant.household.encode().hex(),
         "nullifier": whole_key(nullifier, "the nullifier"),
-        "deposit_cents": read_amount(session.units, deposit, "deposit") if deposit else plans[plan].premium_cents,
+        "deposit_cents": read_amount(session.units, deposit, "deposit") if deposit else premium,
         "deposit_commitment": whole_key(deposit_commitment, "the commitment"),
-        "payout_commitment": payout_commitment,
+        "payout_commitment": applicant.payout_commitment,
     }
-    return draft(common, session, out, "member.apply", body, author=whole_key(identity, "the identity"))
+    return draft(common, session, out, "member.apply", body, author=identity)
 
 
 @app.command(name="attest-enrolment")

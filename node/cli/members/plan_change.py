@@ -8,7 +8,7 @@ from ledger.errors import MutuaError
 from node.api.text import Units, counted
 from node.api.views.coop import PLANS, Plan
 from node.api.views.members import MEMBER, Contract
-from node.cli.common import DEFAULT, SEND, Common, Sending
+from node.cli.common import DEFAULT, SEND, Common, Sending, plan_named
 
 LENGTHS = (1, 3, 6, 12)
 
@@ -31,15 +31,13 @@ def change(plan: str, *, terms: int = 1, send: Sending = SEND, common: Common = 
         raise MutuaError("usage", f"a contract of {terms} terms is not offered", hint)
     session = common.session()
     contract = session.view(MEMBER, id=session.member).contract
-    plans = {item.name: item for item in session.view(PLANS)}
-    if plan not in plans:
-        raise MutuaError("not_found", f"there is no plan {plan!r}", f"plans: {', '.join(sorted(plans))}")
+    wanted = plan_named(session.view(PLANS), plan)
     return send.send(
         common,
         session,
         "plan.change",
         {"plan": plan, "contract_terms": terms},
-        review=_review(contract, plans[plan], terms, session.units),
+        review=_review(contract, wanted, terms, session.units),
         question="ask for this contract?",
         done=f"next contract, {plan} for {counted(terms, 'term')}",
     )
