@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -76,27 +74,3 @@ def test_an_unknown_subject_is_not_found_and_an_argument_that_is_no_id_is_named(
     with pytest.raises(MutuaError, match="id must be a hexadecimal id") as shapeless:
         reads.read_view(player.state, height, VIEWS["claim"], {"id": "zz"})
     assert (unknown.value.code, shapeless.value.code) == ("not_found", "usage")
-
-
-def test_the_views_the_client_and_the_words_load_nothing_of_a_node() -> None:
-    code = "import sys, node.api.client, node.api.schema, node.api.standing, node.api.openapi; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    loaded = set(done.stdout.split())
-    heavy = {
-        "governance",
-        "ledger",
-        "consensus",
-        "wallet",
-        "trio",
-        "httpx",
-        "starlette",
-        "libp2p",
-        "bitcoinlib",
-        "web3",
-    }
-    assert not heavy & {name.partition(".")[0] for name in loaded}
-    assert {name for name in loaded if name.startswith("node.")} <= {
-        "node.api",
-        *(f"node.api.{name}" for name in ("client", "errors", "openapi", "schema", "standing", "text", "views")),
-        *(name for name in loaded if name.startswith("node.api.views.")),
-    }
