@@ -1,4 +1,4 @@
-"""The day being lived: the draft of the state, the height, the randomness of the block and the events so far.
+"""The block that is being applied: the draft of the state, its height and randomness, and the events so far.
 
 Every rule takes a `Day`. It is made by `governance.transition` for one block and thrown away with it; the co-op's own
 row and the counters that keep costs independent of the number of members live here because every module needs them.

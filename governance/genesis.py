@@ -204,7 +204,7 @@ def check_figures(spec: GenesisSpec) -> None:
         figures.append(("prepaid terms", member.prepaid_terms, TERMS_AGO_MAX))
     for name, value, limit in figures:
         if value is not None and not 0 <= value <= limit:
-            raise RuleBroken("genesis_figure", f"{name}: {value} is outside 0..{limit}", "correct the founding")
+            raise RuleBroken("genesis_figure", f"{name}: {value} is outside 0..{limit}", "correct the genesis figures")
 
 
 def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
@@ -259,7 +259,7 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
 def _put_plan(day: Day, spec: PlanSpec) -> None:
     """Write a plan of the founding."""
     if PLANS.find(day.draft, spec.name) is not None:
-        raise RuleBroken("plan_twice", f"the plan {spec.name} stands twice", "name each plan once")
+        raise RuleBroken("plan_twice", f"the plan {spec.name} is listed twice", "name each plan once")
     set_now = day.params
     prior = (
         plans.prior_of(spec.premium_cents, set_now.reserve_bp, set_now.expense_bp)
@@ -283,7 +283,7 @@ def _put_plan(day: Day, spec: PlanSpec) -> None:
 def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
     """Write a founder with the contract that begins at height 1 (in `recruit` it begins with the pilot)."""
     if MEMBERS.find(day.draft, spec.key) is not None or members.member_of_cover(day.draft, spec.cover) is not None:
-        raise RuleBroken("member_twice", "a founder or cover stands twice", "name each founder once")
+        raise RuleBroken("member_twice", "a founder or a cover is listed twice", "name each founder once")
     plans.check_plan(day.draft, spec.plan)
     contracts.check_length(spec.contract_terms)
     row = MemberRow(

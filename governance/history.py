@@ -1,4 +1,4 @@
-"""A ledger's past as governance sees it: final blocks, to be lived through once more."""
+"""A ledger's history as governance sees it: final blocks to be replayed."""
 
 from __future__ import annotations
 

@@ -24,8 +24,7 @@ from ledger.codec import Shape, decode, encode
 from ledger.errors import RuleBroken
 
 Signer = Literal["device", "identity", "cover"]
-"""Which of the author's keys signs: a device (or the identity key itself), the identity key alone, or the pseudonym that
-a claim names."""
+"""Which of the author's keys signs: a device (or the identity key), the identity key alone, or the cover of a claim."""
 Handler = Callable[[Day, Act, Any], None]
 
 

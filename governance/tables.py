@@ -105,10 +105,7 @@ class Draft:
                 keys.append(key)
 
     def _written(self, table: bytes) -> list[bytes]:
-        """Return the keys of a table that were ever written, sorted.
-
-        A key written again after a rollback stands twice.
-        """
+        """Return the sorted keys ever written in a table; one written again after a rollback is there twice."""
         keys = self._sorted.setdefault(table, [])
         new = self._unsorted.pop(table, None)
         if new:
@@ -117,10 +114,7 @@ class Draft:
         return keys
 
     def walk(self, table: bytes, prefix: bytes, decoder: msgspec.msgpack.Decoder[T]) -> Iterator[tuple[bytes, T]]:
-        """Yield rows under `prefix` in key order.
-
-        Rows changed while walking are seen changed, new ones are not visited.
-        """
+        """Yield rows under `prefix` in key order; rows changed meanwhile are seen changed, new ones are not visited."""
         written = self._written(table)
         position = bisect_left(written, prefix)
         fresh: list[bytes] = []

@@ -101,7 +101,7 @@ def take_record(day: Day, act: Act) -> None:
         )
     body = decode_body(act.kind, act.body)
     if day.coop.is_disbanded and act.kind not in AFTER_THE_END:
-        raise RuleBroken("disbanded", "the co-op has disbanded", "only payments on their way are still recorded")
+        raise RuleBroken("disbanded", "the co-op has disbanded", "only payouts already under way are still recorded")
     windows.take_number(day.draft, act.signer, act.number, act.valid_until_height, day.height)
     if kind.is_by_member:
         members.check_signer(day.draft, act.author, act.signer)

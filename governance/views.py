@@ -159,10 +159,7 @@ def providers_view(state: StateReader) -> list[dict[str, Any]]:
 
 # ---- Members ---------------------------------------------------------------
 def member_view(state: StateReader, height: int, key: bytes, of_bytes: Render = render_hex) -> dict[str, Any] | None:
-    """Return a member with contract, what is owed, the voting record and the bar of a claim carried now.
-
-    None if unknown.
-    """
+    """Return a member with contract, what is owed, voting record and current approval threshold; None if unknown."""
     day = _day(state, height)
     row = MEMBERS.find(day.draft, key)
     if row is None:
@@ -490,7 +487,7 @@ def shown(day: Day, what: str, name: str | None) -> dict[str, Any]:
     else:
         found = dict(params.param_values(day.params))
     if found is None:
-        raise RuleBroken("unknown_name", f"there is no {what} {name!r}", "name one of the file")
+        raise RuleBroken("unknown_name", f"there is no {what} {name!r}", "use a name from the file")
     return found
 
 

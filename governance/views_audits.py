@@ -16,10 +16,7 @@ from ledger.state import StateReader
 
 
 def audits_view(state: StateReader, of_bytes: Render = render_hex) -> dict[str, Any]:
-    """Return claims drawn for audit, newest first; holds, the first to end first.
-
-    And panels with the majority they need.
-    """
+    """Return claims drawn for audit (newest first), holds (first to end first) and panels with their majority."""
     draft = Draft(state)
     drawn = [(CLAIMS.get(draft, row.claim), row.trigger) for row in DRAWN_AUDITS.scan(draft)]
     drawn.sort(key=lambda item: (-item[0].height, item[0].claim))

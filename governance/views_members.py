@@ -57,10 +57,7 @@ def owing_view(state: StateReader, of_bytes: Render = render_hex) -> list[dict[s
 
 
 def keys_view(state: StateReader, member: bytes) -> dict[str, Any] | None:
-    """Return who signs for a member, present or past: identity key, devices, guardians, and a move on its way.
-
-    None if unknown.
-    """
+    """Return who signs for a member: identity key, devices, guardians and a pending move; None if unknown."""
     draft = Draft(state)
     if MEMBERS.find(draft, member) is None:
         return None
@@ -81,10 +78,7 @@ def keys_view(state: StateReader, member: bytes) -> dict[str, Any] | None:
 
 
 def dependants_view(state: StateReader, height: int, member: bytes) -> list[dict[str, Any]] | None:
-    """Return the covers of a member's dependants, those ended within twelve terms included.
-
-    None if the member is unknown.
-    """
+    """Return a member's dependants' covers, those that ended within twelve terms included; None if unknown."""
     draft = Draft(state)
     if MEMBERS.find(draft, member) is None:
         return None

@@ -30,7 +30,7 @@ def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: in
     """Use up `number`, or raise RuleBroken when it was used, fell out of the window, or the record is too late."""
     if is_expired(valid_until_height, height):
         raise RuleBroken(
-            "record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it anew"
+            "record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it again"
         )
     row = WINDOWS.find(draft, signer)
     if row is None:

@@ -1,6 +1,6 @@
 """Codes: which procedures the co-op knows, which of them are standard on which day, with amount and frequency.
 
-What nobody listed is non-standard. The founding list is in genesis; votes promote, proposals demote and list.
+Unlisted codes are non-standard. The first list is in genesis; votes promote codes, and proposals list and demote them.
 """
 
 from __future__ import annotations

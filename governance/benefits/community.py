@@ -36,7 +36,7 @@ def check_filing(day: Day, act: Act, scheme: str, provider: bytes) -> None:
     if scheme not in day.coop.community:
         raise RuleBroken(
             "scheme_closed",
-            f"{scheme!r} is no community scheme of this co-op",
+            f"{scheme!r} is not a community scheme of this co-op",
             "let the patient file the claim, attested by the provider",
         )
     if not act.author == act.signer == provider:
@@ -49,7 +49,7 @@ def check_filing(day: Day, act: Act, scheme: str, provider: bytes) -> None:
     if barred is not None and day.height <= barred.value:
         raise RuleBroken(
             "provider_barred",
-            f"after fraud this provider files for no patient up to block {barred.value}",
+            f"after a finding of fraud, this provider may not file for patients up to block {barred.value}",
             "let the patient file the claim",
         )
 

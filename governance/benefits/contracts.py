@@ -50,10 +50,7 @@ def change(day: Day, member: bytes, **fields: Any) -> ContractRow:
 
 
 def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
-    """Return the contract as a cover has it: a dependant's has days, waiting and benefit years of its own.
-
-    None for no cover.
-    """
+    """Return the contract as a cover has it (a dependant's has its own days, waiting and benefit years), or None."""
     link = COVERS.find(draft, cover)
     row = None if link is None else CONTRACTS.find(draft, link.value)
     own = DEPENDANTS.find(draft, cover)
@@ -232,12 +229,7 @@ def roll_over(day: Day, row: ContractRow) -> None:
 
 
 def roll_over_dependants(day: Day, row: ContractRow, plan_name: str) -> ContractRow:
-    """Let covers of dependants begin and end with this boundary, each begun at the premium of this moment.
-
-    Return the row.
-
-    `plan_name`: the plan of the next term, whose waiting those have that begin.
-    """
+    """Begin and end dependants' covers at this boundary; `plan_name`: the plan of the next term. Return the row."""
     plan = PLANS.get(day.draft, plan_name)
     shares = covers.next_shares(day, row.dependants, plan.premium_cents)
     waiting = plans.figures_on(plan, day.height + 1).waiting_terms
@@ -254,10 +246,7 @@ def roll_over_dependants(day: Day, row: ContractRow, plan_name: str) -> Contract
 def _spans_after_change(
     spans: tuple[CoverSpan, ...], plan: str, first_day: int, figures_from: int
 ) -> tuple[CoverSpan, ...]:
-    """Return the spans with `plan` from `figures_from` on.
-
-    Until then the figures of the day before `first_day` hold.
-    """
+    """Return the spans with `plan` from `figures_from` on; until then the earlier figures apply."""
     kept = [span for span in spans if span.first_day < first_day]
     last = kept.pop()
     held = [CoverSpan(first_day, figures_from - 1, last.plan, plan)] if figures_from > first_day else []
@@ -271,7 +260,7 @@ def check_plan_change(day: Day, act: Act, body: PlanChangeBody) -> None:
         raise RuleBroken(
             "notice_given",
             f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}",
-            "return after it by applying",
+            "after that, you can apply to return",
         )
     plans.check_plan(day.draft, body.plan)
     row = CONTRACTS.find(day.draft, act.author)
@@ -289,7 +278,7 @@ def check_guarantee(day: Day, terms: int) -> None:
             "guarantee_full",
             f"contracts over one term hold {counts.long_rates_cents} of {counts.rates_cents} in rates, more than"
             f" {day.params.guaranteed_max_bp} of 10000",
-            "choose one term, or ask again when guarantees have run out",
+            "choose one term, or ask again when other guarantees have run out",
         )
 
 
@@ -305,7 +294,7 @@ def check_leave(day: Day, act: Act, _body: LeaveBody) -> None:
         raise RuleBroken(
             "notice_given",
             f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}",
-            "return after it by applying",
+            "after that, you can apply to return",
         )
 
 

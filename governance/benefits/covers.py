@@ -49,10 +49,7 @@ def rate_of(shares: Iterable[DependantShare], term: int) -> int:
 
 
 def weight_of(shares: Iterable[DependantShare], term: int) -> int:
-    """Return how much a contract counts in the target premium: one for the member, a share for each dependant.
-
-    In basis points.
-    """
+    """Return in basis points what a contract counts in the target premium: one for the member, a share a dependant."""
     return FULL_BP + sum(share.weight_bp for share in shares if is_on(share, term))
 
 
@@ -63,10 +60,7 @@ def priced(day: Day, share: DependantShare, premium_cents: int) -> DependantShar
 
 
 def next_shares(day: Day, shares: tuple[DependantShare, ...], premium_cents: int) -> tuple[DependantShare, ...]:
-    """Return the shares as of the next term.
-
-    Those that begin with it at the premium of this moment, the long gone left out.
-    """
+    """Return the shares of the next term: those that begin are priced now, those that ended long ago dropped."""
     kept = (share for share in shares if share.last_term is None or share.last_term > day.term - KEPT_TERMS)
     return tuple(priced(day, share, premium_cents) if share.first_term == day.term + 1 else share for share in kept)
 

@@ -61,21 +61,22 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
     if day.coop.run_off_height is not None:
         raise RuleBroken(
             "no_admission",
-            f"the co-op is in run-off since block {day.coop.run_off_height} and covers nobody new",
-            "covers in force hold to their end",
+            f"the co-op is in run-off since block {day.coop.run_off_height} and accepts no new covers",
+            "existing covers continue until they end",
         )
     if member.leave_term is not None or member.until is not None:
         end = member.until if member.leave_term is None else calendar.last_height_of(member.leave_term)
         raise RuleBroken(
             "notice_given",
             f"the contract ends with block {end}, by notice or without renewal",
-            "nobody is added to a contract that ends",
+            "no dependants can be added to a contract that is ending",
         )
     count, limit = len(row.dependants), day.params.dependants_max
     if count >= limit:
         raise RuleBroken(
             "dependants_full",
-            f"{count} of {limit} covers of dependants stand on the contract, those of the last twelve terms included",
+            f"{count} of {limit} dependants' covers are on the contract, including those that ended in the last"
+            " twelve terms",
             "wait until one has ended for a year",
         )
     identity.check_fresh(day, body.cover)
@@ -111,7 +112,7 @@ def check_end(day: Day, act: Act, body: CoverEndBody) -> None:
         raise RuleBroken(
             "notice_given",
             f"this cover ends at block {calendar.last_height_of(share.last_term)}",
-            "a cover that ended is added anew, under a fresh key",
+            "to insure this person again, add a cover with a new key",
         )
 
 

@@ -28,7 +28,7 @@ def check_plan(draft: Draft, name: str) -> PlanRow:
         known = [row.name for row in PLANS.scan(draft)]
         raise RuleBroken(
             "plan_unknown",
-            f"there is no plan {name!r} among the {len(known)} in force",
+            f"none of the {len(known)} plans in force is called {name!r}",
             "choose " + " or ".join(known[:NAMED_MAX]),
         )
     return plan

@@ -49,7 +49,7 @@ def check_requests(day: Day, cover: bytes, provider: bytes, codes: set[str], sup
             raise RuleBroken(
                 "preauth_open",
                 f"a pre-authorisation of code {code} by this provider is being voted on",
-                "wait for its end, or name it as superseded",
+                "wait until that vote ends, or name it as superseded",
             )
 
 
@@ -76,10 +76,7 @@ def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
 
 
 def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
-    """Return the reason to refuse a planned line.
-
-    Those of a claim, and no cover after an end of cover that is known.
-    """
+    """Return the reason to refuse a planned line: those of a claim, and days after an end of cover that is known."""
     member = MEMBERS.get(day.draft, claim.member)
     ends = [member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term)]
     if any(end is not None and line.first_day > end for end in ends):
@@ -153,10 +150,7 @@ def _key_of(claim: ClaimRow, line: LineRow) -> tuple[bytes, bytes, str, str]:
 
 
 def find_authorisation(day: Day, claim: ClaimRow, line: LineRow) -> AuthorisationRow | None:
-    """Return the first authorisation that a line fits in: its day, all its units, and some award left.
-
-    Fraud found since voids it.
-    """
+    """Return the first authorisation that covers a line's day and all its units; a later finding of fraud voids it."""
     fraud_height = MEMBERS.get(day.draft, claim.member).fraud_height
     for row in list(AUTHORISATIONS.scan(day.draft, *_key_of(claim, line))):
         if day.height > row.last_day + calendar.TERM_BLOCKS * day.params.filing_terms:

@@ -50,7 +50,7 @@ def check_new(day: Day, key: bytes, identifier: str) -> None:
     """Raise RuleBroken where the provider's key is listed already."""
     check_shape(key, identifier)
     if PROVIDERS.find(day.draft, key) is not None:
-        raise RuleBroken("party_known", f"provider {identifier} is listed already", "it may attest claims as it is")
+        raise RuleBroken("party_known", f"provider {identifier} is listed already", "it can already attest claims")
 
 
 def check_list(day: Day, act: Act, body: ProviderBody) -> None:

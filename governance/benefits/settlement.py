@@ -38,10 +38,7 @@ NO_COVER, WAITING, FREQUENCY, NOT_IN_PLAN, OTHER_PAYER, FILED_LATE = 1, 2, 3, 4,
 
 
 def benefit_year_of(row: ContractRow, day_number: int) -> int:
-    """Return the benefit year of a day: 12 terms each, counted from the first contract (of a dependant.
-
-    From the cover's first day).
-    """
+    """Return the benefit year of a day: 12 terms each, from the first day of the contract or dependant's cover."""
     return (day_number - row.benefit_start) // calendar.YEAR_BLOCKS
 
 
@@ -109,14 +106,6 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     room = _room_cents(day, claim, line, figures, year)
     benefit = uncut if room is None else min(uncut, max(0, room))
 
-    UNITS_USED.put(day.draft, Number(units_before.value + units), claim.cover, line.code, line.system, year_number)
-    year = BenefitYearRow(
-        year.deductible_cents + deductible, year.borne_cents + borne - relief, year.benefit_cents + benefit
-    )
-    BENEFIT_YEARS.put(day.draft, year, claim.cover, year_number)
-    day_before = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
-    DAY_BENEFITS.put(day.draft, Number(day_before.value + benefit), claim.cover, claim.provider, line.first_day)
-    EVENT_BENEFITS.put(day.draft, Number(_event_benefit(day, claim) + benefit), claim.cover, claim.event_id)
     plans.add_benefit(day.draft, span.contract_plan, day.term, benefit)
     line = msgspec.structs.replace(
         line,
@@ -131,16 +120,13 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
         cut_cents=uncut - benefit,
         benefit_cents=benefit,
     )
+    _count_use(day, claim, line, year_number)
     claim = msgspec.structs.replace(claim, benefit_cents=claim.benefit_cents + benefit)
     return _put_line(day, claim, index, line), award_left
 
 
 def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: PlanFigures, year: BenefitYearRow) -> int | None:
-    """Return what the ceilings leave for a line's benefit, None where there is no ceiling.
-
-    The ceilings of a claim, that of the pilot too, hold over all claims of its event, of which it may be the only one
-    (rules §5.7, §13).
-    """
+    """Return what the ceilings of claim, event, year and pilot leave for a line, or None (rules §5.7, §13)."""
     rooms: list[int] = []
     of_event = _event_benefit(day, claim)
     if figures.claim_ceiling_cents is not None:
@@ -158,22 +144,27 @@ def undo_settlement(day: Day, claim: ClaimRow) -> None:
     for line in [line for line in claim.lines if line.status == "settled"]:
         contract = contracts.contract_of(day.draft, claim.cover)
         assert contract is not None, "a line was settled under it"
-        number = benefit_year_of(contract, line.first_day)
-        borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
-        year = BENEFIT_YEARS.get(day.draft, claim.cover, number)
-        year = BenefitYearRow(
-            year.deductible_cents - line.deductible_cents,
-            year.borne_cents - borne,
-            year.benefit_cents - line.benefit_cents,
-        )
-        BENEFIT_YEARS.put(day.draft, year, claim.cover, number)
-        _take_off(day, UNITS_USED, line.units_paid, claim.cover, line.code, line.system, number)
-        _take_off(day, DAY_BENEFITS, line.benefit_cents, claim.cover, claim.provider, line.first_day)
-        _take_off(day, EVENT_BENEFITS, line.benefit_cents, claim.cover, claim.event_id)
+        _count_use(day, claim, line, benefit_year_of(contract, line.first_day), sign=-1)
 
 
-def _take_off(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
-    table.put(day.draft, Number(table.get(day.draft, *key).value - amount), *key)
+def _count_use(day: Day, claim: ClaimRow, line: LineRow, year_number: int, *, sign: int = 1) -> None:
+    """Count, or with `sign` -1 take back, what a settled line uses of its cover's units, benefit year and ceilings."""
+    borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
+    year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow()
+    year = BenefitYearRow(
+        year.deductible_cents + sign * line.deductible_cents,
+        year.borne_cents + sign * borne,
+        year.benefit_cents + sign * line.benefit_cents,
+    )
+    BENEFIT_YEARS.put(day.draft, year, claim.cover, year_number)
+    _add(day, UNITS_USED, sign * line.units_paid, claim.cover, line.code, line.system, year_number)
+    _add(day, DAY_BENEFITS, sign * line.benefit_cents, claim.cover, claim.provider, line.first_day)
+    _add(day, EVENT_BENEFITS, sign * line.benefit_cents, claim.cover, claim.event_id)
+
+
+def _add(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
+    before = table.find(day.draft, *key)
+    table.put(day.draft, Number(amount if before is None else before.value + amount), *key)
 
 
 def _event_benefit(day: Day, claim: ClaimRow) -> int:

@@ -78,7 +78,7 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken(
             "no_admission",
             f"the co-op is in run-off since block {coop.run_off_height} and admits nobody",
-            "no application is taken any more",
+            "applications are no longer accepted",
         )
     if members.owner_of_key(day.draft, act.author) not in (None, act.author):
         raise RuleBroken(
@@ -100,13 +100,13 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken(
             "applied",
             what,
-            f"it is decided at a boundary from block {earlier.height + OBJECTION_BLOCKS} on; collect vouchers, or"
-            " withdraw it",
+            f"it is decided at a boundary from block {earlier.height + OBJECTION_BLOCKS} on; ask"
+            " members to vouch, or withdraw the application",
         )
     if present is not None and body.cover_id != present.cover:
         raise RuleBroken(
             "cover_other",
-            "who returns keeps the cover of before, and what it used up",
+            "a returning member keeps the earlier cover, including what it has used up",
             f"name the cover {present.cover.hex()}",
         )
     owner = members.owner_of_key(day.draft, body.cover_id)
@@ -128,10 +128,7 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
 
 
 def _check_person(day: Day, act: Act, body: ApplyBody) -> None:
-    """Raise RuleBroken unless enough attesters sign that this is one person, who is nobody else here.
-
-    In a rehearsal both are implied where the file does not name them.
-    """
+    """Raise RuleBroken unless enough attesters sign that this person is not a member (implied in a rehearsal)."""
     is_implied = day.coop.is_rehearsal
     if not is_implied or act.attestations:
         enrolment = attesters.enrolment_now(day)
@@ -144,10 +141,7 @@ def _check_person(day: Day, act: Act, body: ApplyBody) -> None:
 
 
 def _check_deposit(day: Day, act: Act, body: ApplyBody) -> None:
-    """Raise RuleBroken unless the signers saw a deposit of one premium.
-
-    A rehearsal asks for none and takes one that is given.
-    """
+    """Raise RuleBroken unless the signers saw a deposit of one premium (optional in a rehearsal)."""
     is_implied = day.coop.is_rehearsal
     if is_implied and not body.deposit_cents:
         return
@@ -193,14 +187,14 @@ def _not_in_standing(day: Day, row: MemberRow) -> RuleBroken:
         until = row.fraud_height + calendar.YEAR_BLOCKS
         return RuleBroken(
             "not_in_standing",
-            f"fraud of the author was found in block {row.fraud_height}",
+            f"the author was found in block {row.fraud_height} to have committed fraud",
             f"from block {until} on, or let others do it",
         )
     terms = members.terms_complete_of(day, row)
     return RuleBroken(
         "not_in_standing",
-        f"the author was a member for {terms} of 6 complete terms",
-        "wait for them, or let others do it",
+        f"the author has been a member for {terms} complete terms; 6 are needed",
+        "wait until then, or leave it to other members",
     )
 
 
@@ -209,7 +203,7 @@ def check_vouch(day: Day, act: Act, body: VouchBody) -> None:
     application = _check_standing(day, act.author, body.applicant)
     if act.author in application.vouchers:
         count = f"{len(application.vouchers)} of {day.params.vouchers}"
-        raise RuleBroken("vouched", f"the author is one of the {count} vouchers already", "others may vouch")
+        raise RuleBroken("vouched", f"the author has already vouched ({count} members have)", "others may vouch")
     used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
     if used.value >= VOUCHES_PER_TERM:
         raise RuleBroken(
@@ -234,7 +228,7 @@ def check_object(day: Day, act: Act, body: ObjectBody) -> None:
         until = application.height + OBJECTION_BLOCKS
         raise RuleBroken(
             "objection_late",
-            f"objections were heard until block {until}, this is {day.height}",
+            f"objections could be made until block {until}; this is block {day.height}",
             "a member may be expelled by a proposal",
         )
     if act.author in application.objectors:
@@ -269,13 +263,12 @@ def _forget(day: Day, row: ApplicationRow) -> None:
 
 
 def check_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:
-    """Raise RuleBroken unless the author has applied.
-
-    The identity key signs it: of a past member, the one of the day.
-    """
+    """Raise RuleBroken unless the author has applied. The current identity key signs, also for a past member."""
     if APPLICATIONS.find(day.draft, act.author) is None:
         raise RuleBroken(
-            "applicant_unknown", "the author has not applied, or is a member by now", "members leave by notice"
+            "applicant_unknown",
+            "the author has not applied, or has been admitted in the meantime",
+            "members leave by giving notice",
         )
 
 
@@ -296,10 +289,7 @@ def end_application(day: Day, row: ApplicationRow, why: str) -> None:
 
 
 def _end_old(day: Day) -> None:
-    """End applications that found too few vouchers for long.
-
-    In run-off nobody is admitted any more, and deposits go back.
-    """
+    """End applications that have lacked vouchers for too long; in run-off, every application with a deposit."""
     set_now = day.params
     for name in list(APPLICATION_QUEUE.scan(day.draft)):
         row = APPLICATIONS.get(day.draft, name.value)

@@ -97,14 +97,16 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     _check_figures(day, body)
     member = members.member_of_cover(day.draft, body.cover_id)
     if member is None:
-        raise RuleBroken("cover_unknown", "the claim names no cover of this co-op", "use the cover key of a contract")
+        raise RuleBroken(
+            "cover_unknown", "the claim names a cover that this co-op does not know", "use the cover key of a contract"
+        )
     if body.submitter_role == community.BY_PROVIDER:
         community.check_filing(day, act, body.scheme, body.provider_id)
     elif not act.author == act.signer == body.cover_id:
         raise RuleBroken("cover_signature", "a claim is signed by the key of its cover", "sign it with the cover key")
     if CLAIMS.find(day.draft, act.record_id) is not None:
         raise RuleBroken(
-            "claim_known", "a claim of this id stands already", "see what became of it: mutua claim explain"
+            "claim_known", "a claim with this id is already on the ledger", "see what became of it: mutua claim explain"
         )
     _check_provider(day, act, body, member)
     freed = _freed_by_supersedes(day, body)
@@ -165,11 +167,11 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> N
         raise RuleBroken(
             "provider_unknown",
             "the provider is not listed",
-            "a verifier of providers, or a proposal of members, lists it",
+            "a provider verifier can list it, or members by a proposal",
         )
     if members.owner_of_key(day.draft, body.provider_id) == member.key:
         raise RuleBroken(
-            "provider_own", "the provider's attestation is the claimant's own", "have another provider attest it"
+            "provider_own", "the provider's attestation was signed by the claimant", "have another provider attest it"
         )
     is_signed_by_it = body.submitter_role == community.BY_PROVIDER
     if (
@@ -183,20 +185,21 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> N
 
 
 def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, str, int]]:
-    """Return the lines that the superseded claim's open cases give back; a pre-authorisation holds no line.
-
-    An own claim is one of the same cover: the key of a dependant withdraws nothing of the member's.
-    """
+    """Return the lines that the superseded claim of the same cover gives back; a pre-authorisation holds none."""
     if not body.supersedes:
         return set()
     earlier = CLAIMS.find(day.draft, body.supersedes)
     if earlier is None or earlier.cover != body.cover_id:
-        raise RuleBroken("supersedes_unknown", "the superseded claim is not an own one", "name an own claim, or none")
+        raise RuleBroken(
+            "supersedes_unknown", "the superseded claim is not one of your own", "name one of your own claims, or none"
+        )
     if body.submitter_role == community.BY_PROVIDER and (
         not community.is_by_provider(earlier) or earlier.provider != body.provider_id
     ):
         raise RuleBroken(
-            "supersedes_unknown", "a provider supersedes only what it filed itself", "name such a claim, or none"
+            "supersedes_unknown",
+            "a provider can supersede only claims that it filed itself",
+            "name such a claim, or none",
         )
     if earlier.use == preauthorisation.USE:
         return set()
@@ -204,10 +207,7 @@ def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, s
 
 
 def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, str, int]]) -> None:
-    """Raise RuleBroken when a line stands earlier in the claim or in an earlier claim (rules §5).
-
-    Pre-authorisations hold no lines: among them one question for a cover, provider and code is open at a time.
-    """
+    """Raise RuleBroken for a line that was filed before, or a pre-authorisation that is being voted on (rules §5)."""
     is_planned = body.use == preauthorisation.USE
     if is_planned:
         preauthorisation.check_requests(
@@ -221,7 +221,7 @@ def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, 
         if key in seen or stands:
             raise RuleBroken(
                 "duplicate_line",
-                f"line {index}: code {line.code} of day {line.first_day} stands in a claim already",
+                f"line {index}: code {line.code} of day {line.first_day} is already in a claim",
                 "leave the line out, or supersede that claim while its case is open",
             )
         seen.add(key)
@@ -309,10 +309,7 @@ def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
 
 
 def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
-    """Refuse and settle what needs no vote, authorised lines too, line by line.
-
-    Return the claim and the other lines by code.
-    """
+    """Refuse and settle the lines that need no vote; return the claim and the other lines by code."""
     waiting: dict[str, list[int]] = {}
     for index, line in enumerate(claim.lines):
         refusal = settlement.find_refusal(day, claim, line)
@@ -346,13 +343,13 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
     """Return a claim of the author (by member or cover key) with open cases; RuleBroken otherwise."""
     claim = CLAIMS.find(day.draft, claim_id)
     if claim is None or author not in (claim.member, claim.cover):
-        raise RuleBroken("claim_not_own", "the author has no claim of this id", "name an own claim")
+        raise RuleBroken("claim_not_own", "the author has no claim with this id", "name an own claim")
     if all(case.status != "open" for case in CASES.scan(day.draft, claim_id)):
         found = ", ".join(f"{case.code} {case.status}" for case in CASES.scan(day.draft, claim_id)) or "it has none"
         raise RuleBroken(
             "nothing_open",
             f"the claim has no open case: {found}",
-            "see why and what is left to do: mutua claim explain",
+            "see why, and what you can still do: mutua claim explain",
         )
     return claim
 
@@ -375,8 +372,8 @@ def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
         until = claim.height + set_now.evidence_until
         raise RuleBroken(
             "evidence_late",
-            f"evidence was taken until block {until}, this is {day.height}",
-            "after a denial an appeal may bring it",
+            f"evidence could be added until block {until}; this is block {day.height}",
+            "if the claim is denied, you can bring it with an appeal",
         )
     if claim.evidence_version >= set_now.evidence_versions:
         versions = f"{claim.evidence_version} of {set_now.evidence_versions}"
@@ -386,7 +383,9 @@ def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
     if len(claim.evidence) + len(body.evidence) > EVIDENCE_MAX:
         count = len(claim.evidence) + len(body.evidence)
         raise RuleBroken(
-            "evidence_full", f"the claim would have {count} documents, at most {EVIDENCE_MAX}", "join documents"
+            "evidence_full",
+            f"the claim would have {count} documents, at most {EVIDENCE_MAX}",
+            "combine several documents into one",
         )
 
 

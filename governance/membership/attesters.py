@@ -1,4 +1,4 @@
-"""Parties the members trust with one question.
+"""Parties that members trust to answer one question.
 
 Enrolment attesters answer: is this a person who is nobody else here? Verifiers of providers: may this one treat people?
 The charter names the first of them, proposals the others (rules §2, §12).

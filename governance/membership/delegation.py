@@ -54,10 +54,7 @@ def check_delegate(day: Day, act: Act, body: DelegateBody) -> None:
 
 
 def delegators_max_of(day: Day) -> int:
-    """Return how many delegators a delegate may have over all topics.
-
-    A share of the voters, rounded down, or the least.
-    """
+    """Return how many delegators a delegate may have over all topics: a share of the voters, or the minimum."""
     return max(day.params.delegators_min, day.counts.voters * day.params.delegators_bp // 10_000)
 
 
@@ -82,7 +79,7 @@ def check_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
         raise RuleBroken(
             "no_delegation",
             f"the author delegated nothing on {body.topic}",
-            "own ballots count already; name the topic that was delegated",
+            "your own ballots already count; name a topic that you delegated",
         )
 
 
@@ -102,10 +99,7 @@ def apply_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
 
 
 def _note_change(day: Day, author: bytes, topic: str, delegate: bytes) -> None:
-    """Remember for the end of the day whose ballots count for other delegators now.
-
-    One for a code takes from the one for all.
-    """
+    """Record whose ballots now count for other delegators; a delegation for a code takes from the one for all."""
     changed = day.delegates_changed.setdefault(topic, set())
     changed.add(delegate)
     for_all = None if topic == EVERY_TOPIC else DELEGATES.find(day.draft, author, EVERY_TOPIC)

@@ -50,7 +50,7 @@ def check_set(day: Day, act: Act, body: GuardiansBody) -> None:
     if not min(1, count) <= body.threshold <= count <= GUARDIANS_MAX or len(set(body.keys)) != count or not is_whole:
         raise RuleBroken(
             "guardians_shape",
-            f"{body.threshold} of {count} keys do not make guardians",
+            f"{body.threshold} of {count} keys are not a valid set of guardians",
             f"name 1 to {GUARDIANS_MAX} different keys of {HASH_SIZE} bytes and how many must agree, or none and 0",
         )
     own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == act.author), None)
@@ -69,10 +69,7 @@ def apply_set(day: Day, act: Act, body: GuardiansBody) -> None:
 
 
 def signing_keys_of(draft: Draft, row: GuardiansRow) -> set[bytes]:
-    """Return the keys with which the guardians speak now.
-
-    Of a member here the identity key, of anybody else the key named.
-    """
+    """Return the keys with which guardians sign now: a member's identity key, or the key that was named."""
     return {voice for key in row.keys if (voice := _signing_key_of(draft, key)) is not None}
 
 

@@ -104,12 +104,9 @@ def apply_revoke(day: Day, act: Act, body: RevokeBody) -> None:
 
 
 def check_fresh(day: Day, key: bytes) -> None:
-    """Raise RuleBroken unless a key is nobody's.
-
-    No identity, device (revoked ones too), cover, applicant or provider.
-    """
+    """Raise RuleBroken if a key is or was an identity, device, cover, applicant or provider."""
     if not 1 <= len(key) <= guardians.NAME_SIZE_MAX:
-        raise RuleBroken("key_taken", f"a key of {len(key)} bytes is none", "use a fresh key")
+        raise RuleBroken("key_taken", f"{len(key)} bytes are not a valid key", "use a fresh key")
     is_applicant = APPLICATIONS.find(day.draft, key) is not None
     if is_applicant or members.owner_of_key(day.draft, key) is not None or PROVIDERS.find(day.draft, key) is not None:
         raise RuleBroken(
@@ -122,7 +119,7 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
     """Raise RuleBroken unless k guardians and the new key ask for a move that may be opened now."""
     members.check_member(day.draft, act.author)
     if MEMBERS.find(day.draft, body.member) is None:
-        raise RuleBroken("member_unknown", "nobody of this id is or was a member", "name the member by the first key")
+        raise RuleBroken("member_unknown", "no present or past member has this id", "name the member by the first key")
     row = guardians.guardians_of(day.draft, body.member)
     if not row.keys:
         raise RuleBroken("no_guardians", "the member named no guardians", "nobody can move this identity")
@@ -140,7 +137,7 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
     if body.serial != row.serial:
         raise RuleBroken(
             "move_stale",
-            f"the guardians are at number {row.serial}, the move says {body.serial}",
+            f"the move has serial number {body.serial}, but the guardians' current one is {row.serial}",
             "have the guardians sign a new one",
         )
     check_fresh(day, body.new_key)

@@ -55,7 +55,9 @@ def check_signer(draft: Draft, author: bytes, signer: bytes) -> None:
     """Raise RuleBroken unless `signer` is the author's identity key or a device key that it certified."""
     if not is_signer(draft, author, signer):
         raise RuleBroken(
-            "signer_unknown", "the signing key is no device of the author", "certify the device with the identity key"
+            "signer_unknown",
+            "the signing key is not one of the author's devices",
+            "certify the device with the identity key",
         )
 
 
@@ -64,7 +66,7 @@ def check_identity(draft: Draft, author: bytes, signer: bytes) -> None:
     if signer != identity_key_of(draft, author):
         raise RuleBroken(
             "identity_signature",
-            "this record is signed by the identity key, not by a device",
+            "this record must be signed by the identity key, not by a device",
             "sign it with the identity key",
         )
 
@@ -91,10 +93,7 @@ def member_of_identity(draft: Draft, key: bytes) -> MemberRow | None:
 
 
 def owner_of_key(draft: Draft, key: bytes) -> bytes | None:
-    """Return the member one of whose keys this is or was: identity, device or cover.
-
-    None for a key that is nobody's.
-    """
+    """Return the member to whom an identity, device or cover key belongs or belonged, or None."""
     if MEMBERS.find(draft, key) is not None:
         return key
     taken = KEY_OWNERS.find(draft, key)
@@ -142,10 +141,7 @@ def household_of(draft: Draft, row: MemberRow) -> list[bytes]:
 
 
 def excluded_of(draft: Draft, row: MemberRow, provider: bytes) -> tuple[bytes, ...]:
-    """Return who never judges a claim of a member.
-
-    Claimant, household, vouchers, the treating provider, under whichever of its keys it is listed.
-    """
+    """Return the members who may never vote on a member's claim: the claimant, household, vouchers, the provider."""
     treating = owner_of_key(draft, provider) or provider
     return tuple(sorted({row.key, provider, treating, *household_of(draft, row), *row.vouchers}))
 
@@ -169,10 +165,7 @@ def voters_now(draft: Draft) -> list[bytes]:
 
 
 def voters_as_of(day: Day, height: int) -> list[bytes]:
-    """Return everybody who may vote as of a recent block: those who may now, but for changes since.
-
-    Linear in members.
-    """
+    """Return everybody who could vote as of a recent block. Linear in members."""
     changed = {
         name.value for since in range(height + 1, day.height + 1) for name in VOTE_CHANGES.scan(day.draft, since)
     }
@@ -232,7 +225,7 @@ def check_may_vote(day: Day, member: MemberRow) -> None:
     row = CONTRACTS.find(day.draft, member.key)
     if row is not None and row.suspended_from is not None:
         what = f"the author is suspended from block {row.suspended_from} on and owes {row.owed_cents}"
-        raise RuleBroken("may_not_vote", what, "pay it: the vote comes back the same day")
+        raise RuleBroken("may_not_vote", what, "pay it; you can vote again the same day")
     if member.no_vote_until >= day.height:
         what = f"after a finding of fraud the author does not vote until block {member.no_vote_until}"
         raise RuleBroken("may_not_vote", what, f"vote from block {member.no_vote_until + 1} on")
@@ -240,7 +233,7 @@ def check_may_vote(day: Day, member: MemberRow) -> None:
     first = calendar.last_height_of(member.since_term + needed - 1) + 1
     raise RuleBroken(
         "may_not_vote",
-        f"the author was a member for {complete} of {needed} complete terms",
+        f"the author has been a member for {complete} of the {needed} complete terms needed to vote",
         f"vote on what opens from block {first} on",
     )
 
@@ -251,20 +244,14 @@ def terms_complete_of(day: Day, row: MemberRow) -> int:
 
 
 def is_good_standing(day: Day, row: MemberRow) -> bool:
-    """True iff a member may vouch: not suspended, no fraud in 12 terms, member for 6 terms (founders always).
-
-    A record of a boundary block comes before the end of its term: that term is not complete yet.
-    """
+    """True iff a member may vouch: not suspended, no fraud in 12 terms, 6 complete terms (founders always)."""
     recent_fraud = row.fraud_height is not None and row.fraud_height > day.height - 360
     long_enough = row.is_founder or day.terms_over - row.since_term >= 6
     return row.is_member and not is_suspended(day.draft, row.key) and not recent_fraud and long_enough
 
 
 def restore_voting_right(day: Day, key: bytes, terms_complete: int) -> None:
-    """Give the vote (back), where nothing stands against it.
-
-    `terms_complete`: of the co-op, at the moment of asking.
-    """
+    """Give back the right to vote if nothing prevents it; `terms_complete`: of the co-op, now."""
     row = MEMBERS.get(day.draft, key)
     matured = row.is_founder or terms_complete - row.since_term >= day.params.voting_after_terms
     if row.is_member and matured and row.no_vote_until <= day.height:

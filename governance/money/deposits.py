@@ -41,10 +41,7 @@ def take(day: Day, member: bytes, cover: bytes, amount_cents: int, payout_commit
 
 
 def refund_deposit(day: Day, member: bytes) -> None:
-    """Give a deposit back from the next block on, in the class of refunds, less what is owed.
-
-    Premiums first, oldest first, then what fraud made a debt.
-    """
+    """Refund a deposit as a payout of the last class, less owed premiums (oldest first), then debts from fraud."""
     row = DEPOSITS.find(day.draft, member)
     if row is None:
         return

@@ -64,18 +64,12 @@ def end_day(day: Day) -> None:
 
 
 def payable_cents(rate: int) -> int:
-    """Return the largest payment in minor units at a rate.
-
-    What all the bitcoin there can be would buy, rounded down.
-    """
+    """Return the largest payment at a rate, in minor units: what all existing bitcoin would buy, rounded down."""
     return SAT_MAX * rate // SAT_PER_BITCOIN
 
 
 def is_held(day: Day, row: PayoutRow) -> bool:
-    """True while a hold is on the cover or the provider of a payout.
-
-    One on the member's cover is on those of dependants, too.
-    """
+    """True while a hold applies to a payout: to its provider, or to the member's cover, which includes dependants."""
     member = members.member_of_cover(day.draft, row.cover)
     cover = row.cover if member is None else member.cover
     return PAYOUT_HOLDS.find(day.draft, cover) is not None or PAYOUT_HOLDS.find(day.draft, row.provider) is not None

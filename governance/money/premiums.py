@@ -70,11 +70,11 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
             raise RuleBroken(
                 "premium_amount",
                 f"the deposit is {body.amount_cents}, {owed_cents} is owed",
-                "have the signers attest deposits of all that is owed",
+                "have the signers attest one deposit of everything owed",
             )
         if not body.commitment:
             raise RuleBroken(
-                "commitment_size", "the deposit has no commitment", "draft the record anew: mutua treasury premium"
+                "commitment_size", "the deposit has no commitment", "draft the record again: mutua treasury premium"
             )
         box = check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)

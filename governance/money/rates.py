@@ -37,9 +37,7 @@ def check_quote(day: Day, act: Act, body: QuoteBody) -> None:
     """Raise RuleBroken unless a member of the committee quotes a possible rate (rules §11)."""
     members.check_member(day.draft, act.author)
     if QUOTERS.find(day.draft, act.author) is None and any(True for _ in QUOTERS.scan(day.draft)):
-        raise RuleBroken(
-            "not_on_committee", "quotes come from members of the committee", "tell one of them what bitcoin costs"
-        )
+        raise RuleBroken("not_on_committee", "only committee members may quote", "ask a committee member to quote")
     if not 1 <= body.rate <= RATE_MAX:
         raise RuleBroken(
             "rate_range", f"a rate of {body.rate} is outside 1..{RATE_MAX}", "quote minor units per bitcoin"

@@ -68,10 +68,7 @@ def payment_id_of(claim: bytes, case: str | None, height: int) -> bytes:
 def open_payment(
     day: Day, claim: bytes, case: str | None, *, payee: bytes, amount_cents: int, amount_sat: int, commitment: bytes
 ) -> None:
-    """Note a payment for the signers' nodes; a second one for a part in one block adds to the first.
-
-    Nothing is sent for 0 satoshi.
-    """
+    """Open a payment of more than 0 satoshi for the signers; a second one for a part in one block adds to the first."""
     payment_id = payment_id_of(claim, case, day.height)
     before = PAYMENTS.find(day.draft, payment_id)
     if before is not None:  # the end of run-off pays once more in a block that has paid
@@ -115,7 +112,9 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     row = check_treasury(day.draft)
     if (body.baton_txid, body.baton_vout) != (row.baton_txid, row.baton_vout):
         raise RuleBroken(
-            "baton_spent", "the batch does not spend the change of the one before", "build it on the newest baton"
+            "baton_spent",
+            "the batch does not spend the treasury outpoint, the change of the previous batch",
+            "build it on the current treasury outpoint",
         )
     if (
         not 1 <= len(body.payouts) <= PAYOUTS_PER_BATCH_MAX
@@ -128,7 +127,7 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
             "build it again",
         )
     if len({item.payout_id for item in body.payouts}) != len(body.payouts):
-        raise RuleBroken("batch_repeats", "a payout stands twice in the batch", "build it again")
+        raise RuleBroken("batch_repeats", "a payout is in the batch twice", "build it again")
     for item in body.payouts:
         payment = PAYMENTS.find(day.draft, item.payout_id)
         if payment is None or payment.left_sat == 0:
@@ -144,13 +143,16 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
         if item.paid_sat + item.queued_sat + item.credit_sat != payment.left_sat:
             raise RuleBroken(
                 "payout_sum",
-                f"payout {item.payout_id.hex()}: paid, queued and credit are not {payment.left_sat} together",
+                f"payout {item.payout_id.hex()}: the amounts paid, queued and carried forward do not add up to"
+                f" {payment.left_sat}",
                 "build it again",
             )
     total = sum(item.paid_sat for item in body.payouts) + body.fee_sat + body.change_sat
     if total != row.baton_sat:
         raise RuleBroken(
-            "batch_sum", f"payouts, fee and change are {total} sat, the baton holds {row.baton_sat}", "build it again"
+            "batch_sum",
+            f"payouts, fee and change are {total} sat, the treasury outpoint holds {row.baton_sat}",
+            "build it again",
         )
     check_attested(act, BATCH, body, row.signers, row.threshold)
 
@@ -191,7 +193,7 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
         raise RuleBroken(
             "confirmed_before",
             f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}",
-            "send it when the batch lies deeper",
+            "send it when the batch has more confirmations",
         )
     check_attested(act, CONFIRM, body, row.signers, row.threshold)
 

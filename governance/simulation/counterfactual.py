@@ -45,10 +45,7 @@ Part = tuple[bytes, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How a part of a claim stands at the end.
-
-    `event`: the last decision, the status of a case without one, or `refused`.
-    """
+    """How a part of a claim stands at the end; `event`: the decision, the status of an open case, or `refused`."""
 
     event: str
     height: int | None
@@ -62,10 +59,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A part of a claim that ends otherwise.
-
-    None: in that world there is no such part, or nothing of it was settled.
-    """
+    """A part of a claim that ends differently; None: it does not exist or was not settled there."""
 
     claim: bytes
     case: str | None

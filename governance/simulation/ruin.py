@@ -27,10 +27,7 @@ FULL_BP = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Illness:
-    """How often and how dearly members fall ill.
-
-    Claims a member and year, mean and standard deviation of a benefit in cents.
-    """
+    """How often and how expensively members fall ill: claims a year, mean and deviation of a benefit in cents."""
 
     claims_per_year: float
     benefit_mean_cents: float
@@ -79,10 +76,7 @@ class Chance:
 
 
 def play_year(members: int, finances: Finances, benefits: Sequence[Sequence[int]]) -> Iterator[Day]:
-    """Yield each block of the first year of `members` contracts of one term.
-
-    `benefits[h-1]`: what block h accepts, in cents.
-    """
+    """Yield each block of the first year of `members` contracts; `benefits[h-1]`: cents accepted in block h."""
     books = _Books(finances, members)
     for height, accepted in enumerate(benefits, start=1):
         if calendar.is_term_start(height):
@@ -95,10 +89,7 @@ def play_year(members: int, finances: Finances, benefits: Sequence[Sequence[int]
 
 
 class _Books:
-    """The accounts of one year.
-
-    A rate set at a boundary is paid from the term after the next boundary's roll-over on (rules §1).
-    """
+    """The accounts of one year. A rate set at a boundary applies one term later (rules §1)."""
 
     def __init__(self, finances: Finances, members: int) -> None:
         self.finances = finances
@@ -116,10 +107,7 @@ class _Books:
         return max(0, 12 * self.members * self.rate_cents * self.finances.reserve_bp // FULL_BP - self.reserve_cents)
 
     def take_premiums(self) -> None:
-        """Take one premium of each member, split as in rules §11.
-
-        Each gives its share until the reserve lacks nothing.
-        """
+        """Take one premium from each member, with a share to the reserve until it is full (rules §11)."""
         share = self.rate_cents * self.finances.reserve_bp // FULL_BP
         to_reserve = min(self.members * share, self._reserve_lacks())
         self.reserve_cents += to_reserve
@@ -162,10 +150,7 @@ class _Books:
 
 
 def draw_year(random: Random, members: int, illness: Illness) -> list[list[int]]:
-    """Return what each block of a year accepts, in cents.
-
-    A Poisson number of claims, each benefit lognormal, cut at the ceiling.
-    """
+    """Return the cents each block of a year accepts: Poisson claims with lognormal benefits, cut at the ceiling."""
     blocks: list[list[int]] = [[] for _ in range(calendar.YEAR_BLOCKS)]
     rate = members * illness.claims_per_year / calendar.YEAR_BLOCKS
     if rate <= 0:

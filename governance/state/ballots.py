@@ -33,10 +33,7 @@ class OpeningRow(Shape):
 
 
 class TallyRow(Shape):
-    """Yes, no and receipts of an open case now, delegators included.
-
-    `ballots`: how many are live, abstentions included.
-    """
+    """Yes, no and receipts of an open case, delegators included; `ballots`: live ones, abstentions included."""
 
     yes: int = 0
     no: int = 0

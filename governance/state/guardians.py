@@ -7,10 +7,7 @@ from ledger.codec import Shape
 
 
 class GuardiansRow(Shape):
-    """A member's guardians.
-
-    `serial` goes up with each change and each move opened: an old attestation is worth nothing.
-    """
+    """A member's guardians; `serial` grows with each change and move, so an old attestation is worth nothing."""
 
     member: bytes
     threshold: int

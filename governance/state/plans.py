@@ -30,10 +30,7 @@ class PlanRow(Shape):
 
 
 class PlanTermRow(Shape):
-    """What a plan saw in one term: contracts in force at its boundary, benefits accepted in it.
-
-    A contract counts 10 000, and each dependant's cover on it the share of the rate that it pays.
-    """
+    """Contracts in force at a term's boundary (10 000 each, more with dependants), and the benefits accepted in it."""
 
     weight_bp: int
     benefits_cents: int

@@ -10,10 +10,7 @@ from ledger.errors import RuleBroken
 
 
 class BatchPayout(Shape):
-    """One payment's share of a batch.
-
-    Sent now, left for a later batch, kept as credit (below the smallest denomination).
-    """
+    """One payment's share of a batch: sent now, left for later, or kept as credit below the smallest denomination."""
 
     payout_id: bytes
     paid_sat: int

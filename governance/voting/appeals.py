@@ -47,9 +47,11 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     if claim is None or case is None or act.author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
     if body.ground not in GROUNDS:
-        raise RuleBroken("ground_unknown", f"{body.ground!r} is no ground", "new evidence, or a named rule error")
+        raise RuleBroken(
+            "ground_unknown", f"{body.ground!r} is not a valid ground of appeal", "new evidence, or a named rule error"
+        )
     if RECEIVABLES.find(day.draft, community.debtor_of(claim), claim.claim) is not None:
-        raise RuleBroken("fraud_known", "the claim was found fraudulent", "nothing of it is paid")
+        raise RuleBroken("fraud_known", "the claim was found fraudulent", "no part of it will be paid")
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
         raise RuleBroken(
@@ -68,7 +70,7 @@ def _not_now(day: Day, case: CaseRow, within: int) -> RuleBroken:
         first, last = case.closed_height + 1, case.closed_height + within
         return RuleBroken(
             "appeal_late",
-            f"an appeal is taken in blocks {first} to {last}, this is {day.height}",
+            f"an appeal is possible in blocks {first} to {last}; this is block {day.height}",
             "after them the denial is final",
         )
     if case.status == "open":
@@ -84,10 +86,7 @@ def _not_now(day: Day, case: CaseRow, within: int) -> RuleBroken:
 
 
 def pool_of(day: Day, case: CaseRow) -> tuple[list[bytes], list[bytes]]:
-    """Return who may vote now and is not excluded, and of these who did not vote on the case before.
-
-    Linear in members.
-    """
+    """Return who may vote and is not excluded, and those of them who did not vote before. Linear in members."""
     excluded = frozenset(case.excluded)
     eligible = [key for key in members.voters_now(day.draft) if key not in excluded]
     first = {row.voter for row in BALLOTS.scan(day.draft, case.claim, case.code)}
@@ -116,7 +115,7 @@ def apply_appeal(day: Day, _act: Act, body: AppealBody) -> None:
 
 
 def cancel_open(day: Day, claim_id: bytes) -> None:
-    """End the open appeals of a claim found fraudulent: nothing of it is paid."""
+    """End the open appeals of a claim found fraudulent: no part of it will be paid."""
     for row in list(APPEALS.scan(day.draft, claim_id)):
         if row.status == "open":
             APPEALS.put(day.draft, msgspec.structs.replace(row, status="cancelled"), claim_id, row.code)
@@ -176,7 +175,7 @@ def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> Non
         raise RuleBroken(
             "ballot_changed",
             f"the ballot of block {live.height} is a change already",
-            "a panel member changes it once; it stands",
+            "a panel member may change a ballot only once; it stays as it is",
         )
 
 

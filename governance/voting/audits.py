@@ -62,10 +62,7 @@ def excluded_of(day: Day, claim: ClaimRow) -> tuple[bytes, ...]:
 
 
 def _count_pair(day: Day, claim: ClaimRow) -> bool:
-    """Count the claim of a provider-cover pair.
-
-    True when its number is over the 99th percentile of 100 pairs or more.
-    """
+    """Count the claim of a provider-cover pair; True when the pair's number is above the 99th percentile."""
     before = PAIR_SUMS.find(day.draft, claim.provider, claim.cover)
     _move_pair(day, 0 if before is None else before.value, (0 if before is None else before.value) + 1)
     total = 1 if before is None else before.value + 1
@@ -107,10 +104,7 @@ def pairs_with(day: Day, claims: int) -> int:
 
 
 def _is_over_percentile(day: Day, total: int) -> bool:
-    """True iff `total` is above the value of rank ceil(n·audit_pair_bp / 10 000), with 100 pairs or more.
-
-    So many pairs have less.
-    """
+    """True iff, of at least 100 pairs, ceil(n·audit_pair_bp / 10 000) have fewer claims than `total`."""
     pairs = pairs_with(day, ANY)
     if pairs < PAIRS_MIN:
         return False

@@ -97,10 +97,11 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken(
             "vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain"
         )
-    if not case.carried_height < day.height <= case.carried_height + vote_blocks:
+    first, last = case.carried_height + 1, case.carried_height + vote_blocks
+    if not first <= day.height <= last:
         raise RuleBroken(
             "vote_not_open",
-            f"ballots count in blocks {case.carried_height + 1} to {case.carried_height + vote_blocks}, this is {day.height}",
+            f"ballots count in blocks {first} to {last}, this is {day.height}",
             "cast it in one of them",
         )
     member = MEMBERS.find(day.draft, author)
@@ -132,14 +133,14 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
         raise RuleBroken(
             "ballot_changed",
             f"the ballot was changed once under evidence version {version}",
-            "it stands until there is newer evidence",
+            "it cannot be changed again until there is newer evidence",
         )
 
 
 def check_figures(case: CaseRow, body: BallotBody) -> None:
     """Raise RuleBroken for an unknown choice, too long a reason or an award above the charges."""
     if body.choice not in CHOICES:
-        raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "accept, deny or abstain")
+        raise RuleBroken("choice_unknown", f"{body.choice!r} is not a valid choice", "accept, deny or abstain")
     if len(body.reason) > REASON_SIZE_MAX:
         raise RuleBroken(
             "reason_long", f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}", "shorten it"
@@ -167,7 +168,7 @@ def check_ballot(day: Day, act: Act, body: BallotBody) -> None:
         raise RuleBroken(
             "evidence_version",
             f"the evidence is at version {claim.evidence_version}, the ballot names {body.evidence_version}",
-            "look at it and cast again",
+            "look at the newest evidence and cast your ballot again",
         )
     if body.opened:
         check_receipt(day, body.claim, body.opened)
@@ -188,12 +189,7 @@ def apply_ballot(day: Day, act: Act, body: BallotBody) -> None:
 
 
 def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]:
-    """Count the receipt that comes with a ballot, or one given before it, from this ballot on.
-
-    For every case of the claim.
-
-    Return whether a receipt of the author counted before, and whether one does now.
-    """
+    """Let a receipt given with or before a ballot count in all cases of the claim; return (counted before, now)."""
     opening = OPENINGS.find(day.draft, body.claim, author)
     if opening is not None and opening.is_effective:
         return True, True
@@ -235,7 +231,9 @@ def check_auto_accept(day: Day, author: bytes, body: AutoBallotBody) -> None:
         )
     if BALLOTS.find(day.draft, body.claim, body.code, author) is not None:
         raise RuleBroken(
-            "ballot_there", "the author has a ballot on this case", "change it by hand; auto-accept replaces none"
+            "ballot_there",
+            "the author has a ballot on this case",
+            "auto-accept does not replace a ballot; change it by hand",
         )
 
 
@@ -291,10 +289,7 @@ def delegators_counted(draft: Draft, case: CaseRow, voter: bytes) -> list[bytes]
 
 
 def move_tally(day: Day, case: CaseRow, before: BallotRow | None, row: BallotRow, opened: int) -> None:
-    """Make `row` its voter's live ballot and move the tally by what changes.
-
-    For the voter, and for who delegated to or by the voter.
-    """
+    """Make `row` the live ballot and change the tally by the difference, delegations to and by the voter included."""
     BALLOTS.put(day.draft, row, case.claim, case.code, row.voter)
     yes, no = _weight(row)
     yes_before, no_before = (0, 0) if before is None else _weight(before)
@@ -333,10 +328,7 @@ def _add_to_tally(
 
 
 def tally_now(day: Day, case: CaseRow) -> TallyRow:
-    """Return an open case's tally at the end of a day.
-
-    It is counted anew where a voter on it has gained or lost delegators today.
-    """
+    """Return an open case's tally, counted again where a voter gained or lost delegators today."""
     row = TALLIES.find(day.draft, case.claim, case.code) or NO_BALLOTS
     if day.delegates_changed and row.ballots:
         changed = day.delegates_changed.get(case.code, set()) | day.delegates_changed.get(delegation.EVERY_TOPIC, set())
@@ -350,10 +342,7 @@ def tally_now(day: Day, case: CaseRow) -> TallyRow:
 
 
 def tally_of(day: Day, case: CaseRow) -> Tally:
-    """Count a case's live ballots, and for each delegate the delegators in E without an own one.
-
-    Linear in the ballots.
-    """
+    """Count a case's live ballots and, for delegates, their delegators without a ballot. Linear in the ballots."""
     has_delegations = day.counts.delegations > 0
     tally = Tally()
     for row in list(BALLOTS.scan(day.draft, case.claim, case.code)):

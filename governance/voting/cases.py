@@ -102,10 +102,7 @@ def has_majority(case: CaseRow, tally: ballots.Tally | TallyRow) -> bool:
 
 
 def end_day(day: Day) -> None:
-    """Judge every open case, by (s, case id): accept, deny, lapse or go on.
-
-    Its ballots are visited when it closes, not before.
-    """
+    """Judge every open case, in the order in which they were carried; its ballots are read only when it closes."""
     for key in list(OPEN_CASES.scan(day.draft)):
         case = CASES.get(day.draft, key.claim, key.code)
         if case.carried_height == day.height:

@@ -62,10 +62,7 @@ FINDING = Attested(
 
 # ---- Rules --------------------------------------------------------------
 def check_report(day: Day, act: Act, body: ReportBody) -> None:
-    """Raise RuleBroken unless a member reports another, once in twelve terms.
-
-    A patient may contest each claim a provider filed.
-    """
+    """Raise RuleBroken unless this is a first report in twelve terms, or contests a claim filed by a provider."""
     members.check_member(day.draft, act.author)
     known = MEMBERS.find(day.draft, body.member) is not None or PROVIDERS.find(day.draft, body.member) is not None
     if not known or body.member == act.author:
@@ -90,10 +87,7 @@ def _is_recent(day: Day, report: ReportRow) -> bool:
 
 
 def apply_report(day: Day, act: Act, body: ReportBody) -> None:
-    """Count a report; the last needed one places a hold.
-
-    A patient's own, on a claim that a provider filed, does so alone.
-    """
+    """Count a report; the last one needed, or a patient's own on a provider's claim, places a hold."""
     if community.is_contest(day, act.author, body.member, body.claim):
         contested = community.note_contest(day, body.claim)
         _place(day, contested.cover, body.claim, "contest")
@@ -180,9 +174,11 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
     if claim is None:
         raise RuleBroken("claim_unknown", "there is no such claim", "name a claim of this ledger")
     if body.outcome not in OUTCOMES:
-        raise RuleBroken("outcome_unknown", f"{body.outcome!r} is no outcome", "fraud or clear")
+        raise RuleBroken("outcome_unknown", f"{body.outcome!r} is not a valid outcome", "fraud or clear")
     if RECEIVABLES.find(day.draft, community.debtor_of(claim), body.claim) is not None:
-        raise RuleBroken("fraud_known", "the claim was found fraudulent before", "what followed from it stands")
+        raise RuleBroken(
+            "fraud_known", "the claim was found fraudulent before", "the consequences of that finding remain"
+        )
     if not day.coop.is_rehearsal or act.attestations:
         _check_cheaply(day, act, body)
         panel = panel_of(day, body.claim)
@@ -209,7 +205,7 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
     if day.height > drawn.height + members.HISTORY_BLOCKS:
         raise RuleBroken(
             "audit_over",
-            f"the audit was drawn in block {drawn.height}; its panel judges for {members.HISTORY_BLOCKS} blocks",
+            f"the audit was drawn in block {drawn.height}; its panel could report for {members.HISTORY_BLOCKS} blocks",
             "report it anew",
         )
     owners = {
@@ -221,7 +217,7 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
     if day.counts.voters >= 2 * drawn.panel_size and count < drawn.panel_size // 2 + 1:
         raise RuleBroken(
             "attestations_missing",
-            f"{count} voters signed, {drawn.panel_size // 2 + 1} are a majority",
+            f"{count} panel members signed; a majority is {drawn.panel_size // 2 + 1}",
             "collect the missing ones",
         )
 

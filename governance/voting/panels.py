@@ -24,10 +24,7 @@ few."""
 
 # ---- Rules --------------------------------------------------------------
 def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list[bytes]:
-    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key), ascending.
-
-    One hash a key; only the lowest are sorted.
-    """
+    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key); one hash a key, only the lowest sorted."""
     prefix = randomness + label + b"\x00"
     share = MARGIN * count
     if share < len(keys):

@@ -38,10 +38,7 @@ Void = str | None
 
 @dataclass(frozen=True, slots=True)
 class ProposalKind:
-    """What may be proposed.
-
-    `check` raises or is silent, when the proposal is put up; `effect` takes effect, or says why not.
-    """
+    """What may be proposed: `check` raises at its opening, `effect` takes effect or returns why not."""
 
     name: str
     check: Callable[[Day, ProposeBody], None]
@@ -176,7 +173,7 @@ def _effect_expel(day: Day, body: ProposeBody) -> Void:
 def _check_change(body: ProposeBody, allowed: tuple[str, ...] = CHANGES) -> None:
     if body.change not in allowed:
         raise RuleBroken(
-            "change_unknown", f"{body.change!r} is no change of a {body.what}", "one of " + ", ".join(allowed)
+            "change_unknown", f"{body.change!r} is not a valid change for a {body.what}", "one of " + ", ".join(allowed)
         )
 
 
@@ -189,7 +186,7 @@ def _check_party(parties: Table[PartyRow]) -> Callable[[Day, ProposeBody], None]
         if body.change == "add":
             providers.check_shape(body.key, body.name)
             if is_listed:
-                raise RuleBroken("party_known", f"this {body.what} is listed already", "it holds as it is")
+                raise RuleBroken("party_known", f"this {body.what} is listed already", "no change is needed")
             if len(attesters.keys_of(day.draft, parties)) >= attesters.PARTIES_MAX:
                 raise RuleBroken(
                     "parties_full", f"{attesters.PARTIES_MAX} are listed, the most there may be", "take one off first"
@@ -233,18 +230,14 @@ def _effect_provider(day: Day, body: ProposeBody) -> Void:
 
 
 def signers_after(row: TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...], int]:
-    """Return the signers and the threshold that a proposal leaves; RuleBroken unless they can keep a treasury.
-
-    The threshold is a majority of at most 15 signers. Without a figure of its own it stays, or becomes the least
-    majority.
-    """
+    """Return signers and threshold after a proposal: a majority of 1..15, unchanged or the least where not named."""
     _check_change(body, (*CHANGES, "threshold"))
     signers = row.signers
     if body.change == "add":
         providers.check_shape(body.key, body.name or "signer")
         if body.key in signers:
             raise RuleBroken(
-                "party_known", f"this key is one of the {len(signers)} signers already", "it holds as it is"
+                "party_known", f"this key is one of the {len(signers)} signers already", "no change is needed"
             )
         signers = (*signers, body.key)
     elif body.change == "remove":
@@ -266,10 +259,7 @@ def _check_signer(day: Day, body: ProposeBody) -> None:
 
 
 def _effect_signer(day: Day, body: ProposeBody) -> Void:
-    """Change whose attestations count for deposits, batches and confirmations.
-
-    Coins move to a script of new keys by a batch of the old ones.
-    """
+    """Change whose attestations count. Coins move to a script of the new keys by a batch of the old ones."""
     row = check_treasury(day.draft)
     signers, threshold = signers_after(row, body)
     TREASURY.put(day.draft, msgspec.structs.replace(row, signers=signers, threshold=threshold))
@@ -316,9 +306,9 @@ def _effect_protocol(day: Day, body: ProposeBody) -> Void:
 def _checked(
     check: Callable[[Day, ProposeBody], None], effect: Callable[[Day, ProposeBody], Void]
 ) -> Callable[[Day, ProposeBody], Void]:
-    """Return an effect that does nothing where the check at the opening would refuse it now.
+    """Return an effect that does nothing where its check would refuse it now.
 
-    Its reason is what the check says.
+    What the check says is kept in the proposal's row: these texts are part of the state.
     """
 
     def checked(day: Day, body: ProposeBody) -> Void:

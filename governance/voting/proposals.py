@@ -97,7 +97,7 @@ def check_propose(day: Day, act: Act, body: ProposeBody) -> None:
     kind = proposal_kinds.KINDS.get(body.what)
     if kind is None:
         raise RuleBroken(
-            "proposal_kind", f"nothing can be proposed about {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS)
+            "proposal_kind", f"there is no kind of proposal {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS)
         )
     kind.check(day, body)
 
@@ -113,7 +113,9 @@ def check_sponsor(day: Day, act: Act, body: SponsorBody) -> None:
     check_voter(day, act.author)
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "gathering":
-        raise RuleBroken("proposal_unknown", "no proposal of this id gathers sponsors", "see the list of proposals")
+        raise RuleBroken(
+            "proposal_unknown", "no proposal with this id is waiting for sponsors", "see the list of proposals"
+        )
     if PROPOSAL_SPONSORS.find(day.draft, body.proposal, act.author) is not None:
         count = f"{row.sponsors} of {sponsors_needed(day)}"
         raise RuleBroken("sponsored", f"the author is one of the {count} sponsors already", "others may sign")
@@ -194,11 +196,11 @@ def check_cast(day: Day, act: Act, body: CastBody) -> None:
     if not members.was_voter(MEMBERS.get(day.draft, act.author), row.opened_height):
         raise RuleBroken(
             "not_eligible",
-            f"the author might not vote as of block {row.opened_height}",
+            f"the author could not vote as of block {row.opened_height}",
             "later proposals are open to you",
         )
     if body.choice not in CHOICES:
-        raise RuleBroken("choice_unknown", f"{body.choice!r} is no choice", "yes, no or abstain")
+        raise RuleBroken("choice_unknown", f"{body.choice!r} is not a valid choice", "yes, no or abstain")
 
 
 def apply_cast(day: Day, act: Act, body: CastBody) -> None:
@@ -244,10 +246,7 @@ def end_day(day: Day) -> None:
 
 
 def end_term(day: Day) -> None:
-    """Let passed proposals of this boundary take effect, by id.
-
-    One that the state of the day no longer allows is void, and says why.
-    """
+    """Let the passed proposals of this boundary take effect, by id; those no longer possible are void."""
     for name in list(PASSED_PROPOSALS.scan(day.draft, day.height)):
         PASSED_PROPOSALS.delete(day.draft, day.height, name.value)
         row = PROPOSALS.get(day.draft, name.value)

@@ -131,7 +131,7 @@ def _check_keys(config: Config) -> Found:
 
 
 def _check_charter(config: Config) -> Found:
-    from ledger.charter import charter_from_file
+    from ledger.charter_file import charter_from_file
     from ledger.genesis import chain_id_of
 
     path = config.folder.charter
