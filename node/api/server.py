@@ -339,7 +339,7 @@ def _remove(path: Path) -> None:
 
 
 def _check_socket(path: Path) -> None:
-    """Refuse a path that is too long, is no socket, or where somebody answers; a dead socket is removed."""
+    """Refuse a path that is too long, is not a socket, or where somebody answers; a dead socket is removed."""
     if len(os.fsencode(path)) > SOCKET_PATH_MAX:
         hint = "use a data folder with a shorter path"
         raise MutuaError("socket_path", f"the path of the API socket is too long for the system: {path}", hint)

@@ -21,7 +21,7 @@ DOCUMENT_SHOWN_MAX = 64 * 1024
 
 
 def read_document(path: Path) -> str | None:
-    """Return the first 64 KiB of a text document, cleaned; None when it is no text or cannot be read."""
+    """Return the first 64 KiB of a text document, cleaned; None when it is not text or cannot be read."""
     try:
         with path.open("rb") as stream:
             data = stream.read(DOCUMENT_SHOWN_MAX)

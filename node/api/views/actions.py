@@ -114,7 +114,7 @@ class Done(View, frozen=True, kw_only=True):
 class ErrorBody(View, frozen=True, kw_only=True):
     """What went wrong: stable code, what happened, a hint, and whose fault it is (see `ApiError.family`).
 
-    `rule`: the section of the co-op's rules that refuses, such as §6; empty where it is no rule of theirs.
+    `rule`: the section of the co-op's rules that refuses, such as §6; empty if none does.
     """
 
     code: str = "internal"

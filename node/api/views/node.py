@@ -43,7 +43,7 @@ class TreasuryJob(View, frozen=True, kw_only=True):
     """What a signer's node does for the treasury.
 
     `off`: no bitcoin backend is configured. `starting`: not at work yet. `waiting`: the last step failed, see
-    `last_error`; it is tried again by itself. `working`: the last step went well.
+    `last_error`; it is tried again automatically. `working`: the last step went well.
     """
 
     state: Literal["off", "starting", "waiting", "working"]

@@ -35,7 +35,7 @@ class Service:
         Parameter(negative="", help="Instead, for several lines: CODE,UNITS,CHARGE,DAY[,LAST_DAY]; may be repeated."),
     ] = None
     system: Annotated[
-        str, Parameter(help="Coding system of the codes; found by itself where the co-op lists the code once.")
+        str, Parameter(help="Coding system of the codes; found automatically if the co-op lists the code once.")
     ] = ""
     other_payer: Annotated[str, Parameter(help="What another payer has paid.")] = "0"
 

@@ -197,7 +197,7 @@ def _figures_words(says: ProposalSays, units: Units) -> str:
 
 
 def _proposal(session: Session, text: str, member: str | None) -> ProposalWhole:
-    """Return a proposal by its id or first digits. Those that open by themselves have longer ids than a record's.
+    """Return a proposal by its id or first digits. Those that open automatically have longer ids than a record's.
 
     MutuaError `id`, `not_found`.
     """

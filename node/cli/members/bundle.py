@@ -29,7 +29,7 @@ app = App(name="bundle", help="Collect other people's signatures on a record, in
 
 KEYS = ("identity", "device", "cover")
 VALID_BLOCKS_MAX = 10_000
-NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is no member yet, and has no node that signs
+NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is not a member yet, and has no node that signs
 Json = dict[str, Any]
 
 

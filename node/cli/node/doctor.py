@@ -229,7 +229,7 @@ def node_checks(status: Status) -> Iterator[Check]:
         "peers", "fault" if is_lonely else "ok", f"{peers.connected} of {peers.known} members are connected", hint
     )
     if consensus.quarantine is not None:
-        hint = "make sure that no copy of this node runs elsewhere; it signs again by itself"
+        hint = "make sure that no copy of this node runs elsewhere; it signs again automatically"
         yield Check("signing", "fault", f"this node {quarantine_words(status)}", hint)
     elif consensus.is_member:
         yield Check("signing", "ok" if consensus.is_signing else "note", consensus_words(status))
