@@ -37,13 +37,20 @@ WAIT_STEP_S = 0.3
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Common:
+class Printing:
+    """How a command answers."""
+
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Common(Printing):
     """Options that every command of a node takes."""
 
     data_dir: Annotated[
         Path | None, Parameter(name=("--data-dir", "-d"), help="The node's data folder (or MUTUA_DATA_DIR).")
     ] = None
-    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False
 
     def config(self, **flags: str | None) -> Config:
         """Return the settings with these flags."""
@@ -67,15 +74,15 @@ class Common:
         return Session(self.client())
 
 
-DEFAULT = Common()
+PRINT, DEFAULT = Printing(), Common()
 
 
 # ---- Printing ---------------------------------------------------------------------
 
 
-def say(common: Common, value: Any, text: Callable[[], Iterable[str]] | str) -> int:
+def say(printing: Printing, value: Any, text: Callable[[], Iterable[str]] | str) -> int:
     """Print `value` as JSON where asked, else the text; return exit code 0."""
-    if common.json:
+    if printing.json:
         print_json(value)
     else:
         for line in [text] if isinstance(text, str) else text():

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.cli.audit.actions import drawn, finding, report
-from node.cli.common import DEFAULT, Common, print_json, read_file, say
+from node.cli.common import DEFAULT, PRINT, Common, Printing, print_json, read_file, say
 
 app = App(
     name="audit",
@@ -104,7 +104,7 @@ def check(  # noqa: D417
     proof_file: Path,
     *,
     charter: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+    printing: Printing = PRINT,
 ) -> int:
     """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
 
@@ -122,7 +122,7 @@ def check(  # noqa: D417
 
     proof = proof_from_json(read_file(proof_file))
     problems = proof_problems(proof, charter_from_file(read_file(charter)) if charter is not None else None)
-    if json:
+    if printing.json:
         print_json(
             {"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems}
         )

@@ -6,11 +6,9 @@ How founders write, complete, seal and compare the text their co-op begins with.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import secrets
 import time
 from pathlib import Path
-from typing import Annotated, Any
 
 import cyclopts
 
@@ -20,7 +18,7 @@ from ledger.charter_file import charter_from_file, charter_to_json, charter_to_t
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterPlan, chain_id_of
-from node.cli.common import read_file
+from node.cli.common import PRINT, Printing, read_file, say
 
 app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
 
@@ -29,8 +27,6 @@ app.command(
     name="ruin",
     help="Compute the smallest membership with which the chance of ruin in the first year is at most 1 %.",
 )
-
-Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
 
 SEED_SIZE = 32
 FRESH_PARAMS = {"application_terms": 12, "pilot_terms": 12}
@@ -56,7 +52,7 @@ def example_plan() -> CharterPlan:
 
 
 @app.command
-def new(
+def new(  # noqa: D417
     draft: Path,
     *,
     name: str,
@@ -67,7 +63,7 @@ def new(
     reserve_cents: int = 0,
     rate: int = 0,
     day_one: str = "",
-    json_output: Json = False,
+    printing: Printing = PRINT,
 ) -> int:
     """Write a draft without founders, with one example plan, to edit by hand.
 
@@ -85,8 +81,6 @@ def new(
         Opening balances in minor units, and minor units a bitcoin.
     day_one
         Date of height 1, such as 2026-01-31; tomorrow by default.
-    json_output
-        Print JSON.
 
     """
     now_ms = time.time_ns() // 1_000_000
@@ -107,16 +101,15 @@ def new(
     )
     check_draft(charter)
     _write_new(draft, charter_to_toml(charter).encode())
-    _say(
-        json_output,
+    return say(
+        printing,
         {"draft": str(draft)},
         f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add",
     )
-    return 0
 
 
 @app.command
-def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
+def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:  # noqa: D417
     """Add founders' signed entries to a draft; an entry of the same founder is replaced.
 
     Parameters
@@ -125,8 +118,6 @@ def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
         The draft, changed in place.
     entries
         The TOML files that founders sent.
-    json_output
-        Print JSON.
 
     """
     if not entries:
@@ -136,16 +127,15 @@ def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
         charter = add_founder(charter, founder_from_file(read_file(entry)))
     _replace(draft, charter_to_toml(charter).encode())
     count = len(charter.founders)
-    _say(
-        json_output,
+    return say(
+        printing,
         {"draft": str(draft), "founders": count},
         f"{draft} has {count} founders; when all are in: mutua charter seal",
     )
-    return 0
 
 
 @app.command(name="seal")
-def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = False) -> int:
+def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = PRINT) -> int:  # noqa: D417
     """Check everything and write charter.toml and charter.bin; print the chain id that founders compare.
 
     Parameters
@@ -154,8 +144,6 @@ def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = Fa
         The draft with all founders.
     out
         The folder for the two files; the draft's folder by default.
-    json_output
-        Print JSON.
 
     """
     charter = seal(_load(draft))
@@ -169,24 +157,21 @@ def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = Fa
     _replace(folder / "charter.toml", text)
     _replace(folder / "charter.bin", data)
     chain_id = chain_id_of(charter).hex()
-    _say(
-        json_output,
+    return say(
+        printing,
         {"chain_id": chain_id, "folder": str(folder)},
         f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it",
     )
-    return 0
 
 
 @app.command
-def show(charter: Path, *, json_output: Json = False) -> int:
+def show(charter: Path, *, printing: Printing = PRINT) -> int:  # noqa: D417
     """Print what a charter says; a draft is shown too, without a chain id.
 
     Parameters
     ----------
     charter
         charter.toml, charter.bin or a draft.
-    json_output
-        Print JSON.
 
     """
     value = _load(charter)
@@ -198,8 +183,7 @@ def show(charter: Path, *, json_output: Json = False) -> int:
     shown = charter_to_json(value)
     if fault is not None:
         shown["chain_id"] = None
-    _say(json_output, {**shown, "fault": fault}, "\n".join(_lines(value, fault)))
-    return 0
+    return say(printing, {**shown, "fault": fault}, "\n".join(_lines(value, fault)))
 
 
 def _lines(charter: Charter, fault: str | None) -> list[str]:
@@ -281,7 +265,3 @@ def _replace(path: Path, data: bytes) -> None:
         raise MutuaError(
             "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
         ) from None
-
-
-def _say(is_json: bool, value: dict[str, Any], text: str) -> None:
-    print(json.dumps(value, indent=2) if is_json else text)
