@@ -42,6 +42,17 @@ class TreasurySupervisor:
     bitcoin_socket: Path
     host: DaemonTreasuryHost | None = field(default=None, init=False)
     job: TreasuryJob | None = field(default=None, init=False)
+    _fault: str | None = field(default=None, init=False)
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the last step failed; None after a good one."""
+        return self._fault if self.job is None else self.job.last_error
+
+    @property
+    def has_worked(self) -> bool:
+        """True once the job made a pass to its end."""
+        return self.job is not None and self.job.has_worked
 
     async def run(self) -> None:
         """Work until cancelled; only a fault of this node's own disk or ledger gets out."""
@@ -52,6 +63,7 @@ class TreasurySupervisor:
                 error = cause_of(group)
                 if is_fatal(error):
                     raise
+                self._fault = str(error)
                 log.exception("treasury_failed", error=str(error), hint="starts again by itself")
             self.job = None
             await trio.sleep(RESTART_S)
