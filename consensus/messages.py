@@ -239,6 +239,5 @@ def _view(view: int) -> int:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes(
-        "consensus_message", f"a consensus message is malformed: {reason}", "drop it and count it against the peer"
-    )
+    what = f"a consensus message is malformed: {reason}"
+    return MalformedBytes("consensus_message", what, "drop it and count it against the peer")

@@ -74,9 +74,8 @@ def scan(data: bytes, fingerprint: bytes) -> Scan:
         end = _end_of_record(data, position, head)
         if end is None:
             if _is_followed(data, position):
-                raise LedgerCorrupt(
-                    "vote_log_broken", f"the vote log is broken after {len(cells)} records", _QUARANTINE
-                )
+                what = f"the vote log is broken after {len(cells)} records"
+                raise LedgerCorrupt("vote_log_broken", what, _QUARANTINE)
             break
         cells.append(_decode_cell(data[position + _LENGTH_SIZE : end - _DIGEST_SIZE]))
         head = data[end - _DIGEST_SIZE : end]

@@ -69,14 +69,12 @@ def encode_header(header: Header) -> bytes:
 def decode_header(data: bytes) -> Header:
     """Return the header of HEADER_SIZE bytes; MalformedBytes on another length or version."""
     if len(data) != HEADER_SIZE:
-        raise MalformedBytes(
-            "header_size", f"a header has {HEADER_SIZE} bytes, not {len(data)}", "fetch the block again"
-        )
+        what = f"a header has {HEADER_SIZE} bytes, not {len(data)}"
+        raise MalformedBytes("header_size", what, "fetch the block again")
     header = Header(*_LAYOUT.unpack(data))
     if header.version != HEADER_VERSION:
-        raise MalformedBytes(
-            "header_version", f"header version {header.version} is not {HEADER_VERSION}", "upgrade mutua"
-        )
+        what = f"header version {header.version} is not {HEADER_VERSION}"
+        raise MalformedBytes("header_version", what, "upgrade mutua")
     return header
 
 

@@ -155,9 +155,8 @@ class Chain:
     ) -> Chain:
         """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` where there is one."""
         if store.get(TIP_KEY) is not None:
-            raise MutuaError(
-                "ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder"
-            )
+            what = "this folder already holds a ledger"
+            raise MutuaError("ledger_exists", what, "open it, or choose an empty folder")
         tree = StateTree(rows.items())
         header = genesis_header(charter, tree.root(), committee_hash)
         block_hash = block_hash_of(header)
@@ -179,9 +178,8 @@ class Chain:
         """Open and check what was written. MutuaError `ledger_empty`, `other_chain`; LedgerCorrupt."""
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
-            raise MutuaError(
-                "other_chain", "this folder holds the ledger of another chain", "use the folder of this charter"
-            )
+            what = "this folder holds the ledger of another chain"
+            raise MutuaError("other_chain", what, "use the folder of this charter")
         tip = decode_tip(store.get(TIP_KEY) or b"")
         if tip is None:
             raise LedgerCorrupt("tip_missing", "the ledger has a charter but no readable tip", _REBUILD)
@@ -189,18 +187,15 @@ class Chain:
         header, history = _check_headers(store, chain_id_of(charter), height, block_hash)
         block = _load_block(store, height)
         if block is None or block.header != encode_header(header):
-            raise LedgerCorrupt(
-                "tip_block", f"the block at the tip, height {height}, is missing or has another header", _REBUILD
-            )
+            what = f"the block at the tip, height {height}, is missing or has another header"
+            raise LedgerCorrupt("tip_block", what, _REBUILD)
         tree = StateTree(StoredState(store).scan(b""))
         if tree.size != row_count:
-            raise LedgerCorrupt(
-                "row_count", f"the state has {tree.size} rows where the tip counted {row_count}", _REBUILD
-            )
+            what = f"the state has {tree.size} rows where the tip counted {row_count}"
+            raise LedgerCorrupt("row_count", what, _REBUILD)
         if tree.root() != header.state_root:
-            raise LedgerCorrupt(
-                "state_root", f"the state does not have the root of the header at height {height}", _REBUILD
-            )
+            what = f"the state does not have the root of the header at height {height}"
+            raise LedgerCorrupt("state_root", what, _REBUILD)
         return cls(store, charter, Tip(height, block_hash, header), tree, history)
 
     @property
@@ -354,9 +349,8 @@ def _load_block(store: Store, height: int) -> Block | None:
     try:
         return decode(Block, data)
     except MalformedBytes as error:
-        raise LedgerCorrupt(
-            "block_bytes", f"the stored block {height} does not decode ({error.what})", _REBUILD
-        ) from None
+        what = f"the stored block {height} does not decode ({error.what})"
+        raise LedgerCorrupt("block_bytes", what, _REBUILD) from None
 
 
 def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes) -> tuple[Header, merkle.Frontier]:
@@ -368,9 +362,8 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
         try:
             header = decode_header(data)
         except MalformedBytes as error:
-            raise LedgerCorrupt(
-                "header_bytes", f"the stored header {expected} does not decode ({error.what})", _REBUILD
-            ) from None
+            what = f"the stored header {expected} does not decode ({error.what})"
+            raise LedgerCorrupt("header_bytes", what, _REBUILD) from None
         is_in_place = key == HEADER_PREFIX + height_bytes(expected) and header.height == expected
         if (
             not is_in_place
@@ -378,9 +371,8 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
             or header.chain_id != chain_id
             or header.history_root != history.root()
         ):
-            raise LedgerCorrupt(
-                "header_link", f"the stored header {expected} does not follow the one before it", _REBUILD
-            )
+            what = f"the stored header {expected} does not follow the one before it"
+            raise LedgerCorrupt("header_link", what, _REBUILD)
         parent = block_hash_of(header)
         history.append(merkle.leaf_hash(data))
     if header is None or header.height != height or parent != block_hash:

@@ -154,10 +154,8 @@ def _read_value(hint: Any, value: object, where: str, name: str) -> object:
     if hint is bytes:
         return _read_hex(value, where)
     if type(value) is not hint:
-        raise invalid(
-            where,
-            f"is {value!r}, not {'a whole number' if hint is int else 'true or false' if hint is bool else 'text'}",
-        )
+        what = f"is {value!r}, not {'a whole number' if hint is int else 'true or false' if hint is bool else 'text'}"
+        raise invalid(where, what)
     if isinstance(value, int) and not 0 <= value <= INT_MAX:
         raise invalid(where, f"is {value}, outside 0 .. 2^63-1")
     return value

@@ -46,9 +46,8 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
     place = chain.find_record(record_id)
     block = chain.block(place[0]) if place is not None else None
     if place is None or block is None:
-        raise MutuaError(
-            "record_unknown", f"no block holds the record {record_id.hex()}", "wait for the next block, or check the id"
-        )
+        what = f"no block holds the record {record_id.hex()}"
+        raise MutuaError("record_unknown", what, "wait for the next block, or check the id")
     height, index = place
     leaves = [merkle.leaf_hash(encode(record)) for record in block.records]
     anchor = chain.block(chain.height)
@@ -142,6 +141,5 @@ def proof_from_json(data: bytes) -> InclusionProof:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes(
-        "proof_malformed", f"this is not an inclusion proof ({reason})", "make it with mutua audit prove"
-    )
+    what = f"this is not an inclusion proof ({reason})"
+    return MalformedBytes("proof_malformed", what, "make it with mutua audit prove")

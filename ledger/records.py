@@ -161,9 +161,8 @@ def check_record_shape(record: Record, chain_id: bytes) -> None:
     elif record.attestations:
         problem = next((found for item in record.attestations if (found := _attestation_problem(item))), None)
     if problem is not None:
-        raise MalformedBytes(
-            "record_shape", f"record refused: {problem}", "build it with this version of mutua on this chain"
-        )
+        what = f"record refused: {problem}"
+        raise MalformedBytes("record_shape", what, "build it with this version of mutua on this chain")
 
 
 def _attestation_problem(item: Attestation) -> str | None:
@@ -214,7 +213,6 @@ def decode_signed_record(data: bytes, chain_id: bytes) -> SignedRecord:
     signed = decode(SignedRecord, data)
     check_record_shape(signed.record, chain_id)
     if not is_body_of(signed.record, signed.body):
-        raise MalformedBytes(
-            "record_body", "the body does not match the record's body_hash", "send the body the author signed"
-        )
+        what = "the body does not match the record's body_hash"
+        raise MalformedBytes("record_body", what, "send the body the author signed")
     return signed

@@ -330,9 +330,8 @@ class _Replay:
             if header.epoch < self.parent.epoch or header.proposed_time_ms < self.parent.proposed_time_ms:
                 yield Finding(height, "header_link", f"block {height} has an earlier epoch or time than its parent")
         if self.is_history_known and header.history_root != self.history.root():
-            yield Finding(
-                height, "history_root", f"the history_root of block {height} is not the root over the headers before it"
-            )
+            what = f"the history_root of block {height} is not the root over the headers before it"
+            yield Finding(height, "history_root", what)
 
     def _records(
         self, loaded: _Loaded, records: Sequence[Record]
@@ -348,20 +347,15 @@ class _Replay:
             except MalformedBytes as error:
                 yield Finding(height, "record_shape", error.what, record_id)
             if not are_signed and not is_record_signed(record):
-                yield Finding(
-                    height,
-                    "record_signature",
-                    "the signature of the record, or of an attestation, does not verify",
-                    record_id,
-                )
+                what = "the signature of the record, or of an attestation, does not verify"
+                yield Finding(height, "record_signature", what, record_id)
             if record_id in self.seen:
                 yield Finding(height, "record_repeated", "the record is already included in the chain", record_id)
             self.seen.add(record_id)
             place = self.source.get(RECORD_PREFIX + record_id)
             if place is None or decode_place(place) != (height, index):
-                yield Finding(
-                    height, "record_index", f"the record is not found as number {index} of block {height}", record_id
-                )
+                what = f"the record is not found as number {index} of block {height}"
+                yield Finding(height, "record_index", what, record_id)
             self.bodies_seen.add(record.body_hash)
             body, finding = self._body(height, record, record_id)
             if finding is not None:
@@ -453,26 +447,20 @@ class _Replay:
         limit = height_bytes(height + 1)
         by_height = (HEADER_PREFIX, BLOCK_PREFIX, CERTIFICATE_PREFIX, EVENTS_PREFIX)
         for key, _ in chained.from_iterable(self.source.scan(prefix, limit) for prefix in by_height):
-            yield Finding(
-                height, "beyond_tip", f"row {key[:2].decode()} {int.from_bytes(key[2:], 'big')} lies beyond the tip"
-            )
+            what = f"row {key[:2].decode()} {int.from_bytes(key[2:], 'big')} lies beyond the tip"
+            yield Finding(height, "beyond_tip", what)
         for key, _ in self.source.scan(RECORD_PREFIX):
             if key[len(RECORD_PREFIX) :] not in self.seen:
-                yield Finding(
-                    height, "record_index", "the index names a record that no block holds", key[len(RECORD_PREFIX) :]
-                )
+                what = "the index names a record that no block holds"
+                yield Finding(height, "record_index", what, key[len(RECORD_PREFIX) :])
         for key, _ in self.source.scan(HASH_PREFIX):
             if key[len(HASH_PREFIX) :] not in self.hashes:
-                yield Finding(
-                    height,
-                    "header_link",
-                    f"the index names a block that is not in the chain: {key[len(HASH_PREFIX) :].hex()}",
-                )
+                what = f"the index names a block that is not in the chain: {key[len(HASH_PREFIX) :].hex()}"
+                yield Finding(height, "header_link", what)
         for key, _ in self.source.scan(BODY_PREFIX):
             if key[len(BODY_PREFIX) :] not in self.bodies_seen:
-                yield Finding(
-                    height, "body_stray", f"there is a body to which no record commits: {key[len(BODY_PREFIX) :].hex()}"
-                )
+                what = f"there is a body to which no record commits: {key[len(BODY_PREFIX) :].hex()}"
+                yield Finding(height, "body_stray", what)
 
 
 def _differences(source: Store, state: MemoryStore, size: int) -> tuple[int, dict[bytes, str]]:

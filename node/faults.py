@@ -39,11 +39,8 @@ def cause_of(error: BaseException) -> BaseException:
 def disk_error(what: str, error: OSError) -> MutuaError:
     """Return the fatal error of a write or read that the disk refused; `what` names the file."""
     reason = error.strerror or str(error)
-    return MutuaError(
-        "disk",
-        f"{what} could not be written or read ({reason})",
-        "repair the disk or free space on it and start the node again",
-    )
+    hint = "repair the disk or free space on it and start the node again"
+    return MutuaError("disk", f"{what} could not be written or read ({reason})", hint)
 
 
 def quorum_disagrees(height: int, error: MutuaError) -> LedgerCorrupt:

@@ -59,15 +59,13 @@ class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def seal_keyfile(seed: bytes, passphrase: str, limits: Limits = NORMAL) -> bytes:
     """Return a key file that opens with `passphrase`. Errors: `seed_size`, `passphrase_empty`, `keyfile_*`."""
     if len(seed) != SEED_SIZE:
-        raise MutuaError(
-            "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "restore it from its 24 words"
-        )
+        what = f"a master seed has {SEED_SIZE} bytes, not {len(seed)}"
+        raise MutuaError("seed_size", what, "restore it from its 24 words")
     if not passphrase:
         raise MutuaError("passphrase_empty", "the passphrase is empty", "choose four or more random words")
     if not _is_within_limits(limits.ops, limits.memory_kib):
-        raise MutuaError(
-            "keyfile_limits", f"cost figures {limits.ops} / {limits.memory_kib} KiB are out of range", "use NORMAL"
-        )
+        what = f"cost figures {limits.ops} / {limits.memory_kib} KiB are out of range"
+        raise MutuaError("keyfile_limits", what, "use NORMAL")
     salt = secrets.token_bytes(sodium.crypto_pwhash_SALTBYTES)
     nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
     box = sodium.crypto_secretbox(seed, nonce, _stretch(passphrase, salt, limits))
@@ -112,9 +110,8 @@ def _decode_keyfile(data: bytes) -> _KeyFile:
         what = f"the key file has version {file.version}, this program reads {VERSION}"
         raise MalformedBytes("keyfile_version", what, "use the program that wrote it")
     if not _is_within_limits(file.kdf.ops, file.kdf.memory_kib):
-        raise MalformedBytes(
-            "keyfile_limits", f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB", _MEND
-        )
+        what = f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB"
+        raise MalformedBytes("keyfile_limits", what, _MEND)
     return file
 
 

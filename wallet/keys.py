@@ -91,9 +91,8 @@ class KeyRing:
     def from_seed(seed32: bytes) -> KeyRing:
         """Return the keys of a master seed (32 bytes). The same seed gives the same keys for ever."""
         if len(seed32) != SEED_SIZE:
-            raise MutuaError(
-                "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed32)}", "restore it from its 24 words"
-            )
+            what = f"a master seed has {SEED_SIZE} bytes, not {len(seed32)}"
+            raise MutuaError("seed_size", what, "restore it from its 24 words")
         kinds = ("identity", "device", "cover", "consensus", "transport", "bitcoin", "onion")
         return KeyRing(*(tagged_hash("key-" + kind, seed32) for kind in kinds))
 

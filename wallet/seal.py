@@ -66,9 +66,8 @@ def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes
     nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
     _check_programs(tuple(programs))
     if not 1 <= len(signer_device_keys) <= SIGNER_MAX or not all(is_valid_key(item) for item in signer_device_keys):
-        raise MalformedBytes(
-            "seal_signers", "the list of signers is empty, too long or holds a bad key", "take it from the ledger"
-        )
+        what = "the list of signers is empty, too long or holds a bad key"
+        raise MalformedBytes("seal_signers", what, "take it from the ledger")
     sealed = tuple(
         SealedKey(item, sodium.crypto_box_seal(key, sodium.crypto_sign_ed25519_pk_to_curve25519(item)))
         for item in sorted(set(signer_device_keys))
@@ -108,9 +107,8 @@ def open_key(blob: bytes, device_seed: bytes) -> bytes:
     public, secret = sodium.crypto_sign_seed_keypair(device_seed)
     mine = next((item for item in value.keys if item.device_key == public), None)
     if mine is None:
-        raise MalformedBytes(
-            "blob_not_mine", "a sealed blob has no entry for this signer", "ask another signer for the key of this blob"
-        )
+        what = "a sealed blob has no entry for this signer"
+        raise MalformedBytes("blob_not_mine", what, "ask another signer for the key of this blob")
     try:
         key = sodium.crypto_box_seal_open(
             mine.sealed,
@@ -139,9 +137,8 @@ def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
 
 def _check_key(value: SealedBlob, key: bytes) -> None:
     if len(key) != KEY_SIZE or tagged_hash("sealed-key", key) != value.key_hash:
-        raise MalformedBytes(
-            "blob_key", "a key does not belong to this sealed blob", "ask another signer for the key of this blob"
-        )
+        what = "a key does not belong to this sealed blob"
+        raise MalformedBytes("blob_key", what, "ask another signer for the key of this blob")
 
 
 def _check_programs(programs: tuple[bytes, ...]) -> None:
@@ -149,6 +146,5 @@ def _check_programs(programs: tuple[bytes, ...]) -> None:
         what = f"{len(programs)} payout addresses were given"
         raise MalformedBytes("programs_count", what, f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh")
     if any(len(item) != PROGRAM_SIZE for item in programs) or len(set(programs)) != len(programs):
-        raise MalformedBytes(
-            "programs_shape", "a payout address is repeated or not of type P2WPKH", "give fresh P2WPKH addresses"
-        )
+        what = "a payout address is repeated or not of type P2WPKH"
+        raise MalformedBytes("programs_shape", what, "give fresh P2WPKH addresses")

@@ -242,9 +242,8 @@ def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
     valid = [key for key in batch.treasury.keys if key in partials and check_partial(batch, key, partials[key])]
     threshold = batch.treasury.threshold
     if len(valid) < threshold:
-        raise MutuaError(
-            "signatures_missing", f"{len(valid)} of {threshold} signatures have arrived", "wait for more signers"
-        )
+        what = f"{len(valid)} of {threshold} signatures have arrived"
+        raise MutuaError("signatures_missing", what, "wait for more signers")
     library = _bitcoinlib()
     made = batch.library_transaction()
     made.inputs[0].signatures = [

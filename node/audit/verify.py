@@ -116,9 +116,8 @@ def opened_ledger(folder: Path) -> Generator[Store]:
     """Open the ledger of a stopped data folder without changing it."""
     ledger = folder / "ledger" if (folder / "ledger").is_dir() else folder
     if is_locked(folder / "lock"):
-        raise MutuaError(
-            "store_locked", f"a daemon runs on {folder}", "stop it first, or work on a copy made after it stopped"
-        )
+        what = f"a daemon runs on {folder}"
+        raise MutuaError("store_locked", what, "stop it first, or work on a copy made after it stopped")
     with opened_aside(ledger) as store:
         yield store
 

@@ -186,9 +186,8 @@ def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoR
     version = 1 if old is None else old.version + 1
     if action == "add":
         if holds:
-            raise MutuaError(
-                "auto_rule_name", f"there is a rule {rule.name!r} already", "replace it, or choose another name"
-            )
+            what = f"there is a rule {rule.name!r} already"
+            raise MutuaError("auto_rule_name", what, "replace it, or choose another name")
         return msgspec.structs.replace(rule, version=version, is_revoked=False)
     if old is None or not holds:
         names = ", ".join(sorted(name for name, item in newest.items() if not item.is_revoked)) or "none yet"

@@ -76,9 +76,8 @@ def new_bundle(chain_id: bytes, kind: str, body: object, author: bytes | None = 
     try:
         decode(known.body, encode(shaped))
     except (MalformedBytes, OverflowError, UnicodeError) as error:
-        raise MutuaError(
-            "bundle_shape", f"the body is not a valid {kind}: {error}", "correct the body and draft it again"
-        ) from None
+        what = f"the body is not a valid {kind}: {error}"
+        raise MutuaError("bundle_shape", what, "correct the body and draft it again") from None
     return Bundle(chain_id, kind, author, shaped)
 
 
@@ -120,15 +119,13 @@ def add_attestation(bundle: Bundle, seed: bytes, role: str | None = None) -> Bun
     """Return the bundle with an attestation more, unless it is full, signed by its author, or has no such role."""
     wanted = role_of(bundle, role)
     if bundle.record is not None:
-        raise MutuaError(
-            "bundle_signed", "the author has signed the bundle as it is", "attest the draft before its author signs it"
-        )
+        what = "the author has signed the bundle as it is"
+        raise MutuaError("bundle_signed", what, "attest the draft before its author signs it")
     item = attest(seed, bundle.chain_id, wanted.role, subject_of(bundle, wanted))
     others = tuple(other for other in bundle.attestations if (other.role, other.key) != (item.role, item.key))
     if len(others) >= ATTESTATION_MAX:
-        raise MutuaError(
-            "bundle_full", f"a record carries at most {ATTESTATION_MAX} attestations", "submit it with those it has"
-        )
+        what = f"a record carries at most {ATTESTATION_MAX} attestations"
+        raise MutuaError("bundle_full", what, "submit it with those it has")
     return replace(bundle, attestations=(*others, item))
 
 
@@ -142,9 +139,8 @@ def sign_bundle(bundle: Bundle, seed: bytes, *, salt: bytes, number: int, valid_
     signer = signatures.public_key_of(seed)
     author = bundle.author or signer
     if author != signer and not kind_of(bundle.kind).is_by_member:
-        raise MutuaError(
-            "bundle_author", "the seed is not that of the bundle's author", "sign it with the author's own key"
-        )
+        what = "the seed is not that of the bundle's author"
+        raise MutuaError("bundle_author", what, "sign it with the author's own key")
     signed = sign_record(
         seed,
         chain_id=bundle.chain_id,
@@ -243,9 +239,8 @@ def _check_attestation(bundle: Bundle, item: Attestation) -> None:
     if not signatures.is_signed(
         item.key, item.signature, "attestation", bundle.chain_id, attestation_message(item.role, item.subject_hash)
     ):
-        raise MutuaError(
-            "bundle_signature", f"the signature of {shown} does not verify", "let it be signed again, or leave it out"
-        )
+        what = f"the signature of {shown} does not verify"
+        raise MutuaError("bundle_signature", what, "let it be signed again, or leave it out")
 
 
 def _record(bundle: Bundle, value: object) -> SignedRecord | None:
@@ -257,9 +252,8 @@ def _record(bundle: Bundle, value: object) -> SignedRecord | None:
     except (ValueError, TypeError):
         raise MutuaError("bundle_record", "record must be hexadecimal digits", "let the author sign it again") from None
     except MutuaError as error:
-        raise MutuaError(
-            "bundle_record", f"the record in it is malformed: {error.what}", "let the author sign it again"
-        ) from None
+        what = f"the record in it is malformed: {error.what}"
+        raise MutuaError("bundle_record", what, "let the author sign it again") from None
     record = signed.record
     shows = (bundle.kind, bundle.author, encode(bundle.body), bundle.attestations)
     if (record.kind, record.author, signed.body.data, record.attestations) != shows:
@@ -278,14 +272,12 @@ def read_bundle(path: Path) -> Bundle:
     """Return the bundle of a file. Errors: `file_unreadable`, `bundle_size`, and those of `bundle_from_json`."""
     try:
         if path.stat().st_size > FILE_SIZE_MAX:
-            raise MutuaError(
-                "bundle_size", f"{path} has more than {FILE_SIZE_MAX} bytes", "name a file that mutua wrote"
-            )
+            what = f"{path} has more than {FILE_SIZE_MAX} bytes"
+            raise MutuaError("bundle_size", what, "name a file that mutua wrote")
         value = json.loads(path.read_bytes())
     except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
+        what = f"{path} cannot be read ({error.strerror})"
+        raise MutuaError("file_unreadable", what, "name an existing file") from None
     except (ValueError, RecursionError):
         raise _misfit(f"{path} is not JSON") from None
     return bundle_from_json(value)

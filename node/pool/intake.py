@@ -86,9 +86,8 @@ class Intake:
         if record_id in self._mempool or self._admission.is_final(record_id):
             return record_id
         if not await trio.to_thread.run_sync(is_record_signed, signed.record):
-            raise MalformedBytes(
-                "record_signature", "the record's signature does not verify", "send it as its author signed it"
-            )
+            what = "the record's signature does not verify"
+            raise MalformedBytes("record_signature", what, "send it as its author signed it")
         if self._admission.is_expired(signed.record):
             what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self._chain.height}"
             raise RuleBroken("record_expired", what, "let its author sign it again")

@@ -114,18 +114,16 @@ class Gossip:
             record = signed.record
             check_record_shape(record, self._admission.chain_id)
             if not is_body_of(record, signed.body):
-                raise MalformedBytes(
-                    "record_body", "a record came with another body", "send the body the author signed"
-                )
+                what = "a record came with another body"
+                raise MalformedBytes("record_body", what, "send the body the author signed")
             record_id = record_id_of(record)
             is_late = self._admission.is_expired(record)
             is_known = record_id in self._mempool or self._admission.is_final(record_id)
             if is_late or is_known or not self._admission.may_wait(signed):
                 continue
             if not is_record_signed(record):
-                raise MalformedBytes(
-                    "record_signature", "a record's signature does not verify", "send it as its author signed it"
-                )
+                what = "a record's signature does not verify"
+                raise MalformedBytes("record_signature", what, "send it as its author signed it")
             fresh.append(signed)
         return fresh
 
