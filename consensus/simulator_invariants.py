@@ -1,6 +1,4 @@
-"""What must never happen in a simulated cluster, judged from outside.
-
-By what was sent, what was durable, what became final.
+"""What must never happen in a simulated cluster, judged by what was sent, what was durable, what became final.
 
 The checker does not look into the machines it judges. I1: one final block a height. I2: no two signatures of an honest
 member fill one cell differently, crashes or not, and what is sent again is the same bytes. I3: no honest FINALIZE

@@ -24,8 +24,7 @@ from ledger.hashing import HASH_SIZE, ZERO_HASH, tagged_hash
 EMPTY_TREE = ZERO_HASH
 ENTRY_SIZE = 2 * HASH_SIZE
 BUCKET_SIZE_MAX = 16 * ENTRY_SIZE
-"""Leaves lie in buckets of sixteen at most: hashing a bucket anew costs about as much as the way from it to the root.
-"""
+"""Leaves lie in buckets of sixteen at most: hashing one anew costs about as much as the way from it to the root."""
 DEPTH_MAX = 8 * HASH_SIZE
 GROUP_BITS = 8
 """Many rows are laid out by the first byte of their path."""

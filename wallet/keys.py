@@ -59,11 +59,9 @@ class Onion:
         return Onion(value, layers, tuple(checkpoints))
 
     def reveal(self, gone: int) -> bytes:
-        """Return the next layer when `gone` layers are gone.
+        """Return the next layer when `gone` layers are gone; MutuaError `onion_used_up` after the last.
 
         SHA-256 of reveal 0 is the tip, of reveal 1 is reveal 0, and so on.
-
-        Errors: MutuaError `onion_used_up` after the last layer.
         """
         if not 0 <= gone < self.layers:
             what = f"{gone} of {self.layers} onion layers are gone"

@@ -1,7 +1,4 @@
-"""The master seed as 24 English words (BIP39 entropy with its checksum; no passphrase stretching.
-
-The words *are* the seed).
-"""
+"""The master seed as 24 English words: BIP39 entropy and checksum, no passphrase. The words *are* the seed."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from consensus import votelog
 from consensus.messages import Cell, CellKind
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.faults import disk_error
+from node.paths import sync_folder
 
 PRUNE_FROM_BYTES = 4 * 1024 * 1024
 MARK = "votes.quarantine"
@@ -82,7 +83,7 @@ class VoteLog:
         """Remember durably that this node's memory of its votes is not to be trusted."""
         try:
             _write_synced(self._mark, reason.encode() + b"\n")
-            _sync_folder(self._mark.parent)
+            sync_folder(self._mark.parent)
         except OSError as error:
             raise disk_error(f"{self._mark}", error) from error
         self.quarantine = reason
@@ -91,7 +92,7 @@ class VoteLog:
         """Forget the quarantine: the network has passed every height this node may have voted at."""
         try:
             self._mark.unlink(missing_ok=True)
-            _sync_folder(self._mark.parent)
+            sync_folder(self._mark.parent)
         except OSError as error:
             raise disk_error(f"{self._mark}", error) from error
         self.quarantine = None
@@ -132,7 +133,7 @@ class VoteLog:
         self._head = head
         self._file = self._path.open("w+b")
         self._write(header)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def _rewrite(self) -> None:
         data, head = votelog.begin(self._fingerprint)
@@ -142,7 +143,7 @@ class VoteLog:
         fresh = self._path.with_suffix(".new")
         _write_synced(fresh, data)
         fresh.replace(self._path)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         old, self._file = self._file, self._path.open("r+b")
         old.close()
         self._file.seek(len(data))
@@ -176,11 +177,3 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

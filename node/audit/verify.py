@@ -87,11 +87,8 @@ def certificate_problem(charter: Charter, header: Header, data: bytes) -> str | 
         return "the header's committee is not the members'"
     if certificate.kind != VoteKind.FINALIZE:
         return "it is not a commit certificate"
-    if (certificate.epoch, certificate.height, certificate.block_hash) != (
-        header.epoch,
-        header.height,
-        block_hash_of(header),
-    ):
+    named = (certificate.epoch, certificate.height, certificate.block_hash)
+    if named != (header.epoch, header.height, block_hash_of(header)):
         return "it certifies another block"
     if not verify_certificate(certificate, committee, header.chain_id):
         return "there is no quorum of valid signatures by its committee"

@@ -17,7 +17,7 @@ import trio
 from nacl.signing import SigningKey
 
 from ledger.errors import MutuaError
-from node.p2p.faults import describe
+from node.faults import describe
 from node.p2p.frames import CHAIN_ID_SIZE_MAX, FRAME_SIZE_MAX, NONCE_SIZE, PROTOCOL_VERSION, Channel, Hello
 from node.p2p.peers import Connection, Handlers, Peer, PeerStatus, Timing
 

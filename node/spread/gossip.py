@@ -21,17 +21,7 @@ from node.p2p.network import Channel, Network
 from node.pool.admission import Admission
 from node.pool.blobs import AddressListStore, blob_hash_of
 from node.pool.mempool import Mempool
-from node.spread.wire import (
-    BUNDLE_BYTES_MAX,
-    BUNDLE_RECORDS_MAX,
-    DIGEST_ID_SIZE,
-    DIGEST_IDS_MAX,
-    WANT_BLOBS_MAX,
-    Bundle,
-    Digest,
-    RecordRequest,
-    encode_message,
-)
+from node.spread import wire
 
 log = structlog.get_logger("mutua.gossip")
 
@@ -80,13 +70,12 @@ class Gossip:
         if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
             self._outgoing.append(signed)
 
-    async def accept_bundle(self, peer: bytes, bundle: Bundle) -> None:
+    async def accept_bundle(self, peer: bytes, bundle: wire.Bundle) -> None:
         """Verify a peer's bundle and keep what is new. MalformedBytes: the peer is to be struck."""
-        fresh = (
-            await trio.to_thread.run_sync(self._verified, bundle.records)
-            if len(bundle.records) >= THREAD_FROM_RECORDS
-            else self._verified(bundle.records)
-        )
+        if len(bundle.records) >= THREAD_FROM_RECORDS:
+            fresh = await trio.to_thread.run_sync(self._verified, bundle.records)
+        else:
+            fresh = self._verified(bundle.records)
         wanted = {commitment for signed in fresh for commitment in self._admission.commitments_of(signed)}
         blobs: list[bytes] = []
         for blob in bundle.blobs:
@@ -102,10 +91,10 @@ class Gossip:
                 log.warning("bundle_not_kept", code=error.code, records=len(fresh))
                 return
         self._asked_blobs -= {blob_hash_of(blob) for blob in blobs}
-        missing = sorted(commitment for commitment in wanted if self._blobs.get(commitment) is None)[:WANT_BLOBS_MAX]
-        if missing:
+        missing = sorted(commitment for commitment in wanted if self._blobs.get(commitment) is None)
+        if missing := missing[: wire.WANT_BLOBS_MAX]:
             self._asked_blobs |= frozenset(missing) if len(self._asked_blobs) < ASKED_BLOBS_MAX else frozenset()
-            self._network.send(peer, Channel.RECORDS, encode_message(RecordRequest((), tuple(missing))))
+            self._network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest((), tuple(missing))))
 
     def _verified(self, records: Sequence[SignedRecord]) -> list[SignedRecord]:
         """Return the records that are new and may wait here, every signature verified."""
@@ -127,27 +116,26 @@ class Gossip:
             fresh.append(signed)
         return fresh
 
-    async def answer_digest(self, peer: bytes, digest: Digest) -> None:
+    async def answer_digest(self, peer: bytes, digest: wire.Digest) -> None:
         """Send what the peer lacks and ask for what is missing here. A peer that compares too often gets no answer."""
         now = trio.current_time()
         if now - self._compared_at.get(peer, -COMPARE_EVERY_S) < COMPARE_EVERY_S:
             return
         self._compared_at[peer] = now
-        ours = {record_id[:DIGEST_ID_SIZE]: record_id for record_id in self._mempool.ids()}
+        ours = {record_id[: wire.DIGEST_ID_SIZE]: record_id for record_id in self._mempool.ids()}
         theirs = set(digest.ids)
         unknown = tuple(sorted(theirs - ours.keys()))
         if unknown:
-            self._network.send(peer, Channel.RECORDS, encode_message(RecordRequest(unknown, ())))
+            self._network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest(unknown, ())))
         await self._send_records(peer, [record_id for short, record_id in ours.items() if short not in theirs])
 
-    async def answer_request(self, peer: bytes, request: RecordRequest) -> None:
+    async def answer_request(self, peer: bytes, request: wire.RecordRequest) -> None:
         """Send the waiting records and blobs that a peer asks for; only it waits when it asks without pause."""
         await trio.sleep(WANT_PAUSE_S)
         asked = set(request.ids)
         if asked:
-            await self._send_records(
-                peer, [record_id for record_id in self._mempool.ids() if record_id[:DIGEST_ID_SIZE] in asked]
-            )
+            found = [record_id for record_id in self._mempool.ids() if record_id[: wire.DIGEST_ID_SIZE] in asked]
+            await self._send_records(peer, found)
         if request.blobs:
             for payload in await trio.to_thread.run_sync(self._blob_bundles, request.blobs):
                 self._network.send(peer, Channel.RECORDS, payload)
@@ -156,18 +144,18 @@ class Gossip:
         payloads: list[bytes] = []
         part: list[bytes] = []
         for blob in [found for commitment in commitments if (found := self._blobs.get(commitment)) is not None]:
-            if part and sum(map(len, part)) + len(blob) > BUNDLE_BYTES_MAX:
-                payloads.append(encode_message(Bundle((), tuple(part))))
+            if part and sum(map(len, part)) + len(blob) > wire.BUNDLE_BYTES_MAX:
+                payloads.append(wire.encode_message(wire.Bundle((), tuple(part))))
                 part = []
             part.append(blob)
-        return [*payloads, encode_message(Bundle((), tuple(part)))] if part else payloads
+        return [*payloads, wire.encode_message(wire.Bundle((), tuple(part)))] if part else payloads
 
     def ask_blobs(self, commitments: Sequence[bytes]) -> None:
         """Ask every peer for blobs that are missing here and due for payment."""
-        asked = tuple(commitments[:WANT_BLOBS_MAX])
+        asked = tuple(commitments[: wire.WANT_BLOBS_MAX])
         if asked:
             self._asked_blobs = frozenset(asked)
-            self._network.broadcast(Channel.RECORDS, encode_message(RecordRequest((), asked)))
+            self._network.broadcast(Channel.RECORDS, wire.encode_message(wire.RecordRequest((), asked)))
 
     def _keep(self, records: list[SignedRecord], blobs: list[bytes]) -> None:
         self._blobs.add(blobs)
@@ -187,8 +175,9 @@ class Gossip:
             await trio.sleep(self._digest_every_s)
             peers = self._network.connected()
             if peers:
-                ids = tuple(sorted(record_id[:DIGEST_ID_SIZE] for record_id in self._mempool.ids()[:DIGEST_IDS_MAX]))
-                self._network.send(self._choose_peer(peers), Channel.RECORDS, encode_message(Digest(ids)))
+                waiting = self._mempool.ids()[: wire.DIGEST_IDS_MAX]
+                digest = wire.Digest(tuple(sorted(record_id[: wire.DIGEST_ID_SIZE] for record_id in waiting)))
+                self._network.send(self._choose_peer(peers), Channel.RECORDS, wire.encode_message(digest))
 
     async def _send_records(self, peer: bytes, record_ids: Sequence[bytes]) -> None:
         records = [signed for record_id in record_ids if (signed := self._mempool.get(record_id)) is not None]
@@ -205,12 +194,12 @@ class Gossip:
         for signed in records:
             own = [blob for c in self._admission.commitments_of(signed) if (blob := self._blobs.get(c)) is not None]
             weight = len(encode(signed)) + sum(len(blob) + 5 for blob in own)
-            if part and (size + weight > BUNDLE_BYTES_MAX or len(part) >= BUNDLE_RECORDS_MAX):
-                payloads.append(encode_message(Bundle(tuple(part), tuple(blobs))))
+            if part and (size + weight > wire.BUNDLE_BYTES_MAX or len(part) >= wire.BUNDLE_RECORDS_MAX):
+                payloads.append(wire.encode_message(wire.Bundle(tuple(part), tuple(blobs))))
                 part, blobs, size = [], [], 0
             part.append(signed)
             blobs.extend(own)
             size += weight
         if part:
-            payloads.append(encode_message(Bundle(tuple(part), tuple(blobs))))
+            payloads.append(wire.encode_message(wire.Bundle(tuple(part), tuple(blobs))))
         return payloads
