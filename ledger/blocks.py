@@ -59,10 +59,9 @@ _FIELD_NAMES = tuple(field.name for field in fields(Header))
 def encode_header(header: Header) -> bytes:
     """Return the fixed layout, HEADER_SIZE bytes, big endian."""
     values = [getattr(header, name) for name in _FIELD_NAMES]
+    hashes = [value for value in values if isinstance(value, bytes)]
     # struct would pad or cut a hash of another length without a word.
-    assert all(len(value) == HASH_SIZE for value in values if isinstance(value, bytes)), (
-        "a hash in a header has 32 bytes"
-    )
+    assert all(len(value) == HASH_SIZE for value in hashes), "a hash in a header has 32 bytes"
     return _LAYOUT.pack(*values)
 
 
@@ -130,11 +129,6 @@ def encode_block(header: bytes, contents: Contents) -> bytes:
     count = len(contents.encoded)
     array = msgspec.msgpack.encode([None] * count)[:-count] if count else b"\x90"
     return encode(Block(header, ()))[:-1] + array + b"".join(contents.encoded)
-
-
-def records_root_of(records: Sequence[Record]) -> bytes:
-    """Return the RFC 6962 root over the encoded records, signatures included."""
-    return merkle.merkle_root([encode(record) for record in records])
 
 
 def next_randomness(previous: bytes, reveal: bytes) -> bytes:

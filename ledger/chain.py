@@ -56,6 +56,9 @@ RECORD_PREFIX = b"r/"
 EVENTS_PREFIX = b"e/"
 HASH_PREFIX = b"x/"
 
+Delta = Mapping[bytes, bytes | None]
+"""Rows that a block changes; None: the row is gone."""
+
 _TIP = struct.Struct(">Q32sQ")
 _PLACE = struct.Struct(">QI")
 _REBUILD = "keep the folder as evidence and sync a fresh one from the peers"
@@ -145,13 +148,7 @@ class Chain:
 
     @classmethod
     def create(
-        cls,
-        store: Store,
-        charter: Charter,
-        rows: Mapping[bytes, bytes],
-        events: bytes = b"",
-        *,
-        committee_hash: bytes = ZERO_HASH,
+        cls, store: Store, charter: Charter, rows: Mapping[bytes, bytes], *, committee_hash: bytes = ZERO_HASH
     ) -> Chain:
         """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` where there is one."""
         if store.get(TIP_KEY) is not None:
@@ -167,7 +164,7 @@ class Chain:
             TIP_KEY: _TIP.pack(0, block_hash, tree.size),
             HEADER_PREFIX + height_bytes(0): encoded,
             BLOCK_PREFIX + height_bytes(0): encode(Block(encoded, ())),
-            EVENTS_PREFIX + height_bytes(0): events,
+            EVENTS_PREFIX + height_bytes(0): b"",
             HASH_PREFIX + block_hash: height_bytes(0),
         }
         store.write(batch)
@@ -250,36 +247,23 @@ class Chain:
         place = self.store.get(RECORD_PREFIX + record_id)
         return None if place is None else decode_place(place)
 
-    def commit(
-        self,
-        block_with_bodies: BlockWithBodies,
-        certificate: bytes,
-        delta: Mapping[bytes, bytes | None],
-        events: bytes = b"",
-    ) -> Tip:
+    def commit(self, block: BlockWithBodies, certificate: bytes, delta: Delta, events: bytes = b"") -> Tip:
         """Make the next block final: one synced batch with block, certificate, bodies, events, state delta and tip.
 
         The caller has verified certificate, signatures and rules. Links and roots are asserted here once more, so that
         a wrong block can never reach the disk. Nothing changes when the write fails. Errors: LedgerCorrupt, and the
         store's own.
         """
-        return self.keep(self.prepare(block_with_bodies, delta, events), certificate)
+        return self.keep(self.prepare(block, delta, events), certificate)
 
     def prepare(
-        self,
-        block_with_bodies: BlockWithBodies,
-        delta: Mapping[bytes, bytes | None],
-        events: bytes = b"",
-        contents: Contents | None = None,
+        self, whole: BlockWithBodies, delta: Delta, events: bytes = b"", contents: Contents | None = None
     ) -> NextBlock:
-        """Check links and roots of the next block and return all its rows. Nothing changes.
-
-        `contents`: of its records, if at hand.
-        """
-        block = block_with_bodies.block
+        """Check links and roots of the next block and return all its rows. `contents`: of its records, if at hand."""
+        block = whole.block
         header = decode_header(block.header)
         contents = contents or contents_of(block.records)
-        self._check_next(header, block_with_bodies, contents)
+        self._check_next(header, whole, contents)
         if self.tree.root_after(delta) != header.state_root:
             what = f"block {header.height} does not lead to its state root"
             raise LedgerCorrupt("commit_state_root", what, "report this; do not go on")
@@ -292,7 +276,7 @@ class Chain:
             TIP_KEY: _TIP.pack(header.height, block_hash, self.tree.size_after(delta)),
             HASH_PREFIX + block_hash: height,
         }
-        for record, body in zip(block.records, block_with_bodies.bodies, strict=True):
+        for record, body in zip(block.records, whole.bodies, strict=True):
             if body is not None:
                 rows[BODY_PREFIX + record.body_hash] = encode(body)
         for index, record_id in enumerate(contents.ids):
@@ -365,12 +349,8 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
             what = f"the stored header {expected} does not decode ({error.what})"
             raise LedgerCorrupt("header_bytes", what, _REBUILD) from None
         is_in_place = key == HEADER_PREFIX + height_bytes(expected) and header.height == expected
-        if (
-            not is_in_place
-            or header.parent != parent
-            or header.chain_id != chain_id
-            or header.history_root != history.root()
-        ):
+        follows = (header.parent, header.chain_id, header.history_root) == (parent, chain_id, history.root())
+        if not is_in_place or not follows:
             what = f"the stored header {expected} does not follow the one before it"
             raise LedgerCorrupt("header_link", what, _REBUILD)
         parent = block_hash_of(header)

@@ -168,12 +168,8 @@ def _explained(folder: Path, error: Exception) -> MutuaError:
     """Return what a LevelDB error means to a person."""
     text = " ".join(part.decode(errors="replace") if isinstance(part, bytes) else str(part) for part in error.args)
     lower = text.lower()
-    if (
-        isinstance(error, plyvel.CorruptionError)
-        or "corruption" in lower
-        or "checksum" in lower
-        or "missing files" in lower
-    ):
+    is_damaged = any(words in lower for words in ("corruption", "checksum", "missing files"))
+    if is_damaged or isinstance(error, plyvel.CorruptionError):
         what = f"the ledger in {folder} is damaged ({text})"
         return LedgerCorrupt("store_corrupt", what, "keep the folder as evidence and sync a fresh one from the peers")
     if any(words in lower for words in ("no space left", "file too large", "quota exceeded")):

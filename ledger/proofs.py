@@ -55,17 +55,9 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
     if anchor is None or certificate is None:
         raise LedgerCorrupt("tip_block", "the newest block or its certificate is missing", "run mutua audit verify")
     path = merkle.inclusion_proof(chain.header_hashes()[: chain.height], height) if height < chain.height else ()
-    return InclusionProof(
-        PROOF_VERSION,
-        chain.chain_id,
-        encode(block.records[index]),
-        index,
-        block.header,
-        merkle.inclusion_proof(leaves, index),
-        anchor.header,
-        path,
-        certificate,
-    )
+    record, record_path = encode(block.records[index]), merkle.inclusion_proof(leaves, index)
+    shown = (PROOF_VERSION, chain.chain_id, record, index, block.header, record_path)
+    return InclusionProof(*shown, anchor.header, path, certificate)
 
 
 def inclusion_problems(proof: InclusionProof) -> list[str]:

@@ -105,9 +105,8 @@ class VoteLog:
 
     def _open(self, *, is_first_start: bool) -> None:
         if self._mark.exists():
-            self.quarantine = (
-                self._mark.read_text(encoding="utf-8", errors="replace").strip() or "a quarantine was begun earlier"
-            )
+            reason = self._mark.read_text(encoding="utf-8", errors="replace").strip()
+            self.quarantine = reason or "a quarantine was begun earlier"
         data = self._path.read_bytes() if self._path.exists() else b""
         header, head = votelog.begin(self._fingerprint)
         if len(data) < len(header) and header.startswith(data) and is_first_start:

@@ -111,14 +111,8 @@ class LedgerService:
         deadline = trio.current_time() + self.config().timeout0_ms / 1000 / 4
         clock = trio.lowlevel.current_clock().current_time
         async with self._lock:
-            candidate, refused = await trio.to_thread.run_sync(
-                partial(build_candidate, is_late=lambda: clock() > deadline),
-                self.chain,
-                self.committee,
-                proposer,
-                waiting,
-                now_ms(),
-            )
+            build = partial(build_candidate, self.chain, self.committee, proposer, waiting, now_ms())
+            candidate, refused = await trio.to_thread.run_sync(partial(build, is_late=lambda: clock() > deadline))
         for record_id, error in refused.items():
             self.mempool.refuse(record_id, error, candidate.header.height)
         return candidate
@@ -150,11 +144,8 @@ class LedgerService:
     def _commit(self, candidate: Candidate, certificate: Certificate) -> None:
         block = candidate.block
         self.chain.keep(candidate.next, encode_certificate(certificate))
-        records = [
-            SignedRecord(record, body)
-            for record, body in zip(block.block.records, block.bodies, strict=True)
-            if body is not None
-        ]
+        pairs = zip(block.block.records, block.bodies, strict=True)
+        records = [SignedRecord(record, body) for record, body in pairs if body is not None]
         dropped = self.mempool.settle([record_id_of(item.record) for item in records], candidate.header.height)
         waiting = (signed for _, signed in self.mempool) if dropped else ()
         self._blobs.settle(self._commitments(records), self._commitments(dropped), self._commitments(waiting))

@@ -220,9 +220,8 @@ class _Host:
             if link is not None:
                 link.peer.dial_delay_s = network.timing.dial_max_s
         except Exception as error:
-            log.debug(
-                "connection_failed", peer=key.hex()[:16] if key else "unknown", error=f"{type(error).__name__}: {error}"
-            )
+            peer = key.hex()[:16] if key else "unknown"
+            log.debug("connection_failed", peer=peer, error=f"{type(error).__name__}: {error}")
         finally:
             if link is not None:
                 network.link_down(link)

@@ -28,17 +28,14 @@ PATIENCE_S = 0.25
 ANSWER_EVERY_S = 0.05
 DOUBT_S = 30.0
 
+ChoosePeer = Callable[[Sequence[bytes]], bytes]
+
 
 class BlockSync:
     """Tips of the peers, and the one request under way."""
 
     def __init__(
-        self,
-        network: Network,
-        ledger: LedgerService,
-        *,
-        choose_peer: Callable[[Sequence[bytes]], bytes],
-        clock: Callable[[], float],
+        self, network: Network, ledger: LedgerService, choose_peer: ChoosePeer, clock: Callable[[], float]
     ) -> None:
         self._network = network
         self._ledger = ledger
