@@ -24,19 +24,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ledger import merkle
-from ledger.blocks import (
-    HEADER_VERSION,
-    Block,
-    BlockWithBodies,
-    Contents,
-    Header,
-    block_hash_of,
-    contents_of,
-    decode_header,
-    encode_block,
-    encode_header,
-)
+from ledger import blocks, merkle
+from ledger.blocks import Block, BlockWithBodies, Contents, Header, decode_header
 from ledger.codec import decode, encode
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
@@ -101,7 +90,7 @@ def decode_place(data: bytes) -> tuple[int, int] | None:
 def genesis_header(charter: Charter, state_root: bytes, committee_hash: bytes = ZERO_HASH) -> Header:
     """Return the header of block 0: no records, no parent, randomness = the charter's seed."""
     return Header(
-        version=HEADER_VERSION,
+        version=blocks.HEADER_VERSION,
         chain_id=chain_id_of(charter),
         epoch=0,
         height=0,
@@ -156,8 +145,8 @@ class Chain:
             raise MutuaError("ledger_exists", what, "open it, or choose an empty folder")
         tree = StateTree(rows.items())
         header = genesis_header(charter, tree.root(), committee_hash)
-        block_hash = block_hash_of(header)
-        encoded = encode_header(header)
+        block_hash = blocks.block_hash_of(header)
+        encoded = blocks.encode_header(header)
         batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in rows.items()}
         batch |= {
             CHARTER_KEY: encode(charter),
@@ -183,7 +172,7 @@ class Chain:
         height, block_hash, row_count = tip
         header, history = _check_headers(store, chain_id_of(charter), height, block_hash)
         block = _load_block(store, height)
-        if block is None or block.header != encode_header(header):
+        if block is None or block.header != blocks.encode_header(header):
             what = f"the block at the tip, height {height}, is missing or has another header"
             raise LedgerCorrupt("tip_block", what, _REBUILD)
         tree = StateTree(StoredState(store).scan(b""))
@@ -262,15 +251,15 @@ class Chain:
         """Check links and roots of the next block and return all its rows. `contents`: of its records, if at hand."""
         block = whole.block
         header = decode_header(block.header)
-        contents = contents or contents_of(block.records)
+        contents = contents or blocks.contents_of(block.records)
         self._check_next(header, whole, contents)
         if self.tree.root_after(delta) != header.state_root:
             what = f"block {header.height} does not lead to its state root"
             raise LedgerCorrupt("commit_state_root", what, "report this; do not go on")
-        block_hash = block_hash_of(header)
+        block_hash = blocks.block_hash_of(header)
         height = height_bytes(header.height)
         rows: dict[bytes, bytes | None] = {
-            BLOCK_PREFIX + height: encode_block(block.header, contents),
+            BLOCK_PREFIX + height: blocks.encode_block(block.header, contents),
             EVENTS_PREFIX + height: events,
             HEADER_PREFIX + height: block.header,
             TIP_KEY: _TIP.pack(header.height, block_hash, self.tree.size_after(delta)),
@@ -291,7 +280,7 @@ class Chain:
             raise _not_kept(tip.height, f"it does not follow the tip at height {self.height}")
         self.store.write({**prepared.rows, CERTIFICATE_PREFIX + height_bytes(tip.height): certificate})
         self.tree.apply(prepared.delta)
-        self._history.append(merkle.leaf_hash(encode_header(tip.header)))
+        self._history.append(merkle.leaf_hash(blocks.encode_header(tip.header)))
         self._tip = tip
         return tip
 
@@ -353,7 +342,7 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
         if not is_in_place or not follows:
             what = f"the stored header {expected} does not follow the one before it"
             raise LedgerCorrupt("header_link", what, _REBUILD)
-        parent = block_hash_of(header)
+        parent = blocks.block_hash_of(header)
         history.append(merkle.leaf_hash(data))
     if header is None or header.height != height or parent != block_hash:
         raise LedgerCorrupt("tip_header", f"the stored headers do not end at the tip, height {height}", _REBUILD)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -65,15 +66,13 @@ class LinkOwner(Protocol):
         ...
 
 
+@dataclass(eq=False, slots=True)
 class Inbox:
     """Frames that have arrived and wait for the layer above."""
 
-    __slots__ = ("arrived", "frames", "size_bytes")
-
-    def __init__(self) -> None:
-        self.frames: deque[tuple[Channel, bytes]] = deque()
-        self.size_bytes = 0
-        self.arrived = trio.lowlevel.ParkingLot()
+    frames: deque[tuple[Channel, bytes]] = field(default_factory=deque[tuple[Channel, bytes]])
+    size_bytes: int = 0
+    arrived: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
     @property
     def is_full(self) -> bool:
