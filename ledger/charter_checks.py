@@ -139,10 +139,6 @@ def _check_lists(charter: Charter) -> None:
             _check_name(f"name of {what}", party.name)
             if not signatures.is_valid_key(party.key):
                 raise invalid(f"{what} {party.name!r}'s key", "is not a valid Ed25519 key")
-    _check_community(charter)
-
-
-def _check_community(charter: Charter) -> None:
     _check_unique("community schemes", charter.community)
     if len(charter.community) > COMMUNITY_MAX:
         raise invalid("community schemes", f"are {len(charter.community)}, more than {COMMUNITY_MAX}")

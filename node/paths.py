@@ -51,23 +51,6 @@ def default_root() -> Path:
     return user_data_path("mutua", appauthor=False)
 
 
-def is_held(lock: Path) -> bool:
-    """True while another process holds the lock of a data folder. Nothing is made or changed."""
-    import fcntl
-
-    try:
-        handle = os.open(lock, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file beside, sync and rename it, so that a fault leaves the old one, or none. OSError passes through."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")

@@ -23,7 +23,7 @@ VERSION = 1
 KEYFILE_SIZE_MAX = 4096
 OPS_MIN, OPS_MAX = 1, 64
 MEMORY_KIB_MIN, MEMORY_KIB_MAX = 8, 1024 * 1024
-_MEND = "restore the file from a backup, or the seed from its 24 words: mutua init --restore"
+_HINT = "restore the file from a backup, or the seed from its 24 words: mutua init --restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,8 @@ def open_keyfile(data: bytes, passphrase: str) -> bytes:
         salt, nonce, box = (bytes.fromhex(text) for text in (file.kdf.salt, file.nonce, file.box))
     except ValueError:
         raise _malformed("a field is not hex") from None
-    sizes = (
-        sodium.crypto_pwhash_SALTBYTES,
-        sodium.crypto_secretbox_NONCEBYTES,
-        SEED_SIZE + sodium.crypto_secretbox_MACBYTES,
-    )
+    box_size = SEED_SIZE + sodium.crypto_secretbox_MACBYTES
+    sizes = (sodium.crypto_pwhash_SALTBYTES, sodium.crypto_secretbox_NONCEBYTES, box_size)
     if (len(salt), len(nonce), len(box)) != sizes:
         raise _malformed("a field has the wrong length")
     key = _stretch(passphrase, salt, Limits(file.kdf.ops, file.kdf.memory_kib))
@@ -111,12 +108,12 @@ def _decode_keyfile(data: bytes) -> _KeyFile:
         raise MalformedBytes("keyfile_version", what, "use the program that wrote it")
     if not _is_within_limits(file.kdf.ops, file.kdf.memory_kib):
         what = f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB"
-        raise MalformedBytes("keyfile_limits", what, _MEND)
+        raise MalformedBytes("keyfile_limits", what, _HINT)
     return file
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes("keyfile_malformed", f"this is not a key file: {reason}", _MEND)
+    return MalformedBytes("keyfile_malformed", f"this is not a key file: {reason}", _HINT)
 
 
 def _is_within_limits(ops: int, memory_kib: int) -> bool:
@@ -126,15 +123,9 @@ def _is_within_limits(ops: int, memory_kib: int) -> bool:
 def _stretch(passphrase: str, salt: bytes, limits: Limits) -> bytes:
     """Return the 32-byte key of a passphrase in Unicode form NFKC: one person types é in two ways."""
     secret = unicodedata.normalize("NFKC", passphrase).encode("utf-8", "surrogatepass")
+    cost = (limits.ops, limits.memory_kib * 1024, sodium.crypto_pwhash_ALG_ARGON2ID13)
     try:
-        return sodium.crypto_pwhash_alg(
-            sodium.crypto_secretbox_KEYBYTES,
-            secret,
-            salt,
-            limits.ops,
-            limits.memory_kib * 1024,
-            sodium.crypto_pwhash_ALG_ARGON2ID13,
-        )
+        return sodium.crypto_pwhash_alg(sodium.crypto_secretbox_KEYBYTES, secret, salt, *cost)
     except (RuntimeError, MemoryError):
         what = f"argon2id needs {limits.memory_kib} KiB of memory and did not get it"
         raise MutuaError("keyfile_memory", what, "close other programs and try again") from None

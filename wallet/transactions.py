@@ -250,9 +250,6 @@ def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
     return raw
 
 
-# ---- Helpers ------------------------------------------------------------------
-
-
 def _vsize(treasury: Treasury, payment_count: int) -> int:
     """Return the virtual size (vB, rounded up) with the longest signatures: BIP141 weight / 4."""
     outputs = payment_count + 1

@@ -347,8 +347,6 @@ class Driver:
             await trio.sleep(RESEND_S)
             self._answer(ev.ResendTick())
 
-    # ---- Helpers ------------------------------------------------------------
-
     def _ask_for(self, block_hash: bytes) -> None:
         """Ask a few peers, by chance, for a block."""
         peers = list(self._network.connected())

@@ -74,7 +74,7 @@ class VoteLog:
             if self._failure is not None or self._file.tell() < PRUNE_FROM_BYTES:
                 return
             try:
-                self._rewrite()
+                self._rewrite(final_height)
             except OSError as error:
                 self._failure = disk_error(f"the vote log {self._path}", error)
                 raise self._failure from error
@@ -134,11 +134,8 @@ class VoteLog:
         self._write(header)
         sync_folder(self._path.parent)
 
-    def _rewrite(self) -> None:
-        data, head = votelog.begin(self._fingerprint)
-        for cell in self._cells:
-            record, head = votelog.append(head, cell)
-            data += record
+    def _rewrite(self, final_height: int) -> None:
+        data, head = votelog.prune(self._fingerprint, self._cells, final_height)
         fresh = self._path.with_suffix(".new")
         _write_synced(fresh, data)
         fresh.replace(self._path)

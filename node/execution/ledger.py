@@ -31,6 +31,7 @@ from node.pool.mempool import Mempool
 
 log = structlog.get_logger("mutua.ledger")
 T = TypeVar("T")
+OnFinal = Callable[[Candidate], Awaitable[None]]
 
 TIMEOUT0_MIN_MS = 1_200
 TIMEOUT0_MAX_MS = 600_000
@@ -42,19 +43,15 @@ class LedgerService:
     """Chain, mempool and rules behind the few calls that driver, sync, gossip and API make."""
 
     def __init__(
-        self,
-        chain: Chain,
-        mempool: Mempool,
-        blobs: AddressListStore,
-        own_consensus_key: bytes | None,
-        on_final: Callable[[Candidate], Awaitable[None]],
+        self, chain: Chain, mempool: Mempool, blobs: AddressListStore, own_key: bytes | None, on_final: OnFinal
     ) -> None:
+        """`own_key`: this node's consensus key; `on_final` is awaited once a block is kept."""
         self.chain = chain
         self.mempool = mempool
         self.admission = Admission(chain)
         self.chain_id = chain.chain_id
         self.committee = committee_of(chain.charter)
-        self.own_index = self.committee.index(own_consensus_key) if own_consensus_key in self.committee else None
+        self.own_index = self.committee.index(own_key) if own_key in self.committee else None
         self._on_final = on_final
         self._blobs = blobs
         self._lock = trio.Lock()

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock
-from node.paths import is_held
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -45,6 +44,8 @@ def run(  # noqa: D417
         Transport key (hex) of a follower that may connect; may be repeated.
 
     """
+    from ledger.leveldb import is_locked
+
     config = common.config(
         listen=listen, bitcoin_socket=bitcoin_socket, log_level=log_level, log_format=log_format, api_socket=api_socket
     )
@@ -53,7 +54,7 @@ def run(  # noqa: D417
     if not folder.charter.exists():
         hint = "mutua init --charter FILE with the sealed charter of your co-op"
         raise MutuaError("charter_missing", f"{folder.root} holds no charter", hint)
-    if is_held(folder.lock):
+    if is_locked(folder.lock):
         # Before a passphrase is asked for; the daemon's own lock decides.
         hint = "stop it with mutua stop, or use another data folder"
         raise MutuaError("folder_in_use", f"another node runs on {folder.root}", hint)
