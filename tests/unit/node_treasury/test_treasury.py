@@ -701,3 +701,20 @@ async def test_end_to_end_with_a_regtest_process_and_running_jobs() -> None:
         finally:
             process.terminate()
             process.wait(10)
+
+
+async def test_a_job_tells_why_its_last_pass_failed_until_one_goes_well(world) -> None:
+    job, faults = world.jobs[0], [MutuaError("bitcoin_down", "no engine answers", "start it")]
+
+    async def due() -> list[object]:
+        if faults:
+            raise faults.pop()
+        return []
+
+    assert (job.has_worked, job.last_error) == (False, None)
+    job._host.payouts_due = due
+    with pytest.raises(MutuaError):
+        await job._pass()
+    assert (job.has_worked, job.last_error) == (False, "no engine answers; start it")
+    await job._pass()
+    assert (job.has_worked, job.last_error) == (True, None)
