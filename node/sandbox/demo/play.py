@@ -18,9 +18,9 @@ from ledger.chain import Chain
 from ledger.errors import MutuaError
 from ledger.leveldb import opened_aside
 from ledger.signatures import public_key_of
+from node.api.actions import store_document
 from node.api.bodies import body_to_json
-from node.api.facade import store_document
-from node.api.schema import ApiError
+from node.api.errors import ApiError
 from node.bridges.fhir.values import HCPCS_SYSTEM, ImportMapping
 from node.cli.claims.importing import import_file, provider_attester
 from node.sandbox.demo.story import BLOCKS, DENIER, FOLLOWER_BLOCK, KILL_FROM, KILLED, REFILE_FROM, Story, VotedClaim
