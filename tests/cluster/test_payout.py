@@ -135,7 +135,7 @@ def test_a_standing_rule_said_yes_in_the_first_block_of_the_vote(paid):
     assert (ballot["choice"], ballot["height"], ballot["rule_hash"]) == (
         "accept",
         case["s"] + 1,
-        paid["rules"][0]["rule_hash"],
+        paid["rules"][0].rule_hash,
     )
 
 
