@@ -108,12 +108,6 @@ def make_header(height: int, parent: bytes, proposer: int, salt: bytes, *, is_va
             proposer=proposer,
             parent=parent,
             records_root=sha256(salt).digest(),
-            state_root=ZERO_HASH,
-            history_root=ZERO_HASH,
-            committee_hash=ZERO_HASH,
-            next_committee_hash=ZERO_HASH,
-            onion_reveal=ZERO_HASH,
-            randomness=ZERO_HASH,
             reserved=ZERO_HASH if is_valid else sha256(b"invalid").digest(),
         )
     )

@@ -16,7 +16,7 @@ import msgspec
 from ledger import merkle
 from ledger.codec import Shape, encode
 from ledger.errors import MalformedBytes
-from ledger.hashing import HASH_SIZE, tagged_hash
+from ledger.hashing import HASH_SIZE, ZERO_HASH, tagged_hash
 from ledger.records import Body, Record, record_id_of_signed, signed_bytes_of
 
 HEADER_VERSION = 1
@@ -40,16 +40,16 @@ class Header:
     """Index of the fresh proposer in the height's committee, in committee order."""
     parent: bytes
     records_root: bytes
-    state_root: bytes
-    history_root: bytes
+    state_root: bytes = ZERO_HASH
+    history_root: bytes = ZERO_HASH
     """RFC 6962 root over the encoded headers of heights 0 .. height-1."""
-    committee_hash: bytes
-    next_committee_hash: bytes
+    committee_hash: bytes = ZERO_HASH
+    next_committee_hash: bytes = ZERO_HASH
     """Hash of the next committee in the last block of a term, 32 zero bytes elsewhere."""
-    onion_reveal: bytes
-    randomness: bytes
+    onion_reveal: bytes = ZERO_HASH
+    randomness: bytes = ZERO_HASH
     """H("randomness", randomness of the parent ‖ onion_reveal)."""
-    reserved: bytes
+    reserved: bytes = ZERO_HASH
     """32 zero bytes: room for one more root without another layout."""
 
 

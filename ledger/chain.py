@@ -111,10 +111,7 @@ def genesis_header(charter: Charter, state_root: bytes, committee_hash: bytes = 
         state_root=state_root,
         history_root=merkle.EMPTY_ROOT,
         committee_hash=committee_hash,
-        next_committee_hash=ZERO_HASH,
-        onion_reveal=ZERO_HASH,
         randomness=charter.seed,
-        reserved=ZERO_HASH,
     )
 
 

@@ -86,13 +86,9 @@ def _check_head(charter: Charter) -> None:
     if charter.version != CHARTER_VERSION:
         raise invalid("version", f"is {charter.version}, not {CHARTER_VERSION}", "use the mutua that wrote it")
     _check_name("name", charter.name)
-    if (
-        len(charter.currency) != 3
-        or not charter.currency.isascii()
-        or not charter.currency.isalpha()
-        or not charter.currency.isupper()
-    ):
-        raise invalid("currency", f"is {charter.currency!r}, not three capital letters such as USD")
+    currency = charter.currency
+    if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
+        raise invalid("currency", f"is {currency!r}, not three capital letters such as USD")
     _check_range("exponent", charter.exponent, 0, 4)
     _check_choice("phase", charter.phase, PHASES)
     _check_choice("claim_way", charter.claim_way, CLAIM_WAYS)
@@ -165,15 +161,7 @@ def check_founder(charter: Charter, founder: Founder, where: str) -> None:
     if len(founder.onion_tip) != HASH_SIZE:
         what = f"has {len(founder.onion_tip)} bytes, not {HASH_SIZE}"
         raise invalid(f"{where} onion_tip", what, "use the entry that mutua init wrote")
-    parts = founder.address.split("/")
-    if (
-        parts[0] != ""
-        or len(parts) < 5
-        or parts[3] != "tcp"
-        or not parts[4].isdecimal()
-        or not 0 < int(parts[4]) < 65_536
-        or not parts[2]
-    ):
+    if not _is_address(founder.address):
         raise invalid(f"{where} address", f"{founder.address!r} is not a multiaddr such as /ip4/192.0.2.7/tcp/4001")
     if founder.plan not in {plan.name for plan in charter.plans}:
         raise invalid(f"{where} plan", f"{founder.plan!r} is none of the charter's plans")
@@ -265,6 +253,13 @@ def _check_day(day_one: str) -> None:
         is_date = False
     if not is_date:
         raise invalid("day_one", f"{day_one!r} is not a date such as 2026-01-31")
+
+
+def _is_address(address: str) -> bool:
+    parts = address.split("/")
+    if len(parts) < 5 or parts[0] or not parts[2] or parts[3] != "tcp":
+        return False
+    return parts[4].isdecimal() and 0 < int(parts[4]) < 65_536
 
 
 def _is_secp256k1_key(key: bytes) -> bool:

@@ -6,6 +6,7 @@ Such a vote means an old disk image, or a second node with the same key; the dou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 import trio
 
@@ -22,72 +23,64 @@ from node.spread import wire
 LOOK_EVERY_S = 0.5
 
 
+@dataclass(eq=False, slots=True)
 class OwnVotes:
     """Compares what peers show of this node's signatures with its vote log. `on_quarantine`: it fell silent."""
 
-    def __init__(
-        self,
-        index: int,
-        ledger: LedgerService,
-        network: Network,
-        vote_log: VoteLog,
-        *,
-        guard: DoubleSignGuard,
-        on_quarantine: Callable[[], None],
-    ) -> None:
-        self._index = index
-        self._ledger = ledger
-        self._network = network
-        self._log = vote_log
-        self._guard = guard
-        self._on_quarantine = on_quarantine
+    index: int
+    ledger: LedgerService
+    network: Network
+    vote_log: VoteLog
+    _: KW_ONLY
+    guard: DoubleSignGuard
+    on_quarantine: Callable[[], None]
 
     async def look_back(self) -> None:
         """Ask every committee member's node for this node's own votes until enough have answered."""
-        query = wire.encode_message(wire.VoteQuery(self._index))
+        query = wire.encode_message(wire.VoteQuery(self.index))
         while not self._is_enough():
-            self._network.broadcast(Channel.SYNC, query)
+            self.network.broadcast(Channel.SYNC, query)
             with trio.move_on_after(LOOK_EVERY_S):
                 while not self._is_enough():  # noqa: ASYNC110 - it depends on a clock, a height and links
                     await trio.sleep(0.02)
 
     def _is_enough(self) -> bool:
-        return self._guard.look(len(self._network.connected()))
+        return self.guard.look(len(self.network.connected()))
 
     async def hear_report(self, member: bytes, report: wire.VoteReport) -> None:
         """Take the answer of a committee member's node to a query."""
-        config = self._ledger.config()
+        config = self.ledger.config()
         for data in report.votes:
             vote = decode_message(data)
-            is_own = isinstance(vote, Vote) and vote.voter == self._index
+            is_own = isinstance(vote, Vote) and vote.voter == self.index
             if not isinstance(vote, Vote) or not is_own or not verify_vote(vote, config.committee, config.chain_id):
                 what = "an answer contains signatures that this node did not make"
                 raise MalformedBytes("votes_seen", what, "send votes as they were signed")
             await self._compare(vote)
-        self._guard.hear_answer(member, report.height)
+        self.guard.hear_answer(member, report.height)
 
     async def look_at(self, message: Message, certificates: Sequence[Certificate]) -> None:
         """Notice own signatures among verified messages."""
-        if isinstance(message, Vote) and message.voter == self._index:
+        if isinstance(message, Vote) and message.voter == self.index:
             await self._compare(message)
-        if isinstance(message, Proposal) and message.proposer == self._index:
+        if isinstance(message, Proposal) and message.proposer == self.index:
             cell = (CellKind.PROPOSE, message.height, message.view, message.block_hash)
-            if not self._log.has(*cell):
+            if not self.vote_log.has(*cell):
                 await self._suspect("a proposal of this node's key is not in its vote log", message.height)
         for item in certificates:
-            if self._index in item.voters:
+            if self.index in item.voters:
                 await self._compare(item)
 
     async def _compare(self, signed: Vote | Certificate) -> None:
         cell = (CellKind(signed.kind), signed.height, signed.view, signed.block_hash)
-        if signed.height > self._ledger.height and not self._log.has(*cell):
+        if signed.height > self.ledger.height and not self.vote_log.has(*cell):
             await self._suspect("a vote of this node's key is not in its vote log", signed.height)
 
     async def _suspect(self, reason: str, height: int) -> None:
-        was_signing = self._guard.may_sign()
-        await trio.to_thread.run_sync(self._guard.suspect, reason, height)
+        was_signing = self.guard.may_sign()
+        await trio.to_thread.run_sync(self.guard.suspect, reason, height)
         if was_signing:
-            self._on_quarantine()
+            self.on_quarantine()
 
 
 def votes_seen(state: State, voter: int) -> list[bytes]:

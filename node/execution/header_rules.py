@@ -54,13 +54,9 @@ def header_after(chain: Chain, committee: tuple[bytes, ...], contents: Contents,
         proposer=0,
         parent=tip.block_hash,
         records_root=contents.root,
-        state_root=ZERO_HASH,
         history_root=chain.history_root(),
         committee_hash=own_hash,
         next_committee_hash=next_committee_hash(own_hash, height),
-        onion_reveal=ZERO_HASH,
-        randomness=ZERO_HASH,
-        reserved=ZERO_HASH,
     )
 
 

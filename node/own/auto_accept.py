@@ -81,21 +81,12 @@ def rule_hash_of(rule: AutoRule) -> bytes:
 def is_met(rule: AutoRule, case: CaseRow, provider: bytes) -> bool:
     """True iff the rule accepts such a case: its code, its charges, its provider."""
     is_of_provider = not rule.providers or provider in rule.providers
-    return (
-        not rule.is_revoked
-        and case.code in rule.codes
-        and case.charges_cents <= rule.charge_max_cents
-        and is_of_provider
-    )
+    is_within = case.code in rule.codes and case.charges_cents <= rule.charge_max_cents
+    return not rule.is_revoked and is_within and is_of_provider
 
 
 def find_ballots(state: StateReader, height: int, member: bytes, rules: Iterable[AutoRule]) -> list[AutoBallotBody]:
-    """Return the ballots to cast in block `height` + 1.
-
-    On cases carried by block `height`, where the member may vote and has none.
-
-    The first rule that is met, by name, is the one that is named.
-    """
+    """Return the ballots to cast in block `height` + 1 on cases of block `height`, each naming the first rule met."""
     standing = sorted(rules, key=lambda rule: rule.name)
     day = Day(Draft(state), height + 1, b"")
     found: list[AutoBallotBody] = []

@@ -8,20 +8,20 @@ ledger.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import structlog
 import trio
 
+from ledger.blocks import FinalBlock
 from ledger.codec import encode
 from ledger.errors import MutuaError
+from node.execution.ledger import LedgerService
 from node.faults import is_fatal
 from node.p2p.network import Channel, Network
 from node.spread.wire import (
     BLOCKS_ANSWER_BYTES_MAX,
     BLOCKS_PER_ANSWER_MAX,
     Blocks,
-    FinalBlock,
     GetBlocks,
     Tip,
     encode_message,
@@ -36,41 +36,19 @@ ANSWER_EVERY_S = 0.05
 DOUBT_S = 30.0
 
 
-class Blockchain(Protocol):
-    """What sync needs of the ledger and of whoever applies blocks."""
-
-    @property
-    def height(self) -> int:
-        """The newest final height."""
-        ...
-
-    @property
-    def block_hash(self) -> bytes:
-        """Its hash."""
-        ...
-
-    def final_block(self, height: int) -> FinalBlock | None:
-        """Return a final block with bodies and certificate."""
-        ...
-
-    async def accept_final(self, item: FinalBlock) -> None:
-        """Verify, apply and keep the next block, or pass over a final one. MutuaError when it is not valid."""
-        ...
-
-
 class BlockSync:
     """Tips of the peers, and the one request under way."""
 
     def __init__(
         self,
         network: Network,
-        chain: Blockchain,
+        ledger: LedgerService,
         *,
         choose_peer: Callable[[Sequence[bytes]], bytes],
         clock: Callable[[], float],
     ) -> None:
         self._network = network
-        self._chain = chain
+        self._ledger = ledger
         self._choose_peer = choose_peer
         self._clock = clock
         self._tips: dict[bytes, int] = {}
@@ -84,12 +62,12 @@ class BlockSync:
     @property
     def target(self) -> int:
         """The greatest final height that a connected peer has told of."""
-        return max([self._chain.height, *(self._tips[peer] for peer in self._believed())])
+        return max([self._ledger.height, *(self._tips[peer] for peer in self._believed())])
 
     @property
     def is_syncing(self) -> bool:
         """True while a peer is more than one block ahead."""
-        return self.target > self._chain.height + 1
+        return self.target > self._ledger.height + 1
 
     async def run(self) -> None:
         """Send heartbeats, ask and apply until cancelled."""
@@ -100,7 +78,7 @@ class BlockSync:
 
     def tell(self, peer: bytes | None = None) -> None:
         """Tell one peer, or all, the newest final height of this node."""
-        payload = encode_message(Tip(self._chain.height, self._chain.block_hash))
+        payload = encode_message(Tip(self._ledger.height, self._ledger.block_hash))
         if peer is None:
             self._network.broadcast(Channel.SYNC, payload)
         else:
@@ -110,15 +88,15 @@ class BlockSync:
         """Note a peer's height; wake the asking when it is ahead."""
         self._tips[peer] = tip.height
         if (
-            tip.height == self._chain.height
-            and tip.block_hash != self._chain.block_hash
+            tip.height == self._ledger.height
+            and tip.block_hash != self._ledger.block_hash
             and peer not in self._doubted_until
         ):
             log.error(
                 "tips_differ", peer=peer.hex()[:12], height=tip.height, hint="compare mutua audit verify of both nodes"
             )
             self._doubt(peer)
-        if tip.height > self._chain.height and peer in self._believed():
+        if tip.height > self._ledger.height and peer in self._believed():
             self._wake.set()
 
     async def answer(self, peer: bytes, request: GetBlocks) -> None:
@@ -135,8 +113,8 @@ class BlockSync:
         items: list[FinalBlock] = []
         size = 0
         first = max(1, start)
-        for height in range(first, min(first + count, self._chain.height + 1)):
-            item = self._chain.final_block(height)
+        for height in range(first, min(first + count, self._ledger.height + 1)):
+            item = self._ledger.final_block(height)
             if item is None:
                 break
             size += len(encode(item))
@@ -174,7 +152,7 @@ class BlockSync:
             self._wake = trio.Event()
             # A block that is just being agreed on usually arrives by consensus itself: give it a moment.
             await trio.sleep(PATIENCE_S)
-            before = self._chain.height
+            before = self._ledger.height
             peer = self._ask()
             if peer is None:
                 continue
@@ -182,24 +160,26 @@ class BlockSync:
             while self._asked is not None and (self._applying or self._clock() < deadline):  # noqa: ASYNC110 - the answer, or a deadline that applying extends
                 await trio.sleep(0.02)
             self._asked = None
-            if self._chain.height == before:
+            if self._ledger.height == before:
                 self._doubt(peer)
-            if self.target > self._chain.height:
+            if self.target > self._ledger.height:
                 self._wake.set()
 
     def _ask(self) -> bytes | None:
-        ahead = sorted(peer for peer in self._believed() if self._tips[peer] > self._chain.height)
+        ahead = sorted(peer for peer in self._believed() if self._tips[peer] > self._ledger.height)
         if not ahead:
             return None
         peer = self._asked = self._choose_peer(ahead)
-        self._network.send(peer, Channel.SYNC, encode_message(GetBlocks(self._chain.height + 1, BLOCKS_PER_ANSWER_MAX)))
+        self._network.send(
+            peer, Channel.SYNC, encode_message(GetBlocks(self._ledger.height + 1, BLOCKS_PER_ANSWER_MAX))
+        )
         return peer
 
     async def _apply_loop(self) -> None:
         async for peer, blocks in self._inbox:
             try:
                 for item in blocks.items:
-                    await self._chain.accept_final(item)
+                    await self._ledger.accept_final(item)
             except MutuaError as error:
                 if is_fatal(error):
                     raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol
 
 import structlog
@@ -51,80 +52,71 @@ class Agreement(Protocol):
         ...
 
 
+@dataclass(eq=False, slots=True)
 class Router:
     """Hands each frame on. `committee`: transport keys of its members; `fail` ends the node with a fatal error."""
 
-    def __init__(
-        self,
-        network: Network,
-        sync: BlockSync,
-        gossip: Gossip,
-        agreement: Agreement,
-        *,
-        committee: frozenset[bytes],
-        hear_signer: Callable[[bytes, bytes], None],
-        fail: Callable[[BaseException], None],
-    ) -> None:
-        self._network = network
-        self._sync = sync
-        self._gossip = gossip
-        self._agreement = agreement
-        self._committee = committee
-        self._hear_signer = hear_signer
-        self._fail = fail
+    network: Network
+    sync: BlockSync
+    gossip: Gossip
+    agreement: Agreement
+    _: KW_ONLY
+    committee: frozenset[bytes]
+    hear_signer: Callable[[bytes, bytes], None]
+    fail: Callable[[BaseException], None]
 
     async def hear(self, peer: bytes, channel: Channel, data: bytes) -> None:
         """Take a frame. A malformed one is a strike against the peer; a fault of this node's disk ends the node."""
         try:
             if channel == Channel.CONSENSUS:
-                await self._agreement.hear(peer, data)
+                await self.agreement.hear(peer, data)
             elif channel == Channel.SIGNERS:
-                self._hear_signer(peer, data)
+                self.hear_signer(peer, data)
             elif len(data) >= THREAD_FROM_BYTES:
                 await self._hear_message(peer, await trio.to_thread.run_sync(wire.decode_message, data), len(data))
             else:
                 await self._hear_message(peer, wire.decode_message(data), len(data))
         except MalformedBytes as error:
-            self._network.strike(peer, error.code)
+            self.network.strike(peer, error.code)
         except (MutuaError, OSError) as error:
             if is_fatal(error):
-                self._fail(error)
+                self.fail(error)
                 return
             log.warning("frame_refused", peer=peer.hex()[:12], error=str(error))
 
     async def _hear_message(self, peer: bytes, message: wire.Message, size: int) -> None:
         match message:
             case wire.Tip():
-                self._sync.hear_tip(peer, message)
-                if peer in self._committee:
-                    self._agreement.hear_tip(peer, message.height)
+                self.sync.hear_tip(peer, message)
+                if peer in self.committee:
+                    self.agreement.hear_tip(peer, message.height)
             case wire.Bundle():
-                await self._gossip.accept_bundle(peer, message)
+                await self.gossip.accept_bundle(peer, message)
             case wire.Digest():
-                await self._gossip.answer_digest(peer, message)
+                await self.gossip.answer_digest(peer, message)
             case wire.RecordRequest():
-                await self._gossip.answer_request(peer, message)
+                await self.gossip.answer_request(peer, message)
             case wire.GetBlocks():
-                await self._sync.answer(peer, message)
+                await self.sync.answer(peer, message)
             case wire.Blocks():
-                self._sync.hear_blocks(peer, message)
+                self.sync.hear_blocks(peer, message)
             case wire.GetCandidate():
                 await self._answer_candidate(peer, message.block_hash)
             case wire.Candidate():
-                await self._agreement.hear_candidate(peer, message.block, size)
+                await self.agreement.hear_candidate(peer, message.block, size)
             case wire.VoteQuery():
                 await trio.sleep(ANSWER_PAUSE_S)
-                self._send(peer, self._agreement.votes_of(message.voter))
+                self._send(peer, self.agreement.votes_of(message.voter))
             case wire.VoteReport():
-                if peer in self._committee:
-                    await self._agreement.hear_vote_report(peer, message)
+                if peer in self.committee:
+                    await self.agreement.hear_vote_report(peer, message)
 
     async def _answer_candidate(self, peer: bytes, block_hash: bytes) -> None:
         """Send a proposed block; a peer that asks without pause holds up only itself."""
-        block = self._agreement.candidate(block_hash)
+        block = self.agreement.candidate(block_hash)
         if block is not None:
             self._send(peer, wire.Candidate(block))
         await trio.sleep(ANSWER_PAUSE_S)
 
     def _send(self, peer: bytes, message: wire.Message) -> None:
-        self._network.send(peer, Channel.SYNC, wire.encode_message(message))
+        self.network.send(peer, Channel.SYNC, wire.encode_message(message))

@@ -70,11 +70,8 @@ class Journal:
                 raise self._damaged("it holds two promises for one coin")
 
     def _damaged(self, reason: str) -> LedgerCorrupt:
-        return LedgerCorrupt(
-            "treasury_journal",
-            f"{self._path} is damaged: {reason}",
-            "do not sign with this key again before it is restored from a backup",
-        )
+        hint = "do not sign with this key again before it is restored from a backup"
+        return LedgerCorrupt("treasury_journal", f"{self._path} is damaged: {reason}", hint)
 
 
 def _sync_folder(folder: Path) -> None:

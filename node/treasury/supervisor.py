@@ -6,6 +6,7 @@ A fault in it, or a bitcoin engine that is away, never costs the node its place:
 from __future__ import annotations
 
 import importlib
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,30 +28,21 @@ log: Any = structlog.get_logger("mutua.daemon")
 RESTART_S = 5.0
 
 
+@dataclass(eq=False, slots=True)
 class TreasurySupervisor:
     """Runs the job for ever. Its libraries are loaded in a thread, after the node is up."""
 
-    def __init__(
-        self,
-        chain: Chain,
-        network: Network,
-        blobs: AddressListStore,
-        keys: KeyRing,
-        submit: Submit,
-        *,
-        journal: Path,
-        bitcoin_socket: Path,
-    ) -> None:
-        self._chain = chain
-        self._network = network
-        self._blobs = blobs
-        self._keys = keys
-        self._submit = submit
-        self._journal = journal
-        self._bitcoin_socket = bitcoin_socket
-        self.host: DaemonTreasuryHost | None = None
-        self.job: TreasuryJob | None = None
-        self._fault: str | None = None
+    chain: Chain
+    network: Network
+    blobs: AddressListStore
+    keys: KeyRing
+    submit: Submit
+    _: KW_ONLY
+    journal: Path
+    bitcoin_socket: Path
+    host: DaemonTreasuryHost | None = field(default=None, init=False)
+    job: TreasuryJob | None = field(default=None, init=False)
+    _fault: str | None = field(default=None, init=False)
 
     @property
     def last_error(self) -> str | None:
@@ -82,10 +74,10 @@ class TreasurySupervisor:
         from node.treasury.host import DaemonTreasuryHost
         from node.treasury.job import SignerSecrets, TreasuryJob
 
-        keys = self._keys
-        self.host = DaemonTreasuryHost(self._chain, self._network, self._blobs, keys.device_key, self._submit)
-        secrets = SignerSecrets(keys.device_seed, keys.bitcoin_secret, self._chain.chain_id)
-        self.job = TreasuryJob(self.host, RegtestClient(self._bitcoin_socket), secrets, self._journal)
+        keys = self.keys
+        self.host = DaemonTreasuryHost(self.chain, self.network, self.blobs, keys.device_key, self.submit)
+        secrets = SignerSecrets(keys.device_seed, keys.bitcoin_secret, self.chain.chain_id)
+        self.job = TreasuryJob(self.host, RegtestClient(self.bitcoin_socket), secrets, self.journal)
         await self.job.run()
 
     def receive(self, peer: bytes, data: bytes) -> None:
@@ -100,4 +92,4 @@ class TreasurySupervisor:
             return []
         self.job.wake()
         due = await self.host.payouts_due()
-        return sorted({item.commitment for item in due if self._blobs.get(item.commitment) is None})
+        return sorted({item.commitment for item in due if self.blobs.get(item.commitment) is None})
