@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from governance import views
 from governance.benefits import contracts, dependants, providers
 from governance.day import Day
 from governance.enrolment import admission
@@ -33,6 +32,7 @@ from governance.state.plans import PlanFigures
 from governance.state.proposals import ProposeBody, propose_body
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, OpenBlock
+from governance.views import rehearsal
 from governance.voting import appeals, ballots, holds, proposals
 from ledger.codec import Shape
 from ledger.errors import MutuaError, RuleBroken
@@ -225,7 +225,7 @@ class Player:
             return self._refused(action, RuleBroken("block_open", f"block {action.at} is not closed", "advance first"))
         day = Day(Draft(self.state), self.closed, b"")
         try:
-            shown = views.shown(day, action.fields["what"], action.fields["name"])
+            shown = rehearsal.shown(day, action.fields["what"], action.fields["name"])
         except MutuaError as error:
             return self._refused(action, error)
         return Event("shown", action.at, {"what": action.fields["what"], "name": action.fields["name"], **shown})

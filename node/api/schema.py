@@ -2,7 +2,7 @@
 
 Ids and keys are hex, amounts are minor units of the co-op's currency, times are block heights unless a name says `_ms`.
 Unknown fields are passed over and new ones have defaults, so an older screen can read a newer daemon. Answers of
-`/v1/views/{name}` are the dictionaries of `governance.views` and have no struct here.
+`/v1/views/{name}` are the views of `governance.views`, rendered.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from governance import views, views_audits, views_governing, views_members
+from governance.events import render
+from governance.views import audits, claims, coop, governing, members, money
 from ledger.errors import MutuaError
 from ledger.state import StateReader
 
@@ -24,7 +25,7 @@ def read_view(state: StateReader, height: int, name: str, arguments: Arguments) 
             f"the ledger knows no such {name} at height {height}",
             "check the id, or wait until the node is in step",
         )
-    return answer
+    return render(answer)
 
 
 def _key(arguments: Arguments, name: str) -> bytes:
@@ -39,38 +40,38 @@ def _key(arguments: Arguments, name: str) -> bytes:
 
 
 _VIEWS: dict[str, Callable[[StateReader, int, Arguments], Any]] = {
-    "coop": lambda state, height, _: views.status_view(state, height),
-    "providers": lambda state, _, __: views.providers_view(state),
-    "parties": lambda state, height, _: views.parties_view(state, height),
-    "params": lambda state, _, __: views.params_view(state),
-    "accounts": lambda state, _, __: views.accounts_view(state),
-    "plans": lambda state, _, __: views.plans_view(state),
-    "codes": lambda state, _, __: views.codes_view(state),
-    "members": lambda state, height, _: views.members_view(state, height),
-    "member": lambda state, height, given: views.member_view(
+    "coop": lambda state, height, _: coop.status_view(state, height),
+    "providers": lambda state, _, __: coop.providers_view(state),
+    "parties": lambda state, height, _: coop.parties_view(state, height),
+    "params": lambda state, _, __: coop.params_view(state),
+    "accounts": lambda state, _, __: coop.accounts_view(state),
+    "plans": lambda state, _, __: coop.plans_view(state),
+    "codes": lambda state, _, __: coop.codes_view(state),
+    "members": lambda state, height, _: members.members_view(state, height),
+    "member": lambda state, height, given: members.member_view(
         state, height, _key(given, "key" if "key" in given else "id")
     ),
-    "keys": lambda state, _, given: views_members.keys_view(state, _key(given, "member")),
-    "dependants": lambda state, height, given: views_members.dependants_view(state, height, _key(given, "member")),
-    "claims": lambda state, _, given: views.claims_view(state, _key(given, "member") if given.get("member") else None),
-    "claim": lambda state, height, given: views.claim_view(
+    "keys": lambda state, _, given: members.keys_view(state, _key(given, "member")),
+    "dependants": lambda state, height, given: members.dependants_view(state, height, _key(given, "member")),
+    "claims": lambda state, _, given: claims.claims_view(state, _key(given, "member") if given.get("member") else None),
+    "claim": lambda state, height, given: claims.claim_view(
         state, height, _key(given, "claim" if "claim" in given else "id")
     ),
-    "needs_me": lambda state, height, given: views.needs_me_view(state, height, _key(given, "member")),
-    "audit": lambda state, height, given: views_audits.audit_view(
+    "needs_me": lambda state, height, given: claims.needs_me_view(state, height, _key(given, "member")),
+    "audit": lambda state, height, given: audits.audit_view(
         state, height, _key(given, "claim" if "claim" in given else "id")
     ),
-    "applications": lambda state, height, _: views_governing.applications_view(state, height),
-    "proposals": lambda state, height, _: views_governing.proposals_view(state, height),
-    "proposal": lambda state, height, given: views_governing.proposal_view(
+    "applications": lambda state, height, _: governing.applications_view(state, height),
+    "proposals": lambda state, height, _: governing.proposals_view(state, height),
+    "proposal": lambda state, height, given: governing.proposal_view(
         state, height, _key(given, "id"), _key(given, "member") if given.get("member") else None
     ),
-    "payouts": lambda state, _, __: views.payouts_view(state),
-    "owed": lambda state, _, __: views.owed_view(state),
-    "unsent": lambda state, _, __: views.unsent_view(state),
-    "batches": lambda state, _, __: views.batches_view(state),
-    "treasury": lambda state, _, __: views.treasury_view(state),
-    "delegations": lambda state, height, given: views_members.delegations_view(state, height, _key(given, "member")),
-    "owing": lambda state, _, __: views_members.owing_view(state),
-    "audits": lambda state, _, __: views_audits.audits_view(state),
+    "payouts": lambda state, _, __: money.payouts_view(state),
+    "owed": lambda state, _, __: money.owed_view(state),
+    "unsent": lambda state, _, __: money.unsent_view(state),
+    "batches": lambda state, _, __: money.batches_view(state),
+    "treasury": lambda state, _, __: money.treasury_view(state),
+    "delegations": lambda state, height, given: members.delegations_view(state, height, _key(given, "member")),
+    "owing": lambda state, _, __: members.owing_view(state),
+    "audits": lambda state, _, __: audits.audits_view(state),
 }

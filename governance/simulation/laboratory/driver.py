@@ -297,7 +297,7 @@ class World:
                 figures = {
                     "denied": found.denied,
                     "voted": found.voted,
-                    "bar_bp": found.bar_bp,
+                    "bar_bp": found.threshold_bp,
                     "seniority_bp": found.seniority_bp,
                 }
                 self.book.watched.setdefault(name, []).append((self.height, figures))
