@@ -26,7 +26,7 @@ def nominal_ms(genesis_ms: int, height: int, interval_ms: int) -> int:
 
 
 def find_wanted(own_height: int, told_heights: Iterable[int], count_max: int) -> range:
-    """Return the final heights to ask a peer for: those above the own tip that any peer has told of, oldest first.
+    """Return the final heights to ask a peer for: those above this node's tip that any peer has told of, oldest first.
 
     >>> list(find_wanted(4, [3, 9, 4], 3)), list(find_wanted(9, [3, 9], 3))
     ([5, 6, 7], [])

@@ -22,15 +22,12 @@ def quorum_of(size: int) -> int:
 
 
 def faults_of(size: int) -> int:
-    """Return how many liars a committee of `size` tolerates: floor((N-1)/3)."""
+    """Return how many Byzantine members a committee of `size` tolerates: floor((N-1)/3)."""
     return (size - 1) // 3
 
 
 def draw_committee(roll: Iterable[bytes], seed: bytes, size_max: int) -> tuple[bytes, ...]:
-    """Return the consensus keys of the committee, in committee order.
-
-    Up to `size_max` keys everybody is in; above, the first `size_max` in the order of the draw.
-    """
+    """Return the committee, in its order: all keys up to `size_max`, above that the first of the draw."""
     ordered = sorted(set(roll), key=lambda key: (sha256(seed + b"committee\x00" + key).digest(), key))
     return tuple(ordered[:size_max])
 

@@ -37,7 +37,7 @@ class SendCertificate:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Feed `TimerFired(view)` after so long."""
+    """Feed `TimerFired(view)` after this time."""
 
     view: int
     after_ms: int
@@ -78,10 +78,7 @@ class ReportMisbehaviour:
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """The block of this commit certificate is final: keep it durably, then open the next height.
-
-    Repeated at each tick until the driver leaves the height, since the block may have to be fetched first.
-    """
+    """The block of this certificate is final: keep it durably. Repeated until the driver leaves the height."""
 
     certificate: Certificate
 

@@ -16,24 +16,11 @@ I4 (only justified blocks are notarized), I5 (a vote's cell is journalled by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
+from consensus import effects as fx
 from consensus import events as ev
-from consensus.committee import leader_of, quorum_of
-from consensus.effects import (
-    BuildBlock,
-    CastVote,
-    CheckBlock,
-    Effect,
-    Finalize,
-    Journal,
-    ReportMisbehaviour,
-    Resend,
-    SendCertificate,
-    SendProposal,
-    SetTimer,
-)
 from consensus.messages import (
     JUSTIFICATION_MAX,
     VIEW_MAX,
@@ -48,90 +35,20 @@ from consensus.messages import (
     encode_certificate,
 )
 from consensus.misbehaviour import is_contradiction
+from consensus.state import Config, State
 from ledger.hashing import ZERO_HASH
 
 VIEWS_AHEAD_MAX = 256
-"""Votes for views further ahead are dropped: a liar cannot fill the memory, and an honest quorum ahead shows itself by
-certificates."""
+"""Votes for views further ahead are dropped, so that none fill the memory; certificates show a quorum ahead."""
 RESEND_NEWEST = 8
 RESEND_OLDER = 8
 """Messages for old views in one resend: the newest always, the older in turn, so that a tick stays small."""
 LATE_SKIP_TICKS = 2
-"""A view below the current one may lack its certificate only because it is under way: so many ticks are waited."""
+"""A view below the current one may lack its certificate only because it is under way: it gets this many ticks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """One height's fixed facts."""
-
-    chain_id: bytes
-    epoch: int
-    height: int
-    committee: tuple[bytes, ...]
-    seed: bytes
-    """The parent block's randomness: who leads."""
-    own_index: int | None
-    """None: an observer, which follows and never votes."""
-    timeout0_ms: int
-    timeout_cap_ms: int
-
-    @property
-    def quorum(self) -> int:
-        """Votes in a certificate."""
-        return quorum_of(len(self.committee))
-
-    def leader(self, view: int) -> int:
-        """Return the committee index of a view's leader."""
-        return leader_of(self.seed, view, len(self.committee))
-
-    def timeout_ms(self, view: int) -> int:
-        """Return T(v) = T0·(1+v), capped."""
-        return min(self.timeout0_ms * (1 + view), self.timeout_cap_ms)
-
-
-Cells = dict[tuple[CellKind, int], bytes]
-Column = Mapping[int, Vote]
-Votes = dict[tuple[VoteKind, int], Column]
-Certificates = dict[tuple[VoteKind, int], Certificate]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that a node knows at one height. Mappings are never changed in place."""
-
-    config: Config
-    view: int = 0
-    is_open: bool = False
-    final: Certificate | None = None
-    """The commit certificate: this height is over, all but handing it to the driver."""
-    cells: Mapping[tuple[CellKind, int], bytes] = field(default_factory=Cells)
-    votes: Mapping[tuple[VoteKind, int], Column] = field(default_factory=Votes)
-    certificates: Mapping[tuple[VoteKind, int], Certificate] = field(default_factory=Certificates)
-    proposals: Mapping[int, Proposal] = field(default_factory=dict[int, Proposal])
-    """The first proposal of each view, or the one that was notarized."""
-    headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """Headers by block hash, of those proposals and of own cells."""
-    checked: Mapping[bytes, bool | None] = field(default_factory=dict[bytes, bool | None])
-    """None: asked, not yet answered."""
-    building: frozenset[int] = frozenset()
-    reported: frozenset[tuple[int, int]] = frozenset()
-    """(member, view) of misbehaviour already reported."""
-    ticks: int = 0
-    """Resend ticks so far."""
-    entered: int = 0
-    """Ticks when the current view was entered."""
-
-    @property
-    def is_final(self) -> bool:
-        """True once a commit certificate is known."""
-        return self.final is not None
-
-
-def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[Effect, ...]]:
-    """Return the state at the start of a height, with what the vote log says this node has signed at it.
-
-    Signing is deterministic, so what is signed again from its cell is the same bytes: nothing is decided anew.
-    """
+def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[fx.Effect, ...]]:
+    """Return the state at the start of a height; what the vote log says was signed is signed again, byte by byte."""
     own = [cell for cell in cells if cell.height == config.height]
     state = State(
         config,
@@ -150,25 +67,24 @@ def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[Ef
     )
     if config.own_index is None:
         return state, ()
-    effects: list[Effect] = []
+    effects: list[fx.Effect] = []
     for cell in own:
         if cell.kind != CellKind.PROPOSE:
-            effects.append(CastVote(_vote(config, VoteKind(cell.kind), cell.view, cell.block_hash)))
+            effects.append(fx.CastVote(config.own_vote(VoteKind(cell.kind), cell.view, cell.block_hash)))
         elif cell.view == state.view and cell.support:
-            effects.append(SendProposal(_proposal(config, cell.view, cell.block_hash, cell.support, ())))
+            effects.append(fx.SendProposal(config.own_proposal(cell.view, cell.block_hash, cell.support, ())))
     return state, tuple(effects)
 
 
-def step(state: State, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
+def step(state: State, event: ev.Event) -> tuple[State, tuple[fx.Effect, ...]]:
     """Return the next state and the effects the driver must carry out, in order.
 
-    A final height ignores everything but the answer it may wait for and the tick: `Finalize` is repeated until the
-    driver, which may lack the block, can carry it out, and the certificate is shown to those who may have it.
+    A final height only repeats `Finalize`, until the driver has the block, and shows others the certificate.
     """
     return take_turn(Turn(state), event)
 
 
-def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
+def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[fx.Effect, ...]]:
     """Let one event happen to a turn. Tests call this with a turn that has a fault planted."""
     match event:
         case ev.ResendTick():
@@ -192,26 +108,12 @@ def take_turn(turn: Turn, event: ev.Event) -> tuple[State, tuple[Effect, ...]]:
     return turn.state, tuple(turn.effects)
 
 
-def is_known(state: State, message: Message) -> bool:
-    """True when a message would change nothing, so that its signatures need not be verified.
-
-    Only a message equal to one that was verified, or a certificate of a kind and view that already has one.
-    """
-    if isinstance(message, Vote):
-        return state.votes.get((message.kind, message.view), {}).get(message.voter) == message
-    if isinstance(message, Certificate):
-        return (message.kind, message.view) in state.certificates
-    return state.proposals.get(message.view) == message and all(
-        is_known(state, certificate) for certificate in message.justification
-    )
-
-
 class Turn:
     """One step under way: the state so far, and the effects so far. Tests subclass it to plant faults."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.effects: list[Effect] = []
+        self.effects: list[fx.Effect] = []
 
     # ---- Events ---------------------------------------------------------------
 
@@ -266,7 +168,7 @@ class Turn:
             vote.kind, config.epoch, config.height, vote.view, vote.block_hash, voters, signatures
         )
         if certificate.kind == VoteKind.SKIP:  # off the usual path: spare the others the wait for each vote
-            self.effects.append(SendCertificate(certificate))
+            self.effects.append(fx.SendCertificate(certificate))
         self.take_certificate(certificate)
 
     def on_certificate(self, certificate: Certificate) -> None:
@@ -282,7 +184,7 @@ class Turn:
         if self.state.final is None:
             self.try_notarize()
         elif is_valid and self.state.final.block_hash == block_hash:
-            self.effects.append(Finalize(self.state.final))
+            self.effects.append(fx.Finalize(self.state.final))
 
     def on_built(self, view: int, header: bytes, block_hash: bytes) -> None:
         """Propose the fresh block, if its view is still the current one and nothing was proposed in it."""
@@ -303,15 +205,12 @@ class Turn:
     def on_resend(self) -> None:
         """Say again what this node has said in the newest views, and what carries the current view.
 
-        Nothing is said anew but a re-proposal that has waited, and a SKIP for an old view that still lacks a
-        certificate, which others may have lost for good in a crash.
+        New are only a re-proposal that has waited, and a SKIP for an old view whose certificate a crash may have lost.
         """
         self.state = replace(self.state, ticks=self.state.ticks + 1)
         if self.state.final is not None:
-            self.effects += (
-                Resend((self.state.final, *self.own_votes(self.state.final.view))),
-                Finalize(self.state.final),
-            )
+            final = self.state.final
+            self.effects += (fx.Resend((final, *self.own_votes(final.view))), fx.Finalize(final))
             return
         messages: list[Message] = []
         for view in (self.state.view, self.state.view - 1):
@@ -325,7 +224,7 @@ class Turn:
             start = self.state.ticks * RESEND_OLDER % len(rest)
             messages += (rest + rest)[start : start + min(RESEND_OLDER, len(rest))]
         if messages:
-            self.effects.append(Resend(tuple(messages)))
+            self.effects.append(fx.Resend(tuple(messages)))
         self.cast_unheard()
         self.skip_late()
         self.try_propose(is_late=True)
@@ -340,7 +239,7 @@ class Turn:
         self.state = replace(self.state, certificates={**self.state.certificates, key: certificate})
         if certificate.kind == VoteKind.FINALIZE:
             self.state = replace(self.state, final=certificate)
-            self.effects.append(Finalize(certificate))
+            self.effects.append(fx.Finalize(certificate))
             return
         if certificate.kind == VoteKind.NOTARIZE and self.may_finalize(certificate.view):
             self.cast(VoteKind.FINALIZE, certificate.view, certificate.block_hash)
@@ -355,14 +254,13 @@ class Turn:
         """Enter the current view: its timer runs, its leader proposes, a proposal that waited is judged."""
         view = self.state.view
         if self.state.is_open:
-            self.effects.append(SetTimer(view, self.state.config.timeout_ms(view)))
+            self.effects.append(fx.SetTimer(view, self.state.config.timeout_ms(view)))
         self.try_propose(is_late=False)
         self.try_notarize()
 
     def try_propose(self, *, is_late: bool) -> None:
         """Rule 2. A re-proposal waits for the next resend tick: by then the commit certificate has usually come."""
-        state = self.state
-        view = state.view
+        state, view = self.state, self.state.view
         is_leader = state.config.own_index == state.config.leader(view)
         if not is_leader or not state.is_open or (CellKind.PROPOSE, view) in state.cells:
             return
@@ -372,7 +270,7 @@ class Turn:
         if again is None:
             if view not in state.building:
                 self.state = replace(state, building=state.building | {view})
-                self.effects.append(BuildBlock(view))
+                self.effects.append(fx.BuildBlock(view))
         elif is_late and again in state.headers:
             self.propose(again, state.headers[again])
 
@@ -381,12 +279,11 @@ class Turn:
         config, view = self.state.config, self.state.view
         self.write(CellKind.PROPOSE, view, block_hash, header)
         justification = tuple(self.justification()[:JUSTIFICATION_MAX])
-        self.effects.append(SendProposal(_proposal(config, view, block_hash, header, justification)))
+        self.effects.append(fx.SendProposal(config.own_proposal(view, block_hash, header, justification)))
 
     def try_notarize(self) -> None:
         """Rule 3: at most one block a view, by its leader, justified, valid, its body held."""
-        state = self.state
-        view = state.view
+        state, view = self.state, self.state.view
         proposal = state.proposals.get(view)
         if state.config.own_index is None or proposal is None or not self.may_notarize(view):
             return
@@ -394,7 +291,7 @@ class Turn:
             return
         if proposal.block_hash not in state.checked:
             self.state = replace(state, checked={**state.checked, proposal.block_hash: None})
-            self.effects.append(CheckBlock(proposal.block_hash))
+            self.effects.append(fx.CheckBlock(proposal.block_hash))
         elif state.checked[proposal.block_hash]:
             self.cast(VoteKind.NOTARIZE, view, proposal.block_hash, proposal.header)
 
@@ -413,7 +310,7 @@ class Turn:
             return
         for (kind, view), block_hash in self.state.cells.items():
             if kind != CellKind.PROPOSE and own not in self.state.votes.get((VoteKind(kind), view), {}):
-                self.effects.append(CastVote(_vote(self.state.config, VoteKind(kind), view, block_hash)))
+                self.effects.append(fx.CastVote(self.state.config.own_vote(VoteKind(kind), view, block_hash)))
 
     def is_justified(self, view: int, block_hash: bytes) -> bool:
         """Rule 1: no view below lacks the certificate that lets this block pass; a fresh one needs the open slot."""
@@ -456,7 +353,7 @@ class Turn:
         """Return what others may need to follow to the current view, newest first.
 
         Certificates down to a notarization; where one is missing, own votes that help to rebuild it. With the
-        notarization come its proposal, for leaders who must propose the block again, and the own FINALIZE.
+        notarization come its proposal, for leaders who must propose the block again, and this node's FINALIZE.
         """
         found: list[Message] = []
         for below in range(self.state.view - 1, -1, -1):
@@ -517,7 +414,7 @@ class Turn:
             other = CellKind.FINALIZE if kind == CellKind.SKIP else CellKind.SKIP
             assert (other, view) not in cells, f"I2: SKIP and FINALIZE of view {view}"
         self.state = replace(self.state, cells={**cells, (kind, view): block_hash})
-        self.effects.append(Journal(Cell(kind, self.state.config.height, view, block_hash, support)))
+        self.effects.append(fx.Journal(Cell(kind, self.state.config.height, view, block_hash, support)))
 
     def cast(self, kind: VoteKind, view: int, block_hash: bytes, support: bytes = b"") -> None:
         """Journal and cast a vote; the driver feeds it back signed."""
@@ -529,29 +426,15 @@ class Turn:
         if kind == VoteKind.NOTARIZE:
             assert self.is_justified(view, block_hash), "I4: NOTARIZE of a block that is not justified"
         self.write(CellKind(kind), view, block_hash, support)
-        self.effects.append(CastVote(_vote(self.state.config, kind, view, block_hash)))
+        self.effects.append(fx.CastVote(self.state.config.own_vote(kind, view, block_hash)))
 
     def report_if_contradictory(self, first: Vote | Proposal, second: Vote | Proposal, member: int) -> None:
-        """Report two contradictory signatures, once a member and view: a liar cannot fill the memory with proofs."""
+        """Report two contradictory signatures, once a member and view, so that proofs cannot fill the memory."""
         if (member, first.view) not in self.state.reported and is_contradiction(first, second):
             self.state = replace(self.state, reported=self.state.reported | {(member, first.view)})
-            self.effects.append(ReportMisbehaviour(first, second))
+            self.effects.append(fx.ReportMisbehaviour(first, second))
 
     def is_here(self, epoch: int, height: int, view: int) -> bool:
         """True for messages of this epoch and height, of views within reach."""
         config = self.state.config
         return epoch == config.epoch and height == config.height and view <= self.state.view + VIEWS_AHEAD_MAX
-
-
-def _vote(config: Config, kind: VoteKind, view: int, block_hash: bytes) -> Vote:
-    assert config.own_index is not None
-    return Vote(kind, config.epoch, config.height, view, block_hash, config.own_index)
-
-
-def _proposal(
-    config: Config, view: int, block_hash: bytes, header: bytes, justification: tuple[Certificate, ...]
-) -> Proposal:
-    assert config.own_index is not None
-    return Proposal(
-        config.epoch, config.height, view, block_hash, header, config.own_index, justification=justification
-    )

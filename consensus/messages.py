@@ -17,7 +17,7 @@ from ledger.errors import MalformedBytes
 from ledger.hashing import ZERO_HASH
 
 COMMITTEE_MAX = 1_000
-"""A multiple of 8: so long is the longest bitmap. A certificate of 667 of them fits the vote log's 16-bit length."""
+"""A multiple of 8: the bits of the longest bitmap. A certificate of 667 voters fits the vote log's 16-bit length."""
 VIEW_MAX = 1_000_000
 JUSTIFICATION_MAX = 64
 """Certificates in a proposal: the leader sends those of the newest views; older ones travel by themselves."""
@@ -173,10 +173,7 @@ def encode_certificate(certificate: Certificate) -> bytes:
 
 
 def decode_certificate(data: bytes) -> Certificate:
-    """Return the certificate of bytes; the bitmap has no trailing zero byte and one signature a voter.
-
-    MalformedBytes otherwise.
-    """
+    """Return the certificate; MalformedBytes unless the bitmap ends in a set byte and has one signature a voter."""
     if len(data) < _CERTIFICATE.size:
         raise _malformed("certificate too short")
     kind, epoch, height, view, block_hash, bitmap_size = _CERTIFICATE.unpack_from(data)

@@ -31,10 +31,7 @@ def is_contradiction(first: Vote | Proposal, second: Vote | Proposal) -> bool:
 
 
 def is_proven(first: Vote | Proposal, second: Vote | Proposal, committee: Sequence[bytes], chain_id: bytes) -> bool:
-    """True iff the two contradict each other and both signatures are the member's own: anybody can redo this.
-
-    Who was the leader of the view does not matter: signing two proposals of one view is a contradiction in any case.
-    """
+    """True when the two contradict each other and the member signed both, whoever led the view. Anybody can check."""
     if not is_contradiction(first, second):
         return False
     return all(_is_signed(message, committee, chain_id) for message in (first, second))

@@ -3,8 +3,8 @@
 Nothing is real but the protocol: the clock is a number, the network a heap of deliveries, disks are bytes, and chance
 is one seeded generator, so a seed always gives the same run. Two phases. First everything goes wrong: messages are
 lost, late, doubled; the network splits; members lose power, also in the middle of a write to the vote log; one member
-lies. Then the network is whole and all are up, the liar lies on, and every honest member must reach the last height.
-The oracle (`consensus.simulator_oracle`) judges each message and each commit.
+is Byzantine. Then the network is whole and all are up, the Byzantine member goes on, and every honest member must reach
+the last height. The checker (`consensus.simulator_invariants`) judges each message and each commit.
 
     python -m consensus.simulator --seed 1 --runs 1000
 """
@@ -27,25 +27,27 @@ from consensus import events as ev
 from consensus import machine, votelog
 from consensus.catchup import find_wanted
 from consensus.messages import Cell, Certificate, Message, Proposal, Vote, decode_message, encode_message
-from consensus.simulator_liar import (
+from consensus.simulator_byzantine import (
     ACT_EVERY_MS,
     CHAIN_ID,
     Body,
+    ByzantineMember,
     Final,
     GetBody,
-    Liar,
     Parcel,
-    Told,
+    TipReport,
     leader_seed,
     make_header,
     signed_proposal,
     signed_vote,
 )
-from consensus.simulator_oracle import ALL_RULES, Oracle
+from consensus.simulator_invariants import ALL_RULES, InvariantChecker
+from consensus.simulator_options import Options, Report, options_of
+from consensus.state import Config, State
 from ledger.blocks import block_hash_of, decode_header
 from ledger.hashing import ZERO_HASH
 
-Step = Callable[[machine.State, ev.Event], tuple[machine.State, tuple[fx.Effect, ...]]]
+Step = Callable[[State, ev.Event], tuple[State, tuple[fx.Effect, ...]]]
 
 GENESIS = sha256(b"simulated genesis").digest()
 TIMEOUT0_MS = 400
@@ -56,53 +58,6 @@ CALM_MAX_MS = 20_000
 """
 LATER_MAX = 200
 _FINGERPRINT_SIZE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What goes wrong in a run, and how much."""
-
-    seed: int
-    size: int
-    heights: int
-    liar: int | None
-    is_liar_gone: bool
-    """Once the network is whole, the liar is silent for ever: nothing that it alone holds will be seen again."""
-    has_observer: bool
-    chaos_ms: int
-    loss: float
-    duplicates: float
-    delay_max_ms: int
-    slow: float
-    """Share of messages that take up to four seconds."""
-    crash: float
-    """Chance of losing power before any one effect."""
-    split_every_ms: int
-    """0: the network never splits."""
-    storm_every_ms: int
-    """0: never. Else all members lose power at once, about so often."""
-
-
-def options_of(seed: int) -> Options:
-    """Return the options of a seed: each run has its own mix, some have hardly any fault."""
-    rng = Random(f"options {seed}")  # noqa: S311  # chance that can be repeated is the point
-    size = 7 if rng.random() < 0.08 else 4
-    return Options(
-        seed=seed,
-        size=size,
-        heights=2 if size == 7 else 3,
-        liar=rng.randrange(size) if rng.random() < 0.7 else None,
-        is_liar_gone=rng.random() < 0.5,
-        has_observer=rng.random() < 0.1,
-        chaos_ms=rng.choice((2_000, 5_000, 9_000)),
-        loss=rng.choice((0.0, 0.1, 0.3, 0.5)),
-        duplicates=rng.choice((0.0, 0.05, 0.3)),
-        delay_max_ms=rng.choice((20, 100, 400)),
-        slow=rng.choice((0.0, 0.02, 0.1)),
-        crash=rng.choice((0.0, 0.01, 0.03, 0.08)),
-        split_every_ms=rng.choice((0, 300, 1_000)),
-        storm_every_ms=rng.choice((0, 0, 400, 1_500)),
-    )
 
 
 @dataclass(slots=True)
@@ -116,7 +71,7 @@ class Member:
     bodies: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     """Durable before a block is called checked, as `CheckBlock` asks."""
     life: int = 0
-    state: machine.State | None = None
+    state: State | None = None
     wanted: list[bytes] = field(default_factory=list[bytes])
     later: list[tuple[int, Message]] = field(default_factory=list[tuple[int, Message]])
     inbox: deque[ev.Event] = field(default_factory=deque[ev.Event])
@@ -131,19 +86,6 @@ class Member:
     def tip(self) -> bytes:
         """The newest final block."""
         return self.chain[-1].certificate.block_hash if self.chain else GENESIS
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a run went."""
-
-    options: Options
-    simulated_ms: int
-    event_count: int
-    crash_count: int
-    view_max: int
-    trace: str
-    """Digest over everything that was sent and committed, in order."""
 
 
 class Cluster:
@@ -161,13 +103,15 @@ class Cluster:
         self._groups: list[int] | None = None
         self._event_count = self._crash_count = self._view_max = 0
         self._trace = sha256()
-        liars = () if options.liar is None else (options.liar,)
-        self.oracle = Oracle(options.size, liars, GENESIS, rules)
+        byzantine = () if options.byzantine is None else (options.byzantine,)
+        self.checker = InvariantChecker(options.size, byzantine, GENESIS, rules)
         self._committee = tuple(bytes([member]) * 32 for member in range(options.size))
         start, head = votelog.begin(bytes(_FINGERPRINT_SIZE))
         count = options.size + options.has_observer
-        self._members = {index: Member(index, bytearray(start), head) for index in range(count) if index not in liars}
-        self._liar = None if options.liar is None else Liar(options.liar, self)
+        self._members = {
+            index: Member(index, bytearray(start), head) for index in range(count) if index not in byzantine
+        }
+        self._byzantine = None if options.byzantine is None else ByzantineMember(options.byzantine, self)
 
     # ---- The run --------------------------------------------------------------
 
@@ -180,23 +124,18 @@ class Cluster:
             self._after(self.options.split_every_ms, self._split)
         if self.options.storm_every_ms:
             self._after(self.options.storm_every_ms, self._storm)
-        if self._liar is not None:
-            self._after(ACT_EVERY_MS, self._lie)
+        if self._byzantine is not None:
+            self._after(ACT_EVERY_MS, self._act_byzantine)
         while not self._is_done():
             self._now_ms, _, happen = heapq.heappop(self._heap)
             self._event_count += 1
             if self._now_ms > self.options.chaos_ms + CALM_MAX_MS:
                 heights = [(member.index, member.height) for member in self._members.values()]
-                self.oracle.starved(f"(member, height) {heights} after {self._now_ms} ms")
+                self.checker.starved(f"(member, height) {heights} after {self._now_ms} ms")
                 break
             happen()
         return Report(
-            self.options,
-            self._now_ms,
-            self._event_count,
-            self._crash_count,
-            self._view_max,
-            self._trace.hexdigest(),
+            self.options, self._now_ms, self._event_count, self._crash_count, self._view_max, self._trace.hexdigest()
         )
 
     def _is_done(self) -> bool:
@@ -228,14 +167,14 @@ class Cluster:
                 self._crash(member, None)
         self._after(self.rng.randint(1, 2 * self.options.storm_every_ms), self._storm)
 
-    def _lie(self) -> None:
-        assert self._liar is not None
-        if self._is_calm and self.options.is_liar_gone:
+    def _act_byzantine(self) -> None:
+        assert self._byzantine is not None
+        if self._is_calm and self.options.is_byzantine_gone:
             return
-        self._liar.act()
-        self._after(ACT_EVERY_MS, self._lie)
+        self._byzantine.act()
+        self._after(ACT_EVERY_MS, self._act_byzantine)
 
-    # ---- What the liar may use ------------------------------------------------
+    # ---- What the adversary may use ------------------------------------------------
 
     def send(self, sender: int, to: int, parcel: Parcel) -> None:
         """Put a parcel on the network, which may lose, delay or double it."""
@@ -251,13 +190,13 @@ class Cluster:
             delay_ms = rng.randint(1, 4_000 if rng.random() < options.slow else options.delay_max_ms)
             self._after(delay_ms, partial(self._deliver, sender, to, parcel))
 
-    def note_liar_vote(self, vote: Vote) -> None:
-        """Let the oracle know of a vote that exists."""
-        self.oracle.vote_sent(vote.voter, vote, tuple)
+    def note_vote(self, vote: Vote) -> None:
+        """Let the checker know of a vote that exists."""
+        self.checker.vote_sent(vote.voter, vote, tuple)
 
     def final_hashes(self) -> Mapping[int, bytes]:
         """Return the final block of each height."""
-        return self.oracle.final
+        return self.checker.final
 
     # ---- Members --------------------------------------------------------------
 
@@ -269,16 +208,9 @@ class Cluster:
         if member.height >= self.options.heights:
             member.state = None
             return
-        config = machine.Config(
-            CHAIN_ID,
-            0,
-            member.height + 1,
-            self._committee,
-            leader_seed(member.tip),
-            member.index if member.index < self.size else None,
-            TIMEOUT0_MS,
-            TIMEOUT_CAP_MS,
-        )
+        own_index = member.index if member.index < self.size else None
+        place = (CHAIN_ID, 0, member.height + 1, self._committee, leader_seed(member.tip))
+        config = Config(*place, own_index, TIMEOUT0_MS, TIMEOUT_CAP_MS)
         member.state, effects = machine.start_height(config, member.cells)
         life = member.life
         self._after(self.rng.randint(0, 150), partial(self._happen, member, life, ev.SlotOpened()))
@@ -304,21 +236,21 @@ class Cluster:
         if member.life != life:
             return
         self._after(TICK_MS, partial(self._tick, member, life))
-        self._broadcast(member, Told(member.height))
+        self._broadcast(member, TipReport(member.height))
         for block_hash in member.wanted:
             self._broadcast(member, GetBody(block_hash))
         self._happen(member, life, ev.ResendTick())
 
     def _deliver(self, sender: int, to: int, parcel: Parcel) -> None:
-        if self._liar is not None and to == self._liar.index:
-            if not (self._is_calm and self.options.is_liar_gone):
-                self._liar.hear(sender, parcel)
+        if self._byzantine is not None and to == self._byzantine.index:
+            if not (self._is_calm and self.options.is_byzantine_gone):
+                self._byzantine.hear(sender, parcel)
             return
         member = self._members[to]
         if member.state is None and member.height < self.options.heights:
             return  # without power
         match parcel:
-            case Told(height):
+            case TipReport(height):
                 for wanted in find_wanted(height, [member.height], 3):
                     self.send(to, sender, member.chain[wanted - 1])
             case Final(header, certificate):
@@ -395,12 +327,12 @@ class Cluster:
                 member.cells.append(cell)
             case fx.CastVote(vote):
                 signed = signed_vote(vote.kind, vote.height, vote.view, vote.block_hash, vote.voter)
-                self.oracle.vote_sent(member.index, signed, lambda: member.cells)
+                self.checker.vote_sent(member.index, signed, lambda: member.cells)
                 self._broadcast(member, _over_the_wire(signed))
                 member.inbox.append(ev.VoteReceived(signed))
             case fx.SendProposal(bare):
                 proposal = signed_proposal(bare.height, bare.view, bare.header, bare.proposer, bare.justification)
-                self.oracle.proposal_sent(member.index, proposal, lambda: member.cells)
+                self.checker.proposal_sent(member.index, proposal, lambda: member.cells)
                 self._broadcast(member, Body(proposal.header))
                 self._broadcast(member, _over_the_wire(proposal))
                 member.inbox.append(ev.ProposalReceived(proposal))
@@ -416,7 +348,7 @@ class Cluster:
                 for message in messages:
                     self._broadcast(member, message)
             case fx.ReportMisbehaviour(first, second):
-                self.oracle.reported(member.index, first, second)
+                self.checker.reported(member.index, first, second)
             case fx.Finalize(certificate):
                 header = member.bodies.get(certificate.block_hash)
                 if header is None:
@@ -433,7 +365,7 @@ class Cluster:
 
     def _commit(self, member: Member, header: bytes, certificate: Certificate) -> None:
         """Make a block durable and go on; the vote log forgets the height now and then."""
-        self.oracle.committed(member.index, header, certificate)
+        self.checker.committed(member.index, header, certificate)
         self._trace.update(bytes([member.index]) + certificate.block_hash)
         member.chain.append(Final(header, certificate))
         if self.rng.random() < 0.5:

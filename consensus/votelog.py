@@ -85,7 +85,7 @@ def scan(data: bytes, fingerprint: bytes) -> Scan:
 
 
 def _end_of_record(data: bytes, position: int, head: bytes) -> int | None:
-    """Return where the record at `position` ends, or None when no whole record chained on `head` stands there."""
+    """Return where the record at `position` ends, or None when no whole record chained on `head` is there."""
     size = int.from_bytes(data[position : position + _LENGTH_SIZE], "big")
     end = position + _LENGTH_SIZE + size + _DIGEST_SIZE
     if size < _HEAD.size or end > len(data):
@@ -95,9 +95,9 @@ def _end_of_record(data: bytes, position: int, head: bytes) -> int | None:
 
 
 def _is_followed(data: bytes, position: int) -> bool:
-    """True when something stands after the bad record at `position`: it is not the last, so no crash explains it.
+    """True when something follows the bad record at `position`: it is not the last, so no crash explains it.
 
-    A torn record never reaches past the length it declares. Where that length itself is no length, or reaches past the
+    A torn record never reaches past the length it declares. Where that length itself is not valid, or reaches past the
     end, a whole record may still begin later: its chain hangs on the 32 bytes before it.
     """
     if len(data) - position > _RECORD_MAX:

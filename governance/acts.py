@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ledger.errors import RuleBroken
-from ledger.records import Attestation
+from ledger.records import Attestation, Body, Record, record_id_of
 
 
 class Act(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +26,20 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     valid_until_height: int
     body: bytes
     attestations: tuple[Attestation, ...]
+
+
+def act_of(record: Record, body: Body) -> Act:
+    """Return a record with its body as governance sees it."""
+    return Act(
+        kind=record.kind,
+        author=record.author,
+        signer=record.signer,
+        record_id=record_id_of(record),
+        number=record.number,
+        valid_until_height=record.valid_until_height,
+        body=body.data,
+        attestations=record.attestations,
+    )
 
 
 def attesters_of(act: Act, role: str, subject_hash: bytes) -> set[bytes]:

@@ -40,7 +40,7 @@ def render_text(value: bytes) -> str:
 
 
 def render(value: Any, of_bytes: Callable[[bytes], str] = render_hex) -> Any:
-    """Return `value` ready for JSON: bytes through `of_bytes`, structs as objects, a field called `row` as its fields."""
+    """Return `value` ready for JSON: bytes by `of_bytes`, structs as objects, a field called `row` as its fields."""
     if isinstance(value, bytes):
         return of_bytes(value)
     if isinstance(value, (tuple, list)):

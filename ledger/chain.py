@@ -25,15 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ledger import merkle
-from ledger.blocks import (
-    HEADER_VERSION,
-    Block,
-    BlockWithBodies,
-    Header,
-    block_hash_of,
-    decode_header,
-    encode_header,
-)
+from ledger.blocks import HEADER_VERSION, Block, BlockWithBodies, Header, block_hash_of, decode_header, encode_header
 from ledger.codec import decode, encode
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
@@ -143,10 +135,7 @@ class Chain:
         *,
         committee_hash: bytes = ZERO_HASH,
     ) -> Chain:
-        """Write block 0 with its state rows into an empty store.
-
-        MutuaError `ledger_exists` when a chain is there already.
-        """
+        """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` where there is one."""
         if store.get(TIP_KEY) is not None:
             raise MutuaError(
                 "ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder"
@@ -169,11 +158,7 @@ class Chain:
 
     @classmethod
     def open(cls, store: Store, chain_id: bytes | None = None) -> Chain:
-        """Open what `create` and `commit` wrote, after checking it against itself.
-
-        Errors: MutuaError `ledger_empty` or `other_chain`; LedgerCorrupt when tip, headers, row count or state root
-        disagree.
-        """
+        """Open and check what was written. MutuaError `ledger_empty`, `other_chain`; LedgerCorrupt."""
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
             raise MutuaError(
@@ -252,11 +237,6 @@ class Chain:
         place = self.store.get(RECORD_PREFIX + record_id)
         return None if place is None else decode_place(place)
 
-    def find_height(self, block_hash: bytes) -> int | None:
-        """Return the height of a final block, or None."""
-        data = self.store.get(HASH_PREFIX + block_hash)
-        return None if data is None else int.from_bytes(data, "big")
-
     def commit(
         self,
         block_with_bodies: BlockWithBodies,
@@ -275,11 +255,8 @@ class Chain:
         encoded = [encode(record) for record in block.records]
         self._check_next(header, block_with_bodies, encoded)
         if self.tree.root_after(delta) != header.state_root:
-            raise LedgerCorrupt(
-                "commit_state_root",
-                f"block {header.height} does not lead to its state root",
-                "report this; do not go on",
-            )
+            what = f"block {header.height} does not lead to its state root"
+            raise LedgerCorrupt("commit_state_root", what, "report this; do not go on")
         block_hash = block_hash_of(header)
         batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in delta.items()}
         row_count = self.tree.size_after(delta)

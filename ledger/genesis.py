@@ -29,7 +29,7 @@ class Founder(Shape):
     consensus_key: bytes
     transport_key: bytes
     bitcoin_key: bytes
-    """Compressed secp256k1 key (33 bytes) of the treasury signer; empty when the founder is no signer."""
+    """Compressed secp256k1 key (33 bytes) of the treasury signer; empty when the founder is not a signer."""
     onion_tip: bytes
     address: str
     """Multiaddr of the node without the peer id, such as /ip4/127.0.0.1/tcp/4001."""
@@ -37,7 +37,7 @@ class Founder(Shape):
     plan: str
     contract_terms: int
     prepaid_terms: int
-    """Premiums of so many first terms are already inside the genesis accounts: they do not fall due."""
+    """Premiums of this many first terms are already inside the genesis accounts: they do not fall due."""
     signature: bytes
 
 
@@ -83,7 +83,7 @@ class CharterParty(Shape):
 
 
 class CharterTreasury(Shape):
-    """The m-of-n P2WSH treasury over the founders' bitcoin keys, and the outpoint that funds it (the first baton)."""
+    """The m-of-n P2WSH treasury over the founders' bitcoin keys, and the first treasury outpoint, which funds it."""
 
     network: str
     threshold: int
@@ -120,8 +120,7 @@ class Charter(Shape):
     codes: tuple[CharterCode, ...]
     providers: tuple[CharterProvider, ...]
     attesters: tuple[CharterParty, ...]
-    """Enrolment attesters: two of them sign that an applicant is a person who is nobody else here. Empty: the
-    treasury's signers do."""
+    """Enrolment attesters: two sign that an applicant is not already a member. Empty: the treasury's signers do."""
     verifiers: tuple[CharterParty, ...]
     """Verifiers of providers: one signature lists a provider."""
     community: tuple[str, ...]

@@ -31,11 +31,7 @@ class LevelDB:
     """A `Store` in a folder. One process at a time; safe for several threads."""
 
     def __init__(self, folder: Path, *, create: bool = False, shown: Path | None = None) -> None:
-        """Open the database in `folder`, or make it where `create` is set. Errors name the folder `shown`, where given.
-
-        Errors: MutuaError `store_locked`, `store_missing`, `disk_full` or `store_unusable`; LedgerCorrupt
-        `store_corrupt`.
-        """
+        """Open the database in `folder`, or with `create` make it. Errors name the folder `shown`, where given."""
         self._folder = shown or folder
         self._failure: MutuaError | None = None
         if not create and not (folder / "CURRENT").exists():
@@ -44,11 +40,8 @@ class LevelDB:
             )
         if create and not (folder / "CURRENT").exists() and _holds_data(folder):
             # LevelDB would take it for an empty place and throw away the tables that it finds there.
-            raise LedgerCorrupt(
-                "store_corrupt",
-                f"the database in {folder} has lost its file CURRENT",
-                "keep the folder as evidence and sync a fresh one from the peers",
-            )
+            hint = "keep the folder as evidence and sync a fresh one from the peers"
+            raise LedgerCorrupt("store_corrupt", f"the database in {folder} has lost its file CURRENT", hint)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = plyvel.DB(
@@ -84,11 +77,8 @@ class LevelDB:
         and drop all of it at the next start, paranoid or not (measured). A restart drops the torn end and goes on.
         """
         if self._failure is not None:
-            raise MutuaError(
-                "store_stopped",
-                f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})",
-                "repair the disk and start the node again",
-            )
+            what = f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})"
+            raise MutuaError("store_stopped", what, "repair the disk and start the node again")
         try:
             with self._db.write_batch(transaction=True, sync=True) as rows:
                 for key in sorted(batch):
@@ -136,10 +126,7 @@ def opened_aside(folder: Path) -> Generator[LevelDB]:
 
 
 def is_locked(path: Path) -> bool:
-    """True while another process holds a lock (fcntl or flock) on `path`; False where there is no such file.
-
-    Never call it on a file that this very process has locked with fcntl: closing it here would drop that lock.
-    """
+    """True while another process holds a lock on `path`. On a file that this process locked it would drop that lock."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -159,10 +146,7 @@ def is_locked(path: Path) -> bool:
 
 
 def _holds_data(folder: Path) -> bool:
-    """True iff tables or a log with something in it lie in `folder`.
-
-    A crash in the making of a database leaves neither.
-    """
+    """True when `folder` holds tables or a log that is not empty; a database whose making crashed has neither."""
     if not folder.exists():
         return False
     return any(
@@ -197,7 +181,7 @@ def _explained(folder: Path, error: Exception) -> MutuaError:
         return MutuaError(
             "disk_full",
             f"the disk of {folder} is full",
-            "make room and start the node again; nothing of this write was kept",
+            "free some space and start the node again; nothing from this write was kept",
         )
     if "lock" in lower and ("temporarily unavailable" in lower or "already held" in lower):
         return _locked(folder)

@@ -1,6 +1,6 @@
-"""RFC 6962 Merkle trees: roots, inclusion proofs, consistency proofs. Leaf prefix 0x00, node prefix 0x01.
+"""RFC 6962 Merkle trees: roots and inclusion proofs. Leaf prefix 0x00, node prefix 0x01.
 
-Source: RFC 6962 section 2.1 (hash), 2.1.1 (audit path), 2.1.2 (consistency).
+Source: RFC 6962 section 2.1 (hash) and 2.1.1 (audit path).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def inclusion_proof(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:
 
 
 def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
-    """True iff `path` proves that `leaf` stands at `index` of the tree of `size` leaves with `root`."""
+    """True when `path` proves that `leaf` is at `index` of the tree of `size` leaves with `root`."""
     if not 0 <= index < size:
         return False
     digest = leaf_hash(leaf)
@@ -109,47 +109,3 @@ def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root:
         position //= 2
         last //= 2
     return next(steps, None) is None and digest == root
-
-
-def consistency_proof(hashes: Sequence[bytes], old_size: int) -> tuple[bytes, ...]:
-    """Return the proof that the first `old_size` leaves are a prefix of `hashes` (RFC 6962 section 2.1.2)."""
-    if not 0 < old_size <= len(hashes):
-        raise IndexError(old_size)
-
-    def subproof(m: int, part: Sequence[bytes], is_whole: bool) -> list[bytes]:
-        if m == len(part):
-            return [] if is_whole else [root_of_hashes(part)]
-        k = 1 << ((len(part) - 1).bit_length() - 1)
-        if m <= k:
-            return [*subproof(m, part[:k], is_whole), root_of_hashes(part[k:])]
-        return [*subproof(m - k, part[k:], is_whole=False), root_of_hashes(part[:k])]
-
-    return tuple(subproof(old_size, hashes, is_whole=True))
-
-
-def is_consistent(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:
-    """True iff `proof` shows that the tree of `size` leaves extends the one of `old_size` leaves."""
-    if not 0 < old_size <= size:
-        return False
-    if old_size == size:
-        return not proof and old_root == root
-    steps = list(proof)
-    if old_size & (old_size - 1) == 0:
-        steps.insert(0, old_root)
-    if not steps:
-        return False
-    position, last = old_size - 1, size - 1
-    while position % 2:
-        position, last = position // 2, last // 2
-    old, new = steps[0], steps[0]
-    for step in steps[1:]:
-        if last == 0:
-            return False
-        if position % 2 or position == last:
-            old, new = node_hash(step, old), node_hash(step, new)
-            while position and not position % 2:
-                position, last = position // 2, last // 2
-        else:
-            new = node_hash(new, step)
-        position, last = position // 2, last // 2
-    return last == 0 and old == old_root and new == root

@@ -70,10 +70,7 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
 
 
 def inclusion_problems(proof: InclusionProof) -> list[str]:
-    """Return what does not hold, in the order of the chain of reasons.
-
-    Empty when all of it does, the certificate aside.
-    """
+    """Return what is wrong, in the order of the reasoning; empty when all is well, the certificate aside."""
     try:
         record = decode(Record, proof.record)
         check_record_shape(record, proof.chain_id)
@@ -145,4 +142,6 @@ def proof_from_json(data: bytes) -> InclusionProof:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes("proof_malformed", f"this is no inclusion proof ({reason})", "make it with mutua audit prove")
+    return MalformedBytes(
+        "proof_malformed", f"this is not an inclusion proof ({reason})", "make it with mutua audit prove"
+    )

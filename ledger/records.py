@@ -27,10 +27,7 @@ RECORD_SIZE_MAX = 4 * 1024
 
 
 class Attestation(Shape):
-    """Somebody else's signature under a record: a provider over a claim, a signer over a payout batch.
-
-    `subject_hash` (32 bytes) is what the attester saw; `signature` covers role ‖ 0x00 ‖ subject_hash on this chain.
-    """
+    """Somebody else's signature under a record, over role ‖ 0x00 ‖ `subject_hash`, the 32 bytes that they saw."""
 
     role: str
     key: bytes
@@ -39,10 +36,7 @@ class Attestation(Shape):
 
 
 class Record(Shape):
-    """The signed envelope.
-
-    `author` is the identity key that acts; `signer` the key that signed (identity or device).
-    """
+    """The signed envelope: `author` is the identity key that acts, `signer` the identity or device key that signed."""
 
     version: int
     chain_id: bytes
@@ -76,10 +70,7 @@ def body_hash_of(body: Body) -> bytes:
 
 
 def signed_bytes_of(record: Record, encoded: bytes | None = None) -> bytes:
-    """Return the bytes that the author signed: the record with an empty signature.
-
-    `encoded`: its canonical bytes, if at hand.
-    """
+    """Return the bytes that the author signed: the record, or its canonical bytes `encoded`, without signature."""
     data = encode(record) if encoded is None else encoded
     if len(record.signature) == signatures.SIGNATURE_SIZE:  # the last field: a header of two bytes and the signature
         return data[: -2 - signatures.SIGNATURE_SIZE] + _NO_SIGNATURE
@@ -193,10 +184,7 @@ def is_body_of(record: Record, body: Body) -> bool:
 
 
 def decode_signed_record(data: bytes, chain_id: bytes) -> SignedRecord:
-    """Decode and check shape and body; MalformedBytes otherwise.
-
-    The signature is verified by the caller, in a thread.
-    """
+    """Decode and check shape and body; MalformedBytes otherwise. The caller verifies the signature, in a thread."""
     signed = decode(SignedRecord, data)
     check_record_shape(signed.record, chain_id)
     if not is_body_of(signed.record, signed.body):

@@ -49,10 +49,7 @@ class KeyCase:
 
 
 def check_signatures() -> None:
-    """Raise LedgerCorrupt `signature_selftest` unless libsodium gives the expected answer in every case.
-
-    About 0.1 s.
-    """
+    """Raise LedgerCorrupt `signature_selftest` unless libsodium answers every case as expected (about 0.1 s)."""
     wrong = [
         case.name
         for case in edge_cases()
@@ -62,7 +59,7 @@ def check_signatures() -> None:
     if wrong:
         raise LedgerCorrupt(
             "signature_selftest",
-            f"libsodium on this machine judges signatures by another rule ({', '.join(wrong)})",
+            f"libsodium on this machine treats edge cases of signatures differently ({', '.join(wrong)})",
             "install the PyNaCl version that mutua pins; do not take part in the network before",
         )
 

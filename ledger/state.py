@@ -41,10 +41,7 @@ class StateReader(Protocol):
 
 
 class StateProof(Shape):
-    """Shows a row, or that there is none.
-
-    The leaf at which the key's path ends, and the siblings from the root down.
-    """
+    """Shows a row, or that there is none: the leaf where the key's path ends, and the siblings from the root down."""
 
     size: int
     """Rows in the state."""
@@ -79,10 +76,7 @@ def root_of(size: int, tree: bytes) -> bytes:
 
 
 def is_proved(key: bytes, value: bytes | None, proof: StateProof, state_root: bytes) -> bool:
-    """True iff the proof shows under `state_root` that the row at `key` is `value` (None.
-
-    That there is no such row).
-    """
+    """True when the proof shows under `state_root` that the row at `key` is `value` (None: that there is no row)."""
     if proof.size == 0:
         return value is None and root_of(0, EMPTY_TREE) == state_root
     path = path_of(key)
@@ -107,10 +101,7 @@ def is_proved(key: bytes, value: bytes | None, proof: StateProof, state_root: by
 
 
 class StateTree:
-    """The tree in memory, about a hundred bytes a row: buckets of leaves, and the hash of every node above them.
-
-    A node is named by a 1 and the bits that lead to it: the root is 1, below node n lie 2n and 2n+1.
-    """
+    """The tree in memory: buckets of leaves, and each node above by a 1 and its bits (below n lie 2n and 2n+1)."""
 
     def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
         self._buckets: dict[int, bytes] = {}
@@ -269,10 +260,7 @@ def _find(bucket: bytes, path: bytes) -> int:
 
 
 def _bucket_hash(bucket: bytes) -> bytes:
-    """Return the tree over a bucket's sorted entries.
-
-    Neighbours fork after the bits they have in common, the deepest first.
-    """
+    """Return the tree over a bucket's sorted entries. Neighbours fork after their common bits, the deepest first."""
     if not bucket:
         return EMPTY_TREE
     waiting: list[tuple[int, bytes]] = []

@@ -40,7 +40,7 @@ from ledger.state import StateReader, StateTree
 from ledger.store import MemoryStore, Store
 
 ROW_FINDINGS_MAX = 20
-"""Single rows listed; a count stands for the rest."""
+"""Rows listed one by one; the rest is counted."""
 VERIFY_THREADS = 2
 """libsodium works without the GIL; two threads reach 97 % of what four do (notes on performance)."""
 
@@ -296,7 +296,7 @@ class _Replay:
                     record_id,
                 )
             if record_id in self.seen:
-                yield Finding(height, "record_repeated", "the record stands in the chain already", record_id)
+                yield Finding(height, "record_repeated", "the record is already included in the chain", record_id)
             self.seen.add(record_id)
             place = self.source.get(RECORD_PREFIX + record_id)
             if place is None or decode_place(place) != (height, index):
@@ -343,7 +343,7 @@ class _Replay:
         )
         self.counts.certificates += 1
         if problem is not None:
-            yield Finding(height, "certificate", f"the certificate of block {height} does not hold: {problem}")
+            yield Finding(height, "certificate", f"the certificate of block {height} is not valid: {problem}")
         for each in self.rules.header_problems(state, charter, parent, header):
             yield Finding(height, "header_rules", each)
         if bodies is None:
@@ -412,7 +412,7 @@ class _Replay:
         for key, _ in self.source.scan(BODY_PREFIX):
             if key[len(BODY_PREFIX) :] not in self.bodies_seen:
                 yield Finding(
-                    height, "body_stray", f"a body is kept that no record commits to: {key[len(BODY_PREFIX) :].hex()}"
+                    height, "body_stray", f"there is a body to which no record commits: {key[len(BODY_PREFIX) :].hex()}"
                 )
 
 

@@ -23,10 +23,7 @@ TEXT_SIZE_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting.
-
-    `kind` is text or path; `choices` bounds a text; `default` is shown to people when there is no value.
-    """
+    """One setting: `kind` is text or path, `choices` bounds a text, `default` is shown when there is no value."""
 
     name: str
     kind: str
@@ -138,10 +135,7 @@ def load_config(
     flags: Mapping[str, str | None] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
-    """Return the settings.
-
-    `flags` are those given on the command line. MutuaError `config_invalid` names the first fault.
-    """
+    """Return the settings; `flags` are from the command line. MutuaError `config_invalid` names the first fault."""
     env = os.environ if environ is None else environ
     root, root_origin = _root(data_dir, env)
     given = flags or {}
@@ -171,10 +165,7 @@ def _root(data_dir: Path | None, env: Mapping[str, str]) -> tuple[Path, str]:
 
 
 def read_config_file(path: Path) -> dict[str, str]:
-    """Return what a config.toml sets, {} when there is none.
-
-    An unknown name is an error: a misspelt setting must not be silent.
-    """
+    """Return what a config.toml sets, {} when there is none. An unknown name is an error, since it may be misspelt."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -190,7 +181,7 @@ def read_config_file(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in table.items():
         if name not in BY_NAME:
-            raise _invalid(f"{path} sets {name!r}, which is no setting", f"settings: {', '.join(BY_NAME)}")
+            raise _invalid(f"{path} sets {name!r}, which is not a setting", f"settings: {', '.join(BY_NAME)}")
         if not isinstance(value, str):
             raise _invalid(f"{path} sets {name} to a {type(value).__name__}", f'write it as text: {name} = "…"')
         found[name] = value

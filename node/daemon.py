@@ -1,7 +1,8 @@
 """The daemon: one process, one nursery, and the wiring between ledger, consensus, network, treasury and local API.
 
-Every task is started by `Daemon.run` and ends with it. "Accepted" is said after the record is on disk, "final" after the
-block's batch is synced. A disk that fails, or a ledger that contradicts itself, ends the daemon wherever it is noticed.
+Every task is started by `Daemon.run` and ends with it. "Accepted" is said after the record is on disk, "final" after
+the block's batch is synced. A disk that fails, or a ledger that contradicts itself, ends the daemon wherever it is
+noticed.
 """
 
 from __future__ import annotations
@@ -257,7 +258,7 @@ class Daemon:
     async def submit(
         self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
     ) -> bytes:
-        """Sign, check against the newest state, keep durably, spread. Returns the record id; RuleBroken says why not."""
+        """Sign, check, keep durably and spread a record. Returns its id; RuleBroken says why not."""
         return await self.intake.submit(kind, body, attestations, blobs)
 
     async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
@@ -297,7 +298,7 @@ class Daemon:
 
 
 def main(folder: Path, keys: KeyRing, options: Options) -> None:
-    """Run a daemon on `folder` until it is stopped; of all errors of its tasks, raise the one that explains the others."""
+    """Run a daemon on `folder` until it is stopped; raise the one of its errors that explains the others."""
     lock = lock_folder(folder)
     try:
         trio.run(_run, folder, keys, options)

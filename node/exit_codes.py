@@ -8,7 +8,7 @@
 | 3 | the node is not running |
 | 4 | locked: the passphrase is missing or wrong |
 | 5 | refused by a rule of the co-op |
-| 6 | a finding: the ledger, a proof or the set-up does not hold |
+| 6 | a finding: something is wrong with the ledger, a proof or the set-up |
 """
 
 from __future__ import annotations

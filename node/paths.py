@@ -109,7 +109,7 @@ def is_held(lock: Path) -> bool:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file so that a fault leaves the old one, or none: beside, synced, renamed. OSError as the system says it."""
+    """Write a file beside, sync and rename it, so that a fault leaves the old one, or none. OSError passes through."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

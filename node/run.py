@@ -63,7 +63,7 @@ def run_node(
     guests: tuple[bytes, ...],
     level: str = "info",
 ) -> None:
-    """Unlock the keys of `folder` and run its daemon until it is stopped. MutuaError says what stands in the way."""
+    """Unlock the keys of `folder` and run its daemon until it is stopped. MutuaError says what prevents it."""
     keys = unlock_keys(folder, passphrase)
     from node import daemon, startup
     from node.logs import set_up_logs

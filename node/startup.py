@@ -63,7 +63,7 @@ def load_charter(folder: Path) -> Charter:
 
 
 def check_port(listen: str) -> None:
-    """Raise MutuaError `port_in_use`, `address_unusable` or `address_malformed` before anything is opened or written."""
+    """Raise MutuaError `port_in_use`, `address_unusable` or `address_malformed` unless this node can listen."""
     from node.p2p.host import parse_address
 
     host, port = parse_address(listen)

@@ -11,7 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CommitHook(BuildHookInterface):
-    """Add `node/cli/node/commit.txt`, unless the install is editable, or the source is an archive, which has the file."""
+    """Add `node/cli/node/commit.txt`, unless the install is editable or the source is an archive that has it."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the file outside the tree and let the builder include it."""

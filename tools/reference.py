@@ -230,28 +230,28 @@ EXAMPLE = "\n".join(json.dumps(line, separators=(",", ":")) for line in STORY)
 
 def scenarios_page() -> str:
     """Return the format of scenario files, with a small one that the tests play."""
-    from governance.simulation import scenario
+    from governance.simulation import actions
 
     lines = [NOTE, *SCENARIOS_INTRO.splitlines(), "", "```json", EXAMPLE, "```", ""]
-    no_records = ", ".join(f"`{name}`" for name in scenario.NO_RECORDS)
+    no_records = ", ".join(f"`{name}`" for name in actions.NO_RECORDS)
     lines += ["## Actions", "", "Fields other than `at` and `do`, with the default, if any, in brackets.", ""]
     lines += [
         f"Every action except {no_records} may name in `signed_by` the key that signs it; without",
         "it the acting member's identity key signs (a claim is signed by its cover).",
         "",
     ]
-    lines += ["| do | fields |", "|---|---|", f"| `genesis` | {_scenario_fields(scenario.GENESIS_FIELDS)} |"]
-    lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in scenario.ACTIONS.items()]
+    lines += ["| do | fields |", "|---|---|", f"| `genesis` | {_scenario_fields(actions.GENESIS_FIELDS)} |"]
+    lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in actions.ACTIONS.items()]
     lines += ["", "`propose` has the fields of what it proposes as well:", "", "| what | fields |", "|---|---|"]
-    lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in scenario.PROPOSALS.items()]
+    lines += [f"| `{name}` | {_scenario_fields(fields)} |" for name, fields in actions.PROPOSALS.items()]
     lines += ["", "## Objects", "", "| object | fields |", "|---|---|"]
-    lines += [f"| {name} | {_scenario_fields(fields)} |" for name, fields in scenario.OBJECTS.items()]
+    lines += [f"| {name} | {_scenario_fields(fields)} |" for name, fields in actions.OBJECTS.items()]
     return "\n".join(lines) + "\n"
 
 
 def _scenario_fields(fields: dict[str, Any]) -> str:
     """Return the fields of an action with their defaults."""
-    from governance.simulation.scenario import ABSENT
+    from governance.simulation.actions import ABSENT
 
     words: list[str] = []
     for name, item in fields.items():

@@ -25,10 +25,7 @@ HRP = {"regtest": "bcrt", "testnet": "tb", "signet": "tb", "mainnet": "bc"}
 
 
 def account_of(unique: bytes) -> int:
-    """Return the account number (31 bits) of something that names one claim and nothing else, such as its source hash.
-
-    It comes from the claim itself, so no counter can be lost or used twice after a crash.
-    """
+    """Return the account number (31 bits) of a claim, from its source hash: no counter can be lost or used twice."""
     return int.from_bytes(tagged_hash("payout-account", unique)[:4], "big") >> 1
 
 
@@ -60,11 +57,8 @@ def claim_secret(root: HDKey, account: int, index: int, network: str = "regtest"
 def script_of(program: bytes) -> bytes:
     """Return the scriptPubKey of a P2WPKH program: OP_0 and a push of 20 bytes."""
     if len(program) != PROGRAM_SIZE:
-        raise MalformedBytes(
-            "program_size",
-            f"a P2WPKH program has {PROGRAM_SIZE} bytes, not {len(program)}",
-            "send addresses of that type",
-        )
+        what = f"a P2WPKH program has {PROGRAM_SIZE} bytes, not {len(program)}"
+        raise MalformedBytes("program_size", what, "send addresses of that type")
     return b"\x00\x14" + program
 
 
@@ -72,7 +66,7 @@ def address_of(program: bytes, network: str) -> str:
     """Return the text of a witness version 0 program (20 bytes: P2WPKH, 32 bytes: P2WSH) on `network`."""
     text = bech32.encode(_hrp(network), 0, program) if len(program) in (PROGRAM_SIZE, 32) else None
     if text is None:
-        raise MalformedBytes("program_size", f"{len(program)} bytes are no witness program", "use 20 or 32 bytes")
+        raise MalformedBytes("program_size", f"{len(program)} bytes are not a witness program", "use 20 or 32 bytes")
     return text
 
 
@@ -81,11 +75,8 @@ def program_of(address: str, network: str) -> bytes:
     text = address.strip()
     version, program = bech32.decode(_hrp(network), text.lower() if text == text.upper() else text)
     if version != 0 or program is None or len(program) != PROGRAM_SIZE:
-        raise MutuaError(
-            "address",
-            f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key",
-            "give a native segwit (P2WPKH) address",
-        )
+        what = f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key"
+        raise MutuaError("address", what, "give a native segwit (P2WPKH) address")
     return bytes(program)
 
 

@@ -57,10 +57,7 @@ class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def seal_keyfile(seed: bytes, passphrase: str, limits: Limits = NORMAL) -> bytes:
-    """Return the bytes of a key file that opens with `passphrase` (any Unicode form of it; spaces count).
-
-    Errors: MutuaError `seed_size`, `passphrase_empty`, `keyfile_limits`, `keyfile_memory`.
-    """
+    """Return a key file that opens with `passphrase`. Errors: `seed_size`, `passphrase_empty`, `keyfile_*`."""
     if len(seed) != SEED_SIZE:
         raise MutuaError(
             "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "restore it from its 24 words"
@@ -80,10 +77,7 @@ def seal_keyfile(seed: bytes, passphrase: str, limits: Limits = NORMAL) -> bytes
 
 
 def open_keyfile(data: bytes, passphrase: str) -> bytes:
-    """Return the master seed (32 bytes) inside a key file.
-
-    Errors: MutuaError `wrong_passphrase`; MalformedBytes `keyfile_malformed`, `keyfile_version`, `keyfile_limits`.
-    """
+    """Return the master seed (32 bytes) inside a key file. MutuaError `wrong_passphrase`; MalformedBytes."""
     file = _decode_keyfile(data)
     try:
         salt, nonce, box = (bytes.fromhex(text) for text in (file.kdf.salt, file.nonce, file.box))
@@ -100,11 +94,8 @@ def open_keyfile(data: bytes, passphrase: str) -> bytes:
     try:
         return sodium.crypto_secretbox_open(box, nonce, key)
     except CryptoError:
-        raise MutuaError(
-            "wrong_passphrase",
-            "the passphrase does not open the key file",
-            "try again; if it is surely right, the file is damaged: restore it from a backup",
-        ) from None
+        hint = "try again; if it is surely right, the file is damaged: restore it from a backup"
+        raise MutuaError("wrong_passphrase", "the passphrase does not open the key file", hint) from None
 
 
 def _decode_keyfile(data: bytes) -> _KeyFile:
@@ -118,11 +109,8 @@ def _decode_keyfile(data: bytes) -> _KeyFile:
     if file.format != FORMAT or file.kdf.name != "argon2id" or file.cipher != "xsalsa20-poly1305":
         raise _malformed("it names another format, key function or cipher")
     if file.version != VERSION:
-        raise MalformedBytes(
-            "keyfile_version",
-            f"the key file has version {file.version}, this program reads {VERSION}",
-            "use the program that wrote it",
-        )
+        what = f"the key file has version {file.version}, this program reads {VERSION}"
+        raise MalformedBytes("keyfile_version", what, "use the program that wrote it")
     if not _is_within_limits(file.kdf.ops, file.kdf.memory_kib):
         raise MalformedBytes(
             "keyfile_limits", f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB", _MEND
@@ -151,8 +139,5 @@ def _stretch(passphrase: str, salt: bytes, limits: Limits) -> bytes:
             sodium.crypto_pwhash_ALG_ARGON2ID13,
         )
     except (RuntimeError, MemoryError):
-        raise MutuaError(
-            "keyfile_memory",
-            f"argon2id needs {limits.memory_kib} KiB of memory and did not get it",
-            "close other programs and try again",
-        ) from None
+        what = f"argon2id needs {limits.memory_kib} KiB of memory and did not get it"
+        raise MutuaError("keyfile_memory", what, "close other programs and try again") from None

@@ -66,11 +66,8 @@ class Onion:
         Errors: MutuaError `onion_used_up` after the last layer.
         """
         if not 0 <= gone < self.layers:
-            raise MutuaError(
-                "onion_used_up",
-                f"{gone} of {self.layers} onion layers are gone",
-                "register a new onion with a key change",
-            )
+            what = f"{gone} of {self.layers} onion layers are gone"
+            raise MutuaError("onion_used_up", what, "register a new onion with a key change")
         depth = self.layers - 1 - gone
         value = self.checkpoints[depth // ONION_CHECKPOINT_EVERY]
         for _ in range(depth % ONION_CHECKPOINT_EVERY):
@@ -80,10 +77,7 @@ class Onion:
 
 @dataclass(frozen=True)
 class KeyRing:
-    """A member's secrets and their public keys.
-
-    Its `repr` shows no secret; never log an attribute that ends in `_seed`.
-    """
+    """A member's secrets and their public keys. Its `repr` shows no secret; never log a `_seed` attribute."""
 
     identity_seed: bytes = field(repr=False)
     device_seed: bytes = field(repr=False)

@@ -30,21 +30,15 @@ def words_of(seed: bytes) -> tuple[str, ...]:
 
 
 def seed_of(text: str) -> bytes:
-    """Return the seed of 24 words in any case and spacing.
-
-    Errors: MutuaError `words_count`, `words_unknown` (names the position), `words_checksum`.
-    """
+    """Return the seed of 24 words in any case and spacing. Errors: `words_count`, `words_unknown`, `words_checksum`."""
     words = text.lower().split()
     if len(words) != WORD_COUNT:
         raise MutuaError("words_count", f"{len(words)} words were given", f"write all {WORD_COUNT} in their order")
     known = set(_english().wordlist)
     for position, word in enumerate(words, 1):
         if word not in known:
-            raise MutuaError(
-                "words_unknown",
-                f"word {position} is not in the list",
-                "compare it with your paper; its first four letters decide",
-            )
+            hint = "compare it with your paper; the first four letters are enough to identify a word"
+            raise MutuaError("words_unknown", f"word {position} is not in the list", hint)
     try:
         return bytes(_english().to_entropy(words))
     except ValueError:

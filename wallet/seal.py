@@ -83,10 +83,7 @@ def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[byt
 
 
 def check_blob(blob: bytes) -> SealedBlob:
-    """Return the parsed blob; MalformedBytes unless shape, sizes and version fit.
-
-    Needs no secret: nodes check what they carry.
-    """
+    """Return the parsed blob; MalformedBytes unless shape, sizes and version fit. Needs no secret."""
     if len(blob) > BLOB_SIZE_MAX:
         raise MalformedBytes("blob_size", f"a sealed blob of {len(blob)} bytes is larger than {BLOB_SIZE_MAX}", _MEND)
     value = decode(SealedBlob, blob)
@@ -106,10 +103,7 @@ def check_blob(blob: bytes) -> SealedBlob:
 
 
 def open_key(blob: bytes, device_seed: bytes) -> bytes:
-    """Return the symmetric key of a blob, opened with a signer's device seed.
-
-    Errors: MalformedBytes `blob_not_mine` (no entry), `blob_key` (the entry does not open or is another key).
-    """
+    """Return a blob's symmetric key, opened with a signer's device seed. MalformedBytes `blob_not_mine`, `blob_key`."""
     value = check_blob(blob)
     public, secret = sodium.crypto_sign_seed_keypair(device_seed)
     mine = next((item for item in value.keys if item.device_key == public), None)
@@ -124,11 +118,8 @@ def open_key(blob: bytes, device_seed: bytes) -> bytes:
             sodium.crypto_sign_ed25519_sk_to_curve25519(secret),
         )
     except CryptoError:
-        raise MalformedBytes(
-            "blob_key",
-            "this signer's entry in a sealed blob does not open",
-            "ask another signer for the key of this blob",
-        ) from None
+        what = "this signer's entry in a sealed blob does not open"
+        raise MalformedBytes("blob_key", what, "ask another signer for the key of this blob") from None
     _check_key(value, key)
     return key
 
@@ -146,14 +137,6 @@ def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
     return programs
 
 
-def open_addresses(blob: bytes, device_seed: bytes) -> tuple[bytes, ...]:
-    """Return the programs inside a blob, opened with a signer's device seed.
-
-    Errors: MalformedBytes as in `open_key`.
-    """
-    return open_with_key(blob, open_key(blob, device_seed))
-
-
 def _check_key(value: SealedBlob, key: bytes) -> None:
     if len(key) != KEY_SIZE or tagged_hash("sealed-key", key) != value.key_hash:
         raise MalformedBytes(
@@ -163,11 +146,8 @@ def _check_key(value: SealedBlob, key: bytes) -> None:
 
 def _check_programs(programs: tuple[bytes, ...]) -> None:
     if not PROGRAM_MIN <= len(programs) <= PROGRAM_MAX:
-        raise MalformedBytes(
-            "programs_count",
-            f"{len(programs)} payout addresses were given",
-            f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh",
-        )
+        what = f"{len(programs)} payout addresses were given"
+        raise MalformedBytes("programs_count", what, f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh")
     if any(len(item) != PROGRAM_SIZE for item in programs) or len(set(programs)) != len(programs):
         raise MalformedBytes(
             "programs_shape", "a payout address is repeated or not of type P2WPKH", "give fresh P2WPKH addresses"

@@ -8,7 +8,6 @@ splitting.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger.errors import MutuaError
@@ -85,20 +84,8 @@ def split_amount(
     return Split(owed.payout_id, tuple(pieces[:outputs_max]), sum(pieces[outputs_max:]), rest)
 
 
-def plan_splits(
-    owed: Iterable[Owed], dmin_sat: int = DMIN_SAT, outputs_min: int = OUTPUTS_MIN, outputs_max: int = OUTPUTS_MAX
-) -> tuple[Split, ...]:
-    """Return one split a payout, by payout id: the order of the arguments does not matter."""
-    return tuple(
-        split_amount(item, dmin_sat, outputs_min, outputs_max) for item in sorted(owed, key=lambda item: item.payout_id)
-    )
-
-
 def _broken(piece_sat: int, dmin_sat: int) -> tuple[int, ...]:
-    """Return a denomination in smaller ones: 10 = 5+5, 5 = 2+2+1, 2 = 1+1 (times a power of ten).
-
-    Never called on the smallest.
-    """
+    """Return a denomination above the smallest in smaller ones: 10 = 5+5, 5 = 2+2+1, 2 = 1+1, times a power of ten."""
     decade = dmin_sat
     while piece_sat >= 10 * decade:
         decade *= 10

@@ -3,9 +3,9 @@
 An m-of-n P2WSH script, one batch spending one outpoint, signatures apart, then combined.
 
 Every signer builds the same bytes from the same figures; the txid is known before anyone signs and does not depend on
-who signs. Output 0 is always the change, back to the treasury: it is the next outpoint, and its script type tells it apart
-anyway, so its place leaks nothing. The payees' outputs follow in BIP69 order (amount, then script). Version 2, one
-input, nSequence 0xfffffffd. Txids are in the byte order that people read.
+who signs. Output 0 is always the change, back to the treasury: it is the next outpoint, and its script type tells it
+apart anyway, so its place leaks nothing. The payees' outputs follow in BIP69 order (amount, then script). Version 2,
+one input, nSequence 0xfffffffd. Txids are in the byte order that people read.
 
 This is the only file that imports bitcoinlib, late, with a data folder of its own and no database; its multisig script
 is compared with ours at each build (it breaks at n >= 17). Call these functions in a thread: the first one costs 0.1 s.
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bitcoinlib.transactions import Transaction
 
 SIGNER_MAX = 15
-"""Electrum's wizard and bitcoinlib both end here; the ledger's record has room for so many attestations."""
+"""Electrum's wizard and bitcoinlib both end here; the ledger's record has room for this many attestations."""
 CHANGE_VOUT = 0
 SEQUENCE = 0xFFFFFFFD
 """Replaceable (BIP125), no relative lock."""
@@ -78,27 +78,18 @@ class Treasury:
 
     @staticmethod
     def of(threshold: int, keys: Sequence[bytes], network: str = "regtest") -> Treasury:
-        """Return the treasury of `keys` (33 bytes each).
-
-        MutuaError `treasury_keys` when number, size or threshold does not fit.
-        """
+        """Return the treasury of `keys` (33 bytes each). MutuaError `treasury_keys` if they are not valid."""
         if not 1 <= threshold <= len(keys) <= SIGNER_MAX or len(set(keys)) != len(keys):
-            raise MutuaError(
-                "treasury_keys",
-                f"{threshold} of {len(keys)} keys is no treasury",
-                f"use 1 to {SIGNER_MAX} different keys and a threshold within",
-            )
+            what = f"{threshold} of {len(keys)} keys are not a valid treasury"
+            raise MutuaError("treasury_keys", what, f"use 1 to {SIGNER_MAX} different keys and a threshold within")
         for key in keys:
             try:
                 is_point = len(key) == 33 and bool(coincurve.PublicKey(key))
             except ValueError:
                 is_point = False
             if not is_point:
-                raise MutuaError(
-                    "treasury_keys",
-                    f"{key.hex()[:16]}… is not a compressed secp256k1 key",
-                    "take the bitcoin key of the charter",
-                )
+                what = f"{key.hex()[:16]}… is not a compressed secp256k1 key"
+                raise MutuaError("treasury_keys", what, "take the bitcoin key of the charter")
         return Treasury(threshold, tuple(sorted(keys)), network)
 
     @cached_property
@@ -140,11 +131,6 @@ class Batch:
     vsize: int
     """Virtual size in vB once signed, rounded up, for the longest signatures."""
 
-    @property
-    def change_vout(self) -> int:
-        """Return the number of the change output: the next outpoint."""
-        return CHANGE_VOUT
-
     @cached_property
     def unsigned(self) -> bytes:
         """Return the bytes without witness: what every signer compares."""
@@ -154,11 +140,6 @@ class Batch:
     def txid(self) -> bytes:
         """Return the transaction id (32 bytes, as read), the same before and after signing."""
         return txid_of(self.unsigned)
-
-    @property
-    def next_outpoint(self) -> Outpoint:
-        """Return the change as the outpoint of the next batch."""
-        return Outpoint(self.txid, CHANGE_VOUT, self.change_sat)
 
     def library_transaction(self) -> Transaction:
         """Return a fresh bitcoinlib transaction of this batch, its script compared with ours."""
@@ -186,11 +167,8 @@ class Batch:
             made.inputs[0].redeemscript != self.treasury.script
             or [bytes(item.lock_script) for item in made.outputs] != scripts
         ):
-            raise LedgerCorrupt(
-                "bitcoin_library",
-                "bitcoinlib builds another script than the charter's",
-                "do not sign; report versions of both",
-            )
+            what = "bitcoinlib builds another script than the charter's"
+            raise LedgerCorrupt("bitcoin_library", what, "do not sign; report versions of both")
         return made
 
     @cached_property
@@ -217,25 +195,18 @@ def build_batch(
     if any(payment.amount_sat < DUST_SAT for payment in payments) or len(
         {payment.program for payment in payments}
     ) != len(payments):
-        raise MutuaError(
-            "batch_payment",
-            "a payment is dust, or pays one address twice",
-            "use fresh addresses and standard denominations",
-        )
+        what = "a payment is dust, or pays one address twice"
+        raise MutuaError("batch_payment", what, "use fresh addresses and standard denominations")
     if not 0 <= locktime <= LOCKTIME_HEIGHT_MAX:
-        raise MutuaError(
-            "batch_locktime", f"locktime {locktime} is no bitcoin height", "use the height of the newest bitcoin block"
-        )
+        what = f"locktime {locktime} is not a valid Bitcoin block height"
+        raise MutuaError("batch_locktime", what, "use the height of the newest bitcoin block")
     ordered = tuple(sorted(payments, key=lambda payment: (payment.amount_sat, script_of(payment.program))))
     vsize = _vsize(treasury, len(ordered))
     fee_sat = vsize * fee_sat_per_vb
     change_sat = outpoint.amount_sat - fee_sat - sum(payment.amount_sat for payment in ordered)
     if change_sat < DUST_SAT:
-        raise MutuaError(
-            "treasury_short",
-            f"the treasury's coin of {outpoint.amount_sat} sat is {DUST_SAT - change_sat} sat short",
-            "pay fewer payouts",
-        )
+        what = f"the treasury's coin of {outpoint.amount_sat} sat is {DUST_SAT - change_sat} sat short"
+        raise MutuaError("treasury_short", what, "pay fewer payouts")
     return Batch(treasury, outpoint, ordered, locktime, fee_sat, change_sat, vsize)
 
 
@@ -251,10 +222,7 @@ def sign_all(batch: Batch, secret32: bytes) -> tuple[bytes, ...]:
 
 
 def check_partial(batch: Batch, key: bytes, signatures: Sequence[bytes]) -> bool:
-    """True iff `signatures` are valid signatures of this batch by the signer with `key`.
-
-    Any garbage is False, never an error.
-    """
+    """True when these are valid signatures of this batch by the signer with `key`. Garbage is False, never an error."""
     if key not in batch.treasury.keys or len(signatures) != 1:
         return False
     signature = signatures[0]
@@ -270,15 +238,12 @@ def check_partial(batch: Batch, key: bytes, signatures: Sequence[bytes]) -> bool
 
 
 def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
-    """Return the signed transaction from `threshold` valid partials, the first in key order; others are left out.
-
-    Errors: MutuaError `signatures_missing` when fewer than the threshold are valid.
-    """
+    """Return the transaction signed by the first `threshold` valid partials. MutuaError `signatures_missing`."""
     valid = [key for key in batch.treasury.keys if key in partials and check_partial(batch, key, partials[key])]
     threshold = batch.treasury.threshold
     if len(valid) < threshold:
         raise MutuaError(
-            "signatures_missing", f"{len(valid)} of {threshold} signatures are there", "wait for more signers"
+            "signatures_missing", f"{len(valid)} of {threshold} signatures have arrived", "wait for more signers"
         )
     library = _bitcoinlib()
     made = batch.library_transaction()
@@ -291,11 +256,8 @@ def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
     made.inputs[0].update_scripts()
     raw = bytes(made.raw())
     if bytes(made.raw(witness_type="legacy")) != batch.unsigned or batch.treasury.script not in raw:
-        raise LedgerCorrupt(
-            "bitcoin_library",
-            "bitcoinlib changed the transaction while combining",
-            "do not broadcast; report the version",
-        )
+        what = "bitcoinlib changed the transaction while combining"
+        raise LedgerCorrupt("bitcoin_library", what, "do not broadcast; report the version")
     return raw
 
 
@@ -360,11 +322,8 @@ def _bitcoinlib() -> _Library:
                 from bitcoinlib.keys import Key, Signature
                 from bitcoinlib.transactions import Transaction
             except OSError as error:
-                raise MutuaError(
-                    "bitcoin_library",
-                    f"bitcoinlib does not start: {error}",
-                    "set LANG to a UTF-8 locale, such as C.UTF-8",
-                ) from None
+                what = f"bitcoinlib does not start: {error}"
+                raise MutuaError("bitcoin_library", what, "set LANG to a UTF-8 locale, such as C.UTF-8") from None
             finally:
                 if hide:
                     del sys.modules["sqlalchemy"]

@@ -1,8 +1,7 @@
-"""A history replayed from genesis, with everything noted that decided the claims asked for.
+"""Replays a history from genesis and notes everything that decided the claims asked for.
 
-The collector lives through every block as the ledger did and reads, right before and right after each step, what the
-step read and wrote. It decides nothing; where a receipt's figure and the ledger's would differ, an independent
-recomputation shows it.
+The collector applies every block as the ledger did and notes, right before and right after each step, what the step
+read and wrote. It decides nothing; an independent recomputation would show a figure that differs from the ledger's.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from governance.voting import appeals, audits, ballots, cases
 from ledger import calendar
 from ledger.store import MemoryStore
 
+NO_VOTE = "lines with a standard code need no vote, and lines refused in the carrying block are decided by it"
 CARRIED_REFUSALS = (settlement.NO_COVER, settlement.WAITING, settlement.NOT_IN_PLAN, settlement.FILED_LATE)
 ENDS = {
     "withdrawn": ("§5", "withdrawn by the claimant"),
@@ -45,7 +45,7 @@ HAPPENINGS = ("hold_placed", "hold_lifted", "fraud_found")
 
 @dataclass(slots=True)
 class _Claim:
-    """A receipt in the making."""
+    """A receipt under construction."""
 
     receipt: shapes.Receipt
     member: bytes
@@ -53,9 +53,9 @@ class _Claim:
     cases: dict[str, shapes.Case] = field(default_factory=dict[str, shapes.Case])
     payouts: dict[str | None, shapes.Payout] = field(default_factory=dict[str | None, shapes.Payout])
     waiting: list[shapes.Settlement] = field(default_factory=list[shapes.Settlement])
-    """Lines settled a moment ago, whose case is told by the event that follows."""
+    """Lines just settled; the event that follows names their case."""
     payouts_due: list[str | None] = field(default_factory=list[str | None])
-    """Decided in this block: the payout stands after the event."""
+    """Decided in this block; the payout exists after the event."""
     live: dict[str, dict[tuple[bytes, bytes | None], tuple[int, facts.Counting]]] = field(
         default_factory=dict[str, dict[tuple[bytes, bytes | None], tuple[int, facts.Counting]]]
     )
@@ -66,7 +66,7 @@ class _Claim:
 
 
 class Collector:
-    """Receipts of some claims (None: of all), moved on a block at a time."""
+    """Receipts of some claims (None: of all), extended block by block."""
 
     def __init__(self, spec: GenesisSpec, wanted: set[bytes] | None) -> None:
         self.state = MemoryStore(genesis_rows(spec))
@@ -91,7 +91,7 @@ class Collector:
         }
 
     def step(self, block: PastBlock) -> Outcome:
-        """Live through the next block; RuleBroken or MalformedBytes when a record of it is refused."""
+        """Replay the next block; RuleBroken or MalformedBytes if one of its records is refused."""
         opened = OpenBlock(self.state, BlockContext(block.height, block.randomness))
         day = opened.day
         day.watch = self._listen(day)
@@ -105,8 +105,7 @@ class Collector:
             self._count(day, *found)
         for phase in transition.closing_of(day.height):
             self._phase = phase.__name__
-            # who gets nothing at the end of run-off leaves the queue without a word: it is counted before the first is
-            # paid
+            # at the end of run-off an unpaid payout leaves the queue without an event: count before the first payment
             self._queue = parts.queue_of(day, is_final=True) if self._phase == "end_term" else None
             self._start = self._balances = (
                 accounts.balance_of(day.draft, "claims"),
@@ -162,7 +161,7 @@ class Collector:
 
     # ---- Filing ---------------------------------------------------------------
     def _claim(self, day: Day, claim_id: bytes) -> _Claim:
-        """Return the receipt in the making, begun with the first thing that is heard of a claim."""
+        """Return the receipt under construction, begun with the first event of a claim."""
         found = self._claims.get(claim_id)
         if found is None:
             row = CLAIMS.get(day.draft, claim_id)
@@ -172,16 +171,13 @@ class Collector:
         return found
 
     def _filed(self, day: Day, noted: _Claim) -> None:
-        """Note what stands right after the claim's record: its cases, and whether it was drawn for audit."""
+        """Note, right after the claim's record, its cases and whether it was drawn for audit."""
         row = CLAIMS.get(day.draft, noted.receipt.claim)
         noted.put(settlements=(*noted.receipt.settlements, *noted.waiting))
         noted.waiting.clear()
-        noted.put(
-            lines=tuple(
-                msgspec.structs.replace(line, authorised_by=row.lines[line.line].authorised_by)
-                for line in noted.receipt.lines
-            )
-        )
+        used = (row.lines[line.line].authorised_by for line in noted.receipt.lines)
+        pairs = zip(noted.receipt.lines, used, strict=True)
+        noted.put(lines=tuple(msgspec.structs.replace(line, authorised_by=claim) for line, claim in pairs))
         drawn = DRAWN_AUDITS.find(day.draft, row.claim)
         number = int.from_bytes(sha256(day.randomness + b"audit" + row.claim).digest(), "big") % audits.ODDS_BASE
         trigger = None if drawn is None else drawn.trigger
@@ -205,7 +201,7 @@ class Collector:
 
     # ---- Votes ----------------------------------------------------------------
     def _count(self, day: Day, claim: bytes, code: str) -> None:
-        """Note which ballots count tonight, right before the tallies."""
+        """Note which ballots count in this block, right before the tallies."""
         noted, row = self._claims[claim], CASES.get(day.draft, claim, code)
         if row.status != "open" or row.carried_height == day.height:
             return
@@ -217,7 +213,7 @@ class Collector:
         noted.cases[code] = msgspec.structs.replace(noted.cases[code], ballots=(*noted.cases[code].ballots, *ended))
 
     def _after(self, day: Day, claim: bytes, code: str) -> None:
-        """Note what the block made of a case: what s fixed, the tally, the end."""
+        """Note the result of the block for a case: what s fixed, the tally, the end."""
         noted, row = self._claims[claim], CASES.get(day.draft, claim, code)
         case = noted.cases[code]
         if row.status in ("withdrawn", "cancelled"):
@@ -232,7 +228,7 @@ class Collector:
             noted.cases[code] = self._tallied(day, noted, code)
 
     def _tallied(self, day: Day, noted: _Claim, code: str) -> shapes.Case:
-        """Return a case with tonight's tally, as the ledger keeps it."""
+        """Return a case with this block's tally, as the ledger keeps it."""
         row, case = CASES.get(day.draft, noted.receipt.claim, code), noted.cases[code]
         case_params = params_at(day.draft, row.params_version)
         tally = ballots.Tally(yes=row.yes, no=row.no, opened=row.opened)
@@ -249,7 +245,7 @@ class Collector:
         rows = sorted((*case.ballots, *live), key=lambda item: (item.from_height, item.voter, item.delegator or b""))
         return msgspec.structs.replace(case, ballots=tuple(rows))
 
-    # ---- Events, as they are said ------------------------------------------------
+    # ---- Events, as they are emitted ---------------------------------------------
     def _listen(self, day: Day) -> Callable[[Event], None]:
         def hear(event: Event) -> None:
             claim = event.fields.get("claim")
@@ -267,15 +263,11 @@ class Collector:
     def _line(self, day: Day, noted: _Claim, event: Event) -> None:
         if event.fields["refusal"] not in CARRIED_REFUSALS:
             row = CLAIMS.get(day.draft, noted.receipt.claim)
-            if row.use == preauthorisation.USE:  # played in a savepoint, to be taken back
-                noted.put(
-                    estimates=(
-                        *noted.receipt.estimates,
-                        facts.settlement_of(day, row, event.fields["line"], noted.running),
-                    )
-                )
-                return
-            noted.waiting.append(facts.settlement_of(day, row, event.fields["line"], noted.running))
+            settled = facts.settlement_of(day, row, event.fields["line"], noted.running)
+            if row.use == preauthorisation.USE:  # played in a savepoint, to be undone
+                noted.put(estimates=(*noted.receipt.estimates, settled))
+            else:
+                noted.waiting.append(settled)
 
     def _accepted(self, day: Day, noted: _Claim, event: Event) -> None:
         code, how, award = (event.fields[name] for name in ("case", "how", "award_cents"))
@@ -297,11 +289,7 @@ class Collector:
         if noted.receipt.use != preauthorisation.USE:
             noted.payouts_due.append(code)
         if code is None:
-            words = (
-                "lines whose code is standard on their day need no vote, and lines refused in the carrying block are"
-                " decided by it"
-            )
-            noted.put(standard=shapes.Decision(day.height, "accepted", how, "§5", words, (), None, benefit))
+            noted.put(standard=shapes.Decision(day.height, "accepted", how, "§5", NO_VOTE, (), None, benefit))
             return
         case = self._tallied(day, noted, code) if how != "appeal" else self._judged(day, noted, code)
         charges, awards = case.charges_cents, tuple[int, ...]()
@@ -313,14 +301,14 @@ class Collector:
                 for row in case.appeal.ballots
                 if row.choice == "accept"
             )
-            rule, why = reasons.appealed(case.appeal, case.bar.need_bp)
+            rule, why = "§9", reasons.appealed(case.appeal, case.bar.need_bp)
         else:
             if how == "vote":
                 live = noted.live[code].values()
                 awards = tuple(
                     charges if item is None else item for _, (choice, item, _, _) in live if choice == "accept"
                 )
-            rule, why = reasons.accepted(case, case.tallies[-1], how)
+            rule, why = "§6", reasons.accepted(case, case.tallies[-1], how)
         assert not awards or lower_median(list(awards)) == award, (
             "the award is the lower median of the accepting ballots"
         )
@@ -328,7 +316,7 @@ class Collector:
         self._decided(noted, case, done, is_small_used=False if how == "small" else None)
 
     def _preauthorised(self, day: Day, noted: _Claim, event: Event) -> None:
-        """A pre-authorisation is decided like a case; it allows, and pays nothing."""
+        """Note a pre-authorisation, which is decided like a case, allows units, and pays nothing."""
         self._accepted(day, noted, event)
         code, fields = event.fields["case"], event.fields
         allowed = shapes.Authorisation(fields["units"], fields["award_cents"], fields["first_day"], fields["last_day"])
@@ -340,23 +328,23 @@ class Collector:
             case = self._judged(day, noted, code)
             assert case.appeal is not None
             assert case.bar is not None
-            rule, why = reasons.appealed(case.appeal, case.bar.need_bp)
+            rule, why = "§9", reasons.appealed(case.appeal, case.bar.need_bp)
         else:
             case = self._tallied(day, noted, code)
-            rule, why = reasons.denied(case, case.tallies[-1])
+            rule, why = "§6", reasons.denied(case, case.tallies[-1])
         self._decided(
             noted, case, shapes.Decision(day.height, "denied", None, rule, why, (), None, 0), is_small_used=None
         )
 
     def _lapsed(self, day: Day, noted: _Claim, event: Event) -> None:
         case = self._tallied(day, noted, event.fields["case"])
-        rule, why = reasons.lapsed(case, case.tallies[-1])
+        why = reasons.lapsed(case, case.tallies[-1])
         is_used = SMALL_PAID.find(day.draft, noted.member, day.term) is not None
         is_small = case.charges_cents <= case.params.small_claim_cents and noted.receipt.use != preauthorisation.USE
         self._decided(
             noted,
             case,
-            shapes.Decision(day.height, "lapsed", None, rule, why, (), None, 0),
+            shapes.Decision(day.height, "lapsed", None, "§6", why, (), None, 0),
             is_small_used=is_used if is_small else None,
         )
 
@@ -397,7 +385,7 @@ class Collector:
         )
 
     def _paid(self, day: Day, event: Event) -> None:
-        """Note a payment with the accounts right before it; every payment of the block moves them."""
+        """Note a payment with the accounts right before it, which every payment of the block changes."""
         fields, before = event.fields, self._balances
         is_final = self._phase == "end_term"
         if self._queue is None:
@@ -409,7 +397,7 @@ class Collector:
             return
         payout = noted.payouts[fields["case"]]
         if event.name == "payout_short" and fields["paid_cents"]:
-            return  # told with the payment
+            return  # noted with the payment
         owed, paid = payout.owed_cents, fields.get("amount_cents", 0)
         claims_cents, reserve = self._start
         cap = None if is_final else reserve * day.params.claim_reserve_bp // 10_000
@@ -440,7 +428,7 @@ class Collector:
         )
 
     def _happened(self, day: Day, event: Event) -> None:
-        """Note a hold, its end or a finding for every claim concerned: the one named, or all of a cover or provider."""
+        """Note a hold, its end or a finding at the claim it names, or at all of the cover or provider held."""
         key, named = event.fields["member"], event.fields["claim"]
         for claim, noted in self._claims.items():
             if (

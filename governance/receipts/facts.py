@@ -1,7 +1,4 @@
-"""What the rules read when they decided, taken from the draft of the day on which they did.
-
-Pure: nothing is written.
-"""
+"""What the rules read when they decided, taken from the state of that day. Pure: nothing is written."""
 
 from __future__ import annotations
 
@@ -102,14 +99,14 @@ def plan_facts(day: Day, name: str, day_number: int) -> shapes.PlanFacts:
 # ---- Settlement -----------------------------------------------------------
 @dataclass(slots=True)
 class Running:
-    """What a claim's lines have used up so far, between two of them."""
+    """What the lines of a claim have used up so far."""
 
     other_payer_cents: int
     is_copay_taken: bool = False
 
 
 def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> shapes.Settlement:
-    """Return the steps of a line that was settled (or refused in settlement) a moment ago; `before` moves on."""
+    """Return the steps of a line that was just settled, or refused in settlement; update `before`."""
     line = claim.lines[index]
     contract = contracts.contract_of(day.draft, claim.cover)
     assert contract is not None, "the carrying block found a contract"
@@ -167,7 +164,7 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
 
 
 def _authorised_cents(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
-    """Return what is left of the award that an authorised line uses, before it does; None: it uses none."""
+    """Return what is left of the award that an authorised line is about to use; None: it uses none."""
     if not line.authorised_by:
         return None
     rows = AUTHORISATIONS.scan(day.draft, claim.cover, claim.provider, line.system, line.code)
@@ -177,7 +174,7 @@ def _authorised_cents(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
 def _ceilings(
     day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int
 ) -> tuple[shapes.Ceiling, ...]:
-    """Return the ceilings that a settled line met, with what was used before it and is left after it."""
+    """Return the ceilings that apply to a settled line, with what was used before and is left after it."""
     visit = (DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
     of_event = (EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
     event = (
@@ -206,7 +203,7 @@ def case_params(case_params: Params) -> shapes.CaseParams:
 
 
 def excluded_of(day: Day, claim: ClaimRow, case: CaseRow) -> tuple[shapes.Excluded, ...]:
-    """Return how many never vote on a case, by the first reason that fits."""
+    """Return how many members may not vote on a case, by the first reason that applies."""
     member = MEMBERS.get(day.draft, claim.member)
     treating = {claim.provider, members.owner_of_key(day.draft, claim.provider)}
     household, vouchers = set(members.household_of(day.draft, member)), set(member.vouchers)
@@ -238,7 +235,7 @@ def bar_of(day: Day, claim: ClaimRow, case: CaseRow, case_params: Params) -> sha
 
 
 def bar_facts(day: Day, member: MemberRow, bar_bp: int, seniority_bp: int, case_params: Params) -> shapes.Bar:
-    """Return a member's record, the row it falls into, and the seniority, with the bar that the ledger gave."""
+    """Return a member's record, the row it falls into, and the seniority, with the threshold on the ledger."""
     first, last = day.term - approval_threshold.WINDOW_TERMS, day.term
     rows = [row for row in approval_threshold.records_of(day.draft, member.key) if first <= row.term <= last]
     terms = tuple(shapes.TermRecord(row.term, row.denied, row.voted, row.auto) for row in rows)

@@ -1,7 +1,4 @@
-"""What the receipts of a proposal, a member's renewals and a plan's premium say.
-
-Amounts are minor units, times are heights.
-"""
+"""The receipts of a proposal, a member's renewals and a plan's premium; amounts in minor units, times in heights."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from ledger.codec import Shape
 
 
 class Sponsor(Shape):
-    """Who signed a proposal, in which block, the proposer first. A finding of fraud opens one without sponsors."""
+    """A member who signed a proposal, first the proposer; no sponsor: a finding of fraud opened it."""
 
     member: bytes
     height: int
@@ -32,10 +29,10 @@ class ProposalReceipt(Shape):
     height: int
     body: ProposeBody
     is_critical: bool
-    """Two thirds, and a term more of notice."""
+    """It needs two thirds yes and takes effect one term later."""
     sponsors: tuple[Sponsor, ...]
     voters: int
-    """At the newest signature: so many might vote."""
+    """Number of voters at the newest signature."""
     sponsor_min: int
     sponsor_div: int
     sponsors_needed: int
@@ -90,14 +87,14 @@ class Renewal(Shape):
     last_block: int
     """Of the contract's guaranteed terms."""
     until: int | None
-    """Cover ends with it; None: it goes on."""
+    """Last block of cover; None: cover continues."""
     outcome: str
     """none | warned | refused | cleared | ended"""
     reason: str
 
 
 class MemberReceipt(Shape):
-    """A member's bar as of the last block, and every boundary that judged the renewal."""
+    """A member's approval threshold as of the last block, and every boundary that judged the renewal."""
 
     member: bytes
     height: int
@@ -110,7 +107,7 @@ class MemberReceipt(Shape):
 
 
 class PlanTerm(Shape):
-    """A term of a plan: contracts in force at its boundary (10 000 each, more with dependants), benefits accepted."""
+    """A term of a plan: contracts in force at its end (10 000 each, and dependants' shares), benefits accepted."""
 
     term: int
     weight_bp: int

@@ -1,7 +1,4 @@
-"""Receipts of what is no claim: a proposal, a member's renewals and bar, a plan's premium.
-
-Collected by living through the history once.
-"""
+"""Collects the receipts of a proposal, of a member's renewals and of a plan's premium while replaying a history."""
 
 from __future__ import annotations
 
@@ -35,14 +32,14 @@ WINDOW_TERMS = 12
 
 
 class _Replay:
-    """A history lived through; what a receipt needs is noted on the way."""
+    """A replay of a history that notes what a receipt needs."""
 
     def __init__(self, spec: GenesisSpec) -> None:
         self.state = MemoryStore(genesis_rows(spec))
         self.height = 0
 
     def step(self, block: PastBlock) -> Outcome:
-        """Live through the next block; RuleBroken or MalformedBytes when a record of it is refused."""
+        """Replay the next block; RuleBroken or MalformedBytes if one of its records is refused."""
         opened = OpenBlock(self.state, BlockContext(block.height, block.randomness))
         day = opened.day
         day.watch = self.listen(day)
@@ -61,18 +58,18 @@ class _Replay:
         return outcome
 
     def listen(self, day: Day) -> Callable[[Event], None]:
-        """Return who hears the events of a day."""
+        """Return the listener to the events of a day."""
         del day
         return lambda _event: None
 
     def took(self, day: Day, act: Act) -> None:
-        """Note a record that was taken."""
+        """Note a record of the block."""
 
     def before_term(self, day: Day) -> None:
-        """Note what stands before a term ends."""
+        """Note the state before a term ends."""
 
     def after_term(self, day: Day) -> None:
-        """Note what stands after it."""
+        """Note the state after a term ends."""
 
     def now(self) -> Day:
         """Return the last block as a day, to read from."""
@@ -161,7 +158,7 @@ class ProposalCollector(_Replay):
 
 # ---- Members -------------------------------------------------------------------
 class MemberCollector(_Replay):
-    """A member's bar, and every boundary that judged the renewal."""
+    """A member's approval threshold, and every boundary that judged the renewal."""
 
     def __init__(self, spec: GenesisSpec, member: bytes) -> None:
         super().__init__(spec)
@@ -171,7 +168,7 @@ class MemberCollector(_Replay):
         self._heard = ""
 
     def listen(self, day: Day) -> Callable[[Event], None]:
-        """Hear what a boundary says of the member."""
+        """Hear the judgement of the member's renewal."""
         del day
         self._heard = ""
 
@@ -231,7 +228,7 @@ class MemberCollector(_Replay):
         )
 
     def receipt(self) -> other_shapes.MemberReceipt | None:
-        """Return the receipt, None when nobody of this key ever was a member."""
+        """Return the receipt, None if no past or present member has this key."""
         day = self.now()
         row = MEMBERS.find(day.draft, self._member)
         if row is None:
@@ -260,7 +257,7 @@ class PremiumCollector(_Replay):
         self._reratings: list[other_shapes.Rerating] = []
 
     def listen(self, day: Day) -> Callable[[Event], None]:
-        """Hear a new premium, and read what made it."""
+        """Hear a new premium, and read its inputs."""
 
         def hear(event: Event) -> None:
             if event.name == "premium_set" and event.fields["plan"] == self._plan:
@@ -279,7 +276,7 @@ class PremiumCollector(_Replay):
 
 
 def _rerating_of(day: Day, plan: PlanRow, event: Event) -> other_shapes.Rerating:
-    """Return what a boundary read of a plan; its row still holds the old premium."""
+    """Return the inputs of a plan's re-rating; its row still holds the old premium."""
     set_now = day.params
     span = range(max(0, day.term - WINDOW_TERMS + 1), day.term + 1)
     rows = [(term, PLAN_TERMS.find(day.draft, plan.name, term)) for term in span]
@@ -316,6 +313,6 @@ def _rerating_of(day: Day, plan: PlanRow, event: Event) -> other_shapes.Rerating
 
 
 def live_through(replay: _Replay, blocks: Iterable[PastBlock]) -> None:
-    """Live through a whole history."""
+    """Replay a whole history."""
     for block in blocks:
         replay.step(block)

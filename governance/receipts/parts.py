@@ -1,4 +1,4 @@
-"""Parts of a receipt as they begin and as they stand: read from the draft, nothing decided."""
+"""Parts of a receipt, as they begin and as they are now, read from the state of the day."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def payout_of(day: Day, receipt: shapes.Receipt, case: str | None) -> shapes.Pay
 
 
 def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
-    """Return sum owed and number of the payouts that are paid now; asked for before the first of them is."""
+    """Return sum owed and number of the payouts that this block pays, before it pays the first of them."""
     rows = [
         row
         for row in PAYOUTS.scan(day.draft)
@@ -140,7 +140,7 @@ def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
 
 
 def standing(day: Day, claim: bytes, payout: shapes.Payout) -> shapes.Payout:
-    """Return a payout with what is owed at the end, whether a hold keeps it back, and how far its bitcoin is."""
+    """Return a payout with what is owed at the end, whether it is on hold, and the status of its bitcoin."""
     payments = tuple(
         msgspec.structs.replace(item, transfer=_transfer_of(day, claim, payout.case, item.height))
         for item in payout.payments

@@ -1,7 +1,4 @@
-"""The sentence of the rules that decided a case, with its figures filled in.
-
-Fractions are compared by cross-multiplication, as the rules do.
-"""
+"""The sentence of the rules that decided, with its figures; fractions are compared by cross-multiplication."""
 
 from __future__ import annotations
 
@@ -21,103 +18,61 @@ def share_words(yes: int, no: int, need_bp: int) -> str:
 
 def quorum_words(case: shapes.Case, yes: int, no: int, opened: int) -> str:
     """Return both halves of the quorum, each with its figures."""
-    enough = "≥" if yes + no >= case.quorum else "<"
-    seen = "≥" if opened >= case.opened_needed else "<"
-    return (
-        f"{yes}+{no} = {yes + no} {enough} {case.quorum} ballots, {opened} {seen} {case.opened_needed} of them opened"
-    )
+    ballots = f"{yes}+{no} = {yes + no} {'≥' if yes + no >= case.quorum else '<'} {case.quorum} ballots"
+    return f"{ballots}, {opened} {'≥' if opened >= case.opened_needed else '<'} {case.opened_needed} of them opened"
 
 
-def accepted(case: shapes.Case, row: shapes.TallyRow, how: str) -> tuple[str, str]:
-    """Return rule and reason of an accepted case."""
+def accepted(case: shapes.Case, row: shapes.TallyRow, how: str) -> str:
+    """Return the reason of an accepted case (rules §6)."""
     assert case.bar is not None
     last = case.s + case.params.vote_blocks
     if how == "small":
-        limit = case.params.small_claim_cents
-        return (
-            "§6",
-            (
-                f"first lapse, charges {case.charges_cents} ≤ small_claim_cents {limit}, no other small claim of the"
-                " member paid this term"
-            ),
-        )
+        limit = f"small_claim_cents {case.params.small_claim_cents}"
+        return f"first lapse, charges {case.charges_cents} ≤ {limit}, no other small claim of the member paid this term"
     if how == "lapse":
         paid = f"award min({case.charges_cents}, lapse_pay_cents {case.params.lapse_pay_cents})"
-        return (
-            "§6",
-            f"second lapse at the end of block {last}, {row.yes}+{row.no} = {row.yes + row.no} < 3 ballots: {paid}",
-        )
-    share = share_words(row.yes, row.no, case.bar.need_bp)
-    if row.streak >= case.params.streak_blocks and case.eligible >= case.params.min_voters:
-        first = row.height - case.params.streak_blocks + 1
-        return (
-            "§6",
-            (
-                f"quorum and bar in each of the {case.params.streak_blocks} blocks {first}..{row.height}; at the last"
-                f" {share}"
-            ),
-        )
-    return (
-        "§6",
-        (
-            f"second filing at the end of block {last}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no} ≥ 3"
-            f" ballots, {share}"
-        ),
-    )
+        ballots = f"{row.yes}+{row.no} = {row.yes + row.no} < 3 ballots"
+        return f"second lapse at the end of block {last}, {ballots}: {paid}"
+    if row.streak < case.params.streak_blocks or case.eligible < case.params.min_voters:
+        return _second_filing(case, row, last)
+    first, share = row.height - case.params.streak_blocks + 1, share_words(row.yes, row.no, case.bar.need_bp)
+    blocks = f"{case.params.streak_blocks} blocks {first}..{row.height}"
+    return f"quorum and approval threshold met in each of the {blocks}; at the last {share}"
 
 
-def denied(case: shapes.Case, row: shapes.TallyRow) -> tuple[str, str]:
-    """Return rule and reason of a denied case."""
+def denied(case: shapes.Case, row: shapes.TallyRow) -> str:
+    """Return the reason of a denied case (rules §6)."""
     assert case.bar is not None
+    if not row.has_quorum or case.eligible < case.params.min_voters:
+        return _second_filing(case, row, row.height)
+    quorum = quorum_words(case, row.yes, row.no, row.opened)
     share = share_words(row.yes, row.no, case.bar.need_bp)
-    if row.has_quorum and case.eligible >= case.params.min_voters:
-        return (
-            "§6",
-            (
-                f"at the end of block {row.height} the quorum holds ({quorum_words(case, row.yes, row.no, row.opened)})"
-                f" and {share}"
-            ),
-        )
-    return (
-        "§6",
-        (
-            f"second filing at the end of block {row.height}, no quorum needed: {row.yes}+{row.no} = {row.yes + row.no}"
-            f" ≥ 3 ballots, {share}"
-        ),
-    )
+    return f"at the end of block {row.height} the quorum is met ({quorum}) and {share}"
 
 
-def lapsed(case: shapes.Case, row: shapes.TallyRow) -> tuple[str, str]:
-    """Return rule and reason of a lapsed case."""
+def _second_filing(case: shapes.Case, row: shapes.TallyRow, height: int) -> str:
     assert case.bar is not None
-    if case.eligible < case.params.min_voters:
-        return (
-            "§6",
-            (
-                f"{case.eligible} < {case.params.min_voters} eligible voters at the end of block {row.height}: the case"
-                " can only lapse"
-            ),
-        )
+    ballots = f"{row.yes}+{row.no} = {row.yes + row.no} ≥ 3 ballots"
+    share = share_words(row.yes, row.no, case.bar.need_bp)
+    return f"second filing at the end of block {height}, no quorum needed: {ballots}, {share}"
+
+
+def lapsed(case: shapes.Case, row: shapes.TallyRow) -> str:
+    """Return the reason of a lapsed case (rules §6)."""
+    end, least = f"the end of block {row.height}", case.params.min_voters
+    if case.eligible < least:
+        return f"electorate of {case.eligible} < {least} at {end}: the case can only lapse"
     if row.passes:
-        return (
-            "§6",
-            (
-                f"at the end of block {row.height} the run stood at {row.streak} < {case.params.streak_blocks} passing"
-                " blocks"
-            ),
-        )
-    return "§6", f"at the end of block {row.height} no quorum: {quorum_words(case, row.yes, row.no, row.opened)}"
+        return f"at {end} {row.streak} < {case.params.streak_blocks} passing blocks in a row"
+    return f"at {end} no quorum: {quorum_words(case, row.yes, row.no, row.opened)}"
 
 
-def appealed(appeal: shapes.Appeal, need_bp: int) -> tuple[str, str]:
-    """Return rule and reason of an appeal's judgement."""
+def appealed(appeal: shapes.Appeal, need_bp: int) -> str:
+    """Return the reason of an appeal's judgement (rules §9)."""
     cast = appeal.yes + appeal.no
-    enough = "≥" if cast >= appeal.quorum else "<"
+    ballots = f"{cast} {'≥' if cast >= appeal.quorum else '<'} {appeal.quorum} ballots"
     share = share_words(appeal.yes, appeal.no, need_bp)
-    return (
-        "§9",
-        f"appeal judged at the end of block {appeal.judged_height}: {cast} {enough} {appeal.quorum} ballots, {share}",
-    )
+    return f"appeal judged at the end of block {appeal.judged_height}: {ballots}, {share}"
 
 
 def proposal(yes: int, no: int, abstain: int, turnout_needed: int, *, is_critical: bool) -> tuple[bool, str]:

@@ -1,9 +1,7 @@
 """What a claim's receipt says, field by field.
 
-Amounts are minor units, times are heights; None: there is no such limit or no such thing.
-
-The claimant's member key stands nowhere in it: a claim names a cover (rules §2). Voters stand in it as they do on the
-ledger.
+Amounts are minor units, times are heights; None: there is no such limit or no such thing. It never contains the
+claimant's member key: a claim names a cover (rules §2). Voters are named as on the ledger.
 """
 
 from __future__ import annotations
@@ -73,7 +71,7 @@ class FiledLine(Shape):
     frequency: int | None
     last_filing_height: int
     plan: str | None
-    """Whose figures hold on the day; None: no cover."""
+    """The plan in force on the day; None: no cover."""
     plan_from_day: int
     refusal: int | None
     authorised_by: bytes
@@ -173,10 +171,10 @@ class CaseParams(Shape):
 
 
 class Excluded(Shape):
-    """Who never votes on the case: how many, and how many of them might have voted."""
+    """Members who may not vote on the case, and how many of them are voters."""
 
     reason: str
-    """claimant | household | provider | voucher | other; who fits several is counted under the first."""
+    """claimant | household | provider | voucher | other; a member is counted under the first that applies."""
     members: int
     voters: int
 
@@ -191,7 +189,7 @@ class TermRecord(Shape):
 
 
 class Bar(Shape):
-    """The claimant's bar as of block s: D of N over the window, the row of the table, and seniority."""
+    """The claimant's approval threshold as of block s: D of N over the window, the row, and seniority."""
 
     first_term: int
     last_term: int
@@ -215,7 +213,7 @@ class CountedBallot(Shape):
 
     voter: bytes
     delegator: bytes | None
-    """For whom it counted, where not for its own voter."""
+    """The member for whom it counted, if not the voter."""
     from_height: int
     to_height: int
     choice: str
@@ -239,7 +237,7 @@ class TallyRow(Shape):
 
 
 class Panel(Shape):
-    """A draw: the drawn in order of SHA-256(randomness ‖ kind/claim/code ‖ 0 ‖ key), rules §1."""
+    """A draw: members in the order of SHA-256(randomness ‖ kind/claim/code ‖ 0 ‖ key), rules §1."""
 
     kind: str
     """duty | appeal"""
@@ -247,7 +245,7 @@ class Panel(Shape):
     randomness: str
     """Of the block in which it was drawn, hexadecimal."""
     size: int
-    """Asked for; fewer where fewer were eligible."""
+    """The size wanted; fewer if fewer were eligible."""
     members: tuple[bytes, ...]
 
 
@@ -267,7 +265,7 @@ class Appeal(Shape):
     ground: str
     eligible: int
     fresh: int
-    """Eligible without those who voted before; fewer than 5: all are drawn from."""
+    """Eligible members who had not voted; if fewer than 5, the panel is drawn from all."""
     panel: Panel
     ballots: tuple[AppealBallot, ...]
     judged_height: int | None
@@ -325,14 +323,14 @@ class Case(Shape):
     tallies: tuple[TallyRow, ...]
     panel: Panel | None
     lacking: int
-    """Ballots that lacked when the panel was drawn."""
+    """Ballots missing from the quorum when the panel was drawn."""
     is_small_used: bool | None
     """At a first lapse up to the small amount: whether this term's small claim was paid before."""
     status: str
     decisions: tuple[Decision, ...]
     appeal: Appeal | None
     authorisation: Authorisation | None
-    """Of a pre-authorisation that was accepted; nothing is paid for it."""
+    """Of an accepted pre-authorisation; nothing is paid for it."""
 
 
 # ---- Money, audits, the whole -------------------------------------------------
@@ -359,7 +357,7 @@ class Payment(Shape):
     cap_cents: int | None
     """Of the reserve for one payout; None at the end of run-off."""
     payouts: int
-    """So many were due and not on hold."""
+    """Number of payouts due and not on hold."""
     total_owed_cents: int
     available_cents: int
     is_at_ratio: bool
@@ -444,7 +442,7 @@ class Receipt(Shape):
 
 
 def as_json(value: Any, of_bytes: Callable[[bytes], str]) -> Any:
-    """Return a receipt or a part of one as JSON values; `of_bytes` writes keys and ids."""
+    """Return a receipt, or a part of one, ready for JSON: shapes as objects, tuples as lists, keys by `of_bytes`."""
     if isinstance(value, Shape):
         return {name: as_json(getattr(value, name), of_bytes) for name in value.__struct_fields__}
     if isinstance(value, tuple):

@@ -1,7 +1,5 @@
 """Play a scenario file through the real rules, without network, clock or keys.
 
-Names are keys, attestations are implied.
-
 `play` yields every event as it happens, then `end`. An action at height a closes every block below a and becomes a
 record of block a; what the rules refuse is an event. Two runs of one file give the same bytes.
 """
@@ -14,27 +12,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from governance.benefits import contracts, dependants, providers
 from governance.day import Day
-from governance.enrolment import admission
 from governance.events import Event, event_json, render_text
-from governance.filing import claims
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.kinds import KINDS, encode_body
-from governance.membership import delegation, guardians, identity, members
-from governance.money import premiums, rates
+from governance.membership import members
 from governance.refusals import rule_of
-from governance.simulation.scenario import Action, ScenarioError
-from governance.state.applications import ApplyBody
+from governance.simulation.records import Filing, filing_of
+from governance.simulation.scenario import Action, ScenarioError, parse
 from governance.state.cases import CASES, OPEN_CASES
 from governance.state.claims import CLAIMS
-from governance.state.plans import PlanFigures
-from governance.state.proposals import ProposeBody, propose_body
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, OpenBlock
 from governance.views import rehearsal
-from governance.voting import appeals, ballots, holds, proposals
-from ledger.codec import Shape
+from governance.voting import ballots
 from ledger.errors import MutuaError, RuleBroken
 from ledger.records import Attestation
 from ledger.state import StateTree
@@ -42,12 +33,11 @@ from ledger.store import MemoryStore
 
 SEED_DOMAIN = b"mutua-rehearse-v1"
 VALID_UNTIL = 2**62
-RECEIPT = b"opened"
 
 
 @dataclass(frozen=True, slots=True)
 class AutoRule:
-    """A standing yes on a member's own node. None: every code, any charge, every provider."""
+    """An auto-accept rule of a member's own node. None: every code, any charge, every provider."""
 
     by: bytes
     rule_id: str
@@ -175,7 +165,10 @@ class Player:
         before = len(block.day.events)
         self.signed_by = action.fields.get("signed_by")
         try:
-            self._take(block, action)
+            if action.do == "auto_accept":
+                self._auto_accept(block, action.fields["by"].encode(), action.fields)
+            else:
+                self._record(block, filing_of(block.day.draft, action))
         except MutuaError as error:
             block.day.events.append(self._refused(action, error))
         self.signed_by = None
@@ -230,26 +223,18 @@ class Player:
             return self._refused(action, error)
         return Event("shown", action.at, {"what": action.fields["what"], "name": action.fields["name"], **shown})
 
-    def _record(
-        self,
-        block: OpenBlock,
-        kind: str,
-        author: bytes,
-        body: Shape,
-        record_id: bytes = b"",
-        *,
-        attested_by: Iterable[str] = (),
-    ) -> None:
-        """Add a record signed by the key the action names, else the author's; `attested_by`: who signs every role."""
+    def _record(self, block: OpenBlock, filing: Filing) -> None:
+        """Put a record into the block, signed with the key that the action names, else with the author's own."""
+        kind, author, body = filing.kind, filing.author, filing.body
         attestations = tuple(
             Attestation(wanted.role, name.encode(), wanted.subject(author, body), b"")
             for wanted in KINDS[kind].attested
-            for name in attested_by
+            for name in filing.attested_by
         )
         own = author if KINDS[kind].key == "cover" else members.identity_key_of(block.day.draft, author)
         signer = own if self.signed_by is None else self.signed_by.encode()
         number = self.numbers.get(signer, 0) + 1
-        block.take(Act(kind, author, signer, record_id, number, VALID_UNTIL, encode_body(body), attestations))
+        block.take(Act(kind, author, signer, filing.record_id, number, VALID_UNTIL, encode_body(body), attestations))
         self.numbers[signer] = number
 
     def _cast_auto(self, block: OpenBlock) -> None:
@@ -270,134 +255,9 @@ class Player:
                 if fits:
                     try:
                         body = ballots.AutoBallotBody(key.claim, key.code, sha256(rule_id.encode()).digest())
-                        self._record(block, "case.auto_ballot", by, body)
+                        self._record(block, Filing("case.auto_ballot", by, body))
                     except RuleBroken:
                         continue  # not eligible, or another rule of this member cast it: the program stays silent
-
-    # ---- One method an action -------------------------------------------
-    def _take(self, block: OpenBlock, action: Action) -> None:
-        fields = action.fields
-        by = (fields.get("by") or "").encode()
-        match action.do:
-            case "claim":
-                author = fields["provider"].encode() if fields["submitter"] == "provider" else by
-                self._record(block, "claim.file", author, _claim_body(by, fields), fields["id"].encode())
-            case "ballot":
-                self._record(block, "case.ballot", by, self._ballot_body(block, fields))
-            case "withdraw":
-                self._record(block, "claim.withdraw", by, claims.WithdrawBody(fields["claim"].encode()))
-            case "evidence":
-                self._record(block, "claim.evidence", by, claims.EvidenceBody(fields["claim"].encode(), ()))
-            case "auto_accept":
-                self._auto_accept(block, by, fields)
-            case "delegate":
-                self._record(
-                    block, "vote.delegate", by, delegation.DelegateBody(fields["to"].encode(), fields["topic"])
-                )
-            case "undelegate":
-                self._record(block, "vote.undelegate", by, delegation.UndelegateBody(fields["topic"]))
-            case "pay_premium":
-                self._record(block, "premium.paid", by, premiums.PremiumBody(by, 0, b""))
-            case "change_plan":
-                self._record(
-                    block, "plan.change", by, contracts.PlanChangeBody(fields["plan"], fields["contract_terms"])
-                )
-            case "leave":
-                self._record(block, "member.leave", by, contracts.LeaveBody())
-            case "quote":
-                self._record(block, "rate.quote", by, rates.QuoteBody(fields["rate"]))
-            case _:
-                self._take_rare(block, action, by)
-
-    def _take_rare(self, block: OpenBlock, action: Action, by: bytes) -> None:
-        """The actions of admission, proposals, audits and appeals."""
-        fields = action.fields
-        match action.do:
-            case "apply":
-                name = fields["name"].encode()
-                household = (fields["household"] or "").encode()
-                nullifier = sha256(fields["person"].encode()).digest() if fields["person"] else b""
-                body = ApplyBody(
-                    name,
-                    fields["plan"],
-                    fields["contract_terms"],
-                    household,
-                    nullifier,
-                    fields["deposit_cents"],
-                    b"",
-                    b"",
-                )
-                self._record(block, "member.apply", name, body, attested_by=fields["attested_by"])
-            case "withdraw_application":
-                self._record(block, "member.withdraw", by, admission.WithdrawApplicationBody())
-            case "list_provider":
-                name = fields["name"]
-                self._record(
-                    block,
-                    "provider.list",
-                    by,
-                    providers.ProviderBody(name.encode(), name),
-                    attested_by=fields["attested_by"],
-                )
-            case "vouch":
-                self._record(block, "member.vouch", by, admission.VouchBody(fields["name"].encode()))
-            case "object":
-                self._record(
-                    block, "member.object", by, admission.ObjectBody(fields["name"].encode(), fields["reason"] or "")
-                )
-            case "propose":
-                self._record(block, "proposal.open", by, _propose_body(fields), fields["id"].encode())
-            case "sponsor":
-                self._record(block, "proposal.sponsor", by, proposals.SponsorBody(fields["proposal"].encode()))
-            case "cast":
-                self._record(
-                    block, "proposal.vote", by, proposals.CastBody(fields["proposal"].encode(), fields["choice"])
-                )
-            case "report":
-                body = holds.ReportBody(fields["member"].encode(), (fields["claim"] or "").encode())
-                self._record(block, "audit.report", by, body)
-            case "finding":
-                finding = holds.FindingBody(fields["claim"].encode(), fields["outcome"], "")
-                self._record(block, "audit.finding", b"", finding, attested_by=fields["attested_by"])
-            case "appeal":
-                claim_id = fields["claim"].encode()
-                body = appeals.AppealBody(
-                    claim_id, _code_of(block.day.draft, claim_id, fields["code"]), fields["ground"]
-                )
-                self._record(block, "case.appeal", by, body)
-            case _:
-                self._take_keys(block, action, by)
-
-    def _take_keys(self, block: OpenBlock, action: Action, by: bytes) -> None:
-        """The actions about dependants and keys."""
-        fields = action.fields
-        match action.do:
-            case "dependant":
-                kind, body = (
-                    ("cover.end", dependants.CoverEndBody) if fields["off"] else ("cover.add", dependants.CoverAddBody)
-                )
-                self._record(block, kind, by, body(fields["name"].encode()))
-            case "device":
-                kind, body = (
-                    ("device.revoke", identity.RevokeBody) if fields["off"] else ("device.certify", identity.DeviceBody)
-                )
-                self._record(block, kind, by, body(fields["device"].encode()))
-            case "guardians":
-                keys = tuple(name.encode() for name in fields["guardians"])
-                self._record(block, "guardians.set", by, guardians.GuardiansBody(fields["threshold"], keys))
-            case "move_identity":
-                member = fields["member"].encode()
-                serial = (
-                    guardians.guardians_of(block.day.draft, member).serial
-                    if fields["serial"] is None
-                    else fields["serial"]
-                )
-                body = identity.MoveBody(member, fields["to"].encode(), serial)
-                self._record(block, "identity.move", by, body, attested_by=fields["guardians"])
-            case "object_move":
-                self._record(block, "identity.object", by, identity.MoveObjectBody())
-            case _:
-                raise RuleBroken("action_unknown", f"{action.do} is no action", "see the scenario page")
 
     def _auto_accept(self, block: OpenBlock, by: bytes, fields: dict[str, Any]) -> None:
         """Keep, replace or revoke a rule of a member's own node."""
@@ -409,95 +269,7 @@ class Player:
             return
         self.rules[key] = AutoRule(by, fields["id"], fields["codes"], fields["ceiling_cents"], fields["providers"])
 
-    def _ballot_body(self, block: OpenBlock, fields: dict[str, Any]) -> ballots.BallotBody:
-        """Return the ballot; a claim with one case needs no code."""
-        claim_id = fields["claim"].encode()
-        claim = CLAIMS.find(block.day.draft, claim_id)
-        return ballots.BallotBody(
-            claim_id,
-            _code_of(block.day.draft, claim_id, fields["code"]),
-            fields["choice"],
-            fields["award_cents"],
-            fields["reason"] or "",
-            1 if claim is None else claim.evidence_version,
-            RECEIPT if fields["opened"] else b"",
-        )
-
-
-def _code_of(draft: Draft, claim_id: bytes, code: str | None) -> str:
-    """Return the code of a case; RuleBroken when it is not given and the claim has not exactly one case."""
-    if code is not None:
-        return code
-    found = [case.code for case in CASES.scan(draft, claim_id)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise RuleBroken("case_unknown", "there is no such case", "name a claim with non-standard lines")
-    raise RuleBroken("code_needed", f"the claim has {len(found)} cases", "name the code")
-
-
-def _propose_body(fields: dict[str, Any]) -> ProposeBody:
-    """Return the body of a proposal from its flat fields."""
-    what = fields["what"]
-    figures = None
-    if what == "plan":
-        figures = PlanFigures(
-            0,
-            fields["deductible_cents"],
-            fields["copay_cents"],
-            fields["coinsurance_bp"],
-            fields["oop_max_cents"],
-            fields["claim_ceiling_cents"],
-            fields["year_ceiling_cents"],
-            fields["waiting_terms"],
-            tuple(fields["codes"] or ()),
-        )
-    key = fields.get("key", "")
-    return propose_body(
-        what,
-        name=fields.get({"phase": "to", "demote": "code", "list": "code"}.get(what, "name")) or key,
-        system=fields.get("system", ""),
-        member=fields.get("member", "").encode(),
-        value=fields.get("value", fields.get("threshold", fields.get("version", 0))),
-        standard=fields.get("standard", False),
-        allowed_cents=fields.get("allowed_cents"),
-        frequency=fields.get("frequency"),
-        premium_cents=fields.get("premium_cents", 0),
-        prior_cents=fields.get("prior_cents"),
-        figures=figures,
-        change=fields.get("change", ""),
-        key=key.encode(),
-        height=fields.get("height", 0),
-    )
-
-
-def _claim_body(by: bytes, fields: dict[str, Any]) -> claims.ClaimBody:
-    """Return the body of a claim; what a scenario does not say is empty."""
-    lines = tuple(
-        claims.ClaimLine(
-            line["system"], line["code"], (), line["units"], line["charge_cents"], line["day"], line["day"]
-        )
-        for line in fields["lines"]
-    )
-    return claims.ClaimBody(
-        fields["scheme"],
-        by,
-        fields["submitter"],
-        fields["payee"],
-        fields["provider"].encode(),
-        (fields["event"] or "").encode(),
-        fields["use"],
-        (fields["supersedes"] or "").encode(),
-        fields["other_payer_cents"],
-        b"",
-        (),
-        b"",
-        lines,
-    )
-
 
 def play_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Parse and play a file's lines."""
-    from governance.simulation.scenario import parse
-
     return play(parse(lines))

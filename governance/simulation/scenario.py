@@ -1,21 +1,25 @@
-"""Scenario files: JSON lines read into checked actions.
-
-A file with one error plays nothing and says line, field and shape.
-"""
+"""Scenario files: JSON lines read into checked actions; the first error names line, field and expected shape."""
 
 from __future__ import annotations
 
 import json
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
-from governance.benefits.contracts import LENGTHS
-from governance.genesis import ACCOUNT_MAX, EXPONENT_MAX, FIGURE_MAX, TERMS_AGO_MAX, WAITING_MAX
-from governance.money.rates import RATE_MAX
+from governance.genesis import ACCOUNT_MAX, FIGURE_MAX
 from governance.params import PARAMETERS
-from governance.state.coop import PHASES
+from governance.simulation.actions import (
+    ABSENT,
+    ACTIONS,
+    GENESIS_FIELDS,
+    NO_RECORDS,
+    OBJECTS,
+    PROPOSALS,
+    SIGNED,
+    Field,
+)
 from ledger.codec import INT_MAX
 from ledger.errors import MutuaError
 
@@ -24,26 +28,10 @@ LINES_MAX = 5_000_000
 HEIGHT_MAX = 1_000_000
 """About 2,700 years of daily blocks: a typing error must not play for ever."""
 TEXT_MAX = 4096
-ABSENT = object()
 
 
 class ScenarioError(MutuaError):
     """A file that does not parse: nothing of it is played."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field's shape: its kind, whether it may be null, its default (ABSENT: required)."""
-
-    kind: str
-    default: Any = ABSENT
-    is_nullable: bool = False
-    choices: tuple[str, ...] = ()
-    shape: str = ""
-    most: int = INT_MAX
-    """Of an integer."""
-    options: tuple[int, ...] = ()
-    """Of an integer that is one of a few; empty: any up to `most`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,190 +42,6 @@ class Action:
     at: int
     do: str
     fields: dict[str, Any]
-
-
-def _text(default: Any = ABSENT, *, null: bool = False, choices: tuple[str, ...] = ()) -> Field:
-    return Field("text", default, null, choices)
-
-
-def _int(default: Any = ABSENT, *, null: bool = False) -> Field:
-    return Field("integer", default, null)
-
-
-def _bounded(fields: dict[str, Field], bounds: dict[str, int], most: int = FIGURE_MAX) -> dict[str, Field]:
-    """Return genesis fields with their upper bounds, else `most`; the rules check what a proposal names."""
-    return {
-        name: replace(field, most=bounds.get(name, most)) if field.kind == "integer" else field
-        for name, field in fields.items()
-    }
-
-
-def _flag(default: bool) -> Field:
-    return Field("flag", default)
-
-
-CODE_FIELDS = {
-    "code": _text(),
-    "standard": _flag(False),
-    "allowed_cents": _int(None, null=True),
-    "frequency": _int(None, null=True),
-    "system": _text(""),
-}
-PLAN_FIELDS = {
-    "name": _text(),
-    "premium_cents": _int(0),
-    "deductible_cents": _int(0),
-    "copay_cents": _int(0),
-    "coinsurance_bp": _int(0),
-    "oop_max_cents": _int(None, null=True),
-    "claim_ceiling_cents": _int(None, null=True),
-    "year_ceiling_cents": _int(None, null=True),
-    "waiting_terms": _int(0),
-    "prior_cents": _int(None, null=True),
-    "codes": Field("texts", (), is_nullable=True),
-}
-MEMBER_FIELDS = {
-    "name": _text(),
-    "plan": _text(),
-    "household": _text(None, null=True),
-    "contract_terms": _int(1),
-    "terms_ago": _int(0),
-    "record": Field("record", (0, 0)),
-}
-LINE_FIELDS = {"code": _text(), "units": _int(1), "charge_cents": _int(), "day": _int(), "system": _text("")}
-GENESIS_FIELDS = {
-    "do": _text(),
-    "at": _int(0),
-    "phase": _text("live", choices=PHASES),
-    "currency": _text("USD"),
-    "exponent": Field("integer", 2, most=EXPONENT_MAX),
-    "params": Field("params", {}),
-    "seed": _int(0),
-    "accounts": Field("accounts", {}),
-    "rate": Field("integer", None, is_nullable=True, most=RATE_MAX),
-    "auto_pay": _flag(False),
-    "plans": Field("objects", (), shape="plan"),
-    "members": Field("objects", (), shape="member"),
-    "providers": Field("texts", ()),
-    "codes": Field("objects", (), shape="code"),
-    "community": Field("texts", ()),
-    "attesters": Field("texts", ()),
-    "verifiers": Field("texts", ()),
-    "signers": Field("texts", ()),
-    "signers_needed": _int(1),
-    "all_events": _flag(False),
-}
-OBJECTS = {
-    "plan": _bounded(PLAN_FIELDS, {"coinsurance_bp": 10_000, "waiting_terms": WAITING_MAX}),
-    "member": (
-        _bounded(MEMBER_FIELDS, {"terms_ago": TERMS_AGO_MAX}) | {"contract_terms": Field("integer", 1, options=LENGTHS)}
-    ),
-    "code": _bounded(CODE_FIELDS, {}),
-    "line": LINE_FIELDS,
-}
-PROPOSALS: dict[str, dict[str, Field]] = {
-    "demote": {"code": _text(), "system": _text("")},
-    "param": {"name": _text(), "value": _int()},
-    "list": CODE_FIELDS,
-    "plan": PLAN_FIELDS,
-    "phase": {"to": _text(choices=PHASES)},
-    "expel": {"member": _text()},
-    "attester": {"change": _text(choices=("add", "remove")), "key": _text(), "name": _text("")},
-    "verifier": {"change": _text(choices=("add", "remove")), "key": _text(), "name": _text("")},
-    "provider": {"change": _text(choices=("add", "remove")), "key": _text(), "name": _text("")},
-    "signer": {"change": _text(choices=("add", "remove", "threshold")), "key": _text(""), "threshold": _int(0)},
-    "protocol": {"version": _int(), "height": _int()},
-}
-ACTIONS: dict[str, dict[str, Field]] = {
-    "claim": {
-        "id": _text(),
-        "by": _text(),
-        "provider": _text(),
-        "lines": Field("objects", shape="line"),
-        "payee": _text("member", choices=("member", "provider")),
-        "other_payer_cents": _int(0),
-        "event": _text(None, null=True),
-        "supersedes": _text(None, null=True),
-        "use": _text("claim", choices=("claim", "preauth")),
-        "scheme": _text(""),
-        "submitter": _text("member", choices=("member", "provider")),
-    },
-    "ballot": {
-        "by": _text(),
-        "claim": _text(),
-        "code": _text(None, null=True),
-        "choice": _text(choices=("accept", "deny", "abstain")),
-        "award_cents": _int(None, null=True),
-        "opened": _flag(False),
-        "reason": _text("", null=True),
-    },
-    "withdraw": {"by": _text(), "claim": _text()},
-    "evidence": {"by": _text(), "claim": _text()},
-    "auto_accept": {
-        "by": _text(),
-        "id": _text(),
-        "off": _flag(False),
-        "codes": Field("texts", None, is_nullable=True),
-        "ceiling_cents": _int(None, null=True),
-        "providers": Field("texts", None, is_nullable=True),
-    },
-    "delegate": {"by": _text(), "to": _text(), "topic": _text("*")},
-    "undelegate": {"by": _text(), "topic": _text("*")},
-    "pay_premium": {"by": _text()},
-    "change_plan": {"by": _text(), "plan": _text(), "contract_terms": _int(1)},
-    "leave": {"by": _text()},
-    "apply": {
-        "name": _text(),
-        "plan": _text(),
-        "contract_terms": _int(1),
-        "household": _text(None, null=True),
-        "person": _text(None, null=True),
-        "attested_by": Field("texts", ()),
-        "deposit_cents": _int(0),
-    },
-    "withdraw_application": {"by": _text()},
-    "list_provider": {"by": _text(), "name": _text(), "attested_by": Field("texts", ())},
-    "vouch": {"by": _text(), "name": _text()},
-    "object": {"by": _text(), "name": _text(), "reason": _text("", null=True)},
-    "propose": {"by": _text(), "id": _text(), "what": _text(choices=tuple(PROPOSALS))},
-    "sponsor": {"by": _text(), "proposal": _text()},
-    "cast": {"by": _text(), "proposal": _text(), "choice": _text(choices=("yes", "no", "abstain"))},
-    "report": {"by": _text(), "member": _text(), "claim": _text(None, null=True)},
-    "finding": {
-        "claim": _text(),
-        "outcome": _text(choices=("fraud", "clear")),
-        "by": _text(None, null=True),
-        "attested_by": Field("texts", ()),
-    },
-    "appeal": {
-        "by": _text(),
-        "claim": _text(),
-        "code": _text(None, null=True),
-        "ground": _text(choices=("evidence", "rule")),
-    },
-    "quote": {"by": _text(), "rate": _int()},
-    "dependant": {"by": _text(), "name": _text(), "off": _flag(False)},
-    "device": {"by": _text(), "device": _text(), "off": _flag(False)},
-    "guardians": {"by": _text(), "threshold": _int(), "guardians": Field("texts")},
-    "move_identity": {
-        "by": _text(),
-        "member": _text(),
-        "to": _text(),
-        "guardians": Field("texts"),
-        "serial": _int(None, null=True),
-    },
-    "object_move": {"by": _text()},
-    "advance": {"to": _int()},
-    "show": {
-        "what": _text(choices=("member", "claim", "code", "plan", "accounts", "params", "coop")),
-        "name": _text(None, null=True),
-    },
-}
-
-
-NO_RECORDS = ("advance", "show", "auto_accept", "finding")
-SIGNED = {"signed_by": _text(None, null=True)}
-"""Which key signs the record, where it is not the identity key of the one who acts (of a claim: the cover)."""
 
 
 def parse(lines: Iterable[str]) -> list[Action]:
@@ -308,11 +112,11 @@ def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
         return Action(number, 0, "genesis", checked)
     if not isinstance(do, str) or do not in ACTIONS:
         raise _error(number, "do", "one of " + ", ".join(ACTIONS), do)
-    shape = {"at": _int(), "do": _text(), **ACTIONS[do], **({} if do in NO_RECORDS else SIGNED)}
+    shape = {"at": Field("integer"), "do": Field("text"), **ACTIONS[do], **({} if do in NO_RECORDS else SIGNED)}
     if do == "propose":
         shape |= PROPOSALS.get(str(fields.get("what")), {})
     if do == "show" and fields.get("what") in ("member", "claim", "code", "plan"):
-        shape["name"] = _text()
+        shape["name"] = Field("text")
     checked = _check_object(number, "", fields, shape)
     at = checked.pop("at")
     checked.pop("do")
@@ -454,7 +258,7 @@ def _check_list(line: int, path: str, value: Any, field: Field) -> Any:
             raise _error(line, path, _expected(field), value)
     elif field.kind == "texts":
         for index, item in enumerate(items):
-            _check_field(line, f"{path}[{index}]", item, _text())
+            _check_field(line, f"{path}[{index}]", item, Field("text"))
     else:
         if field.shape == "line" and not items:
             raise _error(line, path, "at least one line", value)

@@ -1,4 +1,4 @@
-"""Members: contract, voting record, delegations, keys, dependants, premiums due. Nothing here links a member to a cover."""
+"""Members: contract, voting record, delegations, keys, dependants, premiums due. Only dependants name their covers."""
 
 from __future__ import annotations
 

@@ -88,10 +88,7 @@ class ProposedBlocks:
         self.checked[candidate.block_hash] = candidate
 
     async def offer(self, peer: bytes, block: BlockWithBodies, size: int, height: int) -> bool:
-        """Take a block from a peer; False when it is of no use.
-
-        MalformedBytes: it is not whole, or not of its header.
-        """
+        """Take a block from a peer; False when it is of no use. MalformedBytes: parts are missing or wrong."""
         header = decode_header(block.block.header)
         block_hash = block_hash_of(header)
         if header.height != height or height != self._height or block_hash in self._blocks:

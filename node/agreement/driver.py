@@ -1,9 +1,10 @@
 """The driver of consensus: it feeds events to the step function and carries out its effects in order, journal first.
 
 One task owns the machine. Everything that takes time answers with an event: building and checking a block run in
-threads, timers and slots are sleeping tasks, peers' messages arrive verified (`node.agreement.receive`). Nothing is sent
-before the vote log's bytes are on the disk; nothing is told as final before the block's batch is synced. A height that
-becomes final by sync, not by our own votes, ends the same way. A node that may not sign runs the machine as an observer.
+threads, timers and slots are sleeping tasks, peers' messages arrive verified (`node.agreement.receive`). Nothing is
+sent before the vote log's bytes are on the disk; nothing is told as final before the block's batch is synced. A height
+that becomes final by sync, not by our own votes, ends the same way. A node that may not sign runs the machine as an
+observer.
 """
 
 from __future__ import annotations
@@ -219,7 +220,7 @@ class Driver:
         return False
 
     async def _finalize(self, certificate: Certificate) -> bool:
-        """Commit the block of a commit certificate. False: it is not here yet; peers are asked, sync may bring it too."""
+        """Commit the block of a commit certificate. False: it is not here yet; peers are asked for it."""
         height = certificate.height
         if self._ledger.height >= height:
             return True

@@ -1,4 +1,4 @@
-"""Own votes that peers have seen: what this node's key has signed and its vote log does not hold.
+"""Own votes that peers have seen: what this node's key has signed and its vote log lacks.
 
 Such a vote means an old disk image, or a second node with the same key; the double-sign guard then begins a quarantine.
 """
@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from consensus import machine
 from consensus.messages import CellKind, Certificate, Message, Proposal, Vote, decode_message, encode_message
 from consensus.signing import verify_vote
+from consensus.state import State
 from ledger.errors import MalformedBytes
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog
@@ -23,7 +23,7 @@ LOOK_EVERY_S = 0.5
 
 
 class OwnVotes:
-    """Compares what peers show of this node's signatures with its vote log. `on_quarantine`: the node just fell silent."""
+    """Compares what peers show of this node's signatures with its vote log. `on_quarantine`: it fell silent."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class OwnVotes:
             self._on_quarantine()
 
 
-def votes_seen(state: machine.State, voter: int) -> list[bytes]:
+def votes_seen(state: State, voter: int) -> list[bytes]:
     """Return what a member has signed at the height of `state`, newest views first, as messages."""
     found = [column[voter] for column in state.votes.values() if voter in column]
     for item in state.certificates.values():

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import trio
 
 from consensus import events as ev
-from consensus import machine
 from consensus.messages import Certificate, Message, Proposal, Vote, decode_message
 from consensus.signing import verify_certificate, verify_proposal, verify_vote
+from consensus.state import Config, State, is_known
 from ledger.errors import MalformedBytes
 from node.agreement.candidates import ProposedBlocks
 from node.agreement.metering import SignatureRateLimit
@@ -37,7 +37,7 @@ class Receiver:
         candidates: ProposedBlocks,
         own_votes: OwnVotes | None,
         *,
-        state: Callable[[], machine.State | None],
+        state: Callable[[], State | None],
         put: Callable[[ev.Event, int], None],
     ) -> None:
         self._ledger = ledger
@@ -88,16 +88,13 @@ class Receiver:
             self.messages_dropped += 1
 
     async def _hear_now(self, peer: bytes, message: Message, seen_ms: int) -> None:
-        """Verify what is new and queue it.
-
-        What costs more signatures than the peer may spend is dropped; resending brings it again.
-        """
+        """Verify what is new and queue it, unless its signatures cost more than the peer may spend."""
         config, state = self._ledger.config(), self._state()
         if state is not None and state.config.height != config.height:
             state = None
-        if state is not None and machine.is_known(state, message):
+        if state is not None and is_known(state, message):
             return
-        fresh = [item for item in _certificates_of(message) if state is None or not machine.is_known(state, item)]
+        fresh = [item for item in _certificates_of(message) if state is None or not is_known(state, item)]
         cost = sum(len(item.voters) for item in fresh) + (not isinstance(message, Certificate))
         now = trio.current_time()
         if not self._limits.setdefault(peer, SignatureRateLimit(len(config.committee), now)).spend(cost, now):
@@ -132,7 +129,7 @@ def _certificates_of(message: Message) -> Sequence[Certificate]:
     return message.justification if isinstance(message, Proposal) else ()
 
 
-def _verify(message: Message, fresh: Sequence[Certificate], config: machine.Config) -> None:
+def _verify(message: Message, fresh: Sequence[Certificate], config: Config) -> None:
     """Raise MalformedBytes unless every signature of a message verifies."""
     if isinstance(message, Vote) and not verify_vote(message, config.committee, config.chain_id):
         raise MalformedBytes("vote_signature", "a vote's signature does not verify", "send it as its voter signed it")

@@ -1,13 +1,11 @@
-"""Whether this node may sign.
-
-After a look back at every start, and not while it is quarantined (notes on consensus, 1.4).
+"""The double-sign guard: whether this node may sign. While it is quarantined it signs nothing (notes, 1.4).
 
 At its start a committee member asks its peers what they have seen it sign and waits until a quorum (with itself) has
-answered and it has caught up. An own vote that its log does not hold means an old disk image or a second node with the
+answered and it has caught up. A vote of its own that its log lacks means an old disk image or a second node with the
 same key: quarantine, as for a lost or broken log. Quarantine ends when a height is final that is greater than any it
 can have voted at. Its bound comes from the tips that peers tell, with the greatest f-1 left out: as long as no more
-than f members are faulty, this one included, an honest peer stands behind it, so it is neither too low to be safe nor
-for a liar to raise for ever.
+than f members are faulty, this one included, an honest peer confirms it, so it is not too low to be safe, and no false
+peer can raise it for ever.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from node.agreement.vote_log import VoteLog
 log = structlog.get_logger("mutua.standing")
 
 LOOK_S = 5.0
-"""Once enough members are connected, so long is waited for those of them that do not answer."""
+"""Once enough members are connected, the time that is waited for those of them that do not answer."""
 
 
 class DoubleSignGuard:
@@ -41,11 +39,6 @@ class DoubleSignGuard:
         self._has_looked = self._others == 0
         if self._has_looked and votes.quarantine is not None:
             votes.end_quarantine()  # a committee of one has nobody to contradict itself before
-
-    @property
-    def has_looked(self) -> bool:
-        """True once the look back is over."""
-        return self._has_looked
 
     def may_sign(self) -> bool:
         """True when the look back is over and there is no quarantine."""
@@ -79,10 +72,7 @@ class DoubleSignGuard:
         return self._has_looked
 
     def suspect(self, reason: str, height: int) -> None:
-        """Begin a quarantine: something of `height` is signed by this node's key and not in its log.
-
-        Blocks on the disk.
-        """
+        """Begin a quarantine: this node's key signed something of `height` that its log lacks. Blocks on the disk."""
         if self._votes.quarantine is None:
             log.error(
                 "own_vote_unknown", reason=reason, height=height, hint="is a copy of this node running elsewhere?"
@@ -100,10 +90,7 @@ class DoubleSignGuard:
         return True
 
     def _bound(self) -> int:
-        """Return a height that this node cannot have voted above.
-
-        It voted at its tip + 1, and a quorum was at most one behind.
-        """
+        """Return a height above all votes of this node: it voted at its tip + 1, a quorum was one behind."""
         tips = list(self._tips.values())
         return max(self._height(), self._ranked(tips) if tips else 0) + 2
 

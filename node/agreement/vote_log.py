@@ -27,10 +27,7 @@ class VoteLog:
     """The open vote log of one consensus key. Safe for several threads."""
 
     def __init__(self, path: Path, fingerprint: bytes, *, is_first_start: bool) -> None:
-        """Open the log, or begin one. A log that cannot be trusted is moved aside and `quarantine` says why.
-
-        `is_first_start`: the ledger holds no block yet, so that a missing log is no loss. MutuaError `disk`.
-        """
+        """Open the log; on `is_first_start` a missing one is no loss. One not to be trusted begins a quarantine."""
         self._path = path
         self._mark = path.with_name(MARK)
         self._fingerprint = fingerprint
@@ -56,11 +53,8 @@ class VoteLog:
         """Make a cell durable. Returns only after fdatasync; after a failed write nothing more is written."""
         with self._lock:
             if self._failure is not None:
-                raise MutuaError(
-                    "vote_log_stopped",
-                    f"the vote log stopped at a failed write ({self._failure.what})",
-                    self._failure.hint,
-                )
+                what = f"the vote log stopped at a failed write ({self._failure.what})"
+                raise MutuaError("vote_log_stopped", what, self._failure.hint)
             record, head = votelog.append(self._head, cell)
             try:
                 self._write(record)

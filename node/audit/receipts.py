@@ -42,10 +42,7 @@ class Replay(Protocol):
 def claim_receipt(
     chain: Chain, claim: bytes, on_height: Progress | None = None, *, live_s_max: float | None = None
 ) -> Receipt:
-    """Return the receipt of a claim as of the chain's tip.
-
-    Errors: those of `live_through`, and MutuaError `not_found`.
-    """
+    """Return the receipt of a claim as of the chain's tip. Errors: those of `live_through`; MutuaError `not_found`."""
     collector = Collector(spec_of_charter(chain.charter), {claim})
     live_through(chain, collector, on_height, live_s_max=live_s_max)
     return found_in(chain, collector.receipt(claim), "claim")
@@ -82,11 +79,8 @@ def live_through(
 def found_in(chain: Chain, receipt: T | None, kind: str) -> T:
     """Return a receipt that there is; MutuaError `not_found` where the ledger knows nothing of the kind."""
     if receipt is None:
-        raise MutuaError(
-            "not_found",
-            f"the ledger knows no such {kind} at height {chain.height}",
-            "check the id, or wait until the node is in step",
-        )
+        what = f"the ledger knows no such {kind} at height {chain.height}"
+        raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
     return receipt
 
 

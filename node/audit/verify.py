@@ -84,7 +84,7 @@ def certificate_problem(charter: Charter, header: Header, data: bytes) -> str | 
     if committee is None:
         return "the header's committee is not the members'"
     if certificate.kind != VoteKind.FINALIZE:
-        return "it is no commit certificate"
+        return "it is not a commit certificate"
     if (certificate.epoch, certificate.height, certificate.block_hash) != (
         header.epoch,
         header.height,
@@ -127,14 +127,14 @@ def prove(folder: Path, record_id: bytes) -> InclusionProof:
 
 
 def proof_problems(proof: InclusionProof, charter: Charter | None) -> list[str]:
-    """Return what does not hold about a proof; with the charter, its chain and certificate are judged too."""
+    """Return what is wrong with a proof; with the charter, its chain and certificate are checked too."""
     problems = inclusion_problems(proof)
     if charter is None or problems:
         return problems
     if chain_id_of(charter) != proof.chain_id:
         return ["the proof belongs to another chain than the charter"]
     problem = certificate_problem(charter, decode_header(proof.anchor), proof.certificate)
-    return [] if problem is None else [f"the certificate does not hold: {problem}"]
+    return [] if problem is None else [f"the certificate is not valid: {problem}"]
 
 
 def _verify(state: StateReader, charter: Charter, header: Header, certificate: bytes) -> str | None:

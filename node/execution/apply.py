@@ -13,15 +13,16 @@ from hashlib import sha256
 
 import msgspec
 
+from governance.acts import Act, act_of
 from governance.events import Event, event_json
 from governance.genesis import genesis_rows as governance_rows
 from governance.genesis import spec_of_charter
-from governance.transition import Act, BlockContext, Outcome
+from governance.transition import BlockContext, Outcome
 from governance.transition import apply_block as apply_acts
 from ledger.blocks import Header, next_randomness
 from ledger.errors import MalformedBytes, RuleBroken
 from ledger.genesis import Charter
-from ledger.records import Body, Record, record_id_of
+from ledger.records import Body, Record
 from ledger.state import StateReader
 
 ONION_PREFIX = b"consensus/onion/"
@@ -64,20 +65,6 @@ def reveal_row(state: StateReader, consensus_key: bytes, reveal: bytes) -> bytes
     return reveal + (count + 1).to_bytes(_COUNT_SIZE, "big")
 
 
-def act_of(record: Record, body: Body) -> Act:
-    """Return a record as governance sees it."""
-    return Act(
-        kind=record.kind,
-        author=record.author,
-        signer=record.signer,
-        record_id=record_id_of(record),
-        number=record.number,
-        valid_until_height=record.valid_until_height,
-        body=body.data,
-        attestations=record.attestations,
-    )
-
-
 def apply_block(  # noqa: PLR0917 - a block has this many facts
     state: StateReader,
     header: Header,
@@ -86,10 +73,7 @@ def apply_block(  # noqa: PLR0917 - a block has this many facts
     records: Sequence[Record],
     bodies: Mapping[bytes, Body],
 ) -> Applied:
-    """Apply a whole block to the state before it.
-
-    Errors: RuleBroken when the rules refuse any of its records, MalformedBytes when a body or the reveal does not fit.
-    """
+    """Apply a whole block to the state before it; RuleBroken or MalformedBytes when a part of it is not valid."""
     if next_randomness(previous_randomness, header.onion_reveal) != header.randomness:
         raise MalformedBytes(
             "randomness", "the header's randomness does not follow from its reveal", "count the block as invalid"

@@ -67,7 +67,7 @@ def header_after(chain: Chain, committee: tuple[bytes, ...], records: Sequence[R
 
 
 def check_header(chain: Chain, committee: tuple[bytes, ...], header: Header, records: Sequence[Record]) -> None:
-    """Raise MalformedBytes unless a header follows from the tip; reveal, randomness and state root are not looked at."""
+    """Raise MalformedBytes unless a header follows from the tip, but for reveal, randomness and state root."""
     if not 0 <= header.proposer < len(committee):
         raise MalformedBytes("block_proposer", "the block names a proposer outside the committee", INVALID)
     expected = replace(
@@ -85,10 +85,7 @@ def check_header(chain: Chain, committee: tuple[bytes, ...], header: Header, rec
 
 
 def header_problems(charter: Charter, committee: tuple[bytes, ...] | None, parent: Header, header: Header) -> list[str]:
-    """Return what is wrong with the committee, proposer, schedule and reserved bytes of a stored header.
-
-    `committee`: the members' committee where the header names it, else None.
-    """
+    """Return what is wrong with a stored header; `committee` is None where it does not name the members' own."""
     problems: list[str] = []
     height = header.height
     if committee is None:

@@ -7,34 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from governance.acts import Act
+from governance.acts import Act, act_of
 from governance.history import PastBlock
 from ledger.chain import Chain
 from ledger.errors import LedgerCorrupt, MutuaError
-from node.execution.apply import act_of
 
 
 def past_blocks(chain: Chain, last: int | None = None) -> Iterator[PastBlock]:
-    """Yield the blocks of a ledger up to `last` (None: the tip), genesis excepted.
-
-    Errors: LedgerCorrupt `block_missing`; MutuaError `body_missing` where a body was dropped after its retention.
-    """
+    """Yield the blocks 1 .. `last` (None: the tip). LedgerCorrupt `block_missing`; MutuaError `body_missing`."""
     for height in range(1, (chain.height if last is None else last) + 1):
         header, whole = chain.header(height), chain.block_with_bodies(height)
         assert header is not None, "Chain.open has seen every header"
         if whole is None:
-            raise LedgerCorrupt(
-                "block_missing",
-                f"block {height} is not in the ledger",
-                "keep the folder as evidence and sync a fresh one from the peers",
-            )
+            hint = "keep the folder as evidence and sync a fresh one from the peers"
+            raise LedgerCorrupt("block_missing", f"block {height} is not in the ledger", hint)
         acts: list[Act] = []
         for record, body in zip(whole.block.records, whole.bodies, strict=True):
             if body is None:
-                raise MutuaError(
-                    "body_missing",
-                    f"the body of a {record.kind} record of block {height} is not here",
-                    "use an archive copy",
-                )
+                what = f"the body of a {record.kind} record of block {height} is not here"
+                raise MutuaError("body_missing", what, "use an archive copy")
             acts.append(act_of(record, body))
         yield PastBlock(height, header.randomness, tuple(acts))

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
-from consensus.machine import Config
 from consensus.messages import Certificate, VoteKind, decode_certificate, encode_certificate
 from consensus.signing import verify_certificate
+from consensus.state import Config
 from ledger.blocks import BlockWithBodies, FinalBlock, Header, block_hash_of, decode_header
 from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
@@ -164,7 +164,7 @@ class LedgerService:
         return {commitment for signed in records for commitment in self.admission.commitments_of(signed)}
 
     def forget_final(self) -> None:
-        """At the start: drop waiting records that a crash between a block's batch and the pool's left. Blocks on the disk."""
+        """At the start, drop waiting records that are final, left by a crash in between. Blocks on the disk."""
         final = [record_id for record_id in self.mempool.ids() if self.admission.is_final(record_id)]
         self.mempool.settle(final, self.chain.height)
 

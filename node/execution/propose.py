@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from governance.acts import act_of
 from governance.transition import BlockContext, OpenBlock
 from ledger.blocks import Block, BlockWithBodies, block_hash_of, encode_header, next_randomness
 from ledger.chain import Chain
 from ledger.errors import MutuaError, RuleBroken
 from ledger.records import SignedRecord
 from node.execution import validate
-from node.execution.apply import act_of, effect_of, onion_of
+from node.execution.apply import effect_of, onion_of
 from node.execution.header_rules import earliest_ms, header_after
 from node.execution.validate import Candidate, weight_of
 from node.faults import is_fatal
@@ -42,10 +43,7 @@ def build_candidate(
     *,
     is_late: Callable[[], bool] = lambda: False,
 ) -> tuple[Candidate, dict[bytes, MutuaError]]:
-    """Return a fresh block over the tip, and the waiting records that the rules refused with the reason of each.
-
-    `is_late`: asked before each record; a block is closed with what it has rather than after its view is over.
-    """
+    """Return a fresh block over the tip, and why the rules refused others. Closed as it is once `is_late`."""
     _, gone = onion_of(chain.state, proposer.consensus_key)
     reveal = proposer.reveal(gone)
     randomness = next_randomness(chain.tip.header.randomness, reveal)

@@ -16,12 +16,12 @@ from node.execution.header_rules import INVALID, check_header
 from node.execution.verifier import Verifier
 
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
-"""Records with their bodies in one block: a final block and its certificate then fit in one frame with room to spare."""
+"""Records with their bodies in one block: a final block with its certificate then fits easily in one frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A checked block and its effect: applying is done once, and a candidate that becomes final is committed as it is."""
+    """A checked block and its effect: it is applied once, and committed as it is when it becomes final."""
 
     block: BlockWithBodies
     header: Header
@@ -71,10 +71,7 @@ def check_candidate(
 
 
 def check_whole(block: BlockWithBodies) -> None:
-    """Raise MalformedBytes unless the records are those of the header and each body is there and its record's own.
-
-    What fails here is the fault of whoever sent the bytes; what a whole block does is the fault of whoever signed it.
-    """
+    """Raise MalformedBytes unless all records and bodies are there: that is the sender's fault, not the signers'."""
     header = decode_header(block.block.header)
     records = block.block.records
     if header.record_count != len(records) or header.records_root != records_root_of(records):

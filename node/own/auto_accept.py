@@ -1,4 +1,4 @@
-"""Auto-accept: a member's standing rules, kept and signed on their own node, which cast a yes in block s+1 (rules §6).
+"""Auto-accept: a member's own rules, kept and signed on their own node, which cast a yes in block s+1 (rules §6).
 
 A rule names codes, a ceiling of charges and, if wanted, providers. It is a version of its own with a hash; the ballot
 on the ledger names that hash and nothing else of the rule, so others learn that it was cast by a rule, not which rule.
@@ -49,7 +49,7 @@ _SIGNATURE_TAG = "auto-accept"
 
 
 class AutoRule(Shape):
-    """One version of a standing rule. `providers` empty: any. `salt` keeps its hash from being guessed."""
+    """One version of an auto-accept rule. `providers` empty: any. `salt` keeps its hash from being guessed."""
 
     chain_id: bytes
     member: bytes
@@ -127,10 +127,7 @@ class Rulebook:
         self.versions: tuple[SignedRule, ...] = ()
 
     def load(self) -> None:
-        """Read the file; none is an empty rulebook.
-
-        MutuaError `auto_rules_unusable` when it is not what this node signed.
-        """
+        """Read the file, if there is one. MutuaError `auto_rules_unusable` when it is not what this node signed."""
         try:
             value = json.loads(self._path.read_bytes())
             versions = tuple(decode(SignedRule, bytes.fromhex(item["signed"])) for item in value["auto_accept"])
@@ -139,7 +136,7 @@ class Rulebook:
         except FileNotFoundError:
             versions = ()
         except (OSError, ValueError, TypeError, KeyError, RecursionError, MutuaError) as error:
-            hint = "put the file back from a backup, or move it away and write your rules anew"
+            hint = "put the file back from a backup, or move it away and write your rules again"
             raise MutuaError("auto_rules_unusable", f"{self._path.name} cannot be used: {error}", hint) from None
         self.versions = versions
 
@@ -161,17 +158,11 @@ class Rulebook:
         return [rule for rule in self.newest().values() if not rule.is_revoked]
 
     def put(self, rule: AutoRule, seed: bytes) -> AutoRule:
-        """Sign a version and keep it durably.
-
-        Errors: `auto_rule_shape`, `auto_rules_full`; disk errors pass through.
-        """
+        """Sign a version and keep it durably. Errors: `auto_rule_shape`, `auto_rules_full`, those of the disk."""
         check_rule(rule)
         if len(self.versions) >= VERSIONS_MAX or len({*self.newest(), rule.name}) > NAMES_MAX:
-            raise MutuaError(
-                "auto_rules_full",
-                f"a node keeps at most {NAMES_MAX} rules in {VERSIONS_MAX} versions",
-                "replace one that you have",
-            )
+            what = f"a node keeps at most {NAMES_MAX} rules in {VERSIONS_MAX} versions"
+            raise MutuaError("auto_rules_full", what, "replace one that you have")
         signature = signatures.sign(seed, _SIGNATURE_TAG, rule.chain_id, encode(rule))
         versions = (*self.versions, SignedRule(rule, signatures.public_key_of(seed), signature))
         from node.paths import SECRET_MODE, write_whole
@@ -194,7 +185,7 @@ def check_rule(rule: AutoRule) -> None:
     elif len(rule.providers) > PROVIDERS_MAX or any(len(key) != HASH_SIZE for key in rule.providers):
         problem = f"it names at most {PROVIDERS_MAX} providers, by their keys"
     if problem is not None:
-        raise MutuaError("auto_rule_shape", f"the rule does not fit: {problem}", "correct it and give it again")
+        raise MutuaError("auto_rule_shape", f"the rule is not valid: {problem}", "correct it and give it again")
 
 
 def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoRule:
@@ -215,7 +206,7 @@ def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoR
         return msgspec.structs.replace(rule, version=version, is_revoked=False)
     if action == "revoke":
         return msgspec.structs.replace(old, version=version, is_revoked=True, salt=rule.salt)
-    raise MutuaError("usage", f"{action!r} is nothing to do with a rule", "add, replace or revoke")
+    raise MutuaError("usage", f"{action!r} is not an action on an auto-accept rule", "add, replace or revoke")
 
 
 def rule_json(rule: AutoRule) -> dict[str, Any]:
@@ -297,10 +288,7 @@ class AutoAccept:
                 await self._wake.wait()
 
     async def cast_due(self, height: int) -> int:
-        """Cast the ballots due on cases of block `height`; return how many.
-
-        A refused one is logged and nothing else.
-        """
+        """Cast the ballots due on cases of block `height`; return how many. A refusal is only logged."""
         member = self._member()
         rules = self.rulebook.standing()
         if member is None or not rules or self.problem is not None:

@@ -46,10 +46,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A record on its way.
-
-    `author` None: whoever submits it is the author. `record`: the whole, signed by its author already.
-    """
+    """A record on its way. `author` None: whoever submits it. `record`: the whole, already signed by its author."""
 
     chain_id: bytes
     kind: str
@@ -73,17 +70,14 @@ class Wanted:
 
 
 def new_bundle(chain_id: bytes, kind: str, body: object, author: bytes | None = None) -> Bundle:
-    """Return a bundle of a body (a shape, or its JSON) without signatures.
-
-    Errors: `kind_unknown`, `body_shape`, `bundle_shape`.
-    """
+    """Return an unsigned bundle of a body or its JSON. Errors: `kind_unknown`, `body_shape`, `bundle_shape`."""
     known = kind_of(kind)
     shaped = body if isinstance(body, Shape) else body_from_json(known.body, body)
     try:
         decode(known.body, encode(shaped))
     except (MalformedBytes, OverflowError, UnicodeError) as error:
         raise MutuaError(
-            "bundle_shape", f"the body is no {kind}: {error}", "correct the body and draft it again"
+            "bundle_shape", f"the body is not a valid {kind}: {error}", "correct the body and draft it again"
         ) from None
     return Bundle(chain_id, kind, author, shaped)
 
@@ -112,28 +106,18 @@ def role_of(bundle: Bundle, role: str | None) -> Attested:
 
 
 def subject_of(bundle: Bundle, wanted: Attested) -> bytes:
-    """Return the hash that an attester signs.
-
-    MutuaError `bundle_author` where it depends on an author that is not named.
-    """
+    """Return the hash that an attester signs. MutuaError `bundle_author` where it needs an author and none is named."""
     if bundle.author is not None:
         return wanted.subject(bundle.author, bundle.body)
     one, other = (wanted.subject(bytes([filler]) * HASH_SIZE, bundle.body) for filler in (0, 1))
     if one != other:
-        raise MutuaError(
-            "bundle_author",
-            f"a signature of role {wanted.role} is for one author, and none is named",
-            "draft it with its author",
-        )
+        what = f"a signature of role {wanted.role} is for one author, and none is named"
+        raise MutuaError("bundle_author", what, "draft it with its author")
     return one
 
 
 def add_attestation(bundle: Bundle, seed: bytes, role: str | None = None) -> Bundle:
-    """Return the bundle with the attestation by the key of `seed`; the same one twice is one.
-
-    Errors: `bundle_role`, `bundle_author`, `bundle_signed` (the author's signature covers the attestations, so it comes
-    last), `bundle_full`.
-    """
+    """Return the bundle with an attestation more, unless it is full, signed by its author, or has no such role."""
     wanted = role_of(bundle, role)
     if bundle.record is not None:
         raise MutuaError(
@@ -187,7 +171,7 @@ def wanted_of(bundle: Bundle) -> list[Wanted]:
 
 
 def bundle_to_json(bundle: Bundle) -> Json:
-    """Return a bundle as it stands in its file."""
+    """Return a bundle as the JSON of its file."""
     return {
         "mutua_bundle": FORMAT,
         "chain_id": bundle.chain_id.hex(),
@@ -200,11 +184,7 @@ def bundle_to_json(bundle: Bundle) -> Json:
 
 
 def bundle_from_json(value: object) -> Bundle:
-    """Return the bundle of a JSON value, every signature verified.
-
-    Errors: MutuaError `bundle_shape`, `bundle_version`, `body_shape`, `bundle_full`, `bundle_role`, `bundle_subject`,
-    `bundle_signature`, `bundle_record`; RuleBroken `kind_unknown`.
-    """
+    """Return the bundle of a JSON value, every signature verified. MutuaError says what is wrong with it."""
     fields = _fields(value)
     chain_id = _hash(fields, "chain_id")
     author = None if fields.get("author") is None else _hash(fields, "author")
@@ -213,11 +193,8 @@ def bundle_from_json(value: object) -> Bundle:
         raise _misfit("attestations must be a list")
     items = cast("list[object]", given)
     if len(items) > ATTESTATION_MAX:
-        raise MutuaError(
-            "bundle_full",
-            f"it has {len(items)} attestations, a record carries at most {ATTESTATION_MAX}",
-            "leave some out",
-        )
+        what = f"it has {len(items)} attestations, a record carries at most {ATTESTATION_MAX}"
+        raise MutuaError("bundle_full", what, "leave some out")
     bundle = new_bundle(chain_id, str(fields.get("kind")), fields.get("body"), author)
     attestations = tuple(
         cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
@@ -232,16 +209,13 @@ def bundle_from_json(value: object) -> Bundle:
 def _fields(value: object) -> Json:
     """Return the fields of a bundle's JSON, all known and of this version."""
     if not isinstance(value, dict):
-        raise _misfit("it is no JSON object")
+        raise _misfit("it is not a JSON object")
     fields = cast("Json", value)
     if "mutua_bundle" not in fields:
         raise _misfit("it has no field mutua_bundle")
     if fields["mutua_bundle"] != FORMAT:
-        raise MutuaError(
-            "bundle_version",
-            f"the bundle is of version {fields['mutua_bundle']!r}, not {FORMAT}",
-            "use the mutua that wrote it",
-        )
+        what = f"the bundle is of version {fields['mutua_bundle']!r}, not {FORMAT}"
+        raise MutuaError("bundle_version", what, "use the mutua that wrote it")
     unknown = sorted(set(fields) - set(FIELDS))
     if unknown:
         raise _misfit(f"it has the unknown field {unknown[0]!r}")
@@ -264,11 +238,8 @@ def _check_attestation(bundle: Bundle, item: Attestation) -> None:
     wanted = role_of(bundle, item.role)
     shown = item.key.hex()[:12]
     if item.subject_hash != subject_of(bundle, wanted):
-        raise MutuaError(
-            "bundle_subject",
-            f"the signature of {shown} is over another body",
-            "let it be signed again, or leave it out",
-        )
+        what = f"the signature of {shown} is for a different body"
+        raise MutuaError("bundle_subject", what, "let it be signed again, or leave it out")
     if not signatures.is_signed(
         item.key, item.signature, "attestation", bundle.chain_id, attestation_message(item.role, item.subject_hash)
     ):
@@ -292,16 +263,15 @@ def _record(bundle: Bundle, value: object) -> SignedRecord | None:
     record = signed.record
     shows = (bundle.kind, bundle.author, encode(bundle.body), bundle.attestations)
     if (record.kind, record.author, signed.body.data, record.attestations) != shows:
-        raise MutuaError(
-            "bundle_record", "its author signed something else than the bundle shows", "let the author sign it again"
-        )
+        what = "its author signed something different from what the bundle shows"
+        raise MutuaError("bundle_record", what, "let the author sign it again")
     if not is_record_signed(record):
         raise MutuaError("bundle_record", "the author's signature does not verify", "let the author sign it again")
     return signed
 
 
 def _misfit(what: str) -> MutuaError:
-    return MutuaError("bundle_shape", f"the file is no bundle: {what}", "name a file that mutua wrote")
+    return MutuaError("bundle_shape", f"the file is not a valid bundle: {what}", "name a file that mutua wrote")
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -333,11 +303,8 @@ def write_bundle(path: Path, bundle: Bundle, *, is_new: bool) -> None:
 def check_chain(bundle: Bundle, chain_id: bytes) -> None:
     """Raise MutuaError `bundle_chain` unless the bundle is for this chain."""
     if bundle.chain_id != chain_id:
-        raise MutuaError(
-            "bundle_chain",
-            f"the bundle is for chain {bundle.chain_id.hex()[:12]}, this node is on {chain_id.hex()[:12]}",
-            "use a node of its co-op",
-        )
+        what = f"the bundle is for chain {bundle.chain_id.hex()[:12]}, this node is on {chain_id.hex()[:12]}"
+        raise MutuaError("bundle_chain", what, "use a node of its co-op")
 
 
 def read_seed(path: Path) -> bytes:

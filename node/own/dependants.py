@@ -20,7 +20,7 @@ from wallet.keys import KeyRing
 NUMBER_MAX = 4096
 """Dependants one key ring makes keys for."""
 GAP_MAX = 8
-"""Numbers are taken in order; so many in a row may be free because the rules refused what waited."""
+"""Numbers are taken in order; this many in a row may be free because the rules refused what waited."""
 
 
 def seeds_of(draft: Draft, keys: KeyRing) -> dict[bytes, bytes]:
@@ -44,11 +44,8 @@ def next_seed(keys: KeyRing, is_taken: Callable[[bytes], bool]) -> bytes:
         seed = keys.dependant_seed(number)
         if not is_taken(public_key_of(seed)):
             return seed
-    raise MutuaError(
-        "dependants_used_up",
-        f"this key ring made {NUMBER_MAX} covers",
-        "bring a dependant's key from elsewhere, in a bundle",
-    )
+    what = f"this key ring made {NUMBER_MAX} covers"
+    raise MutuaError("dependants_used_up", what, "bring a dependant's key from elsewhere, in a bundle")
 
 
 def wanting(seed: bytes, chain_id: bytes, member: bytes) -> tuple[CoverAddBody, Attestation]:

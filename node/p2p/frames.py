@@ -71,7 +71,7 @@ def decode_hello(payload: bytes) -> Hello:
     version, chain_size = struct.unpack_from(">HB", payload, len(_MAGIC))
     if len(payload) != fixed + chain_size + NONCE_SIZE:
         raise MalformedBytes(
-            "hello_malformed", f"a hello of {len(payload)} bytes does not hold a chain id of {chain_size}"
+            "hello_malformed", f"a hello of {len(payload)} bytes does not contain a chain id of {chain_size}"
         )
     return Hello(version, payload[fixed : fixed + chain_size], payload[fixed + chain_size :])
 
@@ -90,10 +90,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Take bytes as they come, return the frames that are now complete.
-
-        Raises MalformedBytes on an unknown channel or a length above the limit, before the body is awaited.
-        """
+        """Return the frames that are complete now. MalformedBytes on an unknown channel or a length above the limit."""
         buffer = self._buffer
         buffer += data
         frames: list[tuple[int, bytes]] = []

@@ -140,11 +140,7 @@ class SocketConnection(IRawConnection):
 
 
 async def secure(noise: GatedNoise, conn: SocketConnection, peer_key: bytes | None) -> tuple[ISecureConn, bytes]:
-    """Noise and yamux agreed on a fresh connection: the secured connection and the peer's key.
-
-    `peer_key` is whom we dialled, None for an inbound connection. Only Noise is offered: a stock host also takes
-    plaintext. The caller sets the deadline.
-    """
+    """Agree on Noise and yamux with the peer dialled, None for an inbound one; return the connection and its key."""
     if peer_key is None:
         await answer_protocol(conn, str(NOISE_ID))
         secured = await noise.secure_inbound(conn)
@@ -170,7 +166,7 @@ async def answer_protocol(conn: object, protocol: str) -> None:
 
 
 def quiet_loggers() -> None:
-    """libp2p says nothing below an error, and a peer's garbage is no error of ours.
+    """libp2p says nothing below an error, and a peer's garbage is not our error.
 
     Reason: the library logs what hostile bytes make it think, at ERROR and with tracebacks. Faults that matter are
     logged by us.

@@ -94,10 +94,7 @@ class ConnectionLimiter:
         self._tokens: dict[str, tuple[float, float]] = {}
 
     def admit(self, ip: str) -> _Pending | None:
-        """A place for a new connection, None when the address has used up its share.
-
-        At the limit the oldest waiting connection of the same address makes room, if it has had its time.
-        """
+        """Return a place for a new connection, freeing the oldest of its address if need be; None beyond its share."""
         now = trio.current_time()
         if not self._take_token(ip, now):
             return None

@@ -60,10 +60,7 @@ class Network:
         self._refusals_at: dict[tuple[bytes, str], float] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the host running for ever; `task_status.started(multiaddr)` once it listens.
-
-        Raises MutuaError when the address cannot be listened on at the start.
-        """
+        """Keep the host running; report the address once it listens. MutuaError when it cannot listen at the start."""
         from node.p2p.host import serve
 
         delay_s = self.timing.restart_min_s

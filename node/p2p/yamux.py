@@ -28,7 +28,7 @@ WINDOW_SIZE = 256 * 1024  # the credit that yamux gives every new stream, each w
 DATA_SIZE_MAX = 65_535 - 16 - 12  # one yamux frame in one Noise message: 65,535 less its tag and the yamux header
 INBOUND_STREAMS_MAX = 16  # we need one; a stock libp2p peer opens a few more for identify and ping
 CONTROL_BYTES_MAX = 64 * 1024  # answers that wait because the peer does not read: about 5,000
-MESSAGES_PER_TURN = 64  # after so many messages from one peer the others get their turn
+MESSAGES_PER_TURN = 64  # after this many messages from one peer the others get their turn
 
 _HEADER = struct.Struct(">BBHII")  # version, type, flags, stream id, length
 _DATA, _WINDOW_UPDATE, _PING, _GO_AWAY = range(4)

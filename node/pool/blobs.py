@@ -55,7 +55,7 @@ class AddressListStore:
             self.waiting_bytes = waiting
 
     def settle(self, final: Collection[bytes], dropped: Collection[bytes], waiting: Collection[bytes]) -> None:
-        """After a block: keep blobs of final claims for good, drop those of dropped records that no waiting one names."""
+        """After a block: keep blobs of final claims for good, drop those that only dropped records name."""
         with self._lock:
             batch: dict[bytes, bytes | None] = {}
             for commitment in final:

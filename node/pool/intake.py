@@ -12,12 +12,12 @@ from typing import Protocol, TypeVar
 
 import trio
 
+from governance.acts import act_of
 from governance.transition import BlockContext, OpenBlock
 from ledger.chain import Chain
 from ledger.codec import Shape
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Attestation, SignedRecord, is_record_signed, record_id_of
-from node.execution.apply import act_of
 from node.faults import is_fatal
 from node.pool.admission import Admission
 from node.pool.mempool import Mempool
@@ -43,8 +43,8 @@ class Look(Protocol):
 class Intake:
     """Takes records in.
 
-    `look` runs a check while no block is committed; `keep` makes a record durable and spreads it; `authors` are the keys
-    whose waiting records count as this node's own; `fail` ends the daemon.
+    `look` runs a check while no block is committed; `keep` makes a record durable and spreads it; `authors` are the
+    keys whose waiting records count as this node's own; `fail` ends the daemon.
     """
 
     def __init__(
@@ -81,10 +81,7 @@ class Intake:
         return await self._accept(signed, blobs, self._check_own)
 
     async def accept_signed(self, signed: SignedRecord) -> bytes:
-        """Accept a record that somebody else signed, of the right shape: verify, check, keep durably, spread. Idempotent.
-
-        Errors: MalformedBytes `record_signature`; RuleBroken and MalformedBytes as the rules say.
-        """
+        """Accept a record that somebody else signed: verify, check, keep durably, spread. Idempotent."""
         record_id = record_id_of(signed.record)
         if record_id in self._mempool or self._admission.is_final(record_id):
             return record_id

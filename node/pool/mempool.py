@@ -81,10 +81,7 @@ class Mempool:
         return self._records.get(record_id)
 
     def add(self, signed_records: Iterable[SignedRecord]) -> list[bytes]:
-        """Keep checked records durably (one synced batch) and return the ids that are new. Blocks on the disk.
-
-        Errors: MutuaError `mempool_full` when nothing of it fits; disk errors pass through and nothing is kept.
-        """
+        """Keep checked records durably; return the ids that are new. MutuaError `mempool_full`. Blocks on the disk."""
         with self._writing:
             fresh, is_full = self._choose(signed_records)
             if is_full and not fresh:

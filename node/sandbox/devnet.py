@@ -23,6 +23,8 @@ from typing import Any
 import trio
 
 from ledger import charter as charters
+from ledger.charter_checks import SATS_PER_BITCOIN
+from ledger.charter_file import charter_to_toml
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterCode, CharterPlan, CharterProvider, CharterTreasury, Founder
@@ -165,7 +167,7 @@ class Devnet:
         """Put the sealed charter into a node's folder."""
         assert self.charter is not None
         (node.folder / "charter.bin").write_bytes(encode(self.charter))
-        (node.folder / "charter.toml").write_text(charters.charter_to_toml(self.charter, is_sealed=True))
+        (node.folder / "charter.toml").write_text(charter_to_toml(self.charter, is_sealed=True))
 
     def _make_node(self, name: str) -> Node:
         folder = self.folder / name
@@ -201,7 +203,7 @@ class Devnet:
         threshold = 2 * len(founders) // 3 + 1
         client = RegtestClient(self.bitcoin_socket)
         await client.wait_ready()
-        amount_sat = -(-(self.spec.claims_cents + self.spec.reserve_cents) * charters.SATS_PER_BITCOIN // RATE)
+        amount_sat = -(-(self.spec.claims_cents + self.spec.reserve_cents) * SATS_PER_BITCOIN // RATE)
         treasury = Treasury.of(threshold, [founder.bitcoin_key for founder in founders], "regtest")
         txid, vout = await client.fund(treasury.script_pubkey, amount_sat)
         return CharterTreasury("regtest", threshold, txid, vout, amount_sat, FEE_SAT_PER_VB)

@@ -161,7 +161,7 @@ def lying(seed: int, runs: int = PROPOSERS) -> Evidence:
     views: list[float] = []
     for number in range(seed, seed + runs):
         options = options_of(number)
-        options = replace(options, liar=number % options.size, is_liar_gone=False)
+        options = replace(options, byzantine=number % options.size, is_byzantine_gone=False)
         try:
             views.append(simulate(options).view_max)
         except AssertionError as error:

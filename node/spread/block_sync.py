@@ -1,7 +1,8 @@
 """Block sync: whoever is behind asks a peer for final blocks with their certificates, checks each, and applies it.
 
 Tips are exchanged on connecting, after each block and as a heartbeat. A block from a peer is taken only with a commit
-certificate of the committee that this node's own state names, so a liar can waste a request, never change a ledger.
+certificate of the committee that this node's own state names, so a false peer can waste a request but never change a
+ledger.
 """
 
 from __future__ import annotations
@@ -53,10 +54,7 @@ class Blockchain(Protocol):
         ...
 
     async def accept_final(self, item: FinalBlock) -> None:
-        """Verify, apply and keep the next block; a block already final is passed over.
-
-        MutuaError when it does not hold.
-        """
+        """Verify, apply and keep the next block, or pass over a final one. MutuaError when it is not valid."""
         ...
 
 
@@ -101,7 +99,7 @@ class BlockSync:
             nursery.start_soon(self._apply_loop)
 
     def tell(self, peer: bytes | None = None) -> None:
-        """Tell one peer, or all, where this node stands."""
+        """Tell one peer, or all, the newest final height of this node."""
         payload = encode_message(Tip(self._chain.height, self._chain.block_hash))
         if peer is None:
             self._network.broadcast(Channel.SYNC, payload)
@@ -124,10 +122,7 @@ class BlockSync:
             self._wake.set()
 
     async def answer(self, peer: bytes, request: GetBlocks) -> None:
-        """Send final blocks from `start` on, within the bounds.
-
-        A peer that asks without pause is served slowly, and only it waits.
-        """
+        """Send final blocks from `start` on, within the bounds. A peer that asks without pause is served slowly."""
         now = self._clock()
         wait_s = self._answered_at.get(peer, -ANSWER_EVERY_S) + ANSWER_EVERY_S - now
         self._answered_at[peer] = now + max(0.0, wait_s)
@@ -210,6 +205,6 @@ class BlockSync:
                     raise
                 log.warning("synced_block_refused", peer=peer.hex()[:12], code=error.code, what=error.what)
                 self._doubt(peer)
-                self._network.strike(peer, f"a block that does not hold: {error.code}")
+                self._network.strike(peer, f"a block that is not valid: {error.code}")
             self._applying = False
             self._asked = None

@@ -2,7 +2,7 @@
 
 A record leaves in a bundle with others (one bundle per tick at most). The author's node sends it to all its peers;
 peers do not pass it on at once: a digest of waiting ids goes to one random peer every few seconds and both sides fill
-their gaps (set reconciliation), which also serves nodes that are not connected to the author. AddressListStore (sealed payout
+their gaps (set reconciliation), which also serves nodes that are not connected to the author. Blobs (sealed payout
 addresses) travel with the record that commits to them, and are asked for by hash when they are missing.
 """
 
@@ -75,7 +75,7 @@ class Gossip:
             nursery.start_soon(self._digest_loop)
 
     async def accept_own(self, signed: SignedRecord, blobs: Sequence[bytes]) -> None:
-        """Keep this node's own checked record durably, then queue it for the peers. A cancelled caller loses nothing."""
+        """Keep this node's own checked record durably, then queue it for the peers. Cancelling loses nothing."""
         await trio.to_thread.run_sync(self._keep, [signed], list(blobs))
         if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
             self._outgoing.append(signed)

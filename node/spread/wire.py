@@ -44,10 +44,7 @@ class Bundle(Shape):
 
 
 class Digest(Shape):
-    """The ids (first 8 bytes) of the records that wait at the sender.
-
-    The receiver answers with what is missing on either side.
-    """
+    """The ids (first 8 bytes) of the records that wait at the sender; the receiver fills the gaps on both sides."""
 
     TAG: ClassVar[int] = 3
     ids: tuple[bytes, ...]
@@ -91,7 +88,7 @@ class Candidate(Shape):
 
 
 class VoteQuery(Shape):
-    """What have you seen the committee member with this index sign at the height you work on? A node asks it about itself at its start."""
+    """Which votes of the committee member with this index have you seen? Asked by its own node at the start."""
 
     TAG: ClassVar[int] = 9
     voter: int

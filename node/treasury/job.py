@@ -9,9 +9,9 @@
 5. When bitcoin confirmed it, the signers attest that, and a coordinator submits `treasury.confirm`.
 
 Nothing but the journal is kept: after a crash each step follows again from the ledger, the journal and bitcoin. Why no
-payment is made twice: a batch spends the treasury outpoint, the change of the one before; the ledger accepts one batch an
-outpoint, a signer promises one transaction an outpoint, bitcoin confirms one spend of it. While a batch is unconfirmed no
-other is proposed.
+payment is made twice: a batch spends the treasury outpoint, the change of the one before; the ledger accepts one batch
+an outpoint, a signer promises one transaction an outpoint, bitcoin confirms one spend of it. While a batch is
+unconfirmed no other is proposed.
 """
 
 from __future__ import annotations

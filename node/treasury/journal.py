@@ -1,4 +1,4 @@
-"""The promise of a signer: one transaction an outpoint, for ever. Written and fsynced before the first signature leaves.
+"""The promise of a signer: one transaction an outpoint, for ever. On the disk before the first signature leaves.
 
 A treasury that signed two transactions over the same coin could pay the wrong one; one that forgot what it signed could
 sign another. So `promise` is durable on return, idempotent, and refuses a second transaction whatever the ledger or
@@ -28,10 +28,7 @@ class Journal:
         return self._promised.get((txid, vout))
 
     def promise(self, txid: bytes, vout: int, unsigned_txid: bytes) -> None:
-        """Promise to sign `unsigned_txid` and nothing else over this outpoint; durable on return.
-
-        Errors: MutuaError `baton_promised` when another transaction was promised; OSError when the disk refuses.
-        """
+        """Promise to sign this transaction and no other over the outpoint; durable. MutuaError `baton_promised`."""
         outpoint = (txid, vout)
         before = self._promised.get(outpoint)
         if before == unsigned_txid:

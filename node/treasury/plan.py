@@ -169,10 +169,7 @@ def build_plan(
     *,
     locktime: int,
 ) -> Plan:
-    """Return the plan that pays exactly `payouts`, whatever their order. bitcoinlib works here: call it in a thread.
-
-    Errors: MutuaError `batch_unpayable` when a payout has no open list or no addresses left; those of `build_batch`.
-    """
+    """Return the plan that pays exactly `payouts`. MutuaError `batch_unpayable`. Slow: call it in a thread."""
     allotted = plan_outputs(payouts, programs, policy)
     for payout in payouts:
         if not allotted[payout.payout_id].programs and not is_too_small(payout, policy):

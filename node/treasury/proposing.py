@@ -134,10 +134,7 @@ class Proposing:
             await self._attest(sender, plan)
 
     async def _judge(self, proposal: Propose, due: Mapping[bytes, DuePayout]) -> Plan:
-        """Return the plan of a proposal.
-
-        MutuaError when it has no anonymity set, or spends or pays what the ledger does not know.
-        """
+        """Return the plan of a proposal; MutuaError unless it pays what is due, from the outpoint, to enough payees."""
         outpoint = self._context.host.outpoint()
         if outpoint is None or (proposal.outpoint_txid, proposal.outpoint_vout) != (outpoint.txid, outpoint.vout):
             what = "it does not spend the treasury outpoint on the ledger"

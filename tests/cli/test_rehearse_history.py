@@ -354,17 +354,17 @@ def test_a_claim_is_explained_from_a_stopped_nodes_folder(call, history, claims)
         " so far is 200.00 USD, paid to the member."
     )
     assert (
-        "  §6 who votes: 7 voters at the end of block 1, without 1 claimant: E = 6. Quorum 5 ballots, 3 of them with"
-        " the evidence opened." in lines
+        "  §6 who votes: 7 voters at the end of block 1, without 1 claimant: electorate of 6. Quorum 5 ballots,"
+        " 3 of them with the evidence opened." in lines
     )
     assert (
-        "  §7 your bar: 0 denials among 0 counted ballots in terms -12 to 0; 100·0 = 0 ≥ 0·20 = 0: 50 % yes is needed, "
-        "less seniority of 0 % for 0 full years: 50 %." in lines
+        "  §7 your approval threshold: 0 denials among 0 counted ballots in terms -12 to 0; 100·0 = 0 ≥ 0·20 = 0:"
+        " 50 % yes is needed, less seniority of 0 % for 0 full years: 50 %." in lines
     )
     assert "  block 2: 5 yes, 0 no, 0 abstained, 5 opened: passes." in lines
     assert (
-        "  §6 accepted in block 16: quorum and bar in each of the 15 blocks 2..16; at the last 10000·6 = 60000 ≥"
-        " 5000·(6+0) = 30000." in lines
+        "  §6 accepted in block 16: quorum and approval threshold met in each of the 15 blocks 2..16; at the"
+        " last 10000·6 = 60000 ≥ 5000·(6+0) = 30000." in lines
     )
     assert contents(history) == before, "the folder of the node is not changed"
 
@@ -411,8 +411,8 @@ def test_a_members_bar_and_a_plans_premium_are_explained_too(call, history) -> N
     assert done.code == 0, done.err
     assert (
         done.out.splitlines()[1]
-        == "§7 your bar: 0 denials among 1 counted ballot in terms -10 to 2; 100·0 = 0 ≥ 0·20 = 0: 50 % yes is needed,"
-        " less seniority of 0 % for 0 full years: 50 %."
+        == "§7 your approval threshold: 0 denials among 1 counted ballot in terms -10 to 2; 100·0 = 0 ≥ 0·20 = 0:"
+        " 50 % yes is needed, less seniority of 0 % for 0 full years: 50 %."
     )
     plan = call("audit", "explain", "--premium", "basic", "-d", history)
     assert plan.out.splitlines()[0] == "Plan basic: 2 boundaries re-rated it up to block 66."

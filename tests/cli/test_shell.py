@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.charter import charter_from_file, founder_from_file, is_founder_signed
+from ledger.charter_checks import is_founder_signed
+from ledger.charter_file import charter_from_file, founder_from_file
 from node.cli.node.doctor import PYTHONS
 from node.cli.node.version import find_commit
 from wallet.keyfile import LIGHT, open_keyfile, seal_keyfile
@@ -161,7 +162,7 @@ def test_a_config_that_does_not_fit_stops_every_command(call, tmp_path) -> None:
     for command in (("status",), ("config", "show"), ("run",)):
         result = call(*command, "-d", tmp_path)
         assert result.code == 2
-        assert "'lissten', which is no setting" in result.err
+        assert "'lissten', which is not a setting" in result.err
 
 
 def test_init_makes_everything_once_and_keeps_it_afterwards(shell, tmp_path, secret) -> None:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from ledger.charter import add_founder, charter_to_toml, founder_from_file, new_charter, seal
+from ledger.charter import add_founder, new_charter, seal
+from ledger.charter_file import charter_to_toml, founder_from_file
 from ledger.genesis import CharterCode, CharterPlan, CharterProvider
 from ledger.signatures import public_key_of
 from wallet.keyfile import LIGHT, seal_keyfile
@@ -358,7 +359,8 @@ def test_the_ledger_of_another_chain_is_refused_and_left_alone(home, call, shell
     assert text != (home / "charter.toml").read_text()
     from msgspec.structs import replace
 
-    from ledger.charter import charter_from_file, sign_founder
+    from ledger.charter import sign_founder
+    from ledger.charter_file import charter_from_file
     from ledger.codec import encode
     from wallet.keys import KeyRing
 

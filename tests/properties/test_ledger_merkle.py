@@ -58,19 +58,6 @@ def test_inclusion_proofs_hold_for_every_size_up_to_300(oracle) -> None:
             pymerkle.verify_inclusion(HASHES[index], root, theirs)
 
 
-def test_consistency_proofs_hold_for_every_size_up_to_300(oracle) -> None:
-    for size in range(1, COUNT + 1):
-        root = oracle.get_root(size)
-        for old_size in {1, 2, size // 3, size // 2, size - 1, size} & set(range(1, size + 1)):
-            old_root = oracle.get_root(old_size)
-            proof = merkle.consistency_proof(HASHES[:size], old_size)
-            assert merkle.is_consistent(old_size, old_root, size, root, proof)
-            pymerkle.verify_consistency(old_root, root, oracle.prove_consistency(old_size, size))
-            if old_size < size:
-                assert not merkle.is_consistent(old_size, root, size, root, proof)
-                assert not merkle.is_consistent(old_size, old_root, size, old_root, proof)
-
-
 @given(st.lists(st.binary(max_size=8), max_size=40))
 def test_roots_follow_the_recursion_of_the_rfc(leaves: list[bytes]) -> None:
     assert merkle.merkle_root(leaves) == naive_root(leaves)
@@ -94,27 +81,7 @@ def test_a_wrong_inclusion_is_refused(size: int, data: st.DataObject) -> None:
         assert not merkle.is_included(LEAVES[index], index, size, changed, root)
 
 
-@given(st.integers(1, 60), st.data())
-def test_a_wrong_consistency_is_refused(size: int, data: st.DataObject) -> None:
-    old_size = data.draw(st.integers(1, size))
-    old_root, root = merkle.merkle_root(LEAVES[:old_size]), merkle.merkle_root(LEAVES[:size])
-    proof = merkle.consistency_proof(HASHES[:size], old_size)
-    assert merkle.is_consistent(old_size, old_root, size, root, proof)
-    assert not merkle.is_consistent(old_size, b"\x01" * 32, size, root, proof)
-    assert not merkle.is_consistent(old_size, old_root, size, b"\x01" * 32, proof)
-    assert not merkle.is_consistent(old_size, old_root, size, root, (*proof, root))
-    if proof:
-        assert not merkle.is_consistent(old_size, old_root, size, root, proof[:-1])
-        step = data.draw(st.integers(0, len(proof) - 1))
-        changed = (*proof[:step], merkle.leaf_hash(proof[step]), *proof[step + 1 :])
-        assert not merkle.is_consistent(old_size, old_root, size, root, changed)
-
-
 def test_indexes_outside_the_tree_raise() -> None:
     for index in (-1, 3):
         with pytest.raises(IndexError):
             merkle.inclusion_proof(HASHES[:3], index)
-    for old_size in (0, 4):
-        with pytest.raises(IndexError):
-            merkle.consistency_proof(HASHES[:3], old_size)
-    assert not merkle.is_consistent(0, merkle.EMPTY_ROOT, 3, merkle.merkle_root(LEAVES[:3]), ())

@@ -8,9 +8,9 @@ import pytest
 
 from governance.events import render_text
 from governance.receipts.other_shapes import PremiumReceipt
+from governance.receipts.other_words import explain_member, explain_premium, explain_proposal
 from governance.receipts.others import MemberCollector, PremiumCollector, ProposalCollector, live_through
 from governance.receipts.shapes import as_json
-from governance.receipts.words import explain_member, explain_premium, explain_proposal
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "rules"
 
@@ -128,7 +128,7 @@ PROPOSED = [
 def test_a_proposal_says_sponsors_turnout_and_the_comparisons():
     receipt, _ = receipt_of(ProposalCollector, PROPOSED, b"p")
     assert list(explain_proposal(receipt, render_text)) == [
-        "Proposal p, param reserve_bp = 2000: in_force. It is critical: two thirds, and a term more of notice.",
+        "Proposal p, param reserve_bp = 2000: in_force. It needs two thirds yes and takes effect one term later.",
         "§12 sponsors: 2 of max(2, 6 voters / 100 rounded up) = 2.",
         (
             "It opened in block 3 with 6 voters; votes count in blocks 4 to 33, and min(101, 6 / 5 rounded up) = 2 are"
@@ -152,9 +152,9 @@ def test_a_premium_says_estimate_reserve_target_and_clamp():
 def test_a_member_says_the_bar_and_that_no_renewal_was_judged_yet():
     receipt, _ = receipt_of(MemberCollector, PROPOSED, b"ann")
     said = list(explain_member(receipt, render_text))
-    assert said[0] == "Member ann as of block 95, as if a claim were carried now."
+    assert said[0] == "Member ann as of block 95, as if a claim were included now."
     assert said[1].endswith("50 % yes is needed, less seniority of 2 % for 2 full years: 48 %.")
-    assert said[2] == "No renewal was judged yet: the first boundary that judges is block 360 (§7)."
+    assert said[2] == "No renewal has been judged: block 360 is the first that judges (§7)."
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_while_a_vote_is_open_its_bar_is_told_without_seniority():
     assert (
         said[2]
         == "Case J, 800.00 USD: open until block 63, 54 blocks left. So far 1 yes and 1 no of 5 members who may vote, 2"
-        " of them with the evidence opened (50 % yes); the run stands at 0 of 15 blocks."
+        " of them with the evidence opened (50 % yes); 0 of 15 passing blocks in a row."
     )
     assert said[4].endswith("100·14 = 1400 ≥ 70·20 = 1400: 80 % yes is needed.")
     assert "seniority" not in " ".join(said)
@@ -137,7 +137,7 @@ def test_a_denial_says_the_inequality_and_until_when_an_appeal_may_come():
     assert said[4].endswith("80 % yes is needed, less seniority of 2 % for 2 full years: 78 %.")
     assert (
         said[-1]
-        == "  §6 denied in block 63: at the end of block 63 the quorum holds (1+2 = 3 ≥ 3 ballots, 3 ≥ 2 of them"
+        == "  §6 denied in block 63: at the end of block 63 the quorum is met (1+2 = 3 ≥ 3 ballots, 3 ≥ 2 of them"
         " opened) and 10000·1 = 10000 < 7800·(1+2) = 23400."
     )
 
@@ -181,7 +181,8 @@ def test_a_short_payment_says_what_the_accounts_held_and_what_is_left():
     )
     assert (
         said[-1]
-        == "  108.00 USD is still owed: it stays owed in its place and is paid as money comes in, once there is a rate."
+        == "  108.00 USD is still owed: it remains owed, keeps its place in the queue, and is paid when there is"
+        " money and an exchange rate."
     )
 
 

@@ -19,12 +19,13 @@ from governance.events import event_json, render_text
 from governance.invariants import all_broken_invariants
 from governance.membership import members
 from governance.money import accounts, payouts
+from governance.simulation.actions import ABSENT, ACTIONS, LINE_FIELDS, PROPOSALS
 from governance.simulation.laboratory.attackers.base import Attack
 from governance.simulation.laboratory.book import Book, CaseNote, Cast, ClaimNote, Draw, Line, MemberNote, Snapshot
 from governance.simulation.laboratory.population import Population
 from governance.simulation.laboratory.setting import PLAN, Setting, founding
 from governance.simulation.rehearse import Player
-from governance.simulation.scenario import ABSENT, ACTIONS, LINE_FIELDS, PROPOSALS, Action, parse
+from governance.simulation.scenario import Action, parse
 from governance.state.ballots import BALLOTS
 from governance.state.cases import CASES, CaseRow
 from governance.state.coop import COOP

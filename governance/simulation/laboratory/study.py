@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,12 @@ class Layer:
     x: tuple[float, ...] = ()
     y: tuple[float, ...] = ()
     labels: tuple[str, ...] = ()
+
+
+def curve(kind: str, role: str, label: str, points: Iterable[tuple[float, float]]) -> Layer:
+    """Return a layer through (x, y) points."""
+    found = tuple(points)
+    return Layer(kind, role, label, tuple(x for x, _ in found), tuple(y for _, y in found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,15 @@ _EXACT = Context(prec=200, traps=[Inexact])
 def charge_of(item: dict[str, Any], path: str, currency: str, exponent: int) -> tuple[int, int]:
     """Return (units, charge in minor units) of a claim line.
 
-    The charge is `net`; without it `unitPrice` times quantity times `factor`. When both stand there they must agree to
+    The charge is `net`, or else `unitPrice` times quantity times `factor`. If a line gives both, they must agree to
     less than one minor unit, because a line that contradicts itself has no amount.
     """
     units = units_of(item, path)
     factor = _number(item.get("factor", 1), f"{path}.factor")
     net, price = item.get("net"), item.get("unitPrice")
     if net is None and price is None:
-        raise Unmappable(
-            f"{path}.net",
-            "fhir_amount_missing",
-            "the line has neither net nor unitPrice",
-            "give the charge of each line",
-        )
+        what = "the line has neither net nor unitPrice"
+        raise Unmappable(f"{path}.net", "fhir_amount_missing", what, "give the charge of each line")
     product = None if price is None else _money(price, f"{path}.unitPrice", currency)
     if product is not None:
         product = _EXACT.multiply(_EXACT.multiply(product, factor), Decimal(units))
@@ -52,25 +48,16 @@ def cents_of(amount: Decimal, path: str, currency: str, exponent: int) -> int:
     1250
     """
     if amount <= 0:
-        raise Unmappable(
-            path,
-            "fhir_amount_not_positive",
-            f"the amount {amount} is not above zero",
-            "leave out lines that cost nothing; file no refunds",
-        )
+        hint = "leave out lines that cost nothing; file no refunds"
+        raise Unmappable(path, "fhir_amount_not_positive", f"the amount {amount} is not above zero", hint)
     minor = amount.scaleb(exponent, _EXACT)
     if minor > CHARGE_CENTS_MAX:
-        raise Unmappable(
-            path,
-            "fhir_amount_too_large",
-            f"the amount {amount} {currency} is beyond {CHARGE_CENTS_MAX} minor units",
-            "check the amount",
-        )
+        what = f"the amount {amount} {currency} is above {CHARGE_CENTS_MAX} minor units"
+        raise Unmappable(path, "fhir_amount_too_large", what, "check the amount")
     if minor != minor.to_integral_value():
         what = f"the amount {amount} has parts smaller than the minor unit of {currency} ({exponent} decimal places)"
-        raise Unmappable(
-            path, "fhir_amount_fractional", what, "give amounts in whole minor units; nothing is rounded here"
-        )
+        hint = "give amounts in whole minor units; nothing is rounded here"
+        raise Unmappable(path, "fhir_amount_fractional", what, hint)
     return int(minor)
 
 
@@ -81,17 +68,12 @@ def units_of(item: dict[str, Any], path: str) -> int:
         return 1
     path = f"{path}.quantity.value"
     if not isinstance(quantity, dict) or "value" not in quantity:
-        raise Unmappable(
-            path, "fhir_units", "the quantity has no value", "give whole units, or no quantity for one unit"
-        )
+        hint = "give whole units, or no quantity for one unit"
+        raise Unmappable(path, "fhir_units", "the quantity has no value", hint)
     value = _number(cast("dict[str, Any]", quantity)["value"], path)
     if value != value.to_integral_value() or not 1 <= value <= UNITS_MAX:
-        raise Unmappable(
-            path,
-            "fhir_units",
-            f"{value} units are not a whole number from 1 to {UNITS_MAX}",
-            "give whole units of the code",
-        )
+        what = f"{value} units are not a whole number from 1 to {UNITS_MAX}"
+        raise Unmappable(path, "fhir_units", what, "give whole units of the code")
     return int(value)
 
 
@@ -99,27 +81,20 @@ def _money(value: Any, path: str, currency: str) -> Decimal:
     money = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     given = money.get("currency")
     if given is None:
-        raise Unmappable(
-            f"{path}.currency",
-            "fhir_currency",
-            "the amount names no currency",
-            f"name it; this co-op keeps its books in {currency}",
-        )
+        hint = f"name it; this co-op keeps its books in {currency}"
+        raise Unmappable(f"{path}.currency", "fhir_currency", "the amount names no currency", hint)
     if given != currency:
         what = f"the amount is in {given}; this co-op keeps its books in {currency}"
-        raise Unmappable(
-            f"{path}.currency", "fhir_currency", what, "bill in the co-op's currency; nothing is converted here"
-        )
+        hint = "bill in the co-op's currency; nothing is converted here"
+        raise Unmappable(f"{path}.currency", "fhir_currency", what, hint)
     if "value" not in money:
-        raise Unmappable(
-            f"{path}.value", "fhir_amount_missing", "the amount has no value", "give the charge of each line"
-        )
+        what = "the amount has no value"
+        raise Unmappable(f"{path}.value", "fhir_amount_missing", what, "give the charge of each line")
     return _number(money["value"], f"{path}.value")
 
 
 def _number(value: Any, path: str) -> Decimal:
     if isinstance(value, Decimal) or type(value) is int:
         return Decimal(value)
-    raise Unmappable(
-        path, "fhir_invalid", "the value is no JSON number", "ask the provider's system for valid FHIR R4 (4.0.1)"
-    )
+    hint = "ask the provider's system for valid FHIR R4 (4.0.1)"
+    raise Unmappable(path, "fhir_invalid", "the value is not a valid JSON number", hint)

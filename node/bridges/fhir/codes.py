@@ -22,35 +22,26 @@ Coding = tuple[str, str]
 def code_of(
     item: dict[str, Any], path: str, aliases: Mapping[Coding, Coding], charter_codes: frozenset[Coding]
 ) -> Coding:
-    """Return (system, code) of a line.
+    """Return (system, code) of a line, which may name the same service in several systems.
 
-    A line may carry the same service in several systems. Taken is, in this order: the first coding on the charter's
-    list, the first HCPCS Level II coding, the one marked `userSelected`, the first.
+    The order of preference: the first coding on the charter's list, the first HCPCS Level II coding, the one marked
+    `userSelected`, the first.
     """
     path = f"{path}.productOrService"
     concept = item.get("productOrService")
     codings = _codings(concept)
     usable = [(_known(coding, aliases), coding.get("userSelected") is True) for coding in codings if coding.get("code")]
     if not usable:
-        raise Unmappable(
-            path,
-            "fhir_code_missing",
-            "the line has no coded service",
-            "text alone names no service; ask the provider for a code",
-        )
+        hint = "text alone names no service; ask the provider for a code"
+        raise Unmappable(path, "fhir_code_missing", "the line has no coded service", hint)
     system, code = _pick(usable, charter_codes)
     if not system:
-        raise Unmappable(
-            f"{path}.coding",
-            "fhir_code_system",
-            f"the code {code} names no coding system",
-            "name the system by its URI",
-        )
+        what = f"the code {code} names no coding system"
+        raise Unmappable(f"{path}.coding", "fhir_code_system", what, "name the system by its URI")
     if system == HCPCS_SYSTEM and not _HCPCS_FORM.fullmatch(code):
-        what = f"{code} has not the form of a HCPCS Level II code (a letter A to V and four digits)"
-        raise Unmappable(
-            f"{path}.coding", "fhir_code_form", what, "give CPT codes under http://www.ama-assn.org/go/cpt"
-        )
+        what = f"{code} is not a valid HCPCS Level II code (a letter A to V and four digits)"
+        hint = "give CPT codes under http://www.ama-assn.org/go/cpt"
+        raise Unmappable(f"{path}.coding", "fhir_code_form", what, hint)
     return checked_text(system, f"{path}.coding.system"), checked_text(code, f"{path}.coding.code")
 
 
@@ -59,19 +50,14 @@ def modifiers_of(item: dict[str, Any], path: str) -> tuple[str, ...]:
     concepts: list[Any] = item.get("modifier") or []
     path = f"{path}.modifier"
     if len(concepts) > MODIFIERS_MAX:
-        raise Unmappable(
-            path,
-            "fhir_modifiers",
-            f"{len(concepts)} modifiers, more than {MODIFIERS_MAX}",
-            "keep the modifiers that change the service",
-        )
+        what = f"{len(concepts)} modifiers, more than {MODIFIERS_MAX}"
+        raise Unmappable(path, "fhir_modifiers", what, "keep the modifiers that change the service")
     found: list[str] = []
     for number, concept in enumerate(concepts):
         code = next((str(coding["code"]) for coding in _codings(concept) if coding.get("code")), None)
         if code is None:
-            raise Unmappable(
-                f"{path}[{number}]", "fhir_modifiers", "the modifier has no code", "give modifiers as codes"
-            )
+            what = "the modifier has no code"
+            raise Unmappable(f"{path}[{number}]", "fhir_modifiers", what, "give modifiers as codes")
         found.append(checked_text(code, f"{path}[{number}]"))
     return tuple(found)
 
@@ -80,12 +66,8 @@ def checked_text(text: str, path: str) -> str:
     """Return `text` in Unicode form NFC, as the ledger keeps it; refuse what a screen could not show safely."""
     text = unicodedata.normalize("NFC", text)
     if not text or len(text) > TEXT_SIZE_MAX or not text.isprintable():
-        raise Unmappable(
-            path,
-            "fhir_text",
-            f"text is empty, longer than {TEXT_SIZE_MAX} characters or not printable",
-            "correct it at the provider",
-        )
+        what = f"text is empty, longer than {TEXT_SIZE_MAX} characters or not printable"
+        raise Unmappable(path, "fhir_text", what, "correct it at the provider")
     return text
 
 

@@ -41,7 +41,7 @@ def days_of(
 
 
 def day_in(text: Any, path: str) -> date:
-    """Return the calendar day of a FHIR date or dateTime; a year or month alone is no day.
+    """Return the calendar day of a FHIR date or dateTime; a year or month alone is refused.
 
     >>> day_in("2026-03-01T23:30:00-05:00", "servicedDate")
     datetime.date(2026, 3, 1)
@@ -49,21 +49,16 @@ def day_in(text: Any, path: str) -> date:
     try:
         return date.fromisoformat(str(text)[:10])
     except ValueError:
-        raise Unmappable(
-            path, "fhir_date_partial", f"{str(text)[:40]!r} is no full date", "give year, month and day"
-        ) from None
+        what = f"{str(text)[:40]!r} is not a full date"
+        raise Unmappable(path, "fhir_date_partial", what, "give year, month and day") from None
 
 
 def _period(period: Any, path: str) -> tuple[date, date]:
     ends = cast("dict[str, Any]", period) if isinstance(period, dict) else {}
     for end in ("start", "end"):
         if not ends.get(end):
-            raise Unmappable(
-                f"{path}.{end}",
-                "fhir_date_missing",
-                f"the period has no {end}",
-                "give both ends; a stay that goes on is filed when it is over",
-            )
+            hint = "give both ends; file a stay when it is over"
+            raise Unmappable(f"{path}.{end}", "fhir_date_missing", f"the period has no {end}", hint)
     return day_in(ends["start"], f"{path}.start"), day_in(ends["end"], f"{path}.end")
 
 
@@ -89,16 +84,12 @@ def _encounters(references: list[Any], path: str, find: Find) -> tuple[date, dat
 
 def _heights(first: date, last: date, path: str, context: CharterContext) -> tuple[int, int]:
     if last < first:
-        raise Unmappable(
-            path,
-            "fhir_date_order",
-            f"the service ends on {last}, before it begins on {first}",
-            "correct the dates at the provider",
-        )
+        what = f"the service ends on {last}, before it begins on {first}"
+        raise Unmappable(path, "fhir_date_order", what, "correct the dates at the provider")
     if context.height_of(last) > context.height:
-        what = f"{last} lies in the future: the next block is day {context.height}"
+        what = f"{last} is in the future: the next block is day {context.height}"
         raise Unmappable(path, "fhir_date_future", what, "file a service when its last day has come")
     if context.height_of(first) < 1:
-        what = f"{first} lies before {context.day_one}, the first day of the co-op"
+        what = f"{first} is before {context.day_one}, the first day of the co-op"
         raise Unmappable(path, "fhir_date_early", what, "nothing before the first day is covered")
     return context.height_of(first), context.height_of(last)

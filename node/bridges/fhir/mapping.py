@@ -52,16 +52,9 @@ def map_claims(file: FhirFile, mapping: ImportMapping, context: CharterContext) 
         if claim is not None:
             claims.setdefault(claim.source_hash, claim)
     if not claim_count:
-        what = f"the file holds no Claim of {mapping.patient}" if mapping.patient else "the file holds no Claim"
-        refusals.append(
-            Refusal(
-                "file",
-                "Claim",
-                "fhir_no_claims",
-                what,
-                "give FHIR R4 Claim resources; statements (ExplanationOfBenefit) are not claims",
-            )
-        )
+        what = f"the file has no Claim of {mapping.patient}" if mapping.patient else "the file has no Claim"
+        hint = "give FHIR R4 Claim resources; statements (ExplanationOfBenefit) are not claims"
+        refusals.append(Refusal("file", "Claim", "fhir_no_claims", what, hint))
     refusals.extend(_several_patients(claims, mapping))
     refusals.extend(_repeated_lines(claims))
     if refusals:
@@ -80,25 +73,16 @@ class _Index:
                 first = self._named.setdefault(key, resource)
                 if first is not resource and source_hash_of(first.content) != source_hash_of(resource.content):
                     what = f"{first.where} and {resource.where} hold different resources named {key}"
-                    self.refusals.append(
-                        Refusal(
-                            resource.label,
-                            resource.kind,
-                            "fhir_duplicate_id",
-                            what,
-                            "keep one version of each resource",
-                        )
-                    )
+                    hint = "keep one version of each resource"
+                    self.refusals.append(Refusal(resource.label, resource.kind, "fhir_duplicate_id", what, hint))
                     break
 
     def find(self, reference: str) -> FhirResource | None:
-        """Return the resource a reference names, its version aside; None when it is elsewhere.
-
-        A server's address in front of `Type/id` is passed over only for resources that state no address themselves.
-        """
+        """Return the resource a reference names, whatever its version; None when it is elsewhere."""
         reference = reference.partition("/_history/")[0]
         found = self._named.get(reference)
         if found is None:
+            # a server's address in front of `Type/id` may be dropped only for a resource that states no address
             found = self._named.get("/".join(reference.split("/")[-2:]))
             found = found if found is not None and not found.full_url else None
         return found
@@ -153,30 +137,21 @@ class _ClaimMapper:
     def _check_status(self) -> None:
         status = self._claim.get("status")
         if status != "active":
-            raise Unmappable(
-                "Claim.status", "fhir_status", f"the claim is {status}, not active", "file only active claims"
-            )
+            what = f"the claim is {status}, not active"
+            raise Unmappable("Claim.status", "fhir_status", what, "file only active claims")
 
     def _use(self) -> str:
         use = _USES.get(str(self._claim.get("use")))
         if use is None:
-            raise Unmappable(
-                "Claim.use",
-                "fhir_use",
-                f"use {self._claim.get('use')!r} is neither claim nor preauthorization",
-                "correct the use",
-            )
+            what = f"use {self._claim.get('use')!r} is neither claim nor preauthorization"
+            raise Unmappable("Claim.use", "fhir_use", what, "correct the use")
         if use not in self._context.uses:
-            raise Unmappable(
-                "Claim.use",
-                "fhir_use",
-                "this co-op takes no pre-authorisations",
-                "file the claim when the service was given",
-            )
+            what = "this co-op takes no pre-authorisations"
+            raise Unmappable("Claim.use", "fhir_use", what, "file the claim after the service")
         return use
 
     def _payee(self) -> str:
-        """Return who is paid: the member, unless the claim names the provider."""
+        """Return the payee: the member, unless the claim names the provider."""
         payee: Any = self._claim.get("payee")
         if not isinstance(payee, dict):
             return "member"
@@ -185,12 +160,8 @@ class _ClaimMapper:
         for coding in codings:
             if coding.get("code") in _PAYEES:
                 return _PAYEES[str(coding["code"])]
-        raise Unmappable(
-            "Claim.payee.type",
-            "fhir_payee",
-            "the payee is neither the patient's side nor the provider",
-            "nobody else can be paid",
-        )
+        what = "the payee is neither the patient's side nor the provider"
+        raise Unmappable("Claim.payee.type", "fhir_payee", what, "nobody else can be paid")
 
     def _provider(self) -> str:
         """Return the charter's identifier of the provider; business identifiers count, logical ids do not."""
@@ -208,12 +179,8 @@ class _ClaimMapper:
         }
         if not known:
             named = spellings[0] if spellings else "without an identifier"
-            raise Unmappable(
-                "Claim.provider",
-                "fhir_provider_unknown",
-                f"the provider {named} is not known to the co-op",
-                "ask members to admit it",
-            )
+            what = f"the provider {named} is not known to the co-op"
+            raise Unmappable("Claim.provider", "fhir_provider_unknown", what, "ask members to admit it")
         if len({self._context.providers[name] for name in known}) > 1:
             what = f"the provider's identifiers name several providers of the co-op: {', '.join(sorted(known))}"
             raise Unmappable("Claim.provider", "fhir_provider_ambiguous", what, "give one identifier")
@@ -226,12 +193,8 @@ class _ClaimMapper:
         coverages: list[Any] = self._claim.get("insurance") or []
         if len(coverages) > 1:
             what = f"the claim names {len(coverages)} coverages, and a Claim does not say what another payer paid"
-            raise Unmappable(
-                "Claim.insurance",
-                "fhir_other_coverage",
-                what,
-                "file it by hand: mutua claim submit with the other payer's amount",
-            )
+            hint = "file it by hand: mutua claim submit with the other payer's amount"
+            raise Unmappable("Claim.insurance", "fhir_other_coverage", what, hint)
 
     def _check_total(self, lines: tuple[MappedLine, ...]) -> None:
         if self._claim.get("total") is None:
@@ -261,13 +224,9 @@ class _ClaimMapper:
         items: list[dict[str, Any]] = self._claim.get("item") or []
         limit = self._context.lines_max
         if not 1 <= len(items) <= limit:
-            reason = Unmappable(
-                "Claim.item",
-                "fhir_lines",
-                f"the claim has {len(items)} lines; a claim has 1 to {limit}",
-                "split it by visit or by day",
-            )
-            self._reasons.append(Refusal(self._resource.label, reason.path, reason.code, reason.what, reason.hint))
+            what = f"the claim has {len(items)} lines; a claim has 1 to {limit}"
+            refusal = Refusal(self._resource.label, "Claim.item", "fhir_lines", what, "split it by visit or by day")
+            self._reasons.append(refusal)
             return None
         lines = [self._line(item, f"Claim.item[{number}]") for number, item in enumerate(items)]
         whole = tuple(line for line in lines if line is not None)
@@ -305,9 +264,8 @@ class _ClaimMapper:
 
 def _check_no_details(item: dict[str, Any], path: str) -> None:
     if item.get("detail"):
-        raise Unmappable(
-            f"{path}.detail", "fhir_details", "the line has nested details", "give each service as a line of its own"
-        )
+        what = "the line has nested details"
+        raise Unmappable(f"{path}.detail", "fhir_details", what, "give each service as a separate line")
 
 
 def _check_one_system_per_code(lines: tuple[MappedLine, ...]) -> None:
@@ -315,7 +273,7 @@ def _check_one_system_per_code(lines: tuple[MappedLine, ...]) -> None:
     systems: dict[str, str] = {}
     for number, line in enumerate(lines):
         if systems.setdefault(line.code, line.system) != line.system:
-            what = f"the code {line.code} stands under two coding systems in one claim"
+            what = f"the code {line.code} is under two coding systems in one claim"
             raise Unmappable(f"Claim.item[{number}].productOrService", "fhir_code_two_systems", what, "split the claim")
 
 
@@ -326,14 +284,12 @@ def _repeated_lines(claims: dict[bytes, MappedClaim]) -> list[Refusal]:
     for claim in claims.values():
         for number, line in enumerate(claim.lines):
             place = f"Claim.item[{number}]"
-            earlier = seen.setdefault(
-                (claim.patient, claim.provider_key, line.code, line.first_day), f"{claim.resource} {place}"
-            )
+            key = claim.patient, claim.provider_key, line.code, line.first_day
+            earlier = seen.setdefault(key, f"{claim.resource} {place}")
             if earlier != f"{claim.resource} {place}":
-                what = f"{line.code} of day {line.first_day} at this provider stands in {earlier} already"
-                reasons.append(
-                    Refusal(claim.resource, place, "fhir_duplicate_line", what, "give one line with all its units")
-                )
+                what = f"{line.code} of day {line.first_day} at this provider is already in {earlier}"
+                hint = "give one line with all its units"
+                reasons.append(Refusal(claim.resource, place, "fhir_duplicate_line", what, hint))
     return reasons
 
 
@@ -358,9 +314,9 @@ def _spellings(identifier: Any) -> list[str]:
 
 
 def _several_patients(claims: dict[bytes, MappedClaim], mapping: ImportMapping) -> list[Refusal]:
-    """Return a reason when a file holds claims of several people: a member signs only for the own cover."""
+    """Return a reason if a file has claims of several people: a member signs only for one cover."""
     patients = sorted({claim.patient for claim in claims.values()})
     if mapping.patient or len(patients) < 2:
         return []
-    what = f"the file holds claims of {len(patients)} patients, such as {patients[0]} and {patients[1]}"
+    what = f"the file has claims of {len(patients)} patients, such as {patients[0]} and {patients[1]}"
     return [Refusal("file", "Claim.patient", "fhir_several_patients", what, "name yours: --patient REFERENCE")]

@@ -1,7 +1,7 @@
 """Bytes to resources: one resource, a Bundle, or NDJSON (one resource a line), validated against FHIR R4.
 
-Two kinds of failure. Bytes that are not JSON, or JSON that is no FHIR, end with one `MutuaError` that names line and
-column. Resources that are not valid R4 become reasons in `FhirFile.refusals`, so that a person sees all of them at
+There are two kinds of failure. Bytes that are not JSON, or JSON that is not FHIR, end with one `MutuaError` with line
+and column. Resources that are not valid R4 become reasons in `FhirFile.refusals`, so that a person sees all of them at
 once. Validation is by `fhir.resources` (its R4B models serve R4 4.0.1 for the resources used here); it does not know
 the required code lists, so `mapping` checks those it relies on. It is a check of shape, not of profiles.
 """
@@ -36,18 +36,12 @@ Json = dict[str, Any]
 def read_fhir(data: bytes) -> FhirFile:
     """Return the resources of a file. MutuaError `fhir_malformed` when it is not JSON or not FHIR."""
     if len(data) > FILE_SIZE_MAX:
-        raise MutuaError(
-            "fhir_too_large",
-            f"the file has {len(data)} bytes, more than {FILE_SIZE_MAX}",
-            "split it by patient or by month",
-        )
+        raise _too_large(f"the file has {len(data)} bytes, more than {FILE_SIZE_MAX}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise MutuaError(
-            "fhir_malformed", f"line {line} is not UTF-8 (byte {error.start})", "save the file as UTF-8 JSON"
-        ) from None
+        raise _malformed(f"line {line} is not UTF-8 (byte {error.start})", "save the file as UTF-8 JSON") from None
     resources: list[FhirResource] = []
     ignored: Counter[str] = Counter()
     refusals: list[Refusal] = []
@@ -58,11 +52,7 @@ def read_fhir(data: bytes) -> FhirFile:
                 continue
             resources.append(resource)
             if len(resources) > RESOURCES_MAX:
-                raise MutuaError(
-                    "fhir_too_large",
-                    f"the file holds more than {RESOURCES_MAX} resources",
-                    "split it by patient or by month",
-                )
+                raise _too_large(f"the file has more than {RESOURCES_MAX} resources")
     wanted = _referenced_providers(resources)
     for resource in resources:
         if resource.kind in CLAIM_KINDS or not wanted.isdisjoint(keys_of(resource)):
@@ -80,20 +70,26 @@ def keys_of(resource: FhirResource) -> frozenset[str]:
     return frozenset(keys)
 
 
+def _too_large(what: str) -> MutuaError:
+    return MutuaError("fhir_too_large", what, "split it by patient or by month")
+
+
+def _malformed(what: str, hint: str = "export the file again") -> MutuaError:
+    return MutuaError("fhir_malformed", what, hint)
+
+
 # ---- JSON ---------------------------------------------------------------------------------------------------------
 
 
 def _documents(text: str) -> list[tuple[str, Json]]:
     """Return (place, JSON object) of each document: one for plain JSON, one a line for NDJSON."""
     if not text.strip():
-        raise MutuaError(
-            "fhir_malformed", "the file is empty", "export a Claim, a Bundle or NDJSON from the provider's system"
-        )
+        raise _malformed("the file is empty", "export a Claim, a Bundle or NDJSON from the provider's system")
     try:
         return [("file", _object(_parse(text), 1))]
     except json.JSONDecodeError as error:
         if not (error.msg == "Extra data" and "\n" in text[: error.pos]):
-            raise _malformed(error.lineno, error.colno, error.msg) from None
+            raise _not_json(error.lineno, error) from None
     documents: list[tuple[str, Json]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -101,7 +97,7 @@ def _documents(text: str) -> list[tuple[str, Json]]:
         try:
             documents.append((f"line {number}", _object(_parse(line), number)))
         except json.JSONDecodeError as error:
-            raise _malformed(number, error.colno, error.msg) from None
+            raise _not_json(number, error) from None
     return documents
 
 
@@ -112,26 +108,18 @@ def _parse(text: str) -> Any:
             text, parse_float=_decimal, parse_int=_integer, parse_constant=_no_constant, object_pairs_hook=_members
         )
     except RecursionError:
-        raise MutuaError(
-            "fhir_malformed", "the JSON is nested too deeply to be FHIR", "export the file again"
-        ) from None
+        raise _malformed("the JSON is nested too deeply to be FHIR") from None
 
 
-def _malformed(line: int, column: int, message: str) -> MutuaError:
-    return MutuaError(
-        "fhir_malformed",
-        f"the file is not JSON: line {line}, column {column}: {message}",
-        "export the file again or fix that line",
-    )
+def _not_json(line: int, error: json.JSONDecodeError) -> MutuaError:
+    what = f"the file is not JSON: line {line}, column {error.colno}: {error.msg}"
+    return _malformed(what, "export the file again, or correct that line")
 
 
 def _object(value: Any, line: int) -> Json:
     if not isinstance(value, dict):
-        raise MutuaError(
-            "fhir_malformed",
-            f"line {line} holds JSON that is no FHIR resource",
-            "give one resource, a Bundle, or one resource a line",
-        )
+        what = f"line {line} holds JSON that is not a FHIR resource"
+        raise _malformed(what, "give one resource, a Bundle, or one resource a line")
     return cast("Json", value)
 
 
@@ -141,43 +129,32 @@ def _members(pairs: list[tuple[str, Any]]) -> Json:
     if len(members) != len(pairs):
         counts = Counter(name for name, _ in pairs)
         name = next(name for name, count in counts.items() if count > 1)
-        raise MutuaError(
-            "fhir_malformed",
-            f"a JSON object gives {name!r} twice",
-            "export the file again: readers would disagree on its meaning",
-        )
+        what = f"a JSON object gives {name!r} twice"
+        raise _malformed(what, "export the file again: readers would disagree on its meaning")
     return members
 
 
 def _decimal(text: str) -> Decimal:
     value = Decimal(text)
     exponent = value.as_tuple().exponent
-    if (
-        len(text) > 3 * DIGITS_MAX
-        or not isinstance(exponent, int)
-        or abs(exponent) > DIGITS_MAX
-        or abs(value.adjusted()) > DIGITS_MAX
-    ):
-        raise MutuaError(
-            "fhir_malformed",
-            f"the number {text[:40]} has more than {DIGITS_MAX} digits",
-            "write amounts as plain decimals",
-        )
+    is_short = len(text) <= 3 * DIGITS_MAX and isinstance(exponent, int) and abs(exponent) <= DIGITS_MAX
+    if not is_short or abs(value.adjusted()) > DIGITS_MAX:
+        raise _too_long(text)
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > DIGITS_MAX:
-        raise MutuaError(
-            "fhir_malformed",
-            f"the number {text[:40]} has more than {DIGITS_MAX} digits",
-            "write amounts as plain decimals",
-        )
+        raise _too_long(text)
     return int(text)
 
 
+def _too_long(text: str) -> MutuaError:
+    return _malformed(f"the number {text[:40]} has more than {DIGITS_MAX} digits", "write amounts as plain decimals")
+
+
 def _no_constant(text: str) -> Any:
-    raise MutuaError("fhir_malformed", f"{text} is no JSON number", "leave out what is unknown")
+    raise _malformed(f"{text} is not a valid JSON number", "leave out what is unknown")
 
 
 # ---- FHIR ---------------------------------------------------------------------------------------------------------
@@ -189,18 +166,18 @@ def _resources_of(value: Json, where: str) -> list[FhirResource]:
         return [_resource(value, "", where)]
     entries: Any = value.get("entry", [])
     if not isinstance(entries, list):
-        raise MutuaError("fhir_malformed", f"Bundle.entry in {where} is no list", "export the file again")
+        raise _malformed(f"Bundle.entry in {where} is not a list")
     resources: list[FhirResource] = []
     for number, entry in enumerate(cast("list[Any]", entries)):
         place = f"entry {number}" if where == "file" else f"{where}, entry {number}"
         if not isinstance(entry, dict):
-            raise MutuaError("fhir_malformed", f"Bundle.entry[{number}] is no object", "export the file again")
+            raise _malformed(f"Bundle.entry[{number}] is not an object")
         members = cast("Json", entry)
         inner: Any = members.get("resource")
         if inner is None:  # an entry that only answers or deletes carries nothing to import
             continue
         if not isinstance(inner, dict):
-            raise MutuaError("fhir_malformed", f"Bundle.entry[{number}].resource is no object", "export the file again")
+            raise _malformed(f"Bundle.entry[{number}].resource is not an object")
         url: Any = members.get("fullUrl", "")
         resources.append(_resource(cast("Json", inner), url if isinstance(url, str) else "", place))
     return resources
@@ -209,13 +186,9 @@ def _resources_of(value: Json, where: str) -> list[FhirResource]:
 def _resource(content: Json, full_url: str, where: str) -> FhirResource:
     kind: Any = content.get("resourceType")
     if not isinstance(kind, str) or not kind:
-        raise MutuaError("fhir_malformed", f"the JSON in {where} has no resourceType", "give FHIR R4 resources")
+        raise _malformed(f"the JSON in {where} has no resourceType", "give FHIR R4 resources")
     if kind == "Bundle":
-        raise MutuaError(
-            "fhir_malformed",
-            f"a Bundle lies inside a Bundle in {where}",
-            "export the inner bundle as a file of its own",
-        )
+        raise _malformed(f"there is a Bundle inside a Bundle in {where}", "export the inner bundle as a separate file")
     identity: Any = content.get("id")
     return FhirResource(kind, identity if isinstance(identity, str) else "", full_url, where, content)
 
@@ -231,33 +204,26 @@ def _referenced_providers(resources: list[FhirResource]) -> frozenset[str]:
 
 
 def _invalid_parts(resource: FhirResource) -> list[Refusal]:
-    """Return a reason for each part of a resource that is not FHIR R4.
+    """Return a reason for each part of a resource that is not FHIR R4; values may be private and are not repeated."""
 
-    Values are never repeated: they may be private.
-    """
-    hint = "ask the provider's system for valid FHIR R4 (4.0.1)"
+    def invalid(path: str, what: str) -> Refusal:
+        hint = "ask the provider's system for valid FHIR R4 (4.0.1)"
+        return Refusal(resource.label, path, "fhir_invalid", what, hint)
+
     if _depth_exceeds(resource.content, DEPTH_MAX):
-        return [
-            Refusal(resource.label, resource.kind, "fhir_invalid", f"nested more than {DEPTH_MAX} levels deep", hint)
-        ]
+        return [invalid(resource.kind, f"nested more than {DEPTH_MAX} levels deep")]
     if _has_lone_surrogate(resource.content):
-        return [
-            Refusal(
-                resource.label, resource.kind, "fhir_invalid", "holds text that is not Unicode (a lone surrogate)", hint
-            )
-        ]
+        return [invalid(resource.kind, "holds text that is not Unicode (a lone surrogate)")]
     import pydantic
 
     try:
         _model_of(resource.kind).model_validate(resource.content)
     except pydantic.ValidationError as error:
-        reasons: list[Refusal] = []
-        for detail in error.errors(include_url=False, include_input=False)[:REASONS_PER_RESOURCE_MAX]:
-            path = _path_of(resource.kind, detail["loc"])
-            reasons.append(
-                Refusal(resource.label, path, "fhir_invalid", f"not valid FHIR R4: {_plain(detail['msg'])}", hint)
-            )
-        return reasons
+        details = error.errors(include_url=False, include_input=False)[:REASONS_PER_RESOURCE_MAX]
+        return [
+            invalid(_path_of(resource.kind, item["loc"]), f"not valid FHIR R4: {_plain(item['msg'])}")
+            for item in details
+        ]
     return []
 
 
@@ -285,10 +251,7 @@ def _plain(message: str) -> str:
 
 
 def _depth_exceeds(value: Any, levels: int) -> bool:
-    """Say whether `value` is nested more than `levels` deep.
-
-    Walks level by level, so that depth cannot hurt the walk.
-    """
+    """True iff `value` is nested more than `levels` deep; walks level by level, so that depth cannot overflow it."""
     level: list[Any] = [value]
     for _ in range(levels + 1):
         below: list[Any] = []
@@ -304,7 +267,7 @@ def _depth_exceeds(value: Any, levels: int) -> bool:
 
 
 def _has_lone_surrogate(value: Any) -> bool:
-    """Say whether text in `value` cannot be written as UTF-8. Called after the depth check."""
+    """True iff text in `value` cannot be written as UTF-8; called after the depth check."""
     if isinstance(value, dict):
         return any(_has_lone_surrogate(part) for pair in cast("Json", value).items() for part in pair)
     if isinstance(value, list):

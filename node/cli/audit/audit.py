@@ -126,7 +126,7 @@ def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = 
         Print JSON.
 
     """
-    from ledger.charter import charter_from_file
+    from ledger.charter_file import charter_from_file
     from ledger.proofs import proof_from_json
     from node.audit.verify import proof_problems
 
@@ -204,7 +204,7 @@ def _explained(
     """Return the receipt of a decision and its sentences."""
     from governance.events import render_hex
     from governance.genesis import spec_of_charter
-    from governance.receipts import others, words
+    from governance.receipts import other_words, others, words
     from ledger.chain import Chain
     from node.audit.receipts import claim_ids, claim_receipt, found_in, live_through, member_ids, proposal_ids
     from node.audit.verify import opened_ledger
@@ -220,16 +220,16 @@ def _explained(
             about = others.ProposalCollector(spec, bytes.fromhex(full_id(name, lambda: proposal_ids(chain), kind)))
             live_through(chain, about, on_height)
             found = found_in(chain, about.receipt(), kind)
-            return found, words.explain_proposal(found, render_hex)
+            return found, other_words.explain_proposal(found, render_hex)
         if kind == "member":
             of_member = others.MemberCollector(spec, bytes.fromhex(full_id(name, lambda: member_ids(chain), kind)))
             live_through(chain, of_member, on_height)
             known = found_in(chain, of_member.receipt(), kind)
-            return known, words.explain_member(known, render_hex)
+            return known, other_words.explain_member(known, render_hex)
         of_plan = others.PremiumCollector(spec, name)
         live_through(chain, of_plan, on_height)
         plan = found_in(chain, of_plan.receipt(), "plan")
-        return plan, words.explain_premium(plan, render_hex)
+        return plan, other_words.explain_premium(plan, render_hex)
 
 
 def _read(path: Path) -> bytes:

@@ -275,7 +275,7 @@ def _recent_records(client: Client, height: int) -> Iterator[str]:
 
 
 def _verify_offline(common: Common, receipt: str) -> int:
-    from ledger.charter import charter_from_file
+    from ledger.charter_file import charter_from_file
     from ledger.proofs import proof_to_json
     from node.audit.verify import proof_problems, prove
 

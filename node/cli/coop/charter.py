@@ -14,16 +14,9 @@ from typing import Annotated, Any
 
 import cyclopts
 
-from ledger.charter import (
-    add_founder,
-    charter_from_file,
-    charter_to_json,
-    charter_to_toml,
-    check_draft,
-    founder_from_file,
-    new_charter,
-    seal,
-)
+from ledger.charter import add_founder, new_charter, seal
+from ledger.charter_checks import check_draft
+from ledger.charter_file import charter_from_file, charter_to_json, charter_to_toml, founder_from_file
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterPlan, chain_id_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
-from ledger.charter import charter_from_file
+from ledger.charter_file import charter_from_file
 from ledger.errors import MutuaError
 
 if TYPE_CHECKING:

@@ -130,7 +130,7 @@ def _check_keys(config: Config) -> Check:
 
 
 def _check_charter(config: Config) -> Check:
-    from ledger.charter import charter_from_file
+    from ledger.charter_file import charter_from_file
     from ledger.genesis import chain_id_of
 
     path = config.folder.charter

@@ -198,7 +198,8 @@ def _make_config(folder: DataFolder, steps: list[dict[str, str]]) -> None:
 
 def _sealed_charter(path: Path, folder: DataFolder) -> Any:
     """Return the checked charter. MutuaError `charter_invalid`, or `other_chain` when the folder holds another one."""
-    from ledger.charter import charter_from_file, seal
+    from ledger.charter import seal
+    from ledger.charter_file import charter_from_file
     from ledger.codec import encode
     from ledger.genesis import chain_id_of
 
@@ -218,7 +219,7 @@ def _sealed_charter(path: Path, folder: DataFolder) -> Any:
 
 
 def _keep_charter(folder: DataFolder, sealed: Any, steps: list[dict[str, str]]) -> None:
-    from ledger.charter import charter_to_toml
+    from ledger.charter_file import charter_to_toml
     from ledger.codec import encode
     from ledger.genesis import chain_id_of
     from node.paths import write_whole
@@ -232,7 +233,8 @@ def _keep_charter(folder: DataFolder, sealed: Any, steps: list[dict[str, str]]) 
 
 def _make_entry(folder: DataFolder, keys: KeyRing, entry: Entry, steps: list[dict[str, str]]) -> None:
     """Write this founder's signed entry for the draft; an older one is replaced, for drafts change."""
-    from ledger.charter import add_founder, charter_from_file, founder_to_toml, sign_founder
+    from ledger.charter import add_founder, sign_founder
+    from ledger.charter_file import charter_from_file, founder_to_toml
     from ledger.genesis import Founder
     from node.paths import write_whole
 

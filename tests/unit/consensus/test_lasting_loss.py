@@ -11,7 +11,7 @@ import pytest
 from consensus import machine
 from consensus.messages import CellKind
 from consensus.simulator import options_of, simulate
-from consensus.simulator_oracle import Violation
+from consensus.simulator_invariants import Violation
 
 SEEDS = range(1, 101)
 

@@ -14,7 +14,7 @@ from consensus import effects as fx
 from consensus import machine
 from consensus.messages import Cell, CellKind, VoteKind
 from consensus.simulator import Options, Step, options_of, simulate
-from consensus.simulator_oracle import ALL_RULES, Violation
+from consensus.simulator_invariants import ALL_RULES, Violation
 from ledger.hashing import ZERO_HASH
 
 SEEDS = range(1, 61)
@@ -24,7 +24,7 @@ KILLS_MIN = 3
 
 def options_for(seed: int) -> Options:
     """Return the mix of a seed with one liar and real trouble in every run: kills are not rare."""
-    return replace(options_of(seed), size=4, heights=3, liar=seed % 4, chaos_ms=5_000, loss=0.15, crash=0.02)
+    return replace(options_of(seed), size=4, heights=3, byzantine=seed % 4, chaos_ms=5_000, loss=0.15, crash=0.02)
 
 
 class Unasserted(machine.Turn):

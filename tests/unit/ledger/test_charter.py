@@ -8,18 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger.charter import (
-    add_founder,
-    charter_from_file,
-    charter_to_json,
-    charter_to_toml,
-    founder_from_file,
-    founder_to_toml,
-    new_charter,
-    seal,
-    sign_founder,
-    treasury_sat_for,
-)
+from ledger.charter import add_founder, new_charter, seal, sign_founder
+from ledger.charter_checks import treasury_sat_for
+from ledger.charter_file import charter_from_file, charter_to_json, charter_to_toml, founder_from_file, founder_to_toml
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import (

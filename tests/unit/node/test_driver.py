@@ -266,7 +266,7 @@ async def test_a_restored_old_disk_learns_from_its_peers_what_it_signed(make_mem
             await other.driver.hear(b"\x00", encode_message(seen))
             await until(lambda other=other: other.driver.votes_of(seen.voter).votes)
         async with running(old, *others):
-            await until(lambda: old.guard.has_looked)
+            await until(lambda: old.guard._has_looked)
             assert old.votes.quarantine is not None
             assert not old.driver.is_signing
 

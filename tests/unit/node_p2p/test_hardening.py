@@ -214,7 +214,7 @@ def test_a_hello_reads_as_it_was_written():
     assert frames.decode_hello(frames.encode_hello(hello)) == hello
 
 
-# ---- ConnectionLimiter --------------------------------------------------------------------------------------------------
+# ---- ConnectionLimiter ------------------------------------------------------------------------------------------
 
 
 async def test_an_address_has_a_share_of_waiting_connections_and_its_oldest_gives_way(autojump_clock):

@@ -17,7 +17,7 @@ from node.treasury.protocols import Signer
 from node.treasury.view import LedgerTreasury, index_of
 from wallet.addresses import claim_programs
 from wallet.keys import KeyRing
-from wallet.transactions import Outpoint, Treasury
+from wallet.transactions import CHANGE_VOUT, Outpoint, Treasury
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 8)]
 BITCOIN = Treasury.of(5, [ring.bitcoin_key for ring in RINGS])
@@ -93,7 +93,7 @@ def test_batches_over_one_list_chain_through_governance_without_paying_an_addres
         treasury.check_batch(day, act, plan.body)
         treasury.apply_batch(day, act, plan.body)
         state.apply(draft)
-        assert view.outpoint() == plan.batch.next_outpoint and not view.payouts_due()
+        assert view.outpoint() == Outpoint(plan.txid, CHANGE_VOUT, plan.batch.change_sat) and not view.payouts_due()
         (opened,) = view.open_batches()
         assert rebuild_plan(BITCOIN, opened, programs, view.policy()).batch.unsigned == plan.batch.unsigned
         put_draft = Draft(state)

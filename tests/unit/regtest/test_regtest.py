@@ -17,7 +17,7 @@ from node.sandbox.regtest.engine import Engine
 from node.sandbox.regtest.server import answer
 from node.sandbox.regtest.transactions import TxOut, merkle_root, read_tx, write_tx
 from wallet.keys import KeyRing
-from wallet.transactions import Outpoint, Payment, Treasury, build_batch, combine, sign_all
+from wallet.transactions import CHANGE_VOUT, Outpoint, Payment, Treasury, build_batch, combine, sign_all
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 8)]
 TREASURY = Treasury.of(5, [ring.bitcoin_key for ring in RINGS])
@@ -65,7 +65,7 @@ def test_a_treasury_is_funded_paid_from_and_confirmed(tmp_path) -> None:
     engine.mine(2)
     assert engine.find_tx(batch.txid) == {"confirmations": 2, "height": engine.height - 1}
     assert engine.find_output(txid, vout)["spent_by"] == batch.txid.hex()
-    assert engine.find_output(batch.txid, batch.change_vout)["amount_sat"] == batch.change_sat
+    assert engine.find_output(batch.txid, CHANGE_VOUT)["amount_sat"] == batch.change_sat
     engine.close()
 
 

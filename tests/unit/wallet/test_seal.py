@@ -14,11 +14,15 @@ from wallet.seal import (
     SealedBlob,
     commitment_of,
     new_payout_blob,
-    open_addresses,
     open_key,
     open_with_key,
     seal_addresses,
 )
+
+
+def open_addresses(blob: bytes, device_seed: bytes) -> tuple[bytes, ...]:
+    return open_with_key(blob, open_key(blob, device_seed))
+
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 8)]
 DEVICES = [ring.device_key for ring in RINGS]

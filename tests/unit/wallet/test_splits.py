@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import MutuaError
-from wallet.splits import DMIN_SAT, Owed, plan_splits, split_amount
+from wallet.splits import DMIN_SAT, Owed, split_amount
 
 AMOUNTS = st.integers(0, 10**12)
 
@@ -33,14 +33,6 @@ def test_every_output_is_a_standard_denomination_and_a_payee_has_four_or_none(am
 @given(AMOUNTS)
 def test_thirty_two_outputs_are_always_enough(amount: int) -> None:
     assert split_amount(Owed(b"p", amount)).queued_sat == 0
-
-
-@given(st.lists(AMOUNTS, max_size=20), st.randoms())
-def test_the_order_of_payouts_does_not_matter(amounts: list[int], random: object) -> None:
-    owed = [Owed(index.to_bytes(4, "big"), amount) for index, amount in enumerate(amounts)]
-    shuffled = owed[:]
-    random.shuffle(shuffled)
-    assert plan_splits(owed) == plan_splits(shuffled)
 
 
 @pytest.mark.parametrize(

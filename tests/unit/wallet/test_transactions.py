@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 from ledger.errors import MutuaError
 from wallet.addresses import script_of
 from wallet.keys import KeyRing
-from wallet.transactions import Batch, Outpoint, Payment, Treasury, build_batch, check_partial, combine, sign_all
+from wallet.transactions import (
+    CHANGE_VOUT,
+    Batch,
+    Outpoint,
+    Payment,
+    Treasury,
+    build_batch,
+    check_partial,
+    combine,
+    sign_all,
+)
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 16)]
 FIVE_OF_SEVEN = Treasury.of(5, [ring.bitcoin_key for ring in RINGS[:7]])
@@ -67,13 +77,13 @@ def test_two_processes_with_other_hash_seeds_build_the_same_bytes() -> None:
 def test_change_is_output_zero_and_the_next_outpoint_and_the_sums_are_exact() -> None:
     batch = batch_of()
     parsed = Transaction.parse(batch.unsigned)
-    assert parsed.vout[batch.change_vout].script_pubkey.data == FIVE_OF_SEVEN.script_pubkey
-    assert parsed.vout[batch.change_vout].value == batch.change_sat == batch.next_outpoint.amount_sat
+    assert parsed.vout[CHANGE_VOUT].script_pubkey.data == FIVE_OF_SEVEN.script_pubkey
+    assert parsed.vout[CHANGE_VOUT].value == batch.change_sat
     assert sum(out.value for out in parsed.vout) + batch.fee_sat == BATON.amount_sat
     rest = [(out.value, out.script_pubkey.data) for out in parsed.vout[1:]]
     assert rest == sorted((item.amount_sat, script_of(item.program)) for item in payments(40))
     assert (parsed.version, parsed.locktime, parsed.vin[0].sequence) == (2, 120, 0xFFFFFFFD)
-    assert parsed.txid() == batch.txid == batch.next_outpoint.txid
+    assert parsed.txid() == batch.txid
     assert (parsed.vin[0].txid, parsed.vin[0].vout) == (BATON.txid, BATON.vout)
 
 

@@ -1,9 +1,9 @@
-"""Streak breakers: a bloc that spoils the run of passing blocks again and again.
+"""Streak breakers: a bloc that breaks the run of passing blocks again and again.
 
-Who: 30 % of the members, where few others vote. They see the tally. When a case is about to complete its fifteenth
-passing block, just enough of them deny to break the run, and take the denial back to an abstention in the next block,
-so that it enters no record. Gain: claims are paid late or never. What should stop them: one change a voter, none in the
-last fifteen blocks (§6).
+The bloc is 30 % of the members, in a co-op where few others vote. They see the tally. When a case is about to complete
+its fifteenth passing block, just enough of them deny to break the run, and change to an abstention in the next block,
+so that the denial enters no record. Claims are then paid late or never. One change for each voter, and none in the last
+fifteen blocks, should stop them (§6).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, CaseNote
 from governance.simulation.laboratory.measures import settled_cases, share, spread
 from governance.simulation.laboratory.setting import Setting
-from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 
 SHARE = 0.30
 TURNOUT = 0.2
@@ -117,8 +117,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
             f"Delay is cheap: {share(len(late), len(delays))} of the right claims accepted by vote were late, by"
             f" {spread(late, 'blocks')}. A denial that is changed to an abstention by s+45 breaks a run and enters no"
             f" record. {broken} right claims were attacked; to stop {len(prevented)} of them the bloc kept denials to"
-            f" the end, and {restored} of these were paid on appeal. In all {recorded} denials stand in the breakers'"
-            " records."
+            f" the end, and {restored} of these were paid on appeal. In all the breakers' records have {recorded}"
+            " denials."
         ),
     )
     return Evidence(
@@ -130,34 +130,25 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 
 def _picture(attacked: Sequence[Book], without: Sequence[Book], breakers: set[str]) -> Picture:
-    def curve(role: str, label: str, books: Sequence[Book]) -> Layer:
-        """Return the share of claims accepted by vote within so many blocks."""
+    def accepted(role: str, label: str, books: Sequence[Book]) -> Layer:
+        """Return the share of claims accepted by vote by the number of blocks since s."""
         found = [
             case
             for book in books
             for case in settled_cases(book, lambda case: case.is_right and case.by not in breakers)
         ]
-        paid = sorted((case.voted or 0) - case.s for case in found if case.vote_accepted)
-        x = tuple(range(61))
-        return Layer(
-            "step",
-            role,
-            label,
-            tuple(map(float, x)),
-            tuple(100 * sum(days <= day for days in paid) / max(1, len(found)) for day in x),
-        )
+        waits = [(case.voted or 0) - case.s for case in found if case.vote_accepted]
+        shares = ((day, 100 * sum(wait <= day for wait in waits) / max(1, len(found))) for day in range(61))
+        return curve("step", role, label, shares)
 
-    return Picture(
-        "Breaking runs delays right claims by weeks, and stops some",
-        "blocks since the claim was carried",
-        "right claims accepted by vote, %",
-        (
-            curve("honest", "the bloc keeps silent", without),
-            curve("attacker", "the bloc (30 %) breaks runs", attacked),
-            Layer("vline", "bound", "earliest payment: s+15", (15,)),
-            Layer("vline", "bound", "no changes after s+45", (45,)),
-        ),
+    layers = (
+        accepted("honest", "the bloc keeps silent", without),
+        accepted("attacker", "the bloc (30 %) breaks runs", attacked),
+        Layer("vline", "bound", "earliest payment: s+15", (15,)),
+        Layer("vline", "bound", "no changes after s+45", (45,)),
     )
+    title = "Breaking runs delays right claims by weeks, and stops some"
+    return Picture(title, "blocks since the claim was included", "right claims accepted by vote, %", layers)
 
 
 STUDY = Study("breakers", "Streak breakers", __doc__ or "", jobs, judge)

@@ -1,8 +1,8 @@
 """Deny everything, or deny nineteen times and stop.
 
-Who: one member in twenty. They look at nothing and deny every case in its first block; the second kind stops at
-nineteen denials, one short of the sample that a refused renewal needs. Gain: less is paid to others, so premiums fall
-(or others leave). What should stop them: the voter's own bar, and renewal (rules §7).
+One member in twenty looks at nothing and denies every case in its first block; the second kind stops at nineteen
+denials, one below the sample that refuses a renewal. They gain because less is paid to others, so premiums fall. Their
+own approval threshold, and renewal, should stop them (rules §7).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, CaseNote
 from governance.simulation.laboratory.measures import is_paid_at_last, paid_share, settled_cases, share, spread
 from governance.simulation.laboratory.setting import Setting
-from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
 SHARE = 0.05
@@ -24,7 +24,7 @@ STOP_AFTER = 19
 
 
 class DenyEverything(Attack):
-    """Deny each case at once; with `stop_after` until so many denials stand."""
+    """Deny each case at once; `stop_after`: until this number of denials is on record."""
 
     name = "deny"
     share_controlled = SHARE
@@ -53,7 +53,7 @@ class DenyEverything(Attack):
 
 
 def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the bot, the one who stops at nineteen, and nobody."""
+    """Return the bot, the member who stops at nineteen, and no attack."""
     return (
         Job("bot", DenyEverything, setting),
         Job("nineteen", DenyEverything, setting, options={"stop_after": STOP_AFTER}),
@@ -61,11 +61,8 @@ def jobs(setting: Setting) -> Sequence[Job]:
     )
 
 
-def _standings(books: Sequence[Book], least: int) -> list[int]:
-    """Return the attackers' bars wherever the lab counted so many denials and nothing else.
-
-    Own cases, and every boundary.
-    """
+def _thresholds(books: Sequence[Book], least: int) -> list[int]:
+    """Return the attackers' thresholds, in own cases and at boundaries, from `least` denials by the lab's count on."""
     found: list[int] = []
     for book in books:
         for name in attackers_of(book):
@@ -90,7 +87,7 @@ def _is_here(book: Book, name: str, height: int) -> bool:
 
 
 def _own(book: Book, least: int, most: int) -> tuple[int, int]:
-    """Return (paid, filed) of the deniers' own right cases filed with so many denials on record."""
+    """Return (paid, filed) of the deniers' own right cases filed with `least` to `most` denials on record."""
     found = [
         case
         for name in attackers_of(book)
@@ -105,9 +102,9 @@ def _sum(pairs: Sequence[tuple[int, int]]) -> str:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Read bars, ends of contracts and acceptance rates."""
+    """Read approval thresholds, ends of contracts and acceptance rates."""
     bots, stoppers, without = books["bot"], books["nineteen"], books["without"]
-    from_13, from_19 = _standings([*bots, *stoppers], 13), _standings([*bots, *stoppers], 19)
+    from_13, from_19 = _thresholds([*bots, *stoppers], 13), _thresholds([*bots, *stoppers], 19)
     notes = [book.members[name] for book in bots for name in attackers_of(book)]
     gone = [note for note in notes if note.left is not None and note.until is not None and note.left <= note.until]
     stopped = [book.members[name] for book in stoppers for name in attackers_of(book)]
@@ -116,15 +113,15 @@ def judge(books: Books, setting: Setting) -> Evidence:
         Check(
             1,
             "own claims from the 13th denial on",
-            "bar of at least 75 %",
-            f"lowest bar {_lowest(from_13)} of {len(from_13)} looked at",
+            "threshold of at least 75 %",
+            f"lowest {_lowest(from_13)} of {len(from_13)} looked at",
             bool(from_13) and min(from_13) >= BAR_FROM_13,
         ),
         Check(
             1,
             "own claims from the 19th denial on",
-            "bar of 100 %",
-            f"lowest bar {_lowest(from_19)} of {len(from_19)} looked at",
+            "threshold of 100 %",
+            f"lowest {_lowest(from_19)} of {len(from_19)} looked at",
             bool(from_19) and min(from_19) >= BAR_FROM_19,
         ),
         Check(
@@ -159,11 +156,11 @@ def judge(books: Books, setting: Setting) -> Evidence:
     if stopped_gone < len(stopped):
         findings.append(
             "Rules §7 against §13: a renewal is refused only with N ≥ renewal_min (20) and closings in renewal_terms"
-            " (6). Who denies nineteen times and then never votes has N = 19, in three or four terms, and is never"
-            " refused; the bar of 100 % holds until the denials are older than thirteen terms, and the game can begin"
-            f" again. Own right claims filed meanwhile: {own['nineteen and stopped']} paid. Mend: both figures have to"
-            " give (renewal_min 19 alone changes nothing), or §13 asks for the bar alone where fewer than twenty"
-            " ballots stand."
+            " (6). A member who denies nineteen times and then never votes has N = 19, in three or four terms, and is"
+            " never refused; the threshold of 100 % lasts until the denials are older than thirteen terms, and then the"
+            f" game can begin again. Own right claims filed meanwhile: {own['nineteen and stopped']} paid. A fix: lower"
+            " both figures (renewal_min 19 alone changes nothing), or let §13 ask for the threshold alone below twenty"
+            " ballots."
         )
     return Evidence(
         checks, tuple(findings), {"own_paid": own, "gone": [note.left for note in notes]}, _picture(bots, stoppers)
@@ -175,45 +172,27 @@ def _lowest(bars: Sequence[int]) -> str:
 
 
 def _picture(bots: Sequence[Book], stoppers: Sequence[Book]) -> Picture:
-    """Draw the first seed's bars at each boundary."""
+    """Plot the first seed's thresholds at each boundary."""
     layers: list[Layer] = []
     for book, role, label in (
         (bots[0], "attacker", "denies everything"),
         (stoppers[0], "other", "19 denials, then silent"),
     ):
         name = attackers_of(book)[0]
-        points = [
-            (height / calendar.TERM_BLOCKS, figures["bar_bp"] / 100)
-            for height, figures in book.watched.get(name, ())
-            if _is_here(book, name, height)
-        ]
-        layers.append(Layer("step", role, label, tuple(x for x, _ in points), tuple(y for _, y in points)))
-        if book.members[name].left:
-            layers.append(
-                Layer(
-                    "vline",
-                    role,
-                    f"gone in block {book.members[name].left}",
-                    ((book.members[name].left or 0) / calendar.TERM_BLOCKS,),
-                )
-            )
-    honest = bots[0].watched.get(bots[0].setting.founders[0], [])
-    layers.append(
-        Layer(
-            "step",
-            "honest",
-            "an honest voter",
-            tuple(h / calendar.TERM_BLOCKS for h, _ in honest),
-            tuple(f["bar_bp"] / 100 for _, f in honest),
-        )
-    )
+        looks = [look for look in book.watched.get(name, ()) if _is_here(book, name, look[0])]
+        layers.append(_curve(role, label, looks))
+        left = book.members[name].left
+        if left:
+            layers.append(Layer("vline", role, f"gone in block {left}", (left / calendar.TERM_BLOCKS,)))
+    layers.append(_curve("honest", "an honest voter", bots[0].watched.get(bots[0].setting.founders[0], [])))
     layers.append(Layer("hline", "bound", "rules §13: 100 % from 19 denials on", y=(100,)))
-    return Picture(
-        "Denying everything costs the own claims and then the contract; nineteen denials cost a year",
-        "term",
-        "bar of the own claims, % yes needed",
-        tuple(layers),
-    )
+    title = "A bot that denies everything loses its own claims, then its contract; nineteen denials cost a year"
+    return Picture(title, "term", "threshold of the attacker's own claims, % yes needed", tuple(layers))
+
+
+def _curve(role: str, label: str, looks: Sequence[tuple[int, dict[str, int]]]) -> Layer:
+    points = ((height / calendar.TERM_BLOCKS, figures["bar_bp"] / 100) for height, figures in looks)
+    return curve("step", role, label, points)
 
 
 STUDY = Study("deny", "Deny everything, or nineteen times and stop", __doc__ or "", jobs, judge)

@@ -1,9 +1,8 @@
-"""Promotion by friends, and wash promotion: a code made standard by the people who bill it.
+"""Promotion by friends, and wash promotion: the people who bill a code make it standard.
 
-Who: the accept ring files one made-up code again and again and accepts it. Four friends do; or six with two doctors; or
-six with three. Once the code is standard, everybody in the ring bills it up to its limit, without a vote. Gain: a
-benefit for ever. What should stop them: twenty cases, five claimants, three providers, six terms (§8); demotion after
-that.
+The accept ring files one made-up code again and again and accepts it: four friends, or six with two doctors, or six
+with three. Once the code is standard, everybody in the ring bills it up to its limit, without a vote, for ever. Twenty
+cases, five claimants, three providers and six terms should stop them (§8), and demotion afterwards.
 """
 
 from __future__ import annotations
@@ -17,29 +16,26 @@ from governance.simulation.laboratory.attackers.ring import Ring
 from governance.simulation.laboratory.book import Book, Line
 from governance.simulation.laboratory.measures import share, spread
 from governance.simulation.laboratory.setting import Setting, stream
-from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
 CODE = "WASH"
 CHARGE_CENTS = 30_000
 PERCENT, CASES, CLAIMANTS, PROVIDERS, TERMS = 75, 20, 5, 3, 6
-"""What rules §13 and §8 ask of a promotion; not the parameters, which may be what is tried."""
+"""What rules §13 and §8 ask of a promotion; constants, because a run may try other parameters."""
 DEMOTERS = 5
 ANGER = 0.9
-"""Chance that an honest vote on the demotion is yes."""
+"""Probability that an honest vote on the demotion is yes."""
 
 
 class Friends(Ring):
-    """`claimants` of the ring bill the code at `doctors` providers, twice a term, until it is standard.
-
-    Then the whole ring does.
-    """
+    """`claimants` of the ring, and all of it once the code is standard, bill it twice a term at `doctors` providers."""
 
     name = "friends"
 
     @property
     def claimants(self) -> tuple[str, ...]:
-        """Who bills before the promotion."""
+        """The members who bill before the promotion."""
         return self.crew[: int(self.options.get("claimants", 4))]
 
     def honest_yes(self, proposal: str) -> float:
@@ -47,10 +43,7 @@ class Friends(Ring):
         return ANGER
 
     def at_block(self, world: WorldView) -> None:
-        """At the start of a term plan this term's bills.
-
-        From two terms after the promotion on, every third term, honest members ask for a demotion.
-        """
+        """Plan the term's bills; from two terms after a promotion on, honest members propose demotions."""
         if not calendar.is_term_start(world.height) or world.term < self.setting.waiting_terms:
             return
         is_standard = world.is_standard(CODE)
@@ -137,7 +130,7 @@ def _tried(books: Sequence[Book]) -> list[tuple[int, int, int, int, int]]:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Recount every promotion; see what washing costs and brings."""
+    """Recount every promotion, and measure what washing costs and brings."""
     few = [*books["four friends"], *books["two doctors"]]
     promoted_few = [item for item in _promotions(few) if item[2] == CODE]
     every = _promotions([book for group in books.values() for book in group])
@@ -200,13 +193,7 @@ def _wash_words(books: Sequence[Book], washed: Sequence[tuple[Book, int, str]]) 
 
 def _picture(books: Books) -> Picture:
     layers = [
-        Layer(
-            "step",
-            role,
-            label,
-            tuple(float(term) for term in range(len(_by_term(book)))),
-            tuple(cents / 100 for cents in _by_term(book)),
-        )
+        curve("step", role, label, ((term, cents / 100) for term, cents in enumerate(_by_term(book))))
         for role, label, book in (
             ("honest", "four friends: never standard", books["four friends"][0]),
             ("attacker", "six friends, three doctors", books["wash"][0]),
@@ -221,12 +208,8 @@ def _picture(books: Books) -> Picture:
         if event == "code_demoted" and code == CODE
     ]
     ending = ", until the members demote it" if any(layer.label == "demoted" for layer in layers) else ""
-    return Picture(
-        f"Four friends never make a code standard; six with three doctors do{ending}",
-        "term",
-        "benefits of the made-up code a term",
-        tuple(layers),
-    )
+    title = f"Four friends never make a code standard; six with three doctors do{ending}"
+    return Picture(title, "term", "benefits of the made-up code a term", tuple(layers))
 
 
 STUDY = Study("friends", "Promotion by friends, and wash promotion", __doc__ or "", jobs, judge)

@@ -1,9 +1,9 @@
-"""Join sick, leave after: members who come for one treatment.
+"""Join sick, leave after: members who join for one treatment.
 
-Who: strangers who know that they need something costly. They are admitted, sit out the waiting, have it done, file, and
-have given notice so that they leave at the end of the same term. A second kind gives no notice: the treatment falls
-into the days of grace of a premium that is never paid. Gain: a treatment for two premiums. What should stop them:
-waiting and notice, so that the expected gain over six terms is not positive (§3).
+Strangers who know that they need an expensive treatment join, wait until the waiting period is over, have it, file the
+claim, and leave by notice at the end of the same term. A second kind gives no notice: the treatment is in the days of
+grace of a premium that is never paid. They gain a treatment for two premiums. Waiting and notice should make the
+expected gain over six terms zero or negative (§3).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from governance.simulation.laboratory.study import Books, Check, Evidence, Job, 
 from ledger import calendar
 
 COST_MEDIAN_CENTS, COST_SPREAD = 300_000, 0.8
-"""Log-normal cost of what they come for."""
+"""Log-normal cost of the treatment."""
 JOINERS_A_TERM = 1
 WAITINGS = (3, 6, 12)
 TERMS_OF_THE_RULE = 6
@@ -39,7 +39,7 @@ class Joiners(Attack):
         self.first_terms: dict[str, int] = {}
 
     def is_ill(self, name: str) -> bool:
-        """Joiners have the one illness they come with."""
+        """Joiners have only the illness they join with."""
         return name not in self.first_terms
 
     def at_block(self, world: WorldView) -> None:
@@ -58,7 +58,7 @@ class Joiners(Attack):
         return name not in self.first_terms
 
     def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
-        """Once admitted, lay the plan out."""
+        """Plan payments, claim and notice of a joiner who is admitted."""
         if event["event"] != "member_joined" or not event["member"].startswith("j"):
             return
         name, first = event["member"], world.term + 1
@@ -94,10 +94,7 @@ def jobs(setting: Setting) -> Sequence[Job]:
 
 
 def gains(books: Sequence[Book]) -> list[int]:
-    """Return benefit less premiums of everybody whose story was over in time.
-
-    Six terms of membership, and the vote on the claim.
-    """
+    """Return benefit less premiums of each joiner with time for six terms and for the vote on the claim."""
     found: list[int] = []
     for book in books:
         last = book.setting.blocks - (max(TERMS_OF_THE_RULE, book.setting.waiting_terms + 1) + 3) * calendar.TERM_BLOCKS
@@ -114,7 +111,7 @@ def gains(books: Sequence[Book]) -> list[int]:
 
 
 def _paid_terms(books: Sequence[Book]) -> float:
-    """Return how many premiums those paid who came and left."""
+    """Return the mean number of premiums that joiners paid before they left."""
     found = [
         note.premiums
         for book in books
@@ -131,7 +128,7 @@ def _break_even_cost(premiums_cents: float, books: Sequence[Book]) -> float:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Compute what joining for one treatment brings on average, and which waiting would end it."""
+    """Compute the mean gain of joining for one treatment, and the waiting that would end it."""
     by_style = {key: gains(books[key]) for key in books}
     average = {key: mean(values) if values else 0.0 for key, values in by_style.items()}
     spreads = {key: spread([cents / 100 for cents in values]) for key, values in by_style.items()}
@@ -165,18 +162,18 @@ def judge(books: Books, setting: Setting) -> Evidence:
             f"One term of waiting and a term of notice cost {_paid_terms(books['notice']):.1f} premiums"
             f" ({money(premium)} each); treatment of a median cost of {money(COST_MEDIAN_CENTS)} brings a mean benefit"
             f" of {money(benefit)}. Expected gain by waiting: {longer}. It is at most 0 from about {break_even:.0f}"
-            " terms of waiting on (benefit / premium - 1). Under one term of waiting any treatment that can be planned"
+            " terms of waiting on (benefit / premium - 1). With one term of waiting any treatment that can be planned"
             f" and costs more than about {money(small)} is worth joining for. No waiting of a term or two can change"
             " the sign: an open door and a known illness are enough (§3)."
         ),
         (
-            f"Who does not pay the last premium pays {_paid_terms(books['grace']):.1f} and is covered for ten days of"
-            " grace: services of these days are not taken back when the premium never comes (§3). What is owed stays"
-            " owed by somebody who is gone."
+            f"A joiner who skips the last premium pays {_paid_terms(books['grace']):.1f} and is covered for ten days of"
+            " grace: services on these days remain paid although the premium never comes (§3), and the debtor has left"
+            " the co-op."
         ),
         (
-            f"Those who stay six terms gain {money(average['stay'])} on average: the treatment itself, not the leaving,"
-            " is most of it."
+            f"Joiners who stay six terms gain {money(average['stay'])} on average: most of it is the treatment itself,"
+            " not the leaving."
         ),
     ]
     figures = {
@@ -190,27 +187,18 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 
 def _picture(average: dict[str, float]) -> Picture:
-    """Draw the styles for which there is a joiner whose story was over."""
+    """Plot the styles that have a joiner with enough time."""
     words = {"notice": "waiting 1, notice", "grace": "waiting 1, unpaid grace"} | {
         f"waiting {waiting}": f"waiting {waiting}, notice" for waiting in WAITINGS
     }
     names = [name for name in words if name in average]
-    labels = tuple(words[name] for name in names)
-    return Picture(
-        "Joining for one treatment pays under one term of waiting",
-        "how they join and leave",
-        "mean gain of a joiner",
-        (
-            Layer(
-                "bars",
-                "attacker",
-                "benefit less premiums",
-                y=tuple(average[name] / 100 for name in names),
-                labels=labels,
-            ),
-            Layer("hline", "bound", "rules §13: at most 0", y=(0,)),
-        ),
+    gained, labels = tuple(average[name] / 100 for name in names), tuple(words[name] for name in names)
+    layers = (
+        Layer("bars", "attacker", "benefit less premiums", y=gained, labels=labels),
+        Layer("hline", "bound", "rules §13: at most 0", y=(0,)),
     )
+    title = "Joining for one treatment pays with one term of waiting"
+    return Picture(title, "how they join and leave", "mean gain of a joiner", layers)
 
 
 STUDY = Study("join", "Join sick, leave after", __doc__ or "", jobs, judge)

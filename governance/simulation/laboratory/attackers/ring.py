@@ -1,8 +1,8 @@
-"""The accept ring: nearly a third of the members always accepts what its own people file.
+"""The accept ring: nearly a third of the members always accept each other's claims.
 
-Who: 30 % of the members. Each files things that nobody should pay; the others of the ring accept at once and say they
-looked. Gain: benefits without illness. What should stop them: that no draw gives the ring a panel (rules §13), honest
-turnout (§6), audits (§9).
+The ring is 30 % of the members. Each files claims that nobody should pay; the others accept at once and say that they
+looked. They gain benefits without illness. Panels drawn at random (rules §13), honest turnout (§6) and audits (§9)
+should stop them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ CLAIM_EVERY_TERMS = 3
 
 
 class Ring(Attack):
-    """File what is not right, each under a code of its own; accept each other's.
-
-    The idle ring files the same, but votes as honest people do.
-    """
+    """File false claims, each member under a different code, and accept each other's; the idle ring votes honestly."""
 
     name = "ring"
     share_controlled = SHARE
@@ -91,7 +88,7 @@ def _paid(books: Sequence[Book]) -> tuple[int, int, int]:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Compute and draw the panels; compare what false claims bring."""
+    """Compute and draw the panels, and compare the benefits of false claims."""
     need = PANEL // 2 + 1
     exact = {size: hypergeometric_tail(size, round(SHARE * size), PANEL, need) for size in (60, 100, 1_000, 100_000)}
     draws = DRAWS if setting.terms > 20 else DRAWS // 4
@@ -125,9 +122,9 @@ def judge(books: Books, setting: Setting) -> Evidence:
             f"The panel is safe; the open vote is the ring's way in. With honest turnout of {100 * setting.turnout:.0f}"
             f" % the ring had {share(*with_ring[:2])} of its false claims paid ({money(with_ring[2])} in"
             f" {len(books['ring'])} worlds), against {share(*without[:2])} ({money(without[2])}) when the same people"
-            " vote honestly. A duty panel changes nothing in the tally and is drawn only where quorum lacks; against a"
-            f" bloc only turnout, audits and findings help. Duty panels of 21 drawn in these worlds: {len(drawn)}, held"
-            f" by the ring {held}."
+            " vote honestly. A duty panel changes nothing in the tally and is drawn only if a quorum is missing;"
+            " against a bloc only turnout, audits and findings help. Duty panels of 21 drawn in these worlds:"
+            f" {len(drawn)}, held by the ring {held}."
         ),
     )
     figures = {"exact": exact, "drawn": seen, "false_paid_percent": [percent(*with_ring[:2]), percent(*without[:2])]}
@@ -135,22 +132,19 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 
 def _picture(setting: Setting, draws: int) -> Picture:
-    """Draw the chance against the ring's share, computed and drawn."""
+    """Plot the probability against the ring's share, computed and drawn."""
     shares = [index / 100 for index in range(10, 61)]
-    curve = tuple(100 * hypergeometric_tail(1_000, round(value * 1_000), PANEL, PANEL // 2 + 1) for value in shares)
+    exact = tuple(100 * hypergeometric_tail(1_000, round(value * 1_000), PANEL, PANEL // 2 + 1) for value in shares)
     tried = (0.2, 0.3, 0.4, 0.5)
     dots = tuple(100 * hold_share(120, value, max(200, draws // 10), setting.seed) for value in tried)
-    return Picture(
-        "A ring of 30 % holds a panel of 21 in fewer than three draws of a hundred",
-        "share of the ring, % of members",
-        "draws in which it holds 11 of 21, %",
-        (
-            Layer("line", "attacker", "exact, 1,000 members", tuple(100 * value for value in shares), curve),
-            Layer("points", "other", "the ledger's own draw, 120 members", tuple(100 * value for value in tried), dots),
-            Layer("hline", "bound", "rules §13: 3 %", y=(3,)),
-            Layer("vline", "bound", "a ring of 30 %", (30,)),
-        ),
+    layers = (
+        Layer("line", "attacker", "exact, 1,000 members", tuple(100 * value for value in shares), exact),
+        Layer("points", "other", "the ledger's own draw, 120 members", tuple(100 * value for value in tried), dots),
+        Layer("hline", "bound", "rules §13: 3 %", y=(3,)),
+        Layer("vline", "bound", "a ring of 30 %", (30,)),
     )
+    title = "A ring of 30 % holds a panel of 21 in fewer than three draws of a hundred"
+    return Picture(title, "share of the ring, % of members", "draws in which it holds 11 of 21, %", layers)
 
 
 STUDY = Study("ring", "The accept ring", __doc__ or "", jobs, judge)

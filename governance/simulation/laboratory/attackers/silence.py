@@ -1,7 +1,7 @@
 """The silent majority: nobody looks at anybody's case.
 
-Who: all but one member in twenty; they pay, claim, and never vote, not even when drawn for a panel. Gain: no work, and
-nothing is paid that is not standard. What should stop them: refiling, and the second lapse that decides or pays (§6).
+All but one member in twenty pay, claim, and never vote, not even when drawn for a panel. They gain by not working, and
+because only standard codes are paid. Refiling, and the second lapse that decides or pays, should stop them (§6).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from governance.simulation.laboratory.attackers.base import Attack
 from governance.simulation.laboratory.book import Book, CaseNote
 from governance.simulation.laboratory.measures import money, outcome_of, percent, settled_cases, share, spread
 from governance.simulation.laboratory.setting import Setting
-from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 
 AWAKE_SHARE = 0.05
 LAPSE_PAY_CENTS = 100_000
@@ -26,7 +26,7 @@ class Silence(Attack):
 
     @property
     def controlled(self) -> frozenset[str]:
-        """Everybody but a few."""
+        """All founders but a few."""
         awake = max(2, round(AWAKE_SHARE * self.setting.members))
         return frozenset(self.some(self.setting.members - awake))
 
@@ -43,7 +43,7 @@ def _is_settled(book: Book, case: CaseNote) -> bool:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Look at what became of every claim that should be paid, and of those that should not."""
+    """Look at the outcome of every right claim and of every wrong one."""
     silent = books["silent"]
     right = [(book, case) for book in silent for case in settled_cases(book, lambda case: case.is_right)]
     wrong = [(book, case) for book in silent for case in settled_cases(book, lambda case: not case.is_right)]
@@ -77,8 +77,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
         ),
         (
             f"Silence pays wrong claims too: {share(wrong_paid, len(wrong))} of the wrong ones were settled, against"
-            f" {share(sum(case.is_paid for case in wrong_voted), len(wrong_voted))} with voters. Below quorum the rule"
-            " is a gift of up to `lapse_pay_cents` a case to whoever files."
+            f" {share(sum(case.is_paid for case in wrong_voted), len(wrong_voted))} with voters. Without a quorum the"
+            " rule gives up to `lapse_pay_cents` a case to anyone who files."
         ),
     )
     figures = {
@@ -94,26 +94,15 @@ def _picture(last: Sequence[CaseNote], awake: Sequence[Book], setting: Setting) 
     bound = dict(setting.params).get("lapse_pay_cents", LAPSE_PAY_CENTS) / 100
 
     def points(role: str, label: str, found: Sequence[CaseNote]) -> Layer:
-        return Layer(
-            "points",
-            role,
-            label,
-            tuple(case.charges_cents / 100 for case in found),
-            tuple(case.award_cents / 100 for case in found),
-        )
+        return curve("points", role, label, ((case.charges_cents / 100, case.award_cents / 100) for case in found))
 
-    return Picture(
-        "When nobody votes every right claim is paid in the end, but only up to the cap of a second lapse",
-        "charges of the case",
-        "award",
-        (
-            points("honest", "members vote", paid),
-            points("attacker", "95 % silent", last),
-            Layer("hline", "bound", "lapse_pay_cents", y=(bound,)),
-        ),
-        x_log=True,
-        y_log=True,
+    layers = (
+        points("honest", "members vote", paid),
+        points("attacker", "95 % silent", last),
+        Layer("hline", "bound", "lapse_pay_cents", y=(bound,)),
     )
+    title = "When nobody votes every right claim is paid in the end, but only up to the cap of a second lapse"
+    return Picture(title, "charges of the case", "award", layers, x_log=True, y_log=True)
 
 
 STUDY = Study("silence", "The silent majority", __doc__ or "", jobs, judge)

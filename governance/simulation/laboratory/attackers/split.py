@@ -1,9 +1,10 @@
 """Splitters, upcoders and riders: the same care, billed in the way that pays most.
 
-Who: some members with helpful providers. Splitters cut one event of four services over the ceiling of a claim into four
-claims, over days or over providers. Upcoders bill the small standard service under the dearest standard code, above its
-amount. Riders put junk into a claim beside a code that everybody accepts. Gain: benefits above the ceiling, above the
-amount, or for junk. What should stop them: shared ceilings, amounts, a case a code (§4, §5).
+The attackers are some members with helpful providers. Splitters divide one event of four services, which exceeds the
+ceiling of a claim, into four claims, over days or over providers. Upcoders bill a small standard service under the most
+expensive standard code, above its amount. Riders add junk to a claim beside a code that everybody accepts. They gain
+benefits above the ceiling, above the amount, or for junk. Shared ceilings, allowed amounts and one case for each code
+should stop them (§4, §5).
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ AMOUNTS = {code: allowed for code, allowed, _ in STANDARD_CODES} | dict.fromkeys
 
 
 class Splitters(Attack):
-    """One member a mode of splitting, two upcoders, two riders; no other claims of theirs, so that figures compare."""
+    """One member for each mode of splitting, two upcoders and two riders, none of them with other claims."""
 
     name = "split"
 
     @property
     def billers(self) -> tuple[str, ...]:
-        """Those who bill: splitters, upcoders, riders, in this order."""
+        """Splitters, upcoders and riders, in this order."""
         return self.some(len(MODES) + 4)
 
     def is_ill(self, name: str) -> bool:
@@ -192,9 +193,9 @@ def judge(books: Books, setting: Setting) -> Evidence:
     audited = sum(claim.audit is not None for claim in upcoded)
     true_cents = AMOUNTS[TRUE_CODE]
     findings = [
-        "Only what is told to be one event shares a ceiling: with the event left unnamed, "
+        "Only claims that name the same event share a ceiling: if they do not name it, "
         + "; ".join(f"{mode} brings {money(cents)}" for mode, cents in unnamed.items())
-        + f", the whole {money(whole)}. Nobody makes a claimant name the event (§5); audits of many claims in a term"
+        + f", the whole {money(whole)}. No rule makes a claimant name the event (§5); audits of many claims in a term"
         " are the only answer.",
         (
             f"An amount bounds a code, not the choice of the code: a service worth {money(true_cents)} billed as"
@@ -219,22 +220,11 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 
 def _picture(benefits: dict[str, list[int]]) -> Picture:
-    layers = [
-        Layer(
-            "bars",
-            "attacker",
-            "benefit of the event",
-            y=tuple(max(values, default=0) / 100 for values in benefits.values()),
-            labels=tuple(benefits),
-        ),
-        Layer("hline", "bound", "ceiling of a claim", y=(CEILING_CENTS / 100,)),
-    ]
-    return Picture(
-        "Parts of an event share its ceiling when they name it, and escape it when they do not",
-        f"an event of {money(4 * EVENT_AMOUNT_CENTS)}, billed in parts",
-        "benefit",
-        tuple(layers),
-    )
+    most = tuple(max(values, default=0) / 100 for values in benefits.values())
+    bars = Layer("bars", "attacker", "benefit of the event", y=most, labels=tuple(benefits))
+    bound = Layer("hline", "bound", "ceiling of a claim", y=(CEILING_CENTS / 100,))
+    title = "Parts of an event share its ceiling when they name it, and escape it when they do not"
+    return Picture(title, f"an event of {money(4 * EVENT_AMOUNT_CENTS)}, billed in parts", "benefit", (bars, bound))
 
 
 STUDY = Study("split", "Splitters, upcoders and riders", __doc__ or "", jobs, judge)

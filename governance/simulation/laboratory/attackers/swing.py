@@ -1,7 +1,7 @@
 """The late swing: a bloc waits until the others can no longer answer.
 
-Who: the accept ring again. Its false claims look lost for 58 blocks; in s+59 all of the ring accept at once.
-Gain: a majority at the end that nobody had time to see. What should stop them: fifteen passing blocks in a row (§6).
+The accept ring again: its false claims look lost for 58 blocks, and in s+59 the whole ring accepts at once. It gains a
+majority at the end that nobody had time to see. Fifteen passing blocks in a row should stop it (§6).
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
         findings.append(
             "Rules §6 against §13: at the first filing a swing in s+59 turns a denial into a lapse"
             f" ({share(lapsed, len(first))}; pass(s+60) holds, fifteen blocks do not), and a lapse may be filed again."
-            " The second time three ballots decide by the bar of s+60 alone, so the same swing in s+59 pays:"
-            f" {share(late_second, len(second))}. Mend: at the end of a second filing count the ballots cast up to"
+            " The second time three ballots decide by the threshold of s+60 alone, so the same swing in s+59 pays:"
+            f" {share(late_second, len(second))}. A fix: at the end of a second filing count the ballots cast up to"
             " s+45, or deny what did not pass in s+46 … s+60."
         )
     early = [
@@ -96,33 +96,20 @@ def judge(books: Books, setting: Setting) -> Evidence:
     ]
     findings.append(
         f"The same ring voting in s+1 had {share(sum(case.is_paid for case in early), len(early))} of its cases paid:"
-        " waiting is not what makes it strong, it hides it."
+        " waiting does not make it strong, it hides it."
     )
     figures = {"first": [late_first, len(first)], "second": [late_second, len(second)], "lapsed_first": lapsed}
     return Evidence(checks, tuple(findings), figures, _picture(first, second))
 
 
 def _picture(first: Sequence[CaseNote], second: Sequence[CaseNote]) -> Picture:
-    layers = [
-        Layer(
-            "bars",
-            role,
-            label,
-            y=tuple(float(sum(case.status == status for case in group)) for group in (first, second)),
-            labels=("first filing", "second filing"),
-        )
-        for role, label, status in (
-            ("attacker", "paid", "accepted"),
-            ("other", "lapsed", "lapsed"),
-            ("honest", "denied", "denied"),
-        )
-    ]
-    return Picture(
-        "A swing in s+59 never pays at the first filing, but it pays at the second",
-        "false claims of a ring that votes in s+59 only",
-        "cases",
-        tuple(layers),
-    )
+    def bars(role: str, label: str, status: str) -> Layer:
+        counts = tuple(float(sum(case.status == status for case in group)) for group in (first, second))
+        return Layer("bars", role, label, y=counts, labels=("first filing", "second filing"))
+
+    layers = bars("attacker", "paid", "accepted"), bars("other", "lapsed", "lapsed"), bars("honest", "denied", "denied")
+    title = "A swing in s+59 never pays at the first filing, but it pays at the second"
+    return Picture(title, "false claims of a ring that votes in s+59 only", "cases", layers)
 
 
 STUDY = Study("swing", "The late swing", __doc__ or "", jobs, judge)

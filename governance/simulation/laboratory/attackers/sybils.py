@@ -1,9 +1,9 @@
-"""Sybils: a few founders bring in as many straw members as the rules let through.
+"""Sybils: a few founders bring in as many straw members as the rules allow.
 
-Who: a tenth of the founders, with enrolment attesters who look away, so that nothing but vouchers, objections and the
-bound on growth is in the way. Each vouches twice a term; straw members vouch as soon as they may. The ring also objects
-to every honest applicant. Gain: the majority. What should stop them: growth of a tenth a term, three terms without a
-vote, objections (§2).
+A tenth of the founders work with enrolment attesters who look away, so that only vouchers, objections and the limit on
+growth are in the way. Each vouches twice a term; straw members vouch as soon as they may. The ring also objects to
+every honest applicant. It gains the majority. Growth of a tenth a term, three terms without a vote, and objections
+should stop it (§2).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book
 from governance.simulation.laboratory.measures import share, spread
 from governance.simulation.laboratory.setting import PLAN, Setting, stream
-from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
 SHARE = 0.10
 VOUCHERS, VOUCHES_A_TERM, STANDING_TERMS = 3, 2, 6
 NOTICED = 0.1
-"""Chance that an honest founder notices a straw applicant and objects."""
+"""Probability that an honest founder notices a straw applicant and objects."""
 
 
 class Sybils(Attack):
-    """Apply and vouch at each boundary. With `objected` honest members object to what they notice."""
+    """Apply and vouch at each boundary; with `objected`, honest members object to straw applicants they notice."""
 
     name = "sybils"
 
@@ -46,11 +46,11 @@ class Sybils(Attack):
         return self.some(max(VOUCHERS, round(SHARE * self.setting.members)))
 
     def is_ill(self, name: str) -> bool:
-        """Straw members have no body."""
+        """Straw members do not exist, so they are never ill."""
         return name not in self.recruits
 
     def at_block(self, world: WorldView) -> None:
-        """At a boundary the applications come in, so that they are thirty blocks old at the next."""
+        """Apply at a boundary, so that the applications are thirty blocks old at the next."""
         if self.is_idle or not calendar.is_boundary(world.height):
             return
         able = [
@@ -77,7 +77,7 @@ class Sybils(Attack):
                 world.act("object", by=other, name=name, reason="nobody knows this person")
 
     def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
-        """Keep the books of the ring; object to honest applicants."""
+        """Note a straw member who is admitted."""
         if event["event"] == "member_joined" and event["member"].startswith("s"):
             self.recruits |= {event["member"]}
             self.joined_term[event["member"]] = world.term + 1
@@ -95,7 +95,7 @@ def _friends(able: Sequence[str], start: int) -> list[str]:
 
 
 def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the flood, the flood with attentive members, and a co-op that nobody floods."""
+    """Return the flood, the flood with attentive members, and a co-op without a flood."""
     setting = replace(setting, applicants_per_term=1)
     return (
         Job("flood", Sybils, setting),
@@ -116,7 +116,7 @@ def _honest_joined(book: Book) -> int:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Compare admissions and new voters with a tenth, boundary by boundary."""
+    """Compare admissions and new voters with a tenth at each boundary."""
     flood = [*books["flood"], *books["objected"]]
     pairs = [
         (before.voters, now) for book in flood for before, now in zip(book.snapshots, book.snapshots[1:], strict=False)
@@ -153,41 +153,33 @@ def judge(books: Books, setting: Setting) -> Evidence:
             f" end of term {spread(terms)}."
         ),
         (
-            "Objections are what can stop it: where each honest founder notices a straw applicant with a chance of"
-            f" {100 * NOTICED:.0f} %, the ring ends with {spread(stopped, '% of the votes')}; where nobody objects,"
+            "Objections can stop it: if each honest founder notices a straw applicant with a probability of"
+            f" {100 * NOTICED:.0f} %, the ring ends with {spread(stopped, '% of the votes')}; if nobody objects,"
             f" with {spread(free, '%')}."
         ),
         (
             "The same three objections keep honest people out: with three of the ring objecting to everybody,"
             f" {sum(map(_honest_joined, flood))} of {sum(book.setting.terms for book in flood)} honest applicants"
             f" joined, against {sum(map(_honest_joined, books['without']))} of"
-            f" {sum(book.setting.terms for book in books['without'])} without. An objection costs nothing and gives no"
-            " right of answer (§2)."
+            f" {sum(book.setting.terms for book in books['without'])} without. An objection costs nothing, and the"
+            " applicant cannot answer it (§2)."
         ),
     )
-    return Evidence(checks, findings, {"majority_term": terms, "worst_growth_percent": worst}, _picture(books, setting))
+    return Evidence(checks, findings, {"majority_term": terms, "worst_growth_percent": worst}, _picture(books))
 
 
-def _picture(books: Books, setting: Setting) -> Picture:
-    def curve(role: str, label: str, book: Book) -> Layer:
-        return Layer(
-            "line",
-            role,
-            label,
-            tuple(item.height / 30 for item in book.snapshots),
-            tuple(100 * item.attackers / item.voters for item in book.snapshots),
-        )
+def _picture(books: Books) -> Picture:
+    def votes(role: str, label: str, book: Book) -> Layer:
+        points = ((item.height / 30, 100 * item.attackers / item.voters) for item in book.snapshots)
+        return curve("line", role, label, points)
 
-    return Picture(
-        "A tenth a term slows a flood of straw members; objections are what can stop it",
-        "term",
-        "votes held by the ring, %",
-        (
-            curve("attacker", "nobody objects", books["flood"][0]),
-            curve("honest", "one in ten notices and objects", books["objected"][0]),
-            Layer("hline", "bound", "majority", y=(50,)),
-        ),
+    layers = (
+        votes("attacker", "nobody objects", books["flood"][0]),
+        votes("honest", "one in ten notices and objects", books["objected"][0]),
+        Layer("hline", "bound", "majority", y=(50,)),
     )
+    title = "A tenth a term slows a flood of straw members; objections can stop it"
+    return Picture(title, "term", "votes held by the ring, %", layers)
 
 
 STUDY = Study("sybils", "Sybils", __doc__ or "", jobs, judge)

@@ -1,8 +1,9 @@
 """Record washers: deny everything and keep a clean record.
 
-Who: one member in twenty denies what is dear. The first kind leaves before the renewal is judged and comes back as the
-same person. The second lets its own node accept every trifle, which costs nothing and counts as voting. Gain: the
-deniers' gain without the bar. What should stop them: the record survives, auto-accept counts for half at most (§2, §7).
+One member in twenty denies every expensive claim. The first kind leaves before the renewal is judged and rejoins as the
+same person. The second lets its own node accept every small claim, which costs nothing and counts as voting. They gain
+what deniers gain, without a higher approval threshold. The rules keep the record and count auto-accept for at most
+half (§2, §7).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, CaseNote
 from governance.simulation.laboratory.measures import is_paid_at_last, settled_cases, share
 from governance.simulation.laboratory.setting import PLAN, Setting, stream
-from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
 SHARE = 0.05
 NOTICE_TERM = 8
 TRIFLE_CENTS = 45_000
-"""Charges up to which the second kind accepts automatically; dearer ones are denied by hand."""
+"""Charges up to which the second kind accepts automatically; it denies larger ones by hand."""
 FREE_BAR_BP = 5_000
 
 
@@ -37,7 +38,7 @@ class Washers(Attack):
         self.watched = self.crew
 
     def start(self, world: WorldView) -> None:
-        """Set the rule up, or the date of the notice."""
+        """Set up the auto-accept rule, or the date of the notice."""
         for name in self.crew:
             if self.style == "auto":
                 world.at(1, partial(world.act, "auto_accept", by=name, id="trifles", ceiling_cents=TRIFLE_CENTS))
@@ -45,7 +46,7 @@ class Washers(Attack):
                 world.at(calendar.first_height_of(NOTICE_TERM), partial(world.act, "leave", by=name))
 
     def on_case(self, world: WorldView, case: CaseNote) -> None:
-        """In s+1 note what the node did; deny what is dear (all of it, for those who rejoin)."""
+        """In s+1 note what the node did, and deny expensive claims (all claims, for those who rejoin)."""
         if self.is_idle:
             return
         for name in self.crew:
@@ -59,7 +60,7 @@ class Washers(Attack):
             world.ballot(name, case, "deny", opened=False)
 
     def on_event(self, world: WorldView, event: dict[str, Any]) -> None:
-        """Whoever left applies again at once, with honest vouchers."""
+        """A member who left applies again at once; honest members vouch."""
         if (
             self.style == "rejoin"
             and event["event"] == "contract_ended"
@@ -117,7 +118,7 @@ def _looks(books: Sequence[Book]) -> list[tuple[int, dict[str, int], int, int]]:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Compare the ledger's record with the lab's; see what washing is worth."""
+    """Compare the ledger's record with the laboratory's, and measure what washing brings."""
     back, looks = _after_return(books["rejoin"]), _looks(books["auto"])
     kept = sum(ledger == own for ledger, own in back)
     over = [item for item in looks if item[1]["voted"] > 2 * item[2]]
@@ -153,12 +154,12 @@ def judge(books: Books, setting: Setting) -> Evidence:
     rejoined = [book.members[name] for book in books["rejoin"] for name in washers_of(book)]
     findings = (
         (
-            "Half is enough to wash with: who denies by hand all that is dear and lets the node accept as many trifles"
-            " has a denial rate of 50 % or less, under the 65 % where the bar begins to rise. With 13 denials and more"
-            f" on record the washers had the free bar of 50 % at {share(free, len(full))} boundaries;"
+            "Half is enough to wash with: a member who denies every expensive claim by hand and lets the node accept as"
+            " many small ones has a denial rate of at most 50 %, below the 65 % from which the threshold rises. With 13"
+            f" or more denials on record the washers kept the threshold of 50 % at {share(free, len(full))} boundaries;"
             f" {share(gone, len(auto_notes))} were refused a renewal;"
             f" {share(sum(is_paid_at_last(book, case) for book, case in own), len(own))} of their own right claims were"
-            " paid (the plain bot: none from 19 denials on). Mend: leave auto-accept ballots out of N altogether, or"
+            " paid (the plain bot: none from 19 denials on). A fix: leave auto-accept ballots out of N altogether, or"
             " weigh denials by charges."
         ),
         (
@@ -174,19 +175,15 @@ def judge(books: Books, setting: Setting) -> Evidence:
 def _picture(books: Books) -> Picture:
     layers: list[Layer] = []
     for role, label, book in (
-        ("attacker", "auto-accepts trifles, denies the rest", books["auto"][0]),
-        ("other", "leaves, comes back, denies all", books["rejoin"][0]),
+        ("attacker", "auto-accepts small claims, denies the rest", books["auto"][0]),
+        ("other", "leaves, rejoins, denies all", books["rejoin"][0]),
     ):
         points = book.watched.get(washers_of(book)[0], [])
-        rates = tuple(100 * figures["denied"] / max(20, figures["voted"]) for _, figures in points)
-        layers.append(Layer("step", role, label, tuple(height / calendar.TERM_BLOCKS for height, _ in points), rates))
-    layers.append(Layer("hline", "bound", "65 %: the bar begins to rise", y=(65,)))
-    return Picture(
-        "Leaving washes nothing off; accepting trifles automatically washes everything",
-        "term",
-        "denials of the votes on record, %",
-        tuple(layers),
-    )
+        rates = [(height / 30, 100 * found["denied"] / max(20, found["voted"])) for height, found in points]
+        layers.append(curve("step", role, label, rates))
+    layers.append(Layer("hline", "bound", "65 %: the threshold begins to rise", y=(65,)))
+    title = "Leaving washes nothing off; accepting small claims automatically washes everything"
+    return Picture(title, "term", "denials of the votes on record, %", tuple(layers))
 
 
 STUDY = Study("washers", "Record washers", __doc__ or "", jobs, judge)

@@ -1,9 +1,9 @@
 """The whale: claims so large that they would empty the co-op.
 
-Who: three members with catastrophic illness in one term, and again a year later. Their claims are right and are
-accepted. Once under the default plan with its ceiling, once under a plan without any. Gain: none is needed; the
-question is what is left for the others. What should stop them: accounts that never go below zero, one twentieth of the
-reserve a payout and block, ceilings (§3, §11).
+Three members have a catastrophic illness in one term, and again a year later. Their claims are right and are accepted,
+in one world under the default plan with its ceiling, in another under a plan without one. They gain nothing; the
+question is what is left for the others. Accounts that never go below zero, one twentieth of the reserve for a payout in
+a block, and ceilings should protect them (§3, §11).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, Line
 from governance.simulation.laboratory.measures import money, settled_cases, share, spread
 from governance.simulation.laboratory.setting import Setting
-from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
+from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
 CHARGE_CENTS = 10_000_000
@@ -32,11 +32,11 @@ class Whales(Attack):
 
     @property
     def whales(self) -> tuple[str, ...]:
-        """Who is so ill."""
+        """The three ill members."""
         return self.some(3)
 
     def found(self, genesis: dict[str, Any]) -> None:
-        """Without a ceiling where the story says so."""
+        """Remove the ceilings if the option says so."""
         if self.options.get("no_ceiling"):
             genesis["plans"][0]["claim_ceiling_cents"] = genesis["plans"][0]["year_ceiling_cents"] = None
 
@@ -88,7 +88,7 @@ def _ends(books: Sequence[Book]) -> list[int]:
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
-    """Look at every draw on the reserve and at the accounts; see what became of the others."""
+    """Look at every draw on the reserve, at the accounts, and at what the others received."""
     every = [book for group in books.values() for book in group]
     ends = {height for book in every for height, event, _ in book.milestones if event == "disbanded"}
     draws = [draw for book in every for draw in book.draws if draw.height not in ends]
@@ -135,26 +135,18 @@ def judge(books: Books, setting: Setting) -> Evidence:
 
 
 def _picture(books: Books) -> Picture:
-    def curve(role: str, label: str, book: Book) -> Layer:
-        return Layer(
-            "line",
-            role,
-            label,
-            tuple(item.height / 30 for item in book.snapshots),
-            tuple((item.claims_cents + item.reserve_cents) / 100 for item in book.snapshots),
-        )
+    def assets(role: str, label: str, book: Book) -> Layer:
+        points = ((item.height / 30, (item.claims_cents + item.reserve_cents) / 100) for item in book.snapshots)
+        return curve("line", role, label, points)
 
-    return Picture(
-        "Whales under a ceiling are borne; without one three of them empty the co-op, but never below zero",
-        "term",
-        "claims account and reserve",
-        (
-            curve("honest", "no whales", books["without"][0]),
-            curve("other", "whales under a ceiling", books["ceiling"][0]),
-            curve("attacker", "whales without a ceiling", books["no ceiling"][0]),
-            Layer("hline", "bound", "never negative", y=(0,)),
-        ),
+    layers = (
+        assets("honest", "no whales", books["without"][0]),
+        assets("other", "whales under a ceiling", books["ceiling"][0]),
+        assets("attacker", "whales without a ceiling", books["no ceiling"][0]),
+        Layer("hline", "bound", "never negative", y=(0,)),
     )
+    title = "The co-op bears whales under a ceiling; without one three of them empty it, but never below zero"
+    return Picture(title, "term", "claims account and reserve", layers)
 
 
 STUDY = Study("whale", "The whale", __doc__ or "", jobs, judge)

@@ -2,7 +2,7 @@
 
 By what was sent, what was durable, what became final.
 
-The oracle does not look into the machines it judges. I1: one final block a height. I2: no two signatures of an honest
+The checker does not look into the machines it judges. I1: one final block a height. I2: no two signatures of an honest
 member fill one cell differently, crashes or not, and what is sent again is the same bytes. I3: no honest FINALIZE
 before a quorum of NOTARIZE exists. I4: no honest NOTARIZE that the votes sent so far do not justify. I5: nothing leaves
 before its cell is durable. I6: final blocks chain. Blame: proof of misbehaviour is never about an honest member.
@@ -33,12 +33,14 @@ class Violation(AssertionError):
         self.rule = rule
 
 
-class Oracle:
-    """Remembers everything that honest members sent and committed in one run, and all votes of liars."""
+class InvariantChecker:
+    """Remembers everything that honest members sent and committed in one run, and all votes of Byzantine members."""
 
-    def __init__(self, size: int, liars: Collection[int], genesis: bytes, rules: frozenset[str] = ALL_RULES) -> None:
+    def __init__(
+        self, size: int, byzantine: Collection[int], genesis: bytes, rules: frozenset[str] = ALL_RULES
+    ) -> None:
         self._quorum = quorum_of(size)
-        self._liars = frozenset(liars)
+        self._byzantine = frozenset(byzantine)
         self._rules = rules
         self.final: dict[int, bytes] = {0: genesis}
         self._voters: defaultdict[tuple[_Place, VoteKind, bytes], set[int]] = defaultdict(set)
@@ -47,7 +49,7 @@ class Oracle:
     def vote_sent(self, member: int, vote: Vote, durable: Callable[[], Collection[Cell]]) -> None:
         """Judge a vote that leaves a member; `durable` gives the cells that its disk holds at this moment."""
         place = (vote.height, vote.view)
-        if member not in self._liars:
+        if member not in self._byzantine:
             self._judge_cell(member, place, CellKind(vote.kind), vote.block_hash, vote.signature)
             self._judge_durable(member, place, CellKind(vote.kind), vote.block_hash, durable)
             if vote.kind == VoteKind.FINALIZE and not self._is_certified(place, VoteKind.NOTARIZE, vote.block_hash):
@@ -76,11 +78,11 @@ class Oracle:
     def reported(self, member: int, first: Vote | Proposal, second: Vote | Proposal) -> None:
         """Judge a report of misbehaviour."""
         culprit = first.voter if isinstance(first, Vote) else first.proposer
-        if not is_contradiction(first, second) or culprit not in self._liars:
+        if not is_contradiction(first, second) or culprit not in self._byzantine:
             self._fail("blame", f"member {member} blames honest member {culprit}")
 
     def starved(self, text: str) -> None:
-        """Judge a cluster that stands still though its network is whole."""
+        """Judge a cluster that makes no progress though its network is whole."""
         self._fail("liveness", text)
 
     def _judge_cell(self, member: int, place: _Place, kind: CellKind, block_hash: bytes, signature: bytes) -> None:

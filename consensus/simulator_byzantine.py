@@ -1,4 +1,4 @@
-"""A committee member who lies: the scripted adversary of the simulator.
+"""A Byzantine committee member: the scripted adversary of the simulator.
 
 It hears everything that reaches it, knows which block is final, signs whatever helps it as often as it likes, proposes
 two blocks in one view to two halves, re-proposes and ignores certificates as it pleases, and hoards certificates to
@@ -15,15 +15,7 @@ from random import Random
 from typing import Protocol
 
 from consensus.committee import leader_of, quorum_of
-from consensus.messages import (
-    Certificate,
-    Message,
-    Proposal,
-    Vote,
-    VoteKind,
-    proposal_message,
-    vote_message,
-)
+from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind, proposal_message, vote_message
 from ledger.blocks import HEADER_VERSION, Header, block_hash_of, decode_header, encode_header
 from ledger.hashing import ZERO_HASH
 
@@ -46,7 +38,7 @@ class GetBody:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TipReport:
     """A member's newest final height."""
 
     height: int
@@ -60,11 +52,11 @@ class Final:
     certificate: Certificate
 
 
-Parcel = Message | Body | GetBody | Told | Final
+Parcel = Message | Body | GetBody | TipReport | Final
 
 
-class Surroundings(Protocol):
-    """What the liar can do and see."""
+class AdversaryEnvironment(Protocol):
+    """What the adversary can do and see."""
 
     rng: Random
     size: int
@@ -73,8 +65,8 @@ class Surroundings(Protocol):
         """Send something to one member."""
         ...
 
-    def note_liar_vote(self, vote: Vote) -> None:
-        """Let the oracle know of a vote that exists."""
+    def note_vote(self, vote: Vote) -> None:
+        """Let the checker know of a vote that exists."""
         ...
 
     def final_hashes(self) -> Mapping[int, bytes]:
@@ -132,10 +124,10 @@ def leader_seed(parent: bytes) -> bytes:
     return sha256(b"leader" + parent).digest()
 
 
-class Liar:
+class ByzantineMember:
     """The adversary's memory and its whims."""
 
-    def __init__(self, index: int, around: Surroundings) -> None:
+    def __init__(self, index: int, around: AdversaryEnvironment) -> None:
         self.index = index
         self._around = around
         self._rng = around.rng
@@ -167,7 +159,7 @@ class Liar:
                 header = self._header_of(block_hash)
                 if header is not None and self._rng.random() < 0.5:
                     self._around.send(self.index, sender, Body(header))
-            case Told(height):
+            case TipReport(height):
                 self._see(height + 1, 0)
             case _:
                 pass
@@ -199,7 +191,7 @@ class Liar:
         own = signed_vote(vote.kind, vote.height, vote.view, vote.block_hash, self.index)
         everyone = {**signatures, self.index: own.signature}
         if len(everyone) >= quorum_of(self._around.size) and key not in self._certificates:
-            self._around.note_liar_vote(own)
+            self._around.note_vote(own)
             voters = tuple(sorted(everyone)[: quorum_of(self._around.size)])
             parts = tuple(everyone[voter] for voter in voters)
             self._keep(Certificate(vote.kind, 0, vote.height, vote.view, vote.block_hash, voters, parts))
@@ -284,7 +276,7 @@ class Liar:
         return tuple(self._certificates[key] for key in fits[-16:] if key[1] != VoteKind.FINALIZE)
 
     def _tell(self, to: int, vote: Vote) -> None:
-        self._around.note_liar_vote(vote)
+        self._around.note_vote(vote)
         self._around.send(self.index, to, vote)
 
     def _header_of(self, block_hash: bytes) -> bytes | None:
