@@ -28,17 +28,17 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     attestations: tuple[Attestation, ...]
 
 
-def act_of(record: Record, body: Body) -> Act:
-    """Return a record with its body as governance sees it."""
+def act_of(record: Record, body: Body, record_id: bytes | None = None) -> Act:
+    """Return a record with its body as governance sees it. `record_id`: if at hand."""
     return Act(
-        kind=record.kind,
-        author=record.author,
-        signer=record.signer,
-        record_id=record_id_of(record),
-        number=record.number,
-        valid_until_height=record.valid_until_height,
-        body=body.data,
-        attestations=record.attestations,
+        record.kind,
+        record.author,
+        record.signer,
+        record_id_of(record) if record_id is None else record_id,
+        record.number,
+        record.valid_until_height,
+        body.data,
+        record.attestations,
     )
 
 

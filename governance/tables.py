@@ -34,13 +34,25 @@ def _row_key(prefix: bytes, parts: tuple[KeyPart, ...]) -> bytes:
     """Return the whole key of a row."""
     key = prefix
     for part in parts:
-        if isinstance(part, bytes):
-            key += part.replace(b"\x00", b"\x00\xff") + b"\x00\x01"
-        elif isinstance(part, str):
-            key += part.encode().replace(b"\x00", b"\x00\xff") + b"\x00\x01"
-        else:
-            key += (part + _SHIFT).to_bytes(8, "big") + b"/"
+        key += _parts.get(part) or _encoded(part)
     return key
+
+
+_parts: dict[KeyPart, bytes] = {}
+"""The last parts, encoded: the keys of one record share most of theirs."""
+
+
+def _encoded(part: KeyPart) -> bytes:
+    if isinstance(part, bytes):
+        encoded = part.replace(b"\x00", b"\x00\xff") + b"\x00\x01"
+    elif isinstance(part, str):
+        encoded = part.encode().replace(b"\x00", b"\x00\xff") + b"\x00\x01"
+    else:
+        return (part + _SHIFT).to_bytes(8, "big") + b"/"
+    if len(_parts) >= KEYS_CACHED:
+        _parts.clear()
+    _parts[part] = encoded
+    return encoded
 
 
 _NOT_HERE: Any = object()
@@ -54,14 +66,16 @@ class Draft:
 
     def __init__(self, base: StateReader) -> None:
         self.base = base
-        self.rows: dict[bytes, Shape | None] = {}
-        """Rows written in this block; None: taken away."""
-        self.seen: dict[bytes, tuple[bytes | None, Shape | None]] = {}
-        """Rows read from below, as bytes and decoded."""
+        self.now: dict[bytes, Shape | None] = {}
+        """Rows read or written in this block, as they are now; None: there is none."""
+        self.seen: dict[bytes, bytes | None] = {}
+        """Rows read from below, as bytes."""
+        self.written: set[bytes] = set()
         self._sorted: dict[bytes, list[bytes]] = {}
         self._unsorted: dict[bytes, list[bytes]] = {}
         """Keys written since the last walk of their table; a walk sorts them in."""
-        self._undo: list[tuple[bytes, Any]] = []
+        self._undo: list[tuple[bytes, Any, bool]] = []
+        """(key, row before, whether it was the first write of the key)"""
 
     def savepoint(self) -> int:
         """Return a mark to roll back to."""
@@ -70,11 +84,13 @@ class Draft:
     def rollback(self, mark: int) -> None:
         """Undo every change since `mark`."""
         while len(self._undo) > mark:
-            key, before = self._undo.pop()
+            key, before, is_first = self._undo.pop()
             if before is _NOT_HERE:
-                del self.rows[key]
+                del self.now[key]
             else:
-                self.rows[key] = before
+                self.now[key] = before
+            if is_first:
+                self.written.discard(key)
 
     def forget_undo(self) -> None:
         """Let what was written so far stand: a rollback goes no further back than this."""
@@ -84,20 +100,22 @@ class Draft:
         """Return what differs from the state below, by key; None for rows that are gone."""
         changes: dict[bytes, bytes | None] = {}
         encode, seen, base = _encoder.encode, self.seen, self.base
-        for key in sorted(self.rows):
-            row = self.rows[key]
+        for key in sorted(self.written):
+            row = self.now[key]
             data = None if row is None else encode(row)
-            known = seen.get(key)
-            if data != (base.get(key) if known is None else known[0]):
+            known = seen.get(key, _NOT_HERE)
+            if data != (base.get(key) if known is _NOT_HERE else known):
                 changes[key] = data
         return changes
 
     def write(self, table: bytes, key: bytes, row: Shape | None) -> None:
         """Put a row, or take it away with None."""
-        before = self.rows.get(key, _NOT_HERE)
-        self._undo.append((key, before))
-        self.rows[key] = row
-        if before is _NOT_HERE:
+        written, now = self.written, self.now
+        is_first = key not in written
+        self._undo.append((key, now.get(key, _NOT_HERE), is_first))
+        now[key] = row
+        if is_first:
+            written.add(key)
             keys = self._unsorted.get(table)
             if keys is None:
                 self._unsorted[table] = [key]
@@ -120,26 +138,26 @@ class Draft:
         fresh: list[bytes] = []
         while position < len(written) and written[position].startswith(prefix):
             key = written[position]
-            if key in self.rows and not (fresh and fresh[-1] == key):
+            if key in self.written and not (fresh and fresh[-1] == key):
                 fresh.append(key)
             position += 1
         position = 0
         for key, data in self.base.scan(prefix):
             while position < len(fresh) and fresh[position] < key:
-                row = self.rows.get(fresh[position])
+                row = self.now.get(fresh[position])
                 if row is not None:
                     yield fresh[position], row  # type: ignore[misc]
                 position += 1
             if position < len(fresh) and fresh[position] == key:
                 position += 1
-            if key in self.rows:
-                row = self.rows[key]
+            if key in self.written:
+                row = self.now[key]
                 if row is not None:
                     yield key, row  # type: ignore[misc]
             else:
                 yield key, decoder.decode(data)
         for key in fresh[position:]:
-            row = self.rows.get(key)
+            row = self.now.get(key)
             if row is not None:
                 yield key, row  # type: ignore[misc]
 
@@ -156,43 +174,34 @@ class Table(Generic[T]):
 
     def find(self, draft: Draft, *parts: KeyPart) -> T | None:
         """Return the row, or None. The busiest function of all: nothing is called that need not be."""
-        key = self._keys.get(parts)
-        if key is None:
-            key = self._key_of(parts)
-        row: Any = draft.rows.get(key, _NOT_HERE)
-        if row is not _NOT_HERE:
-            return row
-        known: Any = draft.seen.get(key)
-        if known is None:
-            data = draft.base.get(key)
-            known = draft.seen[key] = (data, None if data is None else self.decoder.decode(data))
-        return known[1]
+        key = self._keys.get(parts) or self._key_of(parts)
+        row: Any = draft.now.get(key, _NOT_HERE)
+        if row is _NOT_HERE:
+            data = draft.seen[key] = draft.base.get(key)
+            row = draft.now[key] = None if data is None else self.decoder.decode(data)
+        return row
 
     def get(self, draft: Draft, *parts: KeyPart) -> T:
         """Return a row that must be there."""
-        key = self._keys.get(parts, b"")
-        row: Any = draft.rows.get(key)
-        if row is None:  # not written in this block; most often read before
-            known = draft.seen.get(key)
-            row = self.find(draft, *parts) if known is None or key in draft.rows else known[1]
+        row: Any = draft.now.get(self._keys.get(parts, b""))
+        if row is None:
+            row = self.find(draft, *parts)
         assert row is not None, f"{self.name} has no row {parts!r}"
         return row
 
     def _key_of(self, parts: tuple[KeyPart, ...]) -> bytes:
-        key = self._keys.get(parts)
-        if key is None:
-            if len(self._keys) >= KEYS_CACHED:
-                self._keys.clear()
-            key = self._keys[parts] = _row_key(self.prefix, parts)
+        if len(self._keys) >= KEYS_CACHED:
+            self._keys.clear()
+        key = self._keys[parts] = _row_key(self.prefix, parts)
         return key
 
     def put(self, draft: Draft, row: T, *parts: KeyPart) -> None:
         """Write a row."""
-        draft.write(self.prefix, self._key_of(parts), row)
+        draft.write(self.prefix, self._keys.get(parts) or self._key_of(parts), row)
 
     def delete(self, draft: Draft, *parts: KeyPart) -> None:
         """Take a row away; nothing happens when there is none."""
-        draft.write(self.prefix, self._key_of(parts), None)
+        draft.write(self.prefix, self._keys.get(parts) or self._key_of(parts), None)
 
     def scan(self, draft: Draft, *parts: KeyPart) -> Iterator[T]:
         """Yield rows whose key begins with `parts`, in key order. Rows carry what their readers need of their key."""

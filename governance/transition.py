@@ -15,12 +15,13 @@ from governance.benefits import contracts, promotion
 from governance.day import Day
 from governance.enrolment import admission, renewal
 from governance.events import Event
-from governance.kinds import KINDS, decode_body
+from governance.kinds import KINDS
 from governance.membership import identity, members
 from governance.money import deposits, payouts, premiums, rates, solvency
 from governance.tables import Draft
 from governance.voting import appeals, audits, cases, duties, holds, panels, proposals
 from ledger import calendar
+from ledger.codec import decode
 from ledger.errors import RuleBroken
 from ledger.state import StateReader
 
@@ -99,7 +100,7 @@ def take_record(day: Day, act: Act) -> None:
         raise RuleBroken(
             "kind_unknown", f"there is no record kind {act.kind!r}", "see the list of record kinds in the reference"
         )
-    body = decode_body(act.kind, act.body)
+    body = decode(kind.body, act.body)
     if day.coop.is_disbanded and act.kind not in AFTER_THE_END:
         raise RuleBroken("disbanded", "the co-op has disbanded", "only payouts already under way are still recorded")
     windows.take_number(day.draft, act.signer, act.number, act.valid_until_height, day.height)

@@ -11,11 +11,13 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+import msgspec
+
 from ledger import merkle
 from ledger.codec import Shape, encode
 from ledger.errors import MalformedBytes
 from ledger.hashing import HASH_SIZE, tagged_hash
-from ledger.records import Body, Record
+from ledger.records import Body, Record, record_id_of_signed, signed_bytes_of
 
 HEADER_VERSION = 1
 BLOCK_RECORDS_MAX = 100_000
@@ -102,6 +104,34 @@ class FinalBlock(Shape):
 
     block: BlockWithBodies
     certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A block's records in their bytes, encoded once for all who hash, weigh, verify or keep them."""
+
+    encoded: list[bytes]
+    """Canonical bytes, signatures included."""
+    signed: list[bytes]
+    """What the author of each signed."""
+    ids: list[bytes]
+    root: bytes
+    """RFC 6962 root over `encoded`."""
+
+
+def contents_of(records: Sequence[Record]) -> Contents:
+    """Return the records in their bytes."""
+    encoded = [encode(record) for record in records]
+    signed = [signed_bytes_of(record, data) for record, data in zip(records, encoded, strict=True)]
+    ids = [record_id_of_signed(data) for data in signed]
+    return Contents(encoded, signed, ids, merkle.merkle_root(encoded))
+
+
+def encode_block(header: bytes, contents: Contents) -> bytes:
+    """Return the canonical bytes of `Block(header, records)` for records that are encoded already."""
+    count = len(contents.encoded)
+    array = msgspec.msgpack.encode([None] * count)[:-count] if count else b"\x90"
+    return encode(Block(header, ()))[:-1] + array + b"".join(contents.encoded)
 
 
 def records_root_of(records: Sequence[Record]) -> bytes:

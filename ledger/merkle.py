@@ -36,7 +36,7 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """Return the RFC 6962 root of the leaves, in order."""
-    return root_of_hashes([leaf_hash(leaf) for leaf in leaves])
+    return root_of_hashes([sha256(b"\x00" + leaf).digest() for leaf in leaves])
 
 
 class Frontier:

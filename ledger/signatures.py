@@ -7,6 +7,8 @@ Every signature covers a domain and the chain id, so it means one thing on one c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import nacl.bindings as sodium
 from nacl.exceptions import BadSignatureError, CryptoError
 
@@ -40,10 +42,21 @@ def is_signed(key: bytes, signature: bytes, tag: str, chain_id: bytes, message: 
 
 def is_signed_raw(key: bytes, signature: bytes, message: bytes) -> bool:
     """True iff `signature` over the bare `message` verifies under libsodium's strict rule."""
-    if len(key) != PUBLIC_KEY_SIZE or len(signature) != SIGNATURE_SIZE:
-        return False
+    return len(signature) == SIGNATURE_SIZE and is_sealed(key, signature + message)
+
+
+def is_sealed(key: bytes, sealed: bytes) -> bool:
+    """True iff `sealed`, a signature with its message behind it, verifies under libsodium's strict rule."""
+    return are_sealed(((key, sealed),))
+
+
+def are_sealed(seals: Iterable[tuple[bytes, bytes]]) -> bool:
+    """True iff every (key, signature ‖ message) verifies under libsodium's strict rule."""
     try:
-        sodium.crypto_sign_open(signature + message, key)
+        for key, sealed in seals:
+            if len(key) != PUBLIC_KEY_SIZE:
+                return False
+            sodium.crypto_sign_open(sealed, key)
     except (BadSignatureError, CryptoError, ValueError, TypeError):
         return False
     return True

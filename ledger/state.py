@@ -13,6 +13,7 @@ sorted list of leaves is easier to describe, but one new row moves all that foll
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Protocol
@@ -26,6 +27,10 @@ BUCKET_SIZE_MAX = 16 * ENTRY_SIZE
 """Leaves lie in buckets of sixteen at most: hashing a bucket anew costs about as much as the way from it to the root.
 """
 DEPTH_MAX = 8 * HASH_SIZE
+GROUP_BITS = 8
+"""Many rows are laid out by the first byte of their path."""
+GROUPED_MIN = 1 << 14
+"""Rows up to which they are laid out all at once."""
 
 
 class StateReader(Protocol):
@@ -107,11 +112,20 @@ class StateTree:
         self._buckets: dict[int, bytes] = {}
         """Node -> entries path ‖ leaf, sorted."""
         self._hashes: dict[int, bytes] = {}
-        entries = sorted(_entry(key, value) for key, value in rows)
-        self._size = len(entries)
         self._judged: tuple[dict[bytes, bytes | None], _Change] | None = None
         """The last delta asked about: a block is judged when it is proposed and once more when it is kept."""
-        _fill(entries, 1, self._buckets, self._hashes)
+        groups = [bytearray() for _ in range(1 << GROUP_BITS)]
+        for key, value in rows:
+            entry = _entry(key, value)
+            groups[entry[0]] += entry
+        self._size = sum(map(len, groups)) // ENTRY_SIZE
+        if self._size <= GROUPED_MIN:
+            _fill(_entries_of(b"".join(groups)), 1, self._buckets, self._hashes)
+            return
+        for number in range(len(groups)):  # group by group: all entries at once would take twice the tree's memory
+            _fill(_entries_of(bytes(groups[number])), len(groups) + number, self._buckets, self._hashes)
+            groups[number] = bytearray()
+        _hash_upwards({number >> 1 for number in range(len(groups), 2 * len(groups))}, self._hashes, self._hashes)
 
     @property
     def size(self) -> int:
@@ -183,50 +197,67 @@ class _Change:
         by_bucket: dict[int, dict[bytes, bytes]] = {}
         depth = max(0, len(buckets).bit_length() - 1)
         for key, value in delta.items():
-            path = path_of(key)
+            path = sha256(key).digest()
             entry = b"" if value is None else path + leaf_of(path, sha256(value).digest())
-            by_bucket.setdefault(_bucket_on(buckets, hashes, path, depth), {})[path] = entry
-        for node, new in by_bucket.items():
-            entries = self._merged(buckets[node], new)
-            if len(entries) * ENTRY_SIZE > BUCKET_SIZE_MAX:
-                self.split.append(node)
-                _fill(entries, node, self.buckets, self.hashes)
+            node = _bucket_on(buckets, hashes, path, depth)
+            new = by_bucket.get(node)
+            if new is None:
+                by_bucket[node] = {path: entry}
             else:
-                bucket = self.buckets[node] = b"".join(entries)
+                new[path] = entry
+        for node, new in by_bucket.items():
+            before = buckets[node]
+            bucket = _merged(before, new)
+            self.more += (len(bucket) - len(before)) // ENTRY_SIZE
+            if len(bucket) > BUCKET_SIZE_MAX:
+                self.split.append(node)
+                _fill(_entries_of(bucket), node, self.buckets, self.hashes)
+            else:
+                self.buckets[node] = bucket
                 self.hashes[node] = _bucket_hash(bucket)
-        self._hash_upwards(hashes, {node >> 1 for node in by_bucket if node > 1})
+        _hash_upwards({node >> 1 for node in by_bucket if node > 1}, hashes, self.hashes)
 
-    def _merged(self, bucket: bytes, new: dict[bytes, bytes]) -> list[bytes]:
-        """Return the entries of a bucket with new ones put, replaced, or (empty) taken away."""
-        count = len(bucket) // ENTRY_SIZE
-        entries = {
-            bucket[start : start + HASH_SIZE]: bucket[start : start + ENTRY_SIZE]
-            for start in range(0, len(bucket), ENTRY_SIZE)
-        }
+
+def _merged(bucket: bytes, new: dict[bytes, bytes]) -> bytes:
+    """Return a bucket's sorted entries with new ones put, replaced, or (empty) taken away."""
+    if len(new) > 2:
+        entries = {entry[:HASH_SIZE]: entry for entry in _entries_of(bucket)}
         entries.update(new)
-        merged = sorted(filter(None, entries.values()))
-        self.more += len(merged) - count
-        return merged
+        return b"".join(sorted(entries.values()))
+    for path, entry in new.items():
+        place = _find(bucket, path)
+        after = place + ENTRY_SIZE if bucket.startswith(path, place) else place
+        bucket = bucket[:place] + entry + bucket[after:]
+    return bucket
 
-    def _hash_upwards(self, hashes: dict[int, bytes], nodes: set[int]) -> None:
-        """Hash the inner nodes above what changed, the deepest first."""
-        by_depth: dict[int, set[int]] = {}
-        for node in nodes:
-            by_depth.setdefault(node.bit_length() - 1, set()).add(node)
-        new = self.hashes
-        for depth in range(max(by_depth, default=-1), -1, -1):
-            above: set[int] = set()
-            for node in by_depth.get(depth, ()):
-                left, right = 2 * node, 2 * node + 1
-                new[node] = _joined(depth, new.get(left) or hashes[left], new.get(right) or hashes[right])
-                above.add(node >> 1)
-            if depth:
-                by_depth.setdefault(depth - 1, set()).update(above)
+
+def _hash_upwards(nodes: set[int], hashes: dict[int, bytes], new: dict[int, bytes]) -> None:
+    """Hash into `new` the inner nodes above what changed, the deepest first."""
+    by_depth: dict[int, set[int]] = {}
+    for node in nodes:
+        by_depth.setdefault(node.bit_length() - 1, set()).add(node)
+    for depth in range(max(by_depth, default=-1), -1, -1):
+        here = by_depth.get(depth, set[int]())
+        prefix = _FORKS[depth]
+        for node in here:
+            left, right = 2 * node, 2 * node + 1
+            one, other = new.get(left) or hashes[left], new.get(right) or hashes[right]
+            if EMPTY_TREE in (one, other):
+                new[node] = _joined(depth, one, other)
+            else:
+                new[node] = sha256(prefix + one + other).digest()
+        if depth:
+            by_depth.setdefault(depth - 1, set()).update([node >> 1 for node in here])
+
+
+def _entries_of(bucket: bytes) -> list[bytes]:
+    """Return entries that stand one behind the other, sorted."""
+    return sorted([bucket[start : start + ENTRY_SIZE] for start in range(0, len(bucket), ENTRY_SIZE)])
 
 
 def _entry(key: bytes, value: bytes) -> bytes:
     path = sha256(key).digest()
-    return path + leaf_of(path, sha256(value).digest())
+    return path + sha256(b"\x00" + path + sha256(value).digest()).digest()
 
 
 def _joined(depth: int, left: bytes, right: bytes) -> bytes:
@@ -263,26 +294,39 @@ def _bucket_hash(bucket: bytes) -> bytes:
     """Return the tree over a bucket's sorted entries. Neighbours fork after their common bits, the deepest first."""
     if not bucket:
         return EMPTY_TREE
+    fields = _BUCKETS[len(bucket) // ENTRY_SIZE].unpack(bucket)
     waiting: list[tuple[int, bytes]] = []
-    path, digest = int.from_bytes(bucket[:HASH_SIZE], "big"), bucket[HASH_SIZE:ENTRY_SIZE]
-    for start in range(ENTRY_SIZE, len(bucket), ENTRY_SIZE):
-        after = int.from_bytes(bucket[start : start + HASH_SIZE], "big")
-        depth = DEPTH_MAX - (path ^ after).bit_length()
+    path, digest = fields[0], fields[1]
+    for place in range(2, len(fields), 2):
+        after = fields[place]
+        depth = 64 - (path ^ after).bit_length()
+        if depth == 64:  # paths of which so many bits agree are compared whole
+            start = ENTRY_SIZE * (place // 2)
+            depth = _common_bits(bucket[start - ENTRY_SIZE : start - HASH_SIZE], bucket[start : start + HASH_SIZE])
         while waiting and waiting[-1][0] > depth:
             fork, left = waiting.pop()
             digest = sha256(_FORKS[fork] + left + digest).digest()
         waiting.append((depth, digest))
-        path, digest = after, bucket[start + HASH_SIZE : start + ENTRY_SIZE]
+        path, digest = after, fields[place + 1]
     for fork, left in reversed(waiting):
         digest = sha256(_FORKS[fork] + left + digest).digest()
     return digest
+
+
+_BUCKETS = [struct.Struct(">" + "Q24x32s" * count) for count in range(BUCKET_SIZE_MAX // ENTRY_SIZE + 1)]
+"""By number of entries: of each the first 64 bits of its path, and its leaf."""
+
+
+def _common_bits(one: bytes, other: bytes) -> int:
+    """Return how many bits two different paths begin with that agree."""
+    return DEPTH_MAX - (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_length()
 
 
 def _steps_in_bucket(bucket: bytes, path: bytes, steps: list[tuple[int, bytes]]) -> bytes:
     """Add the siblings on the way of `path` inside a bucket and return the path of the leaf at which the way ends."""
     while len(bucket) > ENTRY_SIZE:
         first, last = bucket[:HASH_SIZE], bucket[-ENTRY_SIZE:-HASH_SIZE]
-        depth = DEPTH_MAX - (int.from_bytes(first, "big") ^ int.from_bytes(last, "big")).bit_length()
+        depth = _common_bits(first, last)
         middle = _find(bucket, _first_right_of(first, depth))
         left, right = bucket[:middle], bucket[middle:]
         is_right = bool(path[depth >> 3] >> (7 - (depth & 7)) & 1)

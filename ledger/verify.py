@@ -8,14 +8,14 @@ reason); links, roots, signatures, bodies and certificates still are.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain as chained
-from typing import Protocol
+from typing import Any, Protocol
 
 from ledger import merkle
-from ledger.blocks import Block, Header, block_hash_of, decode_header, encode_header, records_root_of
+from ledger.blocks import Block, Contents, Header, block_hash_of, contents_of, decode_header, encode_header
 from ledger.chain import (
     BLOCK_PREFIX,
     BODY_PREFIX,
@@ -35,14 +35,15 @@ from ledger.chain import (
 from ledger.codec import decode
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
-from ledger.records import Body, Record, check_record_shape, is_body_of, is_record_signed, record_id_of
+from ledger.records import Body, Record, Seal, check_record_shape, is_body_of, is_record_signed, seals_of
+from ledger.signatures import are_sealed
 from ledger.state import StateReader, StateTree
 from ledger.store import MemoryStore, Store
 
 ROW_FINDINGS_MAX = 20
 """Rows listed one by one; the rest is counted."""
-VERIFY_THREADS = 2
-"""libsodium works without the GIL; two threads reach 97 % of what four do (notes on performance)."""
+AHEAD_RECORDS = 8_192
+"""Blocks are loaded, and their signatures handed out, as far ahead as these records: memory stays flat."""
 
 CHECKS = (
     "store",
@@ -110,6 +111,7 @@ class Rules(Protocol):
         *,
         records: Sequence[Record],
         bodies: Mapping[bytes, Body],
+        ids: Sequence[bytes],
     ) -> Applied:
         """Return the effect of the block, or raise MutuaError when the rules refuse it."""
         ...
@@ -117,6 +119,30 @@ class Rules(Protocol):
 
 VerifyCertificate = Callable[[StateReader, Charter, Header, bytes], str | None]
 """(state before the block, charter, header, certificate) -> what is wrong with the certificate, or None."""
+
+
+class SignatureChecks(Protocol):
+    """Verifies signatures, perhaps in other processes: they are handed out early and asked for later."""
+
+    def submit(self, seals: Sequence[Seal]) -> Any:
+        """Take seals to verify; the answer is for `finish`."""
+        ...
+
+    def finish(self, parts: Any) -> bool:
+        """Return whether all seals that were submitted together verify."""
+        ...
+
+
+class ChecksHere:
+    """Verifies in this thread, when asked."""
+
+    def submit(self, seals: Sequence[Seal]) -> Sequence[Seal]:
+        """Keep the seals for later."""
+        return seals
+
+    def finish(self, parts: Sequence[Seal]) -> bool:
+        """Verify them."""
+        return are_sealed(parts)
 
 
 @dataclass(slots=True)
@@ -135,13 +161,29 @@ class Counts:
 
 
 def replay(
-    source: Store, rules: Rules, verify_certificate: VerifyCertificate, counts: Counts | None = None
+    source: Store,
+    rules: Rules,
+    verify_certificate: VerifyCertificate,
+    counts: Counts | None = None,
+    checks: SignatureChecks | None = None,
 ) -> Iterator[Finding]:
     """Yield every finding of the chain in `source`, oldest first. Silent when all is well."""
     try:
-        yield from _Replay(source, rules, verify_certificate, counts or Counts()).run()
+        yield from _Replay(source, rules, verify_certificate, counts or Counts(), checks or ChecksHere()).run()
     except MutuaError as error:
         yield Finding(max(0, counts.height if counts else 0), "store", f"the rows cannot be read: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A block as it is stored, with what is wrong about its bytes; its signatures are being verified."""
+
+    height: int
+    block: Block | None
+    header: Header | None
+    findings: list[Finding]
+    contents: Contents
+    parts: Any
 
 
 @dataclass(slots=True)
@@ -150,6 +192,7 @@ class _Replay:
     rules: Rules
     verify_certificate: VerifyCertificate
     counts: Counts
+    checks: SignatureChecks
     state: MemoryStore | None = None
     """The replayed state; None once it cannot be known any more."""
     tree: StateTree = field(default_factory=StateTree)
@@ -177,10 +220,9 @@ class _Replay:
         height, tip_hash, row_count = tip
         self.counts.tip = height
         yield from self._genesis(charter)
-        with ThreadPoolExecutor(VERIFY_THREADS) as pool:
-            for each in range(1, height + 1):
-                yield from self._block(charter, each, pool)
-                self._tick(each)
+        for loaded in self._load_ahead(height):
+            yield from self._block(charter, loaded)
+            self._tick(loaded.height)
         if self.parent is None or block_hash_of(self.parent) != tip_hash:
             yield Finding(height, "tip", "the tip names another block than the last one")
         yield from self._state_rows(height, row_count)
@@ -244,9 +286,25 @@ class _Replay:
             findings.append(Finding(height, "header_link", f"block {height} is not found under its hash"))
         return block, header, findings
 
-    def _block(self, charter: Charter, height: int, pool: ThreadPoolExecutor) -> Iterator[Finding]:
-        block, header, findings = self._load(height)
-        yield from findings
+    def _load_ahead(self, tip: int) -> Iterator[_Loaded]:
+        """Yield the blocks 1 .. tip, each loaded well before it is needed."""
+        waiting: deque[_Loaded] = deque()
+        count = 0
+        for height in range(1, tip + 1):
+            block, header, findings = self._load(height)
+            records = () if block is None else block.records
+            contents = contents_of(records)
+            seals = [seal for pair in zip(records, contents.signed, strict=True) for seal in seals_of(*pair)]
+            waiting.append(_Loaded(height, block, header, findings, contents, self.checks.submit(seals)))
+            count += len(records)
+            while count > AHEAD_RECORDS:
+                count -= len(waiting[0].contents.ids)
+                yield waiting.popleft()
+        yield from waiting
+
+    def _block(self, charter: Charter, loaded: _Loaded) -> Iterator[Finding]:
+        height, block, header = loaded.height, loaded.block, loaded.header
+        yield from loaded.findings
         if block is None or header is None:
             self.state = None
             beside = _header_beside(self.source, height)
@@ -256,9 +314,9 @@ class _Replay:
                 self._advance(beside)
             return
         yield from self._links(height, header)
-        yield from _records_of(height, header, block)
-        bodies = yield from self._records(height, block.records, pool)
-        yield from self._meaning(charter, height, header, block.records, bodies)
+        yield from _records_of(height, header, loaded.contents)
+        bodies = yield from self._records(loaded, block.records)
+        yield from self._meaning(charter, header, block.records, bodies, loaded.contents.ids)
         self._advance(header)
 
     def _links(self, height: int, header: Header) -> Iterator[Finding]:
@@ -277,18 +335,19 @@ class _Replay:
             )
 
     def _records(
-        self, height: int, records: Sequence[Record], pool: ThreadPoolExecutor
+        self, loaded: _Loaded, records: Sequence[Record]
     ) -> Generator[Finding, None, dict[bytes, Body] | None]:
         """Yield findings about single records; return the bodies by hash, or None when one is missing."""
+        height = loaded.height
         bodies: dict[bytes, Body] | None = {}
-        for index, (record, is_signed) in enumerate(zip(records, pool.map(_is_signed, records), strict=True)):
-            record_id = record_id_of(record)
+        are_signed = self.checks.finish(loaded.parts)
+        for index, (record, record_id) in enumerate(zip(records, loaded.contents.ids, strict=True)):
             self.counts.records += 1
             try:
                 check_record_shape(record, self.counts.chain_id)
             except MalformedBytes as error:
                 yield Finding(height, "record_shape", error.what, record_id)
-            if not is_signed:
+            if not are_signed and not is_record_signed(record):
                 yield Finding(
                     height,
                     "record_signature",
@@ -331,9 +390,15 @@ class _Replay:
         return body, None
 
     def _meaning(
-        self, charter: Charter, height: int, header: Header, records: Sequence[Record], bodies: dict[bytes, Body] | None
+        self,
+        charter: Charter,
+        header: Header,
+        records: Sequence[Record],
+        bodies: dict[bytes, Body] | None,
+        ids: Sequence[bytes],
     ) -> Iterator[Finding]:
         """Check certificate, committee and effect: everything that needs the state before the block."""
+        height = self.counts.height + 1
         parent, state = self.parent, self.state
         if parent is None or state is None:
             return
@@ -350,7 +415,7 @@ class _Replay:
             self.state = None
             return
         try:
-            applied = self.rules.apply(state, charter, parent, header, records=records, bodies=bodies)
+            applied = self.rules.apply(state, charter, parent, header, records=records, bodies=bodies, ids=ids)
         except MutuaError as error:
             yield Finding(height, "rules", f"the rules refuse block {height}: {error}")
             self.state = None
@@ -368,24 +433,18 @@ class _Replay:
 
     def _state_rows(self, height: int, row_count: int) -> Iterator[Finding]:
         """Compare the stored rows with the replayed ones, or, without a replay, with the last header's root."""
-        stored = {key[len(STATE_PREFIX) :]: value for key, value in self.source.scan(STATE_PREFIX)}
-        if len(stored) != row_count:
-            yield Finding(height, "state_rows", f"the state has {len(stored)} rows where the tip counted {row_count}")
-        if self.state is None:
-            if self.parent is not None and StateTree(stored.items()).root() != self.parent.state_root:
-                yield Finding(height, "state_root", "the stored state does not have the state_root of the last header")
-            return
-        replayed = dict(self.state.scan(b""))
-        wrong = sorted(key for key in stored.keys() | replayed.keys() if stored.get(key) != replayed.get(key))
-        for key in wrong[:ROW_FINDINGS_MAX]:
-            what = (
-                "is missing"
-                if key not in stored
-                else "should not be there"
-                if key not in replayed
-                else "has another value"
-            )
-            yield Finding(height, "state_rows", f"state row {key!r} {what}")
+        state, tree = self.state, None
+        if state is None:
+            tree = StateTree((key[len(STATE_PREFIX) :], value) for key, value in self.source.scan(STATE_PREFIX))
+            count, wrong = tree.size, dict[bytes, str]()
+        else:
+            count, wrong = _differences(self.source, state, self.tree.size)
+        if count != row_count:
+            yield Finding(height, "state_rows", f"the state has {count} rows where the tip counted {row_count}")
+        if tree is not None and self.parent is not None and tree.root() != self.parent.state_root:
+            yield Finding(height, "state_root", "the stored state does not have the state_root of the last header")
+        for key in sorted(wrong)[:ROW_FINDINGS_MAX]:
+            yield Finding(height, "state_rows", f"state row {key!r} {wrong[key]}")
         if len(wrong) > ROW_FINDINGS_MAX:
             yield Finding(height, "state_rows", f"{len(wrong) - ROW_FINDINGS_MAX} more state rows differ")
 
@@ -416,6 +475,23 @@ class _Replay:
                 )
 
 
+def _differences(source: Store, state: MemoryStore, size: int) -> tuple[int, dict[bytes, str]]:
+    """Compare stored state rows with the `size` replayed ones; return how many are stored, and what is wrong by key."""
+    count = matched = 0
+    wrong: dict[bytes, str] = {}
+    for stored_key, value in source.scan(STATE_PREFIX):
+        count += 1
+        key = stored_key[len(STATE_PREFIX) :]
+        expected = state.get(key)
+        matched += expected is not None
+        if expected != value:
+            wrong[key] = "should not be there" if expected is None else "has another value"
+    if matched != size:
+        missing = (key for key, _ in state.scan(b"") if source.get(STATE_PREFIX + key) is None)
+        wrong.update(dict.fromkeys(missing, "is missing"))
+    return count, wrong
+
+
 def _header_beside(source: Store, height: int) -> Header | None:
     """Return the header kept beside a block that is lost, if it still decodes."""
     try:
@@ -424,18 +500,9 @@ def _header_beside(source: Store, height: int) -> Header | None:
         return None
 
 
-def _records_of(height: int, header: Header, block: Block) -> Iterator[Finding]:
-    if header.record_count != len(block.records):
-        yield Finding(
-            height, "record_count", f"block {height} says {header.record_count} records and holds {len(block.records)}"
-        )
-    if header.records_root != records_root_of(block.records):
+def _records_of(height: int, header: Header, contents: Contents) -> Iterator[Finding]:
+    count = len(contents.ids)
+    if header.record_count != count:
+        yield Finding(height, "record_count", f"block {height} says {header.record_count} records and holds {count}")
+    if header.records_root != contents.root:
         yield Finding(height, "records_root", f"the records_root of block {height} is not the root over its records")
-
-
-def _is_signed(record: Record) -> bool:
-    """Return whether all signatures of a record verify; bytes of a wrong size count as not signed."""
-    try:
-        return is_record_signed(record)
-    except (MutuaError, ValueError, TypeError, UnicodeError):
-        return False

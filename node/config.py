@@ -137,7 +137,7 @@ def load_config(
 ) -> Config:
     """Return the settings; `flags` are from the command line. MutuaError `config_invalid` names the first fault."""
     env = os.environ if environ is None else environ
-    root, root_origin = _root(data_dir, env)
+    root, root_origin = find_root(data_dir, env)
     given = flags or {}
     in_file = read_config_file(DataFolder(root).config)
     values: dict[str, Value] = {}
@@ -156,7 +156,9 @@ def load_config(
     return Config(root, root_origin, values)
 
 
-def _root(data_dir: Path | None, env: Mapping[str, str]) -> tuple[Path, str]:
+def find_root(data_dir: Path | None, environ: Mapping[str, str] | None = None) -> tuple[Path, str]:
+    """Return the data folder and where it was named: flag, environment or default."""
+    env = os.environ if environ is None else environ
     if data_dir is not None:
         return data_dir.expanduser().absolute(), "flag"
     if variable := env.get("MUTUA_DATA_DIR"):

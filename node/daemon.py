@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import structlog
 import trio
@@ -28,8 +27,10 @@ from node.agreement.candidates import ProposedBlocks
 from node.agreement.driver import Driver, Seat
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog, vote_log_path
-from node.api.facade import Facade
-from node.api.viewing import read_view
+from node.api.actions import Actions
+from node.api.event_hub import EventHub
+from node.api.reads import Reads
+from node.api.server import Api, serve
 from node.clock import choose, now_ms
 from node.execution.ledger import LedgerService
 from node.execution.propose import Proposer
@@ -105,7 +106,9 @@ class Daemon:
         self.treasury = self._new_treasury()
         self._router = self._new_router()
         self.auto = self._new_auto_accept()
-        self.facade = Facade(self)
+        self.hub = EventHub()
+        reads = Reads(self)
+        self.api = Api(reads, Actions(self, reads), self.hub)
 
     # ---- The parts ------------------------------------------------------------
 
@@ -191,12 +194,10 @@ class Daemon:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Work until stopped. The API answers before the first peer is met."""
-        from node.api.server import serve
-
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._signals)
-                await nursery.start(serve, self.facade, self.api_socket)
+                await nursery.start(serve, self.api, self.api_socket)
                 address = await nursery.start(self.network.run)
                 log.info("node_started", height=self.chain.height, listen=address, member=self.member() is not None)
                 for task in (self.gossip.run, self.sync.run, self.driver.run, self.auto.run):
@@ -236,7 +237,7 @@ class Daemon:
     async def _hooks_for_ever(self, command: str) -> None:
         """Run the member's command for each event; a subscription that fell too far behind is begun again."""
         while True:
-            await run_hooks(self.facade.events, command)
+            await run_hooks(self.hub.events, command)
             log.warning("hook_too_slow", hint="make the command of on_event faster")
 
     # ---- Records of this node ---------------------------------------------------
@@ -265,15 +266,11 @@ class Daemon:
         """Accept a record that this node signed: check it behind what waits of its own, keep it durably, spread it."""
         return await self.intake.accept(signed, blobs)
 
-    def view(self, name: str, **arguments: str) -> Any:
-        """Return a governance view by name, JSON-ready."""
-        return read_view(self.chain.state, self.chain.height, name, arguments)
-
     # ---- What happens around it -----------------------------------------------------
 
     async def _on_peer_up(self, peer: bytes) -> None:
         self.sync.tell(peer)
-        self.facade.publish({"event": "peer_up", "height": self.chain.height, "peer": peer.hex()})
+        self.hub.publish({"event": "peer_up", "height": self.chain.height, "peer": peer.hex()})
 
     async def _on_frame(self, peer: bytes, channel: Channel, data: bytes) -> None:
         await self._router.hear(peer, channel, data)
@@ -290,9 +287,9 @@ class Daemon:
         self.driver.height_moved(header.height)
         self.auto.wake()
         for event in candidate.events:
-            self.facade.publish(event_json(event))
+            self.hub.publish(event_json(event))
         block = {"height": header.height, "hash": candidate.block_hash.hex(), "records": header.record_count}
-        self.facade.publish({"event": "block_final", **block})
+        self.hub.publish({"event": "block_final", **block})
         if self.treasury is not None:
             self.gossip.ask_blobs(await self.treasury.note_final())
 

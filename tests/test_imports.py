@@ -133,3 +133,27 @@ def test_tables_stand_in_state_alone() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Table"
     ]
     assert found == []
+
+
+def test_the_views_the_client_and_the_words_load_nothing_of_a_node() -> None:
+    code = "import sys, node.api.client, node.api.schema, node.api.standing, node.api.openapi; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    heavy = {
+        "governance",
+        "ledger",
+        "consensus",
+        "wallet",
+        "trio",
+        "httpx",
+        "starlette",
+        "libp2p",
+        "bitcoinlib",
+        "web3",
+    }
+    assert not heavy & {name.partition(".")[0] for name in loaded}
+    assert {name for name in loaded if name.startswith("node.")} <= {
+        "node.api",
+        *(f"node.api.{name}" for name in ("client", "errors", "openapi", "schema", "standing", "text", "views")),
+        *(name for name in loaded if name.startswith("node.api.views.")),
+    }

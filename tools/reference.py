@@ -142,7 +142,7 @@ def _exit_codes() -> list[str]:
 def commands() -> Iterator[tuple[str, Any]]:
     """Yield (words after `mutua`, command), in the order of the help; None for a command whose module is not there."""
     main = importlib.import_module("node.cli.main")
-    for entry in main.COMMANDS:
+    for entry in (item for group in main.COMMANDS.values() for item in group):
         try:
             command = main.app[entry.name]
             command.default_command  # noqa: B018 - a late command is imported here
@@ -276,7 +276,7 @@ def _scenario_fields(fields: dict[str, Any]) -> str:
 RECEIPTS_INTRO = """
 A receipt shows what decided a claim: the rule, its inputs, each block's tally, the approval threshold before and after
 seniority, every settlement step and every payment. `mutua claim explain CLAIM` (a running node) and
-`mutua audit explain CLAIM --data-folder FOLDER` (offline) explain it in sentences; with `--json` they print it.
+`mutua audit explain CLAIM --data-dir FOLDER` (offline) explain it in sentences; with `--json` they print it.
 It is collected by replaying the ledger from genesis, so it holds nothing that the ledger does not.
 
 Keys and ids are hexadecimal, amounts minor units of the currency, times block heights, `_bp` hundredths of a percent.
@@ -326,7 +326,7 @@ follows, with `//` for division rounded down:
 
 
 RECEIPTS_OTHERS = """
-`mutua audit explain --proposal ID`, `--member KEY` and `--premium PLAN` print these, with `--data-folder FOLDER`. To
+`mutua audit explain --proposal ID`, `--member KEY` and `--premium PLAN` print these, with `--data-dir FOLDER`. To
 compute them again:
 
 - **Proposal**: sponsors needed = max(`sponsor_min`, voters / `sponsor_div` rounded up); it opens with the last of them.
@@ -381,12 +381,20 @@ def _shape_tables(name: str, shapes: Any) -> list[str]:
     return lines
 
 
+def openapi_page() -> str:
+    """Return the local API as an OpenAPI document."""
+    from node.api.openapi import document
+
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
 MADE = {
     "receipts.md": receipts_page,
     "scenarios.md": scenarios_page,
     "parameters.md": parameters_page,
     "record-kinds.md": kinds_page,
     "commands.md": commands_page,
+    "openapi.json": openapi_page,
 }
 
 

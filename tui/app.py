@@ -17,10 +17,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from node.api.errors import ApiError
-from node.api.schema import Receipt, Status, convert
+from node.api.text import Units, brief, clean, counted, refusal
+from node.api.views.claims import CaseToVote
+from node.api.views.coop import PROVIDERS
+from node.api.views.node import Status
 from tui.feed import Api, Connect, Feed, connect
 from tui.memory import load_memory
-from tui.model import Case
 from tui.screens.ballot import CaseScreen
 from tui.screens.base import LiveScreen
 from tui.screens.blocks import BlocksScreen
@@ -29,7 +31,6 @@ from tui.screens.help import HelpScreen, Key
 from tui.screens.home import HomeScreen
 from tui.screens.payouts import PayoutsScreen
 from tui.screens.receipt import BallotsScreen
-from tui.text import Units, clean, counted, refusal, short
 from tui.themes import CALM, CONTRAST, THEMES
 from tui.widgets.top import PLACES
 
@@ -65,7 +66,7 @@ class MutuaApp(App[None]):
             tooltip="Switch the high-contrast theme on or off",
         ),
         Binding("question_mark", "help", "Help", id="app.help", key_display="?", tooltip="Keys and words"),
-        Binding("q", "quit", "Quit", id="app.quit", tooltip="Close this screen; the node goes on"),
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="Close this program; the node keeps running"),
     ]
 
     def __init__(self, socket_path: Path, connect: Connect = connect) -> None:
@@ -95,15 +96,13 @@ class MutuaApp(App[None]):
 
     def provider_name(self, key: str) -> str:
         """Return a provider's name, or its key in short."""
-        return (self._providers or {}).get(key) or short(key) or "–"
+        return (self._providers or {}).get(key) or brief(key) or "–"
 
     async def load_names(self, client: Api) -> None:
         """Fetch the providers' names once; a node without that list leaves keys in short."""
         if self._providers is None:
             with contextlib.suppress(ApiError):
-                self._providers = {
-                    str(item["key"]): clean(item["identifier"], 40) for item in await client.view("providers")
-                }
+                self._providers = {item.key: clean(item.identifier, 40) for item in await client.view(PROVIDERS)}
 
     def tell(self, fault: ApiError) -> None:
         """Show a fault that belongs to one action."""
@@ -118,13 +117,13 @@ class MutuaApp(App[None]):
     def copy_text(self, text: str, what: str) -> None:
         """Put text on the terminal's clipboard."""
         self.copy_to_clipboard(text)
-        self.notify(f"{what} copied: {short(text)}", markup=False)
+        self.notify(f"{what} copied: {brief(text)}", markup=False)
 
     async def refresh_receipts(self, client: Api) -> None:
         """Look up the receipts that are still pending, and say what became of them."""
         for kept in [item for item in self.memory.receipts if item.state == "pending"][:PENDING_CHECKED_MAX]:
             try:
-                receipt = convert(Receipt, await client.record(kept.record_id))
+                receipt = await client.record(kept.record_id)
             except ApiError:
                 continue
             if receipt.state == "final":
@@ -217,7 +216,7 @@ class MutuaApp(App[None]):
                 keys.append((given.key_display or self.get_key_display(given) or key, given.description, given.id))
         self.push_screen(HelpScreen(keys))
 
-    def review(self, case: Case) -> None:
+    def review(self, case: CaseToVote) -> None:
         """Begin to review a case."""
         self.push_screen(CaseScreen(case))
 
@@ -242,7 +241,7 @@ class MutuaApp(App[None]):
                 f"Go to {name}", f"Show {name}", lambda place=place: self.run_worker(self.action_go(place), group="go")
             )
         yield SystemCommand("High contrast", "Switch the high-contrast theme on or off", self.action_contrast)
-        yield SystemCommand("Words and keys", "What this program's words mean", self.action_help)
+        yield SystemCommand("Words and keys", "Explain the terms that this program uses", self.action_help)
 
 
 def _help_order(item: tuple[str, Any]) -> tuple[int, str]:

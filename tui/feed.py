@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from node.api.errors import ApiError
-from node.api.schema import Status, convert
+from node.api.views.actions import Opened, Submitted
+from node.api.views.base import Question, T
+from node.api.views.chain import Block, BlockHead, Event, Receipt
+from node.api.views.node import Status
 
 POLL_LIVE_S = 5.0
 POLL_ALONE_S = 1.5
@@ -29,35 +32,35 @@ RETRY_MIN_S, RETRY_MAX_S = 1.0, 15.0
 class Api(Protocol):
     """What the screens use of `node.api.client.AsyncClient`."""
 
-    async def status(self) -> Any:
+    async def status(self) -> Status:
         """Return where the node stands."""
         ...
 
-    async def view(self, name: str, **arguments: str | None) -> Any:
+    async def view(self, question: Question[T], **arguments: str | None) -> T:
         """Return a view of the newest final state."""
         ...
 
-    async def blocks(self, start: int | None = None, count: int = 20) -> Any:
+    async def blocks(self, start: int | None = None, count: int = 20) -> tuple[BlockHead, ...]:
         """Return a page of blocks."""
         ...
 
-    async def block(self, height: int) -> Any:
+    async def block(self, height: int) -> Block:
         """Return one block with records and events."""
         ...
 
-    async def record(self, record_id: str) -> Any:
+    async def record(self, record_id: str) -> Receipt:
         """Return a record's receipt."""
         ...
 
-    async def submit(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> Any:
+    async def submit(self, kind: str, body: Mapping[str, Any]) -> Submitted:
         """Let the node sign and spread a record."""
         ...
 
-    async def open_document(self, claim: str) -> Any:
+    async def open_document(self, claim: str) -> Opened:
         """Open a claim's document; the node signs the receipt."""
         ...
 
-    def events(self) -> AsyncIterator[dict[str, Any]]:
+    def events(self) -> AsyncIterator[Event]:
         """Yield events as they come."""
         ...
 
@@ -82,7 +85,7 @@ def fault_of(error: Exception) -> ApiError:
         return error
     return ApiError(
         "answer_shape",
-        f"the node's answer does not fit this screen ({type(error).__name__})",
+        f"the node's answer cannot be shown on this screen ({type(error).__name__})",
         "update mutua and restart the node",
     )
 
@@ -136,7 +139,7 @@ class Feed:
         while True:
             self._bell.clear()
             try:
-                status = convert(Status, await client.status())
+                status = await client.status()
             except Exception as error:
                 height = None
                 self._on_fault(fault_of(error))

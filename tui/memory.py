@@ -6,11 +6,10 @@ It holds nothing that the ledger or the keys need: deleting it loses the list of
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+
+import msgspec
 
 FILE_NAME = "tui.json"
 RECEIPTS_MAX = 1_000
@@ -19,8 +18,7 @@ OPENED_MAX = 10_000
 FILE_SIZE_MAX = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class KeptReceipt:
+class KeptReceipt(msgspec.Struct, frozen=True):
     """A ballot sent from here: the record's id, what it said, and the last state seen."""
 
     record_id: str
@@ -32,20 +30,21 @@ class KeptReceipt:
     final_height: int | None = None
 
 
-@dataclass(slots=True)
-class Memory:
-    """The file's content.
+class Remembered(msgspec.Struct):
+    """The file's content. `keys`: binding ids to keys; `opened`: claim ids to the hash of the opened document."""
 
-    `keys` maps binding ids to keys; `opened` maps claim ids to the hash of the opened document.
-    """
-
-    path: Path
-    receipts: list[KeptReceipt] = field(default_factory=list[KeptReceipt])
-    opened: dict[str, str] = field(default_factory=dict[str, str])
+    receipts: list[KeptReceipt] = []
+    opened: dict[str, str] = {}
     theme: str = ""
     screen: str = ""
     animations: bool = False
-    keys: dict[str, str] = field(default_factory=dict[str, str])
+    keys: dict[str, str] = {}
+
+
+class Memory(Remembered):
+    """What is remembered, and where."""
+
+    path: Path = Path(FILE_NAME)
 
     def keep(self, receipt: KeptReceipt) -> None:
         """Remember a new receipt, newest first."""
@@ -57,7 +56,7 @@ class Memory:
         """Remember a receipt's newest state."""
         for index, item in enumerate(self.receipts):
             if item.record_id == record_id and (item.state, item.final_height) != (state, height):
-                self.receipts[index] = replace(item, state=state, final_height=height)
+                self.receipts[index] = msgspec.structs.replace(item, state=state, final_height=height)
                 self.save()
 
     def note_opened(self, claim: str, digest: str) -> None:
@@ -69,17 +68,10 @@ class Memory:
 
     def save(self) -> bool:
         """Write the file; False if the disk did not take it, which never stops a vote."""
-        value = {
-            "receipts": [asdict(item) for item in self.receipts],
-            "opened": self.opened,
-            "theme": self.theme,
-            "screen": self.screen,
-            "animations": self.animations,
-            "keys": self.keys,
-        }
+        value = Remembered(**{name: getattr(self, name) for name in Remembered.__struct_fields__})
         aside = self.path.with_suffix(f".{os.getpid()}.part")
         try:
-            aside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+            aside.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
             aside.replace(self.path)
         except OSError:
             return False
@@ -88,40 +80,10 @@ class Memory:
 
 def load_memory(folder: Path) -> Memory:
     """Return what is remembered in a data folder; an unreadable or misshapen file counts as none."""
-    memory = Memory(folder / FILE_NAME)
+    path = folder / FILE_NAME
     try:
-        if memory.path.stat().st_size > FILE_SIZE_MAX:
-            return memory
-        value: Any = json.loads(memory.path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return memory
-    if not isinstance(value, dict):
-        return memory
-    given = cast("dict[str, Any]", value)
-    memory.receipts = [item for part in _list(given.get("receipts")) if (item := _receipt_of(part)) is not None]
-    memory.opened = _texts(given.get("opened"))
-    memory.keys = _texts(given.get("keys"))
-    memory.theme, memory.screen = str(given.get("theme") or ""), str(given.get("screen") or "")
-    memory.animations = given.get("animations") is True
-    return memory
-
-
-def _list(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _texts(value: object) -> dict[str, str]:
-    items = cast("dict[Any, Any]", value).items() if isinstance(value, dict) else ()
-    return {key: text for key, text in items if isinstance(key, str) and isinstance(text, str)}
-
-
-def _receipt_of(part: object) -> KeptReceipt | None:
-    if not isinstance(part, dict):
-        return None
-    try:
-        receipt = KeptReceipt(**cast("dict[str, Any]", part))
-    except TypeError:
-        return None
-    texts = (receipt.record_id, receipt.claim, receipt.code, receipt.choice, receipt.state)
-    is_whole = all(isinstance(item, str) for item in texts) and isinstance(receipt.sent_height, int)  # type: ignore[reportUnnecessaryIsInstance]
-    return receipt if is_whole else None
+        data = path.read_bytes() if path.stat().st_size <= FILE_SIZE_MAX else b"{}"
+        found = msgspec.json.decode(data, type=Remembered)
+    except (OSError, msgspec.MsgspecError, UnicodeError):
+        found = Remembered()
+    return Memory(**{name: getattr(found, name) for name in Remembered.__struct_fields__}, path=path)

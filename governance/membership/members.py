@@ -72,10 +72,11 @@ def check_identity(draft: Draft, author: bytes, signer: bytes) -> None:
 
 def is_signer(draft: Draft, author: bytes, signer: bytes) -> bool:
     """True iff `signer` may sign for `author` now: the identity key, or a device in use."""
-    if signer == identity_key_of(draft, author):
-        return True
-    device = DEVICES.find(draft, signer)
-    return device is not None and device.value == author
+    if signer != author:  # most often a device
+        device = DEVICES.find(draft, signer)
+        if device is not None and device.value == author:
+            return True
+    return signer == identity_key_of(draft, author)
 
 
 def identity_key_of(draft: Draft, member: bytes) -> bytes:
@@ -152,7 +153,7 @@ def is_voter(row: MemberRow) -> bool:
 
 def was_voter(row: MemberRow, height: int) -> bool:
     """True iff the member may vote as of the end of block `height`."""
-    for since, may_vote in reversed(row.voting):
+    for since, may_vote in row.voting[::-1]:
         if since <= height:
             return may_vote
     return False
@@ -168,7 +169,9 @@ def voters_as_of(day: Day, height: int) -> list[bytes]:
     changed = {
         name.value for since in range(height + 1, day.height + 1) for name in VOTE_CHANGES.scan(day.draft, since)
     }
-    voters = [key for key in voters_now(day.draft) if key not in changed]
+    voters = voters_now(day.draft)
+    if changed:
+        voters = [key for key in voters if key not in changed]
     return voters + [key for key in sorted(changed) if was_voter(MEMBERS.get(day.draft, key), height)]
 
 

@@ -1,11 +1,8 @@
-"""What would have been decided under other parameters.
+"""What would have been decided under other parameters: a history replayed with its votes held fixed (rules §12).
 
-A ledger's history replayed from genesis, votes held fixed (rules §12).
-
-Two worlds live through the same blocks with the same randomness: one as it was, one whose founding had other
-parameters. Every record stays in its block; what the other rules refuse is noted and skipped, as if it had never been
-sent. Nobody votes anew, so the answer is what the rules alone would have changed, and no forecast of what people would
-have done.
+Two worlds replay the same blocks with the same randomness: one as it was, one whose genesis had other parameters. Every
+record stays in its block; records that the other rules refuse are noted and skipped. Nobody votes again, so the answer
+is what the rules alone would have changed, not a forecast of what people would have done.
 """
 
 from __future__ import annotations
@@ -32,8 +29,7 @@ from ledger.store import MemoryStore
 
 DECISIONS = ("claim_accepted", "claim_denied", "claim_lapsed", "preauthorised")
 FLIPPED, AMOUNT, MOVED, BAR = "outcome", "benefit", "height", "bar"
-"""How two decisions differ, the weightiest first: another outcome; another benefit; another block only; another bar
-only."""
+"""How two decisions differ, most important first: another outcome, benefit, block only, or threshold only."""
 REFUSED = "refused"
 """In place of an event: the rules refuse the claim's own record."""
 
@@ -45,7 +41,7 @@ Part = tuple[bytes, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How a part of a claim stands at the end; `event`: the decision, the status of an open case, or `refused`."""
+    """A part of a claim at the end. `event`: the last decision, the status of a case without one, or `refused`."""
 
     event: str
     height: int | None
@@ -59,7 +55,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A part of a claim that ends differently; None: it does not exist or was not settled there."""
+    """A part of a claim that ends differently; None: that world does not have it, or settled none of it."""
 
     claim: bytes
     case: str | None
@@ -103,7 +99,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A parameter's value at the founding, as it was and as it is tried."""
+    """A parameter's value at genesis, as it was and as it is tried."""
 
     name: str
     old: int
@@ -117,8 +113,7 @@ class Comparison:
     height: int
     changes: tuple[Changed, ...]
     overruled: tuple[tuple[int, str, int], ...]
-    """(height, name, value) where a proposal of the history itself set a changed parameter: from there on its value
-    holds."""
+    """(height, name, value) of the history's own changes of a changed parameter, which apply from there on."""
     differences: tuple[Difference, ...]
     refusals: tuple[Refusal, ...]
     standings: tuple[tuple[bytes, Standing | None, Standing | None], ...]
@@ -130,7 +125,7 @@ class Comparison:
 
 
 class World:
-    """The state and the decisions of one founding, moved on a block at a time."""
+    """The state and the decisions of one genesis, extended block by block."""
 
     def __init__(self, spec: GenesisSpec) -> None:
         self.state = MemoryStore(genesis_rows(spec))
@@ -173,7 +168,7 @@ class World:
             )
 
     def decisions(self) -> dict[Part, Decision]:
-        """Return how every part of every claim stands: decided, or its case's status."""
+        """Return the decision on every part of every claim, or its case's status."""
         found = dict(self.decided)
         for case in CASES.scan(Draft(self.state)):
             undecided = Decision(
@@ -183,7 +178,7 @@ class World:
         return found
 
     def standings(self) -> dict[bytes, Standing]:
-        """Return bar and seniority of all members, as if a claim were carried by the last block."""
+        """Return bar and seniority of all members, as if the last block included a claim."""
         day = Day(Draft(self.state), self.height, b"")
         rows = ((row.key, approval_threshold.threshold_of(day, row)) for row in MEMBERS.scan(day.draft))
         return {key: Standing(row.threshold_bp, row.seniority_bp) for key, row in rows}
@@ -210,10 +205,10 @@ class World:
 
 
 class Counterfactual:
-    """A history under way in both worlds."""
+    """A history replayed in both worlds."""
 
     def __init__(self, spec: GenesisSpec, changes: Mapping[str, int]) -> None:
-        """Found both worlds; RuleBroken for an unknown parameter or a value out of range."""
+        """Create both worlds; RuleBroken for an unknown parameter or a value out of range."""
         before = params.param_values(params.params_of(spec.params))
         self.old = World(spec)
         self.new = World(replace(spec, params={**spec.params, **changes}))
@@ -221,19 +216,13 @@ class Counterfactual:
         self.overruled: list[tuple[int, str, int]] = []
 
     def step(self, block: PastBlock) -> tuple[Event, ...]:
-        """Live through a block twice and return what happened as it was.
-
-        Errors: LedgerCorrupt `history_differs` when even the unchanged rules refuse one of its records.
-        """
+        """Replay a block in both worlds and return its events; LedgerCorrupt if the unchanged rules refuse a record."""
         events = self.old.step(block)
         if self.old.refusals:
             first = self.old.refusals[0]
-            raise LedgerCorrupt(
-                "history_differs",
-                f"the unchanged rules refuse a {first.kind} record of block {first.height} ({first.code}:"
-                f" {first.what})",
-                "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-            )
+            record = f"a {first.kind} record of block {first.height} ({first.code}: {first.what})"
+            hint = "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it"
+            raise LedgerCorrupt("history_differs", f"the unchanged rules refuse {record}", hint)
         names = {change.name for change in self.changes}
         for event in self.new.step(block):
             if event.name == "param_changed" and event.fields["name"] in names:
@@ -275,7 +264,7 @@ class Counterfactual:
 
 
 def change_of(old: Decision | None, new: Decision | None) -> str | None:
-    """Return the weightiest way in which two decisions differ, None when they are alike.
+    """Return the most important difference of two decisions, None when they are the same.
 
     >>> change_of(Decision("claim_denied", 40, 0), Decision("claim_accepted", 40, 900)), change_of(None, None)
     ('outcome', None)
@@ -292,7 +281,7 @@ def change_of(old: Decision | None, new: Decision | None) -> str | None:
 
 
 def compare(spec: GenesisSpec, blocks: Iterable[PastBlock], changes: Mapping[str, int]) -> Comparison:
-    """Return what `changes` would have made of a whole history."""
+    """Compare a whole history with the same history under `changes`."""
     both = Counterfactual(spec, changes)
     for block in blocks:
         both.step(block)

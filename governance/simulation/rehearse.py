@@ -132,7 +132,7 @@ def line_of(event: dict[str, Any]) -> str:
 
 
 class Player:
-    """The state of a rehearsal: closed blocks, at most one open block, the members' auto-accept rules."""
+    """A rehearsal: the state after the closed blocks, at most one open block, the members' auto-accept rules."""
 
     def __init__(self, genesis: Action) -> None:
         self.seed: int = genesis.fields["seed"]

@@ -1,12 +1,12 @@
-"""The chance of ruin in the first year: from how many members on may a co-op go live (rules §11).
+"""The probability of ruin in the first year, which sets the membership that a co-op needs to go live (rules §11).
 
-A co-op is ruined when, at the end of some block of its first year, what it holds is less than what it has accepted and
-not paid. Members fall ill independently; a claim's benefit is drawn from a lognormal distribution cut at the plan's
-ceiling; premiums are all paid on the day they fall due and re-rated at each boundary as in `governance.money.premiums`.
-Floats live here and never reach the ledger: what members agree on is the smallest membership, a parameter.
+A co-op is ruined when, at the end of any block of its first year, it has less money than it has accepted and not paid.
+Members fall ill independently; a claim's benefit is drawn from a lognormal distribution cut at the plan's ceiling; all
+premiums are paid on the day they fall due and re-rated at each boundary as in `governance.money.premiums`. Floats stay
+here and never reach the ledger: members agree on the smallest membership, a parameter.
 
-What the model leaves out, and which way it errs: epidemics (illness that comes to many at once) make ruin likelier;
-unpaid premiums too; new members during the year make it rarer. Nobody should read the second digit.
+The model leaves out epidemics and unpaid premiums, which make ruin more likely, and new members during the year, which
+make it less likely. The second digit means nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FULL_BP = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Illness:
-    """How often and how expensively members fall ill: claims a year, mean and deviation of a benefit in cents."""
+    """Claims per member and year, mean and standard deviation of a benefit in cents."""
 
     claims_per_year: float
     benefit_mean_cents: float
@@ -51,7 +51,7 @@ class Finances:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A block of a year played: the rate that a contract pays, what was accepted, and what is left above all debts."""
+    """A block of a simulated year: the rate of a contract, the amount accepted, and the surplus over all debts."""
 
     height: int
     rate_cents: int
@@ -61,7 +61,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """How often a membership was ruined in so many seeded years, with the one-sided upper confidence bound."""
+    """How often a membership was ruined in `runs` seeded years, with the one-sided upper confidence bound."""
 
     members: int
     runs: int
@@ -76,7 +76,7 @@ class Chance:
 
 
 def play_year(members: int, finances: Finances, benefits: Sequence[Sequence[int]]) -> Iterator[Day]:
-    """Yield each block of the first year of `members` contracts; `benefits[h-1]`: cents accepted in block h."""
+    """Yield each block of the first year of `members` contracts; block h accepts `benefits[h-1]` cents."""
     books = _Books(finances, members)
     for height, accepted in enumerate(benefits, start=1):
         if calendar.is_term_start(height):
@@ -89,7 +89,7 @@ def play_year(members: int, finances: Finances, benefits: Sequence[Sequence[int]
 
 
 class _Books:
-    """The accounts of one year. A rate set at a boundary applies one term later (rules §1)."""
+    """The accounts of one year; a rate set at a boundary is paid after the next boundary's roll-over (rules §1)."""
 
     def __init__(self, finances: Finances, members: int) -> None:
         self.finances = finances
@@ -107,14 +107,14 @@ class _Books:
         return max(0, 12 * self.members * self.rate_cents * self.finances.reserve_bp // FULL_BP - self.reserve_cents)
 
     def take_premiums(self) -> None:
-        """Take one premium from each member, with a share to the reserve until it is full (rules §11)."""
+        """Take one premium of each member, with a share for the reserve until that is full (rules §11)."""
         share = self.rate_cents * self.finances.reserve_bp // FULL_BP
         to_reserve = min(self.members * share, self._reserve_lacks())
         self.reserve_cents += to_reserve
         self.claims_cents += self.members * self.rate_cents - to_reserve
 
     def pay(self) -> None:
-        """Pay what was accepted before, in order: from claims, then from the reserve up to the cap of each payout."""
+        """Pay earlier benefits in order: from claims, then from the reserve up to the cap of each payout."""
         cap = self.reserve_cents * self.finances.claim_reserve_bp // FULL_BP
         left: list[int] = []
         for owed in self.queue:
@@ -127,12 +127,12 @@ class _Books:
         self.queue = left
 
     def accept(self, benefits: Sequence[int]) -> None:
-        """Owe what the block accepts; it is due in the next."""
+        """Add the benefits that the block accepts to the queue; they are due in the next."""
         self.queue.extend(benefit for benefit in benefits if benefit)
         self.cost_cents += sum(benefits)
 
     def re_rate(self) -> None:
-        """A boundary: contracts roll over at the rate of now, then the plan is re-rated."""
+        """Roll contracts over at the present rate, then re-rate the plan."""
         figures = self.finances
         self.pairs += self.members
         self.rate_cents = self.premium_cents
@@ -150,7 +150,7 @@ class _Books:
 
 
 def draw_year(random: Random, members: int, illness: Illness) -> list[list[int]]:
-    """Return the cents each block of a year accepts: Poisson claims with lognormal benefits, cut at the ceiling."""
+    """Return the benefits of each block of a year, in cents: Poisson claims, lognormal benefits up to the ceiling."""
     blocks: list[list[int]] = [[] for _ in range(calendar.YEAR_BLOCKS)]
     rate = members * illness.claims_per_year / calendar.YEAR_BLOCKS
     if rate <= 0:
@@ -175,7 +175,7 @@ def chance_of_ruin(members: int, finances: Finances, illness: Illness, *, runs: 
 
 
 def upper_bound(hits: int, runs: int, confidence: float = CONFIDENCE) -> float:
-    """Return the exact (Clopper-Pearson) one-sided upper bound of a chance.
+    """Return the exact (Clopper-Pearson) one-sided upper bound of a probability.
 
     >>> round(upper_bound(0, 300), 4)
     0.0099
@@ -210,7 +210,7 @@ def _at_most(hits: int, runs: int, chance: float) -> float:
 def smallest_membership(
     sizes: Sequence[int], finances: Finances, illness: Illness, *, runs: int, seed: int
 ) -> Iterator[Chance]:
-    """Yield the chance of each size, ascending, up to the first that is enough."""
+    """Yield the probability for each size, ascending, up to the first that is enough."""
     for members in sorted(sizes):
         found = chance_of_ruin(members, finances, illness, runs=runs, seed=seed)
         yield found

@@ -24,15 +24,20 @@ few."""
 
 # ---- Rules --------------------------------------------------------------
 def draw(randomness: bytes, label: bytes, keys: list[bytes], count: int) -> list[bytes]:
-    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key); one hash a key, only the lowest sorted."""
-    prefix = randomness + label + b"\x00"
+    """Return the first `count` keys by SHA-256(R_h ‖ label ‖ 0x00 ‖ key): one hash a key, only the lowest sorted."""
+    begun = sha256(randomness + label + b"\x00")  # what all hashes share is hashed once
     share = MARGIN * count
-    if share < len(keys):
-        limit = (share * HASH_END // len(keys)).to_bytes(32, "big")
-        lowest = [(digest, key) for key in keys if (digest := sha256(prefix + key).digest()) < limit]
-        if len(lowest) >= count:
-            return [key for _, key in sorted(lowest)[:count]]
-    return sorted(keys, key=lambda key: sha256(prefix + key).digest())[:count]
+    limit = (share * HASH_END // len(keys)).to_bytes(32, "big") if share < len(keys) else None
+    hashed: list[tuple[bytes, bytes]] = []
+    for key in keys:
+        hasher = begun.copy()
+        hasher.update(key)
+        digest = hasher.digest()
+        if limit is None or digest < limit:
+            hashed.append((digest, key))
+    if limit is not None and len(hashed) < count:
+        return sorted(keys, key=lambda key: sha256(randomness + label + b"\x00" + key).digest())[:count]
+    return [key for _, key in sorted(hashed)[:count]]
 
 
 def eligible_of(day: Day, case: CaseRow) -> list[bytes]:

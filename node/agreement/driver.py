@@ -125,6 +125,11 @@ class Driver:
             self._scope.cancel()
 
     @property
+    def quarantined_until(self) -> int | None:
+        """The block that must be final before a quarantine ends; None without one, or while it is not known."""
+        return None if self._guard is None else self._guard.quarantined_until
+
+    @property
     def is_signing(self) -> bool:
         """True while this node votes."""
         return self._seat is not None and (self._guard is None or self._guard.may_sign())

@@ -40,6 +40,11 @@ class DoubleSignGuard:
         if self._has_looked and votes.quarantine is not None:
             votes.end_quarantine()  # a committee of one has nobody to contradict itself before
 
+    @property
+    def quarantined_until(self) -> int | None:
+        """The block that must be final before a quarantine ends; None without one, or while the bound is not known."""
+        return None if self._votes.quarantine is None or self._until is None else self._until + 1
+
     def may_sign(self) -> bool:
         """True when the look back is over and there is no quarantine."""
         return self._has_looked and self._votes.quarantine is None

@@ -1,10 +1,8 @@
 """Clients of the local API: a plain one for the CLI, an asynchronous one for the terminal UI.
 
-Both speak HTTP over the Unix socket.
-
-The plain client stands on the standard library alone, because importing httpx (which imports trio) would double the
-start-up of `mutua status`. Both raise `ApiError` with the daemon's own code and words, and `NodeNotRunning` when nobody
-answers.
+Both speak HTTP over the Unix socket and give typed answers (`node.api.views`). The plain one stands on the standard
+library and msgspec alone: importing httpx (which imports trio) would double the start-up of `mutua status`. Both raise
+`ApiError` with the daemon's own code and words, and `NodeNotRunning` when nobody answers.
 """
 
 from __future__ import annotations
@@ -14,15 +12,35 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from node.api.errors import ApiError, NodeNotRunning, node_not_running
+from node.api.views.actions import (
+    AutoRule,
+    CheckAnswer,
+    Done,
+    ErrorAnswer,
+    ErrorBody,
+    Opened,
+    Refusal,
+    SubmitRequest,
+    Submitted,
+)
+from node.api.views.base import Question, to_json
+from node.api.views.chain import Block, BlockHead, ClaimReceipt, Event, Receipt
+from node.api.views.node import Peer, Status
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = ["ApiError", "AsyncClient", "Client", "NodeNotRunning"]
+
+T = TypeVar("T")
+JSON = cast("type[Any]", Any)
+Attestations = Sequence[Mapping[str, str]]
 
 TIMEOUT_S = 30.0
 SUBMIT_TIMEOUT_S = 60.0
@@ -40,31 +58,32 @@ def _path(path: str, query: Mapping[str, Any]) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def _submission(kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def submission(kind: str, body: Mapping[str, Any], attestations: Attestations = ()) -> SubmitRequest:
     """Return the request of `/v1/submit`; attestations travel inside the body."""
     extra = {"attestations": [dict(item) for item in attestations]} if attestations else {}
-    return {"kind": kind, "body": {**body, **extra}}
+    return SubmitRequest(kind=kind, body={**body, **extra})
 
 
-def _answer(status: int, data: bytes) -> Any:
-    """Return the JSON of an answer, or raise what the daemon said."""
+def _answer(shape: type[T], status: int, data: bytes) -> T:
+    """Return an answer as its shape, or raise what the daemon said."""
     try:
-        value: Any = json.loads(data)
-    except ValueError:
+        if status < 400:
+            return msgspec.json.decode(data, type=shape)
+        error = msgspec.json.decode(data, type=ErrorAnswer).error
+    except msgspec.ValidationError as fault:
+        if status < 400:
+            raise ApiError(
+                "answer_shape",
+                f"the node's answer does not fit: {fault}",
+                "update mutua and restart the node",
+                status=status,
+            ) from None
+        error = ErrorBody(what=f"the node answered {status}")
+    except (msgspec.DecodeError, UnicodeError):
         raise ApiError(
             "answer_shape", f"the node answered {status} without JSON", "look at its log: mutua logs", status=status
         ) from None
-    if status < 400:
-        return value
-    error: dict[str, Any] = cast("dict[str, Any]", value).get("error", {}) if isinstance(value, dict) else {}
-    raise ApiError(
-        str(error.get("code", "internal")),
-        str(error.get("what", f"the node answered {status}")),
-        str(error.get("hint", "")),
-        family=str(error.get("family", "node")),
-        status=status,
-        rule=str(error.get("rule", "")),
-    )
+    raise ApiError(error.code, error.what, error.hint, family=error.family, status=status, rule=error.rule)
 
 
 def _silent() -> ApiError:
@@ -92,86 +111,82 @@ class Client:
         self._timeout_s = timeout_s
 
     def get_json(self, path: str, **query: Any) -> Any:
-        """Return the answer of a GET; query arguments that are None are left out."""
-        return self._call("GET", _path(path, query), None, self._timeout_s)
+        """Return the answer of a GET as it is; query arguments that are None are left out."""
+        return self._get(JSON, path, **query)
 
     def post_json(self, path: str, body: Any = None) -> Any:
-        """Return the answer of a POST."""
-        return self._call("POST", path, body or {}, max(SUBMIT_TIMEOUT_S, self._timeout_s))
+        """Return the answer of a POST as it is."""
+        return self._post(JSON, path, body)
 
-    def status(self) -> Any:
-        """Return the node's status; shape `schema.Status`."""
-        return self.get_json("/v1/status")
+    def status(self) -> Status:
+        """Return where the node stands."""
+        return self._get(Status, "/v1/status")
 
-    def peers(self) -> Any:
-        """Return the peers; shape `schema.Peer`."""
-        return self.get_json("/v1/peers")
+    def peers(self) -> tuple[Peer, ...]:
+        """Return the peers."""
+        return self._get(tuple[Peer, ...], "/v1/peers")
 
-    def blocks(self, start: int | None = None, count: int = 20) -> Any:
-        """Return a page of blocks, the newest without `start`; shape `schema.Block`."""
-        return self.get_json("/v1/blocks", start=start, count=count)
+    def blocks(self, start: int | None = None, count: int = 20) -> tuple[BlockHead, ...]:
+        """Return a page of blocks, the newest without `start`."""
+        return self._get(tuple[BlockHead, ...], "/v1/blocks", start=start, count=count)
 
-    def block(self, height: int) -> Any:
+    def block(self, height: int) -> Block:
         """Return one block with records and events."""
-        return self.get_json(f"/v1/blocks/{height}")
+        return self._get(Block, f"/v1/blocks/{height}")
 
-    def receipt(self, claim: str) -> Any:
+    def receipt(self, claim: str) -> ClaimReceipt:
         """Return a claim's receipt with its sentences; the node replays its ledger for it."""
-        return self._call("GET", f"/v1/receipts/{quote(claim, safe='')}", None, max(RECEIPT_TIMEOUT_S, self._timeout_s))
+        path = f"/v1/receipts/{quote(claim, safe='')}"
+        return self._call(ClaimReceipt, "GET", path, None, max(RECEIPT_TIMEOUT_S, self._timeout_s))
 
-    def view(self, name: str, **arguments: str | None) -> Any:
-        """Return a governance view."""
-        return self.get_json(f"/v1/views/{quote(name, safe='')}", **arguments)
+    def view(self, question: Question[T], **arguments: str | None) -> T:
+        """Return a view of the newest final state."""
+        return self._get(question.shape, f"/v1/views/{question.name}", **arguments)
 
-    def record(self, record_id: str) -> Any:
-        """Return a record's receipt; shape `schema.Receipt`."""
-        return self.get_json(f"/v1/records/{quote(record_id, safe='')}")
+    def record(self, record_id: str) -> Receipt:
+        """Return what became of a record."""
+        return self._get(Receipt, f"/v1/records/{quote(record_id, safe='')}")
 
-    def submit(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> Any:
-        """Hand a record's body to the node, which signs it; returns once it is on disk. Shape `schema.Submitted`."""
-        return self.post_json("/v1/submit", _submission(kind, body, attestations))
+    def submit(self, kind: str, body: Mapping[str, Any], attestations: Attestations = ()) -> Submitted:
+        """Hand a record's body to the node, which signs it; returns once it is on disk."""
+        return self._post(Submitted, "/v1/submit", submission(kind, body, attestations))
 
-    def accept(self, record: str) -> Any:
-        """Hand in a record that its author signed elsewhere, as hex; returns once it is on disk.
+    def accept(self, record: str) -> Submitted:
+        """Hand in a record that its author signed elsewhere, as hex; returns once it is on disk."""
+        return self._post(Submitted, "/v1/accept", {"record": record})
 
-        Shape `schema.Submitted`.
-        """
-        return self.post_json("/v1/accept", {"record": record})
+    def check(self, records: Sequence[SubmitRequest]) -> tuple[Refusal, ...]:
+        """Return why the rules would refuse records now, each behind those before it. Nothing is kept."""
+        return self._post(CheckAnswer, "/v1/check", {"records": records}).refusals
 
-    def check(
-        self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()
-    ) -> list[dict[str, Any]]:
-        """Return why the rules would refuse a record now; empty when they would take it. Nothing is kept."""
-        return list(self.post_json("/v1/check", {"records": [_submission(kind, body, attestations)]})["refusals"])
-
-    def open_document(self, claim: str) -> Any:
+    def open_document(self, claim: str) -> Opened:
         """Open the local document of a claim; the node submits the receipt."""
-        return self.post_json("/v1/open", {"claim": claim})
+        return self._post(Opened, "/v1/open", {"claim": claim})
 
-    def auto_rules(self) -> list[dict[str, Any]]:
-        """Return every version of this member's standing rules, oldest first."""
-        return list(self.get_json("/v1/auto-accept"))
+    def auto_rules(self) -> tuple[AutoRule, ...]:
+        """Return every version of this member's auto-accept rules, oldest first."""
+        return self._get(tuple[AutoRule, ...], "/v1/auto-accept")
 
-    def change_auto_rule(self, action: str, rule: Mapping[str, Any]) -> Any:
-        """Add, replace or revoke a standing rule; returns once it is on disk."""
-        return self.post_json("/v1/auto-accept", {"action": action, "rule": dict(rule)})
+    def change_auto_rule(self, action: str, rule: Mapping[str, Any]) -> AutoRule:
+        """Add, replace or revoke an auto-accept rule; returns once it is on disk."""
+        return self._post(AutoRule, "/v1/auto-accept", {"action": action, "rule": dict(rule)})
 
-    def set_log_level(self, level: str) -> Any:
+    def set_log_level(self, level: str) -> Done:
         """Change the node's log level."""
-        return self.post_json("/v1/log", {"level": level})
+        return self._post(Done, "/v1/log", {"level": level})
 
-    def stop(self) -> Any:
+    def stop(self) -> Done:
         """Ask the node to end."""
-        return self.post_json("/v1/stop")
+        return self._post(Done, "/v1/stop")
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self) -> Iterator[Event]:
         """Yield events as they come, until the node ends the stream."""
         connection = _UnixConnection(self.path, EVENTS_TIMEOUT_S)
         try:
             connection.request("GET", "/v1/events", headers={"accept": "text/event-stream"})
             response = connection.getresponse()
             if response.status >= 400:
-                _answer(response.status, response.read(ANSWER_SIZE_MAX))
+                _answer(JSON, response.status, response.read(ANSWER_SIZE_MAX))
             while line := response.readline(EVENT_SIZE_MAX):
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
@@ -180,12 +195,15 @@ class Client:
         finally:
             connection.close()
 
-    def close(self) -> None:
-        """Do nothing: each call closes its own connection."""
+    def _get(self, shape: type[T], path: str, **query: Any) -> T:
+        return self._call(shape, "GET", _path(path, query), None, self._timeout_s)
 
-    def _call(self, method: str, path: str, value: Any, timeout_s: float) -> Any:
+    def _post(self, shape: type[T], path: str, body: Any = None) -> T:
+        return self._call(shape, "POST", path, body or {}, max(SUBMIT_TIMEOUT_S, self._timeout_s))
+
+    def _call(self, shape: type[T], method: str, path: str, value: Any, timeout_s: float) -> T:
         connection = _UnixConnection(self.path, timeout_s)
-        data = None if value is None else json.dumps(value).encode()
+        data = None if value is None else msgspec.json.encode(value)
         headers = {} if data is None else {"content-type": "application/json"}
         try:
             try:
@@ -193,7 +211,7 @@ class Client:
             except BrokenPipeError:
                 pass  # a body above the bound: the answer says so
             response = connection.getresponse()
-            return _answer(response.status, response.read(ANSWER_SIZE_MAX))
+            return _answer(shape, response.status, response.read(ANSWER_SIZE_MAX))
         except TimeoutError:
             raise _silent() from None
         except (OSError, http.client.HTTPException):
@@ -223,61 +241,49 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def get_json(self, path: str, **query: Any) -> Any:
-        """Return the answer of a GET; query arguments that are None are left out."""
-        return await self._call("GET", _path(path, query), None)
+    async def status(self) -> Status:
+        """Return where the node stands."""
+        return await self._call(Status, "GET", "/v1/status")
 
-    async def post_json(self, path: str, body: Any = None) -> Any:
-        """Return the answer of a POST."""
-        return await self._call("POST", path, body or {})
+    async def blocks(self, start: int | None = None, count: int = 20) -> tuple[BlockHead, ...]:
+        """Return a page of blocks, the newest without `start`."""
+        return await self._call(tuple[BlockHead, ...], "GET", _path("/v1/blocks", {"start": start, "count": count}))
 
-    async def status(self) -> Any:
-        """Return the node's status; shape `schema.Status`."""
-        return await self.get_json("/v1/status")
-
-    async def peers(self) -> Any:
-        """Return the peers; shape `schema.Peer`."""
-        return await self.get_json("/v1/peers")
-
-    async def blocks(self, start: int | None = None, count: int = 20) -> Any:
-        """Return a page of blocks, the newest without `start`; shape `schema.Block`."""
-        return await self.get_json("/v1/blocks", start=start, count=count)
-
-    async def block(self, height: int) -> Any:
+    async def block(self, height: int) -> Block:
         """Return one block with records and events."""
-        return await self.get_json(f"/v1/blocks/{height}")
+        return await self._call(Block, "GET", f"/v1/blocks/{height}")
 
-    async def view(self, name: str, **arguments: str | None) -> Any:
-        """Return a governance view."""
-        return await self.get_json(f"/v1/views/{quote(name, safe='')}", **arguments)
+    async def view(self, question: Question[T], **arguments: str | None) -> T:
+        """Return a view of the newest final state."""
+        return await self._call(question.shape, "GET", _path(f"/v1/views/{question.name}", arguments))
 
-    async def record(self, record_id: str) -> Any:
-        """Return a record's receipt; shape `schema.Receipt`."""
-        return await self.get_json(f"/v1/records/{quote(record_id, safe='')}")
+    async def record(self, record_id: str) -> Receipt:
+        """Return what became of a record."""
+        return await self._call(Receipt, "GET", f"/v1/records/{quote(record_id, safe='')}")
 
-    async def submit(self, kind: str, body: Mapping[str, Any], attestations: Sequence[Mapping[str, str]] = ()) -> Any:
-        """Hand a record's body to the node, which signs it; returns once it is on disk. Shape `schema.Submitted`."""
-        return await self.post_json("/v1/submit", _submission(kind, body, attestations))
+    async def submit(self, kind: str, body: Mapping[str, Any], attestations: Attestations = ()) -> Submitted:
+        """Hand a record's body to the node, which signs it; returns once it is on disk."""
+        return await self._call(Submitted, "POST", "/v1/submit", to_json(submission(kind, body, attestations)))
 
-    async def open_document(self, claim: str) -> Any:
+    async def open_document(self, claim: str) -> Opened:
         """Open the local document of a claim; the node submits the receipt."""
-        return await self.post_json("/v1/open", {"claim": claim})
+        return await self._call(Opened, "POST", "/v1/open", {"claim": claim})
 
-    async def events(self) -> AsyncIterator[dict[str, Any]]:
+    async def events(self) -> AsyncIterator[Event]:
         """Yield events as they come, until the node ends the stream."""
         import httpx
 
         try:
             async with self._http.stream("GET", "/v1/events", timeout=httpx.Timeout(EVENTS_TIMEOUT_S)) as response:
                 if response.status_code >= 400:
-                    _answer(response.status_code, await response.aread())
+                    _answer(JSON, response.status_code, await response.aread())
                 async for line in response.aiter_lines():
                     if line.startswith("data: "):
                         yield json.loads(line[6:])
         except httpx.TransportError:
             raise node_not_running(self.path) from None
 
-    async def _call(self, method: str, path: str, value: Any) -> Any:
+    async def _call(self, shape: type[T], method: str, path: str, value: Any = None) -> T:
         import httpx
 
         try:
@@ -286,4 +292,4 @@ class AsyncClient:
             raise _silent() from None
         except httpx.TransportError:
             raise node_not_running(self.path) from None
-        return _answer(response.status_code, response.content)
+        return _answer(shape, response.status_code, response.content)

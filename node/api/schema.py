@@ -1,38 +1,14 @@
-"""The shapes of the local API's answers, shared by daemon, CLI and terminal UI: the UI and the CLI import no node.
+"""The local API in one table: every endpoint with its request and answer, every view, and the limits.
 
-Ids and keys are hex, amounts are minor units of the co-op's currency, times are block heights unless a name says `_ms`.
-Unknown fields are passed over and new ones have defaults, so an older screen can read a newer daemon. Answers of
-`/v1/views/{name}` are the views of `governance.views`, rendered.
+The server serves it, `node.api.openapi` describes it. Like `node.api.views` it imports nothing of a node.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-import msgspec
-
-from node.api.errors import ApiError
-
-__all__ = [
-    "AcceptRequest",
-    "Answer",
-    "ApiError",
-    "AutoAcceptRequest",
-    "Block",
-    "CheckRequest",
-    "ConsensusStatus",
-    "ErrorAnswer",
-    "ErrorBody",
-    "LogRequest",
-    "OpenRequest",
-    "Peer",
-    "PeerCounts",
-    "Receipt",
-    "Status",
-    "SubmitRequest",
-    "Submitted",
-    "convert",
-]
+from node.api.views import actions, chain, claims, coop, members, money, node
+from node.api.views.base import Question
 
 SOCKET_NAME = "api.sock"
 BODY_SIZE_MAX = 256 * 1024
@@ -42,177 +18,84 @@ CHECK_RECORDS_MAX = 1_000
 """What a file of claims may ask about at once."""
 BLOCKS_PAGE_MAX = 200
 
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the answers."""
-
-
-T = TypeVar("T", bound=Answer)
-
-
-class PeerCounts(Answer, frozen=True, kw_only=True):
-    """How many members are connected, of how many known ones."""
-
-    connected: int = 0
-    known: int = 0
+VIEWS: dict[str, Question[Any]] = {
+    value.name: value
+    for module in (claims, coop, members, money)
+    for value in vars(module).values()
+    if isinstance(value, Question)
+}
+"""Every view of `/v1/views/{name}`."""
 
 
-class ConsensusStatus(Answer, frozen=True, kw_only=True):
-    """The view of the height being agreed on, whether this node votes on blocks, and how many do."""
+class Endpoint(NamedTuple):
+    """A method and path, what it answers (None: server-sent events), what it takes, and what it is for.
 
-    view: int = 0
-    is_member: bool = False
-    committee: int = 0
-
-
-class Status(Answer, frozen=True, kw_only=True):
-    """`GET /v1/status`.
-
-    `member` is this member's identity key (None on a node that only follows), `cover` its pseudonym on claims,
-    `dependants` those of its dependants, `needs_me` the number of cases that wait for its ballot. `treasury` is what
-    the treasury's job reports, or None.
+    `query` names what may be asked for behind `?`.
     """
 
-    name: str = ""
-    chain_id: str = ""
-    height: int = 0
-    block_hash: str = ""
-    state_root: str = ""
-    term: int = 0
-    peers: PeerCounts = PeerCounts()
-    mempool: int = 0
-    is_syncing: bool = False
-    sync_target: int | None = None
-    consensus: ConsensusStatus = ConsensusStatus()
-    needs_me: int = 0
-    member: str | None = None
-    cover: str | None = None
-    dependants: tuple[str, ...] = ()
-    day_one: str = ""
-    block_interval_ms: int = 0
-    currency: str = "USD"
-    exponent: int = 2
-    treasury: Any = None
-    owed: Any = None
-    """What this member owes: amount_cents, pay_by (block), suspended_from (block, or None)."""
+    method: str
+    path: str
+    answer: Any
+    text: str
+    request: Any = None
+    query: tuple[str, ...] = ()
 
 
-class Peer(Answer, frozen=True, kw_only=True):
-    """One line of `GET /v1/peers`; `since_ms` is when the present state (connected or not) began."""
-
-    key: str = ""
-    address: str = ""
-    is_connected: bool = False
-    since_ms: int = 0
-    strikes: int = 0
-
-
-class Block(Answer, frozen=True, kw_only=True):
-    """One line of `GET /v1/blocks`; in `GET /v1/blocks/{h}` `records` is the list itself, and `events` stand beside it.
-
-    `proposer` is a place in the committee, `time_ms` milliseconds since 1970 by the proposer's clock.
-    """
-
-    height: int = 0
-    hash: str = ""
-    state_root: str = ""
-    time_ms: int = 0
-    proposer: int | None = None
-    term: int = 0
-    records: Any = 0
-
-
-class Receipt(Answer, frozen=True, kw_only=True):
-    """`GET /v1/records/{id}`: what became of a record.
-
-    `state` is pending, final or refused. Final: `height`, `index`, and the inclusion proof: `leaf` (hash), `proof`
-    (hashes of an RFC 6962 path), `tree_size`, `records_root`. Refused: `reason` {code, what, hint}.
-    """
-
-    record_id: str = ""
-    kind: str = ""
-    state: str = ""
-    height: int | None = None
-    index: int | None = None
-    leaf: str = ""
-    proof: list[str] = []
-    tree_size: int = 0
-    records_root: str = ""
-    reason: Any = None
-
-
-class Submitted(Answer, frozen=True, kw_only=True):
-    """Answer of `POST /v1/submit` and `/v1/open`: given only after the record is on disk."""
-
-    record_id: str = ""
-    kind: str = ""
-    state: str = "pending"
-
-
-class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/submit`: hex for bytes.
-
-    `body` may bring `attestations` of others: {role, key, subject_hash, signature}.
-    """
-
-    kind: str
-    body: dict[str, Any]
-
-
-class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/accept`: the canonical bytes of a signed record with its body, as hex."""
-
-    record: str
-
-
-class CheckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/check`: records as for `/v1/submit`, checked in this order, each behind those before it.
-
-    The answer is `{"refusals": [{index, code, what, hint, family}]}`, empty when the rules would take all of them now.
-    """
-
-    records: list[SubmitRequest]
-
-
-class OpenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/open`."""
-
-    claim: str
-
-
-class AutoAcceptRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/auto-accept`.
-
-    `action` is add, replace or revoke, `rule` {name, codes, charge_max_cents, providers}.
-    """
-
-    action: str
-    rule: dict[str, Any]
-
-
-class LogRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/log`."""
-
-    level: str
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """What went wrong: stable code, what happened, how to fix it, and whose fault it is (see `ApiError.family`)."""
-
-    code: str = "internal"
-    what: str = ""
-    hint: str = ""
-    family: str = "node"
-    rule: str = ""
-    """Section of the co-op's rules that refuses, such as §6; empty where it is no rule of theirs."""
-
-
-class ErrorAnswer(msgspec.Struct, frozen=True):
-    """The JSON of every error."""
-
-    error: ErrorBody
-
-
-def convert(shape: type[T], value: object) -> T:
-    """Return a JSON answer as `shape`."""
-    return msgspec.convert(value, shape, strict=False)
+ENDPOINTS = (
+    Endpoint("GET", "/v1/health", node.Health, "Whether the node lives, and is in sync."),
+    Endpoint("GET", "/v1/status", node.Status, "Where the node stands, and what waits for this member."),
+    Endpoint("GET", "/v1/peers", tuple[node.Peer, ...], "Every known peer, connected or not."),
+    Endpoint(
+        "GET",
+        "/v1/blocks",
+        tuple[chain.BlockHead, ...],
+        "Headers, ascending; the newest without `start`.",
+        query=("start", "count"),
+    ),
+    Endpoint("GET", "/v1/blocks/{height}", chain.Block, "One block with its records and events."),
+    Endpoint("GET", "/v1/views/{name}", None, "A view of the newest final state."),
+    Endpoint("GET", "/v1/records/{record_id}", chain.Receipt, "What became of a record."),
+    Endpoint("GET", "/v1/receipts/{claim}", chain.ClaimReceipt, "What decided a claim, replayed from genesis."),
+    Endpoint("GET", "/v1/events", None, "Server-sent events, one JSON object each."),
+    Endpoint("GET", "/v1/openapi.json", dict[str, Any], "This description."),
+    Endpoint(
+        "POST",
+        "/v1/submit",
+        actions.Submitted,
+        "Sign, check, store and send a record; durable before the answer.",
+        actions.SubmitRequest,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/accept",
+        actions.Submitted,
+        "Take a record that its author signed elsewhere; durable before the answer.",
+        actions.AcceptRequest,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/check",
+        actions.CheckAnswer,
+        "What the rules would refuse of some records in the next block. Nothing is stored.",
+        actions.CheckRequest,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/open",
+        actions.Opened,
+        "Open a document of a claim that is on this node, and sign the receipt.",
+        actions.OpenRequest,
+    ),
+    Endpoint(
+        "GET", "/v1/auto-accept", tuple[actions.AutoRule, ...], "Every version of this member's auto-accept rules."
+    ),
+    Endpoint(
+        "POST",
+        "/v1/auto-accept",
+        actions.AutoRule,
+        "Add, replace or revoke an auto-accept rule; durable before the answer.",
+        actions.AutoAcceptRequest,
+    ),
+    Endpoint("POST", "/v1/log", actions.Done, "Change the log level.", actions.LogRequest),
+    Endpoint("POST", "/v1/stop", actions.Done, "Stop the daemon after the answer."),
+)

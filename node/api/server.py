@@ -1,21 +1,9 @@
-"""The local API: HTTP/JSON with server-sent events on a Unix socket (mode 0600).
+"""The local API: HTTP/JSON with server-sent events on a Unix socket (mode 0600). To open it is to act as the member.
 
-Whoever may open the socket acts as the member.
-
-| method, path | answer | | --- | --- | | GET /v1/health | `{"live", "ready"}`; ready once the node is in step | | GET
-/v1/status · /v1/peers | where the node stands; its peers | | GET /v1/blocks?start&count · /v1/blocks/{h} | headers (the
-newest without `start`); one block with records and events | | GET /v1/views/{name}?… | a view of the newest final state
-| | GET /v1/records/{id} | a record's receipt: pending, refused, or final with its proof | | GET /v1/receipts/{claim} |
-what decided a claim: `{"receipt", "explanation"}`, replayed from genesis | | GET /v1/events | server-sent events, one
-JSON object each | | POST /v1/submit | `{"kind", "body"}`: sign and spread; durable before the answer | | POST
-/v1/accept | `{"record"}`: take a record that its author signed elsewhere; durable before the answer | | POST /v1/check
-| `{"records"}`: what the rules would refuse of them now; nothing is kept | | POST /v1/open | `{"claim"}`: open a local
-document and sign the receipt | | GET /v1/auto-accept | every version of this member's standing rules | | POST
-/v1/auto-accept | `{"action", "rule"}`: add, replace or revoke one; durable before the answer | | POST /v1/log ·
-/v1/stop | change the log level; end the daemon |
-
-The daemon is behind a narrow facade, so the API knows nothing of ledger, network or keys. Errors are `{"error":
-{"code", "what", "hint", "family"}}` with 400 (malformed), 404, 409 (refused by a rule), 413, 423 (locked), 500, 503.
+`node.api.schema.ENDPOINTS` is the table of what is answered; here each endpoint has its handler. Behind them are three
+narrow roles (reads, actions, events), so the server knows nothing of ledger, network or keys. Errors are `{"error":
+{"code", "what", "hint", "family", "rule"}}` with 400 (malformed), 404, 409 (refused by a rule), 413, 423 (locked), 500,
+503.
 """
 
 from __future__ import annotations
@@ -24,10 +12,10 @@ import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import hypercorn.trio
 import msgspec
@@ -45,6 +33,13 @@ from governance.refusals import rule_of
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken, family_of
 from ledger.hashing import HASH_SIZE
 from node.api import schema
+from node.api.reads import Reads, question_of
+from node.api.views import actions
+from node.api.views.node import Health
+
+if TYPE_CHECKING:
+    from node.api.actions import Actions
+    from node.api.event_hub import EventHub
 
 log = structlog.get_logger("mutua.api")
 
@@ -69,86 +64,16 @@ STATUS_OF_CODE = {
 T = TypeVar("T")
 
 
-class NodeFacade(Protocol):
-    """What the API needs of a daemon; `node.api.facade.Facade` is the real one.
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What is served: what is read, what is done, and the events as they come."""
 
-    Everything is JSON-ready; ids are bytes here, hex outside.
-    """
-
-    def status(self) -> dict[str, Any]:
-        """Return what `mutua status` shows."""
-        ...
-
-    def view(self, name: str, **arguments: str | None) -> Any:
-        """Return a governance view; MutuaError `not_found` for an unknown view or subject."""
-        ...
-
-    def peers(self) -> list[dict[str, Any]]:
-        """Return every known peer."""
-        ...
-
-    def blocks(self, start: int, count: int) -> list[dict[str, Any]]:
-        """Return up to `count` headers from `start` on, ascending."""
-        ...
-
-    def block(self, height: int) -> dict[str, Any]:
-        """Return a block with records and events; MutuaError `not_found`."""
-        ...
-
-    def record(self, record_id: bytes) -> dict[str, Any]:
-        """Return a record's receipt; MutuaError `not_found`."""
-        ...
-
-    async def receipt(self, claim: bytes) -> dict[str, Any]:
-        """Return a claim's receipt and its sentences; MutuaError `not_found`, `body_missing` or `receipt_long`."""
-        ...
-
-    async def submit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Build, sign, check, keep durably and spread a record; RuleBroken when the rules refuse it."""
-        ...
-
-    async def accept(self, data: bytes) -> dict[str, Any]:
-        """Verify, check, keep durably and spread a record that its author signed elsewhere.
-
-        RuleBroken when the rules refuse it.
-        """
-        ...
-
-    async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Return what the rules would refuse of (kind, body) records, one after the other, in the next block.
-
-        Nothing is kept.
-        """
-        ...
-
-    async def open_document(self, claim: bytes) -> dict[str, Any]:
-        """Open a local document of a claim and sign the receipt."""
-        ...
-
-    def auto_rules(self) -> list[dict[str, Any]]:
-        """Return every version of this member's standing rules."""
-        ...
-
-    async def change_auto_rule(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Add, replace or revoke a standing rule."""
-        ...
-
-    def events(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[dict[str, Any]]]:
-        """Subscribe to events until the block is left."""
-        ...
-
-    def set_log_level(self, level: str) -> None:
-        """Change how much is logged."""
-        ...
-
-    def stop(self) -> None:
-        """Ask the daemon to end."""
-        ...
+    reads: Reads
+    actions: Actions
+    hub: EventHub
 
 
-async def serve(
-    facade: NodeFacade, path: Path, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
-) -> None:
+async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
     """Answer on the socket `path` until cancelled; the socket is gone afterwards.
 
     A socket left by a dead daemon is replaced.
@@ -165,7 +90,7 @@ async def serve(
     config.graceful_timeout = 0.5
     run: Any = cast("Any", hypercorn.trio).serve  # it names the ASGI types of starlette differently
     try:
-        await run(build_app(facade), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+        await run(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
     except OSError as error:
         hint = "use a data folder that can hold a socket"
         raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint) from None
@@ -173,127 +98,103 @@ async def serve(
         _remove(path)
 
 
-def build_app(facade: NodeFacade) -> Starlette:
-    """Return the ASGI application over a facade."""
-
-    def get(path: str, read: Callable[[Request], Any]) -> Route:
-        async def endpoint(request: Request) -> Response:
-            return _json(read(request))
-
-        return Route(path, _guarded(endpoint))
-
-    def post(path: str, act: Callable[[Request], Awaitable[Response]]) -> Route:
-        return Route(path, _guarded(act), methods=["POST"])
-
+def build_app(api: Api) -> Starlette:
+    """Return the ASGI application."""
     return Starlette(
         routes=[
-            get("/v1/health", lambda _: {"live": True, "ready": not facade.status().get("is_syncing", False)}),
-            get("/v1/status", lambda _: facade.status()),
-            get("/v1/peers", lambda _: facade.peers()),
-            get("/v1/blocks", partial(_blocks, facade)),
-            get(
-                "/v1/blocks/{height}", lambda r: facade.block(_number(r.path_params["height"], "height", 0, HEIGHT_MAX))
-            ),
-            get("/v1/views/{name}", partial(_view, facade)),
-            get("/v1/records/{record_id}", lambda r: facade.record(_hash(r.path_params["record_id"], "the record id"))),
-            Route("/v1/receipts/{claim}", _guarded(partial(_receipt, facade))),
-            Route("/v1/events", _guarded(partial(_events, facade))),
-            post("/v1/submit", partial(_submit, facade)),
-            post("/v1/accept", partial(_accept, facade)),
-            post("/v1/check", partial(_check, facade)),
-            post("/v1/open", partial(_open, facade)),
-            get("/v1/auto-accept", lambda _: facade.auto_rules()),
-            post("/v1/auto-accept", partial(_auto_accept, facade)),
-            post("/v1/log", partial(_log, facade)),
-            post("/v1/stop", partial(_stop, facade)),
+            Route(item.path, _guarded(partial(HANDLERS[item.method, item.path], api)), methods=[item.method])
+            for item in schema.ENDPOINTS
         ],
         exception_handlers={HTTPException: _http_error},
     )
 
 
-# ---- Endpoints ------------------------------------------------------------------
+# ---- Handlers -------------------------------------------------------------------
 
 
-def _blocks(facade: NodeFacade, request: Request) -> Any:
+async def _blocks(api: Api, request: Request) -> Response:
     count = _number(request.query_params.get("count", "20"), "count", 1, schema.BLOCKS_PAGE_MAX)
     given = request.query_params.get("start")
-    start = (
-        max(0, int(facade.status()["height"]) - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
-    )
-    return facade.blocks(start, count)
+    newest = api.reads.status().height if given is None else 0
+    start = max(0, newest - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
+    return _json(api.reads.blocks(start, count))
 
 
-def _view(facade: NodeFacade, request: Request) -> Any:
-    name, arguments = request.path_params["name"], dict(request.query_params)
+async def _view(api: Api, request: Request) -> Response:
+    arguments = dict(request.query_params)
     if len(arguments) > ARGUMENT_MAX or not all(
-        key.isidentifier() and key not in ("self", "name") for key in arguments
+        key.isidentifier() and key not in ("self", "question") for key in arguments
     ):
-        raise MutuaError("arguments", "these are no arguments of a view", "see the views in the reference")
-    return facade.view(name, **arguments)
+        raise MutuaError("arguments", "the arguments do not fit this view", "see the views in the reference")
+    return _json(api.reads.view(question_of(request.path_params["name"]), **arguments))
 
 
-async def _receipt(facade: NodeFacade, request: Request) -> Response:
-    return _json(await facade.receipt(_hash(request.path_params["claim"], "the claim id")))
+async def _receipt(api: Api, request: Request) -> Response:
+    return _json(await api.reads.receipt(_hash(request.path_params["claim"], "the claim id")))
 
 
-async def _submit(facade: NodeFacade, request: Request) -> Response:
-    wanted = await _body(request, schema.SubmitRequest)
-    return _json(await facade.submit(wanted.kind, wanted.body))
+async def _openapi(_api: Api, _: Request) -> Response:
+    from node.api.openapi import document
+
+    return _json(document())
 
 
-async def _accept(facade: NodeFacade, request: Request) -> Response:
-    wanted = await _body(request, schema.AcceptRequest)
+async def _submit(api: Api, request: Request) -> Response:
+    wanted = await _body(request, actions.SubmitRequest)
+    return _json(await api.actions.submit(wanted.kind, wanted.body))
+
+
+async def _accept(api: Api, request: Request) -> Response:
+    wanted = await _body(request, actions.AcceptRequest)
     try:
         data = bytes.fromhex(wanted.record)
     except ValueError:
         raise MalformedBytes(
             "request_shape", "record must be hexadecimal digits", "send the bytes that its author signed"
         ) from None
-    return _json(await facade.accept(data))
+    return _json(await api.actions.accept(data))
 
 
-async def _check(facade: NodeFacade, request: Request) -> Response:
-    wanted = await _body(request, schema.CheckRequest, schema.CHECK_SIZE_MAX)
+async def _check(api: Api, request: Request) -> Response:
+    wanted = await _body(request, actions.CheckRequest, schema.CHECK_SIZE_MAX)
     if len(wanted.records) > schema.CHECK_RECORDS_MAX:
         raise MalformedBytes(
             "body_size", f"the request has more than {schema.CHECK_RECORDS_MAX} records", "check fewer at a time"
         )
-    return _json({"refusals": await facade.check([(item.kind, item.body) for item in wanted.records])})
+    return _json(actions.CheckAnswer(refusals=await api.actions.check(wanted.records)))
 
 
-async def _open(facade: NodeFacade, request: Request) -> Response:
-    wanted = await _body(request, schema.OpenRequest)
-    return _json(await facade.open_document(_hash(wanted.claim, "the claim id")))
+async def _open(api: Api, request: Request) -> Response:
+    wanted = await _body(request, actions.OpenRequest)
+    return _json(await api.actions.open_document(_hash(wanted.claim, "the claim id")))
 
 
-async def _auto_accept(facade: NodeFacade, request: Request) -> Response:
-    wanted = await _body(request, schema.AutoAcceptRequest)
-    return _json(await facade.change_auto_rule(wanted.action, wanted.rule))
+async def _auto_accept(api: Api, request: Request) -> Response:
+    wanted = await _body(request, actions.AutoAcceptRequest)
+    return _json(await api.actions.change_auto_rule(wanted.action, wanted.rule))
 
 
-async def _log(facade: NodeFacade, request: Request) -> Response:
-    level = (await _body(request, schema.LogRequest)).level.lower()
+async def _log(api: Api, request: Request) -> Response:
+    level = (await _body(request, actions.LogRequest)).level.lower()
     if level not in LOG_LEVELS:
         raise MutuaError("log_level", f"there is no log level {level[:40]!r}", f"use one of {', '.join(LOG_LEVELS)}")
-    facade.set_log_level(level)
-    return _json({"done": True, "level": level})
+    api.actions.set_log_level(level)
+    return _json(actions.Done(done=True, level=level))
 
 
-async def _stop(facade: NodeFacade, request: Request) -> Response:
+async def _stop(api: Api, _: Request) -> Response:
     """Answer first, end afterwards."""
-    del request
 
     async def end() -> None:
-        facade.stop()
+        api.actions.stop()
 
-    response = _json({"done": True})
+    response = _json(actions.Done(done=True))
     response.background = BackgroundTask(end)
     return response
 
 
-async def _events(facade: NodeFacade, request: Request) -> Response:
-    del request
-    subscription = facade.events()
+async def _events(api: Api, _: Request) -> Response:
+    subscription = api.hub.events()
     channel = (
         await subscription.__aenter__()
     )  # here, so that a refused subscription is an error and not an empty stream
@@ -312,6 +213,39 @@ async def _events(facade: NodeFacade, request: Request) -> Response:
             await subscription.__aexit__(None, None, None)
 
     return StreamingResponse(lines(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+def _reading(read: Callable[[Api, Request], Any]) -> Callable[[Api, Request], Awaitable[Response]]:
+    async def handler(api: Api, request: Request) -> Response:
+        return _json(read(api, request))
+
+    return handler
+
+
+HANDLERS: dict[tuple[str, str], Callable[[Api, Request], Awaitable[Response]]] = {
+    ("GET", "/v1/health"): _reading(lambda api, _: Health(live=True, ready=api.reads.is_ready())),
+    ("GET", "/v1/status"): _reading(lambda api, _: api.reads.status()),
+    ("GET", "/v1/peers"): _reading(lambda api, _: api.reads.peers()),
+    ("GET", "/v1/blocks"): _blocks,
+    ("GET", "/v1/blocks/{height}"): _reading(
+        lambda api, r: api.reads.block(_number(r.path_params["height"], "height", 0, HEIGHT_MAX))
+    ),
+    ("GET", "/v1/views/{name}"): _view,
+    ("GET", "/v1/records/{record_id}"): _reading(
+        lambda api, r: api.reads.record(_hash(r.path_params["record_id"], "the record id"))
+    ),
+    ("GET", "/v1/receipts/{claim}"): _receipt,
+    ("GET", "/v1/events"): _events,
+    ("GET", "/v1/openapi.json"): _openapi,
+    ("POST", "/v1/submit"): _submit,
+    ("POST", "/v1/accept"): _accept,
+    ("POST", "/v1/check"): _check,
+    ("POST", "/v1/open"): _open,
+    ("GET", "/v1/auto-accept"): _reading(lambda api, _: api.actions.auto_rules()),
+    ("POST", "/v1/auto-accept"): _auto_accept,
+    ("POST", "/v1/log"): _log,
+    ("POST", "/v1/stop"): _stop,
+}
 
 
 # ---- Requests and answers -------------------------------------------------------
@@ -333,9 +267,8 @@ def _guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
         except Exception:
             # The edge of the daemon: a fault in one answer is told and logged, and never ends the node.
             log.exception("api_fault", path=request.url.path)
-            return _error(
-                schema.ErrorBody("internal", "the node met a fault while answering", "see its log: mutua logs"), 500
-            )
+            fault = "the node met a fault while answering"
+            return _error(actions.ErrorBody(what=fault, hint="see its log: mutua logs"), 500)
 
     return answer
 
@@ -345,7 +278,7 @@ def error_response(error: MutuaError) -> Response:
     rule = rule_of(error.code) if isinstance(error, RuleBroken) else ""
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        schema.ErrorBody(error.code, error.what, error.hint, family_of(error), rule),
+        actions.ErrorBody(code=error.code, what=error.what, hint=error.hint, family=family_of(error), rule=rule),
         STATUS_OF_CODE.get(error.code, by_family),
     )
 
@@ -354,15 +287,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method"}.get(error.status_code, "request")
     what = f"{request.method} {request.url.path}: {error.detail}"
-    return _error(schema.ErrorBody(code, what, "see the API in the reference", "malformed"), error.status_code)
+    body = actions.ErrorBody(code=code, what=what, hint="see the API in the reference", family="malformed")
+    return _error(body, error.status_code)
 
 
 def _json(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def _error(body: schema.ErrorBody, status: int) -> Response:
-    return _json(schema.ErrorAnswer(body), status)
+def _error(body: actions.ErrorBody, status: int) -> Response:
+    return _json(actions.ErrorAnswer(error=body), status)
 
 
 async def _body(request: Request, shape: type[T], size_max: int = schema.BODY_SIZE_MAX) -> T:
@@ -405,19 +339,16 @@ def _remove(path: Path) -> None:
 
 
 def _check_socket(path: Path) -> None:
-    """Refuse a path that is too long, is no socket, or where somebody answers; a dead socket is removed."""
+    """Refuse a path that is too long, is not a socket, or where somebody answers; a dead socket is removed."""
     if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-        raise MutuaError(
-            "socket_path",
-            f"the path of the API socket is too long for the system: {path}",
-            "use a data folder with a shorter path",
-        )
+        hint = "use a data folder with a shorter path"
+        raise MutuaError("socket_path", f"the path of the API socket is too long for the system: {path}", hint)
     try:
         mode = path.lstat().st_mode
     except OSError:
         return
     if not stat.S_ISSOCK(mode):
-        raise MutuaError("socket_unusable", f"{path} is there and is no socket", "move it away")
+        raise MutuaError("socket_unusable", f"{path} exists and is not a socket", "move it away")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:

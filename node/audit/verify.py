@@ -6,7 +6,7 @@ No daemon, no network, no keys, and no byte of the folder changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ledger.state import StateReader
 from ledger.store import Store
 from ledger.verify import Applied, Counts, Finding, replay
 from node.execution.header_rules import committee_of, header_problems
+from node.execution.verifier import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class NodeRules:
         *,
         records: Sequence[Record],
         bodies: Mapping[bytes, Body],
+        ids: Sequence[bytes],
     ) -> Applied:
         """Return the effect of the block; MutuaError when the rules refuse it."""
         from node.execution.apply import apply_block, encode_events
@@ -70,7 +72,7 @@ class NodeRules:
         committee = committee_named(charter, header)
         if committee is None or header.proposer >= len(committee):
             raise LedgerCorrupt("committee", "the proposer is not known", "see the finding on the header")
-        applied = apply_block(state, header, parent.randomness, committee[header.proposer], records, bodies)
+        applied = apply_block(state, header, parent.randomness, committee[header.proposer], records, bodies, ids)
         return Applied(applied.delta, encode_events(applied.events))
 
 
@@ -101,7 +103,8 @@ def audit_folder(folder: Path, on_height: Callable[[int, int], None] | None = No
     counts = Counts(on_height=on_height)
     try:
         with opened_ledger(folder) as store:
-            findings = list(replay(store, NodeRules(), _verify, counts))
+            with closing(Verifier()) as verifier:
+                findings = list(replay(store, NodeRules(), _verify, counts, verifier))
             findings += _charter_file(folder, store)
     except LedgerCorrupt as error:
         findings = [Finding(0, "store", error.what)]

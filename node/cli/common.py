@@ -1,6 +1,6 @@
-"""What the commands share: the two options of all of them, the client, and how ids, money and tables are shown.
+"""What the commands share: their common options, a session with the node, how a record is sent, how tables are shown.
 
-Nothing heavy is imported here: `mutua status` loads the standard library, cyclopts and two small modules.
+Nothing heavy is imported here: `mutua status` loads the standard library, cyclopts, msgspec and a few small modules.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,27 +19,38 @@ from cyclopts import Parameter
 
 from ledger.errors import MutuaError, RuleBroken
 from node.api.client import Client
+from node.api.text import Units, clean, short
+from node.api.views.base import to_json
+from node.api.views.chain import Receipt
+from node.api.views.claims import CLAIM, CLAIMS, Claim
+from node.api.views.coop import PROVIDERS, Plan
+from node.api.views.members import MEMBERS
+from node.api.views.node import Status
 
 if TYPE_CHECKING:
     from node.config import Config
 
 ID_DIGITS = 64
-ID_SHOWN = 12
-"""Digits of an id in a table: enough to tell two apart and to name one."""
 ID_PREFIX_MIN = 6
 WAIT_STEP_S = 0.3
-UNITS_MAX = 10**12
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Common:
+class Printing:
+    """How a command answers."""
+
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Common(Printing):
     """Options that every command of a node takes."""
 
     data_dir: Annotated[
         Path | None, Parameter(name=("--data-dir", "-d"), help="The node's data folder (or MUTUA_DATA_DIR).")
     ] = None
-    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False
 
     def config(self, **flags: str | None) -> Config:
         """Return the settings with these flags."""
@@ -46,39 +58,52 @@ class Common:
 
         return load_config(self.data_dir, flags)
 
+    @property
+    def folder(self) -> Path:
+        """The data folder, whatever its settings say."""
+        from node.config import find_root
+
+        return find_root(self.data_dir)[0]
+
     def client(self) -> Client:
         """Return a client of the node's API; nothing is asked yet."""
         return Client(self.config().api_socket)
 
+    def session(self) -> Session:
+        """Return a session with the running node; nothing is asked yet."""
+        return Session(self.client())
 
-DEFAULT = Common()
+
+PRINT, DEFAULT = Printing(), Common()
 
 
 # ---- Printing ---------------------------------------------------------------------
 
 
-def say(common: Common, value: Any, text: Callable[[], Iterable[str]] | str) -> int:
+def say(printing: Printing, value: Any, text: Callable[[], Iterable[str]] | str) -> int:
     """Print `value` as JSON where asked, else the text; return exit code 0."""
-    if common.json:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+    if printing.json:
+        print_json(value)
     else:
         for line in [text] if isinstance(text, str) else text():
-            print(printable(line))
+            print(clean(line, None))
     return 0
 
 
-def printable(text: str) -> str:
-    """Return `text` without what could move a terminal's cursor: names and reasons are other people's words."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+def print_json(value: Any) -> None:
+    """Print a value of the API, or of ours, as JSON."""
+    print(json.dumps(to_json(value), indent=2, ensure_ascii=False))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return aligned lines, numbers to the right; the heads alone when there is no row.
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> list[str]:
+    """Return aligned lines, numbers to the right; without rows `empty`, or the heads alone.
 
     >>> table(("code", "units"), [("G0101", 2), ("A1", 13)])
     ['code   units', 'G0101      2', 'A1        13']
     """
     cells = [[("–" if cell is None else str(cell)) for cell in row] for row in rows]
+    if empty and not cells:
+        return [empty]
     lines = [list(heads), *cells]
     widths = [max(len(line[index]) for line in lines) for index in range(len(heads))]
     right = [bool(cells) and all(_is_figure(row[index]) for row in cells) for index in range(len(heads))]
@@ -95,188 +120,143 @@ def _is_figure(text: str) -> bool:
     return text == "–" or text.split(" ", maxsplit=1)[0].replace(",", "").replace(".", "").lstrip("-").isdigit()
 
 
-def short(identifier: object) -> str:
-    """Return the first digits of a long id."""
-    text = str(identifier or "–")
-    return text if len(text) <= ID_SHOWN else text[:ID_SHOWN]
+# ---- A session with the node ---------------------------------------------------------
 
 
-def percent(basis_points: int) -> str:
-    """Return basis points as a percentage.
+class Session:
+    """One command's talk with the node: its status is asked once, and whole ids are found from first digits."""
 
-    >>> percent(7500), percent(8050)
-    ('75 %', '80.5 %')
-    """
-    return f"{basis_points / 100:g} %"
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.view = client.view
+
+    @cached_property
+    def status(self) -> Status:
+        """Where the node stands."""
+        return self.client.status()
+
+    @cached_property
+    def units(self) -> Units:
+        """How this co-op writes money."""
+        return units_of(self.status)
+
+    @property
+    def chain_id(self) -> bytes:
+        """The chain of the node."""
+        return bytes.fromhex(self.status.chain_id)
+
+    @property
+    def member(self) -> str:
+        """The node's member. MutuaError `not_a_member` on a node that only follows."""
+        if not self.status.member:
+            what = "this node only follows the ledger; its key does not belong to a member"
+            raise RuleBroken("not_a_member", what, "run this on a member's node")
+        return self.status.member
+
+    def member_or(self, text: str) -> str:
+        """Return the key of the member that is named, or of this node's."""
+        return self.member_id(text) if text else self.member
+
+    def claim_id(self, text: str) -> str:
+        """Return the whole id of a claim."""
+        return full_id(text, lambda: (item.claim for item in self.view(CLAIMS)), "claim")
+
+    def claim(self, text: str) -> Claim:
+        """Return a claim by its id, or its first digits."""
+        return self.view(CLAIM, id=self.claim_id(text))
+
+    def member_id(self, text: str) -> str:
+        """Return the whole key of a member."""
+        return full_id(text, lambda: (item.member for item in self.view(MEMBERS)), "member")
+
+    def provider_key(self, text: str) -> str:
+        """Return the key of a listed provider, by its identifier or key. MutuaError `provider_unknown`."""
+        providers = self.view(PROVIDERS)
+        found = [item.key for item in providers if text in (item.identifier, item.key)]
+        if not found:
+            known = ", ".join(item.identifier for item in providers[:5])
+            hint = f"listed are: {known}" if known else "ask the members to list it"
+            raise MutuaError("provider_unknown", f"the co-op lists no provider {text!r}", hint)
+        return found[0]
 
 
-# ---- Money and days ----------------------------------------------------------------
+def units_of(status: Status) -> Units:
+    """Return how a co-op writes money and time."""
+    return Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
-    """How the co-op's amounts are written and read."""
-
-    currency: str
-    exponent: int
-
-    @staticmethod
-    def of(status: Mapping[str, Any]) -> Money:
-        """Return the co-op's way, from the answer of `/v1/status`."""
-        return Money(str(status.get("currency", "USD")), int(status.get("exponent", 2)))
-
-    def show(self, amount: int | None) -> str:
-        """Return an amount of minor units for people.
-
-        >>> Money("USD", 2).show(123456), Money("XAF", 0).show(5000), Money("USD", 2).show(None)
-        ('1,234.56 USD', '5,000 XAF', '–')
-        """
-        if amount is None:
-            return "–"
-        sign, amount = ("-" if amount < 0 else ""), abs(amount)
-        if self.exponent == 0:
-            return f"{sign}{amount:,} {self.currency}"
-        whole, part = divmod(amount, 10**self.exponent)
-        return f"{sign}{whole:,}.{part:0{self.exponent}d} {self.currency}"
-
-    def read(self, text: str, name: str = "amount") -> int:
-        """Return minor units of an amount as people write it; nothing is rounded. MutuaError `amount`.
-
-        >>> Money("USD", 2).read("1234.5"), Money("XAF", 0).read("5000")
-        (123450, 5000)
-        """
-        whole, dot, part = text.strip().partition(".")
-        is_number = whole.isascii() and whole.isdigit() and (not dot or (part.isascii() and part.isdigit()))
-        if not is_number or len(part.rstrip("0")) > self.exponent or len(whole) > len(str(UNITS_MAX)):
-            raise MutuaError(
-                "amount",
-                f"{name} {text!r} is no amount of {self.currency}",
-                f"write it with at most {self.exponent} decimals, such as 120",
-            )
-        return int(whole) * 10**self.exponent + int(
-            (part.rstrip("0") or "0").ljust(self.exponent, "0") if self.exponent else 0
-        )
+def read_amount(units: Units, text: str, name: str = "amount") -> int:
+    """Return minor units of an amount as people write it; nothing is rounded. MutuaError `amount`."""
+    amount = units.parse(text)
+    if amount is None:
+        hint = f"write it with at most {units.exponent} decimals, such as 120"
+        raise MutuaError("amount", f"{name} {text!r} is not an amount of {units.currency}", hint)
+    return amount
 
 
-def read_day(text: str, status: Mapping[str, Any]) -> int:
+def read_day(text: str, status: Status) -> int:
     """Return the height of a day: a height as it is, a date from the charter's day one on. MutuaError `day`."""
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
     try:
-        height = (date.fromisoformat(text) - date.fromisoformat(str(status["day_one"]))).days + 1
-    except (ValueError, KeyError):
+        height = (date.fromisoformat(text) - date.fromisoformat(status.day_one)).days + 1
+    except ValueError:
         raise MutuaError(
             "day", f"day {text!r} is neither a height nor a date", "write it as 2026-01-31 or as a block height"
         ) from None
     if height < 1:
         raise MutuaError(
-            "day", f"{text} lies before the co-op's first day, {status['day_one']}", "claims begin with the co-op"
+            "day", f"{text} lies before the co-op's first day, {status.day_one}", "claims begin with the co-op"
         )
     return height
 
 
-# ---- Members, ids, waiting -----------------------------------------------------------
-
-
-def own_member(status: Mapping[str, Any]) -> str:
-    """Return this node's member key. MutuaError `not_a_member` on a node that only follows."""
-    member = status.get("member")
-    if not member:
-        raise RuleBroken(
-            "not_a_member", "this node follows the ledger; its key is no member's", "act from a member's node"
-        )
-    return str(member)
+def plan_named(plans: Iterable[Plan], name: str) -> Plan:
+    """Return the plan of this name. MutuaError `not_found`."""
+    known = {item.name: item for item in plans}
+    if name not in known:
+        raise MutuaError("not_found", f"there is no plan {name!r}", f"plans: {', '.join(sorted(known))}")
+    return known[name]
 
 
 def full_id(text: str, known: Callable[[], Iterable[str]], kind: str) -> str:
     """Return the whole id that begins with `text`: the first digits are enough where they name one. MutuaError `id`."""
     wanted = text.strip().lower()
-    if (
-        len(wanted) < ID_PREFIX_MIN
-        or any(letter not in "0123456789abcdef" for letter in wanted)
-        or len(wanted) > ID_DIGITS
-    ):
-        raise MutuaError("id", f"{text!r} is no id of a {kind}", f"give at least its first {ID_PREFIX_MIN} hex digits")
+    if not ID_PREFIX_MIN <= len(wanted) <= ID_DIGITS or any(letter not in "0123456789abcdef" for letter in wanted):
+        raise MutuaError(
+            "id", f"{text!r} is not a valid {kind} id", f"give at least its first {ID_PREFIX_MIN} hex digits"
+        )
     if len(wanted) == ID_DIGITS:
         return wanted
     found = sorted({item for item in known() if item.startswith(wanted)})
     if not found:
         raise MutuaError(
-            "not_found", f"no {kind} begins with {wanted}", "check the id, or wait until the node is in step"
+            "not_found", f"no {kind} begins with {wanted}", "check the id, or wait until the node is in sync"
         )
     if len(found) > 1:
         raise MutuaError("id", f"{wanted} begins {len(found)} {kind}s", "give more digits")
     return found[0]
 
 
-def claim_id(client: Client, text: str) -> str:
-    """Return the whole id of a claim."""
-    return full_id(text, lambda: (str(item["claim"]) for item in client.view("claims")), "claim")
+def whole_key(text: str, whose: str) -> str:
+    """Return a public key of 64 hex digits. MutuaError `id`: a key that the ledger does not know has no short form."""
+    if len(text.strip()) != ID_DIGITS:
+        raise MutuaError("id", f"{text!r} is not a valid key of {whose}", f"give all its {ID_DIGITS} hex digits")
+    return full_id(text, lambda: (), whose)
 
 
-def member_id(client: Client, text: str) -> str:
-    """Return the whole key of a member."""
-    return full_id(text, lambda: (str(item["member"]) for item in client.view("members")), "member")
+def read_file(file: Path, hint: str = "name an existing file") -> bytes:
+    """Return a file's bytes. MutuaError `file_unreadable`."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise MutuaError("file_unreadable", f"{file} cannot be read ({error.strerror})", hint) from None
 
 
-def provider_key(client: Client, text: str) -> str:
-    """Return the key of a listed provider, by its identifier or key. MutuaError `provider_unknown`."""
-    providers = client.view("providers")
-    found = [str(item["key"]) for item in providers if text in (item["identifier"], item["key"])]
-    if not found:
-        known = ", ".join(str(item["identifier"]) for item in providers[:5])
-        raise MutuaError(
-            "provider_unknown",
-            f"the co-op lists no provider {text!r}",
-            f"listed are: {known}" if known else "ask the members to list it",
-        )
-    return found[0]
+# ---- Reviewing, signing, waiting ------------------------------------------------------
 
 
-def wait_final(client: Client, record_id: str, wait_s: float) -> dict[str, Any]:
-    """Return the receipt of a record, asked again until it is final or refused, or the time is over."""
-    deadline = time.monotonic() + wait_s
-    while True:
-        receipt = dict(client.record(record_id))
-        if receipt.get("state") != "pending" or time.monotonic() >= deadline:
-            return receipt
-        time.sleep(WAIT_STEP_S)
-
-
-def report_submission(
-    common: Common, client: Client, answer: Mapping[str, Any], what: str, wait_s: float, *, then: str = ""
-) -> int:
-    """Print what became of a submitted record, with `wait_s` its end, and what to do `then`.
-
-    RuleBroken when it was refused meanwhile.
-    """
-    receipt = wait_final(client, str(answer["record_id"]), wait_s) if wait_s > 0 else dict(answer)
-    check_receipt(receipt)
-    place = (
-        f"it is final in block {receipt['height']}"
-        if receipt.get("state") == "final"
-        else "it is on disk and on its way"
-    )
-    return say(
-        common,
-        {**answer, **receipt},
-        f"{what}: {place}\nreceipt {answer['record_id']}; check it: mutua vote verify {short(answer['record_id'])}"
-        + (f"\nnext: {then}" if then else ""),
-    )
-
-
-def check_receipt(receipt: Mapping[str, Any]) -> None:
-    """Raise RuleBroken with the reason when a record was refused."""
-    if receipt.get("state") == "refused":
-        reason = dict(receipt.get("reason") or {})
-        raise RuleBroken(
-            str(reason.get("code", "refused")),
-            str(reason.get("what", "the record was refused")),
-            str(reason.get("hint", "")),
-        )
-
-
-def is_confirmed(common: Common, *, yes: bool, review: Iterable[str], question: str) -> bool:
+def is_confirmed(common: Common, review: Iterable[str], question: str, *, yes: bool) -> bool:
     """True when the action may go on.
 
     With --yes, with --json, where nobody watches, or after a person read `review` and said yes.
@@ -284,8 +264,97 @@ def is_confirmed(common: Common, *, yes: bool, review: Iterable[str], question: 
     if yes or common.json or not is_live():
         return True
     for line in review:
-        print(printable(line))
-    return input(f"{printable(question)} [y/N] ").strip().lower() in ("y", "yes")
+        print(clean(line, None))
+    return input(f"{clean(question, None)} [y/N] ").strip().lower() in ("y", "yes")
+
+
+Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask before.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a command that changes something asks before it does."""
+
+    yes: Yes = False
+
+    def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
+        """True when the action may go on; see `is_confirmed`."""
+        return is_confirmed(common, review, question, yes=self.yes)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a submitted record is waited for."""
+
+    wait: Annotated[float, Parameter(help="Seconds to wait until the record is final.")] = 0.0
+
+    def report(self, common: Common, session: Session, answer: Receipt, done: str, *, then: str = "") -> int:
+        """Print what became of a submitted record, with --wait its end, and what to do `then`.
+
+        RuleBroken when it was refused meanwhile.
+        """
+        receipt = wait_final(session.client, answer.record_id, self.wait) if self.wait > 0 else answer
+        check_receipt(receipt)
+        is_final, name = receipt.state == "final", answer.record_id
+        place = f"it is final in block {receipt.height}" if is_final else "it is on disk and on its way"
+        next_words = f"\nnext: {then}" if then else ""
+        return say(
+            common,
+            {**to_json(answer), **to_json(receipt)},
+            f"{done}: {place}\nreceipt {name}; check it: mutua vote verify {short(name)}{next_words}",
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Sending(Waiting):
+    """How a record is sent: reviewed first, and waited for if asked."""
+
+    yes: Yes = False
+
+    def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
+        """True when the action may go on; see `is_confirmed`."""
+        return is_confirmed(common, review, question, yes=self.yes)
+
+    def send(
+        self,
+        common: Common,
+        session: Session,
+        kind: str,
+        body: Mapping[str, Any],
+        *,
+        review: Iterable[str],
+        question: str,
+        done: str,
+    ) -> int:
+        """Review, let the node sign and send a record, and say that it is `done`."""
+        if not self.is_confirmed(common, review, question):
+            return say(common, {}, "nothing was sent")
+        return self.report(common, session, session.client.submit(kind, body), done)
+
+
+ASK, WAIT, SEND = Asking(), Waiting(), Sending()
+
+
+def wait_final(client: Client, record_id: str, wait_s: float) -> Receipt:
+    """Return the receipt of a record, asked again until it is final or refused, or the time is over."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        receipt = client.record(record_id)
+        if receipt.state != "pending" or time.monotonic() >= deadline:
+            return receipt
+        time.sleep(WAIT_STEP_S)
+
+
+def check_receipt(receipt: Receipt) -> None:
+    """Raise RuleBroken with the reason when a record was refused."""
+    if receipt.state == "refused":
+        reason = receipt.reason
+        if reason is None:
+            raise RuleBroken("refused", "the record was refused", "")
+        raise RuleBroken(reason.code, reason.what, reason.hint)
 
 
 def is_live() -> bool:

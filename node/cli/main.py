@@ -29,81 +29,66 @@ app = cyclopts.App(
     version=_version,
 )
 
-_LIVE, _MEMBER, _COOP, _MORE = (
-    cyclopts.Group(title, sort_key=place)
-    for place, title in enumerate(("Live with a node", "As a member", "The co-op", "Audit, rehearse, try out"), start=1)
-)
-
 
 class _Entry(NamedTuple):
     name: str
     path: str
-    group: cyclopts.Group
     text: str
 
 
-COMMANDS = (
-    _Entry(
-        "init", "node.cli.node.init:init", _LIVE, "Make keys and settings in a data folder; run it again at any time."
+COMMANDS = {
+    "Live with a node": (
+        _Entry("init", "node.init:init", "Make keys and settings in a data folder; run it again at any time."),
+        _Entry("run", "node.run:run", "Run the node until it is stopped."),
+        _Entry("status", "node.live:status", "Show height, peers, sync progress and what needs your attention."),
+        _Entry("stop", "node.live:stop", "Stop the running node."),
+        _Entry("peers", "node.live:peers", "List the other members' nodes."),
+        _Entry("logs", "node.logs:logs", "Show the log, follow it, or change its level."),
+        _Entry("doctor", "node.doctor:doctor", "Check the set-up and give a hint for each problem."),
+        _Entry("config", "node.settings:app", "Show the settings and where each comes from."),
+        _Entry("tui", "main:tui", "Open the terminal screens."),
     ),
-    _Entry("run", "node.cli.node.run:run", _LIVE, "Run the node until it is stopped."),
-    _Entry("status", "node.cli.node.live:status", _LIVE, "Show height, peers, progress and what needs you."),
-    _Entry("stop", "node.cli.node.live:stop", _LIVE, "Stop the running node."),
-    _Entry("peers", "node.cli.node.live:peers", _LIVE, "List the other members' nodes."),
-    _Entry("logs", "node.cli.node.logs:logs", _LIVE, "Show the log, follow it, or change its level."),
-    _Entry("doctor", "node.cli.node.doctor:doctor", _LIVE, "Check the set-up; each finding comes with its remedy."),
-    _Entry("config", "node.cli.node.settings:app", _LIVE, "Show the settings and where each comes from."),
-    _Entry("tui", "node.cli.main:tui", _LIVE, "Open the terminal screens."),
-    _Entry("claim", "node.cli.claims.claim:app", _MEMBER, "Submit, import, list, show and explain claims."),
-    _Entry(
-        "vote",
-        "node.cli.claims.vote:app",
-        _MEMBER,
-        "List the cases that need you, cast a ballot, delegate, verify a receipt.",
+    "As a member": (
+        _Entry("claim", "claims.claim:app", "Submit, import, list, show and explain claims."),
+        _Entry(
+            "vote",
+            "claims.vote:app",
+            "List the cases that need your ballot, cast it, delegate your vote, verify a receipt.",
+        ),
+        _Entry("evidence", "claims.evidence:app", "Keep and open the documents of claims."),
+        _Entry("bundle", "members.bundle:app", "Collect other people's signatures on a record, in a file."),
+        _Entry("keys", "members.keys:app", "Devices, guardians, and the move of an identity to a new key."),
     ),
-    _Entry("evidence", "node.cli.claims.evidence:app", _MEMBER, "Keep and open the documents of claims."),
-    _Entry(
-        "bundle", "node.cli.members.bundle:app", _MEMBER, "Collect the signatures of others in a file that travels."
+    "The co-op": (
+        _Entry("member", "members.member:app", "Look up members, see who applies, apply, vouch, object, leave."),
+        _Entry("proposal", "coop.proposal:app", "Propose changes to the co-op, sponsor proposals and vote on them."),
+        _Entry("plan", "lookups:plan", "Look up plans, and name your next contract."),
+        _Entry("code", "lookups:code", "Look up the list of codes."),
+        _Entry("provider", "members.provider:app", "List providers, add one to the list, or draft a provider's claim."),
+        _Entry("payout", "lookups:payout", "Look up payouts."),
+        _Entry("treasury", "coop.treasury:app", "The co-op's money, quotes, and deposits of members."),
+        _Entry("block", "lookups:block", "Look up blocks."),
+        _Entry("charter", "coop.charter:app", "Write, complete, seal and read the charter of a co-op."),
     ),
-    _Entry(
-        "keys", "node.cli.members.keys:app", _MEMBER, "Devices, guardians, and the move of an identity to a new key."
+    "Audit, rehearse, try out": (
+        _Entry("audit", "audit.audit:app", "Check a stopped node's ledger, prove a record, check a proof."),
+        _Entry(
+            "rehearse",
+            "coop.rehearse:rehearse",
+            "Play a scenario through the real rules, or try a rule change on a real ledger.",
+        ),
+        _Entry("lab", "coop.lab:lab", "Run scripted attacks on the rules and report which promises hold."),
+        _Entry("devnet", "node.devnet:app", "Run a whole co-op on this machine."),
+        _Entry("demo", "node.demo:demo", "Play three months of a co-op with real nodes and blocks, on regtest."),
+        _Entry("completion", "node.settings:completion", "Print the completion script of a shell."),
     ),
-    _Entry(
-        "member", "node.cli.members.member:app", _COOP, "Look up members, see who applies, apply, vouch, object, leave."
-    ),
-    _Entry("proposal", "node.cli.coop.proposal:app", _COOP, "Propose what the co-op changes, sponsor it, vote on it."),
-    _Entry("plan", "node.cli.lookups:plan", _COOP, "Look up plans, and name your next contract."),
-    _Entry("code", "node.cli.lookups:code", _COOP, "Look up the list of codes."),
-    _Entry(
-        "provider",
-        "node.cli.members.provider:app",
-        _COOP,
-        "Who may treat members, and how another comes onto the list.",
-    ),
-    _Entry("payout", "node.cli.lookups:payout", _COOP, "Look up payouts."),
-    _Entry("treasury", "node.cli.coop.treasury:app", _COOP, "The co-op's money, quotes, and deposits of members."),
-    _Entry("block", "node.cli.lookups:block", _COOP, "Look up blocks."),
-    _Entry("charter", "node.cli.coop.charter:app", _COOP, "Write, complete, seal and read the charter of a co-op."),
-    _Entry("audit", "node.cli.audit.audit:app", _MORE, "Check a stopped node's ledger, prove a record, check a proof."),
-    _Entry(
-        "rehearse",
-        "node.cli.coop.rehearse:rehearse",
-        _MORE,
-        "Play a scenario through the real rules, or try a rule change on a real ledger.",
-    ),
-    _Entry("lab", "node.cli.coop.lab:lab", _MORE, "Let scripted attackers loose on the rules, and see what holds."),
-    _Entry("devnet", "node.cli.node.devnet:app", _MORE, "Run a whole co-op on this machine."),
-    _Entry(
-        "demo",
-        "node.cli.node.demo:demo",
-        _MORE,
-        "Play three months of a co-op: real nodes, real blocks, no real coins.",
-    ),
-    _Entry("completion", "node.cli.node.settings:completion", _MORE, "Print the completion script of a shell."),
-)
+}
+"""By group; paths are those inside `node.cli`."""
 
-for _entry in COMMANDS:
-    app.command(_entry.path, name=_entry.name, group=_entry.group, help=_entry.text)
+for _place, (_title, _entries) in enumerate(COMMANDS.items(), start=1):
+    _group = cyclopts.Group(_title, sort_key=_place)
+    for _entry in _entries:
+        app.command(f"node.cli.{_entry.path}", name=_entry.name, group=_group, help=_entry.text)
 
 
 def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir", "-d"])] = None) -> int:
@@ -118,11 +103,9 @@ def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir"
     from pathlib import Path
 
     from node.config import load_config
-
-    config = load_config(Path(data_dir) if data_dir else None)
     from tui.app import main as open_screens
 
-    return open_screens(config.api_socket)
+    return open_screens(load_config(Path(data_dir) if data_dir else None).api_socket)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,7 +156,7 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
         traceback.print_exception(error)
     _print_error(
         "fault",
-        f"the program met a fault: {type(error).__name__}: {error}",
+        f"there is a fault in the program: {type(error).__name__}: {error}",
         "report it with the output under MUTUA_TRACEBACK=1",
         is_json=is_json,
     )
@@ -205,9 +188,13 @@ def _usage_fault(error: cyclopts.CycloptsError) -> str:
         import difflib
 
         given = error.unused_tokens[0]
-        likely = [] if error.command_chain else difflib.get_close_matches(given, [entry.name for entry in COMMANDS], 1)
+        likely = (
+            []
+            if error.command_chain
+            else difflib.get_close_matches(given, [entry.name for part in COMMANDS.values() for entry in part], 1)
+        )
         return f"there is no command {given!r}" + (f"; did you mean {likely[0]!r}?" if likely else "")
-    return " ".join(str(error).split()).rstrip(".") or "the command line does not fit"
+    return " ".join(str(error).split()).rstrip(".") or "the command line is not valid"
 
 
 def _rule_of(error: BaseException) -> str:
@@ -226,10 +213,9 @@ def _print_error(code: str, what: str, hint: str, *, is_json: bool, rule: str = 
         told = {"error": {"code": code, "what": what, "hint": hint, **({"rule": rule} if rule else {})}}
         print(json.dumps(told, ensure_ascii=False), file=sys.stderr)
         return
-    from node.cli.common import printable
+    from node.api.text import refusal
 
-    words = f"mutua: {what}; {hint}" if hint else f"mutua: {what}"
-    print(printable(f"{words} (rules {rule})" if rule else words), file=sys.stderr)
+    print(f"mutua: {refusal(what, hint, rule)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

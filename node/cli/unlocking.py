@@ -61,11 +61,8 @@ def _first_line(source: int | Path, name: str) -> str:
             line = stream.readline(PASSPHRASE_SIZE_MAX).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise MutuaError(
-            "passphrase_file",
-            f"the passphrase cannot be read from {name}: {reason}",
-            "name a readable file or descriptor",
-        ) from None
+        hint = "name a readable file or descriptor"
+        raise MutuaError("passphrase_file", f"the passphrase cannot be read from {name}: {reason}", hint) from None
     if not line:
         raise MutuaError("passphrase_empty", f"{name} holds no passphrase", "write it into the first line")
     return line
@@ -73,11 +70,8 @@ def _first_line(source: int | Path, name: str) -> str:
 
 def _ask(*, is_new: bool) -> str:
     if not sys.stdin.isatty():
-        raise MutuaError(
-            "passphrase_missing",
-            "the key file needs its passphrase, and nobody can be asked",
-            "give --passphrase-file or --passphrase-fd",
-        )
+        what = "the key file needs its passphrase, and there is no terminal to ask on"
+        raise MutuaError("passphrase_missing", what, "give --passphrase-file or --passphrase-fd")
     passphrase = getpass.getpass("new passphrase: " if is_new else "passphrase: ")
     if is_new and passphrase != getpass.getpass("once more: "):
         raise MutuaError("passphrase_differs", "the two passphrases differ", "start again")

@@ -72,6 +72,7 @@ def apply_block(  # noqa: PLR0917 - a block has this many facts
     proposer_key: bytes,
     records: Sequence[Record],
     bodies: Mapping[bytes, Body],
+    ids: Sequence[bytes],
 ) -> Applied:
     """Apply a whole block to the state before it; RuleBroken or MalformedBytes when a part of it is not valid."""
     if next_randomness(previous_randomness, header.onion_reveal) != header.randomness:
@@ -79,7 +80,7 @@ def apply_block(  # noqa: PLR0917 - a block has this many facts
             "randomness", "the header's randomness does not follow from its reveal", "count the block as invalid"
         )
     context = BlockContext(height=header.height, randomness=header.randomness)
-    return effect_of(apply_acts(state, context, _acts(records, bodies)), state, proposer_key, header.onion_reveal)
+    return effect_of(apply_acts(state, context, _acts(records, bodies, ids)), state, proposer_key, header.onion_reveal)
 
 
 def effect_of(outcome: Outcome, state: StateReader, proposer_key: bytes, reveal: bytes) -> Applied:
@@ -93,10 +94,10 @@ def encode_events(events: Iterable[Event]) -> bytes:
     return b"\n".join(msgspec.json.encode(event_json(event)) for event in events)
 
 
-def _acts(records: Sequence[Record], bodies: Mapping[bytes, Body]) -> Iterator[Act]:
-    for record in records:
+def _acts(records: Sequence[Record], bodies: Mapping[bytes, Body], ids: Sequence[bytes]) -> Iterator[Act]:
+    for record, record_id in zip(records, ids, strict=True):
         body = bodies.get(record.body_hash)
         if body is None:
             what = f"the body of a {record.kind} record is not here"
             raise RuleBroken("body_missing", what, "fetch it from an archive copy")
-        yield act_of(record, body)
+        yield act_of(record, body, record_id)

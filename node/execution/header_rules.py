@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from consensus.catchup import earliest_proposal_ms
 from consensus.committee import committee_hash, draw_committee
-from ledger.blocks import HEADER_VERSION, Header, records_root_of
+from ledger.blocks import HEADER_VERSION, Contents, Header
 from ledger.calendar import is_boundary
 from ledger.chain import Chain
 from ledger.errors import MalformedBytes
 from ledger.genesis import Charter
 from ledger.hashing import ZERO_HASH
-from ledger.records import Record
 
 INVALID = "count the proposal as invalid"
 
@@ -41,7 +39,7 @@ def next_committee_hash(own_hash: bytes, height: int) -> bytes:
     return own_hash if is_boundary(height) else ZERO_HASH
 
 
-def header_after(chain: Chain, committee: tuple[bytes, ...], records: Sequence[Record], proposed_ms: int) -> Header:
+def header_after(chain: Chain, committee: tuple[bytes, ...], contents: Contents, proposed_ms: int) -> Header:
     """Return the header that follows from the tip; the proposer's fields and the state root are still empty."""
     tip, own_hash = chain.tip, committee_hash(committee)
     height = tip.height + 1
@@ -52,10 +50,10 @@ def header_after(chain: Chain, committee: tuple[bytes, ...], records: Sequence[R
         height=height,
         scheduled_time_ms=scheduled_ms(chain.charter, height),
         proposed_time_ms=max(proposed_ms, tip.header.proposed_time_ms),
-        record_count=len(records),
+        record_count=len(contents.ids),
         proposer=0,
         parent=tip.block_hash,
-        records_root=records_root_of(records),
+        records_root=contents.root,
         state_root=ZERO_HASH,
         history_root=chain.history_root(),
         committee_hash=own_hash,
@@ -66,12 +64,12 @@ def header_after(chain: Chain, committee: tuple[bytes, ...], records: Sequence[R
     )
 
 
-def check_header(chain: Chain, committee: tuple[bytes, ...], header: Header, records: Sequence[Record]) -> None:
+def check_header(chain: Chain, committee: tuple[bytes, ...], header: Header, contents: Contents) -> None:
     """Raise MalformedBytes unless a header follows from the tip, but for reveal, randomness and state root."""
     if not 0 <= header.proposer < len(committee):
         raise MalformedBytes("block_proposer", "the block names a proposer outside the committee", INVALID)
     expected = replace(
-        header_after(chain, committee, records, header.proposed_time_ms),
+        header_after(chain, committee, contents, header.proposed_time_ms),
         proposer=header.proposer,
         onion_reveal=header.onion_reveal,
         randomness=header.randomness,

@@ -20,7 +20,6 @@ from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Record, SignedRecord, record_id_of
 from node.clock import now_ms
-from node.execution.apply import encode_events
 from node.execution.header_rules import committee_of, earliest_ms
 from node.execution.propose import Proposer, build_candidate
 from node.execution.validate import Candidate, check_candidate, check_whole
@@ -150,7 +149,7 @@ class LedgerService:
 
     def _commit(self, candidate: Candidate, certificate: Certificate) -> None:
         block = candidate.block
-        self.chain.commit(block, encode_certificate(certificate), candidate.delta, encode_events(candidate.events))
+        self.chain.keep(candidate.next, encode_certificate(certificate))
         records = [
             SignedRecord(record, body)
             for record, body in zip(block.block.records, block.bodies, strict=True)

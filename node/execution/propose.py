@@ -9,14 +9,14 @@ import structlog
 
 from governance.acts import act_of
 from governance.transition import BlockContext, OpenBlock
-from ledger.blocks import Block, BlockWithBodies, block_hash_of, encode_header, next_randomness
+from ledger.blocks import Block, BlockWithBodies, contents_of, encode_header, next_randomness
 from ledger.chain import Chain
 from ledger.errors import MutuaError, RuleBroken
 from ledger.records import SignedRecord
 from node.execution import validate
 from node.execution.apply import effect_of, onion_of
 from node.execution.header_rules import earliest_ms, header_after
-from node.execution.validate import Candidate, weight_of
+from node.execution.validate import Candidate, candidate_of, weight_of
 from node.faults import is_fatal
 
 log = structlog.get_logger("mutua.ledger")
@@ -51,15 +51,16 @@ def build_candidate(
     taken, refused = _fill(opened, waiting, is_late)
     applied = effect_of(opened.close(), chain.state, proposer.consensus_key, reveal)
     records = tuple(signed.record for signed in taken)
+    contents = contents_of(records)
     header = replace(
-        header_after(chain, committee, records, max(now_ms, earliest_ms(chain))),
+        header_after(chain, committee, contents, max(now_ms, earliest_ms(chain))),
         proposer=proposer.index,
         onion_reveal=reveal,
         randomness=randomness,
         state_root=chain.tree.root_after(applied.delta),
     )
     block = BlockWithBodies(Block(encode_header(header), records), tuple(signed.body for signed in taken))
-    return Candidate(block, header, block_hash_of(header), applied.delta, applied.events), refused
+    return candidate_of(chain, block, applied, contents), refused
 
 
 def _fill(
@@ -84,7 +85,7 @@ def _fill(
 def _refusal_of(opened: OpenBlock, record_id: bytes, signed: SignedRecord) -> MutuaError | None:
     """Take one record into the block, or return why the rules refuse it."""
     try:
-        opened.take(act_of(signed.record, signed.body))
+        opened.take(act_of(signed.record, signed.body, record_id))
     except MutuaError as error:
         if is_fatal(error):
             raise

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from governance.events import Event
-from ledger.blocks import BlockWithBodies, Header, block_hash_of, decode_header, records_root_of
-from ledger.chain import Chain
+from ledger.blocks import BlockWithBodies, Contents, Header, contents_of, decode_header
+from ledger.chain import Chain, NextBlock
 from ledger.codec import encode
 from ledger.errors import MalformedBytes
 from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of
-from node.execution.apply import apply_block
+from node.execution.apply import Applied, apply_block, encode_events
 from node.execution.header_rules import INVALID, check_header
 from node.execution.verifier import Verifier
 
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
 """Records with their bodies in one block: a final block with its certificate then fits easily in one frame."""
+
+
+SIGNED_HEADER_SIZE = 1
+"""Bytes that bind a record and its body to a `SignedRecord`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,17 @@ class Candidate:
     block: BlockWithBodies
     header: Header
     block_hash: bytes
-    delta: dict[bytes, bytes | None]
+    delta: Mapping[bytes, bytes | None]
     events: tuple[Event, ...]
+    next: NextBlock
+    """All of it in rows, ready for `Chain.keep`."""
+
+
+def candidate_of(chain: Chain, block: BlockWithBodies, applied: Applied, contents: Contents) -> Candidate:
+    """Return an applied block as a candidate, with its rows."""
+    prepared = chain.prepare(block, applied.delta, encode_events(applied.events), contents)
+    tip = prepared.tip
+    return Candidate(block, tip.header, tip.block_hash, applied.delta, applied.events, prepared)
 
 
 def weight_of(signed: SignedRecord) -> int:
@@ -48,50 +61,53 @@ def check_candidate(
     present. A bad signature is named before anything that the rules say of the block.
     """
     header, records = decode_header(block.block.header), block.block.records
-    check_header(chain, committee, header, records)
-    _check_bodies(block)
+    contents = contents_of(records)
+    check_header(chain, committee, header, contents)
+    _check_bodies(block, contents)
     bodies: dict[bytes, Body] = {}
     for record, body in zip(records, block.bodies, strict=True):
         check_record_shape(record, chain.chain_id)
         assert body is not None
         bodies[record.body_hash] = body
-    is_signed, applied = (verifier or Verifier(0)).check_while(
-        [record for record in records if not is_verified(record)],
-        lambda: apply_block(
-            chain.state, header, chain.tip.header.randomness, committee[header.proposer], records, bodies
-        ),
-    )
+
+    def effect() -> Candidate:
+        leader, randomness = committee[header.proposer], chain.tip.header.randomness
+        applied = apply_block(chain.state, header, randomness, leader, records, bodies, contents.ids)
+        if chain.tree.root_after(applied.delta) != header.state_root:
+            raise MalformedBytes("block_state_root", "applying the block does not give its state root", INVALID)
+        return candidate_of(chain, block, applied, contents)
+
+    unverified = [item for item in zip(records, contents.signed, strict=True) if not is_verified(item[0])]
+    is_signed, outcome = (verifier or Verifier(0)).check_while(unverified, effect)
     if not is_signed:
         raise MalformedBytes("record_signature", "a record of the block has a bad signature", INVALID)
-    if isinstance(applied, Exception):
-        raise applied
-    if chain.tree.root_after(applied.delta) != header.state_root:
-        raise MalformedBytes("block_state_root", "applying the block does not give its state root", INVALID)
-    return Candidate(block, header, block_hash_of(header), applied.delta, applied.events)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def check_whole(block: BlockWithBodies) -> None:
     """Raise MalformedBytes unless all records and bodies are there: that is the sender's fault, not the signers'."""
     header = decode_header(block.block.header)
-    records = block.block.records
-    if header.record_count != len(records) or header.records_root != records_root_of(records):
+    contents = contents_of(block.block.records)
+    if header.record_count != len(contents.ids) or header.records_root != contents.root:
         raise MalformedBytes(
             "block_records", "the block came with other records than its header names", "fetch the block again"
         )
-    _check_bodies(block)
+    _check_bodies(block, contents)
 
 
-def _check_bodies(block: BlockWithBodies) -> None:
+def _check_bodies(block: BlockWithBodies, contents: Contents) -> None:
     records = block.block.records
     if len(block.bodies) != len(records):
         raise MalformedBytes(
             "block_bodies", "the block has another number of bodies than records", "send one body a record"
         )
     size = 0
-    for record, body in zip(records, block.bodies, strict=True):
+    for record, body, encoded in zip(records, block.bodies, contents.encoded, strict=True):
         if body is None or not is_body_of(record, body):
             raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
-        size += weight_of(SignedRecord(record, body))
+        size += SIGNED_HEADER_SIZE + len(encoded) + len(encode(body))
     if size > BLOCK_BYTES_MAX:
         what = f"the block has {size} bytes of records, more than {BLOCK_BYTES_MAX}"
         raise MalformedBytes("block_size", what, INVALID)

@@ -1,10 +1,10 @@
-"""The signatures of a large block are verified by other processes while this one applies it.
+"""The signatures of a large block, or of a whole ledger, are verified by other processes while this one does the rest.
 
 libsodium lets go of the interpreter's lock while it works, but a thread that verifies beside a busy interpreter waits
 for that lock again after every signature (measured). So each further core gets a worker process that runs this module:
-it reads frames of records on its standard input and answers each with one byte. It starts with the first block that is
-worth it and ends when its input does, also when this process is killed. A worker that dies costs time only: what it has
-not answered is verified here.
+it reads frames of seals on its standard input and answers each with one byte. It starts with the first work that is
+worth it and ends when its input does, also when this process is killed. Whoever waits for an answer verifies parts
+meanwhile. A worker that dies costs time only: what it has not answered is verified here.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Condition, Thread
 from typing import IO, BinaryIO, TypeVar
 
 import msgspec
 
-from ledger.records import Record, is_record_signed
+from ledger.records import Record, Seal, seals_of
+from ledger.signatures import are_sealed
 
 T = TypeVar("T")
 CORES = len(os.sched_getaffinity(0))
-PART = 128
-"""Records a frame: eight milliseconds of work."""
-AHEAD = 3
+PART = 64
+"""Seals a frame: three milliseconds of work."""
+AHEAD = 6
 """Frames a worker has before it: it works on while its feeder waits for this interpreter's lock, five milliseconds at
 worst."""
 RECORDS_MIN = 1_024
@@ -37,30 +38,33 @@ ANSWER_BAD, ANSWER_GOOD = b"\0", b"\1"
 FRAME_SIZE_BYTES = 4
 
 
-class _Job:
-    """The parts of one block that are still to be verified, for whoever comes next, and whether one was bad."""
+class Part:
+    """Some seals, and whether all of them verify once that is known."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.parts = deque(records[start : start + PART] for start in range(0, len(records), PART))
-        self.is_bad = Event()
+    __slots__ = ("is_good", "seals")
 
-    def verify_rest(self) -> None:
-        """Verify here what nobody has taken."""
-        while self.parts and not self.is_bad.is_set():
-            with suppress(IndexError):
-                if not _all_signed(self.parts.pop()):
-                    self.is_bad.set()
+    def __init__(self, seals: Sequence[Seal]) -> None:
+        self.seals = seals
+        self.is_good: bool | None = None
+
+    def verify(self) -> None:
+        """Verify here."""
+        self.is_good = are_sealed(self.seals)
 
 
 class Verifier:
-    """Verifies the records of blocks with all cores. One block at a time; `close` ends the workers."""
+    """Verifies seals with all cores; used by one thread at a time. `close` ends the workers."""
 
     def __init__(self, workers: int = CORES - 1) -> None:
         self._wanted = workers
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._waiting: deque[Part] = deque()
+        """Parts that nobody has taken."""
+        self._changed = Condition()
+        self._ahead = AHEAD
 
     def start(self) -> None:
-        """Start the workers that are not there; where none can be, blocks are verified in this process."""
+        """Start the workers that are not there; where none can be, all is verified in this process."""
         while len(self._workers) < self._wanted:
             try:
                 worker = subprocess.Popen(
@@ -72,59 +76,104 @@ class Verifier:
             except OSError:
                 return
             self._workers.append(worker)
+            Thread(target=self._feed, args=(worker,), daemon=True).start()
 
     def close(self) -> None:
         """End the workers."""
-        for worker in self._workers:
+        with self._changed:
+            workers, self._workers = self._workers, []
+            self._changed.notify_all()
+        for worker in workers:
             _end(worker)
-        self._workers.clear()
 
-    def check_while(self, records: Sequence[Record], work: Callable[[], T]) -> tuple[bool, T | Exception]:
-        """Return whether every signature of `records` verifies, and what `work`, done meanwhile, returned or raised.
+    def submit(self, seals: Sequence[Seal]) -> list[Part]:
+        """Give seals to the workers, which are started once enough wait; `finish` says how it went."""
+        parts = [Part(seals[start : start + PART]) for start in range(0, len(seals), PART)]
+        if (len(self._waiting) + len(parts)) * PART >= RECORDS_MIN:
+            self.start()
+        with self._changed:
+            self._waiting.extend(parts)
+            self._changed.notify_all()
+        return parts
 
-        Few records are verified before `work` starts, many beside it; `work` must not trust them, and nothing is to
-        come of it when a signature is bad.
+    def finish(self, parts: Sequence[Part]) -> bool:
+        """Return whether all seals of `parts` verify, as soon as that is known; verify here what nobody has taken."""
+        self._ahead = 1  # from now on the end is shared evenly
+        try:
+            for part in parts:
+                while part.is_good is None:
+                    self._help(part)
+                if not part.is_good:
+                    return False
+            return True
+        finally:
+            self._ahead = AHEAD
+            self._withdraw(parts)
+
+    def _help(self, wanted: Part) -> None:
+        """Verify the next part that waits, or wait for the wanted one."""
+        with self._changed:
+            if not self._waiting:
+                if wanted.is_good is None:
+                    self._changed.wait(0.1)
+                return
+            part = self._waiting.popleft()
+        part.verify()
+
+    def _withdraw(self, parts: Sequence[Part]) -> None:
+        """Take back what is not to be verified any more."""
+        if any(part.is_good is None for part in parts):
+            gone = set(map(id, parts))
+            with self._changed:
+                self._waiting = deque(part for part in self._waiting if id(part) not in gone)
+
+    def check_while(self, records: Sequence[tuple[Record, bytes]], work: Callable[[], T]) -> tuple[bool, T | Exception]:
+        """Return whether every signature of the records verifies, and what `work`, done meanwhile, returned or raised.
+
+        Each record comes with the bytes that its author signed. Few are verified before `work` starts, many beside it;
+        `work` must not trust them, and nothing is to come of it when a signature is bad.
         """
-        job = _Job(records)
-        if len(records) >= RECORDS_MIN and self._wanted:
+        seals = [seal for record, signed in records for seal in seals_of(record, signed)]
+        if len(records) >= RECORDS_MIN:
             self.start()
         if len(records) < RECORDS_MIN or not self._workers:
-            _verify_in_threads(job)
-            return not job.is_bad.is_set(), _outcome_of(work)
-        feeders = [Thread(target=self._feed, args=(worker, job)) for worker in list(self._workers)]
-        for feeder in feeders:
-            feeder.start()
+            return _verify_in_threads(seals), _outcome_of(work)
+        parts = self.submit(seals)
         outcome = _outcome_of(work)
-        job.verify_rest()
-        for feeder in feeders:
-            feeder.join()
-        job.verify_rest()  # what a worker that died had taken
-        return not job.is_bad.is_set(), outcome
+        return self.finish(parts), outcome
 
-    def _feed(self, worker: subprocess.Popen[bytes], job: _Job) -> None:
-        """Give a worker parts until none is left; take back what it does not answer."""
+    def _feed(self, worker: subprocess.Popen[bytes]) -> None:
+        """Give a worker parts as long as it lives; take back what it does not answer."""
         assert worker.stdin is not None
         assert worker.stdout is not None
-        given: deque[Sequence[Record]] = deque()
+        given: deque[Part] = deque()
         try:
-            while True:
-                while len(given) < AHEAD and job.parts and not job.is_bad.is_set():
-                    try:
-                        part = job.parts.popleft()
-                    except IndexError:
-                        break
-                    given.append(part)
-                    _write_frame(worker.stdin, part)
-                if not given:
-                    return
-                if _read_answer(worker.stdout) == ANSWER_BAD:
-                    job.is_bad.set()
-                given.popleft()
+            while worker in self._workers:
+                for part in self._take(worker, given):
+                    _write_frame(worker.stdin, part.seals)
+                if given:
+                    is_good = _read_answer(worker.stdout) == ANSWER_GOOD
+                    with self._changed:
+                        given.popleft().is_good = is_good
+                        self._changed.notify_all()
         except (OSError, ValueError):
-            job.parts.extend(given)
-            _end(worker)
             with suppress(ValueError):
                 self._workers.remove(worker)
+            _end(worker)
+        finally:
+            with self._changed:
+                self._waiting.extendleft(reversed(given))
+                self._changed.notify_all()
+
+    def _take(self, worker: subprocess.Popen[bytes], given: deque[Part]) -> list[Part]:
+        """Wait until a worker that has nothing to do is given something, or is to end; return what it is given now."""
+        with self._changed:
+            while not given and not self._waiting and worker in self._workers:
+                self._changed.wait()
+            count = min(self._ahead - len(given), len(self._waiting))
+            taken = [self._waiting.popleft() for _ in range(count)]
+            given.extend(taken)
+            return taken
 
 
 def _outcome_of(work: Callable[[], T]) -> T | Exception:
@@ -134,18 +183,12 @@ def _outcome_of(work: Callable[[], T]) -> T | Exception:
         return error
 
 
-def _all_signed(records: Sequence[Record]) -> bool:
-    return all(is_record_signed(record) for record in records)
-
-
-def _verify_in_threads(job: _Job) -> None:
+def _verify_in_threads(seals: Sequence[Seal]) -> bool:
     """Verify in this process, on all cores."""
-    if len(job.parts) < 2:
-        job.verify_rest()
-        return
+    if len(seals) <= PART or CORES == 1:
+        return are_sealed(seals)
     with ThreadPoolExecutor(CORES) as pool:
-        for _ in range(CORES):
-            pool.submit(job.verify_rest)
+        return all(pool.map(are_sealed, (seals[start : start + PART] for start in range(0, len(seals), PART))))
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
@@ -158,7 +201,7 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
 
 
 # ---- The worker ------------------------------------------------------------
-_decoder = msgspec.msgpack.Decoder(tuple[Record, ...])
+_decoder = msgspec.msgpack.Decoder(tuple[Seal, ...])
 
 
 def _read_answer(pipe: IO[bytes]) -> bytes:
@@ -168,8 +211,8 @@ def _read_answer(pipe: IO[bytes]) -> bytes:
     return answer
 
 
-def _write_frame(pipe: IO[bytes], records: Sequence[Record]) -> None:
-    data = msgspec.msgpack.encode(records)
+def _write_frame(pipe: IO[bytes], seals: Sequence[Seal]) -> None:
+    data = msgspec.msgpack.encode(seals)
     pipe.write(len(data).to_bytes(FRAME_SIZE_BYTES, "big") + data)
     pipe.flush()
 
@@ -177,8 +220,8 @@ def _write_frame(pipe: IO[bytes], records: Sequence[Record]) -> None:
 def serve(source: BinaryIO, target: BinaryIO) -> None:
     """Answer frames until there are no more."""
     while len(size := source.read(FRAME_SIZE_BYTES)) == FRAME_SIZE_BYTES:
-        records = _decoder.decode(source.read(int.from_bytes(size, "big")))
-        target.write(ANSWER_GOOD if _all_signed(records) else ANSWER_BAD)
+        seals = _decoder.decode(source.read(int.from_bytes(size, "big")))
+        target.write(ANSWER_GOOD if are_sealed(seals) else ANSWER_BAD)
         target.flush()
 
 

@@ -1,6 +1,6 @@
 """A whole co-op on one machine: founders' folders, a sealed charter, a funded regtest treasury, and the processes.
 
-Everything follows from a seed, except the time of genesis. Passphrases of a devnet are no secrets; key files are sealed
+Everything follows from a seed, except the time of genesis. A devnet's passphrases are public; its key files are sealed
 with light limits.
 """
 
@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -212,57 +212,31 @@ class Devnet:
 
     def start_bitcoin(self) -> None:
         """Start the regtest engine: a process of its own that mines every second."""
-        command = [
-            sys.executable,
-            "-m",
-            "node.sandbox.regtest",
-            "--dir",
-            str(self.folder / "bitcoin"),
-            "--socket",
-            str(self.bitcoin_socket),
-            "--mine-every-ms",
-            "1000",
-        ]
-        self.bitcoin = self._spawn(command, self.folder / "bitcoin.log")
+        options = {"--dir": self.folder / "bitcoin", "--socket": self.bitcoin_socket, "--mine-every-ms": 1000}
+        self.bitcoin = _spawn("node.sandbox.regtest", options, [], self.folder / "bitcoin.log")
 
     def start_node(self, node: Node) -> None:
         """Start a daemon."""
-        command = [
-            sys.executable,
-            "-m",
-            "node.run",
-            "--data-dir",
-            str(node.folder),
-            "--passphrase-file",
-            str(self.folder / "passphrase"),
-            "--bitcoin-socket",
-            str(self.bitcoin_socket),
-            *node.extra,
-        ]
-        node.process = self._spawn(command, node.folder / "stderr.log")
+        secret = self.folder / "passphrase"
+        options = {"--data-dir": node.folder, "--passphrase-file": secret, "--bitcoin-socket": self.bitcoin_socket}
+        node.process = _spawn("node.run", options, node.extra, node.folder / "stderr.log")
 
     def wait_ready(self, nodes: Sequence[Node]) -> None:
-        """Wait until the nodes' APIs answer.
-
-        MutuaError `devnet_start` with the daemon's own last words when one ends.
-        """
+        """Wait until the nodes' APIs answer; MutuaError `devnet_start` with the daemon's last words if one ends."""
         deadline = time.monotonic() + START_TIMEOUT_S
         for node in nodes:
             while True:
                 with contextlib.suppress(Exception):
                     node.client(2.0).get_json("/v1/health")
                     break
+                what = ""
                 if node.process is not None and node.process.poll() is not None:
                     words = (node.folder / "stderr.log").read_text(errors="replace")[-800:]
-                    raise MutuaError(
-                        "devnet_start", f"{node.name} ended at its start: {words.strip()}", f"see {node.folder}"
-                    )
-                if time.monotonic() > deadline:
-                    raise MutuaError(
-                        "devnet_start",
-                        f"{node.name} does not answer after {START_TIMEOUT_S:.0f} s",
-                        f"see {node.folder}",
-                    )
+                    what = f"{node.name} ended at its start: {words.strip()}"
+                elif time.monotonic() > deadline:
+                    what = f"{node.name} does not answer after {START_TIMEOUT_S:.0f} s"
+                if what:
+                    raise MutuaError("devnet_start", what, f"see {node.folder}")
                 time.sleep(0.1)
 
     def stop(self) -> None:
@@ -287,12 +261,16 @@ class Devnet:
         }
         (self.folder / "devnet.json").write_text(json.dumps(state, indent=1) + "\n")
 
-    def _spawn(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        with log.open("ab") as stream:
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True
-            )
+
+def _spawn(module: str, options: Mapping[str, object], extra: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a module of ours as a process in a session of its own, which writes to `log`."""
+    words = [str(word) for option in options.items() for word in option]
+    command = [sys.executable, "-m", module, *words, *extra]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True
+        )
 
 
 def _wait_or_kill(process: subprocess.Popen[Any]) -> None:

@@ -1,14 +1,13 @@
-"""Rows of rules §13 that live outside governance, measured with the real code.
+"""Rows of rules §13 outside governance, measured with the real code: tracing, evidence leaks, equivocating proposers.
 
-Tracing a payout, evidence leaks, lying proposers.
-
-`governance` may not know wallet, consensus or the node; the laboratory gets these checks from here.
+`governance` may not import wallet, consensus or the node; the laboratory gets these checks from here.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -24,10 +23,7 @@ SECRET_WORDS = ("carcinoma in situ", "Zbigniew Testowy", "1971-03-02")
 
 
 def tracing(seed: int, batches: int = BATCHES) -> Evidence:
-    """Plan batches with the signers' own code and look, as an observer of the chain would, at each output.
-
-    P(link) of an output to a payee: the payee's share of the outputs of that denomination in the batch.
-    """
+    """Plan batches with the signers' own code and look at each output, as an observer of the chain would."""
     from node.treasury.plan import DuePayout, Policy, choose, plan_outputs
 
     rng = Random(f"{seed}/tracing")  # noqa: S311  # chance that can be repeated is the point
@@ -35,11 +31,10 @@ def tracing(seed: int, batches: int = BATCHES) -> Evidence:
     lonely = planned = 0
     for number in range(batches):
         count = rng.choice((1, 2, 3, 5, 8, 8, 8, 12, 16, 24))
+        amounts = [int(200_000 * rng.lognormvariate(0, 1)) + 40_000 for _ in range(count)]
         due = [
-            DuePayout(
-                bytes([index]) * 32, bytes([index, 1]) * 16, int(200_000 * rng.lognormvariate(0, 1)) + 40_000, number
-            )
-            for index in range(count)
+            DuePayout(bytes([index]) * 32, bytes([index, 1]) * 16, amount, number)
+            for index, amount in enumerate(amounts)
         ]
         programs = {item.commitment: tuple(bytes([index]) + rng.randbytes(21) for index in range(64)) for item in due}
         chosen = choose(due, programs, number + policy.crowd_wait, policy)
@@ -52,50 +47,41 @@ def tracing(seed: int, batches: int = BATCHES) -> Evidence:
         planned += bool(outputs)
         lonely += len({payout_id for _, payout_id in outputs}) == 1
         links += [own[output] / totals[output[0]] for output in outputs]
+    return _traced(links, f"{planned} batches, {lonely} with a single payee")
+
+
+def _traced(links: Sequence[float], batches: str) -> Evidence:
+    """Judge P(link) of each output: the payee's share of the outputs of its denomination in the batch."""
     over = sum(link > P_MAX for link in links)
     check = Check(
         11,
         "outputs of batches as the signers plan them",
         "P(link) ≤ p_max (25 %) for every output, by payee",
-        f"{share(over, len(links))} outputs above it, worst {100 * max(links, default=0):.0f} %; {planned} batches,"
-        f" {lonely} with a single payee",
+        f"{share(over, len(links))} outputs above it, worst {100 * max(links, default=0):.0f} %; {batches}",
         over == 0,
     )
-    findings = (
-        (
-            (
-                "The planner of batches does not apply `p_max` yet: a payee may hold all outputs of a denomination."
-                " Rules §11 asks for a cap, a queue for the rest and a wider cap after `relax_wait`. A payee who is"
-                " alone in a batch cannot be hidden by any cap (1 of 1): with the rule applied to the letter such a"
-                " payout waits for company, for ever if none comes. The rules should say which of the two gives way."
-            ),
-        )
-        if over
-        else ()
+    finding = (
+        "The planner of batches does not apply `p_max` yet: a payee may hold all outputs of a denomination."
+        " Rules §11 asks for a cap, a queue for the rest and a wider cap after `relax_wait`. No cap can hide a payee"
+        " who is alone in a batch (1 of 1): under the rule such a payout waits for others, for ever if none come. The"
+        " rules should say which of the two gives way."
     )
     steps = tuple(float(value) for value in range(0, 101, 5))
     curve = tuple(100 * sum(100 * link <= step for link in links) / max(1, len(links)) for step in steps)
-    picture = Picture(
-        (
-            "Most outputs hide among others, but too many can be told apart by their denomination"
-            if over
-            else "Every output hides among others of its denomination"
-        ),
-        "P(link): share of a denomination that goes to one payee, %",
-        "outputs at or below it, %",
-        (
-            Layer("step", "attacker", "batches as planned", steps, curve),
-            Layer("vline", "bound", "p_max 25 %", (100 * P_MAX,)),
-        ),
+    title = "Every output hides among others of its denomination"
+    if over:
+        title = "Most outputs hide among others, but too many can be identified by their denomination"
+    layers = (
+        Layer("step", "attacker", "batches as planned", steps, curve),
+        Layer("vline", "bound", "p_max 25 %", (100 * P_MAX,)),
     )
-    return Evidence((check,), findings, {"over": over, "outputs": len(links)}, picture)
+    x_label = "P(link): share of a denomination that goes to one payee, %"
+    picture = Picture(title, x_label, "outputs at or below it, %", layers)
+    return Evidence((check,), (finding,) if over else (), {"over": over, "outputs": len(links)}, picture)
 
 
 def leaking(seed: int) -> Evidence:
-    """Keep a document as a node does and look for its words in all that leaves the node.
-
-    The records, and the state they make.
-    """
+    """Keep a document as a node does and look for its words in the records and the state that leave the node."""
     from governance.filing.claims import ClaimBody, ClaimLine
     from governance.genesis import GenesisSpec, MemberSpec, PlanSpec, genesis_rows
     from governance.kinds import encode_body
@@ -139,17 +125,12 @@ def leaking(seed: int) -> Evidence:
             None,
         ),
     )
-    findings = (
-        (
-            (
-                "Hashes of documents carry no salt: the same letter kept by two people has the same hash, so a guess at"
-                " a short document can be confirmed from the ledger. Rules §10 asks for salted hashes."
-            ),
-        )
-        if kept[0]["hash"] == kept[1]["hash"]
-        else ()
+    finding = (
+        "Hashes of documents have no salt: the same letter kept by two people has the same hash, so a guess at a short"
+        " document can be confirmed from the ledger. Rules §10 asks for salted hashes."
     )
-    return Evidence(checks, findings, {"hits": hits, "seed": seed})
+    has_salt = kept[0]["hash"] != kept[1]["hash"]
+    return Evidence(checks, () if has_salt else (finding,), {"hits": hits, "seed": seed})
 
 
 def lying(seed: int, runs: int = PROPOSERS) -> Evidence:
@@ -170,7 +151,7 @@ def lying(seed: int, runs: int = PROPOSERS) -> Evidence:
     checks = (
         Check(
             13,
-            "committees with a lying proposer",
+            "committees with an equivocating proposer",
             "finality by > 2/3: one block a height, and no standstill",
             f"{len(violations)} of {runs} runs broke safety or stood still; up to {max(views, default=0):.0f} views for"
             " a height",
@@ -180,31 +161,18 @@ def lying(seed: int, runs: int = PROPOSERS) -> Evidence:
             13,
             "two contradicting signatures",
             "a misbehaviour record, and the seat is lost",
-            (
-                "a record kind takes them"
-                if has_kind
-                else "proofs are kept by each node; no record kind takes them, and the seat is kept"
-            ),
+            "a record kind takes them" if has_kind else "each node keeps proofs; no record kind takes them",
             has_kind,
         ),
     )
-    findings = (
-        ()
-        if has_kind
-        else (
-            (
-                "A lying proposer cannot hurt safety, and keeps its seat: nodes keep the two signatures"
-                " (`consensus.misbehaviour`), but no record brings them to the ledger and the draw of the committee"
-                " does not look at them."
-            ),
-        )
+    finding = (
+        "An equivocating proposer cannot hurt safety, and keeps its seat: nodes keep the two signatures"
+        " (`consensus.misbehaviour`), but no record brings them to the ledger and the committee's draw ignores them."
     )
+    findings = () if has_kind else (finding,)
     tops = sorted({int(view) for view in views})
     counts = tuple(float(sum(int(view) == top for view in views)) for top in tops)
-    picture = Picture(
-        "A lying proposer costs views, never a second block",
-        "highest view a run needed",
-        "runs",
-        (Layer("bars", "attacker", "runs with a liar", y=counts, labels=tuple(map(str, tops))),),
-    )
+    layer = Layer("bars", "attacker", "runs with an equivocating member", y=counts, labels=tuple(map(str, tops)))
+    title = "An equivocating proposer costs views, never a second block"
+    picture = Picture(title, "highest view a run needed", "runs", (layer,))
     return Evidence(checks, findings + tuple(violations), {"runs": runs, "violations": len(violations)}, picture)

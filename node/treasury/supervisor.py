@@ -50,6 +50,17 @@ class TreasurySupervisor:
         self._bitcoin_socket = bitcoin_socket
         self.host: DaemonTreasuryHost | None = None
         self.job: TreasuryJob | None = None
+        self._fault: str | None = None
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the last step failed; None after a good one."""
+        return self._fault if self.job is None else self.job.last_error
+
+    @property
+    def has_worked(self) -> bool:
+        """True once the job made a pass to its end."""
+        return self.job is not None and self.job.has_worked
 
     async def run(self) -> None:
         """Work until cancelled; only a fault of this node's own disk or ledger gets out."""
@@ -60,6 +71,7 @@ class TreasurySupervisor:
                 error = cause_of(group)
                 if is_fatal(error):
                     raise
+                self._fault = str(error)
                 log.exception("treasury_failed", error=str(error), hint="starts again by itself")
             self.job = None
             await trio.sleep(RESTART_S)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 from ledger import merkle
 from ledger.errors import MutuaError, RuleBroken
+from node.api.views.actions import AutoRuleFields, SubmitRequest
+from node.api.views.base import Question, read
+from node.api.views.node import Status
 
 CLAIM = "7f3a" + "ab" * 30
 OTHER_CLAIM = "7f3b" + "ab" * 30
@@ -55,6 +60,7 @@ def line(**changes: Any) -> dict[str, Any]:
         "cut_cents": 0,
         "benefit_cents": 4_400,
         "refusal": None,
+        "authorised_by": "",
         "explanation": "",
     } | changes
 
@@ -62,6 +68,7 @@ def line(**changes: Any) -> dict[str, Any]:
 def case(**changes: Any) -> dict[str, Any]:
     return {
         "claim": CLAIM,
+        "use": "claim",
         "code": "X9",
         "system": "urn:hcpcs",
         "status": "open",
@@ -92,7 +99,7 @@ def case(**changes: Any) -> dict[str, Any]:
 
 
 class FakeNode:
-    """The facade of a node at block 41; what is submitted is noted."""
+    """The reads, actions and events of a node at block 41, as JSON says them; what is submitted is noted."""
 
     def __init__(self) -> None:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
@@ -106,10 +113,17 @@ class FakeNode:
             case()
             | {"my_choice": None, "on_duty": False, "evidence_version": 2, "provider_id": PROVIDER, "evidence": []}
         ]
+        self.changes: dict[str, Any] = {}
         self.level = "info"
         self.stopped = threading.Event()
 
-    def status(self) -> dict[str, Any]:
+    def is_ready(self) -> bool:
+        return True
+
+    def status(self) -> Status:
+        return read(Status, self._status() | self.changes)
+
+    def _status(self) -> dict[str, Any]:
         return {
             "name": "Test Mutual",
             "chain_id": "aa" * 32,
@@ -125,18 +139,23 @@ class FakeNode:
             "mempool": 3,
             "is_syncing": False,
             "sync_target": 41,
-            "consensus": {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0},
+            "consensus": {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0, "is_signing": True},
+            "protocol": {"version": 1, "knows_next": True},
             "member": self.member,
             "cover": COVER if self.member else None,
             "needs_me": len(self.needs_me),
         }
 
-    def view(self, name: str, **arguments: str | None) -> Any:
+    def view(self, question: Question[Any], **arguments: str | None) -> Any:
+        return self.find(question.name, **arguments)
+
+    def find(self, name: str, **arguments: str | None) -> Any:
         if name == "claims":
             short = {
                 "cover_id": COVER,
                 "provider_id": PROVIDER,
                 "height": 12,
+                "use": "claim",
                 "payee": "member",
                 "charge_cents": 35_000,
                 "benefit_cents": 4_400,
@@ -152,7 +171,7 @@ class FakeNode:
                 raise MutuaError(
                     "not_found",
                     "the ledger knows no such claim at height 41",
-                    "check the id, or wait until the node is in step",
+                    "check the id, or wait until the node is in sync",
                 )
             return self._claim()
         views: dict[str, Any] = {
@@ -241,18 +260,61 @@ class FakeNode:
             "proposals": [self.proposal()],
             "proposal": {**self.proposal(), "sponsored_by": [MEMBER], "my_vote": "no"},
             "coop": {
+                "height": 41,
+                "term": 1,
+                "phase": "pilot",
+                "currency": "USD",
+                "exponent": 2,
+                "members": 7,
+                "voters": 7,
+                "open_cases": 1,
+                "admission_stopped": False,
+                "protocol_version": 1,
                 "claims_cents": 5_000_000,
                 "reserve_cents": 900_000,
                 "annual_premium_cents": 600_000,
                 "owed_cents": 4_400,
                 "rate": 6_400_000,
             },
-            "treasury": {"network": "regtest", "threshold": 2, "signers": ["77" * 32] * 3, "baton_sat": 10_000_000},
-            "owed": [{"owed_cents": 4_400}],
+            "treasury": {
+                "network": "regtest",
+                "threshold": 2,
+                "signers": ["77" * 32] * 3,
+                "fee_sat_per_vb": 2,
+                "baton_txid": "b0" * 32,
+                "baton_vout": 0,
+                "baton_sat": 10_000_000,
+            },
+            "owed": [
+                {
+                    "rank": 0,
+                    "height": 13,
+                    "claim": CLAIM,
+                    "cover": COVER,
+                    "provider": PROVIDER,
+                    "payee": COVER,
+                    "benefit_cents": 4_400,
+                    "owed_cents": 4_400,
+                    "commitment": "",
+                }
+            ],
             "owing": [{"member": OTHER_MEMBER, "owed_cents": 50_000, "owed": [], "suspended_from": None}],
-            "unsent": [{"left_sat": 44_000}],
+            "unsent": [self._payout() | {"left_sat": 44_000}],
             "batches": [
-                {"unsigned_txid": "ba" * 32, "height": 14, "payouts": [{}], "fee_sat": 500, "confirmations": 0}
+                {
+                    "baton_txid": "b0" * 32,
+                    "baton_vout": 0,
+                    "unsigned_txid": "ba" * 32,
+                    "locktime": 100,
+                    "fee_sat": 500,
+                    "change_sat": 9_956_000,
+                    "payouts": [
+                        {"payout_id": "44" * 32, "paid_sat": 43_000, "queued_sat": 0, "credit_sat": 0, "outputs": 5}
+                    ],
+                    "height": 14,
+                    "confirmations": 0,
+                    "block_height": 0,
+                }
             ],
             "delegations": {
                 "member": MEMBER,
@@ -302,7 +364,7 @@ class FakeNode:
                 "rate_cents": 50_000,
                 "last_block": 360,
                 "next_plan": None,
-                "next_length": None,
+                "next_length": 0,
                 "is_in_force": True,
                 "owed": [],
                 "owed_cents": 0,
@@ -372,20 +434,22 @@ class FakeNode:
         refused = line(line=1, code="G0202", status="refused", refusal=2, benefit_cents=0, allowed_cents=0)
         voted = line(line=2, code="X9", charge_cents=20_000, status="open", is_standard=False)
         return {
-            **self.view("claims")[0],
+            **self.find("claims")[0],
             "evidence": [{"hash": DOCUMENT, "size_bytes": 12, "media": "application/pdf"}],
             "evidence_version": 2,
             "other_payer_cents": 0,
             "payout_commitment": "",
             "lines": [line(), refused, voted],
             "cases": [case()],
+            "estimates": [],
+            "authorisations": [],
             "payouts": [self._payout()],
             "explanation": [],
         }
 
     async def receipt(self, claim: bytes) -> dict[str, Any]:
         """What the daemon replayed; tests/receipts says what stands in it."""
-        self.view("claim", id=claim.hex())
+        self.find("claim", id=claim.hex())
         return {
             "receipt": {"claim": claim.hex(), "height": 41},
             "explanation": ["Claim 7f3aabababab was filed.", "Line 1: settled.", "  §5.1 units."],
@@ -397,7 +461,10 @@ class FakeNode:
                 "key": "55" * 32,
                 "address": "/ip4/127.0.0.1/tcp/4001",
                 "is_connected": True,
+                "since_ms": 0,
                 "sent_frames": 9,
+                "received_frames": 9,
+                "dropped_frames": 0,
                 "strikes": 0,
             }
         ]
@@ -465,7 +532,7 @@ class FakeNode:
         self.accepted.append(data)
         return {"record_id": BALLOT, "kind": "any", "state": "pending", "height": 41}
 
-    async def check(self, records: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    async def check(self, records: Sequence[SubmitRequest]) -> list[dict[str, Any]]:
         assert records
         return self.refusals
 
@@ -486,11 +553,11 @@ class FakeNode:
     def auto_rules(self) -> list[dict[str, Any]]:
         return self.rules
 
-    async def change_auto_rule(self, action: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    async def change_auto_rule(self, action: str, wanted: AutoRuleFields) -> dict[str, Any]:
         if self.refusal is not None:
             raise self.refusal
-        version = 1 + sum(item["name"] == wanted["name"] for item in self.rules)
-        fields = {"codes": [], "charge_max_cents": 0, "providers": [], **wanted}
+        version = 1 + sum(item["name"] == wanted.name for item in self.rules)
+        fields = json.loads(msgspec.json.encode(wanted))
         self.rules.append(
             {**fields, "version": version, "is_revoked": action == "revoke", "rule_hash": f"{version:02}" * 32}
         )
@@ -562,7 +629,7 @@ def shell() -> Callable[..., Result]:
 @pytest.fixture
 def node(tmp_path: Path):
     """A fake node served on the socket of `tmp_path`, in a thread of its own."""
-    from node.api.server import serve
+    from node.api.server import Api, serve
 
     fake = FakeNode()
     ready = threading.Event()
@@ -570,7 +637,7 @@ def node(tmp_path: Path):
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(serve, fake, tmp_path / "api.sock")
+            await nursery.start(serve, Api(fake, fake, fake), tmp_path / "api.sock")
             token.extend((trio.lowlevel.current_trio_token(), nursery.cancel_scope))
             ready.set()
             await trio.sleep_forever()

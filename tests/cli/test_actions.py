@@ -66,12 +66,12 @@ def test_an_action_sends_its_record_and_names_the_receipt(on, node, arguments, k
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("vote", "delegate", OTHER), "their denials count in your record"),
+        (("vote", "delegate", OTHER), "their denials enter your voting record"),
         (("vote", "delegate", OTHER, "--topic", "X9"), "121212121212 votes for you there until then"),
         (("vote", "undelegate"), ""),
         (("plan", "change", "basic"), "now   basic at 500.00 USD a term, until block 360"),
         (("treasury", "quote", "64000"), "the rate in force is 64,000.00 USD"),
-        (("audit", "report", OTHER), "all members' nodes see that you did"),
+        (("audit", "report", OTHER), "all members' nodes can see your report"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -164,7 +164,7 @@ def test_a_panel_member_sees_it_and_an_empty_list_says_so(on, node):
     assert "on it" in on("audit", "drawn").out
     node.views = {
         "audits": {"drawn": [], "holds": [], "panels": []},
-        "delegations": {"given": [], "received": [], "delegators": 0, "delegators_max": 3},
+        "delegations": {"member": "11" * 32, "given": [], "received": [], "delegators": 0, "delegators_max": 3},
     }
     assert on("audit", "drawn").out == "no claim was drawn for audit, and nothing is held\n"
     assert on("vote", "delegations").out == "no delegations\ndelegators: 0 of at most 3\n"

@@ -44,7 +44,7 @@ def test_a_rule_is_added_replaced_and_revoked_and_every_version_can_be_listed(on
     assert "X8 X9" in on("vote", "auto", "list").out
     assert on("vote", "auto", "replace", "trifles", "--code", "X9", "--charge-max", "10").code == 0
     assert on("vote", "auto", "revoke", "trifles").code == 0
-    assert on("vote", "auto", "list").out == "no standing rules; your node casts nothing by itself\n"
+    assert on("vote", "auto", "list").out == "no auto-accept rules; your node casts no ballots automatically\n"
     every = json.loads(on("vote", "auto", "list", "--all", "--json").out)
     assert [(item["version"], item["is_revoked"]) for item in every] == [(1, False), (2, False), (3, True)]
     assert "3 revoked" in on("vote", "auto", "list", "--all").out
@@ -60,7 +60,7 @@ def test_a_person_is_told_what_others_see_and_may_say_no(on, node, monkeypatch):
     monkeypatch.setattr("node.cli.common.is_live", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
     said = on("vote", "auto", "add", "a", "--code", "X9", "--charge-max", "1")
-    assert "all members see that a rule cast it" in said.out
+    assert "all members see that a rule cast the ballot" in said.out
     assert said.out.endswith("nothing was changed\n")
     assert on("vote", "auto", "revoke", "a").out == "nothing was changed\n"
     assert node.rules == []

@@ -88,7 +88,7 @@ def test_what_stands_in_a_bundle_is_shown_and_the_rules_are_asked_where_wanted(o
     asked = on("bundle", "show", file, "--check")
     assert "the rules refuse it now: 0 of 11 are there; collect the missing ones" in asked.out
     node.refusals = []
-    assert "the rules would take it now" in on("bundle", "show", file, "--check").out
+    assert "the rules would accept it now" in on("bundle", "show", file, "--check").out
     assert json.loads(on("bundle", "show", file, "--check", "--json").out)["refusals"] == []
 
 

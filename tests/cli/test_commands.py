@@ -64,7 +64,7 @@ def test_every_reading_command_prints_lines_and_with_json_one_value(on, argument
 
 def test_the_status_says_first_what_matters(on) -> None:
     lines = on("status").out.splitlines()
-    assert lines[0] == "Test Mutual · block 41 · term 1 · in step"
+    assert lines[0] == "Test Mutual · block 41 · term 1 · in sync"
     assert lines[-1] == "needs you  1 case: mutua vote list"
 
 
@@ -131,7 +131,7 @@ def test_a_ballot_can_be_waited_for(on, node) -> None:
         (("vote", "cast", CLAIM, "--deny", "--award", "3"), 2, "--accept only"),
         (("vote", "cast", CLAIM, "Y1", "--deny"), 2, "no single case Y1"),
         (("vote", "cast", "7f3", "--deny"), 2, "at least its first 6"),
-        (("vote", "cast", "zzzzzzzz", "--deny"), 2, "no id of a claim"),
+        (("vote", "cast", "zzzzzzzz", "--deny"), 2, "not a valid claim id"),
         (("vote", "cast", CLAIM, "--accept", "--award", "1.234"), 2, "at most 2 decimals"),
         (("vote", "verify", REFUSED), 5, "closed on day 39"),
         (("vote", "verify", "ab" * 32), 2, "knows no record"),
@@ -165,7 +165,7 @@ def test_a_ballot_can_be_waited_for(on, node) -> None:
         (
             ("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "-1", "--day", "3"),
             2,
-            "no amount",
+            "not an amount",
         ),
         (
             ("claim", "submit", "--provider", "demo-clinic", "--code", "G0101", "--charge", "1", "--day", "2025-12-31"),
@@ -292,7 +292,7 @@ def test_a_provider_signs_a_draft_elsewhere(on, node, tmp_path, monkeypatch) -> 
 
     seed = bytes(range(32))
     provider = public_key_of(seed).hex()
-    monkeypatch.setattr(node, "view", _with_provider(node.view, provider))
+    monkeypatch.setattr(node, "find", _with_provider(node.find, provider))
     (tmp_path / "seed").write_text(seed.hex() + "\n")
     draft, signature = tmp_path / "draft.json", tmp_path / "signature.json"
     assert (
@@ -334,7 +334,7 @@ def test_a_follower_is_told_that_it_cannot_act(on, node) -> None:
     ):
         result = on(*arguments)
         assert result.code == 5
-        assert "its key is no member's" in result.err
+        assert "its key does not belong to a member" in result.err
 
 
 def test_a_proof_that_does_not_hold_is_a_finding(on, node, monkeypatch) -> None:

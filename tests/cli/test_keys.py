@@ -65,12 +65,12 @@ def test_an_action_sends_its_record_and_names_the_receipt(on, node, arguments, k
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("keys", "device", "revoke", DEVICE), "this key is never certified again"),
+        (("keys", "device", "revoke", DEVICE), "this key can never be certified again"),
         (("keys", "guardians", "set", GUARDIAN, "--threshold", "1"), "any 1 of these 1 may move your identity"),
-        (("keys", "guardians", "set"), "if you lose the key, it is lost"),
-        (("keys", "object"), "your identity stays where it is"),
+        (("keys", "guardians", "set"), "nobody can restore your membership"),
+        (("keys", "object"), "your identity keeps its key"),
         (("member", "dependant", "add"), "your premium rises by a share"),
-        (("member", "dependant", "end", KID), "this key is never insured again"),
+        (("member", "dependant", "end", KID), "this key cannot be insured again"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -105,7 +105,7 @@ def test_only_an_application_is_attested_as_an_enrolment(on, tmp_path) -> None:
     seed.write_text(OTHER.hex())
     refused = on("member", "attest-enrolment", path, "--seed-file", seed)
     assert refused.code != 0
-    assert "is no application but member.withdraw" in refused.err
+    assert "is not an application but member.withdraw" in refused.err
 
 
 @pytest.mark.parametrize(

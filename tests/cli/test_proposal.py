@@ -113,9 +113,9 @@ def test_every_kind_of_the_rules_can_be_proposed_from_the_command_line() -> None
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("tax",), "nothing can be proposed about 'tax'"),
+        (("tax",), "there is no kind of proposal 'tax'"),
         (("param", "--name", "grace_blocks"), "it lacks --value"),
-        (("phase", "--name", "live", "--value", "3"), "it knows no --value"),
+        (("phase", "--name", "live", "--value", "3"), "it has no field --value"),
         (("attester", "--change", "add"), "it lacks --key"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`mutua rehearse --from`: a real ledger of signed blocks on disk, replayed under other parameters."""
+"""`mutua rehearse --data-dir`: a real ledger of signed blocks on disk, replayed under other parameters."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_flips_stand_first_and_the_sums_after(call, history) -> None:
     before = contents(history)
-    done = call("rehearse", "--from", history, "--set", "quorum_min=3")
+    done = call("rehearse", "--data-dir", history, "--set", "quorum_min=3")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0] == "66 blocks replayed with quorum_min 3 (was 5); every vote as it was cast"
@@ -171,7 +171,7 @@ def test_the_flips_stand_first_and_the_sums_after(call, history) -> None:
 
 
 def test_json_is_the_whole_comparison(call, history) -> None:
-    done = call("rehearse", "--from", history, "--set", "quorum_min=3", "--set", "streak_blocks=10", "--json")
+    done = call("rehearse", "--data-dir", history, "--set", "quorum_min=3", "--set", "streak_blocks=10", "--json")
     found = json.loads(done.out)
     assert found["height"] == BLOCKS
     assert found["changes"] == [
@@ -185,7 +185,7 @@ def test_json_is_the_whole_comparison(call, history) -> None:
 
 
 def test_ballots_after_the_end_are_listed_as_refused_with_the_rule(call, history) -> None:
-    done = call("rehearse", "--from", history, "--set", "vote_blocks=5")
+    done = call("rehearse", "--data-dir", history, "--set", "vote_blocks=5")
     assert "1 decision would flip" in done.out
     assert "accepted in block 16, 200.00 USD  lapsed in block 6" in done.out
     assert "1 record would be refused; the replay went on without:" in done.out
@@ -193,7 +193,7 @@ def test_ballots_after_the_end_are_listed_as_refused_with_the_rule(call, history
 
 
 def test_a_value_as_it_was_changes_nothing(call, history) -> None:
-    done = call("rehearse", "--from", history, "--set", "quorum_min=5")
+    done = call("rehearse", "--data-dir", history, "--set", "quorum_min=5")
     assert "0 decisions would flip" in done.out
     assert "refused" not in done.out
 
@@ -214,7 +214,7 @@ def test_a_value_as_it_was_changes_nothing(call, history) -> None:
 )
 def test_a_wrong_setting_is_one_error_with_its_mend_and_exit_code_2(call, history, settings, code, words) -> None:
     given = [word for text in settings for word in ("--set", text)]
-    done = call("rehearse", "--from", history, *given, "--json")
+    done = call("rehearse", "--data-dir", history, *given, "--json")
     assert (done.code, done.out) == (2, "")
     error = json.loads(done.err)["error"]
     assert error["code"] == code
@@ -223,14 +223,14 @@ def test_a_wrong_setting_is_one_error_with_its_mend_and_exit_code_2(call, histor
 
 
 def test_scenario_and_folder_exclude_each_other(call, history) -> None:
-    for arguments in ((), ("file", "--from", history), ("file", "--set", "vote_blocks=3")):
+    for arguments in ((), ("file", "--data-dir", history), ("file", "--set", "vote_blocks=3")):
         done = call("rehearse", *arguments)
         assert (done.code, done.out) == (2, "")
-        assert done.err.startswith("mutua: a rehearsal needs a scenario FILE, or --from FOLDER")
+        assert done.err.startswith("mutua: a rehearsal needs a scenario FILE, or --data-dir FOLDER")
 
 
 def test_a_folder_without_a_ledger_is_named(call, tmp_path) -> None:
-    done = call("rehearse", "--from", tmp_path / "none", "--set", "vote_blocks=3")
+    done = call("rehearse", "--data-dir", tmp_path / "none", "--set", "vote_blocks=3")
     assert done.code == 2
     assert done.err == f"mutua: there is no ledger in {tmp_path}/none; name a data folder, or a copy of one\n"
 
@@ -245,7 +245,7 @@ def test_a_folder_in_use_is_refused(call, history) -> None:
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        done = call("rehearse", "--from", history, "--set", "vote_blocks=3")
+        done = call("rehearse", "--data-dir", history, "--set", "vote_blocks=3")
     finally:
         holder.communicate("")
     assert done.code == 2
@@ -262,7 +262,7 @@ def damaged(history: Path, key: bytes, value: bytes | None) -> Path:
 def test_a_ledger_that_says_something_else_than_the_rules_is_a_finding(call, history) -> None:
     done = call(
         "rehearse",
-        "--from",
+        "--data-dir",
         damaged(history, b"e/" + (16).to_bytes(8, "big"), b"[]"),
         "--set",
         "vote_blocks=3",
@@ -274,7 +274,7 @@ def test_a_ledger_that_says_something_else_than_the_rules_is_a_finding(call, his
 
 def test_a_body_that_was_dropped_cannot_be_replayed(call, history, rows) -> None:
     body = next(key for key in rows if key.startswith(b"d/"))
-    done = call("rehearse", "--from", damaged(history, body, None), "--set", "vote_blocks=3", "--json")
+    done = call("rehearse", "--data-dir", damaged(history, body, None), "--set", "vote_blocks=3", "--json")
     assert done.code == 2
     assert json.loads(done.err)["error"]["code"] == "body_missing"
 
@@ -283,11 +283,11 @@ def test_a_long_run_says_now_and_then_how_far_it_is(call, history, monkeypatch) 
     import node.cli.coop.rehearse as command
 
     monkeypatch.setattr(command, "PROGRESS_BLOCKS_PLAIN", 30)
-    done = call("rehearse", "--from", history, "--set", "vote_blocks=60", "--json")
+    done = call("rehearse", "--data-dir", history, "--set", "vote_blocks=60", "--json")
     assert done.err == "block 30 of 66\nblock 60 of 66\n"
     json.loads(done.out)
     monkeypatch.setattr(command.sys.stderr, "isatty", lambda: True)
-    watched = call("rehearse", "--from", history, "--set", "vote_blocks=60", "--json")
+    watched = call("rehearse", "--data-dir", history, "--set", "vote_blocks=60", "--json")
     assert watched.code == 0
     assert watched.err == "\rblock 20 of 66\rblock 40 of 66\rblock 60 of 66\r\x1b[K", (
         "one line that moves, and is gone at the end"
@@ -296,7 +296,7 @@ def test_a_long_run_says_now_and_then_how_far_it_is(call, history, monkeypatch) 
 
 def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_records() -> None:
     from governance.simulation.counterfactual import Changed, Comparison, Refusal, Standing, Totals
-    from node.cli.common import Money
+    from node.api.text import Units
     from node.cli.coop.rehearse import comparison_lines
 
     sums = Totals(1, 0, 0, 5, 5, 0, 9, 9)
@@ -319,7 +319,7 @@ def test_batches_that_no_longer_fit_are_counted_and_not_mixed_with_the_members_r
         sums,
         sums,
     )
-    lines = list(comparison_lines(found, Money("USD", 2)))
+    lines = list(comparison_lines(found, Units("USD", 2)))
     assert "note: from block 31 on vote_blocks is 50, as a proposal of the history decided" in lines
     assert "47 records would be refused; the replay went on without:" in lines
     assert any(line.split()[:5] == ["8", "2", "case.ballot", "vote_closed", "the"] for line in lines)
@@ -345,7 +345,7 @@ def claims(rows) -> dict[int, str]:
 
 def test_a_claim_is_explained_from_a_stopped_nodes_folder(call, history, claims) -> None:
     before = contents(history)
-    done = call("audit", "explain", claims[20_000][:10], "--folder", history)
+    done = call("audit", "explain", claims[20_000][:10], "--data-dir", history)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert (
@@ -383,7 +383,7 @@ def test_the_receipt_of_a_real_ledger_is_computed_again_by_a_stranger(call, hist
     from receipts.stranger import problems
 
     for claim in claims.values():
-        receipt = json.loads(call("audit", "explain", claim, "--data-folder", history, "--json").out)
+        receipt = json.loads(call("audit", "explain", claim, "--data-dir", history, "--json").out)
         assert receipt["height"] == BLOCKS
         assert list(problems(receipt)) == []
         receipt["cases"][0]["tallies"][5]["yes"] += 1

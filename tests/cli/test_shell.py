@@ -15,6 +15,8 @@ import pytest
 
 from ledger.charter_checks import is_founder_signed
 from ledger.charter_file import charter_from_file, founder_from_file
+from node.api.views.base import read
+from node.api.views.node import Status
 from node.cli.node.doctor import PYTHONS
 from node.cli.node.version import find_commit
 from wallet.keyfile import LIGHT, open_keyfile, seal_keyfile
@@ -344,7 +346,7 @@ def test_a_fault_is_one_line_without_a_traceback(call, monkeypatch, tmp_path) ->
     monkeypatch.setattr("node.api.client.Client.status", lambda _self: {})
     result = call("status", "-d", tmp_path)
     assert result.code == 1
-    assert result.err.startswith("mutua: the program met a fault: ZeroDivisionError")
+    assert result.err.startswith("mutua: there is a fault in the program: ZeroDivisionError")
     assert result.err.count("\n") == 1
 
 
@@ -372,24 +374,91 @@ def test_the_smallest_membership_for_the_gate_is_computed_from_a_charter(shell, 
         assert (refused.code, refused.out) == (2, "") or "plan" in refused.err
 
 
-def test_the_status_says_what_is_owed_and_until_when() -> None:
-    from node.cli.node.live import status_lines
-
-    answer = {
+def status_of(**changes: object) -> Status:
+    consensus = {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0, "is_signing": True}
+    fields = {
         "name": "hill",
-        "height": 32,
-        "term": 2,
         "chain_id": "",
-        "block_hash": "",
-        "state_root": "",
         "currency": "USD",
         "exponent": 2,
+        "height": 32,
+        "block_hash": "",
+        "state_root": "",
+        "term": 2,
+        "day_one": "2026-01-01",
+        "block_interval_ms": 1000,
+        "peers": {"connected": 6, "known": 6},
+        "mempool": 0,
+        "is_syncing": False,
+        "needs_me": 0,
+        "protocol": {"version": 1, "knows_next": True},
     }
-    assert not [line for line in status_lines({**answer, "owed": None}) if line.startswith("owed")]
+    return read(Status, {**fields, **changes, "consensus": {**consensus, **changes.get("consensus", {})}})
+
+
+def line_of(label: str, **changes: object) -> str:
+    """The line of `mutua status` with this label; empty when there is none."""
+    from node.cli.node.live import status_lines
+
+    return next((line for line in status_lines(status_of(**changes)) if line.startswith(label)), "")
+
+
+def findings_of(**changes: object) -> dict[str, tuple[str, str]]:
+    """What `mutua doctor` says of a running node, by check."""
+    from node.cli.node.doctor import node_checks
+
+    return {check.name: (check.state, check.what) for check in node_checks(status_of(**changes))}
+
+
+def test_the_status_says_what_is_owed_and_until_when() -> None:
+    assert line_of("owed") == ""
     owed = {"amount_cents": 150_000, "pay_by": 41, "suspended_from": None}
-    (line,) = [line for line in status_lines({**answer, "owed": owed}) if line.startswith("owed")]
-    assert line == "owed       1,500.00 USD: to be paid by block 41, or cover stops"
-    (line,) = [
-        line for line in status_lines({**answer, "owed": {**owed, "suspended_from": 42}}) if line.startswith("owed")
-    ]
-    assert line.endswith("there is no cover from block 42 until it is paid")
+    assert line_of("owed", owed=owed) == "owed       1,500.00 USD: pay it by block 41, or your cover is suspended"
+    late = line_of("owed", owed={**owed, "suspended_from": 42})
+    assert late.endswith("there is no cover from block 42 until it is paid")
+
+
+def test_the_status_and_the_doctor_say_whether_the_node_signs_and_why_not() -> None:
+    assert line_of("consensus") == "consensus  view 0, votes on blocks"
+    assert findings_of()["signing"] == ("ok", "votes on blocks")
+    starting = {"is_signing": False}
+    assert line_of("consensus", consensus=starting).endswith("in the committee; it asks its peers before it signs")
+    assert findings_of(consensus=starting)["signing"][0] == "note"
+    assert line_of("consensus", consensus={"is_member": False}).endswith("follows; it is not in the committee")
+    assert "signing" not in findings_of(consensus={"is_member": False})
+    held = {"is_signing": False, "quarantine": "own vote unknown", "quarantine_until": 40}
+    assert line_of("consensus", consensus=held).endswith("signs nothing until block 40 is final: own vote unknown")
+    assert findings_of(consensus=held)["signing"][0] == "fault"
+    unknown = line_of("consensus", consensus={**held, "quarantine_until": None})
+    assert unknown.endswith("signs nothing until enough peers have told how far they are: own vote unknown")
+
+
+@pytest.mark.parametrize(
+    ("job", "words", "state"),
+    [
+        ({"state": "off", "open_batches": 0}, "no Bitcoin backend is configured: this node signs no payouts", "fault"),
+        ({"state": "starting", "open_batches": 0}, "the treasury's job is starting", "ok"),
+        (
+            {"state": "waiting", "last_error": "no engine answers", "open_batches": 1},
+            "the last step failed and is tried again: no engine answers; 1 unconfirmed batch",
+            "fault",
+        ),
+        ({"state": "working", "open_batches": 2}, "the last step went well; 2 unconfirmed batches", "ok"),
+    ],
+)
+def test_a_signer_is_told_what_the_treasurys_job_does(job, words, state) -> None:
+    assert line_of("treasury", treasury=job).endswith(words)
+    assert findings_of(treasury=job)["treasury"][0] == state
+
+
+def test_a_member_without_a_bitcoin_key_hears_nothing_of_the_treasurys_job() -> None:
+    assert line_of("treasury") == ""
+    assert "treasury" not in findings_of()
+
+
+def test_misbehaviour_seen_is_a_warning_and_a_finding() -> None:
+    assert line_of("warning") == ""
+    seen = {"misbehaviour": 2}
+    words = "2 proofs that another node signed two things where it may sign one"
+    assert line_of("warning", consensus=seen) == f"warning    {words}"
+    assert findings_of(consensus=seen)["misbehaviour"] == ("note", words)

@@ -124,7 +124,7 @@ def story(short_folder):
         devnet.start_node(late)
         devnet.wait_ready([late])
         aim = max(heights(devnet.nodes)) + 6
-        wait_for(lambda: min(heights([*devnet.nodes, late])) >= aim, "all eight in step")
+        wait_for(lambda: min(heights([*devnet.nodes, late])) >= aim, "all eight in sync")
         seen["statuses"] = [status_of(node) for node in devnet.nodes]
         seen["late"] = status_of(late)
         started = time.monotonic()

@@ -14,8 +14,8 @@ from governance.filing.claims import ClaimBody, claim_subject_hash
 from ledger.genesis import CharterCode, CharterPlan
 from ledger.records import attest
 from ledger.signatures import public_key_of
+from node.api.actions import store_document
 from node.api.bodies import body_from_json, body_to_json
-from node.api.facade import store_document
 from node.audit.verify import audit_folder
 from node.sandbox.devnet import Devnet, Spec
 

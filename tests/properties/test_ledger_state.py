@@ -5,10 +5,12 @@ from __future__ import annotations
 from hashlib import sha256
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from ledger import state as state_module
 from ledger.state import EMPTY_TREE, StateTree, fork_of, is_proved, leaf_of, path_of, root_of
 from ledger.store import MemoryStore, SortedKeys
 
@@ -88,6 +90,25 @@ def test_the_root_does_not_depend_on_how_the_rows_came(rows, random) -> None:
 @given(rows_of, rows_of)
 def test_other_rows_have_another_root(rows, others) -> None:
     assert (StateTree(rows.items()).root() == StateTree(others.items()).root()) == (rows == others)
+
+
+@given(rows_of, deltas, keys)
+def test_a_tree_laid_out_group_by_group_is_the_same_tree(rows, delta, key) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state_module, "GROUPED_MIN", 0)
+        tree = StateTree(rows.items())
+    assert tree.root() == plain_root(rows)
+    assert is_proved(key, rows.get(key), tree.proof_of(key, MemoryStore(rows)), tree.root())
+    tree.apply(delta)
+    assert tree.root() == plain_root(after(rows, delta))
+
+
+@given(st.sets(st.integers(0, 255), max_size=16), st.integers(0, 31))
+def test_a_bucket_of_paths_that_share_many_bits_has_the_root_of_the_definition(numbers, place) -> None:
+    paths = [bytes(place) + bytes([number]) + bytes(31 - place) for number in sorted(numbers)]
+    bucket = b"".join(path + leaf_of(path, bytes(32)) for path in paths)
+    expected = plain_tree([(int.from_bytes(path, "big"), bytes(32)) for path in paths])
+    assert state_module._bucket_hash(bucket) == expected
 
 
 many_rows_of = st.integers(0, 80).map(lambda count: {i.to_bytes(2, "big"): bytes([i]) for i in range(count)})

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from node.api.errors import ApiError, node_not_running
+from node.api.views.actions import Opened, Submitted
+from node.api.views.base import read
+from node.api.views.chain import Block, BlockHead, Receipt
+from node.api.views.node import Status
 from tui.app import MutuaApp
 
 ME, COVER, OTHER = "a1" * 32, "c0" * 32, "b2" * 32
@@ -21,12 +25,13 @@ TXID = "7f" * 32
 def case(claim, code, charges, **fields):
     return {
         "claim": claim,
+        "use": "claim",
         "code": code,
         "system": "hcpcs",
         "status": "open",
         "how": "",
         "s": 100,
-        "opens_at": 101,
+        "opens_at": fields.get("s", 100) + 1,
         "closes_at": 160,
         "is_second": False,
         "charges_cents": charges,
@@ -86,6 +91,7 @@ def line(code, charge, **fields):
         "cut_cents": 0,
         "benefit_cents": 0,
         "refusal": None,
+        "authorised_by": "",
         "explanation": "",
         **fields,
     }
@@ -97,6 +103,7 @@ def claim(name, lines, cases=(), payouts=(), **fields):
         "cover_id": "ee" * 32,
         "provider_id": CLINIC,
         "height": 100,
+        "use": "claim",
         "payee": "member",
         "charge_cents": sum(item["charge_cents"] for item in lines),
         "benefit_cents": 0,
@@ -109,6 +116,8 @@ def claim(name, lines, cases=(), payouts=(), **fields):
         "payout_commitment": "",
         "lines": lines,
         "cases": list(cases),
+        "estimates": [],
+        "authorisations": [],
         "payouts": list(payouts),
         "explanation": [],
         **fields,
@@ -246,7 +255,8 @@ def world():
             "mempool": 0,
             "is_syncing": False,
             "sync_target": 112,
-            "consensus": {"view": 1, "is_member": True, "committee": 7},
+            "consensus": {"view": 1, "is_member": True, "committee": 7, "misbehaviour": 0, "is_signing": True},
+            "protocol": {"version": 1, "knows_next": True},
             "member": ME,
             "cover": COVER,
             "needs_me": 2,
@@ -264,7 +274,20 @@ def world():
         ],
         "claims": claims,
         "payouts": [paid, due],
-        "batches": [{"unsigned_txid": TXID, "height": 98, "confirmations": 3, "block_height": 207, "payouts": []}],
+        "batches": [
+            {
+                "baton_txid": "b0" * 32,
+                "baton_vout": 0,
+                "unsigned_txid": TXID,
+                "locktime": 200,
+                "fee_sat": 500,
+                "change_sat": 1_000,
+                "payouts": [],
+                "height": 98,
+                "confirmations": 3,
+                "block_height": 207,
+            }
+        ],
         "providers": [{"key": CLINIC, "identifier": "demo-clinic"}, {"key": LAB, "identifier": "demo-lab"}],
         "records": {},
     }
@@ -289,9 +312,10 @@ class FakeNode:
 
     async def status(self):
         self._check("status")
-        return copy.deepcopy(self.data["status"])
+        return read(Status, self.data["status"])
 
-    async def view(self, name, **arguments):
+    async def view(self, question, **arguments):
+        name = question.name
         self._check("view", name, arguments)
         value = self.data[name] if name != "claim" else None
         if name == "claim":
@@ -302,7 +326,7 @@ class FakeNode:
             owners = {None: None, ME: COVER}
             cover = owners[arguments.get("member")]
             value = [item for item in value.values() if cover is None or item["cover_id"] == cover]
-        return copy.deepcopy(value)
+        return read(question.shape, copy.deepcopy(value))
 
     def _block(self, height):
         return {
@@ -319,7 +343,8 @@ class FakeNode:
         self._check("blocks", start, count)
         last = self.data["status"]["height"]
         first = max(0, last - count + 1) if start is None else start
-        return [self._block(height) for height in range(first, min(last, first + count - 1) + 1)]
+        heights = range(first, min(last, first + count - 1) + 1)
+        return read(tuple[BlockHead, ...], [self._block(height) for height in heights])
 
     async def block(self, height):
         self._check("block", height)
@@ -336,13 +361,14 @@ class FakeNode:
                 "award_cents": 38000,
             }
         ]
-        return {**self._block(height), "records": records, "events": events, "has_certificate": True}
+        whole = {**self._block(height), "records": records, "events": events, "has_certificate": True}
+        return read(Block, whole)
 
     async def record(self, record_id):
         self._check("record", record_id)
         if record_id not in self.data["records"]:
             raise ApiError("not_found", "this node knows no such record", "check the id", status=404)
-        return copy.deepcopy(self.data["records"][record_id])
+        return read(Receipt, self.data["records"][record_id])
 
     async def submit(self, kind, body, attestations=()):
         self._check("submit", kind, dict(body))
@@ -355,21 +381,16 @@ class FakeNode:
             "state": "pending",
             "height": self.data["status"]["height"],
         }
-        return {"record_id": BALLOT, "kind": kind, "state": "pending"}
+        return Submitted(record_id=BALLOT, kind=kind, state="pending", height=self.data["status"]["height"])
 
     async def open_document(self, claim_id):
         self._check("open", claim_id)
         if self.refusal is not None:
             raise self.refusal
         path = self.folder / "documents" / DOCUMENT
-        return {
-            "record_id": OPENED,
-            "kind": "case.opened",
-            "state": "pending",
-            "path": str(path),
-            "hash": DOCUMENT,
-            "size_bytes": 51,
-        }
+        return Opened(
+            record_id=OPENED, kind="case.opened", state="pending", path=str(path), hash=DOCUMENT, size_bytes=51
+        )
 
     async def events(self):
         self.calls.append(("events",))
@@ -410,6 +431,21 @@ class FakeNode:
             status["needs_me"] = 1
         if self.queue is not None:
             self.queue.put_nowait({"event": "block_final", "height": status["height"]})
+
+
+@pytest.fixture
+def make_case():
+    return case
+
+
+@pytest.fixture
+def make_claim():
+    return claim
+
+
+@pytest.fixture
+def make_line():
+    return line
 
 
 @pytest.fixture

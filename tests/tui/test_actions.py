@@ -26,9 +26,9 @@ def test_home_tells_what_needs_me_with_time_tally_and_bar(play, text_of):
         assert "1 case waits for your ballot" in text
         assert "48 blocks left" in text
         assert "2 accept, 1 deny" in text
-        assert "bar 75 %" in text
+        assert "needs 75 %" in text
         assert "you are on duty" in text
-        assert "in step · block 112 · 6 of 6 peers" in text
+        assert "in sync · block 112 · 6 of 6 peers" in text
         assert "K0001" in text
 
     play(check=check)
@@ -240,7 +240,7 @@ def test_my_ballots_lists_what_was_sent_and_shows_a_receipt_again(play, make_app
         lambda pilot: "final in block 111" in text_of(pilot.app) or pytest.fail("not fresh"),
         app=make_app(receipts=[kept]),
     )
-    play(["3", "enter"], lambda pilot: "a newer ballot of yours" in text_of(pilot.app) or pytest.fail("no receipt"))
+    play(["3", "enter"], lambda pilot: "you have replaced it" in text_of(pilot.app) or pytest.fail("no receipt"))
 
 
 def test_my_claims_show_timeline_every_figure_tally_and_payouts(play, text_of):
@@ -258,8 +258,8 @@ def test_my_claims_show_timeline_every_figure_tally_and_payouts(play, text_of):
             "20.00",
             "3 accept, 1 deny",
             "needs 65 % accept",
-            "above the bar for 4 of 15 blocks",
-            "your seniority lowers the bar by 2 %",
+            "threshold reached for 4 of 15 blocks",
+            "your seniority lowers the threshold by 2 %",
             "mined, 3 confirmations",
             "20,000 sat",
             "too dear·[2J",
@@ -280,7 +280,7 @@ def test_an_open_claim_on_home_leads_to_its_details(play, text_of):
 def test_payouts_show_mine_first_and_everybodys_on_demand(play, text_of):
     def mine(pilot):
         assert "1 payment, 20.00 USD, of it mined 20.00 USD" in text_of(pilot.app)
-        assert "20,000 = sent 18,000 + waiting 0 + credit 2,000" in text_of(pilot.app)
+        assert "20,000 = sent 18,000 + waiting 0 + carried forward 2,000" in text_of(pilot.app)
 
     play(["4"], mine)
     play(["4", "a"], lambda pilot: "2 payments" in text_of(pilot.app) or pytest.fail("not all"))
@@ -337,19 +337,19 @@ def test_a_node_that_goes_off_leaves_what_was_known_and_says_so(play, node, sett
         pilot.app.action_look()
         await settle(pilot, lambda: "✗ node off" in text_of(pilot.app))
         assert "A9999" in text_of(pilot.app)
-        assert "may be old" in text_of(pilot.app)
+        assert "may be out of date" in text_of(pilot.app)
 
     play(check=check)
 
 
 def test_an_answer_of_another_version_is_an_error_message_and_no_crash(play, node, text_of):
     node.data["status"]["height"] = "many"
-    play(check=lambda pilot: "does not fit this screen" in text_of(pilot.app) or pytest.fail("not told"))
+    play(check=lambda pilot: "does not fit" in text_of(pilot.app) or pytest.fail("not told"))
 
 
 def test_a_follower_says_that_it_votes_for_nobody(play, node, text_of):
     node.data["status"].update(member=None, cover=None, needs_me=0)
-    play(check=lambda pilot: "follows the ledger for no member" in text_of(pilot.app) or pytest.fail("not told"))
+    play(check=lambda pilot: "does not belong to a member" in text_of(pilot.app) or pytest.fail("not told"))
     play(["4"], lambda pilot: "2 payments" in text_of(pilot.app) or pytest.fail("payouts hidden"))
 
 
@@ -407,3 +407,22 @@ def test_the_screens_import_nothing_heavy_and_start_in_under_a_second():
     assert min(used) < 1.0, (
         "seconds of processor time to import the screens; the clock would measure the other tests too"
     )
+
+
+def test_the_top_line_says_what_the_daemon_knows_of_signing_treasury_and_misbehaviour(play, node, text_of):
+    def told(*words):
+        def check(pilot):
+            line = text_of(pilot.app).split("\n")[1]
+            assert all(word in line for word in words), line
+
+        play(check=check, size=(160, 36))
+
+    status = node.data["status"]
+    told("✓ in sync · block 112")
+    status["consensus"].update(is_signing=False)
+    told("! not signing yet")
+    status["consensus"].update(quarantine="own vote unknown", quarantine_until=140, misbehaviour=1)
+    status["treasury"] = {"state": "waiting", "last_error": "no engine answers", "open_batches": 1}
+    told("! signs nothing until block 140: quarantine", "! treasury waits", "! 1 contradicting")
+    status["treasury"] = {"state": "off", "open_batches": 0}
+    told("! no Bitcoin backend")

@@ -78,16 +78,16 @@ def file_voted_claim(devnet, node, cents):
     from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest
     from ledger.signatures import public_key_of
+    from node.api.actions import store_document
     from node.api.bodies import body_from_json, body_to_json
-    from node.api.facade import store_document
 
     digest = [store_document(item.folder / "documents", NOTE) for item in devnet.nodes][0]
     client = node.client()
     status = client.status()
     seed = devnet.providers["demo-clinic"]
     body = {
-        "scheme": status["name"],
-        "cover_id": status["cover"],
+        "scheme": status.name,
+        "cover_id": status.cover,
         "submitter_role": "member",
         "payee": "member",
         "provider_id": public_key_of(seed).hex(),
@@ -110,8 +110,8 @@ def file_voted_claim(devnet, node, cents):
         ],
     }
     subject = claim_subject_hash(body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
-    attestation = body_to_json(attest(seed, bytes.fromhex(status["chain_id"]), "provider", subject))
-    return client.submit("claim.file", body, [attestation])["record_id"], digest.hex()
+    attestation = body_to_json(attest(seed, bytes.fromhex(status.chain_id), "provider", subject))
+    return client.submit("claim.file", body, [attestation]).record_id, digest.hex()
 
 
 def wait_until(is_so, timeout_s=WAIT_S):
@@ -136,7 +136,7 @@ def test_a_member_votes_by_keys_and_the_ballot_is_final_on_the_ledger():
             devnet.start_node(node)
         devnet.wait_ready(devnet.nodes)
         claimant, voter = devnet.nodes[0], devnet.nodes[1]
-        wait_until(lambda: claimant.client().status()["height"] >= 1)
+        wait_until(lambda: claimant.client().status().height >= 1)
         code = "import sys; from pathlib import Path; from tui.app import main; sys.exit(main(Path(sys.argv[1])))"
         terminal = Terminal(folder.name, [sys.executable, "-c", code, str(voter.socket)])
         terminal.wait("Nothing needs you now", "Demo Mutual")
@@ -160,17 +160,19 @@ def test_a_member_votes_by_keys_and_the_ballot_is_final_on_the_ledger():
         terminal.press("Enter")
         terminal.wait("Is this what you mean?", claim, digest, "looks right")
         terminal.press("s")
-        shown = terminal.wait("What became of your ballot", "final in block", "counted")
+        shown = terminal.wait("What happened to your ballot", "final in block", "counted")
 
         kept = json.loads((voter.folder / "tui.json").read_text())["receipts"][0]
         assert kept["record_id"] in shown
         api = voter.client()
         receipt = api.record(kept["record_id"])
-        assert (receipt["state"], receipt["kind"], receipt["height"]) == ("final", "case.ballot", kept["final_height"])
-        case = api.view("claim", id=claim)["cases"][0]
-        mine = [item for item in case["ballots"] if item["voter"] == api.status()["member"]]
-        assert [(item["choice"], item["reason"]) for item in mine] == [("accept", "looks right")]
-        assert (case["yes"], case["opened"]) == (1, 1)
+        assert (receipt.state, receipt.kind, receipt.height) == ("final", "case.ballot", kept["final_height"])
+        from node.api.views.claims import CLAIM
+
+        case = api.view(CLAIM, id=claim).cases[0]
+        mine = [item for item in case.ballots if item.voter == api.status().member]
+        assert [(item.choice, item.reason) for item in mine] == [("accept", "looks right")]
+        assert (case.yes, case.opened) == (1, 1)
 
         terminal.press("Escape")
         terminal.wait("Nothing needs you now", "you: accept")

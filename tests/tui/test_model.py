@@ -2,30 +2,31 @@
 
 import doctest
 
-from tui import text
+import pytest
+
+from node.api import text
+from node.api.errors import ApiError
+from node.api.text import Units, clean
+from node.api.views.base import read
+from node.api.views.claims import Case, Claim, Line
 from tui.memory import KeptReceipt, load_memory
-from tui.model import BallotDraft, Case, Claim, Line, find_draft_fault, timeline
-from tui.text import Units, clean
+from tui.model import (
+    BallotDraft,
+    figures,
+    find_draft_fault,
+    quorum_words,
+    tally_words,
+    threshold_words,
+    time_left,
+    timeline,
+)
 
 UNITS = Units("USD", 2, 2000)
 
 
-def case(**fields):
-    return Case.of(
-        {
-            "claim": "11" * 32,
-            "code": "A9999",
-            "status": "open",
-            "s": 100,
-            "closes_at": 160,
-            "charges_cents": 42000,
-            "eligible": 6,
-            "bar_bp": 7500,
-            "quorum": 5,
-            "opened_needed": 3,
-            **fields,
-        }
-    )
+@pytest.fixture
+def case(make_case):
+    return lambda **fields: read(Case, make_case("11" * 32, "A9999", 42000, **fields))
 
 
 def test_the_examples_in_the_docstrings_hold():
@@ -37,71 +38,54 @@ def test_text_of_others_cannot_steer_the_terminal_or_turn_the_reading_direction(
     assert len(clean("x" * 9_999)) == text.TEXT_SHOWN_MAX
 
 
-def test_the_time_left_counts_the_blocks_in_which_a_ballot_still_counts():
-    assert case().time_left(112, UNITS) == "48 blocks left, about 1 min 36 s"
-    assert case().time_left(159, UNITS) == "last block, about 2 s"
-    assert case().time_left(160, UNITS) == "voting is over"
+def test_the_time_left_counts_the_blocks_in_which_a_ballot_still_counts(case):
+    assert time_left(case(), 112, UNITS) == "48 blocks left, about 1 min 36 s"
+    assert time_left(case(), 159, UNITS) == "last block, about 2 s"
+    assert time_left(case(), 160, UNITS) == "voting is over"
 
 
-def test_the_tally_is_told_in_words_with_what_is_missing():
+def test_the_tally_is_told_in_words_with_what_is_missing(case):
     told = case(yes=2, no=1, opened=1)
-    assert told.tally_words() == "2 accept, 1 deny"
-    assert told.bar_words() == "needs 75 % accept; 66.6 % so far"
-    assert told.quorum_words() == "3 of 5 ballots needed, 1 of 3 with document opened"
-    assert case(yes=5, opened=3).quorum_words() == "enough ballots: 5 of 5"
-    assert case().bar_words() == "needs 75 % accept"
+    assert tally_words(told) == "2 accept, 1 deny"
+    assert threshold_words(told) == "needs 75 % accept; 66.66 % so far"
+    assert quorum_words(told) == "3 of 5 ballots needed, 1 of 3 with document opened"
+    assert quorum_words(case(yes=5, opened=3)) == "enough ballots: 5 of 5"
+    assert threshold_words(case()) == "needs 75 % accept"
 
 
-def test_a_misshapen_answer_gives_empty_fields_and_no_error():
-    odd = Claim.of({"claim": 7, "lines": "no list", "cases": None, "charge_cents": "12", "codes": []})
-    assert (odd.claim, odd.lines, odd.cases, odd.charge_cents) == ("", (), (), 0)
+def test_a_misshapen_answer_is_one_error_that_names_the_field(make_claim):
+    with pytest.raises(ApiError, match=r"Expected `array`, got `str` - at `\$.lines`") as caught:
+        read(Claim, make_claim("44" * 32, []) | {"lines": "no list"})
+    assert caught.value.code == "answer_shape"
 
 
-def test_every_settlement_figure_of_a_line_is_shown_as_the_sum_that_it_is():
-    line = Line.of(
-        {
-            "code": "T1015",
-            "status": "settled",
-            "charge_cents": 18000,
-            "allowed_cents": 14000,
-            "deductible_cents": 10000,
-            "copay_cents": 1500,
-            "coinsurance_cents": 500,
-            "relief_cents": 300,
-            "cut_cents": 100,
-            "benefit_cents": 2200,
-        }
-    )
-    assert [amount for _, _, amount in line.figures(UNITS)] == [
-        "180.00",
-        "140.00",
-        "100.00",
-        "15.00",
-        "5.00",
-        "3.00",
-        "1.00",
-        "22.00",
-    ]
+def test_unknown_fields_are_passed_over(make_claim):
+    assert read(Claim, make_claim("44" * 32, []) | {"newer": 1}).claim == "44" * 32
+
+
+def test_every_settlement_figure_of_a_line_is_shown_as_the_sum_that_it_is(make_line):
+    settled = {
+        "status": "settled",
+        "allowed_cents": 14000,
+        "deductible_cents": 10000,
+        "copay_cents": 1500,
+        "coinsurance_cents": 500,
+        "relief_cents": 300,
+        "cut_cents": 100,
+        "benefit_cents": 2200,
+    }
+    shown = figures(read(Line, make_line("T1015", 18000, **settled)), UNITS)
+    amounts = [amount for _, _, amount in shown]
+    assert amounts == ["180.00", "140.00", "100.00", "15.00", "5.00", "3.00", "1.00", "22.00"]
     sign = {"−": -1, "+": 1}
-    total = sum(sign.get(mark, 0) * int(amount.replace(".", "")) for mark, _, amount in line.figures(UNITS))
+    total = sum(sign.get(mark, 0) * int(amount.replace(".", "")) for mark, _, amount in shown)
     assert 14000 + total == 2200
 
 
-def test_a_timeline_tells_the_past_in_order_and_the_future_last():
-    claim = Claim.of(
-        {
-            "claim": "44" * 32,
-            "height": 95,
-            "charge_cents": 64000,
-            "lines": [],
-            "payouts": [],
-            "cases": [
-                {"code": "K0001", "status": "open", "s": 95, "closes_at": 155, "eligible": 6},
-            ],
-        }
-    )
-    moments = timeline(claim, {}, 112, UNITS)
-    assert [(item.height, item.is_done) for item in moments] == [(95, True), (96, True), (155, False)]
+def test_a_timeline_tells_the_past_in_order_and_the_future_last(make_case, make_claim):
+    voted = make_case("44" * 32, "K0001", 64000, s=95, opens_at=96, closes_at=155)
+    entries = timeline(read(Claim, make_claim("44" * 32, [], [voted], height=95)), {}, 112, UNITS)
+    assert [(item.height, item.is_done) for item in entries] == [(95, True), (96, True), (155, False)]
 
 
 def test_a_ballot_goes_to_the_node_exactly_as_reviewed_and_only_accept_carries_an_award():
@@ -120,7 +104,7 @@ def test_a_ballot_goes_to_the_node_exactly_as_reviewed_and_only_accept_carries_a
 
 def test_a_ballot_that_the_rules_would_refuse_is_not_reviewed():
     assert find_draft_fault("", "", "", 42000, UNITS) == "nothing is chosen; choose accept, deny or abstain"
-    assert "is no amount" in find_draft_fault("accept", "4x", "", 42000, UNITS)
+    assert "is not an amount" in find_draft_fault("accept", "4x", "", 42000, UNITS)
     assert "award at most 420.00 USD" in find_draft_fault("accept", "420.01", "", 42000, UNITS)
     assert "shorten it to 280" in find_draft_fault("deny", "", "x" * 281, 42000, UNITS)
     assert find_draft_fault("accept", "420", "", 42000, UNITS) is None

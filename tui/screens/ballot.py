@@ -1,7 +1,7 @@
 """Review and cast a ballot: four screens, one question each. Claim card, choice, review of what is signed, receipt.
 
-The bar is shown, the claimant's seniority is not (rules §7): no figure and no sentence of the node that contains it
-comes before a voter while the case is open.
+The approval threshold is shown, the claimant's seniority is not (rules §7): no figure and no sentence of the node that
+contains it comes before a voter while the case is open.
 """
 
 from __future__ import annotations
@@ -19,19 +19,34 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, RadioButton, RadioSet, Static
 
 from node.api.errors import ApiError
-from node.api.schema import Submitted, convert
+from node.api.text import brief, clean, refusal
+from node.api.views.claims import CLAIM, CLAIMS, Case, CaseToVote, Claim
 from tui.feed import Api, fault_of
 from tui.memory import KeptReceipt
-from tui.model import CHOICES, REASON_SIZE_MAX, BallotDraft, Case, Claim, find_draft_fault, similar_words
+from tui.model import (
+    CHOICES,
+    REASON_SIZE_MAX,
+    BallotDraft,
+    case_to_vote,
+    codes_words,
+    document_words,
+    find_draft_fault,
+    outcome_words,
+    plan_of,
+    quorum_words,
+    similar_words,
+    tally_words,
+    threshold_words,
+    time_left,
+)
 from tui.screens.base import LiveScreen
 from tui.screens.document import DocumentScreen, read_document
 from tui.screens.receipt import ReceiptScreen
-from tui.text import clean, refusal, short
 from tui.widgets.words import labelled, stacked, tally_bar, title
 
 SIMILAR_MAX = 8
 """Earlier cases of the same code that are looked up: enough to judge by, few enough to be quick."""
-BACK = Binding("escape", "app.leave", "Back", id="ballot.back", tooltip="One step back; nothing is sent")
+BACK = Binding("escape", "app.leave", "Back", id="ballot.back", tooltip="Go back one step; nothing has been sent")
 
 
 class CaseScreen(LiveScreen):
@@ -50,7 +65,7 @@ class CaseScreen(LiveScreen):
         Binding("v,enter", "vote", "Vote", id="case.vote", tooltip="Go on to your choice"),
     ]
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: CaseToVote) -> None:
         super().__init__()
         self._case = case
         self._claim: Claim | None = None
@@ -64,21 +79,11 @@ class CaseScreen(LiveScreen):
             yield Static("", id="card", markup=False)
 
     async def load(self, client: Api) -> None:
-        """Fetch the claim anew; similar cases once."""
-        answer, _ = await asyncio.gather(client.view("claim", id=self._case.claim), self.mutua.load_names(client))
-        self._claim = Claim.of(answer)
+        """Fetch the claim again; similar cases once."""
+        self._claim, _ = await asyncio.gather(client.view(CLAIM, id=self._case.claim), self.mutua.load_names(client))
         newest = self._claim.case_of(self._case.code)
         if newest is not None:
-            member = self.mutua.member
-            own = newest.ballot_of(member)
-            self._case = replace(
-                newest,
-                provider=self._claim.provider,
-                evidence=self._claim.evidence,
-                evidence_version=self._claim.evidence_version,
-                on_duty=self._case.on_duty,
-                my_choice=own.choice if own else "",
-            )
+            self._case = case_to_vote(newest, self._claim, self.mutua.member, on_duty=self._case.on_duty)
         self._show()
         if self._similar is None:
             self._similar = await find_similar(client, self._case)
@@ -94,17 +99,17 @@ class CaseScreen(LiveScreen):
                 (clean(case.code, 20), "bold $accent"), ("   ", ""), (units.money(case.charges_cents), "bold")
             ),
             "",
-            labelled("provider", self.mutua.provider_name(claim.provider)),
+            labelled("provider", self.mutua.provider_name(claim.provider_id)),
             labelled("service", _service_words(claim, case)),
-            labelled("plan", claim.plan or "named by the ledger once a line is settled"),
-            labelled("whole claim", f"{units.money(claim.charge_cents)}, codes {claim.codes_words()}"),
+            labelled("plan", plan_of(claim) or "named by the ledger once a line is settled"),
+            labelled("whole claim", f"{units.money(claim.charge_cents)}, codes {codes_words(claim)}"),
             labelled("other payer", units.money(claim.other_payer_cents) if claim.other_payer_cents else "none"),
             "",
             labelled("votes", Content.assemble(tally_bar(case))),
-            labelled("", case.tally_words()),
-            labelled("", case.bar_words()),
-            labelled("", case.quorum_words()),
-            labelled("time", case.time_left(self.height, units) if case.is_open else case.outcome(units)),
+            labelled("", tally_words(case)),
+            labelled("", threshold_words(case)),
+            labelled("", quorum_words(case)),
+            labelled("time", time_left(case, self.height, units) if case.is_open else outcome_words(case, units)),
             labelled(
                 "you",
                 f"voted {clean(case.my_choice, 10)}; it may be changed once" if case.my_choice else "have not voted",
@@ -156,14 +161,14 @@ class CaseScreen(LiveScreen):
             if error.code != "receipt_there" or here is None:
                 raise
             return here, folder / Path(here).name
-        return str(answer["hash"]), Path(str(answer["path"]))
+        return answer.hash, Path(answer.path)
 
     def action_vote(self) -> None:
         """Go on to the choice."""
         if self._claim is None:
             return
         if not self._case.is_open:
-            self.notify(f"This case is {self._case.outcome(self.units)}.", severity="warning")
+            self.notify(f"This case is {outcome_words(self._case, self.units)}.", severity="warning")
             return
         draft = BallotDraft(
             self._case.claim,
@@ -175,7 +180,7 @@ class CaseScreen(LiveScreen):
 
 
 FIELDS = {
-    "award": "Award, if you find another amount right (empty: all charges)",
+    "award": "Award, if you think a different amount is right (leave empty for all charges)",
     "reason": "Reason, if you like; everybody can read it",
 }
 
@@ -192,7 +197,7 @@ class Choice(RadioButton):
 
 
 class ChoiceScreen(LiveScreen):
-    """Step 2, what do you say: the choice."""
+    """Step 2, how do you vote: the choice."""
 
     PLACE = "home"
     AUTO_FOCUS = ""  # on_mount focuses without scrolling, which before the first layout would hide the code
@@ -204,7 +209,7 @@ class ChoiceScreen(LiveScreen):
         Binding("ctrl+r", "review", "Review", id="choice.review", tooltip="See exactly what will be signed"),
     ]
 
-    def __init__(self, case: Case, draft: BallotDraft) -> None:
+    def __init__(self, case: CaseToVote, draft: BallotDraft) -> None:
         super().__init__()
         self._case = case
         self._draft = draft
@@ -213,13 +218,13 @@ class ChoiceScreen(LiveScreen):
     def body(self) -> Iterable[Widget]:
         """Three choices, two optional fields."""
         charges = self.units.money(self._case.charges_cents)
-        yield Static(_step(2, "What do you say?"), classes="step", markup=False)
+        yield Static(_step(2, "How do you vote?"), classes="step", markup=False)
         with VerticalScroll(classes="card", can_focus=False):
             yield Static(Content.assemble((clean(self._case.code, 20), "bold $accent"), f"   {charges}"), markup=False)
             with RadioSet(id="choice"):
                 yield Choice("Accept   the co-op pays", id="accept")
                 yield Choice("Deny     the co-op does not pay", id="deny")
-                yield Choice("Abstain  you have seen it and leave it to others", id="abstain")
+                yield Choice("Abstain  you have looked at it and leave the decision to others", id="abstain")
             yield Static("  " + FIELDS["award"], id="award-label", classes="field-label", markup=False)
             yield Input(id="award", placeholder=self.units.figure(self._case.charges_cents), max_length=24)
             yield Static("  " + FIELDS["reason"], id="reason-label", classes="field-label", markup=False)
@@ -292,7 +297,7 @@ class ReviewScreen(LiveScreen):
         Binding("s", "sign", "Sign and send", id="review.sign", tooltip="Your node signs the ballot and sends it"),
     ]
 
-    def __init__(self, case: Case, draft: BallotDraft) -> None:
+    def __init__(self, case: CaseToVote, draft: BallotDraft) -> None:
         super().__init__()
         self._case = case
         self._draft = draft
@@ -317,7 +322,9 @@ class ReviewScreen(LiveScreen):
             if draft.award_cents is None
             else units.money(draft.award_cents)
         )
-        opened = "no document opened; your ballot counts, but not as one with the document opened"
+        opened = (
+            "no document opened; your ballot counts, but not towards the half of the quorum that must have opened it"
+        )
         if draft.opened:
             opened = "the claim itself (it has no document)" if draft.opened == draft.claim else draft.opened
         rows: list[Content | str] = [
@@ -368,7 +375,7 @@ class ReviewScreen(LiveScreen):
         draft = self._draft
         try:
             client = await self.mutua.feed.client()
-            answer = convert(Submitted, await client.submit("case.ballot", draft.body()))
+            answer = await client.submit("case.ballot", draft.body())
         except Exception as error:
             self._show_fault(fault_of(error))
             return
@@ -389,9 +396,7 @@ class ReviewScreen(LiveScreen):
         self.query_one("#sign", Button).disabled = False
         words = f"✗ {refusal(fault.what, fault.hint, fault.rule)}"
         if fault.code == "node_silent":
-            words += (
-                "\n  It may have been stored all the same: look at My ballots and the case before you send it again."
-            )
+            words += "\n  It may have been stored anyway. Check My ballots and the case before you send it again."
         self.query_one("#fault", Static).update(Content.styled(words, "bold $error"))
 
 
@@ -400,7 +405,7 @@ def _step(number: int, question: str) -> Content:
     return Content.assemble((f"Step {number} of 4  ", "$foreground-muted"), (question, "bold"))
 
 
-def _service_words(claim: Claim, case: Case) -> str:
+def _service_words(claim: Claim, case: CaseToVote) -> str:
     lines = [line for line in claim.lines if line.code == case.code]
     if not lines:
         return "–"
@@ -411,23 +416,22 @@ def _service_words(claim: Claim, case: Case) -> str:
     )
 
 
-def _document_words(case: Case, opened: str) -> str:
+def _document_words(case: CaseToVote, opened: str) -> str:
     if not case.evidence:
         return (
             "none; press o to say that you read the claim itself" if not opened else "none; you read the claim itself"
         )
-    words = "; ".join(item.words() for item in case.evidence[:3])
-    return f"{words} – ✓ opened, receipt {short(opened)}" if opened else f"{words} – not opened yet, press o"
+    words = "; ".join(document_words(item) for item in case.evidence[:3])
+    return f"{words} – ✓ opened, receipt {brief(opened)}" if opened else f"{words} – not opened yet, press o"
 
 
-async def find_similar(client: Api, case: Case) -> list[Case]:
+async def find_similar(client: Api, case: CaseToVote) -> list[Case]:
     """Return earlier cases of the same code, newest first, at most 8."""
-    listed = [Claim.of(item) for item in await client.view("claims")]
     wanted = [
         claim.claim
-        for claim in listed
+        for claim in await client.view(CLAIMS)
         if case.code in claim.codes and claim.claim != case.claim and claim.status != "open"
     ][:SIMILAR_MAX]
-    answers = await asyncio.gather(*(client.view("claim", id=claim) for claim in wanted))
-    found = [Claim.of(answer).case_of(case.code) for answer in answers]
+    answers = await asyncio.gather(*(client.view(CLAIM, id=claim) for claim in wanted))
+    found = [claim.case_of(case.code) for claim in answers]
     return [item for item in found if item is not None]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -11,12 +12,38 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from node.api.errors import ApiError
-from tui.feed import Api, fault_of
-from tui.text import Units
+from node.api.text import Units
+from node.api.views.claims import CaseToVote
+from node.api.views.node import Status
+from tui.feed import Api, Feed, fault_of
+from tui.memory import Memory
 from tui.widgets.top import Notice, TopBar
 
-if TYPE_CHECKING:
-    from tui.app import MutuaApp
+
+class Shell(Protocol):
+    """What the screens use of the app around them; `tui.app.MutuaApp` is it."""
+
+    folder: Path
+    memory: Memory
+    feed: Feed
+    status: Status | None
+    fault: ApiError | None
+    units: Units
+    is_live: bool
+    member: str
+    screen_stack: Any
+    push_screen: Callable[[Screen[Any]], Any]
+    notify: Callable[..., None]
+    run_worker: Callable[..., Any]
+    action_leave: Callable[[], None]
+    provider_name: Callable[[str], str]
+    load_names: Callable[[Api], Awaitable[None]]
+    refresh_receipts: Callable[[Api], Awaitable[None]]
+    tell: Callable[[ApiError], None]
+    copy_text: Callable[[str, str], None]
+    review: Callable[[CaseToVote], None]
+    show_claim: Callable[[str], Awaitable[None]]
+    finish_with: Callable[[Any], Awaitable[None]]
 
 
 class LiveScreen(Screen[Any]):
@@ -45,9 +72,9 @@ class LiveScreen(Screen[Any]):
         """Do what is due at every look at the node, new block or not."""
 
     @property
-    def mutua(self) -> MutuaApp:
+    def mutua(self) -> Shell:
         """The app, with its type."""
-        return cast("MutuaApp", self.app)  # type: ignore[reportUnknownMemberType]
+        return cast("Shell", self.app)  # type: ignore[reportUnknownMemberType]
 
     @property
     def units(self) -> Units:

@@ -11,10 +11,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
+from node.api.text import brief, clean, clock
+from node.api.views.chain import Block, BlockHead
 from tui.feed import Api
-from tui.model import BlockRow, blocks_of
+from tui.model import event_words
 from tui.screens.base import LiveScreen
-from tui.text import clean, clock, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import labelled, stacked, title
 
@@ -55,12 +56,12 @@ class BlocksScreen(LiveScreen):
             self._page = 0
             newest = self.height
         start = max(0, newest - PAGE + 1)
-        rows = blocks_of(await client.blocks(start=start, count=newest - start + 1))
+        rows = await client.blocks(start=start, count=newest - start + 1)
         where = "the newest, live" if self._page == 0 else f"page {self._page + 1} back"
         self.query_one("#headline", Static).update(
             Content.assemble((f"Blocks {start} to {newest}", "bold"), (f" – {where}", "$foreground-muted"))
         )
-        self.query_one("#blocks", RowList).set_rows([(str(row.height), _row(row)) for row in rows])
+        self.query_one("#blocks", RowList).set_rows([(str(row.height), _row(row)) for row in reversed(rows)])
 
     def action_page(self, step: int) -> None:
         """Go to older or newer blocks."""
@@ -97,7 +98,7 @@ class BlockScreen(LiveScreen):
     async def load(self, client: Api) -> None:
         """Fetch the block."""
         wanted = self._block_height
-        block = BlockRow.of(await client.block(wanted))
+        block = await client.block(wanted)
         if wanted == self._block_height:
             self.query_one("#block", Static).update(block_detail(block))
 
@@ -108,16 +109,16 @@ class BlockScreen(LiveScreen):
             self.reload()
 
 
-def _row(row: BlockRow) -> Content:
-    records = f"{row.record_count:>8}" if row.record_count else f"{'–':>8}"
+def _row(row: BlockHead) -> Content:
+    records = f"{row.records:>8}" if row.records else f"{'–':>8}"
     return Content.assemble(
         (f"  {row.height:>7}", "bold"),
         f"  {clock(row.time_ms):<20} {row.term:>4} {records}  {row.proposer + 1:>8}  ",
-        (short(row.hash), "$foreground-muted"),
+        (brief(row.hash), "$foreground-muted"),
     )
 
 
-def block_detail(block: BlockRow) -> Content:
+def block_detail(block: Block) -> Content:
     """Return a block with its records and events."""
     sealed = (
         "✓ certificate of the committee"
@@ -139,10 +140,12 @@ def block_detail(block: BlockRow) -> Content:
     ]
     lines += [
         Content.assemble(
-            (f"  {kind:<20}", "bold"), f"by {short(author)}  ", (f"record {short(name)}", "$foreground-muted")
+            (f"  {clean(item.kind, 24):<20}", "bold"),
+            f"by {brief(item.author)}  ",
+            (f"record {brief(item.id)}", "$foreground-muted"),
         )
-        for kind, author, name in block.records
+        for item in block.records
     ]
-    lines += ["", title(f"What they did ({len(block.events)})")]
-    lines += [f"  {clean(event, 300)}" for event in block.events]
+    lines += ["", title(f"Events ({len(block.events)})")]
+    lines += [f"  {clean(event_words(event), 300)}" for event in block.events]
     return stacked(lines)

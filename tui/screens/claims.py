@@ -12,20 +12,35 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
+from node.api.text import Units, brief, clean, percent
+from node.api.views.claims import CLAIM, CLAIMS, Case, Claim, ClaimHead, Line
+from node.api.views.money import BATCHES, Batch
 from tui.feed import Api
-from tui.model import Batch, Case, Claim, Line, batches_of, claims_of, timeline
+from tui.model import (
+    batches_by_id,
+    codes_words,
+    figures,
+    line_words,
+    outcome_words,
+    part_words,
+    payout_words,
+    quorum_words,
+    tally_words,
+    threshold_words,
+    time_left,
+    timeline,
+)
 from tui.screens.base import LiveScreen
-from tui.text import Units, clean, percent, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import labelled, stacked, status_sign, tally_bar, title
 
 
-def claim_row(claim: Claim, units: Units) -> Content:
+def claim_row(claim: ClaimHead, units: Units) -> Content:
     """Return a claim for a list."""
     sign, style = status_sign(claim.status)
     return Content.assemble(
         (f"{sign} ", style),
-        (f"{claim.codes_words(2):<16}", "bold"),
+        (f"{codes_words(claim, 2):<16}", "bold"),
         f"{units.money(claim.charge_cents):>15}  ",
         (f"{clean(claim.status, 10)}", style),
         (f"  block {claim.height}", "$foreground-muted"),
@@ -62,9 +77,9 @@ class ClaimsScreen(LiveScreen):
         status = self.mutua.status
         rows = self.query_one("#my-claims", RowList)
         if status is None or status.member is None:
-            rows.set_rows([], "This node follows the ledger for no member.")
+            rows.set_rows([], "This node only follows the ledger; it does not belong to a member.")
             return
-        listed = claims_of(await client.view("claims", member=status.member))
+        listed = await client.view(CLAIMS, member=status.member)
         rows.set_rows([(claim.claim, _short_row(claim, self.units)) for claim in listed])
         if self._wanted is not None and any(claim.claim == self._wanted for claim in listed):
             rows.highlighted = rows.get_option_index(self._wanted)
@@ -76,14 +91,13 @@ class ClaimsScreen(LiveScreen):
         if claim_id is None:
             shown.update("")
             return
-        answer, batches, _ = await asyncio.gather(
-            client.view("claim", id=claim_id), client.view("batches"), self.mutua.load_names(client)
+        claim, batches, _ = await asyncio.gather(
+            client.view(CLAIM, id=claim_id), client.view(BATCHES), self.mutua.load_names(client)
         )
         if claim_id == self.query_one("#my-claims", RowList).chosen:
-            claim = Claim.of(answer)
             shown.update(
                 claim_detail(
-                    claim, batches_of(batches), self.height, self.units, self.mutua.provider_name(claim.provider)
+                    claim, batches_by_id(batches), self.height, self.units, self.mutua.provider_name(claim.provider_id)
                 )
             )
 
@@ -104,10 +118,10 @@ class ClaimsScreen(LiveScreen):
             self.mutua.copy_text(chosen, "claim id")
 
 
-def _short_row(claim: Claim, units: Units) -> Content:
+def _short_row(claim: ClaimHead, units: Units) -> Content:
     sign, style = status_sign(claim.status)
     first = Content.assemble(
-        (f"{sign} ", style), (f"{claim.codes_words(1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>11}"
+        (f"{sign} ", style), (f"{codes_words(claim, 1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>11}"
     )
     return stacked([first, Content.styled(f"  {clean(claim.status, 10)}, block {claim.height}", "$foreground-muted")])
 
@@ -120,7 +134,7 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
             (f"{sign} {clean(claim.status, 12)}", f"bold {style}"),
             f"  benefit so far {units.money(claim.benefit_cents)}",
         ),
-        labelled("claim", short(claim.claim)),
+        labelled("claim", brief(claim.claim)),
         labelled("provider", provider),
         labelled("paid to", clean(claim.payee, 12)),
         labelled("documents", f"{len(claim.evidence)}, version {claim.evidence_version}"),
@@ -143,12 +157,12 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
         lines += ["", title("Payouts")]
     for payout in claim.payouts:
         lines.append(
-            labelled(payout.part[:LABEL_MAX], f"{units.money(payout.amount_cents)} = {payout.amount_sat:,} sat")
+            labelled(part_words(payout)[:LABEL_MAX], f"{units.money(payout.amount_cents)} = {payout.amount_sat:,} sat")
         )
         lines.append(
             Content.styled(
-                f"  {payout.state_words(batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, credit"
-                f" {payout.credit_sat:,} sat",
+                f"  {payout_words(payout, batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, carried"
+                f" forward {payout.credit_sat:,} sat",
                 "$foreground-muted",
             )
         )
@@ -161,35 +175,37 @@ LABEL_MAX = 13
 def _line_detail(line: Line, units: Units) -> list[Content | str]:
     kind = "standard" if line.is_standard else "voted on"
     head = Content.assemble(
-        title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line.state_words()}", "$foreground-muted")
+        title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line_words(line)}", "$foreground-muted")
     )
     days = f"day {line.first_day}" if line.first_day == line.last_day else f"days {line.first_day} to {line.last_day}"
     where = f"{days}, {line.units_paid} of {line.units} units paid" + (
         f", plan {clean(line.plan, 20)}" if line.plan else ""
     )
     rows: list[Content | str] = [head, Content.styled(f"  {where}", "$foreground-muted")]
-    for place, (sign, label, amount) in enumerate(line.figures(units)):
-        is_sum = place == len(line.figures(units)) - 1
+    for place, (sign, label, amount) in enumerate(figures(line, units)):
+        is_sum = place == len(figures(line, units)) - 1
         rows.append(Content.assemble((f"  {sign} {label:<29}{amount:>12}", "bold" if is_sum else "")))
     return rows
 
 
 def _case_detail(case: Case, height: int, units: Units) -> list[Content | str]:
     rows: list[Content | str] = [
-        Content.assemble(title(f"Vote on {clean(case.code, 12)}"), (f"  {case.outcome(units)}", "$foreground-muted"))
+        Content.assemble(
+            title(f"Vote on {clean(case.code, 12)}"), (f"  {outcome_words(case, units)}", "$foreground-muted")
+        )
     ]
     rows += [
         Content.assemble("  ", tally_bar(case)),
-        f"  {case.tally_words()}",
-        f"  {case.quorum_words()}",
-        f"  {case.bar_words()}",
+        f"  {tally_words(case)}",
+        f"  {quorum_words(case)}",
+        f"  {threshold_words(case)}",
     ]
     if case.seniority_bp:
-        rows.append(f"  your seniority lowers the bar by {percent(case.seniority_bp)}; voters do not see it")
+        rows.append(f"  your seniority lowers the threshold by {percent(case.seniority_bp)}; voters do not see it")
     if case.is_open:
         rows.append(
-            f"  above the bar for {case.streak} of {case.streak_needed} blocks in a row;"
-            f" {case.time_left(height, units)}"
+            f"  threshold reached for {case.streak} of {case.streak_needed} blocks in a row;"
+            f" {time_left(case, height, units)}"
         )
     reasons = sorted({clean(ballot.reason, 120) for ballot in case.ballots if ballot.reason})
     rows += [Content.styled(f"  “{reason}”", "$foreground-muted") for reason in reasons[:5]]

@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from node.api.text import clean
 from tui.screens.base import LiveScreen
-from tui.text import clean
 from tui.widgets.words import labelled, stacked
 
 DOCUMENT_SHOWN_MAX = 64 * 1024
@@ -21,7 +21,7 @@ DOCUMENT_SHOWN_MAX = 64 * 1024
 
 
 def read_document(path: Path) -> str | None:
-    """Return the first 64 KiB of a text document, cleaned; None when it is no text or cannot be read."""
+    """Return the first 64 KiB of a text document, cleaned; None when it is not text or cannot be read."""
     try:
         with path.open("rb") as stream:
             data = stream.read(DOCUMENT_SHOWN_MAX)
@@ -52,9 +52,7 @@ class DocumentScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """What it is, and its text."""
-        text = (
-            self._text if self._text is not None else "This is no plain text. Open the file with a program of your own."
-        )
+        text = self._text if self._text is not None else "This is not plain text. Open the file in another program."
         yield Static(
             Content.assemble(
                 ("✓ Opened.", "bold $success"), " Your node signed a receipt; it counts with your ballot."

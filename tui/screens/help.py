@@ -17,17 +17,23 @@ from tui.widgets.words import stacked, title
 WORDS = (
     ("case", "the part of a claim that members vote on: one code that is not standard."),
     (
-        "bar",
+        "threshold",
         (
             "the share of accept among yes and no that a case needs. It rises with the denials in the claimant's own"
             " voting."
         ),
     ),
-    ("quorum", "how many yes or no ballots must be there, half of them by members who opened the document."),
-    ("15 blocks", "a case is accepted once it has stood above its bar, with quorum, for 15 blocks in a row."),
+    (
+        "quorum",
+        "the number of yes and no ballots that a case needs; half must be from members who opened the document.",
+    ),
+    (
+        "15 blocks",
+        "a case is accepted once it has reached its approval threshold, with a quorum, for 15 blocks in a row.",
+    ),
     (
         "60 blocks",
-        "so long ballots count. Then a case with quorum is denied, one without lapses and may be filed again once.",
+        "how long ballots count. Then a case with a quorum is denied; one without lapses and may be filed once more.",
     ),
     ("change", "a ballot may be changed once, and in the last 15 blocks only when there is new evidence."),
     ("receipt", "the id of your signed record. With it you can check on your own ledger that your ballot is there."),

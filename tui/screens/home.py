@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
+from node.api.text import counted
+from node.api.views.claims import CLAIMS, NEEDS_ME, CaseToVote, ClaimHead
 from tui.feed import Api
-from tui.model import Case, Claim, cases_of, claims_of
+from tui.model import case_id, time_left
 from tui.screens.base import LiveScreen
 from tui.screens.claims import claim_row
-from tui.text import counted
 from tui.widgets.rows import RowList
 from tui.widgets.words import case_row, title
 
@@ -25,13 +26,13 @@ class HomeScreen(LiveScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._cases: dict[str, Case] = {}
+        self._cases: dict[str, CaseToVote] = {}
 
     def body(self) -> Iterable[Widget]:
         """One sentence, and two lists."""
         yield Static("", id="headline", markup=False)
         yield Static(title("Waiting for your ballot"), classes="section")
-        yield RowList(id="cases", empty="Nothing waits for you. New cases appear here by themselves.")
+        yield RowList(id="cases", empty="Nothing waits for you. New cases appear here automatically.")
         yield Static(title("Your open claims"), classes="section")
         yield RowList(id="claims", empty="You have no open claim.")
 
@@ -43,22 +44,22 @@ class HomeScreen(LiveScreen):
         if status.member is None:
             self.query_one("#headline", Static).update(
                 Content.assemble(
-                    ("This node follows the ledger for no member.", "bold"),
-                    "\nBallots are cast from a member's own node; blocks and payouts are here to read.",
+                    ("This node only follows the ledger; it does not belong to a member.", "bold"),
+                    "\nMembers cast ballots from their own nodes; here you can read blocks and payouts.",
                 )
             )
             for rows in self.query(RowList):
                 rows.set_rows([], "–")
             return
         needs, mine, _ = await asyncio.gather(
-            client.view("needs_me", member=status.member),
-            client.view("claims", member=status.member),
+            client.view(NEEDS_ME, member=status.member),
+            client.view(CLAIMS, member=status.member),
             self.mutua.load_names(client),
         )
-        self._show(cases_of(needs), [claim for claim in claims_of(mine) if claim.status == "open"])
+        self._show(needs, [claim for claim in mine if claim.status == "open"])
 
-    def _show(self, cases: list[Case], claims: list[Claim]) -> None:
-        self._cases = {case.id: case for case in cases}
+    def _show(self, cases: Sequence[CaseToVote], claims: list[ClaimHead]) -> None:
+        self._cases = {case_id(case): case for case in cases}
         waiting = [case for case in cases if not case.my_choice]
         voted = [case for case in cases if case.my_choice]
         if waiting:
@@ -66,7 +67,7 @@ class HomeScreen(LiveScreen):
             headline = Content.assemble(
                 (f"{counted(len(waiting), 'case')} {'waits' if len(waiting) == 1 else 'wait'} for your ballot", "bold"),
                 (
-                    f" – {'first ' if len(waiting) > 1 else ''}{soonest.time_left(self.height, self.units)}",
+                    f" – {'first ' if len(waiting) > 1 else ''}{time_left(soonest, self.height, self.units)}",
                     "$foreground-muted",
                 ),
             )
@@ -75,15 +76,17 @@ class HomeScreen(LiveScreen):
                 ("Nothing needs you now", "bold"), (" – you may close this screen", "$foreground-muted")
             )
         self.query_one("#headline", Static).update(headline)
-        rows = [(case.id, self._row(case)) for case in waiting]
+        rows = [(case_id(case), self._row(case)) for case in waiting]
         if voted:
-            rows.append(("-voted", Content.styled("You voted; a ballot may be changed once", "$foreground-muted")))
-            rows += [(case.id, self._row(case)) for case in voted]
+            rows.append(
+                ("-voted", Content.styled("You have voted; you may change your ballot once", "$foreground-muted"))
+            )
+            rows += [(case_id(case), self._row(case)) for case in voted]
         self.query_one("#cases", RowList).set_rows(rows)
         self.query_one("#claims", RowList).set_rows([(claim.claim, claim_row(claim, self.units)) for claim in claims])
 
-    def _row(self, case: Case) -> Content:
-        return case_row(case, self.height, self.units, self.mutua.provider_name(case.provider))
+    def _row(self, case: CaseToVote) -> Content:
+        return case_row(case, self.height, self.units, self.mutua.provider_name(case.provider_id))
 
     async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open the case or claim."""

@@ -12,10 +12,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
+from node.api.text import Units, brief, clean, counted
+from node.api.views.money import BATCHES, PAYOUTS, Batch, Payout
 from tui.feed import Api
-from tui.model import Batch, Payout, batches_of, payouts_of
+from tui.model import batches_by_id, part_words, payout_words
 from tui.screens.base import LiveScreen
-from tui.text import Units, clean, counted, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import labelled, stacked, title
 
@@ -56,20 +57,20 @@ class PayoutsScreen(LiveScreen):
 
     async def load(self, client: Api) -> None:
         """Fetch payouts and batches."""
-        answer, batches = await asyncio.gather(client.view("payouts"), client.view("batches"))
+        answer, batches = await asyncio.gather(client.view(PAYOUTS), client.view(BATCHES))
         status = self.mutua.status
         own = {status.member, status.cover, *status.dependants} if status else set[str | None]()
-        everything = payouts_of(answer)
+        everything = sorted(answer, key=lambda item: (-item.height, item.payout_id))
         shown = (
             everything
             if self._is_all or not (status and status.member)
             else [item for item in everything if item.payee in own]
         )
         self._payouts = {item.payout_id: item for item in shown}
-        self._batches = batches_of(batches)
+        self._batches = batches_by_id(batches)
         paid = sum(item.amount_cents for item in shown if item.status == "confirmed")
         total = sum(item.amount_cents for item in shown)
-        whose = "Payouts of everybody" if self._is_all else "Your payouts"
+        whose = "All payouts" if self._is_all else "Your payouts"
         self.query_one("#headline", Static).update(
             Content.assemble(
                 (whose, "bold"),
@@ -112,26 +113,26 @@ def _row(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
     return Content.assemble(
         (f"{sign} ", style),
         f"{payout.height:>8}  ",
-        f"{short(payout.claim):<10} ",
-        (f"{payout.part:<15}", "bold"),
+        f"{brief(payout.claim):<10} ",
+        (f"{part_words(payout):<15}", "bold"),
         f"{units.money(payout.amount_cents):>17}  ",
-        (payout.state_words(batches), style),
+        (payout_words(payout, batches), style),
     )
 
 
 def _detail(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
     lines: list[Content | str] = [
-        title(f"{units.money(payout.amount_cents)} for {payout.part}"),
+        title(f"{units.money(payout.amount_cents)} for {part_words(payout)}"),
         labelled("claim", clean(payout.claim, 70)),
         labelled(
             "in satoshi",
-            f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + credit"
-            f" {payout.credit_sat:,}",
+            f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + carried"
+            f" forward {payout.credit_sat:,}",
         ),
         labelled(
             "sent as",
             (
-                f"{counted(payout.outputs, 'output')} of plain sizes, to fresh addresses"
+                f"{counted(payout.outputs, 'output')} in standard denominations, to fresh addresses"
                 if payout.outputs
                 else "not sent yet"
             ),

@@ -6,9 +6,9 @@ And the list of all receipts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
+import msgspec
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -16,12 +16,12 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from node.api.errors import ApiError
-from node.api.schema import Receipt, convert
+from node.api.text import brief, clean, counted, refusal
+from node.api.views.chain import Reason, Receipt
+from node.api.views.claims import CLAIM
 from tui.feed import Api
 from tui.memory import KeptReceipt
-from tui.model import Claim
 from tui.screens.base import LiveScreen
-from tui.text import clean, counted, refusal, short
 from tui.widgets.rows import RowList
 from tui.widgets.words import stacked, status_sign, title
 
@@ -43,7 +43,7 @@ class ReceiptScreen(LiveScreen):
     def body(self) -> Iterable[Widget]:
         """The steps of a ballot's life."""
         yield Static(
-            Content.assemble(("Receipt  ", "$foreground-muted"), ("What became of your ballot", "bold")),
+            Content.assemble(("Receipt  ", "$foreground-muted"), ("What happened to your ballot", "bold")),
             classes="step",
             markup=False,
         )
@@ -58,73 +58,33 @@ class ReceiptScreen(LiveScreen):
     async def load(self, client: Api) -> None:
         """Fetch the record's state; once final, whether the tally holds it."""
         try:
-            receipt = convert(Receipt, await client.record(self._kept.record_id))
+            receipt = await client.record(self._kept.record_id)
         except ApiError as error:
             if error.code != "not_found":
                 raise
-            receipt = Receipt(record_id=self._kept.record_id, state="unknown")
-        if receipt.state in ("final", "refused", "pending"):
+            receipt = None
+        if receipt is not None:
             height = receipt.height if receipt.state == "final" else None
-            self._kept = replace(self._kept, state=receipt.state, final_height=height)
+            self._kept = msgspec.structs.replace(self._kept, state=receipt.state, final_height=height)
             self.mutua.memory.note(self._kept.record_id, receipt.state, height)
-        if receipt.state == "final":
-            case = Claim.of(await client.view("claim", id=self._kept.claim)).case_of(self._kept.code)
+        if receipt is not None and receipt.state == "final":
+            case = (await client.view(CLAIM, id=self._kept.claim)).case_of(self._kept.code)
             ballot = case.ballot_of(self.mutua.member) if case else None
             self._counted = ballot is not None and ballot.height == receipt.height
         self.query_one("#receipt", Static).update(self._words(receipt))
 
-    def _words(self, receipt: Receipt) -> Content:
+    def _words(self, receipt: Receipt | None) -> Content:
         kept = self._kept
         lines: list[Content | str] = [
             Content.assemble(
                 "You chose ",
                 (clean(kept.choice, 10), "bold $accent"),
-                f" on {clean(kept.code, 20)} of claim {short(kept.claim)}.",
+                f" on {clean(kept.code, 20)} of claim {brief(kept.claim)}.",
             ),
             "",
             _stage(True, f"signed and stored on your node at block {kept.sent_height}"),
         ]
-        match receipt.state:
-            case "final":
-                size, place = receipt.tree_size, (receipt.index or 0) + 1
-                lines += [
-                    _stage(True, "spread to the members"),
-                    _stage(
-                        True,
-                        f"final in block {receipt.height}: record {place} of {size}, proof of"
-                        f" {counted(len(receipt.proof), 'step')}",
-                    ),
-                    _stage(
-                        bool(self._counted),
-                        (
-                            "counted: the tally holds it"
-                            if self._counted
-                            else "a newer ballot of yours stands in its place"
-                        ),
-                    ),
-                ]
-            case "refused":
-                given: Any = receipt.reason
-                reason = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-                words = refusal(
-                    reason.get("what", "the rules refuse it"),
-                    reason.get("hint", "look at the case"),
-                    reason.get("rule", ""),
-                )
-                lines.append(Content.styled(f"✗ refused: {words}", "bold $error"))
-            case "unknown":
-                lines.append(
-                    Content.styled(
-                        "– this node knows no such record now; it may have run out before a block carried it",
-                        "$warning",
-                    )
-                )
-            case _:
-                lines += [
-                    _stage(None, "pending: on its way into a block"),
-                    _stage(None, "final"),
-                    _stage(None, "counted"),
-                ]
+        lines += self._stages(receipt)
         lines += [
             "",
             title("Keep this id"),
@@ -135,6 +95,25 @@ class ReceiptScreen(LiveScreen):
             Content.styled("This id is remembered under My ballots.", "$foreground-muted"),
         ]
         return stacked(lines)
+
+    def _stages(self, receipt: Receipt | None) -> list[Content]:
+        """Return how far the record is."""
+        if receipt is None:
+            gone = "this node knows no such record now; it may have expired before a block included it"
+            return [Content.styled(f"– {gone}", "$warning")]
+        if receipt.state == "refused":
+            reason = receipt.reason or Reason(code="refused", what="the rules refuse it", hint="look at the case")
+            words = refusal(reason.what, reason.hint, reason.rule)
+            return [Content.styled(f"✗ refused: {words}", "bold $error")]
+        if receipt.state == "pending":
+            return [_stage(None, text) for text in ("pending: on its way into a block", "final", "counted")]
+        place, proof = (receipt.index or 0) + 1, counted(len(receipt.proof or ()), "step")
+        tally = "counted: the tally holds it" if self._counted else "you have replaced it with a newer ballot"
+        return [
+            _stage(True, "spread to the members"),
+            _stage(True, f"final in block {receipt.height}: record {place} of {receipt.tree_size}, proof of {proof}"),
+            _stage(bool(self._counted), tally),
+        ]
 
     def action_copy(self) -> None:
         """Copy the id."""
@@ -190,7 +169,7 @@ def _receipt_row(item: KeptReceipt) -> Content:
         (f"{sign} ", style),
         (f"{clean(item.choice, 8):<8}", "bold"),
         f" {clean(item.code, 10):<10}",
-        (f" claim {short(item.claim)}  ", "$foreground-muted"),
+        (f" claim {brief(item.claim)}  ", "$foreground-muted"),
         f"{where:<20}",
-        (f" record {short(item.record_id)}", "$foreground-muted"),
+        (f" record {brief(item.record_id)}", "$foreground-muted"),
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from node.api.errors import ApiError
-from node.api.schema import Status
-from tui.text import clean
+from node.api.standing import sync_words
+from node.api.text import clean
+from node.api.views.node import Status
 
 PLACES = (
     ("home", "1", "Home"),
@@ -57,19 +60,33 @@ class TopBar(Vertical):
                 Content.styled(words, "$error" if fault else "$foreground-muted")
             )
             return
-        if status.is_syncing:
-            target = status.sync_target or status.height
-            sync, style = (
-                f"↻ syncing {status.height} of {target} ({100 * status.height // max(target, 1)} %)",
-                "$warning",
-            )
-        else:
-            sync, style = "✓ in step", "$success"
+        sign, style = ("↻", "$warning") if status.is_syncing else ("✓", "$success")
+        warnings = "".join(f" · ! {item}" for item in _warnings(status))
         rest = (
             f" · block {status.height} · {status.peers.connected} of {status.peers.known} peers ·"
             f" {'live' if is_live else 'polling'}"
         )
-        self.query_one("#node-state", Static).update(Content.assemble((sync, style), (rest, "$foreground-muted")))
+        self.query_one("#node-state", Static).update(
+            Content.assemble(
+                (f"{sign} {sync_words(status)}", style), (warnings, "bold $warning"), (rest, "$foreground-muted")
+            )
+        )
+
+
+def _warnings(status: Status) -> Iterator[str]:
+    """Yield what a member should know of the node, in two or three words each; `mutua doctor` says the rest."""
+    consensus, job = status.consensus, status.treasury
+    if consensus.quarantine is not None:
+        until = consensus.quarantine_until
+        yield "signs nothing" + (f" until block {until}" if until else "") + ": quarantine"
+    elif consensus.is_member and not consensus.is_signing and not status.is_syncing:
+        yield "not signing yet"
+    if job is not None and job.state == "off":
+        yield "no Bitcoin backend"
+    elif job is not None and job.state == "waiting":
+        yield "treasury waits"
+    if consensus.misbehaviour:
+        yield f"{consensus.misbehaviour} contradicting"
 
 
 class Notice(Static):
@@ -85,7 +102,9 @@ class Notice(Static):
         if fault is not None:
             hint = clean(fault.hint)
             again = (
-                "\n  This screen looks again by itself. What you see below may be old." if fault.family == "off" else ""
+                "\n  This screen refreshes automatically. What you see below may be out of date."
+                if fault.family == "off"
+                else ""
             )
             self.update(
                 Content.assemble((f"✗ {clean(fault.what)}", "bold $error"), f"\n  {hint[:1].upper()}{hint[1:]}{again}")

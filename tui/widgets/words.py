@@ -6,17 +6,18 @@ from collections.abc import Iterable
 
 from textual.content import Content
 
-from tui.model import Case
-from tui.text import Units, clean, percent
+from node.api.text import Units, clean, percent
+from node.api.views.claims import CaseBase, CaseToVote
+from tui.model import tally_words, time_short
 
 BAR_WIDTH = 24
 LABEL_WIDTH = 14
 
 
-def tally_bar(case: Case, width: int = BAR_WIDTH) -> Content:
-    """Return accept against deny, with the bar marked.
+def tally_bar(case: CaseBase, width: int = BAR_WIDTH) -> Content:
+    """Return accept against deny, with the approval threshold marked.
 
-    `█` accept, `░` deny, `·` no ballot yet, `┃` where the bar stands.
+    `█` accept, `░` deny, `·` no ballot yet, `┃` the threshold.
     """
     mark = min(width - 1, case.bar_bp * width // 10_000)
     accept = 0 if case.yes_bp is None else (case.yes_bp * width + 5_000) // 10_000
@@ -28,7 +29,7 @@ def tally_bar(case: Case, width: int = BAR_WIDTH) -> Content:
             cells.append(("·", "$foreground-muted"))
         else:
             cells.append(("█", "$success") if place < accept else ("░", "$error"))
-    return Content.assemble(*cells, (f" bar {percent(case.bar_bp)}", "$foreground-muted"))
+    return Content.assemble(*cells, (f" needs {percent(case.bar_bp)}", "$foreground-muted"))
 
 
 def labelled(label: str, value: str | Content, style: str = "") -> Content:
@@ -48,7 +49,7 @@ def stacked(lines: Iterable[Content | str]) -> Content:
     return Content("\n").join([line if isinstance(line, Content) else Content(line) for line in lines])
 
 
-def case_row(case: Case, height: int, units: Units, provider: str) -> Content:
+def case_row(case: CaseToVote, height: int, units: Units, provider: str) -> Content:
     """Return a case for a list: what and how long on the first line, the tally on the second."""
     mark = Content.styled("✓ ", "$success") if case.my_choice else Content.styled("● ", "$accent")
     first = Content.assemble(
@@ -56,11 +57,11 @@ def case_row(case: Case, height: int, units: Units, provider: str) -> Content:
         (f"{clean(case.code, 10):<10}", "bold"),
         f"{units.money(case.charges_cents):>15}  ",
         (f"{provider[:16]:<16}  ", "$foreground-muted"),
-        case.time_short(height, units),
+        time_short(case, height, units),
     )
     said = f"you: {clean(case.my_choice, 10)} · " if case.my_choice else ""
     duty = (" · you are on duty", "$warning") if case.on_duty else ("", "")
-    second = Content.assemble("  ", tally_bar(case), (f"   {said}{case.tally_words()}", "$foreground-muted"), duty)
+    second = Content.assemble("  ", tally_bar(case), (f"   {said}{tally_words(case)}", "$foreground-muted"), duty)
     return stacked([first, second])
 
 

@@ -1,7 +1,4 @@
-"""What the laboratory writes down of a world.
-
-Plain values that travel between processes, nothing of the ledger's own state.
-"""
+"""The laboratory's notes about a world: plain values that processes exchange, none of the ledger's own state."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from governance.simulation.laboratory.setting import Setting
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A service as it will be claimed, and whether it should be paid, which voters see and the ledger does not."""
+    """A service as claimed, and whether it should be paid, which voters know and the ledger does not."""
 
     code: str
     charge_cents: int
@@ -24,7 +21,7 @@ class Line:
 
 @dataclass(slots=True)
 class ClaimNote:
-    """A claim that the ledger took, and what became of its standard lines."""
+    """A claim on the ledger, and the result of its standard lines."""
 
     claim: str
     by: str
@@ -45,7 +42,7 @@ class ClaimNote:
 
 @dataclass(slots=True)
 class Cast:
-    """A voter's live ballot as the lab saw it taken."""
+    """A voter's live ballot, as the rules accepted it."""
 
     choice: str
     height: int
@@ -84,7 +81,7 @@ class CaseNote:
 
     @property
     def is_paid(self) -> bool:
-        """True iff the case was settled, whichever way."""
+        """True iff the case was settled, by vote or otherwise."""
         return self.status == "accepted"
 
     @property
@@ -95,7 +92,7 @@ class CaseNote:
 
 @dataclass(slots=True)
 class MemberNote:
-    """A member's way in and out, and the money that crossed the border."""
+    """How a member joined and left, and the money paid and received."""
 
     name: str
     joined: int = 0
@@ -111,7 +108,7 @@ class MemberNote:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The co-op at a boundary. `attackers`: those of the voters who belong to the attack."""
+    """The co-op at a boundary. `attackers`: the voters who belong to the attack."""
 
     height: int
     voters: int
@@ -123,7 +120,7 @@ class Snapshot:
     premium_cents: int
     joined: int
     room: int
-    """A tenth of the voters of the boundary before, rounded up: what rules §13 lets in."""
+    """A tenth of the voters of the boundary before, rounded up: the limit of rules §13."""
     attackers: int
 
 
@@ -138,7 +135,7 @@ class Draw:
 
 @dataclass(slots=True)
 class Book:
-    """Everything that a world leaves behind."""
+    """All notes about one world."""
 
     setting: Setting
     attack: str
@@ -158,7 +155,7 @@ class Book:
     """(action, error code) -> how often."""
     events: Counter[str] = field(default_factory=Counter[str])
     milestones: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
-    """(height, event, whom or what): promotions, run-off, admissions stopped and the like."""
+    """(height, event, subject): promotions, run-off, stopped admissions and the like."""
     broken: list[str] = field(default_factory=list[str])
     state_root: str = ""
     seconds: float = 0.0

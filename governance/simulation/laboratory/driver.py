@@ -1,7 +1,7 @@
-"""A world under way: members' acts go through the player of rehearsals, which is the real transition, block by block.
+"""Plays a world: members' acts go through the player of rehearsals, which is the real transition, block by block.
 
-Nothing here decides anything. The driver puts what agents do into the block, writes down what the rules answer, and
-looks at the invariants at every boundary. Refusals are data, not errors.
+The driver decides nothing. It puts the agents' acts into the block, notes the answers of the rules, and checks the
+invariants at every boundary. Refusals are data, not errors.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from governance.simulation.rehearse import Player
 from governance.simulation.scenario import Action, parse
 from governance.state.ballots import BALLOTS
 from governance.state.cases import CASES, CaseRow
-from governance.state.coop import COOP
 from governance.state.members import MEMBERS
+from governance.state.plans import PLANS
 from governance.tables import Draft
 from governance.voting import approval_threshold
 from ledger import calendar
@@ -50,11 +50,9 @@ MILESTONES = (
     "member_expelled",
     "param_changed",
 )
-"""Events that are kept with whom or what they name."""
-
-
+"""Events that are kept with their subject."""
 GROWTH_DIV = 10
-"""Rules §13: voters grow by a tenth a term; not the parameter, which may be what is tried."""
+"""Rules §13: voters grow by a tenth a term; a constant, because a run may try another parameter."""
 
 
 class World:
@@ -70,7 +68,7 @@ class World:
         self.player = Player(parse([json.dumps(genesis)])[0])
         self.book = Book(setting, attack.name, attack.is_idle)
         self.script: list[dict[str, Any]] | None = None
-        """Every action as a line of a scenario file, where somebody wants one."""
+        """Every action as a line of a scenario file, if one is wanted."""
         self.attackers: frozenset[str] = frozenset[str]() if attack.is_idle else attack.controlled
         self.population = Population(self)
         self._agenda: defaultdict[int, list[Callable[[], object]]] = defaultdict(list)
@@ -84,11 +82,11 @@ class World:
         return calendar.term_of(self.height)
 
     def at(self, height: int, do: Callable[[], object]) -> None:
-        """Do something in a block to come; what would be late is done in the next one."""
+        """Do something in a later block, at the earliest in the next."""
         self._agenda[max(height, self.height + 1)].append(do)
 
     def run(self) -> Book:
-        """Live through all blocks and return what was written down."""
+        """Play all blocks and return the notes."""
         began = perf_counter()
         self.attack.start(self)
         for height in range(1, self.setting.blocks + 1):
@@ -127,7 +125,7 @@ class World:
             self.script.append({"at": max(self.height - (do == "advance"), 0), "do": do, **fields})
 
     def claim(self, claim: str, by: str, provider: str, lines: tuple[Line, ...], **fields: Any) -> bool:
-        """File a claim and note the cases it opens. Lines say what is right; the ledger does not hear it."""
+        """File a claim and note the cases it opens; the ledger does not see which lines are right."""
         figures = {name: item.default for name, item in LINE_FIELDS.items() if item.default is not ABSENT}
         filed = [
             {**figures, "code": line.code, "units": line.units, "charge_cents": line.charge_cents, "day": line.day}
@@ -148,12 +146,11 @@ class World:
     def ballot(
         self, by: str, case: CaseNote, choice: str, *, opened: bool = True, award_cents: int | None = None
     ) -> bool:
-        """Cast or change a ballot on an open case (or an open appeal); agents see a closed one and keep silent."""
+        """Cast or change a ballot on an open case or appeal; do nothing if it is closed."""
         if case.status not in ("open", "appeal"):
             return False
-        if not self.act(
-            "ballot", by=by, claim=case.claim, code=case.code, choice=choice, opened=opened, award_cents=award_cents
-        ):
+        vote = {"choice": choice, "opened": opened, "award_cents": award_cents}
+        if not self.act("ballot", by=by, claim=case.claim, code=case.code, **vote):
             return False
         if case.status == "open":
             before = case.ballots.get(by)
@@ -161,13 +158,13 @@ class World:
         return True
 
     def note_auto(self, by: str, case: CaseNote) -> None:
-        """Note the ballot that a standing rule cast at the start of this block, if it did."""
+        """Note the ballot that an auto-accept rule cast at the start of this block, if it did."""
         row = BALLOTS.find(self.player.draft_at(self.height), case.claim.encode(), case.code, by.encode())
         if row is not None and row.rule_hash:
             case.ballots[by] = Cast("accept", self.height, is_auto=True)
 
     def ledger_case(self, case: CaseNote) -> CaseRow:
-        """Return a case's row after the last closed block: everybody sees tally and run."""
+        """Return a case's row after the last closed block, with the tally that every member sees."""
         return CASES.get(Draft(self.player.state), case.claim.encode(), case.code)
 
     def is_member(self, name: str) -> bool:
@@ -177,7 +174,7 @@ class World:
 
     # ---- What happened ----------------------------------------------------------
     def _close(self) -> None:
-        """Close the block, write down what happened, and tell everybody."""
+        """Close the block, note its events, and pass them to the agents."""
         draft = self.player.draft_at(self.height)
         claims_cents, reserve_cents = accounts.balance_of(draft, "claims"), accounts.balance_of(draft, "reserve")
         found = [event_json(event, render_text) for event in self.player.close_open()]
@@ -223,7 +220,7 @@ class World:
             self._note_member(event)
 
     def _note_decision(self, case: CaseNote, event: dict[str, Any]) -> None:
-        """Write a decision down, and each ballot into the lab's own records where the case closed by vote."""
+        """Note a decision, and each ballot in the lab's own records if the case closed by vote."""
         was_open = case.status == "open"
         case.status = event["event"].removeprefix("claim_")
         case.how = event.get("how")
@@ -275,7 +272,7 @@ class World:
         joined = sum(note.joined == self.height + 1 for note in self.book.members.values())
         voting = {row.key.decode() for row in MEMBERS.scan(day.draft) if members.is_voter(row)}
         before = self.book.snapshots[-1].voters if self.book.snapshots else counts.voters
-        premium = _premium_of(self.player, PLAN)
+        premium = PLANS.get(day.draft, PLAN).premium_cents
         self.book.snapshots.append(
             Snapshot(
                 height=self.height,
@@ -295,29 +292,14 @@ class World:
             row = MEMBERS.find(day.draft, name.encode())
             if row is not None:
                 found = approval_threshold.threshold_of(day, row)
-                figures = {
-                    "denied": found.denied,
-                    "voted": found.voted,
-                    "bar_bp": found.threshold_bp,
-                    "seniority_bp": found.seniority_bp,
-                }
+                figures = {"denied": found.denied, "voted": found.voted}
+                figures |= {"bar_bp": found.threshold_bp, "seniority_bp": found.seniority_bp}
                 self.book.watched.setdefault(name, []).append((self.height, figures))
 
     def attackers_now(self) -> frozenset[str]:
-        """Return everybody who belongs to the attack, those who joined under way included."""
+        """Return the attackers, including those who joined later."""
         return self.attackers | self.attack.recruits
 
     def is_standard(self, code: str) -> bool:
         """True iff a service of today under this code would be settled without a vote."""
         return codes.code_on(Draft(self.player.state), "", code, self.height).is_standard
-
-    def is_running(self) -> bool:
-        """True until run-off begins."""
-        return COOP.get(Draft(self.player.state)).run_off_height is None
-
-
-def _premium_of(player: Player, plan: str) -> int:
-    """Return what a plan costs a term now, in cents."""
-    from governance.state.plans import PLANS
-
-    return PLANS.get(Draft(player.state), plan).premium_cents

@@ -1,8 +1,6 @@
-"""Pictures of what was measured.
+"""Pictures of what was measured: one for each study, its title a sentence, the rule's bound a dashed line.
 
-One a study, its title a sentence, the rule's bound a dashed line. matplotlib is loaded only here.
-
-Without it (`pip install mutua[plots]`) the report has no pictures and says so.
+matplotlib (`pip install mutua[plots]`) is loaded only here; without it the report has no pictures and says so.
 """
 
 from __future__ import annotations
@@ -42,10 +40,8 @@ def draw(picture: Picture) -> bytes:
     axes.set_xlabel(picture.x_label)
     axes.set_ylabel(picture.y_label)
     ticker: Any = importlib.import_module("matplotlib.ticker")
-    for is_log, scale, axis in (
-        (picture.x_log, axes.set_xscale, axes.xaxis),
-        (picture.y_log, axes.set_yscale, axes.yaxis),
-    ):
+    scales = (picture.x_log, axes.set_xscale, axes.xaxis), (picture.y_log, axes.set_yscale, axes.yaxis)
+    for is_log, scale, axis in scales:
         if is_log:
             scale("log")
             axis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
@@ -79,12 +75,7 @@ def _draw_bars(axes: Any, layer: Layer, place: int, count: int) -> None:
     """Draw one group of bars beside the others, each with its value on top."""
     width = 0.8 / count
     shift = (place - (count - 1) / 2) * width
-    found = axes.bar(
-        [index + shift for index in range(len(layer.y))],
-        layer.y,
-        width=width,
-        color=COLORS[layer.role],
-        label=layer.label,
-    )
+    places = [index + shift for index in range(len(layer.y))]
+    found = axes.bar(places, layer.y, width=width, color=COLORS[layer.role], label=layer.label)
     axes.bar_label(found, labels=[f"{value:,.0f}" for value in layer.y], fontsize=8, padding=2)
     axes.set_xticks(range(len(layer.labels)), [fill(label, LABEL_WIDTH) for label in layer.labels], fontsize=8)

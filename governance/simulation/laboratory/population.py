@@ -27,12 +27,12 @@ _WEIGHTS = list(accumulate(1 / rank for rank in range(1, len(OPEN_CODES) + 1)))
 
 
 class Population:
-    """Everybody who is honest in one world."""
+    """The honest members of one world."""
 
     def __init__(self, world: WorldView) -> None:
         self.world = world
         self.people: list[str] = [item["name"] for item in world.genesis["members"]]
-        """Everybody whose chances are drawn, in a fixed order."""
+        """Everybody for whom decisions are drawn, in a fixed order."""
         self.turnouts = {name: self._turnout_of(name) for name in self.people}
 
     def _turnout_of(self, name: str) -> float:
@@ -50,10 +50,8 @@ class Population:
             if not self.world.is_member(name):
                 continue
             if self.world.attack.pays(name):
-                self.world.at(
-                    self.world.height + stream(self.world.setting.seed, "pay", name, term).randrange(4),
-                    partial(self._pay, name),
-                )
+                wait = stream(self.world.setting.seed, "pay", name, term).randrange(4)
+                self.world.at(self.world.height + wait, partial(self._pay, name))
             if self.world.attack.is_ill(name) and term >= self.world.setting.waiting_terms:
                 self._fall_ill(name, term)
         for index in range(self.world.setting.applicants_per_term):
@@ -73,13 +71,10 @@ class Population:
             self.world.at(height, partial(self._file, claim, name, rng.choice(setting.doctors), (line,)))
 
     def _service(self, rng: Random, day: int) -> Line:
-        """Return what a provider did on a day, standard or not."""
+        """Return a service of a day, standard or not."""
         setting = self.world.setting
-        is_open, is_right, spread = (
-            rng.random() < setting.open_share,
-            rng.random() >= setting.wrong_share,
-            rng.lognormvariate(0, CHARGE_SPREAD),
-        )
+        is_open, is_right = rng.random() < setting.open_share, rng.random() >= setting.wrong_share
+        spread = rng.lognormvariate(0, CHARGE_SPREAD)
         open_code = rng.choices(OPEN_CODES, cum_weights=_WEIGHTS)[0]
         code, allowed, _ = rng.choices(STANDARD_CODES, weights=(6, 3, 1))[0]
         if is_open:
@@ -96,25 +91,21 @@ class Population:
         setting = self.world.setting
         rng = stream(setting.seed, "case", case.claim, case.code)
         for name in self.people:
-            votes, right, opens, delay = (
-                rng.random(),
-                rng.random(),
-                rng.random(),
-                rng.expovariate(1 / DELAY_MEAN_BLOCKS),
-            )
+            votes, right, opens = rng.random(), rng.random(), rng.random()
+            delay = rng.expovariate(1 / DELAY_MEAN_BLOCKS)
             if votes < self.turnouts[name] and name != case.by and self.is_honest(name) and self.world.is_member(name):
                 height = case.s + 1 + min(LAST_BALLOT, int(delay))
                 self.world.at(height, partial(self._vote, name, case, right, opens))
 
     def _vote(self, name: str, case: CaseNote, right: float, opens: float) -> None:
-        """Cast what an honest member thinks, unless there is a ballot."""
+        """Cast an honest ballot, unless the member has already voted."""
         if name in case.ballots and case.status == "open":
             return
         says_yes = case.is_right == (right < self.world.setting.accuracy)
         self.world.ballot(name, case, "accept" if says_yes else "deny", opened=opens < self.world.setting.opening)
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Answer panels, lapses, denials, admissions and proposals."""
+        """React to panels, lapses, denials, admissions and proposals."""
         match event["event"]:
             case "panel_drawn":
                 self._call(event, event["members"], 12)
@@ -139,11 +130,8 @@ class Population:
         for name in panel:
             rng = stream(self.world.setting.seed, "duty", case.claim, case.code, event["event"], name)
             responds, right, opens, delay = rng.random(), rng.random(), rng.random(), rng.randrange(1, blocks)
-            if (
-                responds < self.world.setting.duty_turnout
-                and self.is_honest(name)
-                and self.world.attack.does_duty(name)
-            ):
+            is_willing = responds < self.world.setting.duty_turnout and self.world.attack.does_duty(name)
+            if is_willing and self.is_honest(name):
                 self.world.at(self.world.height + delay, partial(self._vote, name, case, right, opens))
 
     def _file_again(self, case: CaseNote) -> None:
@@ -157,7 +145,7 @@ class Population:
         self.world.claim(case.claim + "~", case.by, case.provider, lines)
 
     def _appeal(self, case: CaseNote) -> None:
-        """Appeal a denial of what is right, most of the time."""
+        """Appeal most denials of a right claim."""
         rng = stream(self.world.setting.seed, "appeal", case.claim, case.code)
         if case.is_right and not case.appealed and rng.random() < APPEALING and self.world.is_member(case.by):
             height = self.world.height + 1 + rng.randrange(8)
@@ -168,18 +156,16 @@ class Population:
 
     # ---- Strangers and proposals ------------------------------------------------------
     def _apply(self, name: str) -> None:
-        """Let an honest stranger apply, with three honest founders as vouchers."""
-        rng = stream(self.world.setting.seed, "apply", name)
-        friends = [
-            other for other in self.world.setting.founders if self.is_honest(other) and self.world.is_member(other)
-        ]
+        """Let an honest stranger apply; three honest founders vouch."""
+        rng, founders = stream(self.world.setting.seed, "apply", name), self.world.setting.founders
+        friends = [other for other in founders if self.is_honest(other) and self.world.is_member(other)]
         if len(friends) >= 3 and self.world.act("apply", name=name, plan=PLAN):
             for friend in rng.sample(friends, 3):
                 self.world.act("vouch", by=friend, name=name)
             self.world.attack.on_applicant(self.world, name)
 
     def _decide(self, proposal: str) -> None:
-        """Let honest members vote on a proposal as the attack's story says they feel about it."""
+        """Let honest members vote on a proposal with the attack's probability of a yes."""
         for name in self.people:
             rng = stream(self.world.setting.seed, "proposal", proposal, name)
             votes, feels, delay = rng.random(), rng.random(), rng.randrange(1, 28)

@@ -1,7 +1,4 @@
-"""The report: the table of rules §13, the findings, a section and a picture for each attack.
-
-As Markdown, HTML and JSON.
-"""
+"""The report as Markdown, HTML and JSON: the table of rules §13, the findings, a section and a picture per attack."""
 
 from __future__ import annotations
 
@@ -59,48 +56,33 @@ class Report:
 
 def section_of(study: Study, evidence: Evidence, *, worlds: int, seconds: float, png: bytes | None) -> Section:
     """Return the section of a study."""
-    return Section(
-        study.name,
-        study.title,
-        " ".join(study.story.split()),
-        evidence,
-        worlds,
-        seconds,
-        png,
-    )
+    return Section(study.name, study.title, " ".join(study.story.split()), evidence, worlds, seconds, png)
 
 
 def measured_words(checks: Sequence[Check]) -> str:
     """Return what a row's checks measured, in one cell."""
-    return (
-        "; ".join(f"{check.what}: {check.measured} ({MARKS[check.is_met]})" for check in checks)
-        or "nothing in this run looked at it"
-    )
+    words = "; ".join(f"{check.what}: {check.measured} ({MARKS[check.is_met]})" for check in checks)
+    return words or "nothing in this run looked at it"
 
 
 def _intro(report: Report) -> list[str]:
     setting = report.setting
     params = ", ".join(f"{name} = {value}" for name, value in setting.params) or "defaults"
     broken = "none broken" if not report.broken else f"{len(report.broken)} BROKEN"
-    return [
-        (
-            f"Made by `{report.command}` in {report.seconds:.0f} s."
-            f" {sum(section.worlds for section in report.sections)} worlds of {setting.members} founders over"
-            f" {setting.terms} terms ({setting.blocks:,} blocks) each, seeds {', '.join(map(str, report.seeds))}; every"
-            f" record through the real transition; parameters: {params}."
-        ),
-        (
-            f"Honest members vote on a case with a chance of {100 * setting.turnout:.0f} %, are right in"
-            f" {100 * setting.accuracy:.0f} %, open the evidence in {100 * setting.opening:.0f} %; when drawn for a"
-            f" panel {100 * setting.duty_turnout:.0f} % answer. Amounts are in units of the currency. Invariants at"
-            f" each boundary: {broken}."
-        ),
-        *(
-            []
-            if report.has_pictures
-            else ["There are no pictures: matplotlib is not installed (`pip install 'mutua[plots]'`)."]
-        ),
-    ]
+    worlds, seeds = sum(section.worlds for section in report.sections), ", ".join(map(str, report.seeds))
+    made = (
+        f"Made by `{report.command}` in {report.seconds:.0f} s. {worlds} worlds of {setting.members} founders over"
+        f" {setting.terms} terms ({setting.blocks:,} blocks) each, seeds {seeds}; every record through the real"
+        f" transition; parameters: {params}."
+    )
+    honest = (
+        f"Honest members vote on a case with a probability of {100 * setting.turnout:.0f} %, are right in"
+        f" {100 * setting.accuracy:.0f} %, open the evidence in {100 * setting.opening:.0f} %; of those drawn for a"
+        f" panel {100 * setting.duty_turnout:.0f} % vote. Amounts are in units of the currency. Invariants at each"
+        f" boundary: {broken}."
+    )
+    missing = "There are no pictures: matplotlib is not installed (`pip install 'mutua[plots]'`)."
+    return [made, honest] if report.has_pictures else [made, honest, missing]
 
 
 def _cell(text: str) -> str:
@@ -109,13 +91,8 @@ def _cell(text: str) -> str:
 
 def markdown(report: Report) -> str:
     """Return the report as Markdown; pictures are files beside it."""
-    lines = [
-        "# The adversary laboratory",
-        "",
-        *(part for text in _intro(report) for part in (text, "")),
-        "## Rules §13, row by row",
-        "",
-    ]
+    lines = ["# The adversary laboratory", "", *(part for text in _intro(report) for part in (text, ""))]
+    lines += ["## Rules §13, row by row", ""]
     lines += ["| | attack | what must hold | measured | verdict |", "|--:|---|---|---|---|"]
     lines += [
         f"| {item.row.number} | {_cell(item.row.attack)} | {_cell(item.row.asked)} |"
@@ -134,15 +111,13 @@ def markdown(report: Report) -> str:
         ]
         if section.png is not None and section.evidence.picture is not None:
             lines += ["", f"![{section.evidence.picture.title}]({section.name}.png)"]
-        lines += [
-            "",
-            (
-                f"{section.worlds} worlds, {section.seconds:.1f} s of one core."
-                if section.worlds
-                else f"{section.seconds:.1f} s."
-            ),
-        ]
+        worlds = f"{section.worlds} worlds, {section.seconds:.1f} s of one core." if section.worlds else ""
+        lines += ["", worlds or f"{section.seconds:.1f} s."]
     return "\n".join(lines) + "\n"
+
+
+def _html_cells(texts: Sequence[str]) -> str:
+    return "".join(f"<td>{escape(text)}</td>" for text in texts)
 
 
 def html(report: Report) -> str:
@@ -159,11 +134,7 @@ def html(report: Report) -> str:
     for item in report.verdicts:
         cells = (str(item.row.number), item.row.attack, item.row.asked, measured_words(item.checks))
         kind = item.verdict.split()[0]
-        parts.append(
-            "<tr>"
-            + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-            + f'<td class="{kind}">{escape(item.verdict)}</td></tr>'
-        )
+        parts.append(f'<tr>{_html_cells(cells)}<td class="{kind}">{escape(item.verdict)}</td></tr>')
     parts.append("</table><h2>Findings</h2><ul>")
     parts += [
         f"<li><b>{escape(section.title)}.</b> {escape(finding)}</li>"
@@ -176,9 +147,7 @@ def html(report: Report) -> str:
         parts.append(f"<h2>{escape(section.title)}</h2><p>{escape(section.story)}</p><table>")
         for check in section.evidence.checks:
             kind = {True: "pass", False: "fail", None: ""}[check.is_met]
-            cells = "".join(
-                f"<td>{escape(cell)}</td>" for cell in (str(check.row), check.what, check.asked, check.measured)
-            )
+            cells = _html_cells((str(check.row), check.what, check.asked, check.measured))
             parts.append(f'<tr>{cells}<td class="{kind}">{MARKS[check.is_met]}</td></tr>')
         parts.append("</table>")
         if section.png is not None and section.evidence.picture is not None:
@@ -194,16 +163,7 @@ def table(report: Report) -> dict[str, Any]:
         "terms": report.setting.terms,
         "members": report.setting.members,
         "params": dict(report.setting.params),
-        "rows": [
-            {
-                "row": item.row.number,
-                "attack": item.row.attack,
-                "asked": item.row.asked,
-                "verdict": item.verdict,
-                "checks": [_check_json(check) for check in item.checks],
-            }
-            for item in report.verdicts
-        ],
+        "rows": [_row_json(item) for item in report.verdicts],
         "findings": [
             {"study": section.name, "finding": finding}
             for section in report.sections
@@ -216,6 +176,11 @@ def table(report: Report) -> dict[str, Any]:
             **{section.name: round(section.seconds, 1) for section in report.sections},
         },
     }
+
+
+def _row_json(item: Verdict) -> dict[str, Any]:
+    row = {"row": item.row.number, "attack": item.row.attack, "asked": item.row.asked, "verdict": item.verdict}
+    return {**row, "checks": [_check_json(check) for check in item.checks]}
 
 
 def _check_json(check: Check) -> dict[str, Any]:

@@ -12,12 +12,11 @@ PASS, FAIL, OPEN = "pass", "fail", "not measured"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as the rules state it. `studies`: who measures it; none: measured outside the laboratory's worlds."""
+    """A row as the rules state it."""
 
     number: int
     attack: str
     asked: str
-    studies: tuple[str, ...] = ()
 
 
 ROWS = (
@@ -25,32 +24,24 @@ ROWS = (
         1,
         "deny-everything bot; 19 denials and stop",
         "own claims need 75 % from 13 denials on, 100 % from 19; gone at contract end",
-        ("deny",),
     ),
-    Row(2, "accept ring", "30 % of members hold a 21-panel in < 3 % of draws", ("ring",)),
-    Row(3, "denying by silence", "a valid claim is decided or paid after two lapses", ("silence",)),
+    Row(2, "accept ring", "30 % of members hold a 21-panel in < 3 % of draws"),
+    Row(3, "denying by silence", "a valid claim is decided or paid after two lapses"),
     Row(
         4,
         "last-minute swing, streak breaking",
         "ballots at s+59 alone never pay; a broken run costs a real ballot kept to the end",
-        ("swing", "breakers"),
     ),
-    Row(5, "sybils", "voters grow ≤ 10 % a term in `live`", ("sybils",)),
+    Row(5, "sybils", "voters grow ≤ 10 % a term in `live`"),
     Row(
         6,
         "splitting, upcoding, riding on a popular code",
         "parts of one event share ceilings; no standard payout above the amount; a case a code",
-        ("split",),
     ),
-    Row(7, "promotion by four friends", "20 cases, 5 claimants, 3 providers, 6 terms", ("friends",)),
-    Row(8, "whale claim", "reserve never negative; ≤ 5 % a payout and block", ("whale",)),
-    Row(9, "join sick, leave after", "waiting, notice; expected gain ≤ 0 over 6 terms", ("join",)),
-    Row(
-        10,
-        "washing a record by re-joining or auto-accepting trifles",
-        "record survives; auto-accept ≤ half of N",
-        ("washers",),
-    ),
+    Row(7, "promotion by four friends", "20 cases, 5 claimants, 3 providers, 6 terms"),
+    Row(8, "whale claim", "reserve never negative; ≤ 5 % a payout and block"),
+    Row(9, "join sick, leave after", "waiting, notice; expected gain ≤ 0 over 6 terms"),
+    Row(10, "washing a record by re-joining or auto-accepting trifles", "record survives; auto-accept ≤ half of N"),
     Row(11, "tracing a payout", "P(link) ≤ p_max for every output, by payee"),
     Row(12, "evidence leak", "no plaintext in store, gossip or log"),
     Row(13, "equivocating proposer", "finality by > 2/3; misbehaviour record; loses its seat"),

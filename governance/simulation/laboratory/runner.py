@@ -1,4 +1,4 @@
-"""Plays the worlds of studies, in several processes where there are several cores, and judges them."""
+"""Plays the worlds of studies, in several processes, and judges them."""
 
 from __future__ import annotations
 
@@ -41,10 +41,7 @@ def run(
     processes: int | None = None,
     progress: Progress | None = None,
 ) -> list[Result]:
-    """Play and judge studies over seeds; worlds that need nothing of each other run side by side.
-
-    `processes`: how many at once (None: one for each core; 1: in this process).
-    """
+    """Play and judge studies over seeds, `processes` worlds at once (None: one per core; 1: in this process)."""
     chosen = list(studies)
     planned = [(study, job) for study in chosen for seed in seeds for job in study.jobs(replace(setting, seed=seed))]
     count = min(processes or os.cpu_count() or 1, max(1, len(planned)))

@@ -1,8 +1,7 @@
-"""The world of an experiment: how many members, how they live and vote, and the founding that the rules begin with.
+"""The world of an experiment: its members, how they live and vote, and the genesis line.
 
-Probabilities and means are floats: this is the laboratory, nothing of it enters a ledger. Everything that chance
-decides comes from `stream`, named by what it decides, so that a world with an attack and the same world without it draw
-alike.
+Probabilities and means are floats, because nothing here enters a ledger. Every random decision comes from a `stream`
+named after it, so that a world with an attack and the same world without it draw the same numbers.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ class Setting:
     members: int = 60
     providers: int = 6
     turnout: float = 0.3
-    """Chance that an honest member votes on a case unasked."""
+    """Probability that an honest member votes on a case without a duty to."""
     duty_turnout: float = 0.8
-    """Chance that one who is drawn for a panel votes."""
+    """Probability that a member drawn for a panel votes."""
     accuracy: float = 0.95
-    """Chance that an honest ballot says what is right."""
+    """Probability that an honest ballot is right."""
     opening: float = 0.7
-    """Chance that an honest ballot comes with the evidence opened."""
+    """Probability that an honest voter opens the evidence."""
     claims_per_term: float = 0.5
     open_share: float = 0.5
     """Share of claims whose code is non-standard."""
@@ -68,11 +67,8 @@ class Setting:
 
 
 def stream(*words: object) -> Random:
-    """Return a source of chance of its own for what the words name.
-
-    The same on any machine, whatever was drawn elsewhere.
-    """
-    return Random("/".join(str(word) for word in words))  # noqa: S311  # chance that can be repeated is the point
+    """Return a source of random numbers for one decision: the same on any machine, whatever else was drawn."""
+    return Random("/".join(str(word) for word in words))  # noqa: S311  # repeatable on purpose
 
 
 def poisson(rng: Random, mean: float) -> int:
@@ -85,12 +81,7 @@ def poisson(rng: Random, mean: float) -> int:
 
 
 def founding(setting: Setting) -> dict[str, Any]:
-    """Return the first line of a scenario.
-
-    `live`, one plan with ceilings, every founder on twelve terms, rules by default.
-
-    Random audits are on. The accounts hold two terms of premiums and half of the wanted reserve.
-    """
+    """Return the genesis line: `live`, one plan, contracts of twelve terms, two terms of premiums, half the reserve."""
     income = setting.members * PREMIUM_CENTS
     return {
         "do": "genesis",

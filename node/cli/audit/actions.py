@@ -2,70 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import (
-    DEFAULT,
-    Common,
-    claim_id,
-    is_confirmed,
-    member_id,
-    own_member,
-    provider_key,
-    report_submission,
-    say,
-    short,
-    table,
-)
+from node.api.text import short
+from node.api.views.coop import AUDITS, PROVIDERS, Audits, Drawn, Panel
+from node.cli.common import DEFAULT, SEND, Common, Sending, say, table
 
-Json = Mapping[str, Any]
 OUTCOMES = ("fraud", "clear")
 
 
-def report(  # noqa: D417
-    suspect: str,
-    *,
-    claim: str = "",
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
-    common: Common = DEFAULT,
-) -> int:
+def report(suspect: str, *, claim: str = "", send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
     """Report a member, or a provider, for suspected fraud.
 
-    Enough reports within twelve terms hold payment while a panel looks.
+    Enough reports within twelve terms place a hold on payments until a panel has examined the case.
 
     Parameters
     ----------
     suspect
         A member's key or its first digits, or a provider's identifier or key.
     claim
-        The claim that is suspected, where it is one.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
+        The suspected claim, if there is a particular one.
 
     """
-    client = common.client()
-    own_member(client.status())
-    providers = {str(item["identifier"]) for item in client.view("providers")} | {
-        str(item["key"]) for item in client.view("providers")
-    }
-    key = provider_key(client, suspect) if suspect in providers else member_id(client, suspect)
-    wanted = claim_id(client, claim) if claim else ""
+    session = common.session()
+    _, providers = session.member, session.view(PROVIDERS)
+    is_provider = any(suspect in (item.identifier, item.key) for item in providers)
+    key = session.provider_key(suspect) if is_provider else session.member_id(suspect)
+    wanted = session.claim_id(claim) if claim else ""
     review = [
         f"you report {short(key)}{f' for claim {short(wanted)}' if wanted else ''}",
-        "all members' nodes see that you did; you can report them again after twelve terms only",
+        "all members' nodes can see your report; you can report the same party again only after twelve terms",
     ]
-    if not is_confirmed(common, yes=yes, review=review, question="report?"):
-        return say(common, {}, "nothing was sent")
-    answer = client.submit("audit.report", {"member": key, "claim": wanted})
-    return report_submission(common, client, answer, f"{short(key)} reported", wait)
+    body, done = {"member": key, "claim": wanted}, f"{short(key)} reported"
+    return send.send(common, session, "audit.report", body, review=review, question="report?", done=done)
 
 
 def finding(claim: str, out: Path, *, outcome: str, reason: str, common: Common = DEFAULT) -> int:  # noqa: D417
@@ -83,56 +54,47 @@ def finding(claim: str, out: Path, *, outcome: str, reason: str, common: Common 
         Why, in a few words. Members' nodes see them: write no diagnosis.
 
     """
-    from node.cli.members.bundle import write_draft
-    from node.own.bundles import new_bundle
+    from node.cli.members.bundle import draft
 
     if outcome not in OUTCOMES:
-        raise MutuaError("usage", f"{outcome!r} is no outcome", "give --outcome fraud or --outcome clear")
-    client = common.client()
-    status = client.status()
-    body = {"claim": claim_id(client, claim), "outcome": outcome, "reason": reason}
-    return write_draft(common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), "audit.finding", body))
+        raise MutuaError("usage", f"{outcome!r} is not an outcome", "give --outcome fraud or --outcome clear")
+    session = common.session()
+    body = {"claim": session.claim_id(claim), "outcome": outcome, "reason": reason}
+    return draft(common, session, out, "audit.finding", body)
 
 
 def drawn(*, common: Common = DEFAULT) -> int:
     """List the claims drawn for audit, the holds on payment, and the panels with the majority they need."""
-    client = common.client()
-    own = client.status().get("member")
-    answer = client.view("audits")
-    return say(common, answer, lambda: _lines(answer, own))
+    session = common.session()
+    answer = session.view(AUDITS)
+    return say(common, answer, lambda: _lines(answer, session.status.member))
 
 
-def _lines(answer: Json, own: str | None) -> Iterator[str]:
-    if not any(answer.values()):
+def _lines(answer: Audits, own: str | None) -> Iterator[str]:
+    if not (answer.drawn or answer.holds or answer.panels):
         yield "no claim was drawn for audit, and nothing is held"
-    if answer["drawn"]:
+    if answer.drawn:
         yield from table(
             ("drawn claim", "block", "why", "provider", "found"),
             [
-                (short(item["claim"]), item["height"], item["trigger"], short(item["provider_id"]), _found(item))
-                for item in answer["drawn"]
+                (short(item.claim), item.height, item.trigger, short(item.provider_id), _found(item))
+                for item in answer.drawn
             ],
         )
-    if answer["holds"]:
+    if answer.holds:
         yield from table(
             ("held", "claim", "why", "until block"),
-            [(short(item["held"]), short(item["claim"]), item["trigger"], item["until"]) for item in answer["holds"]],
+            [(short(item.held), short(item.claim), item.trigger, item.until) for item in answer.holds],
         )
-    if answer["panels"]:
+    if answer.panels:
         yield from table(
             ("panel for claim", "members", "needed", "you", "found"),
             [
-                (
-                    short(item["claim"]),
-                    len(item["panel"]),
-                    item["needed"],
-                    "on it" if own in item["panel"] else "–",
-                    _found(item),
-                )
-                for item in answer["panels"]
+                (short(item.claim), len(item.panel), item.needed, "on it" if own in item.panel else "–", _found(item))
+                for item in answer.panels
             ],
         )
 
 
-def _found(item: Json) -> str:
-    return "fraud" if item["is_fraud"] else "–"
+def _found(item: Drawn | Panel) -> str:
+    return "fraud" if item.is_fraud else "–"

@@ -5,18 +5,19 @@ Silent with exit 0 when all is well, else exit 6.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import cyclopts
+from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.cli.audit.actions import drawn, finding, report
+from node.cli.common import DEFAULT, PRINT, Common, Printing, print_json, read_file, say
 
-app = cyclopts.App(
+app = App(
     name="audit",
     help="Check a ledger, prove a record, check a proof, explain a decision; report, find, and see what was drawn.",
 )
@@ -25,14 +26,12 @@ app.command(report)
 app.command(finding)
 app.command(drawn)
 
-Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
-
 EXIT_OK = 0
 EXIT_FINDING = 6
 
 
 @app.command
-def verify(data_folder: Path, *, json_output: Json = False) -> int:
+def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:  # noqa: D417
     """Replay the ledger from genesis and list every contradiction.
 
     Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in
@@ -40,20 +39,16 @@ def verify(data_folder: Path, *, json_output: Json = False) -> int:
 
     Parameters
     ----------
-    data_folder
-        The data folder of a stopped node, or a copy of it.
-    json_output
-        Print JSON.
+    folder
+        The data folder of a stopped node, or a copy of it; short for --data-dir.
 
     """
     from node.audit.verify import audit_folder
 
-    is_live = sys.stderr.isatty() and not json_output
-    report = audit_folder(data_folder, _show_progress if is_live else None)
-    if is_live:
-        print("\r\x1b[K", end="", file=sys.stderr)
+    with _progress(common) as on_height:
+        report = audit_folder(folder or common.folder, on_height)
     counts = report.counts
-    if json_output:
+    if common.json:
         findings = [
             {
                 "height": f.height,
@@ -63,19 +58,16 @@ def verify(data_folder: Path, *, json_output: Json = False) -> int:
             }
             for f in report.findings
         ]
-        print(
-            json.dumps(
-                {
-                    "chain_id": counts.chain_id.hex(),
-                    "height": counts.height,
-                    "records": counts.records,
-                    "certificates": counts.certificates,
-                    "states": counts.states,
-                    "state_root": counts.state_root.hex(),
-                    "findings": findings,
-                },
-                indent=2,
-            )
+        print_json(
+            {
+                "chain_id": counts.chain_id.hex(),
+                "height": counts.height,
+                "records": counts.records,
+                "certificates": counts.certificates,
+                "states": counts.states,
+                "state_root": counts.state_root.hex(),
+                "findings": findings,
+            }
         )
     else:
         for finding in report.findings:
@@ -85,35 +77,35 @@ def verify(data_folder: Path, *, json_output: Json = False) -> int:
 
 
 @app.command
-def prove(record_id: str, *, data_folder: Path, json_output: Json = False) -> int:
+def prove(record_id: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
     """Print a proof, as JSON, that a record is in the chain.
 
     Parameters
     ----------
     record_id
         The record's id, 64 hex digits.
-    data_folder
-        The data folder of a stopped node, or a copy of it.
-    json_output
-        The proof is JSON with and without it.
 
     """
     from ledger.proofs import proof_to_json
     from node.audit.verify import prove as prove_record
 
-    del json_output
     try:
         wanted = bytes.fromhex(record_id)
     except ValueError:
         raise MutuaError(
             "record_id", f"{record_id!r} is not hex", "name the 64 hex digits of the record's id"
         ) from None
-    print(proof_to_json(prove_record(data_folder, wanted)))
+    print(proof_to_json(prove_record(common.folder, wanted)))
     return EXIT_OK
 
 
 @app.command
-def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = False) -> int:
+def check(  # noqa: D417
+    proof_file: Path,
+    *,
+    charter: Path | None = None,
+    printing: Printing = PRINT,
+) -> int:
     """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
 
     Parameters
@@ -122,22 +114,17 @@ def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = 
         A file that `mutua audit prove` wrote.
     charter
         The co-op's sealed charter: with it the chain id and the certificate are judged too.
-    json_output
-        Print JSON.
 
     """
     from ledger.charter_file import charter_from_file
     from ledger.proofs import proof_from_json
     from node.audit.verify import proof_problems
 
-    proof = proof_from_json(_read(proof_file))
-    problems = proof_problems(proof, charter_from_file(_read(charter)) if charter is not None else None)
-    if json_output:
-        print(
-            json.dumps(
-                {"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems},
-                indent=2,
-            )
+    proof = proof_from_json(read_file(proof_file))
+    problems = proof_problems(proof, charter_from_file(read_file(charter)) if charter is not None else None)
+    if printing.json:
+        print_json(
+            {"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems}
         )
     else:
         for problem in problems:
@@ -146,34 +133,29 @@ def check(proof_file: Path, *, charter: Path | None = None, json_output: Json = 
 
 
 @app.command
-def explain(
+def explain(  # noqa: D417
     claim: str | None = None,
     *,
-    data_folder: Annotated[Path, cyclopts.Parameter(name=("--data-folder", "--folder", "-d"))],
     proposal: str | None = None,
     member: str | None = None,
     premium: str | None = None,
-    json_output: Json = False,
+    common: Common = DEFAULT,
 ) -> int:
     """Explain a decision from its ledger alone: the rule, every figure, each tally, step and payment.
 
-    The ledger is replayed from genesis; nothing in the folder changes. With --json the receipt is printed, from which a
-    stranger can compute the decision again (docs/reference/receipts.md).
+    The ledger of --data-dir, of a stopped node, is replayed from genesis; nothing in the folder changes. With --json
+    the receipt is printed, from which a stranger can compute the decision again (docs/reference/receipts.md).
 
     Parameters
     ----------
     claim
         The claim's id, or its first digits.
-    data_folder
-        The data folder of a stopped node, or a copy of it.
     proposal
         Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
     member
-        Instead of a claim: a member's bar, and every boundary that judged the renewal.
+        Instead of a claim: a member's approval threshold, and every boundary that judged the renewal.
     premium
         Instead of a claim: every re-rating of a plan, by its name.
-    json_output
-        Print the receipt as JSON.
 
     """
     given = {"claim": claim, "proposal": proposal, "member": member, "premium": premium}
@@ -184,18 +166,10 @@ def explain(
         )
     from governance.events import render_hex
     from governance.receipts.shapes import as_json
-    from node.cli.common import printable
 
-    is_live = sys.stderr.isatty() and not json_output
-    receipt, sentences = _explained(data_folder, *wanted[0], _show_progress if is_live else None)
-    if is_live:
-        print("\r\x1b[K", end="", file=sys.stderr)
-    if json_output:
-        print(json.dumps(as_json(receipt, render_hex), indent=2, ensure_ascii=False))
-    else:
-        for sentence in sentences:
-            print(printable(sentence))
-    return EXIT_OK
+    with _progress(common) as on_height:
+        receipt, sentences = _explained(common.folder, *wanted[0], on_height)
+    return say(common, as_json(receipt, render_hex) if common.json else None, lambda: sentences)
 
 
 def _explained(
@@ -232,13 +206,15 @@ def _explained(
         return plan, other_words.explain_premium(plan, render_hex)
 
 
-def _read(path: Path) -> bytes:
+@contextmanager
+def _progress(common: Common) -> Generator[Callable[[int, int], None] | None]:
+    """Give a function that shows the block being replayed, where somebody watches."""
+    is_live = sys.stderr.isatty() and not common.json
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
+        yield _show_progress if is_live else None
+    finally:
+        if is_live:
+            print("\r\x1b[K", end="", file=sys.stderr)
 
 
 def _show_progress(height: int, tip: int) -> None:

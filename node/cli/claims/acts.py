@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.api.client import Client
 from node.api.errors import ApiError
-from node.cli.common import DEFAULT, Common, Money, claim_id, is_confirmed, own_member, report_submission, say, short
+from node.api.text import Units, counted, short
+from node.api.views.claims import Case, Claim
+from node.cli.common import DEFAULT, SEND, Common, Sending, say
 
 GROUNDS = ("evidence", "rule")
-Json = dict[str, Any]
 
 
-def evidence(  # noqa: D417
-    claim: str,
-    *files: Path,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
-    common: Common = DEFAULT,
-) -> int:
-    """Add documents to an own claim that is being voted on: a new version of its evidence. They stay on this node.
+def evidence(claim: str, *files: Path, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Add documents to one of your claims that is being voted on: a new version of its evidence.
 
-    Every voter may then change the ballot once more.
+    They stay on this node. Every voter may then change the ballot once more.
 
     Parameters
     ----------
@@ -34,52 +25,36 @@ def evidence(  # noqa: D417
         The claim's id, or its first digits.
     files
         The documents.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
 
     """
     from node.cli.claims.evidence import forget, keep_document
 
     if not files:
         raise MutuaError("usage", "no document was named", "mutua claim evidence CLAIM FILE...")
-    client = common.client()
-    own_member(client.status())
-    whole = claim_id(client, claim)
-    view = client.view("claim", id=whole)
+    session = common.session()
+    _, view = session.member, session.claim(claim)
+    name, version = short(view.claim), view.evidence_version
     documents = common.config().documents
     kept = [keep_document(documents, file) for file in files]
     review = [
-        (
-            f"claim {short(whole)} has version {view['evidence_version']} of its evidence, with {len(view['evidence'])}"
-            " documents"
-        ),
-        (
-            f"version {int(view['evidence_version']) + 1} adds {len(kept)}; the ledger gets their hashes and sizes, the"
-            " documents stay here"
-        ),
+        f"claim {name} has version {version} of its evidence, with {counted(len(view.evidence), 'document')}",
+        f"version {version + 1} adds {len(kept)}; the ledger gets their hashes and sizes, the documents stay here",
     ]
-    if not is_confirmed(common, yes=yes, review=review, question="add them?"):
+    if not send.is_confirmed(common, review, "add them?"):
         forget(documents, kept)
         return say(common, {}, "nothing was sent")
+    body = {"claim": view.claim, "evidence": [reference for reference, _ in kept]}
     try:
-        answer = client.submit("claim.evidence", {"claim": whole, "evidence": [reference for reference, _ in kept]})
+        answer = session.client.submit("claim.evidence", body)
     except ApiError as error:
         if error.family in ("rule", "malformed"):
             forget(documents, kept)
         raise
-    return report_submission(common, client, answer, f"{len(kept)} documents added to claim {short(whole)}", wait)
+    return send.report(common, session, answer, f"{counted(len(kept), 'document')} added to claim {name}")
 
 
-def withdraw(  # noqa: D417
-    claim: str,
-    *,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
-    common: Common = DEFAULT,
-) -> int:
-    """Withdraw the open cases of an own claim, also of one that a provider filed for you.
+def withdraw(claim: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Withdraw the open cases of one of your claims, or of one that a provider filed for you.
 
     Their lines may be filed again.
 
@@ -87,44 +62,28 @@ def withdraw(  # noqa: D417
     ----------
     claim
         The claim's id, or its first digits.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
 
     """
-    client = common.client()
-    status = client.status()
-    own_member(status)
-    whole = claim_id(client, claim)
-    view = client.view("claim", id=whole)
-    if not is_confirmed(common, yes=yes, review=_open_lines(view, Money.of(status)), question="withdraw them?"):
-        return say(common, {}, "nothing was sent")
-    answer = client.submit("claim.withdraw", {"claim": whole})
-    return report_submission(common, client, answer, f"open cases of claim {short(whole)} withdrawn", wait)
+    session = common.session()
+    _, view = session.member, session.claim(claim)
+    review, done = _open_lines(view, session.units), f"open cases of claim {short(view.claim)} withdrawn"
+    body = {"claim": view.claim}
+    return send.send(common, session, "claim.withdraw", body, review=review, question="withdraw them?", done=done)
 
 
-def _open_lines(view: Mapping[str, Any], money: Money) -> Iterator[str]:
+def _open_lines(view: Claim, units: Units) -> Iterator[str]:
     """Yield the cases that a withdrawal ends."""
-    for case in view["cases"]:
-        if case["status"] == "open":
-            yield (
-                f"case {case['code']}, {money.show(case['charges_cents'])}: {case['yes']} yes, {case['no']} no, open"
-                f" until block {case['closes_at']}"
-            )
+    for case in view.cases:
+        if case.is_open:
+            tally = f"{case.yes} yes, {case.no} no, open until block {case.closes_at}"
+            yield f"case {case.code}, {units.money(case.charges_cents)}: {tally}"
     yield "what was settled or decided stays"
 
 
 def appeal(  # noqa: D417
-    claim: str,
-    code: str | None = None,
-    *,
-    ground: str,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
-    common: Common = DEFAULT,
+    claim: str, code: str | None = None, *, ground: str, send: Sending = SEND, common: Common = DEFAULT
 ) -> int:
-    """Appeal the denial of an own case, once: a panel without the first voters decides for good.
+    """Appeal the denial of one of your cases. A new panel, without the first voters, makes the final decision.
 
     Parameters
     ----------
@@ -134,48 +93,35 @@ def appeal(  # noqa: D417
         The case: a code of the claim; not needed where only one was denied.
     ground
         evidence: there is new evidence (mutua claim evidence takes it while a vote is open; name it to the panel);
-        rule: a rule was not kept.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
+        rule: a rule was applied incorrectly.
 
     """
     if ground not in GROUNDS:
-        raise MutuaError("usage", f"{ground!r} is no ground of an appeal", "give --ground evidence or --ground rule")
-    client = common.client()
-    status = client.status()
-    own_member(status)
-    whole = claim_id(client, claim)
-    case = _denied_case(client, whole, code)
-    if not is_confirmed(common, yes=yes, review=_appeal_lines(case, Money.of(status), ground), question="appeal?"):
-        return say(common, {}, "nothing was sent")
-    answer = client.submit("case.appeal", {"claim": whole, "code": case["code"], "ground": ground})
-    return report_submission(common, client, answer, f"appeal on {case['code']} of claim {short(whole)}", wait)
+        raise MutuaError("usage", f"{ground!r} is not a ground of appeal", "give --ground evidence or --ground rule")
+    session = common.session()
+    _, view = session.member, session.claim(claim)
+    wanted, case = _denied_case(view, code)
+    body = {"claim": view.claim, "code": wanted, "ground": ground}
+    review, done = _appeal_lines(case, session.units, ground), f"appeal on {wanted} of claim {short(view.claim)}"
+    return send.send(common, session, "case.appeal", body, review=review, question="appeal?", done=done)
 
 
-def _denied_case(client: Client, claim: str, code: str | None) -> Json:
-    """Return the case to appeal.
+def _denied_case(view: Claim, code: str | None) -> tuple[str, Case | None]:
+    """Return the case to appeal. One that is named goes to the daemon as it is: its refusal says why.
 
-    One that is named goes to the daemon as it is: its refusal says why. MutuaError `code_needed`.
+    MutuaError `code_needed`.
     """
-    cases = [dict(case) for case in client.view("claim", id=claim)["cases"]]
     if code is not None:
-        return next((case for case in cases if case["code"] == code), {"code": code})
-    denied = [case for case in cases if case["status"] == "denied"]
+        return code, view.case_of(code)
+    denied = [case for case in view.cases if case.status == "denied"]
     if len(denied) != 1:
-        raise MutuaError(
-            "code_needed",
-            f"{len(denied)} cases of the claim were denied",
-            "name the code of one that was: mutua claim show",
-        )
-    return denied[0]
+        hint = "name the code of one that was: mutua claim show"
+        raise MutuaError("code_needed", f"{len(denied)} cases of the claim were denied", hint)
+    return denied[0].code, denied[0]
 
 
-def _appeal_lines(case: Mapping[str, Any], money: Money, ground: str) -> Iterator[str]:
-    if "closed_height" in case:
-        yield (
-            f"case {case['code']}, {money.show(case['charges_cents'])}: {case['status']} in block"
-            f" {case['closed_height']} with {case['yes']} yes and {case['no']} no"
-        )
+def _appeal_lines(case: Case | None, units: Units, ground: str) -> Iterator[str]:
+    if case is not None:
+        how = f"{case.status} in block {case.closed_height} with {case.yes} yes and {case.no} no"
+        yield f"case {case.code}, {units.money(case.charges_cents)}: {how}"
     yield f"ground {ground}; a case is appealed once, and the panel's judgement is final"

@@ -1,6 +1,6 @@
 """`mutua vote auto list | add | replace | revoke`.
 
-Standing rules by which the member's own node accepts cases in block s+1.
+Auto-accept rules, by which the member's own node accepts cases in the first block of their vote.
 
 A rule can only say yes. The ballot names the hash of the rule and nothing else of it; it counts for the case, never as
 an opened one.
@@ -8,173 +8,137 @@ an opened one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, Money, is_confirmed, own_member, provider_key, say, short, table
+from node.api.text import Units, short
+from node.api.views.actions import AutoRule
+from node.cli.common import ASK, DEFAULT, Asking, Common, Session, read_amount, say, table
 
-app = App(name="auto", help="Standing rules by which your node accepts cases by itself.")
+app = App(name="auto", help="Auto-accept rules, by which your node accepts cases automatically.")
 
-Json = Mapping[str, Any]
-Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="")]
-Words = Annotated[list[str] | None, Parameter(negative="")]
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleWords:
+    """What a rule accepts, as a member writes it."""
+
+    code: Annotated[list[str] | None, Parameter(negative="", help="A code to accept; may be repeated.")] = None
+    charge_max: Annotated[str, Parameter(help="Accept cases with charges up to this amount, such as 120.")]
+    provider: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="Only of this provider: its identifier in the charter, or its key; may be repeated. Default: any.",
+        ),
+    ] = None
+
+    def fields(self, session: Session, name: str) -> dict[str, Any]:
+        """Return the rule as the API takes it. MutuaError `usage` without a code."""
+        rule = {
+            "name": name,
+            "codes": sorted(set(self.code or ())),
+            "charge_max_cents": read_amount(session.units, self.charge_max, "charge"),
+            "providers": sorted({session.provider_key(item) for item in self.provider or ()}),
+        }
+        if not rule["codes"]:
+            raise MutuaError("usage", "the rule names no code", "give --code, once for each")
+        return rule
 
 
 @app.command(name="list")
 def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002, D417
-    """List your standing rules.
+    """List your auto-accept rules.
 
     Parameters
     ----------
     all
-        Every version, replaced and revoked ones too: by which words was a ballot cast?
+        Show every version, including replaced and revoked ones, to see which wording cast a ballot.
 
     """
-    client = common.client()
-    money = Money.of(client.status())
-    rules = client.auto_rules()
+    session = common.session()
+    rules: Sequence[AutoRule] = session.client.auto_rules()
     if not all:
-        newest = {str(item["name"]): item for item in rules}
-        rules = [item for item in newest.values() if not item["is_revoked"]]
-    return say(common, rules, lambda: _table(rules, money))
-
-
-def _table(rules: Sequence[Json], money: Money) -> Iterator[str]:
-    if not rules:
-        yield "no standing rules; your node casts nothing by itself"
-        return
-    yield from table(
-        ("rule", "version", "codes", "charges up to", "providers", "hash"),
-        [
-            (
-                item["name"],
-                f"{item['version']}{' revoked' if item['is_revoked'] else ''}",
-                " ".join(item["codes"]),
-                money.show(item["charge_max_cents"]),
-                " ".join(map(short, item["providers"])) or "any",
-                short(item["rule_hash"]),
-            )
-            for item in rules
-        ],
-    )
+        newest = {item.name: item for item in rules}
+        rules = [item for item in newest.values() if not item.is_revoked]
+    heads = ("rule", "version", "codes", "charges up to", "providers", "hash")
+    rows = [
+        (
+            item.name,
+            f"{item.version}{' revoked' if item.is_revoked else ''}",
+            " ".join(item.codes),
+            session.units.money(item.charge_max_cents),
+            " ".join(map(short, item.providers)) or "any",
+            short(item.rule_hash),
+        )
+        for item in rules
+    ]
+    empty = "no auto-accept rules; your node casts no ballots automatically"
+    return say(common, rules, lambda: table(heads, rows, empty))
 
 
 @app.command
-def add(  # noqa: D417
-    name: str,
-    *,
-    code: Words = None,
-    charge_max: str,
-    provider: Words = None,
-    yes: Yes = False,
-    common: Common = DEFAULT,
-) -> int:
-    """Add a standing rule. From the next block on your node accepts what it says; it never denies by itself.
+def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Add an auto-accept rule. From the next block on your node accepts what it says; it never denies automatically.
 
     Parameters
     ----------
     name
         A name for the rule, for yourself.
-    code
-        A code to accept; may be repeated.
-    charge_max
-        Accept cases with charges up to this amount, such as 120.
-    provider
-        Only of this provider: its identifier in the charter, or its key; may be repeated. Any provider by default.
-    yes
-        Do not ask before.
 
     """
-    return _put(common, "add", name, code, charge_max, provider, yes=yes)
+    return _put(common, "add", name, words, ask)
 
 
 @app.command
-def replace(  # noqa: D417
-    name: str,
-    *,
-    code: Words = None,
-    charge_max: str,
-    provider: Words = None,
-    yes: Yes = False,
-    common: Common = DEFAULT,
-) -> int:
-    """Replace a standing rule by a new version; the old one stays in the list of all versions.
+def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Replace an auto-accept rule by a new version; the old one stays in the list of all versions.
 
     Parameters
     ----------
     name
         The rule's name.
-    code
-        A code to accept; may be repeated.
-    charge_max
-        Accept cases with charges up to this amount, such as 120.
-    provider
-        Only of this provider: its identifier in the charter, or its key; may be repeated. Any provider by default.
-    yes
-        Do not ask before.
 
     """
-    return _put(common, "replace", name, code, charge_max, provider, yes=yes)
+    return _put(common, "replace", name, words, ask)
 
 
 @app.command
-def revoke(name: str, *, yes: Yes = False, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Revoke a standing rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast.
+def revoke(name: str, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+    """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast.
 
     Parameters
     ----------
     name
         The rule's name.
-    yes
-        Do not ask before.
 
     """
-    client = common.client()
-    own_member(client.status())
-    if not is_confirmed(common, yes=yes, review=(), question=f"revoke rule {name!r}?"):
+    session = common.session()
+    _ = session.member
+    if not ask.is_confirmed(common, (), f"revoke rule {name!r}?"):
         return say(common, {}, "nothing was changed")
-    answer = client.change_auto_rule("revoke", {"name": name})
-    return say(common, answer, f"rule {name} is revoked; your node casts nothing by it any more")
+    answer = session.client.change_auto_rule("revoke", {"name": name})
+    return say(common, answer, f"rule {name} is revoked; your node casts no ballots by it any more")
 
 
-def _put(  # noqa: PLR0917
-    common: Common,
-    action: str,
-    name: str,
-    codes: Sequence[str] | None,
-    charge_max: str,
-    providers: Sequence[str] | None,
-    *,
-    yes: bool,
-) -> int:
-    client = common.client()
-    status = client.status()
-    own_member(status)
-    money = Money.of(status)
-    rule = {
-        "name": name,
-        "codes": sorted(set(codes or ())),
-        "charge_max_cents": money.read(charge_max, "charge"),
-        "providers": sorted({provider_key(client, item) for item in providers or ()}),
-    }
-    if not rule["codes"]:
-        raise MutuaError("usage", "the rule names no code", "give --code, once for each")
-    if not is_confirmed(common, yes=yes, review=_review(rule, money), question=f"{action} this rule?"):
+def _put(common: Common, action: str, name: str, words: RuleWords, ask: Asking) -> int:
+    session = common.session()
+    _, rule = session.member, words.fields(session, name)
+    if not ask.is_confirmed(common, _review(rule, session.units), f"{action} this rule?"):
         return say(common, {}, "nothing was changed")
-    answer = client.change_auto_rule(action, rule)
-    return say(common, answer, f"rule {name}, version {answer['version']}: {short(answer['rule_hash'])}")
+    answer = session.client.change_auto_rule(action, rule)
+    return say(common, answer, f"rule {name}, version {answer.version}: {short(answer.rule_hash)}")
 
 
-def _review(rule: Json, money: Money) -> Iterator[str]:
-    yield (
-        f"rule {rule['name']}: accept {' '.join(rule['codes'])} with charges up to"
-        f" {money.show(rule['charge_max_cents'])}"
-    )
+def _review(rule: dict[str, Any], units: Units) -> Iterator[str]:
+    limit = units.money(rule["charge_max_cents"])
+    yield f"rule {rule['name']}: accept {' '.join(rule['codes'])} with charges up to {limit}"
     yield f"of {' '.join(map(short, rule['providers'])) or 'any provider'}"
     yield (
-        "your node says yes in the first block of each such vote, without opening the evidence; all members see that a"
-        " rule cast it"
+        "your node accepts in the first block of each such vote, without opening the evidence; all members see that a"
+        " rule cast the ballot"
     )

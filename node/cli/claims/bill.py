@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.api.client import Client
-from node.cli.common import Money, claim_id, own_member, provider_key, read_day, short
+from node.api.text import Units, short
+from node.api.views.coop import CODES, Code
+from node.cli.common import Session, read_amount, read_day
 
 LINE_PARTS = (4, 5)
 Json = dict[str, Any]
@@ -28,13 +29,13 @@ class Service:
     day: Annotated[str | None, Parameter(help="Day of the service: a date such as 2026-01-31, or a block height.")] = (
         None
     )
-    last_day: Annotated[str | None, Parameter(help="Last day, where the service took several.")] = None
+    last_day: Annotated[str | None, Parameter(help="Last day, if the service took several days.")] = None
     line: Annotated[
         list[str] | None,
         Parameter(negative="", help="Instead, for several lines: CODE,UNITS,CHARGE,DAY[,LAST_DAY]; may be repeated."),
     ] = None
     system: Annotated[
-        str, Parameter(help="Coding system of the codes; found by itself where the co-op lists the code once.")
+        str, Parameter(help="Coding system of the codes; found automatically if the co-op lists the code once.")
     ] = ""
     other_payer: Annotated[str, Parameter(help="What another payer has paid.")] = "0"
 
@@ -49,7 +50,7 @@ class Bill(Service):
     evidence: Annotated[
         list[Path] | None, Parameter(negative="", help="A document; it stays on this node. May be repeated.")
     ] = None
-    supersedes: Annotated[str, Parameter(help="An own claim whose open cases this one replaces.")] = ""
+    supersedes: Annotated[str, Parameter(help="One of your own claims, whose open cases this claim replaces.")] = ""
     cover: Annotated[str, Parameter(help="For a dependant: the cover key, or its first digits.")] = ""
     event: Annotated[
         str,
@@ -61,12 +62,12 @@ NO_SERVICE = Service()
 NO_BILL = Bill()
 
 
-def claim_body(client: Client, status: Mapping[str, Any], bill: Bill, *, use: str = "claim") -> Json:
+def claim_body(session: Session, bill: Bill, *, use: str = "claim") -> Json:
     """Return the body of `claim.file`, all fields but evidence and the payout commitment, which the daemon makes."""
-    return bill_body(client, status, bill, _cover_of(client, status, bill.cover)) | {"use": use}
+    return bill_body(session, bill, _cover_of(session, bill.cover)) | {"use": use}
 
 
-def bill_body(client: Client, status: Mapping[str, Any], bill: Bill, cover: str) -> Json:
+def bill_body(session: Session, bill: Bill, cover: str) -> Json:
     """Return a bill as the body of a claim for a cover, filed by its member.
 
     Errors: `usage`, and those of its parts.
@@ -77,33 +78,32 @@ def bill_body(client: Client, status: Mapping[str, Any], bill: Bill, cover: str)
         )
     if bill.provider is None:
         raise MutuaError("usage", "the provider is missing", "give --provider with its identifier or key")
-    money = Money.of(status)
     return {
-        "scheme": status["name"],
+        "scheme": session.status.name,
         "cover_id": cover,
         "submitter_role": "member",
         "payee": bill.payee,
-        "provider_id": provider_key(client, bill.provider),
-        "event_id": claim_id(client, bill.event) if bill.event else "",
+        "provider_id": session.provider_key(bill.provider),
+        "event_id": session.claim_id(bill.event) if bill.event else "",
         "use": "claim",
-        "supersedes": claim_id(client, bill.supersedes) if bill.supersedes else "",
-        "other_payer_cents": money.read(bill.other_payer, "other payer's amount"),
+        "supersedes": session.claim_id(bill.supersedes) if bill.supersedes else "",
+        "other_payer_cents": read_amount(session.units, bill.other_payer, "other payer's amount"),
         "source_hash": "",
         "evidence": [],
-        "lines": _claim_lines(client, status, bill, money),
+        "lines": _claim_lines(session, bill),
     }
 
 
-def _cover_of(client: Client, status: Mapping[str, Any], text: str) -> str:
+def _cover_of(session: Session, text: str) -> str:
     """Return the cover of a claim: the member's own, or a dependant's."""
     if not text:
-        return str(status["cover"])
+        return session.status.cover or ""
     from node.cli.members.dependants import dependant_cover
 
-    return dependant_cover(client, own_member(status), text)
+    return dependant_cover(session, text)
 
 
-def _claim_lines(client: Client, status: Mapping[str, Any], bill: Service, money: Money) -> list[Json]:
+def _claim_lines(session: Session, bill: Service) -> list[Json]:
     if bill.line and (bill.code or bill.charge or bill.day):
         raise MutuaError("usage", "--line and --code are given", "use one or the other")
     rows: list[list[str]] = [item.split(",") for item in bill.line or ()]
@@ -111,19 +111,19 @@ def _claim_lines(client: Client, status: Mapping[str, Any], bill: Service, money
         if not (bill.code and bill.charge and bill.day):
             raise MutuaError("usage", "code, charge or day is missing", "give --code, --charge and --day, or --line")
         rows = [[bill.code, str(bill.units), bill.charge, bill.day, *([bill.last_day] if bill.last_day else [])]]
-    listed = client.view("codes")
-    return [_claim_line(row, status, bill.system, money, listed) for row in rows]
+    listed = session.view(CODES)
+    return [_claim_line(row, session, bill.system, listed) for row in rows]
 
 
-def _claim_line(row: list[str], status: Mapping[str, Any], system: str, money: Money, listed: list[Json]) -> Json:
+def _claim_line(row: list[str], session: Session, system: str, listed: Sequence[Code]) -> Json:
     if len(row) not in LINE_PARTS:
         raise MutuaError(
             "usage", f"line {','.join(row)!r} has {len(row)} parts", "write CODE,UNITS,CHARGE,DAY[,LAST_DAY]"
         )
     code, units, charge, first, last = (part.strip() for part in (*row[:4], row[4] if len(row) > 4 else row[3]))
     if not units.isascii() or not units.isdigit() or not 0 < len(units) < 10 or int(units) == 0:
-        raise MutuaError("usage", f"units {units!r} is no whole number", "such as 1")
-    systems = sorted({str(item["system"]) for item in listed if item["code"] == code})
+        raise MutuaError("usage", f"units {units!r} is not a whole number", "such as 1")
+    systems = sorted({item.system for item in listed if item.code == code})
     if not system and len(systems) != 1:
         what = (
             f"the co-op lists code {code} under {len(systems)} coding systems"
@@ -136,9 +136,9 @@ def _claim_line(row: list[str], status: Mapping[str, Any], system: str, money: M
         "code": code,
         "modifiers": [],
         "units": int(units),
-        "charge_cents": money.read(charge, "charge"),
-        "first_day": read_day(first, status),
-        "last_day": read_day(last, status),
+        "charge_cents": read_amount(session.units, charge, "charge"),
+        "first_day": read_day(first, session.status),
+        "last_day": read_day(last, session.status),
     }
 
 
@@ -149,13 +149,14 @@ def keep_evidence(documents: Path, bill: Bill) -> list[tuple[Json, bool]]:
     return [keep_document(documents, file) for file in bill.evidence or ()]
 
 
-def bill_lines(body: Mapping[str, Any], money: Money) -> Iterator[str]:
+def bill_lines(body: Mapping[str, Any], units: Units) -> Iterator[str]:
     """Yield what a body asks for, for a person to read before it is sent."""
     yield f"cover     {body['cover_id']}"
     yield f"provider  {body['provider_id']}; the {body['payee']} is paid"
     for line in body["lines"]:
-        yield f"line      {line['units']} × {line['code']}, {money.show(line['charge_cents'])}, day {line['first_day']}"
-    yield f"charged   {money.show(sum(line['charge_cents'] for line in body['lines']))}"
+        charge, day = units.money(line["charge_cents"]), line["first_day"]
+        yield f"line      {line['units']} × {line['code']}, {charge}, day {day}"
+    yield f"charged   {units.money(sum(line['charge_cents'] for line in body['lines']))}"
     if body["supersedes"]:
         yield f"replaces  the open cases of claim {short(body['supersedes'])}"
     yield f"documents {len(body['evidence'])}; members' nodes see code, day, provider and amount, not the documents"

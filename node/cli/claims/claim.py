@@ -8,9 +8,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
+from node.api.text import short
+from node.api.views.claims import CLAIMS
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, Common, Money, claim_id, own_member, say, short, table
+from node.cli.common import DEFAULT, Common, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -53,14 +55,14 @@ def import_command(  # noqa: D417
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
     mapping = ImportMapping(codes=codes, providers=dict(map(_pair, map_provider or ())), patient=patient)
-    client = common.client()
+    session = common.session()
     attester = None
     if provider_seed_file is not None:
         from ledger.signatures import public_key_of
 
         seed = read_provider_seed(provider_seed_file)
-        attester = provider_attester({public_key_of(seed): seed}, bytes.fromhex(client.status()["chain_id"]))
-    return import_file(file, client, json=common.json, mapping=mapping, attester=attester)
+        attester = provider_attester({public_key_of(seed): seed}, session.chain_id)
+    return import_file(file, session.client, json=common.json, mapping=mapping, attester=attester)
 
 
 @app.command(name="list")
@@ -73,28 +75,21 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
         The claims of all covers.
 
     """
-    client = common.client()
-    status = client.status()
-    claims = client.view("claims", member=None if all else own_member(status))
-    money = Money.of(status)
-    return say(
-        common,
-        claims,
-        lambda: table(
-            ("claim", "block", "status", "charged", "benefit", "codes"),
-            [
-                (
-                    short(item["claim"]),
-                    item["height"],
-                    item["status"],
-                    money.show(item["charge_cents"]),
-                    money.show(item["benefit_cents"]),
-                    " ".join(item["codes"]),
-                )
-                for item in claims
-            ],
-        ),
-    )
+    session = common.session()
+    claims = session.view(CLAIMS, member=None if all else session.member)
+    heads = ("claim", "block", "status", "charged", "benefit", "codes")
+    rows = [
+        (
+            short(item.claim),
+            item.height,
+            item.status,
+            session.units.money(item.charge_cents),
+            session.units.money(item.benefit_cents),
+            " ".join(item.codes),
+        )
+        for item in claims
+    ]
+    return say(common, claims, lambda: table(heads, rows))
 
 
 @app.command
@@ -109,9 +104,9 @@ def show(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
     """
     from node.cli.claims.explaining import claim_lines
 
-    client = common.client()
-    answer = client.view("claim", id=claim_id(client, claim))
-    return say(common, answer, lambda: claim_lines(answer, Money.of(client.status())))
+    session = common.session()
+    answer = session.claim(claim)
+    return say(common, answer, lambda: claim_lines(answer, session.units))
 
 
 @app.command
@@ -126,10 +121,10 @@ def explain(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
         The claim's id, or its first digits.
 
     """
-    client = common.client()
-    found = client.receipt(claim_id(client, claim))
-    answer = {"claim": found["receipt"]["claim"], "explanation": found["explanation"], "receipt": found["receipt"]}
-    return say(common, answer, lambda: found["explanation"])
+    session = common.session()
+    found = session.client.receipt(session.claim_id(claim))
+    answer = {"claim": found.receipt["claim"], "explanation": found.explanation, "receipt": found.receipt}
+    return say(common, answer, lambda: found.explanation)
 
 
 # ---- Pairs ------------------------------------------------------------------------
@@ -138,7 +133,7 @@ def explain(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 def _pair(text: str) -> tuple[str, str]:
     left, equals, right = text.partition("=")
     if not equals or not left or not right:
-        raise MutuaError("usage", f"{text!r} is no pair", "write FROM=TO")
+        raise MutuaError("usage", f"{text!r} is not a pair", "write FROM=TO")
     return left, right
 
 

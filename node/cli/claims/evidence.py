@@ -12,7 +12,7 @@ from typing import Any
 from cyclopts import App
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, claim_id, say
+from node.cli.common import DEFAULT, Common, read_file, say
 
 app = App(name="evidence", help="Keep and open the documents of claims.")
 
@@ -51,14 +51,10 @@ def open_command(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
         The claim's id, or its first digits.
 
     """
-    client = common.client()
-    answer = client.open_document(claim_id(client, claim))
-    return say(
-        common,
-        answer,
-        f"{answer.get('path', 'the document is open')}\nreceipt {answer['record_id']}: it says that you opened the"
-        " evidence",
-    )
+    session = common.session()
+    answer = session.client.open_document(session.claim_id(claim))
+    receipt = f"receipt {answer.record_id}: it says that you opened the evidence"
+    return say(common, answer, f"{answer.path}\n{receipt}")
 
 
 def keep_document(folder: Path, file: Path) -> tuple[dict[str, Any], bool]:
@@ -69,15 +65,10 @@ def keep_document(folder: Path, file: Path) -> tuple[dict[str, Any], bool]:
     from ledger.hashing import tagged_hash
     from node.paths import FOLDER_MODE, SECRET_MODE, write_whole
 
-    try:
-        size = file.stat().st_size
-        if size > DOCUMENT_SIZE_MAX:
-            raise MutuaError("document_size", f"{file} has {size} bytes, more than {DOCUMENT_SIZE_MAX}", "split it")
-        data = file.read_bytes()
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{file} cannot be read ({error.strerror})", "name an existing document"
-        ) from None
+    size = file.stat().st_size if file.exists() else 0
+    if size > DOCUMENT_SIZE_MAX:
+        raise MutuaError("document_size", f"{file} has {size} bytes, more than {DOCUMENT_SIZE_MAX}", "split it")
+    data = read_file(file, "name an existing document")
     if not data:
         raise MutuaError("document_size", f"{file} is empty", "name a document with content")
     digest = tagged_hash("evidence", data).hex()

@@ -9,7 +9,6 @@ Where the provider is elsewhere: `draft` writes the claim, the provider signs it
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -17,10 +16,11 @@ from typing import Annotated, Any, cast
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.api.client import Client
 from node.api.errors import ApiError
+from node.api.text import short
+from node.api.views.actions import Submitted
 from node.cli.claims.bill import NO_BILL, Bill, bill_lines, claim_body, keep_evidence
-from node.cli.common import DEFAULT, Common, Money, is_confirmed, own_member, report_submission, say, short
+from node.cli.common import DEFAULT, SEND, WAIT, Common, Sending, Session, Waiting, read_file, say
 
 FILE_SIZE_MAX = 256 * 1024
 Json = dict[str, Any]
@@ -43,98 +43,62 @@ class Signed:
 NOT_SIGNED = Signed()
 
 
-def submit(  # noqa: D417
-    *, bill: Bill = NO_BILL, signed: Signed = NOT_SIGNED, wait: float = 0.0, common: Common = DEFAULT
-) -> int:
-    """File a claim.
-
-    Parameters
-    ----------
-    wait
-        Seconds to wait until the claim is final.
-
-    """
-    client = common.client()
-    status = client.status()
-    own_member(status)
-    body, kept = _body_of(common, client, status, bill, signed, use="claim")
-    answer = _send(common, client, str(status["chain_id"]), body, kept=kept, signed=signed)
-    new = short(answer["record_id"])
-    return report_submission(
-        common, client, answer, f"claim {new} filed", wait, then=f"what became of it: mutua claim explain {new}"
-    )
+def submit(*, bill: Bill = NO_BILL, signed: Signed = NOT_SIGNED, send: Waiting = WAIT, common: Common = DEFAULT) -> int:
+    """File a claim."""
+    session = common.session()
+    _, (body, kept) = session.member, _body_of(common, session, bill, signed, use="claim")
+    answer = _send(common, session, body, kept=kept, signed=signed)
+    new = short(answer.record_id)
+    then = f"what became of it: mutua claim explain {new}"
+    return send.report(common, session, answer, f"claim {new} filed", then=then)
 
 
-def preauthorise(  # noqa: D417
-    *,
-    bill: Bill = NO_BILL,
-    signed: Signed = NOT_SIGNED,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
-    common: Common = DEFAULT,
+def preauthorise(
+    *, bill: Bill = NO_BILL, signed: Signed = NOT_SIGNED, send: Sending = SEND, common: Common = DEFAULT
 ) -> int:
     """Ask before a service whether it will be paid: days to come, nothing is paid yet. The bill is that of a claim.
 
     Standard codes are answered at once with what a claim would pay as of now; the members vote on the others. Once
     accepted, a claim that fits is settled without a vote.
-
-    Parameters
-    ----------
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
-
     """
-    client = common.client()
-    status = client.status()
-    own_member(status)
-    body, kept = _body_of(common, client, status, bill, signed, use="preauth")
+    session = common.session()
+    _, (body, kept) = session.member, _body_of(common, session, bill, signed, use="preauth")
     if body["use"] != "preauth":
         raise MutuaError(
             "claim_draft", "the draft is of a claim", "file it with mutua claim submit, or draft with --before"
         )
     review = [
-        *bill_lines(body, Money.of(status)),
-        "nothing is paid or used up by it; it is an answer for the days named",
+        *bill_lines(body, session.units),
+        "it pays nothing and uses nothing up; the answer applies to the days named",
     ]
-    if not is_confirmed(common, yes=yes, review=review, question="ask the members?"):
+    if not send.is_confirmed(common, review, "ask the members?"):
         _forget(common, kept)
         return say(common, {}, "nothing was sent")
-    answer = _send(common, client, str(status["chain_id"]), body, kept=kept, signed=signed)
-    new = short(answer["record_id"])
-    return report_submission(
-        common,
-        client,
-        answer,
-        f"pre-authorisation {new} asked for",
-        wait,
-        then=f"the answer: mutua claim explain {new}",
-    )
+    answer = _send(common, session, body, kept=kept, signed=signed)
+    new = short(answer.record_id)
+    then = f"the answer: mutua claim explain {new}"
+    return send.report(common, session, answer, f"pre-authorisation {new} asked for", then=then)
 
 
 def _body_of(
-    common: Common, client: Client, status: Mapping[str, Any], bill: Bill, signed: Signed, *, use: str
+    common: Common, session: Session, bill: Bill, signed: Signed, *, use: str
 ) -> tuple[Json, list[tuple[Json, bool]]]:
     """Return the body to file, from the draft or the bill, and the documents that were kept for it."""
     if signed.draft is not None:
-        return {
-            name: value for name, value in _read_json(signed.draft, "claim_draft").items() if name != "chain_id"
-        }, []
-    body = claim_body(client, status, bill, use=use)
+        draft = _read_json(signed.draft, "claim_draft")
+        return {name: value for name, value in draft.items() if name != "chain_id"}, []
+    body = claim_body(session, bill, use=use)
     kept = keep_evidence(common.config().documents, bill)
     return body | {"evidence": [reference for reference, _ in kept]}, kept
 
 
-def _send(
-    common: Common, client: Client, chain_id: str, body: Json, *, kept: list[tuple[Json, bool]], signed: Signed
-) -> Json:
+def _send(common: Common, session: Session, body: Json, *, kept: list[tuple[Json, bool]], signed: Signed) -> Submitted:
     """Submit the body with the provider's signature; documents kept for what the rules refuse are forgotten."""
     try:
         attestations = [_read_json(file, "attestation") for file in signed.attestation or ()]
         if signed.provider_seed_file is not None:
-            attestations.append(_attest(body, signed.provider_seed_file, chain_id))
-        return cast("Json", client.submit("claim.file", body, attestations))
+            attestations.append(_attest(body, signed.provider_seed_file, session.status.chain_id))
+        return session.client.submit("claim.file", body, attestations)
     except (ApiError, MutuaError) as error:
         if not isinstance(error, ApiError) or error.family in ("rule", "malformed"):
             _forget(common, kept)
@@ -164,16 +128,15 @@ def draft_command(  # noqa: D417
         A pre-authorisation: it asks before the service, for days to come (mutua claim preauthorise --draft).
 
     """
-    client = common.client()
-    status = client.status()
-    own_member(status)
+    session = common.session()
+    _ = session.member
     if out.exists():
         raise MutuaError("file_exists", f"{out} is there already", "choose another name; nothing was written")
-    body = claim_body(client, status, bill, use="preauth" if before else "claim")
+    body = claim_body(session, bill, use="preauth" if before else "claim")
     body["evidence"] = [reference for reference, _ in keep_evidence(common.config().documents, bill)]
     from node.paths import write_whole
 
-    write_whole(out, json.dumps({**body, "chain_id": status["chain_id"]}, indent=2).encode() + b"\n")
+    write_whole(out, json.dumps({**body, "chain_id": session.status.chain_id}, indent=2).encode() + b"\n")
     return say(
         common,
         {"draft": str(out)},
@@ -202,7 +165,7 @@ def _attest(body: Json, seed_file: Path, chain_id: str) -> Json:
     """Return the provider's attestation over a body, as JSON."""
     from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest as sign
-    from node.api.bodies import body_from_json
+    from node.api.bodies import body_from_json, body_to_json
 
     seed = read_provider_seed(seed_file)
     try:
@@ -215,33 +178,21 @@ def _attest(body: Json, seed_file: Path, chain_id: str) -> Json:
     shaped = cast("ClaimBody", body_from_json(ClaimBody, {**fields, "payout_commitment": ""}))
     item = sign(seed, chain, "provider", claim_subject_hash(shaped))
     if item.key != shaped.provider_id:
-        raise MutuaError(
-            "provider_seed",
-            "the seed belongs to another provider than the claim's",
-            "sign with the seed of the claim's provider",
-        )
-    return {
-        "role": item.role,
-        "key": item.key.hex(),
-        "subject_hash": item.subject_hash.hex(),
-        "signature": item.signature.hex(),
-    }
+        hint = "sign with the seed of the claim's provider"
+        raise MutuaError("provider_seed", "the seed belongs to another provider than the claim's", hint)
+    return body_to_json(item)
 
 
 def _read_json(file: Path, code: str) -> Json:
+    data = read_file(file)
+    if len(data) > FILE_SIZE_MAX:
+        raise MutuaError(code, f"{file} has more than {FILE_SIZE_MAX} bytes", "name the file that mutua wrote")
     try:
-        data = file.read_bytes()
-        if len(data) > FILE_SIZE_MAX:
-            raise MutuaError(code, f"{file} has more than {FILE_SIZE_MAX} bytes", "name the file that mutua wrote")
         value = json.loads(data)
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{file} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
     except (ValueError, RecursionError):
         raise MutuaError(code, f"{file} is not JSON", "name the file that mutua wrote") from None
     if not isinstance(value, dict):
-        raise MutuaError(code, f"{file} is no JSON object", "name the file that mutua wrote")
+        raise MutuaError(code, f"{file} is not a JSON object", "name the file that mutua wrote")
     return cast("Json", value)
 
 

@@ -15,11 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol, TextIO, cast
+from typing import Any, TextIO, cast
 
 from ledger.errors import MutuaError
 from ledger.records import Attestation
-from node.api.schema import ApiError
+from node.api.client import Client, submission
+from node.api.errors import ApiError
+from node.api.text import Units, clean, counted
+from node.api.views.coop import CODES, PROVIDERS, Code, Provider
+from node.api.views.node import Status
 from node.bridges.fhir import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal, map_claims, read_fhir
 
 EXIT_OK = 0
@@ -28,25 +32,11 @@ EXIT_REFUSED = 5
 KNOWN_CODE = "source_known"
 REASONS_SHOWN_MAX = 50
 """Reasons printed for people; `--json` gives all."""
-SUBMIT_PATH = "/v1/submit"
-CHECK_PATH = "/v1/check"
 CHECKED_AT_ONCE_MAX = 500
 
 Json = dict[str, Any]
 Attester = Callable[[Json], Sequence[Attestation]]
 """Gives the provider's attestation of a complete body (all fields but the payout commitment)."""
-
-
-class Client(Protocol):
-    """What the importer needs of the local API client. Both raise ApiError with the daemon's code."""
-
-    def get_json(self, path: str, **query: Any) -> Any:
-        """Return the JSON answer of a GET."""
-        ...
-
-    def post_json(self, path: str, body: Any) -> Any:
-        """Return the JSON answer of a POST."""
-        ...
 
 
 @dataclass(slots=True)
@@ -84,12 +74,11 @@ def import_file(
     except MutuaError as error:
         _print_error(error.code, error.what, error.hint, path, errors, as_json=json)
         return EXIT_USAGE
-    status = cast("Json", client.get_json("/v1/status"))
-    if not status.get("cover"):
-        raise MutuaError(
-            "not_a_member", "this node follows the ledger; it has no cover to claim for", "import on a member's node"
-        )
-    context = context_of(status, client.get_json("/v1/views/providers"), client.get_json("/v1/views/codes"))
+    status = client.status()
+    if not status.cover:
+        hint = "import on a member's node"
+        raise MutuaError("not_a_member", "this node only follows the ledger; it has no cover to claim for", hint)
+    context = context_of(status, client.view(PROVIDERS), client.view(CODES))
     plan = map_claims(file, mapping or ImportMapping(), context)
     if plan.refusals:
         _print_refusals(plan.refusals, path, errors, as_json=json)
@@ -106,7 +95,9 @@ def import_file(
     try:
         _submit_all(bodies, client, result, screen)
     except ApiError as error:
-        taken = f"{result.count} of {len(bodies)} claims were taken before: run it again, none is taken twice"
+        taken = (
+            f"{result.count} of {len(bodies)} claims were submitted; run the command again, no claim is submitted twice"
+        )
         if error.family not in ("rule", "malformed"):
             if not json:
                 print(f"{path.name}: the import stopped; {taken}", file=errors)
@@ -117,27 +108,27 @@ def import_file(
     return EXIT_OK
 
 
-def context_of(status: Json, providers: Sequence[Json], codes: Sequence[Json]) -> CharterContext:
+def context_of(status: Status, providers: Sequence[Provider], codes: Sequence[Code]) -> CharterContext:
     """Return what the mapping needs from the daemon's answers; claims can be carried by the block after the tip."""
     return CharterContext(
-        currency=str(status["currency"]),
-        exponent=int(status["exponent"]),
-        day_one=date.fromisoformat(str(status["day_one"])),
-        height=int(status["height"]) + 1,
-        providers={str(item["identifier"]): bytes.fromhex(str(item["key"])) for item in providers},
-        codes=frozenset((str(item["system"]), str(item["code"])) for item in codes),
+        currency=status.currency,
+        exponent=status.exponent,
+        day_one=date.fromisoformat(status.day_one),
+        height=status.height + 1,
+        providers={item.identifier: bytes.fromhex(item.key) for item in providers},
+        codes=frozenset((item.system, item.code) for item in codes),
         uses=frozenset(("claim",)),
     )
 
 
-def body_of(claim: MappedClaim, status: Json) -> Json:
+def body_of(claim: MappedClaim, status: Status) -> Json:
     """Return the JSON body of `claim.file`, all fields but the payout commitment, which the daemon makes.
 
     The patient's reference and the resource's id are not in it: they stay on this machine.
     """
     return {
-        "scheme": status["name"],
-        "cover_id": status["cover"],
+        "scheme": status.name,
+        "cover_id": status.cover,
         "submitter_role": "member",
         "payee": claim.payee,
         "provider_id": claim.provider_key.hex(),
@@ -164,7 +155,9 @@ def body_of(claim: MappedClaim, status: Json) -> Json:
 
 def _attested(body: Json, attester: Attester | None) -> Json:
     """Return a body with the provider's attestation; all are made before the first claim is submitted."""
-    return body if attester is None else {**body, "attestations": [_attestation_json(item) for item in attester(body)]}
+    from node.api.bodies import body_to_json
+
+    return body if attester is None else {**body, "attestations": [body_to_json(item) for item in attester(body)]}
 
 
 def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
@@ -175,11 +168,10 @@ def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refus
     found: list[Refusal] = []
     for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
         part = bodies[start : start + CHECKED_AT_ONCE_MAX]
-        answer = client.post_json(CHECK_PATH, {"records": [{"kind": "claim.file", "body": body} for _, body in part]})
         found += [
-            Refusal(part[int(item["index"])][0], "claim", str(item["code"]), str(item["what"]), str(item["hint"]))
-            for item in cast("list[Json]", answer["refusals"])
-            if item["code"] != KNOWN_CODE
+            Refusal(part[item.index][0], "claim", item.code, item.what, item.hint)
+            for item in client.check([submission("claim.file", body) for _, body in part])
+            if item.code != KNOWN_CODE
         ]
     return found
 
@@ -189,15 +181,15 @@ def _submit_all(bodies: Sequence[tuple[str, Json]], client: Client, result: _Res
     with screen.counting(len(bodies)) as show:
         for resource, body in bodies:
             try:
-                answer = client.post_json(SUBMIT_PATH, {"kind": "claim.file", "body": body})
+                answer = client.submit("claim.file", body)
             except ApiError as error:
                 if error.code != KNOWN_CODE:
                     raise
                 result.known.append(resource)
                 show(f"{resource} was imported before")
             else:
-                result.imported.append({"resource": resource, "record_id": answer["record_id"]})
-                show(f"{resource} submitted as {answer['record_id']}")
+                result.imported.append({"resource": resource, "record_id": answer.record_id})
+                show(f"{resource} submitted as {answer.record_id}")
 
 
 def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
@@ -209,33 +201,20 @@ def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
     def attest_body(body: Json) -> Sequence[Attestation]:
         key = bytes.fromhex(str(body["provider_id"]))
         if key not in seeds:
-            raise MutuaError(
-                "provider_seed_missing",
-                f"the key of provider {key.hex()} is not here",
-                "let the provider sign the claim",
-            )
+            hint = "let the provider sign the claim"
+            raise MutuaError("provider_seed_missing", f"the key of provider {key.hex()} is not here", hint)
         shaped = cast("ClaimBody", body_from_json(ClaimBody, {**body, "payout_commitment": ""}))
         return [attest(seeds[key], chain_id, "provider", claim_subject_hash(shaped))]
 
     return attest_body
 
 
-def _attestation_json(item: Attestation) -> Json:
-    return {
-        "role": item.role,
-        "key": item.key.hex(),
-        "subject_hash": item.subject_hash.hex(),
-        "signature": item.signature.hex(),
-    }
-
-
 def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise MutuaError(
-            "fhir_unreadable", f"{path} cannot be read: {error.strerror}", "check the name and its permissions"
-        ) from None
+        hint = "check the name and its permissions"
+        raise MutuaError("fhir_unreadable", f"{path} cannot be read: {error.strerror}", hint) from None
 
 
 # ---- What people see ----------------------------------------------------------------------------------------------
@@ -255,7 +234,7 @@ class _Screen:
             yield lambda _line: None
             return
         if not self._stream.isatty():
-            yield lambda line: print(printable(line), file=self._stream, flush=True)
+            yield lambda line: print(_plain(line), file=self._stream, flush=True)
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -266,24 +245,19 @@ class _Screen:
             yield lambda _line: bar.advance(task)
 
 
-def printable(text: str) -> str:
-    """Return `text` without what could move a terminal's cursor: a file's ids are other people's text."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+def _plain(text: str) -> str:
+    """Return one line without what could move a terminal's cursor: a file's ids are other people's text."""
+    return clean(text.replace("\n", " "), None)
 
 
 def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: TextIO) -> None:
     lines = sum(len(claim.lines) for claim in plan.claims)
     cents = sum(claim.charge_cents for claim in plan.claims)
-    amount = f"{cents // 10**context.exponent}" + (
-        f".{cents % 10**context.exponent:0{context.exponent}}" if context.exponent else ""
-    )
+    amount = Units(context.currency, context.exponent).money(cents)
     left_out = f"; {plan.other_patients} of other patients left out" if plan.other_patients else ""
     repeated = f"; {plan.repeated} repeated" if plan.repeated else ""
-    text = (
-        f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}"
-        f" {context.currency}{left_out}{repeated}"
-    )
-    print(printable(text), file=out, flush=True)
+    text = f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}{left_out}{repeated}"
+    print(_plain(text), file=out, flush=True)
 
 
 def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *, as_json: bool) -> None:
@@ -303,11 +277,8 @@ def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *,
 
 
 def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool) -> None:
-    count = f"{len(refusals)} reason{'s' if len(refusals) != 1 else ''}"
-    what, hint = (
-        f"{path.name} was not imported, for {count}; nothing was submitted",
-        "fix what is listed and import it again",
-    )
+    what = f"{path.name} was not imported, for {counted(len(refusals), 'reason')}; nothing was submitted"
+    hint = "correct what is listed and import the file again"
     if as_json:
         reasons = [
             {"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "hint": r.hint} for r in refusals
@@ -317,9 +288,9 @@ def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_
             file=err,
         )
         return
-    print(printable(f"mutua: {what}; {hint}"), file=err)
+    print(_plain(f"mutua: {what}; {hint}"), file=err)
     for reason in refusals[:REASONS_SHOWN_MAX]:
-        print(printable(f"  {reason.resource}  {reason.path}: {reason.what}; {reason.hint} [{reason.code}]"), file=err)
+        print(_plain(f"  {reason.resource}  {reason.path}: {reason.what}; {reason.hint} [{reason.code}]"), file=err)
     if len(refusals) > REASONS_SHOWN_MAX:
         print(f"  and {len(refusals) - REASONS_SHOWN_MAX} more; --json lists all", file=err)
 
@@ -329,4 +300,4 @@ def _print_error(code: str, what: str, hint: str, path: Path, err: TextIO, *, as
     if as_json:
         print(json_lib.dumps({"error": {"code": code, "what": what, "hint": hint}}), file=err)
     else:
-        print(printable(f"mutua: {what}; {hint}"), file=err)
+        print(_plain(f"mutua: {what}; {hint}"), file=err)

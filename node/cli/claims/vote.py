@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,33 +12,36 @@ from cyclopts import App, Parameter
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.api.client import Client
 from node.api.errors import NodeNotRunning
+from node.api.text import Units, percent, short
+from node.api.views.base import to_json
+from node.api.views.chain import Receipt
+from node.api.views.claims import NEEDS_ME, CaseBase, CaseToVote
 from node.cli.common import (
     DEFAULT,
     ID_DIGITS,
+    SEND,
     Common,
-    Money,
+    Sending,
+    Session,
     check_receipt,
-    claim_id,
     full_id,
-    own_member,
-    percent,
-    report_submission,
+    read_amount,
     say,
-    short,
 )
 from node.cli.members.delegation import delegate, delegations, undelegate
 
 app = App(
-    name="vote", help="List the cases that need you, cast a ballot, delegate, keep standing rules, verify a receipt."
+    name="vote",
+    help="List the cases that need your ballot, cast it, delegate your vote, keep auto-accept rules, verify a receipt.",
 )
 app.command(delegate)
 app.command(undelegate)
 app.command(delegations)
 app.command(
-    "node.cli.claims.auto_accept:app", name="auto", help="Standing rules by which your node accepts cases by itself."
+    "node.cli.claims.auto_accept:app",
+    name="auto",
+    help="Auto-accept rules, by which your node accepts cases automatically.",
 )
-
-Json = dict[str, Any]
 
 
 @Parameter(name="*")
@@ -64,26 +67,21 @@ NO_CHOICE = Choice()
 @app.command(name="list")
 def list_command(*, common: Common = DEFAULT) -> int:
     """List the cases on which you may still vote, those without your ballot first."""
+    session = common.session()
+    cases = session.view(NEEDS_ME, member=session.member)
+    return say(common, cases, lambda: _list_lines(cases, session))
+
+
+def _list_lines(cases: Sequence[CaseToVote], session: Session) -> Iterator[str]:
     from node.cli.claims.explaining import case_table
 
-    client = common.client()
-    status = client.status()
-    cases = client.view("needs_me", member=own_member(status))
-    return say(
-        common, cases, lambda: _list_lines(cases, case_table(cases, Money.of(status), height=int(status["height"])))
-    )
-
-
-def _list_lines(cases: Sequence[Json], lines: Sequence[str]) -> Iterator[str]:
     if not cases:
-        yield "nothing needs you"
+        yield "no case needs your ballot"
         return
-    marks = [
-        "your ballot",
-        *(str(case["my_choice"] or ("none: your duty" if case.get("on_duty") else "none")) for case in cases),
-    ]
+    lines = case_table(cases, session.units, height=session.status.height)
+    marks = [case.my_choice or ("none: your duty" if case.on_duty else "none") for case in cases]
     width = max(map(len, lines))
-    for line, mark in zip(lines, marks, strict=True):
+    for line, mark in zip(lines, ["your ballot", *marks], strict=True):
         yield f"{line.ljust(width)}  {mark}"
     yield (
         "read one: mutua claim explain CLAIM; open its evidence: mutua evidence open CLAIM; vote: mutua vote cast CLAIM"
@@ -101,8 +99,7 @@ def cast(  # noqa: D417
     reason: str = "",
     opened: str = "",
     open: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
+    send: Sending = SEND,
     common: Common = DEFAULT,
 ) -> int:
     """Cast a ballot on a case, or change your own.
@@ -121,81 +118,64 @@ def cast(  # noqa: D417
         Hash of the document you opened, where the receipt is not sent yet.
     open
         Open the document on this node first, and sign the receipt.
-    yes
-        Do not ask before casting.
-    wait
-        Seconds to wait until the ballot is final.
 
     """
     word = choice.word()
-    client = common.client()
-    from node.cli.common import is_live
-
-    status = client.status()
-    money = Money.of(status)
+    session = common.session()
     if award is not None and word != "accept":
         raise MutuaError("usage", "an award goes with --accept only", "leave --award out")
-    member = own_member(status)
-    claim = claim_id(client, claim)
-    case = _find_case(client, member, claim, code)
-    body: Json = {
+    member = session.member
+    claim = session.claim_id(claim)
+    case, version = _find_case(session, member, claim, code)
+    body: dict[str, Any] = {
         "claim": claim,
-        "code": case["code"],
+        "code": case.code,
         "choice": word,
-        "award_cents": None if award is None else money.read(award, "award"),
+        "award_cents": None if award is None else read_amount(session.units, award, "award"),
         "reason": reason,
-        "evidence_version": case["evidence_version"],
+        "evidence_version": version,
         "opened": opened,
     }
-    if not yes and not common.json and is_live() and not _confirmed(case, body, money, int(status["height"])):
+    award_words = "" if award is None else f", award {session.units.money(body['award_cents'])}"
+    if not send.is_confirmed(common, _review(case, session.units, session.status.height), f"cast {word}{award_words}?"):
         return say(common, {}, "nothing was cast")
     if open:
-        body["opened"] = str(client.open_document(claim)["hash"])
-    answer = client.submit("case.ballot", body)
-    return report_submission(
-        common, client, answer, f"ballot cast: {word} on {case['code']} of claim {short(claim)}", wait
-    )
+        body["opened"] = session.client.open_document(claim).hash
+    answer = session.client.submit("case.ballot", body)
+    return send.report(common, session, answer, f"ballot cast: {word} on {case.code} of claim {short(claim)}")
 
 
-def _find_case(client: Client, member: str, claim: str, code: str | None) -> Json:
-    """Return the case to vote on.
+def _find_case(session: Session, member: str, claim: str, code: str | None) -> tuple[CaseBase, int]:
+    """Return the case to vote on, and the version of the evidence.
 
     Where the member may not vote on it, the daemon's refusal says why, so that it is asked all the same.
     """
     cases = [
-        case
-        for case in client.view("needs_me", member=member)
-        if case["claim"] == claim and code in (None, case["code"])
+        case for case in session.view(NEEDS_ME, member=member) if case.claim == claim and code in (None, case.code)
     ]
     if len(cases) == 1:
-        return dict(cases[0])
+        return cases[0], cases[0].evidence_version
     if len(cases) > 1:
-        raise MutuaError(
-            "case_unclear",
-            f"claim {short(claim)} has {len(cases)} open cases",
-            f"name one: {', '.join(str(case['code']) for case in cases)}",
-        )
-    view = client.view("claim", id=claim)
-    found = [case for case in view["cases"] if code in (None, case["code"])]
+        names = ", ".join(case.code for case in cases)
+        raise MutuaError("case_unclear", f"claim {short(claim)} has {len(cases)} open cases", f"name one: {names}")
+    view = session.claim(claim)
+    found = [case for case in view.cases if code in (None, case.code)]
     if len(found) != 1:
-        names = ", ".join(str(case["code"]) for case in view["cases"]) or "none; its lines are standard"
+        names = ", ".join(case.code for case in view.cases) or "none; its lines are standard"
         raise MutuaError(
             "case_unclear", f"claim {short(claim)} has no single case {code or ''}".rstrip(), f"its cases: {names}"
         )
-    return {**found[0], "evidence_version": view["evidence_version"], "my_choice": None}
+    return found[0], view.evidence_version
 
 
-def _confirmed(case: Json, body: Json, money: Money, height: int) -> bool:
-    print(f"claim {case['claim']}\ncase {case['code']}, charges {money.show(case['charges_cents'])}")
-    print(
-        f"{case['yes']} yes, {case['no']} no; bar {percent(case['bar_bp'])}; closes in"
-        f" {max(0, int(case['closes_at']) - height)} blocks"
-    )
-    if case.get("my_choice"):
-        print(f"your ballot so far: {case['my_choice']}; a ballot may be changed once for each version of the evidence")
-    award = "" if body["award_cents"] is None else f", award {money.show(body['award_cents'])}"
-    print("all members' nodes see your key, your choice, your award and your reason")
-    return input(f"cast {body['choice']}{award}? [y/N] ").strip().lower() in ("y", "yes")
+def _review(case: CaseBase, units: Units, height: int) -> Iterator[str]:
+    yield f"claim {case.claim}"
+    yield f"case {case.code}, charges {units.money(case.charges_cents)}"
+    left = max(0, case.closes_at - height)
+    yield f"{case.yes} yes, {case.no} no; approval threshold {percent(case.bar_bp)}; closes in {left} blocks"
+    if isinstance(case, CaseToVote) and case.my_choice:
+        yield f"your ballot so far: {case.my_choice}; a ballot may be changed once for each version of the evidence"
+    yield "all members' nodes see your key, your choice, your award and your reason"
 
 
 # ---- Receipts -----------------------------------------------------------------------
@@ -216,45 +196,38 @@ def verify(receipt: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
     """
     client = common.client()
     try:
-        status = client.status()
+        height = client.status().height
     except NodeNotRunning:
         return _verify_offline(common, receipt)
-    answer = dict(client.record(full_id(receipt, lambda: _recent_records(client, int(status["height"])), "record")))
+    answer = client.record(full_id(receipt, lambda: _recent_records(client, height), "record"))
     check_receipt(answer)
-    if answer["state"] == "final":
+    shown = to_json(answer)
+    if answer.state == "final":
         if not is_receipt_proven(answer):
-            raise LedgerCorrupt(
-                "receipt_proof",
-                f"the proof of record {short(answer['record_id'])} does not hold",
-                "run mutua audit verify on this node",
-            )
-        answer["is_proven"] = True
-    return say(common, answer, lambda: [_receipt_words(answer)])
+            hint = "run mutua audit verify on this node"
+            raise LedgerCorrupt("receipt_proof", f"the proof of record {short(answer.record_id)} does not hold", hint)
+        shown["is_proven"] = True
+    return say(common, shown, _receipt_words(answer))
 
 
-def _receipt_words(answer: Mapping[str, Any]) -> str:
-    if answer["state"] == "final":
-        depth = len(answer["proof"])
-        return (
-            f"{answer['kind']} {answer['record_id']}\nfinal in block {answer['height']}, place {answer['index']}; its"
-            f" proof of {depth} hashes holds"
-        )
-    return (
-        f"{answer['record_id']}\npending: this node has it on disk; no block carries it yet (block {answer['height']})"
-    )
+def _receipt_words(answer: Receipt) -> str:
+    if answer.state == "final":
+        depth, place = len(answer.proof or ()), f"block {answer.height}, place {answer.index}"
+        return f"{answer.kind} {answer.record_id}\nfinal in {place}; its proof of {depth} hashes holds"
+    return f"{answer.record_id}\npending: stored on this node, not yet included in a block (block {answer.height})"
 
 
-def is_receipt_proven(answer: Mapping[str, Any]) -> bool:
+def is_receipt_proven(answer: Receipt) -> bool:
     """True iff the path leads from the record's leaf hash to the records root of its block (RFC 6962)."""
     from ledger.merkle import node_hash
 
     try:
-        value, root = bytes.fromhex(answer["leaf"]), bytes.fromhex(answer["records_root"])
-        path = [bytes.fromhex(item) for item in answer["proof"]]
-        index, last = int(answer["index"]), int(answer["tree_size"]) - 1
-    except (KeyError, ValueError, TypeError):
+        value, root = bytes.fromhex(answer.leaf), bytes.fromhex(answer.records_root)
+        path = [bytes.fromhex(item) for item in answer.proof or ()]
+    except ValueError:
         return False
-    if not 0 <= index <= last:
+    index, last = answer.index, answer.tree_size - 1
+    if index is None or not value or not 0 <= index <= last:
         return False
     steps = iter(path)
     while last > 0:
@@ -270,8 +243,8 @@ def is_receipt_proven(answer: Mapping[str, Any]) -> bool:
 def _recent_records(client: Client, height: int) -> Iterator[str]:
     """Yield the ids of the newest blocks' records, for first digits only."""
     for step in range(min(height + 1, 120)):
-        for item in client.block(height - step)["records"]:
-            yield str(item["id"])
+        for item in client.block(height - step).records:
+            yield item.id
 
 
 def _verify_offline(common: Common, receipt: str) -> int:
@@ -281,17 +254,11 @@ def _verify_offline(common: Common, receipt: str) -> int:
 
     folder = common.config().folder
     if not folder.ledger.exists():
-        raise MutuaError(
-            "ledger_missing",
-            f"{folder.root} holds no ledger, and no node answers",
-            "name the data folder, or start the node",
-        )
+        hint = "name the data folder, or start the node"
+        raise MutuaError("ledger_missing", f"{folder.root} holds no ledger, and no node answers", hint)
     if len(receipt.strip()) < ID_DIGITS:
-        raise MutuaError(
-            "id",
-            f"{receipt!r} is the beginning of an id, and no node is running that could look it up",
-            "give all its 64 hex digits",
-        )
+        what = f"{receipt!r} is the beginning of an id, and no node is running that could look it up"
+        raise MutuaError("id", what, "give all its 64 hex digits")
     proof = prove(folder.root, bytes.fromhex(full_id(receipt, lambda: (), "record")))
     charter = charter_from_file(folder.charter.read_bytes()) if folder.charter.exists() else None
     problems = proof_problems(proof, charter)
@@ -299,9 +266,5 @@ def _verify_offline(common: Common, receipt: str) -> int:
         raise LedgerCorrupt(
             "receipt_proof", f"the proof does not hold: {problems[0]}", "run mutua audit verify on this folder"
         )
-    shown: Json = json.loads(proof_to_json(proof))
-    return say(
-        common,
-        {**shown, "state": "final", "is_proven": True},
-        f"{receipt}\nfinal; its proof up to the newest block holds",
-    )
+    shown = {**json.loads(proof_to_json(proof)), "state": "final", "is_proven": True}
+    return say(common, shown, f"{receipt}\nfinal; its proof up to the newest block holds")

@@ -6,11 +6,9 @@ How founders write, complete, seal and compare the text their co-op begins with.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import secrets
 import time
 from pathlib import Path
-from typing import Annotated, Any
 
 import cyclopts
 
@@ -20,16 +18,15 @@ from ledger.charter_file import charter_from_file, charter_to_json, charter_to_t
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterPlan, chain_id_of
+from node.cli.common import PRINT, Printing, read_file, say
 
 app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
 
 app.command(
     "node.cli.coop.ruin:ruin",
     name="ruin",
-    help="Compute from how many members on the first year ends in ruin at most once in a hundred.",
+    help="Compute the smallest membership with which the chance of ruin in the first year is at most 1 %.",
 )
-
-Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")]
 
 SEED_SIZE = 32
 FRESH_PARAMS = {"application_terms": 12, "pilot_terms": 12}
@@ -55,7 +52,7 @@ def example_plan() -> CharterPlan:
 
 
 @app.command
-def new(
+def new(  # noqa: D417
     draft: Path,
     *,
     name: str,
@@ -66,7 +63,7 @@ def new(
     reserve_cents: int = 0,
     rate: int = 0,
     day_one: str = "",
-    json_output: Json = False,
+    printing: Printing = PRINT,
 ) -> int:
     """Write a draft without founders, with one example plan, to edit by hand.
 
@@ -84,8 +81,6 @@ def new(
         Opening balances in minor units, and minor units a bitcoin.
     day_one
         Date of height 1, such as 2026-01-31; tomorrow by default.
-    json_output
-        Print JSON.
 
     """
     now_ms = time.time_ns() // 1_000_000
@@ -106,16 +101,15 @@ def new(
     )
     check_draft(charter)
     _write_new(draft, charter_to_toml(charter).encode())
-    _say(
-        json_output,
+    return say(
+        printing,
         {"draft": str(draft)},
         f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add",
     )
-    return 0
 
 
 @app.command
-def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
+def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:  # noqa: D417
     """Add founders' signed entries to a draft; an entry of the same founder is replaced.
 
     Parameters
@@ -124,27 +118,24 @@ def add(draft: Path, *entries: Path, json_output: Json = False) -> int:
         The draft, changed in place.
     entries
         The TOML files that founders sent.
-    json_output
-        Print JSON.
 
     """
     if not entries:
         raise MutuaError("entry_missing", "no founder's entry was named", "mutua charter add DRAFT ENTRY...")
     charter = _load(draft)
     for entry in entries:
-        charter = add_founder(charter, founder_from_file(_read(entry)))
+        charter = add_founder(charter, founder_from_file(read_file(entry)))
     _replace(draft, charter_to_toml(charter).encode())
     count = len(charter.founders)
-    _say(
-        json_output,
+    return say(
+        printing,
         {"draft": str(draft), "founders": count},
         f"{draft} has {count} founders; when all are in: mutua charter seal",
     )
-    return 0
 
 
 @app.command(name="seal")
-def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = False) -> int:
+def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = PRINT) -> int:  # noqa: D417
     """Check everything and write charter.toml and charter.bin; print the chain id that founders compare.
 
     Parameters
@@ -153,8 +144,6 @@ def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = Fa
         The draft with all founders.
     out
         The folder for the two files; the draft's folder by default.
-    json_output
-        Print JSON.
 
     """
     charter = seal(_load(draft))
@@ -168,24 +157,21 @@ def seal_command(draft: Path, *, out: Path | None = None, json_output: Json = Fa
     _replace(folder / "charter.toml", text)
     _replace(folder / "charter.bin", data)
     chain_id = chain_id_of(charter).hex()
-    _say(
-        json_output,
+    return say(
+        printing,
         {"chain_id": chain_id, "folder": str(folder)},
         f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it",
     )
-    return 0
 
 
 @app.command
-def show(charter: Path, *, json_output: Json = False) -> int:
+def show(charter: Path, *, printing: Printing = PRINT) -> int:  # noqa: D417
     """Print what a charter says; a draft is shown too, without a chain id.
 
     Parameters
     ----------
     charter
         charter.toml, charter.bin or a draft.
-    json_output
-        Print JSON.
 
     """
     value = _load(charter)
@@ -197,8 +183,7 @@ def show(charter: Path, *, json_output: Json = False) -> int:
     shown = charter_to_json(value)
     if fault is not None:
         shown["chain_id"] = None
-    _say(json_output, {**shown, "fault": fault}, "\n".join(_lines(value, fault)))
-    return 0
+    return say(printing, {**shown, "fault": fault}, "\n".join(_lines(value, fault)))
 
 
 def _lines(charter: Charter, fault: str | None) -> list[str]:
@@ -239,7 +224,7 @@ def _party_lines(charter: Charter) -> list[str]:
     attesters = ", ".join(party.name for party in charter.attesters)
     verifiers = ", ".join(party.name for party in charter.verifiers)
     return [
-        f"attesters  {attesters or 'none: the signers of the treasury attest enrolments until members list attesters'}",
+        f"attesters  {attesters or 'none: the treasury signers stand in until members list attesters'}",
         f"community  {', '.join(charter.community) or 'none: every claim is signed by its patient'}",
         f"verifiers  {verifiers or 'none: providers are listed by a vote of the members'}",
     ]
@@ -253,16 +238,7 @@ def _check_rules(charter: Charter) -> None:
 
 
 def _load(path: Path) -> Charter:
-    return charter_from_file(_read(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
+    return charter_from_file(read_file(path))
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -281,16 +257,11 @@ def _write_new(path: Path, data: bytes) -> None:
 
 def _replace(path: Path, data: bytes) -> None:
     """Write beside and rename, so that a fault leaves the old file as it was."""
-    beside = path.with_name(path.name + ".new")
+    from node.paths import write_whole
+
     try:
-        beside.write_bytes(data)
-        beside.replace(path)
+        write_whole(path, data)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise MutuaError(
             "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
         ) from None
-
-
-def _say(is_json: bool, value: dict[str, Any], text: str) -> None:
-    print(json.dumps(value, indent=2) if is_json else text)

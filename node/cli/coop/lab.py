@@ -72,11 +72,8 @@ def lab(
     from node.cli.coop.rehearse import read_settings
 
     if not (1 <= seeds <= SEEDS_MAX and terms >= TERMS_MIN and members >= MEMBERS_MIN):
-        raise MutuaError(
-            "usage",
-            f"a laboratory has 1 to {SEEDS_MAX} seeds, {TERMS_MIN} terms and {MEMBERS_MIN} members or more",
-            "see mutua lab --help",
-        )
+        what = f"a laboratory has 1 to {SEEDS_MAX} seeds, {TERMS_MIN} terms and {MEMBERS_MIN} members or more"
+        raise MutuaError("usage", what, "see mutua lab --help")
     params = tuple(sorted(read_settings(settings).items())) if settings else ()
     setting = replace(Setting(seed=seed, terms=terms, members=members), params=params)
     report = make_report(setting, tuple(range(seed, seed + seeds)), only or [], processes)

@@ -9,46 +9,32 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
-from node.api.client import Client
+from node.api.text import Units, short
+from node.api.views.base import read
+from node.api.views.coop import PROPOSAL, PROPOSALS, Proposal, ProposalSays, ProposalWhole
 from node.cli.common import (
     DEFAULT,
     ID_PREFIX_MIN,
+    SEND,
     Common,
-    Money,
+    Sending,
+    Session,
     full_id,
-    is_confirmed,
-    member_id,
-    own_member,
-    report_submission,
+    read_amount,
     say,
-    short,
     table,
 )
 
-app = App(name="proposal", help="Propose what the co-op changes, sponsor it, vote on it.")
+app = App(name="proposal", help="Propose changes to the co-op, sponsor proposals and vote on them.")
 
 Json = dict[str, Any]
-Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="")]
 CHOICES = ("yes", "no", "abstain")
 AMOUNTS = ("allowed", "premium", "prior", "deductible", "copay", "oop_max", "claim_ceiling", "year_ceiling")
+FIGURES = (*AMOUNTS[1:], "coinsurance_bp", "waiting_terms", "code")
 
 FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "param": (("name", "value"), ()),
-    "plan": (
-        ("name",),
-        (
-            "premium",
-            "prior",
-            "deductible",
-            "copay",
-            "coinsurance_bp",
-            "oop_max",
-            "claim_ceiling",
-            "year_ceiling",
-            "waiting_terms",
-            "code",
-        ),
-    ),
+    "plan": (("name",), FIGURES),
     "list": (("name",), ("system", "standard", "allowed", "frequency")),
     "demote": (("name",), ("system",)),
     "phase": (("name",), ()),
@@ -113,33 +99,23 @@ NOTHING = Says()
 @app.command(name="list")
 def list_command(*, common: Common = DEFAULT) -> int:
     """List the proposals: those that are open or gather sponsors first, then the newest."""
-    client = common.client()
-    found = client.view("proposals")
-    money = Money.of(client.status())
-    return say(
-        common,
-        found,
-        lambda: (
-            table(
-                ("proposal", "what", "status", "yes", "no", "abstain", "until block", "from block"),
-                [
-                    (
-                        short(item["proposal"]),
-                        in_words(item, money),
-                        _status_words(item),
-                        item["yes"],
-                        item["no"],
-                        item["abstain"],
-                        item["closes_at"],
-                        item["effective_height"],
-                    )
-                    for item in found
-                ],
-            )
-            if found
-            else ["nothing is proposed"]
-        ),
-    )
+    session = common.session()
+    found = session.view(PROPOSALS)
+    heads = ("proposal", "what", "status", "yes", "no", "abstain", "until block", "from block")
+    rows = [
+        (
+            short(item.proposal),
+            in_words(item.what, item.says, session.units),
+            _status_words(item),
+            item.yes,
+            item.no,
+            item.abstain,
+            item.closes_at,
+            item.effective_height,
+        )
+        for item in found
+    ]
+    return say(common, found, lambda: table(heads, rows, "nothing is proposed"))
 
 
 @app.command
@@ -152,96 +128,86 @@ def show(proposal: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
         The proposal's id, or its first digits.
 
     """
-    client = common.client()
-    status = client.status()
-    answer = client.view("proposal", id=_proposal_id(client, proposal), member=status.get("member"))
-    return say(common, answer, lambda: _lines(answer, Money.of(status)))
+    session = common.session()
+    answer = _proposal(session, proposal, session.status.member)
+    return say(common, answer, lambda: _lines(answer, session.units))
 
 
-def _status_words(item: Mapping[str, Any]) -> str:
+def _status_words(item: Proposal) -> str:
     """Return a proposal's status; while it gathers sponsors, how many it has."""
-    if item["status"] != "gathering":
-        return str(item["status"]).replace("_", " ")
-    return f"{item['sponsors']} of {item['sponsors_needed']} sponsors"
+    if item.status != "gathering":
+        return item.status.replace("_", " ")
+    return f"{item.sponsors} of {item.sponsors_needed} sponsors"
 
 
-def _lines(item: Mapping[str, Any], money: Money) -> Iterator[str]:
-    yield f"proposal   {item['proposal']}"
-    yield f"what       {in_words(item, money)}" + (
-        "; critical: two thirds, and a term later" if item["is_critical"] else ""
-    )
-    yield f"status     {str(item['status']).replace('_', ' ')}" + (f": {item['why']}" if item["why"] else "")
-    if item["status"] == "gathering":
-        yield f"sponsors   {item['sponsors']} of {item['sponsors_needed']}"
+def _lines(item: ProposalWhole, units: Units) -> Iterator[str]:
+    yield f"proposal   {item.proposal}"
+    critical = "; critical: two thirds, and a term later" if item.is_critical else ""
+    yield f"what       {in_words(item.what, item.says, units)}{critical}"
+    yield f"status     {item.status.replace('_', ' ')}" + (f": {item.why}" if item.why else "")
+    if item.status == "gathering":
+        yield f"sponsors   {item.sponsors} of {item.sponsors_needed}"
         return
-    yield (
-        f"votes      {item['yes']} yes, {item['no']} no, {item['abstain']} abstain of {item['eligible']};"
-        f" {item['turnout_needed']} must vote"
-    )
-    yield f"vote       opened in block {item['opened_height']}, until block {item['closes_at']}"
-    if item["effective_height"]:
-        yield f"in effect  from the end of block {item['effective_height']}"
-    if "my_vote" in item:
-        yield f"your vote  {item['my_vote'] or 'none'}"
+    tally = f"{item.yes} yes, {item.no} no, {item.abstain} abstain of {item.eligible}"
+    yield f"votes      {tally}; {item.turnout_needed} must vote"
+    yield f"vote       opened in block {item.opened_height}, until block {item.closes_at}"
+    if item.effective_height:
+        yield f"in effect  from the end of block {item.effective_height}"
+    yield f"your vote  {item.my_vote or 'none'}"
 
 
-def in_words(item: Mapping[str, Any], money: Money) -> str:
+def in_words(what: str, says: ProposalSays, units: Units) -> str:
     """Return what a proposal says, in a few words.
 
-    >>> in_words({"what": "param", "says": {"name": "grace_blocks", "value": 12}}, Money("USD", 2))
+    >>> in_words("param", ProposalSays(name="grace_blocks", value=12), Units())
     'param grace_blocks = 12'
-    >>> signer = {"change": "add", "key": "ab" * 32, "name": "", "value": 3}
-    >>> in_words({"what": "signer", "says": signer}, Money("USD", 2))
+    >>> in_words("signer", ProposalSays(change="add", key="ab" * 32, name="", value=3), Units())
     'signer: add abababababab, 3 must sign'
     """
-    says = item["says"]
-    match item["what"]:
+    match what:
         case "param":
-            return f"param {says['name']} = {says['value']}"
+            return f"param {says.name} = {says.value}"
         case "protocol":
-            return f"protocol version {says['value']} from block {says['height']}"
+            return f"protocol version {says.value} from block {says.height}"
         case "expel":
-            return f"expel {short(says['member'])}"
+            return f"expel {short(says.member)}"
         case "attester" | "verifier" | "provider" | "signer" as role:
-            words = [
-                says["change"],
-                *([short(says["key"])] if says["key"] else []),
-                *([f"({says['name']})"] if says["name"] else []),
-            ]
-            return f"{role}: {' '.join(words)}" + (f", {says['value']} must sign" if says.get("value") else "")
+            key, name = short(says.key) if says.key else "", f"({says.name})" if says.name else ""
+            words = " ".join(part for part in (says.change, key, name) if part)
+            return f"{role}: {words}" + (f", {says.value} must sign" if says.value else "")
         case "list":
-            limit = "" if says["frequency"] is None else f", {says['frequency']} units a year"
-            how = f"standard, allowed {money.show(says['allowed_cents'])}{limit}" if says["standard"] else "by vote"
-            return f"list {says['name']}: {how}"
+            limit = f", {says.frequency} units a year" if says.frequency else ""
+            allowed = units.money(says.allowed_cents if isinstance(says.allowed_cents, int) else None)
+            return f"list {says.name}: " + (f"standard, allowed {allowed}{limit}" if says.standard else "by vote")
         case "plan":
-            return f"plan {says['name']}: {_figures_words(says, money)}"
-        case what:
-            return f"{what} {says['name']}"
+            return f"plan {says.name}: {_figures_words(says, units)}"
+        case _:
+            return f"{what} {says.name}"
 
 
-def _figures_words(says: Mapping[str, Any], money: Money) -> str:
-    figures = says["figures"]
+def _figures_words(says: ProposalSays, units: Units) -> str:
+    figures, money = says.figures, units.money
+    if not figures:
+        return "no figures"
     return (
-        f"premium {money.show(says['premium_cents'])} if it is new, deductible"
-        f" {money.show(figures['deductible_cents'])}, copay {money.show(figures['copay_cents'])}, coinsurance"
-        f" {figures['coinsurance_bp']} bp, at most {money.show(figures['oop_max_cents'])} a year borne, waiting"
-        f" {figures['waiting_terms']} terms"
+        f"premium {money(says.premium_cents or 0)} if it is new, deductible {money(figures.deductible_cents)}, copay"
+        f" {money(figures.copay_cents)}, coinsurance {figures.coinsurance_bp} bp, at most"
+        f" {money(figures.oop_max_cents)} a year borne, waiting {figures.waiting_terms} terms"
     )
 
 
-def _proposal_id(client: Client, text: str) -> str:
-    """Return the whole id of a proposal.
+def _proposal(session: Session, text: str, member: str | None) -> ProposalWhole:
+    """Return a proposal by its id or first digits. Those that open automatically have longer ids than a record's.
 
-    Those that open by themselves have longer ids than a record's. MutuaError `id`, `not_found`.
+    MutuaError `id`, `not_found`.
     """
     wanted = text.strip().lower()
-    found = [str(item["proposal"]) for item in client.view("proposals")]
-    if wanted in found:
-        return wanted
+    found = [item.proposal for item in session.view(PROPOSALS)]
     starting = [item for item in found if item.startswith(wanted)]
-    if len(starting) == 1 and len(wanted) >= ID_PREFIX_MIN:
-        return starting[0]
-    return full_id(text, lambda: found, "proposal")
+    if wanted not in found:
+        is_one = len(starting) == 1 and len(wanted) >= ID_PREFIX_MIN
+        wanted = starting[0] if is_one else full_id(text, lambda: found, "proposal")
+    return session.view(PROPOSAL, id=wanted, member=member)
 
 
 # ---- Acting --------------------------------------------------------------------------
@@ -249,61 +215,51 @@ def _proposal_id(client: Client, text: str) -> str:
 
 @app.command(name="open")
 def open_command(  # noqa: D417
-    what: str, *, says: Says = NOTHING, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT
+    what: str, *, says: Says = NOTHING, send: Sending = SEND, common: Common = DEFAULT
 ) -> int:
-    """Put a proposal up; you are its first sponsor.
+    """Make a proposal; you are its first sponsor.
 
-    Try a parameter first: mutua rehearse --from FOLDER --set NAME=VALUE.
+    Try a parameter first: mutua rehearse --data-dir FOLDER --set NAME=VALUE.
 
     Parameters
     ----------
     what
         param, plan, list, demote, phase, expel, attester, verifier, provider, signer or protocol.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
 
     """
     check_fields(what, says.given())
-    client = common.client()
-    status = client.status()
-    own_member(status)
-    money = Money.of(status)
-    body = body_of(client, what, says.given(), money)
-    shown = {"what": what, "says": body}
+    session = common.session()
+    _, body = session.member, body_of(session, what, says.given())
+    words = in_words(what, read(ProposalSays, body), session.units)
     review = [
-        f"you propose: {in_words(shown, money)}",
+        f"you propose: {words}",
         "it opens when enough members sponsor it, and is voted on then; all members' nodes see that it is yours",
     ]
-    if not is_confirmed(common, yes=yes, review=review, question="propose it?"):
+    if not send.is_confirmed(common, review, "propose it?"):
         return say(common, {}, "nothing was sent")
-    answer = client.submit("proposal.open", body)
-    new = short(answer["record_id"])
+    answer = session.client.submit("proposal.open", body)
+    new = short(answer.record_id)
     then = f"others sponsor it: mutua proposal sponsor {new}; how many are needed: mutua proposal show {new}"
-    return report_submission(common, client, answer, f"proposed, {in_words(shown, money)}", wait, then=then)
+    return send.report(common, session, answer, f"proposed, {words}", then=then)
 
 
 def check_fields(what: str, given: Mapping[str, Any]) -> None:
     """Raise MutuaError `usage` unless the kind exists, and what is given is what it takes."""
     if what not in FIELDS:
-        raise MutuaError("usage", f"nothing can be proposed about {what!r}", f"one of {', '.join(FIELDS)}")
+        raise MutuaError("usage", f"there is no kind of proposal {what!r}", f"one of {', '.join(FIELDS)}")
     needed, more = FIELDS[what]
     option = {name: f"--{name.replace('_', '-')}" for name in (*needed, *more, *given)}
     missing = [option[name] for name in needed if name not in given]
     strange = [option[name] for name in given if name not in (*needed, *more)]
     if missing or strange:
-        fault = f"it lacks {', '.join(missing)}" if missing else f"it knows no {', '.join(strange)}"
-        raise MutuaError(
-            "usage",
-            f"a proposal on {what}: {fault}",
-            f"it takes {', '.join(option[name] for name in (*needed, *more))}",
-        )
+        fault = f"it lacks {', '.join(missing)}" if missing else f"it has no field {', '.join(strange)}"
+        hint = f"it takes {', '.join(option[name] for name in (*needed, *more))}"
+        raise MutuaError("usage", f"a proposal on {what}: {fault}", hint)
 
 
-def body_of(client: Client, what: str, given: Mapping[str, Any], money: Money) -> Json:
+def body_of(session: Session, what: str, given: Mapping[str, Any]) -> Json:
     """Return the body of a proposal as the API takes it."""
-    cents = {name: money.read(str(given[name]), name) for name in AMOUNTS if name in given}
+    cents = {name: read_amount(session.units, str(given[name]), name) for name in AMOUNTS if name in given}
     body: Json = {
         "what": what,
         "name": given.get("name", ""),
@@ -321,7 +277,7 @@ def body_of(client: Client, what: str, given: Mapping[str, Any], money: Money) -
         "height": given.get("height", 0),
     }
     if "member" in given:
-        body["member"] = member_id(client, given["member"])
+        body["member"] = session.member_id(given["member"])
     if what == "plan":
         body["figures"] = {
             "from_day": 0,
@@ -338,31 +294,24 @@ def body_of(client: Client, what: str, given: Mapping[str, Any], money: Money) -
 
 
 @app.command
-def sponsor(proposal: str, *, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT) -> int:  # noqa: D417
+def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
     """Sponsor a proposal: with the last needed sponsor it opens. Sponsoring is not voting.
 
     Parameters
     ----------
     proposal
         The proposal's id, or its first digits.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
 
     """
-    client = common.client()
-    status = client.status()
-    own = own_member(status)
-    item = client.view("proposal", id=_proposal_id(client, proposal), member=own)
-    if not is_confirmed(common, yes=yes, review=_lines(item, Money.of(status)), question="sponsor it?"):
-        return say(common, {}, "nothing was sent")
-    answer = client.submit("proposal.sponsor", {"proposal": item["proposal"]})
-    return report_submission(common, client, answer, f"proposal {short(item['proposal'])} sponsored", wait)
+    session = common.session()
+    item = _proposal(session, proposal, session.member)
+    body, done = {"proposal": item.proposal}, f"proposal {short(item.proposal)} sponsored"
+    review = _lines(item, session.units)
+    return send.send(common, session, "proposal.sponsor", body, review=review, question="sponsor it?", done=done)
 
 
 @app.command
-def vote(proposal: str, choice: str, *, yes: Yes = False, wait: float = 0.0, common: Common = DEFAULT) -> int:  # noqa: D417
+def vote(proposal: str, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
     """Vote on a proposal; your last vote counts.
 
     Parameters
@@ -371,20 +320,13 @@ def vote(proposal: str, choice: str, *, yes: Yes = False, wait: float = 0.0, com
         The proposal's id, or its first digits.
     choice
         yes, no or abstain.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
 
     """
     if choice not in CHOICES:
-        raise MutuaError("usage", f"{choice!r} is no choice", f"one of {', '.join(CHOICES)}")
-    client = common.client()
-    status = client.status()
-    own = own_member(status)
-    item = client.view("proposal", id=_proposal_id(client, proposal), member=own)
-    review = [*_lines(item, Money.of(status)), "all members' nodes see your key and your vote"]
-    if not is_confirmed(common, yes=yes, review=review, question=f"vote {choice}?"):
-        return say(common, {}, "nothing was sent")
-    answer = client.submit("proposal.vote", {"proposal": item["proposal"], "choice": choice})
-    return report_submission(common, client, answer, f"voted {choice} on proposal {short(item['proposal'])}", wait)
+        raise MutuaError("usage", f"{choice!r} is not a valid choice", f"one of {', '.join(CHOICES)}")
+    session = common.session()
+    item = _proposal(session, proposal, session.member)
+    review = [*_lines(item, session.units), "all members' nodes see your key and your vote"]
+    body, done = {"proposal": item.proposal, "choice": choice}, f"voted {choice} on proposal {short(item.proposal)}"
+    question = f"vote {choice}?"
+    return send.send(common, session, "proposal.vote", body, review=review, question=question, done=done)

@@ -1,6 +1,6 @@
 """`mutua rehearse`: play a scenario through the real rules, or a ledger's own history under other parameters.
 
-With a scenario every event is printed, one JSON object a line. With `--from` the list of decisions that would flip is.
+With a scenario every event is printed, one JSON object a line; with a data folder, the decisions that would flip.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ledger.errors import LedgerCorrupt, MutuaError
 if TYPE_CHECKING:
     from governance.simulation.counterfactual import Comparison, Decision, Standing, Totals
     from ledger.genesis import Charter
-    from node.cli.common import Money
+    from node.api.text import Units
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -36,7 +36,7 @@ DONE = {"claim_accepted": "accepted", "claim_denied": "denied", "claim_lapsed": 
 def rehearse(
     file: Path | None = None,
     *,
-    from_folder: Annotated[Path | None, Parameter(name="--from")] = None,
+    data_dir: Annotated[Path | None, Parameter(name=("--data-dir", "-d"))] = None,
     settings: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -45,30 +45,27 @@ def rehearse(
     `mutua rehearse FILE` plays the scenario and prints every event, one JSON object a line. A file that does not parse
     plays nothing: line, field and expected shape go to standard error, exit code 2.
 
-    `mutua rehearse --from FOLDER --set NAME=VALUE` replays the whole ledger of a stopped node as if the parameter had
-    had this value from the first block, with every vote as it was cast, and lists the decisions that would flip. The
-    folder is not changed.
+    `mutua rehearse --data-dir FOLDER --set NAME=VALUE` replays the whole ledger of a stopped node as if the parameter
+    had had this value from the first block, with every vote as it was cast, and lists the decisions that would flip.
+    The folder is not changed.
 
     Parameters
     ----------
     file
         A scenario file; `-` is standard input.
-    from_folder
+    data_dir
         The data folder of a stopped node, or a copy of it.
     settings
         A parameter and the value to try, as `vote_blocks=30`; may be given several times.
     json_output
-        Print the whole comparison as one JSON object (a scenario's events are JSON with and without it).
+        Print the comparison as one JSON object. (Events of a scenario are always JSON.)
 
     """
-    if from_folder is not None and file is None:
-        return _try_change(from_folder, settings or [], is_json=json_output)
-    if file is None or from_folder is not None or settings:
-        raise MutuaError(
-            "usage",
-            "a rehearsal needs a scenario FILE, or --from FOLDER with --set NAME=VALUE",
-            "see mutua rehearse --help",
-        )
+    if data_dir is not None and file is None:
+        return _try_change(data_dir, settings or [], is_json=json_output)
+    if file is None or data_dir is not None or settings:
+        hint = "see mutua rehearse --help"
+        raise MutuaError("usage", "a rehearsal needs a scenario FILE, or --data-dir FOLDER with --set NAME=VALUE", hint)
     return _play(file)
 
 
@@ -134,7 +131,9 @@ def read_settings(settings: list[str]) -> dict[str, int]:
             )
         if not parameter.value_min <= int(value) <= parameter.value_max:
             bounds = f"{parameter.value_min}..{parameter.value_max} {parameter.unit}"
-            raise MutuaError("param_range", f"{name} = {value} is outside {bounds}", "choose a value inside")
+            raise MutuaError(
+                "param_range", f"{name} = {value} is outside {bounds}", "choose a value within these bounds"
+            )
         found[name] = int(value)
     if not found:
         raise MutuaError(
@@ -145,7 +144,7 @@ def read_settings(settings: list[str]) -> dict[str, int]:
 
 def _try_change(folder: Path, settings: list[str], *, is_json: bool) -> int:
     changes = read_settings(settings)
-    from node.cli.common import Money, printable
+    from node.api.text import Units, clean
 
     progress = Progress()
     try:
@@ -155,8 +154,8 @@ def _try_change(folder: Path, settings: list[str], *, is_json: bool) -> int:
     if is_json:
         print(json.dumps(comparison_json(comparison), indent=2))
     else:
-        for line in comparison_lines(comparison, Money(charter.currency, charter.exponent)):
-            print(printable(line))
+        for line in comparison_lines(comparison, Units(charter.currency, charter.exponent)):
+            print(clean(line, None))
     return EXIT_OK
 
 
@@ -180,20 +179,16 @@ def compare_folder(
         both = Counterfactual(spec_of_charter(chain.charter), changes)
         for block in past_blocks(chain):
             if encode_events(both.step(block)) != chain.events(block.height):
-                raise LedgerCorrupt(
-                    "history_differs",
-                    f"under the unchanged rules block {block.height} does not do what this ledger says",
-                    "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-                )
+                what = f"under the unchanged rules block {block.height} does not do what this ledger says"
+                hint = "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it"
+                raise LedgerCorrupt("history_differs", what, hint)
             on_height(block.height, chain.height)
         if dict(both.old.state.scan(b"")) != {
             key: row for key, row in chain.state.scan(b"") if not key.startswith(ONION_PREFIX)
         }:
-            raise LedgerCorrupt(
-                "history_differs",
-                f"the unchanged rules do not lead to the state of this ledger at block {chain.height}",
-                "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it",
-            )
+            what = f"the unchanged rules do not lead to the state of this ledger at block {chain.height}"
+            hint = "check the folder with mutua audit verify, or rehearse with the version of mutua that wrote it"
+            raise LedgerCorrupt("history_differs", what, hint)
         return chain.charter, both.result()
 
 
@@ -243,7 +238,7 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
     }
 
 
-def comparison_lines(found: Comparison, money: Money) -> Iterator[str]:
+def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
     """Yield the comparison for people: the flips first, then what follows from them."""
     from governance.simulation.counterfactual import AMOUNT, BAR, FLIPPED, MOVED
     from node.cli.common import short, table
@@ -263,21 +258,24 @@ def comparison_lines(found: Comparison, money: Money) -> Iterator[str]:
                 for item in flips
             ],
         )
-    for change, words in ((MOVED, "alike in another block"), (BAR, "alike against another bar")):
+    for change, words in (
+        (MOVED, "alike in another block"),
+        (BAR, "the same way against a different approval threshold"),
+    ):
         count = sum(item.change == change for item in found.differences)
         if count:
             yield f"{_counted(count, 'decision')} would be made {words}; --json lists them"
     yield ""
     yield from table(("", "then", "now"), _total_rows(found.old, found.new, money))
     rows = [(f"bar of {short(key.hex())}", *(_bar(item) for item in pair)) for key, *pair in found.standings]
-    rows += [(f"premium of {name}", money.show(old), money.show(new)) for name, old, new in found.premiums]
+    rows += [(f"premium of {name}", money.money(old), money.money(new)) for name, old, new in found.premiums]
     if rows:
         yield ""
         yield from table(("changed", "then", "now"), rows)
     yield from _refusal_lines(found)
 
 
-def _total_rows(old: Totals, new: Totals, money: Money) -> list[tuple[str, str, str]]:
+def _total_rows(old: Totals, new: Totals, money: Units) -> list[tuple[str, str, str]]:
     names = (("accepted", "accepted"), ("denied", "denied"), ("lapsed", "lapsed"))
     rows = [(word, str(getattr(old, name)), str(getattr(new, name))) for word, name in names]
     sums = (
@@ -287,7 +285,7 @@ def _total_rows(old: Totals, new: Totals, money: Money) -> list[tuple[str, str, 
         ("claims account", "claims_cents"),
         ("reserve", "reserve_cents"),
     )
-    return rows + [(word, money.show(getattr(old, name)), money.show(getattr(new, name))) for word, name in sums]
+    return rows + [(word, money.money(getattr(old, name)), money.money(getattr(new, name))) for word, name in sums]
 
 
 def _refusal_lines(found: Comparison) -> Iterator[str]:
@@ -313,7 +311,7 @@ def _refusal_lines(found: Comparison) -> Iterator[str]:
         yield f"{_counted(batches, 'record')} of the treasury would not fit what is decided now; --json lists them"
 
 
-def _words(decision: Decision | None, money: Money) -> str:
+def _words(decision: Decision | None, money: Units) -> str:
     """Return a decision in a few words."""
     if decision is None:
         return "–"
@@ -322,11 +320,11 @@ def _words(decision: Decision | None, money: Money) -> str:
         words += f" ({decision.how})"
     if decision.height is not None:
         words += f" in block {decision.height}"
-    return f"{words}, {money.show(decision.benefit_cents)}" if decision.event == "claim_accepted" else words
+    return f"{words}, {money.money(decision.benefit_cents)}" if decision.event == "claim_accepted" else words
 
 
 def _bar(standing: Standing | None) -> str:
-    from node.cli.common import percent
+    from node.api.text import percent
 
     if standing is None:
         return "–"

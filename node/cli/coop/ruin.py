@@ -36,7 +36,7 @@ def ruin(  # noqa: D417
     seed: int = 1,
     json_output: Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
-    """Compute from how many members on the first year ends in ruin at most once in a hundred.
+    """Compute the smallest membership with which the chance of ruin in the first year is at most 1 %.
 
     Years are drawn from a seed: claims come independently, benefits are lognormal and cut at the plan's ceiling,
     premiums are paid and re-rated as the rules say. Put the answer into the parameter live_members_min. Epidemics and
@@ -95,7 +95,7 @@ def _load(path: Path) -> Charter:
 def _sizes(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 0 < len(part) < 8 and 0 < int(part) <= SIZE_MAX for part in parts):
-        raise MutuaError("usage", f"members {text!r} is no list of memberships", f"such as {SIZES}")
+        raise MutuaError("usage", f"members {text!r} is not a list of membership sizes", f"such as {SIZES}")
     return [int(part) for part in parts]
 
 
@@ -111,17 +111,11 @@ def _inputs(
         raise MutuaError("plan_unknown", "the charter has no plan", "write one into it first")
     chosen = next((item for item in charter.plans if item.name == plan), None if plan else charter.plans[0])
     if chosen is None:
-        raise MutuaError(
-            "plan_unknown",
-            f"the charter has no plan {plan!r}",
-            "it has: " + ", ".join(item.name for item in charter.plans),
-        )
+        hint = "it has: " + ", ".join(item.name for item in charter.plans)
+        raise MutuaError("plan_unknown", f"the charter has no plan {plan!r}", hint)
     if not (0 < claims <= 1_000 and 0 < benefit <= 1e9 and 0 <= deviation <= 1e9):
-        raise MutuaError(
-            "usage",
-            "claims, benefit or deviation is no possible figure",
-            "claims and benefit are above 0, deviation is not below it",
-        )
+        hint = "claims and benefit are above 0, deviation is not below it"
+        raise MutuaError("usage", "claims, benefit or deviation is no possible figure", hint)
     unit = 10**charter.exponent
     figures = params_of(dict(charter.params))
     prior = (

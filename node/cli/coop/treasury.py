@@ -1,149 +1,112 @@
 """`mutua treasury show | quote | premium`.
 
-The money of the co-op, what a bitcoin costs, and deposits of members (rules §3, §11).
+The co-op's money, what a bitcoin costs, and deposits of members (rules §3, §11).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from ledger.errors import MutuaError
-from node.cli.common import (
-    DEFAULT,
-    Common,
-    Money,
-    is_confirmed,
-    member_id,
-    own_member,
-    report_submission,
-    say,
-    short,
-    table,
-)
+from node.api.errors import ApiError
+from node.api.text import Units, short
+from node.api.views import money as views
+from node.api.views.coop import COOP, Coop
+from node.cli.common import DEFAULT, SEND, Common, Sending, Session, read_amount, say, table
 
 app = App(name="treasury", help="The co-op's money, quotes of what a bitcoin costs, and deposits of members.")
 
 TXID_DIGITS = 64
 SALT_SIZE = 16
 BATCHES_SHOWN = 5
-Json = Mapping[str, Any]
+Json = dict[str, Any]
 
 
 @app.command
 def show(*, common: Common = DEFAULT) -> int:
     """Show balances, what is owed both ways, the rate, the signers and the newest batches."""
-    client = common.client()
-    coop = client.view("coop")
-    answer = {
-        "coop": coop,
-        "treasury": _or_none(client, "treasury"),
-        "owed": client.view("owed"),
-        "owing": client.view("owing"),
-        "unsent": client.view("unsent"),
-        "batches": client.view("batches")[-BATCHES_SHOWN:],
-    }
-    return say(common, answer, lambda: _lines(answer, Money.of(client.status())))
+    session = common.session()
+    coop, box = session.view(COOP), _treasury_or_none(session)
+    owed, owing, unsent = session.view(views.OWED), session.view(views.OWING), session.view(views.UNSENT)
+    batches = session.view(views.BATCHES)[-BATCHES_SHOWN:]
+    answer = {"coop": coop, "treasury": box, "owed": owed, "owing": owing, "unsent": unsent, "batches": batches}
+
+    def lines() -> Iterator[str]:
+        money = session.units.money
+        yield from _balance_lines(coop, session.units)
+        yield f"owed       {money(coop.owed_cents)} to members, in {len(owed)} payouts"
+        yield f"premiums   {money(sum(item.owed_cents for item in owing))} due from {len(owing)} members"
+        if box is None:
+            yield "bitcoin    no treasury in the charter"
+            return
+        signers = f"{box.threshold} of {len(box.signers)} signers"
+        yield f"bitcoin    {box.network}; {signers}; the treasury outpoint holds {box.baton_sat:,} sat"
+        yield f"unsent     {sum(item.left_sat for item in unsent):,} sat of {len(unsent)} payments"
+        if batches:
+            yield from _batch_table(batches)
+
+    return say(common, answer, lines)
 
 
-def _or_none(client: Any, name: str) -> Any:
-    from node.api.errors import ApiError
-
+def _treasury_or_none(session: Session) -> views.Treasury | None:
     try:
-        return client.view(name)
+        return session.view(views.TREASURY)
     except ApiError as error:
         if error.code != "not_found":
             raise
         return None
 
 
-def _lines(answer: Json, money: Money) -> Iterator[str]:
-    coop, box = answer["coop"], answer["treasury"]
-    yield f"claims     {money.show(coop['claims_cents'])}"
-    yield (
-        f"reserve    {money.show(coop['reserve_cents'])}; premiums of a year {money.show(coop['annual_premium_cents'])}"
+def _balance_lines(coop: Coop, units: Units) -> Iterator[str]:
+    money = units.money
+    yield f"claims     {money(coop.claims_cents)}"
+    yield f"reserve    {money(coop.reserve_cents)}; annual premium {money(coop.annual_premium_cents)}"
+    rate = f"{money(coop.rate)} a bitcoin" if coop.rate else "none yet: payouts wait for a quote"
+    yield f"rate       {rate}"
+
+
+def _batch_table(batches: tuple[views.Batch, ...]) -> list[str]:
+    return table(
+        ("batch", "block", "payouts", "fee sat", "confirmations"),
+        [
+            (short(item.unsigned_txid), item.height, len(item.payouts), item.fee_sat, item.confirmations)
+            for item in batches
+        ],
     )
-    yield (
-        f"rate       {money.show(coop['rate'])} a bitcoin"
-        if coop["rate"]
-        else "rate       none yet: payouts wait for a quote"
-    )
-    yield f"owed       {money.show(coop['owed_cents'])} to members, in {len(answer['owed'])} payouts"
-    owing = sum(int(item["owed_cents"]) for item in answer["owing"])
-    yield f"premiums   {money.show(owing)} due from {len(answer['owing'])} members"
-    if box is None:
-        yield "bitcoin    no treasury in the charter"
-        return
-    yield (
-        f"bitcoin    {box['network']}; {box['threshold']} of {len(box['signers'])} signers; next coin"
-        f" {box['baton_sat']:,} sat"
-    )
-    yield (
-        f"unsent     {sum(int(item['left_sat']) for item in answer['unsent']):,} sat of {len(answer['unsent'])}"
-        " payments"
-    )
-    if answer["batches"]:
-        yield from table(
-            ("batch", "block", "payouts", "fee sat", "confirmations"),
-            [
-                (
-                    short(item["unsigned_txid"]),
-                    item["height"],
-                    len(item["payouts"]),
-                    item["fee_sat"],
-                    item["confirmations"],
-                )
-                for item in answer["batches"]
-            ],
-        )
 
 
 @app.command
-def quote(  # noqa: D417
-    rate: str,
-    *,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
-    common: Common = DEFAULT,
-) -> int:
+def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
     """Quote what one bitcoin costs, as a member of the committee. The rate is the lower median of a block's quotes.
 
     Parameters
     ----------
     rate
         The price of one bitcoin in the co-op's currency, such as 64000.
-    yes
-        Do not ask before sending.
-    wait
-        Seconds to wait until it is final.
 
     """
-    client = common.client()
-    status = client.status()
-    own_member(status)
-    money = Money.of(status)
-    units = money.read(rate, "rate")
-    now = client.view("coop")["rate"]
+    session = common.session()
+    _, money = session.member, session.units.money
+    amount = read_amount(session.units, rate, "rate")
     review = [
-        f"one bitcoin costs {money.show(units)}; the rate in force is {money.show(now)}",
+        f"one bitcoin costs {money(amount)}; the rate in force is {money(session.view(COOP).rate)}",
         "the rate moves by a tenth a block at most; payouts are converted at it",
     ]
-    if not is_confirmed(common, yes=yes, review=review, question="quote this?"):
-        return say(common, {}, "nothing was sent")
-    answer = client.submit("rate.quote", {"rate": units})
-    return report_submission(common, client, answer, f"quoted {money.show(units)} a bitcoin", wait)
+    done = f"quoted {money(amount)} a bitcoin"
+    return send.send(common, session, "rate.quote", {"rate": amount}, review=review, question="quote this?", done=done)
 
 
 @app.command
 def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
     """Draft the record of a member's premium for the signers to attest: mutua bundle attest, then mutua bundle submit.
 
-    The ledger gets a commitment to the deposit and never says which coin it was. Tell the other signers the salt that
-    this prints, so that each can compute the commitment before signing.
+    The ledger gets a commitment to the deposit and never says which bitcoin output it was. Tell the other signers the
+    salt that this prints, so that each can compute the commitment before signing.
 
     Parameters
     ----------
@@ -164,15 +127,13 @@ def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", 
         raise MutuaError(
             "usage", "the deposit is missing, or given twice", "give --deposit TXID:OUTPUT or --commitment HEX"
         )
-    client = common.client()
-    status = client.status()
-    key = member_id(client, member)
-    owed = next((item for item in client.view("owing") if item["member"] == key), None)
-    owed_cents = owed["owed_cents"] if owed else 0
+    session = common.session()
+    key = session.member_id(member)
+    owed_cents = next((item.owed_cents for item in session.view(views.OWING) if item.member == key), 0)
     salt = secrets.token_bytes(SALT_SIZE)
     digest = _commitment(deposit, salt) if deposit else _hex(commitment, TXID_DIGITS, "the commitment")
     body = {"member": key, "amount_cents": owed_cents, "commitment": digest.hex()}
-    bundle = new_bundle(bytes.fromhex(str(status["chain_id"])), "premium.paid", body)
+    bundle = new_bundle(session.chain_id, "premium.paid", body)
     write_bundle(out, bundle, is_new=True)
     answer = {
         **bundle_summary(out, bundle),
@@ -180,7 +141,7 @@ def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", 
         "deposit": deposit or None,
         "salt": salt.hex() if deposit else None,
     }
-    return say(common, answer, lambda: _premium_lines(answer, Money.of(status), summary_lines(answer)))
+    return say(common, answer, lambda: _premium_lines(answer, session.units, summary_lines(answer)))
 
 
 def deposit_commitment(txid: bytes, vout: int, salt: bytes) -> bytes:
@@ -210,8 +171,8 @@ def _hex(text: str, digits: int, name: str) -> bytes:
     return value
 
 
-def _premium_lines(answer: Json, money: Money, lines: Iterator[str]) -> Iterator[str]:
-    yield f"{answer['file']} written; the member owes {money.show(answer['owed_cents'])}"
+def _premium_lines(answer: Json, units: Units, lines: Iterator[str]) -> Iterator[str]:
+    yield f"{answer['file']} written; the member owes {units.money(answer['owed_cents'])}"
     if answer["salt"]:
         yield f"tell the other signers: deposit {answer['deposit']}, salt {answer['salt']}"
     yield from lines

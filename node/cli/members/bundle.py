@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, full_id, is_confirmed, report_submission, say, short
+from node.api.client import submission
+from node.api.text import short
+from node.api.views.base import to_json
+from node.api.views.node import Status
+from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Sending, Session, full_id, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom
 
 if TYPE_CHECKING:
     from node.own.bundles import Bundle
 
-app = App(name="bundle", help="Collect the signatures of others in a file that travels.")
+app = App(name="bundle", help="Collect other people's signatures on a record, in a file.")
 
 KEYS = ("identity", "device", "cover")
 VALID_BLOCKS_MAX = 10_000
-NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is no member yet, and has no node that signs
+NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is not a member yet, and has no node that signs
 Json = dict[str, Any]
 
 
@@ -40,7 +44,9 @@ class SignWith:
     ] = None
     key: Annotated[
         str | None,
-        Parameter(help="Which key of the data folder: identity, device or cover; by default the one that counts here."),
+        Parameter(
+            help="Key of the data folder to use: identity, device or cover. Default: the one that this role requires."
+        ),
     ] = None
 
     def seed(self, common: Common, passphrase: PassphraseFrom, default: str) -> bytes:
@@ -78,24 +84,20 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
         The member in whose name it is; whoever submits it by default.
 
     """
-    from node.own.bundles import FILE_SIZE_MAX, new_bundle
+    from node.own.bundles import FILE_SIZE_MAX
 
-    status = common.client().status()
+    session = common.session()
     try:
-        data = body.read_bytes()
+        data = read_file(body)
         fields: object = json.loads(data) if len(data) <= FILE_SIZE_MAX else None
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{body} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
     except (ValueError, RecursionError):
         fields = None
     if fields is None:
         raise MutuaError(
-            "body_shape", f"{body} is no JSON", "write the fields of the body, as in the reference of record kinds"
+            "body_shape", f"{body} is not JSON", "write the fields of the body, as in the reference of record kinds"
         )
-    whole = bytes.fromhex(full_id(author, lambda: (), "member")) if author else None
-    return write_draft(common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), kind, fields, whole))
+    whole = full_id(author, lambda: (), "member") if author else None
+    return draft(common, session, out, kind, fields, author=whole)
 
 
 @app.command
@@ -107,7 +109,7 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
     file
         The bundle.
     check
-        Ask the running node whether the rules would take it now. Only for a record of its own member.
+        Ask the running node whether the rules would accept it now. Only for a record of its own member.
 
     """
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
@@ -115,17 +117,17 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
     bundle = read_bundle(file)
     answer = bundle_summary(file, bundle)
     if check:
-        client = common.client()
-        status = client.status()
-        check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
-        if not _is_ours(bundle, status):
+        session = common.session()
+        check_chain(bundle, session.chain_id)
+        if not _is_ours(bundle, session.status):
             # The node asks the rules in its member's name, and for another's record that answer would be a false one.
             what = f"the node asks the rules for its own member, and the author is {short(str(answer['author']))}"
             raise MutuaError(
                 "bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it"
             )
         shown = bundle_to_json(bundle)
-        answer["refusals"] = client.check(bundle.kind, shown["body"], shown["attestations"])
+        record = submission(bundle.kind, shown["body"], shown["attestations"])
+        answer["refusals"] = to_json(session.client.check([record]))
     return say(common, answer, lambda: summary_lines(answer))
 
 
@@ -135,7 +137,7 @@ def attest(  # noqa: D417
     *,
     role: str | None = None,
     sign: SignWith = DEFAULT_SIGN,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
+    ask: Asking = ASK,
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
 ) -> int:
@@ -146,9 +148,7 @@ def attest(  # noqa: D417
     file
         The bundle.
     role
-        As what you sign, where the kind wants signatures in several roles.
-    yes
-        Do not ask before signing.
+        The role in which you sign, if this kind of record needs signatures in several roles.
 
     """
     from node.own.bundles import add_attestation, read_bundle, role_of, write_bundle
@@ -156,7 +156,7 @@ def attest(  # noqa: D417
     bundle = read_bundle(file)
     wanted = role_of(bundle, role)
     review = summary_lines(bundle_summary(file, bundle))
-    if not is_confirmed(common, yes=yes, review=review, question=f"sign this as {wanted.role}?"):
+    if not ask.is_confirmed(common, review, f"sign this as {wanted.role}?"):
         return say(common, {}, "nothing was signed")
     signed = add_attestation(bundle, sign.seed(common, passphrase, wanted.key), wanted.role)
     write_bundle(file, signed, is_new=False)
@@ -203,60 +203,47 @@ def sign(  # noqa: D417
 
 
 @app.command
-def submit(  # noqa: D417
-    file: Path,
-    *,
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="")] = False,
-    wait: float = 0.0,
-    common: Common = DEFAULT,
-) -> int:
+def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
     """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it.
 
     Parameters
     ----------
     file
         The bundle.
-    yes
-        Do not ask before submitting.
-    wait
-        Seconds to wait until the record is final.
 
     """
     from ledger.codec import encode
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
 
     bundle = read_bundle(file)
-    client = common.client()
-    status = client.status()
-    check_chain(bundle, bytes.fromhex(str(status["chain_id"])))
-    if bundle.record is None and bundle.author is not None and not _is_ours(bundle, status):
-        raise MutuaError(
-            "bundle_author",
-            f"its author is {short(bundle.author.hex())}, who has not signed it",
-            "let the author sign it: mutua bundle sign",
-        )
-    if not is_confirmed(common, yes=yes, review=summary_lines(bundle_summary(file, bundle)), question="submit this?"):
+    session = common.session()
+    check_chain(bundle, session.chain_id)
+    if bundle.record is None and bundle.author is not None and not _is_ours(bundle, session.status):
+        hint = "let the author sign it: mutua bundle sign"
+        raise MutuaError("bundle_author", f"its author is {short(bundle.author.hex())}, who has not signed it", hint)
+    if not send.is_confirmed(common, summary_lines(bundle_summary(file, bundle)), "submit this?"):
         return say(common, {}, "nothing was submitted")
     shown = bundle_to_json(bundle)
     if bundle.record is None:
-        answer = client.submit(bundle.kind, shown["body"], shown["attestations"])
+        answer = session.client.submit(bundle.kind, shown["body"], shown["attestations"])
     else:
-        answer = client.accept(encode(bundle.record).hex())
-    return report_submission(common, client, answer, f"{bundle.kind} submitted", wait)
+        answer = session.client.accept(encode(bundle.record).hex())
+    return send.report(common, session, answer, f"{bundle.kind} submitted")
 
 
-def _is_ours(bundle: Bundle, status: Mapping[str, Any]) -> bool:
+def _is_ours(bundle: Bundle, status: Status) -> bool:
     """True iff the node's member is the author, or whoever submits it is."""
-    return bundle.author is None or bundle.author.hex() in (status.get("member"), status.get("cover"))
+    return bundle.author is None or bundle.author.hex() in (status.member, status.cover)
 
 
 # ---- What people see --------------------------------------------------------------
 
 
-def write_draft(common: Common, out: Path, bundle: Bundle) -> int:
-    """Write a new bundle and say what comes next."""
-    from node.own.bundles import write_bundle
+def draft(common: Common, session: Session, out: Path, kind: str, body: object, *, author: str | None = None) -> int:
+    """Write a new bundle in the name of `author` (None: whoever submits it), and say what comes next."""
+    from node.own.bundles import new_bundle, write_bundle
 
+    bundle = new_bundle(session.chain_id, kind, body, None if author is None else bytes.fromhex(author))
     write_bundle(out, bundle, is_new=True)
     return _say_written(common, out, bundle)
 
@@ -305,7 +292,7 @@ def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if "refusals" in answer:
         yield from (f"the rules refuse it now: {item['what']}; {item['hint']}" for item in answer["refusals"])
         if not answer["refusals"]:
-            yield "the rules would take it now"
+            yield "the rules would accept it now"
     yield from _next_lines(answer)
 
 

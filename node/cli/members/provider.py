@@ -10,33 +10,24 @@ from pathlib import Path
 
 from cyclopts import App
 
-from ledger.errors import MutuaError
+from node.api.views.coop import PROVIDERS
 from node.cli.claims.bill import NO_SERVICE, Service
-from node.cli.common import DEFAULT, ID_DIGITS, Common, full_id, say, table
+from node.cli.common import DEFAULT, Common, say, table, whole_key
 
-app = App(name="provider", help="Who may treat members, and how another comes onto the list.")
+app = App(name="provider", help="List providers, add one to the list, or draft a provider's claim.")
 
 
 @app.command(name="list")
 def list_command(*, common: Common = DEFAULT) -> int:
     """List the providers: the key that signs claims, and the name people know it by."""
-    providers = common.client().view("providers")
-    return say(
-        common,
-        providers,
-        lambda: (
-            table(("provider", "key"), [(item["identifier"], item["key"]) for item in providers])
-            if providers
-            else ["no providers"]
-        ),
-    )
+    found = common.session().view(PROVIDERS)
+    rows = [(item.identifier, item.key) for item in found]
+    return say(common, found, lambda: table(("provider", "key"), rows, "no providers"))
 
 
 @app.command
 def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Draft the listing of a provider, for a verifier to attest.
-
-    Mutua bundle attest, then mutua bundle submit by any member.
+    """Draft the listing of a provider, for a verifier to attest (mutua bundle attest) and any member to submit.
 
     Where the co-op has no verifier, or to take a provider off the list: mutua proposal open.
 
@@ -50,14 +41,10 @@ def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> in
         The bundle to write; an existing file is never overwritten.
 
     """
-    from node.cli.members.bundle import write_draft
-    from node.own.bundles import new_bundle
+    from node.cli.members.bundle import draft
 
-    if len(key.strip()) != ID_DIGITS:
-        raise MutuaError("id", f"{key!r} is no key of a provider", f"give all its {ID_DIGITS} hex digits")
-    client = common.client()
-    body = {"key": full_id(key, lambda: (), "provider"), "identifier": identifier}
-    return write_draft(common, out, new_bundle(bytes.fromhex(str(client.status()["chain_id"])), "provider.list", body))
+    body = {"key": whole_key(key, "a provider"), "identifier": identifier}
+    return draft(common, common.session(), out, "provider.list", body)
 
 
 @app.command
@@ -82,16 +69,11 @@ def claim(  # noqa: D417
 
     """
     from node.cli.claims.bill import Bill, bill_body
-    from node.cli.members.bundle import write_draft
-    from node.own.bundles import new_bundle
+    from node.cli.members.bundle import draft
 
-    if len(cover.strip()) != ID_DIGITS:
-        raise MutuaError("id", f"{cover!r} is no key of a cover", f"give all its {ID_DIGITS} hex digits")
-    client = common.client()
-    status = client.status()
+    session = common.session()
     given = {item.name: getattr(bill, item.name) for item in fields(bill)}
     whole = Bill(**given, provider=provider, payee="provider")
-    body = bill_body(client, status, whole, full_id(cover, lambda: (), "cover"))
+    body = bill_body(session, whole, whole_key(cover, "a cover"))
     body |= {"scheme": scheme, "submitter_role": "provider", "payout_commitment": ""}
-    author = bytes.fromhex(body["provider_id"])
-    return write_draft(common, out, new_bundle(bytes.fromhex(str(status["chain_id"])), "claim.file", body, author))
+    return draft(common, session, out, "claim.file", body, author=body["provider_id"])

@@ -5,7 +5,7 @@ Its passphrase is `devnet`; nothing on it has any worth.
 
 from __future__ import annotations
 
-import json as json_lib
+import json
 import os
 import signal
 import time
@@ -15,18 +15,20 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
+from node.cli.common import PRINT, Printing, say
 
 app = App(name="devnet", help="A whole co-op on this machine: make, look, stop.")
 
+FOLDER = Path("devnet")
 Folder = Annotated[Path, Parameter(help="folder of the devnet")]
 STATE = "devnet.json"
 
 
 @app.command
 def up(
-    *, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = Path("devnet"), json: bool = False
+    *, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = FOLDER, printing: Printing = PRINT
 ) -> int:
-    """Make a devnet with so many founders in an empty folder and start it. It runs until `mutua devnet down`."""
+    """Create a devnet in an empty folder, with NODES founders, and start it. It runs until `mutua devnet down`."""
     from node.sandbox.demo.story import charter_codes
     from node.sandbox.devnet import Devnet, Spec
 
@@ -52,18 +54,12 @@ def up(
         "nodes": [node.name for node in devnet.nodes],
         "passphrase_file": str(folder / "passphrase"),
     }
-    if json:
-        print(json_lib.dumps(answer))
-    else:
-        print(
-            f"{nodes} nodes run in {folder}. Look: mutua status --data-dir {folder}/member-1; stop: mutua devnet down"
-            f" --folder {folder}"
-        )
-    return 0
+    look, stop = f"mutua status --data-dir {folder}/member-1", f"mutua devnet down --folder {folder}"
+    return say(printing, answer, f"{nodes} nodes run in {folder}. Look: {look}; stop: {stop}")
 
 
 @app.command
-def status(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
+def status(*, folder: Folder = FOLDER, printing: Printing = PRINT) -> int:
     """Show where each node of a devnet stands."""
     from node.api.client import Client
 
@@ -71,20 +67,21 @@ def status(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
     for item in _load(folder)["nodes"]:
         row: dict[str, Any] = {"name": item["name"], "pid": item["pid"], "running": _is_ours(item["pid"], folder)}
         if row["running"]:
-            answer = Client(folder.resolve() / item["name"] / "api.sock").get_json("/v1/status")
-            row |= {"height": answer["height"], "peers": answer["peers"]["connected"]}
+            answer = Client(folder.resolve() / item["name"] / "api.sock").status()
+            row |= {"height": answer.height, "peers": answer.peers.connected}
         rows.append(row)
-    if json:
-        print(json_lib.dumps(rows))
-    else:
-        for row in rows:
-            state = f"block {row['height']}, {row['peers']} peers" if row["running"] else "not running"
-            print(f"{row['name']}: {state}")
-    return 0
+    return say(
+        printing,
+        rows,
+        lambda: [
+            f"{row['name']}: " + (f"block {row['height']}, {row['peers']} peers" if row["running"] else "not running")
+            for row in rows
+        ],
+    )
 
 
 @app.command
-def down(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
+def down(*, folder: Folder = FOLDER, printing: Printing = PRINT) -> int:
     """Stop a devnet's processes. Its folders stay."""
     state = _load(folder)
     pids = [item["pid"] for item in state["nodes"]] + [state["bitcoin"]]
@@ -97,19 +94,15 @@ def down(*, folder: Folder = Path("devnet"), json: bool = False) -> int:
     for pid in stopped:
         if _is_ours(pid, folder):
             os.kill(pid, signal.SIGKILL)
-    print(
-        json_lib.dumps({"stopped": len(stopped)})
-        if json
-        else f"stopped {len(stopped)} processes; the folders stay in {folder}"
-    )
-    return 0
+    words = f"stopped {len(stopped)} processes; the folders stay in {folder}"
+    return say(printing, {"stopped": len(stopped)}, words)
 
 
 def _load(folder: Path) -> dict[str, Any]:
     path = folder / STATE
     if not path.exists():
         raise MutuaError("no_devnet", f"there is no devnet in {folder}", "make one: mutua devnet up")
-    return json_lib.loads(path.read_text())
+    return json.loads(path.read_text())
 
 
 def _is_ours(pid: int | None, folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`mutua doctor`: every check by name, each finding with its remedy.
+"""`mutua doctor`: every check by name, with a hint for each problem.
 
 No check needs a passphrase and none changes anything.
 """
@@ -6,6 +6,7 @@ No check needs a passphrase and none changes anything.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import stat
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING
 from ledger.errors import MutuaError
 from node import exit_codes
 from node.api.errors import ApiError, NodeNotRunning
+from node.api.standing import consensus_words, misbehaviour_words, quarantine_words, sync_words, treasury_words
 from node.cli.common import DEFAULT, Common, say
 
 if TYPE_CHECKING:
+    from node.api.views.node import Status
     from node.config import Config
 
 FREE_BYTES_MIN = 1024 * 1024 * 1024
@@ -41,7 +44,7 @@ class Check:
 
 
 def doctor(*, common: Common = DEFAULT) -> int:
-    """Check the set-up; each finding comes with its remedy. Exit code 6 when something must be mended."""
+    """Check the set-up and give a hint for each problem. Exit code 6 when something must be repaired."""
     checks = list(run_checks(common))
     is_fault = any(check.state == "fault" for check in checks)
     say(common, [asdict(check) for check in checks], lambda: _lines(checks))
@@ -61,188 +64,151 @@ def run_checks(common: Common) -> Iterator[Check]:
     except MutuaError as error:
         yield Check("settings", "fault", error.what, error.hint)
         return
-    yield Check(
-        "settings", "ok", f"{config.folder.config if config.folder.config.exists() else 'all at their defaults'}"
-    )
+    path = config.folder.config
+    yield Check("settings", "ok", str(path) if path.exists() else "all at their defaults")
     is_running, node = _check_node(config)
-    checks: tuple[tuple[str, Callable[[], Check]], ...] = (
-        ("folder", lambda: _check_folder(config)),
-        ("keys", lambda: _check_keys(config)),
-        ("charter", lambda: _check_charter(config)),
-        ("ledger", lambda: _check_ledger(config)),
-        ("disk", lambda: _check_disk(config.root)),
-        ("socket", lambda: _check_socket_path(config.api_socket)),
-        ("signatures", _check_signatures),
-        ("bitcoin", lambda: _check_bitcoin(config)),
-        ("port", lambda: _check_port(config, is_running=is_running)),
-    )
-    for name, check in checks:
-        yield _guarded(name, check)
+    yield _guarded("folder", lambda: _check_folder(config))
+    yield _guarded("keys", lambda: _check_keys(config))
+    yield _guarded("charter", lambda: _check_charter(config))
+    yield _guarded("ledger", lambda: _check_ledger(config))
+    yield _guarded("disk", lambda: _check_disk(config.root))
+    yield _guarded("socket", lambda: _check_socket_path(config.api_socket))
+    yield _guarded("signatures", _check_signatures)
+    if not any(check.name == "treasury" for check in node):  # else the running node tells it
+        yield _guarded("bitcoin", lambda: _check_bitcoin(config))
+    yield _guarded("port", lambda: _check_port(config, is_running=is_running))
     yield from node
 
 
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
+Found = tuple[str, str, str]
+"""State, what, hint."""
+
+
+def _ok(what: str) -> Found:
+    return "ok", what, ""
+
+
+def _guarded(name: str, check: Callable[[], Found]) -> Check:
     try:
-        return check()
+        return Check(name, *check())
     except (MutuaError, ApiError) as error:
         return Check(name, "fault", error.what, error.hint)
     except OSError as error:
         return Check(name, "fault", f"{error.strerror} ({error.filename})", "check the path and its permissions")
 
 
-def _check_python() -> Check:
+def _check_python() -> Found:
     version = sys.version.split()[0]
     if sys.version_info[:2] not in PYTHONS:
-        return Check("python", "fault", f"this is Python {version}", "install mutua with Python 3.11, 3.12 or 3.13")
-    return Check("python", "ok", version)
+        return "fault", f"this is Python {version}", "install mutua with Python 3.11, 3.12 or 3.13"
+    return _ok(version)
 
 
-def _check_folder(config: Config) -> Check:
+def _check_folder(config: Config) -> Found:
     if not config.root.is_dir():
-        return Check("folder", "fault", f"{config.root} is not there", "make it: mutua init")
+        return "fault", f"{config.root} is not there", "make it: mutua init"
     mode = stat.S_IMODE(config.root.stat().st_mode)
     if mode & 0o077:
-        return Check(
-            "folder", "fault", f"others may look into {config.root} (mode {mode:o})", f"chmod 700 {config.root}"
-        )
-    return Check("folder", "ok", str(config.root))
+        return "fault", f"other users can read {config.root} (mode {mode:o})", f"chmod 700 {config.root}"
+    return _ok(str(config.root))
 
 
-def _check_keys(config: Config) -> Check:
+def _check_keys(config: Config) -> Found:
     path = config.folder.keys
     if not path.exists():
-        return Check("keys", "fault", "there is no key file", "make one: mutua init")
+        return "fault", "there is no key file", "make one: mutua init"
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        return Check("keys", "fault", f"others may read {path} (mode {mode:o})", f"chmod 600 {path}")
+        return "fault", f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}"
     try:
         head = json.loads(path.read_bytes())["format"]
     except (ValueError, KeyError, TypeError):
         head = None
     if head != "mutua-keys":
-        return Check(
-            "keys",
-            "fault",
-            f"{path} is no key file",
-            "restore it from a backup, or from its 24 words: mutua init --restore",
-        )
-    return Check("keys", "ok", "encrypted key file, for you alone")
+        hint = "restore it from a backup, or from its 24 words: mutua init --restore"
+        return "fault", f"{path} is not a key file", hint
+    return _ok("encrypted key file, for you alone")
 
 
-def _check_charter(config: Config) -> Check:
+def _check_charter(config: Config) -> Found:
     from ledger.charter_file import charter_from_file
     from ledger.genesis import chain_id_of
 
     path = config.folder.charter
     if not path.exists():
-        return Check(
-            "charter", "fault", "there is no charter", "mutua init --charter FILE with the sealed charter of your co-op"
-        )
+        return "fault", "there is no charter", "mutua init --charter FILE with the sealed charter of your co-op"
     charter = charter_from_file(path.read_bytes())
-    return Check(
-        "charter", "ok", f"{charter.name}, {len(charter.founders)} founders, chain {chain_id_of(charter).hex()}"
-    )
+    return _ok(f"{charter.name}, {len(charter.founders)} founders, chain {chain_id_of(charter).hex()}")
 
 
-def _check_ledger(config: Config) -> Check:
+def _check_ledger(config: Config) -> Found:
     if not config.folder.ledger.exists():
-        return Check("ledger", "note", "there is no ledger yet", "it begins with mutua run")
+        return "note", "there is no ledger yet", "it begins with mutua run"
     size = sum(file.stat().st_size for file in config.folder.ledger.iterdir() if file.is_file())
-    return Check(
-        "ledger", "ok", f"{size // 1024} KiB; a full check of a stopped node: mutua audit verify {config.root}"
-    )
+    return _ok(f"{size // 1024} KiB; a full check of a stopped node: mutua audit verify {config.root}")
 
 
-def _check_disk(root: Path) -> Check:
+def _check_disk(root: Path) -> Found:
     place = root
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < FREE_BYTES_MIN:
-        return Check(
-            "disk", "fault", f"{free // 2**20} MiB are free at {place}", f"free at least {FREE_BYTES_MIN // 2**20} MiB"
-        )
-    return Check("disk", "ok", f"{free // 2**30} GiB free")
+        return "fault", f"{free // 2**20} MiB are free at {place}", f"free at least {FREE_BYTES_MIN // 2**20} MiB"
+    return _ok(f"{free // 2**30} GiB free")
 
 
-def _check_socket_path(path: Path) -> Check:
+def _check_socket_path(path: Path) -> Found:
     if len(str(path).encode()) > 103:
-        return Check(
-            "socket",
-            "fault",
-            f"{path} is too long for a socket",
-            "set api_socket to a shorter path, or move the data folder",
-        )
-    return Check("socket", "ok", str(path))
+        return "fault", f"{path} is too long for a socket", "set api_socket to a shorter path, or move the data folder"
+    return _ok(str(path))
 
 
-def _check_signatures() -> Check:
+def _check_signatures() -> Found:
     from ledger.selftest import check_signatures
 
     check_signatures()
-    return Check("signatures", "ok", "strict verification refuses every edge case")
+    return _ok("strict verification refuses every edge case")
 
 
-def _check_bitcoin(config: Config) -> Check:
+def _check_bitcoin(config: Config) -> Found:
     path = config.path("bitcoin_socket")
     if path is None:
-        return Check(
-            "bitcoin",
-            "note",
-            "no backend is set: this node signs no payouts",
-            "a treasury's signer sets bitcoin_socket",
-        )
+        what = "no Bitcoin backend is configured, so this node signs no payouts"
+        return "note", what, "a treasury's signer sets bitcoin_socket"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(CONNECT_TIMEOUT_S)
         try:
             probe.connect(str(path))
         except OSError as error:
-            return Check(
-                "bitcoin",
-                "fault",
-                f"nobody answers at {path} ({error.strerror})",
-                "start the bitcoin backend, or correct bitcoin_socket",
-            )
-    return Check("bitcoin", "ok", f"the backend answers at {path}")
+            hint = "start the Bitcoin backend, or correct bitcoin_socket"
+            return "fault", f"nobody answers at {path} ({error.strerror})", hint
+    return _ok(f"the backend answers at {path}")
 
 
-def _check_port(config: Config, *, is_running: bool) -> Check:
+def _check_port(config: Config, *, is_running: bool) -> Found:
     """Can the port be taken? Told by the running node itself when there is one."""
     listen = config.text("listen")
     if is_running:
-        return Check("port", "ok", "the node is running and has it")
+        return _ok("the node is running and has it")
     if listen is None:
-        return Check(
-            "port", "note", "the charter's address is used", "set listen where the node stands behind another one"
-        )
-    parts = listen.strip("/").split("/")
-    if (
-        len(parts) != 4
-        or parts[0] not in ("ip4", "ip6")
-        or parts[2] != "tcp"
-        or not parts[3].isdigit()
-        or int(parts[3]) > 65_535
-    ):
-        return Check("port", "fault", f"listen is {listen!r}", "write it as /ip4/0.0.0.0/tcp/4001")
-    family = socket.AF_INET if parts[0] == "ip4" else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        return "note", "the charter's address is used", "set listen where the node stands behind another one"
+    found = re.fullmatch(r"/(ip[46])/([^/]+)/tcp/(\d{1,5})/?", listen, re.ASCII)
+    if found is None or int(found[3]) > 65_535:
+        return "fault", f"listen is {listen!r}", "write it as /ip4/0.0.0.0/tcp/4001"
+    with socket.socket(socket.AF_INET if found[1] == "ip4" else socket.AF_INET6, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((parts[1], int(parts[3])))
+            probe.bind((found[2], int(found[3])))
         except OSError as error:
-            return Check(
-                "port",
-                "fault",
-                f"{listen} cannot be used ({error.strerror})",
-                "stop what uses it, or choose another with listen",
-            )
-    return Check("port", "ok", f"{listen} is free")
+            hint = "stop what uses it, or choose another with listen"
+            return "fault", f"{listen} cannot be used ({error.strerror})", hint
+    return _ok(f"{listen} is free")
 
 
 def _check_node(config: Config) -> tuple[bool, list[Check]]:
     """Return whether the node runs, and what it says of itself."""
     from node.api.client import Client
-    from node.cli.node.live import sync_words
 
     try:
         status = Client(config.api_socket, 5.0).status()
@@ -250,27 +216,25 @@ def _check_node(config: Config) -> tuple[bool, list[Check]]:
         return False, [Check("node", "note", "it is not running", "mutua run")]
     except ApiError as error:
         return True, [Check("node", "fault", error.what, error.hint)]
-    peers = status.get("peers", {})
-    found = [Check("node", "ok", f"block {status['height']}, {sync_words(status)}")]
-    connected, known = int(peers.get("connected", 0)), int(peers.get("known", 0))
-    if known and 3 * connected < known:
-        found.append(
-            Check(
-                "peers",
-                "fault",
-                f"{connected} of {known} members are connected",
-                "check the network, and that the port can be reached",
-            )
-        )
-    else:
-        found.append(Check("peers", "ok", f"{connected} of {known} members are connected"))
-    if status.get("consensus", {}).get("misbehaviour"):
-        found.append(
-            Check(
-                "misbehaviour",
-                "note",
-                f"{status['consensus']['misbehaviour']} proofs of a contradicting node were kept",
-                "tell the members",
-            )
-        )
-    return True, found
+    return True, list(node_checks(status))
+
+
+def node_checks(status: Status) -> Iterator[Check]:
+    """Yield what a running node says of itself: sync, peers, signing, the treasury's job, misbehaviour."""
+    consensus, job, peers = status.consensus, status.treasury, status.peers
+    yield Check("node", "ok", f"block {status.height}, {sync_words(status)}")
+    is_lonely = peers.known > 0 and 3 * peers.connected < peers.known
+    hint = "check the network, and that the port can be reached" if is_lonely else ""
+    yield Check(
+        "peers", "fault" if is_lonely else "ok", f"{peers.connected} of {peers.known} members are connected", hint
+    )
+    if consensus.quarantine is not None:
+        hint = "make sure that no copy of this node runs elsewhere; it signs again automatically"
+        yield Check("signing", "fault", f"this node {quarantine_words(status)}", hint)
+    elif consensus.is_member:
+        yield Check("signing", "ok" if consensus.is_signing else "note", consensus_words(status))
+    if job is not None:
+        hint = {"off": "set bitcoin_socket", "waiting": "check the Bitcoin backend: bitcoin_socket"}.get(job.state, "")
+        yield Check("treasury", "fault" if hint else "ok", treasury_words(job), hint)
+    if consensus.misbehaviour:
+        yield Check("misbehaviour", "note", misbehaviour_words(status), "tell the members")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, is_live, say
+from node.cli.common import DEFAULT, Common, is_live, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock_seed
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def init(  # noqa: D417
     words_file
         Read the 24 words from this file instead.
     show_words
-        Print the 24 words after making or opening the key file. Whoever sees them is you.
+        Print the 24 words after making or opening the key file. Anyone who sees them can act as you.
 
     """
     folder = common.config().folder
@@ -111,8 +111,8 @@ def _lines(folder: DataFolder, keys: KeyRing, steps: list[dict[str, str]], words
     if folder.charter.exists():
         if not _is_founder(folder, keys):
             yield (
-                "this key is no founder's: the node acts once you are a member; until then it can follow the ledger"
-                " where members admit it (mutua run --guest)"
+                "this key does not belong to a founder. You can act once you are a member; until then the node can"
+                " follow the ledger if members let it in (mutua run --guest)"
             )
             yield (
                 "to become a member: tell the member and cover keys to a member whose node drafts the application,"
@@ -203,18 +203,10 @@ def _sealed_charter(path: Path, folder: DataFolder) -> Any:
     from ledger.codec import encode
     from ledger.genesis import chain_id_of
 
-    try:
-        sealed = seal(charter_from_file(path.read_bytes()))
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name the sealed charter"
-        ) from None
+    sealed = seal(charter_from_file(read_file(path, "name the sealed charter")))
     if folder.charter.exists() and folder.charter.read_bytes() != encode(sealed):
-        raise MutuaError(
-            "other_chain",
-            f"{folder.root} belongs to another chain than {chain_id_of(sealed).hex()[:16]}",
-            "use a data folder of its own for each co-op",
-        )
+        what = f"{folder.root} belongs to another chain than {chain_id_of(sealed).hex()[:16]}"
+        raise MutuaError("other_chain", what, "use a data folder of its own for each co-op")
     return sealed
 
 
@@ -239,12 +231,7 @@ def _make_entry(folder: DataFolder, keys: KeyRing, entry: Entry, steps: list[dic
     from node.paths import write_whole
 
     assert entry.draft is not None
-    try:
-        draft = charter_from_file(entry.draft.read_bytes())
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{entry.draft} cannot be read ({error.strerror})", "name the charter's draft"
-        ) from None
+    draft = charter_from_file(read_file(entry.draft, "name the charter's draft"))
     if not draft.plans:
         raise MutuaError("charter_invalid", f"{entry.draft} has no plan", "add one to the draft first")
     founder = Founder(

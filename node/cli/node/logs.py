@@ -12,7 +12,8 @@ from typing import Annotated, Any, TextIO, cast
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, printable, say
+from node.api.text import clean
+from node.cli.common import DEFAULT, Common, say
 
 POLL_S = 0.25
 LINES_MAX = 100_000
@@ -82,7 +83,7 @@ def _inode(descriptor: int) -> int:
 
 def _show(line: str, *, is_json: bool) -> None:
     text = line.rstrip("\n")
-    print(text if is_json else printable(log_line(text)), flush=True)
+    print(text if is_json else clean(log_line(text), None), flush=True)
 
 
 def log_line(line: str) -> str:

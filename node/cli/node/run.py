@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -10,6 +10,10 @@ from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock
 from node.paths import is_held
+
+if TYPE_CHECKING:
+    from node.config import Config
+    from wallet.keys import KeyRing
 
 
 def run(  # noqa: D417
@@ -47,31 +51,26 @@ def run(  # noqa: D417
     folder = config.folder
     guests = tuple(_key(item) for item in guest or ())
     if not folder.charter.exists():
-        raise MutuaError(
-            "charter_missing",
-            f"{folder.root} holds no charter",
-            "mutua init --charter FILE with the sealed charter of your co-op",
-        )
+        hint = "mutua init --charter FILE with the sealed charter of your co-op"
+        raise MutuaError("charter_missing", f"{folder.root} holds no charter", hint)
     if is_held(folder.lock):
         # Before a passphrase is asked for; the daemon's own lock decides.
-        raise MutuaError(
-            "folder_in_use",
-            f"another node runs on {folder.root}",
-            "stop it with mutua stop, or use another data folder",
-        )
+        hint = "stop it with mutua stop, or use another data folder"
+        raise MutuaError("folder_in_use", f"another node runs on {folder.root}", hint)
     keys = unlock(folder, passphrase)
+    _start(config, keys, guests, log_format="json" if common.json else config.text("log_format") or "console")
+    return 0
+
+
+def _start(config: Config, keys: KeyRing, guests: tuple[bytes, ...], *, log_format: str) -> None:
+    """Open the log and give the data folder to the daemon until it is stopped."""
     from node import daemon
     from node.logs import set_up_logs
     from node.own.hooks import words_of
 
     if command := config.text("on_event"):
         words_of(command)
-
-    set_up_logs(
-        folder.root,
-        config.text("log_level") or "info",
-        "json" if common.json else config.text("log_format") or "console",
-    )
+    set_up_logs(config.root, config.text("log_level") or "info", log_format)
     options = daemon.Options(
         listen=config.text("listen"),
         bitcoin_socket=config.path("bitcoin_socket"),
@@ -80,8 +79,7 @@ def run(  # noqa: D417
         documents=config.documents,
         on_event=config.text("on_event"),
     )
-    daemon.main(folder.root, keys, options)
-    return 0
+    daemon.main(config.root, keys, options)
 
 
 def _key(text: str) -> bytes:
@@ -91,6 +89,6 @@ def _key(text: str) -> bytes:
         key = b""
     if len(key) != 32:
         raise MutuaError(
-            "key_shape", f"guest {text[:20]!r} is no key of 64 hex digits", "copy it from the follower's mutua init"
+            "key_shape", f"guest {text[:20]!r} is not a key of 64 hex digits", "copy it from the follower's mutua init"
         )
     return key

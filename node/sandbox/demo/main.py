@@ -24,10 +24,7 @@ SETTLE_S = 4.0
 
 
 def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, Any]:
-    """Play the demo in `folder` (made anew) and return its summary.
-
-    Everything it started is stopped whatever happens.
-    """
+    """Play the demo in an emptied `folder` and return its summary; stop everything that it started in any case."""
     started = time.monotonic()
     _clear(folder)
     spec = Spec(seed=seed, interval_ms=INTERVAL_MS, codes=charter_codes())
@@ -54,12 +51,8 @@ def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, An
         memory_mb = _memory_mb(devnet)
         devnet.stop()
         screen.say("all daemons stopped; their folders are read and audited")
-        summary = summarise(
-            [node.folder for node in devnet.nodes],
-            [node.folder for node in devnet.followers],
-            play.killed,
-            time.monotonic() - started,
-        )
+        members, followers = ([node.folder for node in group] for group in (devnet.nodes, devnet.followers))
+        summary = summarise(members, followers, play.killed, time.monotonic() - started)
         summary["memory_mb_max"] = memory_mb
     finally:
         devnet.stop()
@@ -71,7 +64,7 @@ def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, An
 
 
 def faults_of(summary: dict[str, Any]) -> list[str]:
-    """Return what of the demo's promise is not so; empty when all is well."""
+    """Return which of the demo's promises are broken; empty when all is well."""
     faults: list[str] = []
     if len(set(summary["state_roots"])) != 1:
         faults.append("the nodes' state roots differ")
@@ -80,20 +73,19 @@ def faults_of(summary: dict[str, Any]) -> list[str]:
     if any(summary["audit_exit_codes"]):
         faults.append("an audit has findings")
     if not summary["restarted_caught_up"]:
-        faults.append("the killed daemon is not back in step")
+        faults.append("the killed daemon is not back in sync")
     if not summary["follower_caught_up"]:
-        faults.append("the follower is not in step")
+        faults.append("the follower is not in sync")
     claims, payouts = summary["claims"], summary["payouts"]
     expected = {"imported": IMPORTED, "vote_accepted": VOTED_CASES + 1, "denied": 1, "lapsed": 1}
     faults += [
         f"claims {name} is {claims[name]}, not {count}" for name, count in expected.items() if claims[name] != count
     ]
     if claims["standard_accepted"] != claims["imported"]:
-        faults.append(
-            f"{claims['imported'] - claims['standard_accepted']} imported claims were not accepted in their block"
-        )
+        missing = claims["imported"] - claims["standard_accepted"]
+        faults.append(f"{missing} imported claims were not accepted in their block")
     if list(summary["bars"].values())[DENIER] != 10_000:
-        faults.append("the member who denies everything does not meet the bar of 100 %")
+        faults.append("the member who denies everything does not have the approval threshold of 100 %")
     if payouts["outputs_per_payee_min"] < OUTPUTS_MIN:
         faults.append(f"a payout went to {payouts['outputs_per_payee_min']} addresses, fewer than {OUTPUTS_MIN}")
     if payouts["confirmed"] != len(payouts["txids"]):
@@ -104,7 +96,7 @@ def faults_of(summary: dict[str, Any]) -> list[str]:
 
 
 def _memory_mb(devnet: Devnet) -> int:
-    """Return the resident memory of the largest daemon, in MB of 10^6 bytes: the one figure that no folder can tell."""
+    """Return the resident memory of the largest daemon, in MB of 10^6 bytes: a figure that no folder holds."""
     import psutil
 
     running = [node.process.pid for node in [*devnet.nodes, *devnet.followers] if node.process is not None]

@@ -18,9 +18,9 @@ from ledger.chain import Chain
 from ledger.errors import MutuaError
 from ledger.leveldb import opened_aside
 from ledger.signatures import public_key_of
+from node.api.actions import store_document
 from node.api.bodies import body_to_json
-from node.api.facade import store_document
-from node.api.schema import ApiError
+from node.api.errors import ApiError
 from node.bridges.fhir.values import HCPCS_SYSTEM, ImportMapping
 from node.cli.claims.importing import import_file, provider_attester
 from node.sandbox.demo.story import BLOCKS, DENIER, FOLLOWER_BLOCK, KILL_FROM, KILLED, REFILE_FROM, Story, VotedClaim
@@ -65,11 +65,8 @@ class Play:
             status = self._ask(0, "/v1/status")
             if status["height"] == height:
                 if time.monotonic() - seen_at > STALLED_S:
-                    raise MutuaError(
-                        "demo_stalled",
-                        f"no block after {height} for {STALLED_S:.0f} s",
-                        f"see the logs in {self._net.folder}",
-                    )
+                    what = f"no block after {height} for {STALLED_S:.0f} s"
+                    raise MutuaError("demo_stalled", what, f"see the logs in {self._net.folder}")
                 time.sleep(POLL_S)
                 continue
             for final in range(height + 1, status["height"] + 1):
@@ -88,7 +85,7 @@ class Play:
             self._start_follower()
 
     def _before(self, block: int) -> None:
-        """File and vote for `block`: claims of the story's block, ballots on what the block before carried."""
+        """File the story's claims of `block`, and vote on the cases of the block before."""
         story = self._story
         jobs: list[Callable[[], None]] = [partial(self._file, claim) for claim in story.voted if claim.block == block]
         if story.lapsing.block == block:
@@ -109,7 +106,7 @@ class Play:
         self._vote()
 
     def _vote(self) -> None:
-        """Every member casts a ballot on every open case that is new to them."""
+        """Let every member vote on every new open case."""
         try:
             cases = [case for case in self._ask(0, "/v1/views/claims") if case["status"] == "open"]
         except ApiError:
@@ -148,6 +145,8 @@ class Play:
         for node in self._net.nodes:
             digest = store_document(node.folder / "documents", claim.document)
         seed = self._net.providers[claim.provider]
+        line: dict[str, Any] = {"system": HCPCS_SYSTEM, "code": claim.code, "modifiers": [], "units": 1}
+        line |= {"charge_cents": claim.charge_cents, "first_day": claim.block, "last_day": claim.block}
         body: dict[str, Any] = {
             "scheme": status["name"],
             "cover_id": status["cover"],
@@ -160,28 +159,14 @@ class Play:
             "other_payer_cents": 0,
             "source_hash": "",
             "evidence": [{"hash": digest.hex(), "size_bytes": len(claim.document), "media": "application/fhir+json"}],
-            "lines": [
-                {
-                    "system": HCPCS_SYSTEM,
-                    "code": claim.code,
-                    "modifiers": [],
-                    "units": 1,
-                    "charge_cents": claim.charge_cents,
-                    "first_day": claim.block,
-                    "last_day": claim.block,
-                }
-            ],
+            "lines": [line],
         }
         attester = provider_attester(self._seeds, bytes.fromhex(status["chain_id"]))
         body["attestations"] = [body_to_json(item) for item in attester(body)]
         answer = self._post(claim.member, "/v1/submit", {"kind": "claim.file", "body": body})
         self._claims[claim.label] = bytes.fromhex(answer["record_id"])
-        who = self._net.nodes[claim.member].name
-        self._tell(
-            "claim",
-            f"{who} files {claim.code} for {claim.charge_cents / 100:.2f}"
-            + (" again, after it lapsed" if again else ""),
-        )
+        words = f"{self._net.nodes[claim.member].name} files {claim.code} for {claim.charge_cents / 100:.2f}"
+        self._tell("claim", words + (" again, after it lapsed" if again else ""))
 
     def _ballot(self, voter: int, claim: VotedClaim, choice: str) -> None:
         view = self._ask(voter, "/v1/views/claim", id=self._claims[claim.label].hex())
@@ -213,11 +198,8 @@ class Play:
             err=err,
         )
         if code:
-            raise MutuaError(
-                "demo_import",
-                f"{node.name} could not import {path.name}: {err.getvalue().strip()}",
-                "see the importer's reasons",
-            )
+            what = f"{node.name} could not import {path.name}: {err.getvalue().strip()}"
+            raise MutuaError("demo_import", what, "see the importer's reasons")
         self._tell("import", f"{node.name} imports {len(json.loads(out.getvalue())['imported'])} visits")
 
     # ---- Mishaps ---------------------------------------------------------------------
@@ -230,11 +212,8 @@ class Play:
             tip = _tip_of(node)
             if height is not None and tip == height - 1:
                 self.killed = {"node": node.name, "height": height, "tip": tip}
-                self._tell(
-                    "kill",
-                    f"{node.name} is killed with NOTARIZE({height}) in its vote log and its ledger at {tip}; it starts"
-                    " again",
-                )
+                logs = f"NOTARIZE({height}) in its vote log and its ledger at {tip}"
+                self._tell("kill", f"{node.name} is killed with {logs}; it starts again")
             self._net.start_node(node)
             self._net.wait_ready([node])
             if self.killed:
@@ -272,7 +251,7 @@ class Play:
         return self._retry(member, lambda client: client.post_json(path, body))
 
     def _retry(self, member: int, call: Callable[[Any], Any]) -> Any:
-        """A member whose daemon is just starting again waits for it."""
+        """Call a member's daemon; wait while it is starting again."""
         node = self._net.nodes[member]
         deadline = time.monotonic() + STALLED_S
         while True:

@@ -132,7 +132,7 @@ class LiveScreen:
         table = Table.grid(padding=(0, 2))
         for name, height in self._heights.items():
             state = (
-                "in step" if height >= self._height - 1 else f"{self._height - height} behind" if height >= 0 else "off"
+                "in sync" if height >= self._height - 1 else f"{self._height - height} behind" if height >= 0 else "off"
             )
             table.add_row(Text(name, style="bold"), f"block {height if height >= 0 else '–'}", state)
         bar = ProgressBar(total=BLOCKS, completed=self._height, width=60)

@@ -1,4 +1,4 @@
-"""What happens in the demo, block by block, as data: the same seed tells the same story.
+"""What happens in the demo, block by block, as data: the same seed gives the same story.
 
 | blocks | what |
 | --- | --- |
@@ -6,7 +6,7 @@
 | 3 | one of them finds too few voters: it lapses at 63, is filed again and accepted |
 | 6, 20, 40 | visits from Synthea are imported; standard codes, paid in the next block |
 | 16–27 | the 24 are accepted, each after 15 good blocks in a row |
-| 29 | the seventh files a claim of their own: the bar stands at 100 %, five accept and one denies, denied at 89 |
+| 29 | the seventh files a claim: the approval threshold is 100 %, five accept and one denies, denied at 89 |
 | 35 | a daemon is killed while it votes, and comes back |
 | 50 | a follower starts from nothing and syncs from genesis |
 """
@@ -17,6 +17,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +66,9 @@ class Story:
     imports: dict[int, dict[int, list[dict[str, Any]]]]
     """Block -> member -> FHIR claims."""
 
-    @property
-    def imported_count(self) -> int:
-        """Number of FHIR claims in all rounds."""
-        return sum(len(claims) for per_member in self.imports.values() for claims in per_member.values())
-
 
 def charter_codes() -> tuple[CharterCode, ...]:
-    """Return the founding list: HCPCS Level II codes, with allowed amounts of our own making."""
+    """Return the genesis list: HCPCS Level II codes, with synthetic allowed amounts."""
     return tuple(
         CharterCode(HCPCS_SYSTEM, item.code, item.is_standard, item.allowed_cents, item.frequency)
         for item in DEMO_CODES
@@ -80,36 +76,15 @@ def charter_codes() -> tuple[CharterCode, ...]:
 
 
 def tell(seed: int, members: int, providers: Sequence[str], cache: Path) -> Story:
-    """Return the story of a seed.
-
-    Synthea runs once a seed; `cache` keeps what it made. MutuaError when it is not installed.
-    """
+    """Return the story of a seed; `cache` keeps what Synthea made. MutuaError when Synthea is not installed."""
     patients = [f"Patient/member-{index + 1}" for index in range(members)]
-    visits = demo_visits(
-        seed,
-        VOTED_CASES + 2,
-        cache,
-        patients=patients,
-        providers=providers,
-        day_one=DAY_ONE,
-        days=(1, 60),
-        codes=VOTED_CODES,
-    )
+    visits_of = partial(demo_visits, seed, work_dir=cache, patients=patients, providers=providers, day_one=DAY_ONE)
+    visits = visits_of(VOTED_CASES + 2, days=(1, 60), codes=VOTED_CODES)
     claims = [_voted(index, visit, providers) for index, visit in enumerate(visits)]
     imports: dict[int, dict[int, list[dict[str, Any]]]] = {}
     for block, days in IMPORT_ROUNDS:
-        found = demo_visits(
-            seed,
-            VISITS_PER_ROUND,
-            cache,
-            patients=patients,
-            providers=providers,
-            day_one=DAY_ONE,
-            days=days,
-            codes=STANDARD_CODES,
-        )
         imports[block] = {}
-        for visit in found:
+        for visit in visits_of(VISITS_PER_ROUND, days=days, codes=STANDARD_CODES):
             imports[block].setdefault(patients.index(visit["patient"]["reference"]), []).append(visit)
     return Story(seed, tuple(claims[:VOTED_CASES]), claims[VOTED_CASES], claims[VOTED_CASES + 1], imports)
 

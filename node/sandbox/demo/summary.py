@@ -1,4 +1,4 @@
-"""The summary: read from the folders of stopped nodes, never from what the demo thinks it did."""
+"""The summary, read from the folders of stopped nodes, never from the demo's own memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from governance.events import render
+from governance.state.treasury import PaymentRow
 from governance.views import claims, members, money
 from ledger.chain import Chain
 from ledger.leveldb import opened_aside
 
 PAID_BY = 70
+COUNTED = ("claim_accepted", "claim_denied", "claim_lapsed", "payout_due")
 Events = list[dict[str, Any]]
 
 
@@ -31,11 +33,7 @@ def read_events(chain: Chain) -> Events:
 def summarise(
     members: Sequence[Path], followers: Sequence[Path], killed: dict[str, Any], seconds: float
 ) -> dict[str, Any]:
-    """Return the summary of stopped data folders.
-
-    `killed` names the node that was killed, and the heights read from its vote log and ledger while it lay dead:
-    nothing in the final folders can tell that.
-    """
+    """Return the summary of stopped data folders; `killed`: the killed node, with its heights at that time."""
     histories = {folder.name: _state_roots(folder) for folder in [*members, *followers]}
     heights = {name: len(history) - 1 for name, history in histories.items()}
     common = min(heights.values())
@@ -50,18 +48,16 @@ def summarise(
         }
     names = [folder.name for folder in [*members, *followers]]
     back = killed.get("node")
+    is_back = bool(back) and heights[str(back)] >= max(heights.values()) - 1
+    follows = all(heights[folder.name] >= heights[members[0].name] - 1 for folder in followers)
     return {
         "nodes": len(names),
         "height": common,
         "state_roots": roots,
         **body,
-        "restarted_caught_up": (
-            bool(back) and heights[str(back)] >= max(heights.values()) - 1 and roots[names.index(str(back))] == roots[0]
-        ),
+        "restarted_caught_up": is_back and roots[names.index(str(back))] == roots[0],
         "killed": killed,
-        "follower_caught_up": (
-            all(heights[folder.name] >= heights[members[0].name] - 1 for folder in followers) and len(set(roots)) == 1
-        ),
+        "follower_caught_up": follows and len(set(roots)) == 1,
         "audit_exit_codes": [audit_exit_code(folder) for folder in [*members, *followers]],
         "seconds": round(seconds, 1),
         "amounts": "synthetic: see docs/explanation/synthetic-visits.md",
@@ -84,20 +80,17 @@ def audit_exit_code(folder: Path) -> int:
 
 
 def _claims(chain: Chain, events: Events) -> dict[str, int]:
-    paid = {
-        (event["claim"], event["height"])
-        for event in events
-        if event["event"] == "payout_due" and event["case"] is None
-    }
-    standard = [event for event in events if event["event"] == "claim_accepted" and event["how"] == "standard"]
+    named = {name: [event for event in events if event["event"] == name] for name in COUNTED}
+    paid = {(event["claim"], event["height"]) for event in named["payout_due"] if event["case"] is None}
+    standard = [event for event in named["claim_accepted"] if event["how"] == "standard"]
     return {
         "imported": sum(1 for claim in claims.claims_view(chain.state) if claim.source_hash),
         "standard_accepted": len(standard),
         "standard_paid": sum(1 for event in standard if (event["claim"], event["height"] + 1) in paid),
         "standard_within_deductible": sum(1 for event in standard if not event["benefit_cents"]),
-        "vote_accepted": sum(1 for event in events if event["event"] == "claim_accepted" and event["how"] == "vote"),
-        "denied": sum(1 for event in events if event["event"] == "claim_denied"),
-        "lapsed": sum(1 for event in events if event["event"] == "claim_lapsed"),
+        "vote_accepted": sum(1 for event in named["claim_accepted"] if event["how"] == "vote"),
+        "denied": len(named["claim_denied"]),
+        "lapsed": len(named["claim_lapsed"]),
     }
 
 
@@ -122,16 +115,19 @@ def _payouts(chain: Chain, events: Events) -> dict[str, Any]:
     early = [item for item in payments if item.height <= PAID_BY and item.amount_sat]
     sent = [item for item in payments if item.sent_sat]
     mined = {item.row.unsigned_txid for item in batches if item.confirmations > 0}
+
+    def is_mined(item: PaymentRow) -> bool:
+        return bool(item.sent_sat) and not item.left_sat and set(item.batches) <= mined
+
+    def is_credit(item: PaymentRow) -> bool:
+        return not item.sent_sat and not item.left_sat and bool(item.credit_sat)
+
     return {
         "due_by_70": len(due),
-        "due_by_70_mined": sum(
-            1 for item in early if item.sent_sat and not item.left_sat and set(item.batches) <= mined
-        ),
-        "due_by_70_credit_only": sum(
-            1 for item in early if not item.sent_sat and not item.left_sat and item.credit_sat
-        ),
+        "due_by_70_mined": sum(map(is_mined, early)),
+        "due_by_70_credit_only": sum(map(is_credit, early)),
         "due_by_70_open": sum(1 for item in early if item.left_sat or not set(item.batches) <= mined),
-        "paid": sum(1 for item in payments if item.sent_sat and not item.left_sat and set(item.batches) <= mined),
+        "paid": sum(map(is_mined, payments)),
         "queued": sum(1 for item in payments if item.left_sat),
         "credit_sat": sum(item.credit_sat for item in payments),
         "sent_sat": sum(item.sent_sat for item in payments),

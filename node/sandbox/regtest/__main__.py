@@ -13,17 +13,12 @@ from ledger.errors import MutuaError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the engine; exit code 0 after a signal, 1 with one line on standard error otherwise."""
-    parser = argparse.ArgumentParser(
-        prog="python -m node.sandbox.regtest", description="A bitcoin regtest engine on a Unix socket."
-    )
+    words = "A bitcoin regtest engine on a Unix socket."
+    parser = argparse.ArgumentParser(prog="python -m node.sandbox.regtest", description=words)
     parser.add_argument("--dir", type=Path, required=True, help="folder of the chain; made if missing")
     parser.add_argument("--socket", type=Path, required=True, help="path of the Unix socket")
-    parser.add_argument(
-        "--mine-every-ms",
-        type=int,
-        default=None,
-        help="mine a block every so many milliseconds; default: on request only",
-    )
+    words = "milliseconds between blocks; default: blocks on request only"
+    parser.add_argument("--mine-every-ms", type=int, default=None, help=words)
     options = parser.parse_args(arguments)
     if options.mine_every_ms is not None and options.mine_every_ms < 10:
         parser.error("--mine-every-ms is at least 10")

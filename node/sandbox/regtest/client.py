@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -70,19 +69,12 @@ class RegtestClient:
         found = await self._call("get_output", {"txid": txid.hex(), "vout": vout})
         if found is None:
             return None
-        spender = found["spent_by"]
-        return OutputStatus(
-            found["amount_sat"],
-            bytes.fromhex(found["script"]),
-            found["confirmations"],
-            None if spender is None else bytes.fromhex(spender),
-        )
+        script, spender = bytes.fromhex(found["script"]), found["spent_by"]
+        spent_by = None if spender is None else bytes.fromhex(spender)
+        return OutputStatus(found["amount_sat"], script, found["confirmations"], spent_by)
 
     async def fund(self, script: bytes, amount_sat: int) -> tuple[bytes, int]:
-        """Make a confirmed output of `amount_sat` to `script`, such as a treasury's.
-
-        Return (txid, vout) for the charter.
-        """
+        """Make a confirmed output of `amount_sat` to `script`, such as a treasury's; return (txid, vout)."""
         found = await self._call("fund", {"script": script.hex(), "amount_sat": amount_sat})
         return bytes.fromhex(found["txid"]), int(found["vout"])
 
@@ -109,30 +101,12 @@ class RegtestClient:
             found = json.loads(line)
         except (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError) as error:
             reason = str(error) or type(error).__name__
-            raise MutuaError(
-                "bitcoin_down",
-                f"the bitcoin engine at {self.path} does not answer: {reason}",
-                "start it: python -m node.sandbox.regtest",
-            ) from None
+            what = f"the bitcoin engine at {self.path} does not answer: {reason}"
+            raise MutuaError("bitcoin_down", what, "start it: python -m node.sandbox.regtest") from None
         answer = cast("dict[str, Any]", found)
         if "error" in answer:
             raise MutuaError(answer["error"]["code"], answer["error"]["what"], answer["error"]["hint"])
         return answer["result"]
-
-
-async def fund_treasury(
-    client: RegtestClient, threshold: int, bitcoin_keys: Sequence[bytes], amount_sat: int
-) -> tuple[bytes, int]:
-    """Make a confirmed output of `amount_sat` to the m-of-n treasury of these keys.
-
-    Return (txid, vout), the charter's first baton.
-
-    It needs the founders' keys alone, so it comes before the charter is sealed. Any order of the keys gives the same
-    treasury.
-    """
-    from wallet.transactions import Treasury
-
-    return await client.fund(Treasury.of(threshold, bitcoin_keys).script_pubkey, amount_sat)
 
 
 async def _read_line(stream: trio.SocketStream) -> bytes:

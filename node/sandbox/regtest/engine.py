@@ -75,9 +75,7 @@ class Engine:
             elif bytes.fromhex(line["txid"]) not in self._heights:
                 self._enter_mempool(read_tx(bytes.fromhex(line["tx"])))
         if self._kernel.get_active_chain().height != self.height:
-            raise LedgerCorrupt(
-                "regtest_journal", "the kernel and the journal are at different heights", "remove the regtest folder"
-            )
+            raise _corrupt("regtest_journal", "the kernel and the journal are at different heights")
         self._journal = self._journal_path.open("ab")
 
     def close(self) -> None:
@@ -112,10 +110,9 @@ class Engine:
         }
 
     def send_raw(self, raw: bytes) -> bytes:
-        """Take a transaction into the mempool and return its txid; the same transaction again is no error.
+        """Take a transaction into the mempool, unless it is known, and return its txid.
 
-        Errors: MalformedBytes `tx_malformed`; MutuaError `tx_refused` with the reason (coin unknown or spent, script,
-        amounts, locktime).
+        Errors: MalformedBytes `tx_malformed`; MutuaError `tx_refused` with the reason.
         """
         tx = read_tx(raw)
         if tx.txid in self._mempool or tx.txid in self._heights:
@@ -138,17 +135,15 @@ class Engine:
     def fund(self, script: bytes, amount_sat: int) -> tuple[bytes, int]:
         """Make a confirmed output of exactly `amount_sat` to `script` and return (txid, vout). Mines what it needs."""
         if not 330 <= amount_sat <= 10**12:
-            raise MutuaError(
-                "fund_amount", f"{amount_sat} sat cannot be funded on regtest", "ask for 330 sat to 10 000 coins"
-            )
+            what = f"{amount_sat} sat cannot be funded on regtest"
+            raise MutuaError("fund_amount", what, "ask for 330 sat to 10 000 coins")
         need, chosen = amount_sat + FUND_FEE_SAT, list[Coin]()
         if self._mature_sat() < need:
             self.mine(COINBASE_MATURITY + 1)
         while self._mature_sat() < need:
             if self._subsidy(self.height + 1) < SUBSIDY_SAT >> 10:
-                raise MutuaError(
-                    "fund_amount", "this regtest chain has no more coins to give", "start one in a fresh folder"
-                )
+                what = "this regtest chain has no more coins to give"
+                raise MutuaError("fund_amount", what, "start one in a fresh folder")
             self.mine(10)
         total = 0
         for coin, amount in self._mature():
@@ -248,9 +243,7 @@ class Engine:
             self._unminable |= {tx.txid for tx in chosen}
             raw = self._block_of(script, [])
             if not _feed(self._kernel, raw, self.height + 1):
-                raise LedgerCorrupt(
-                    "regtest_block", f"the kernel refuses an empty block {self.height + 1}", "remove the regtest folder"
-                )
+                raise _corrupt("regtest_block", f"the kernel refuses an empty block {self.height + 1}")
         self._index_block(raw)
         return raw
 
@@ -299,11 +292,12 @@ class Engine:
 
 
 def _refused(reason: str) -> MutuaError:
-    return MutuaError(
-        "tx_refused",
-        f"transaction refused: {reason}",
-        "build it on coins that are there and unspent, and sign it again",
-    )
+    hint = "build it on coins that are there and unspent, and sign it again"
+    return MutuaError("tx_refused", f"transaction refused: {reason}", hint)
+
+
+def _corrupt(code: str, what: str) -> LedgerCorrupt:
+    return LedgerCorrupt(code, what, "remove the regtest folder")
 
 
 def _lock_folder(folder: Path) -> IO[bytes]:
@@ -313,9 +307,8 @@ def _lock_folder(folder: Path) -> IO[bytes]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise MutuaError(
-            "regtest_locked", f"another regtest engine runs in {folder}", "stop it, or use another folder"
-        ) from None
+        what = f"another regtest engine runs in {folder}"
+        raise MutuaError("regtest_locked", what, "stop it, or use another folder") from None
     return file
 
 
@@ -332,18 +325,18 @@ def _read_journal(path: Path) -> list[dict[str, str]]:
     try:
         return [json.loads(line) for line in whole.splitlines()]
     except ValueError:
-        raise LedgerCorrupt("regtest_journal", f"{path} is damaged", "remove the regtest folder") from None
+        raise _corrupt("regtest_journal", f"{path} is damaged") from None
 
 
 def check_kernel() -> None:
-    """MutuaError `regtest_missing` where the kernel's package is not installed: no engine can start."""
+    """Raise MutuaError `regtest_missing` if the kernel's package is not installed, so that no engine can start."""
     if importlib.util.find_spec("pbk") is None:
         hint = "install mutua from its checkout with the extra demo: '.[demo]' in place of '.'"
         raise MutuaError("regtest_missing", "py-bitcoinkernel is not installed", hint)
 
 
 def _open_kernel(folder: Path, blocks: list[bytes]) -> pbk.ChainstateManager:
-    """Return the kernel with every journaled block; a kernel folder broken by a crash is made anew from the journal."""
+    """Return the kernel with every block of the journal, rebuilt from it if a crash broke the kernel's folder."""
     check_kernel()
     import pbk
 
@@ -362,22 +355,17 @@ def _made(folder: Path) -> Path:
 def _filled(kernel: pbk.ChainstateManager, blocks: list[bytes]) -> pbk.ChainstateManager:
     """Feed the journal's blocks above the kernel's tip; LedgerCorrupt when the kernel is elsewhere."""
     height = kernel.get_active_chain().height
-    if height > len(blocks) or (
-        height
-        and bytes(kernel.get_active_chain().block_tree_entries[height].block_hash)[::-1]
-        != block_hash_of(blocks[height - 1])
-    ):
-        raise LedgerCorrupt("regtest_kernel", "the kernel's folder is ahead of the journal", "it is made anew")
+    tip = bytes(kernel.get_active_chain().block_tree_entries[height].block_hash)[::-1]
+    if height > len(blocks) or (height and tip != block_hash_of(blocks[height - 1])):
+        raise LedgerCorrupt("regtest_kernel", "the kernel's folder is ahead of the journal", "it is built again")
     for number, raw in enumerate(blocks[height:], height + 1):
         if not _feed(kernel, raw, number):
-            raise LedgerCorrupt(
-                "regtest_block", f"the kernel refuses block {number} of the journal", "remove the regtest folder"
-            )
+            raise _corrupt("regtest_block", f"the kernel refuses block {number} of the journal")
     return kernel
 
 
 def _feed(kernel: pbk.ChainstateManager, raw: bytes, height: int) -> bool:
-    """Give the kernel a block; True iff its chain is `height` blocks high then."""
+    """Give the kernel a block; True iff its chain is then `height` blocks high."""
     import pbk
 
     try:

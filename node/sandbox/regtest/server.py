@@ -46,9 +46,8 @@ async def serve(engine: Engine, listener: trio.socket.SocketType, mine_every_ms:
 
 async def run(folder: Path, path: Path, mine_every_ms: int | None) -> None:
     """Run an engine in `folder` on the socket at `path` until SIGTERM or SIGINT; prints one line when it is ready."""
-    with trio.open_signal_receiver(
-        signal.SIGTERM, signal.SIGINT
-    ) as signals:  # first: whoever reads the ready line may stop us at once
+    # signals first: a reader of the ready line may stop the engine at once
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         engine = Engine(folder)
         try:
             listener = bind(path)
@@ -67,32 +66,25 @@ async def run(folder: Path, path: Path, mine_every_ms: int | None) -> None:
 
 
 def bind(path: Path) -> trio.socket.SocketType:
-    """Return a listening socket (mode 0600).
-
-    A left-over file of a dead engine is removed, a living one is respected.
-    """
+    """Return a listening socket (mode 0600), after removing the file of an engine that has ended."""
     if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-        raise MutuaError(
-            "socket_path",
-            f"the socket path {path} is longer than {SOCKET_PATH_MAX} bytes",
-            "use a shorter folder, such as one in /tmp",
-        )
+        what = f"the socket path {path} is longer than {SOCKET_PATH_MAX} bytes"
+        raise MutuaError("socket_path", what, "use a shorter folder, such as one in /tmp")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(os.fspath(path))
         except OSError:
             path.unlink(missing_ok=True)
         else:
-            raise MutuaError("socket_in_use", f"something answers on {path} already", "stop it, or use another socket")
+            raise MutuaError("socket_in_use", f"another program answers on {path}", "stop it, or use another socket")
     made = socket.socket(socket.AF_UNIX)
     old_mask = os.umask(0o177)
     try:
         made.bind(os.fspath(path))
     except OSError as error:
         made.close()
-        raise MutuaError(
-            "socket_path", f"cannot listen on {path}: {error.strerror}", "use a folder that exists and is yours"
-        ) from None
+        what = f"cannot listen on {path}: {error.strerror}"
+        raise MutuaError("socket_path", what, "use a folder that exists and is yours") from None
     finally:
         os.umask(old_mask)
     made.listen(CONNECTION_MAX)
@@ -123,10 +115,7 @@ async def _talk(engine: Engine, stream: trio.SocketStream, limit: trio.CapacityL
 
 
 def answer(engine: Engine, line: bytes) -> dict[str, Any]:
-    """Return the answer to one line; every fault of the client is an error object, never an exception.
-
-    A disk that refuses the journal is an OSError and ends the engine, before it says something untrue.
-    """
+    """Return the answer to one line; a client's fault is an error object, a full disk ends the engine (OSError)."""
     number: Any = None
     try:
         number, method, params = _parse(line)
@@ -145,7 +134,7 @@ def _parse(line: bytes) -> tuple[Any, str, dict[str, Any]]:
     request = cast("dict[str, Any]", value)
     method, params = request.get("method"), request.get("params", {})
     if not isinstance(method, str) or method not in _METHODS or not isinstance(params, dict):
-        raise _bad(f"method is not one of {', '.join(_METHODS)}, or params is no object")
+        raise _bad(f"method is not one of {', '.join(_METHODS)}, or params is not an object")
     return request.get("id"), method, cast("dict[str, Any]", params)
 
 

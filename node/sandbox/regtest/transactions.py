@@ -60,7 +60,7 @@ def hash256(data: bytes) -> bytes:
 
 
 class _Reader:
-    """Bytes with a place in them; MalformedBytes at the end."""
+    """Bytes with a position; MalformedBytes at the end."""
 
     def __init__(self, data: bytes, place: int = 0) -> None:
         self.data = data
@@ -121,18 +121,9 @@ def read_tx_at(data: bytes, place: int) -> tuple[Tx, int]:
     locktime = reader.take(4)
     if not inputs or not outputs:
         raise _malformed("it has no inputs or no outputs")
-    base = version + core + locktime
-    raw = data[place : reader.place]
-    made = Tx(
-        raw,
-        hash256(base)[::-1],
-        hash256(raw)[::-1],
-        tuple(inputs),
-        outputs,
-        int.from_bytes(locktime, "little"),
-        3 * len(base) + len(raw),
-    )
-    return made, reader.place
+    base, raw = version + core + locktime, data[place : reader.place]
+    txid, wtxid, weight = hash256(base)[::-1], hash256(raw)[::-1], 3 * len(base) + len(raw)
+    return Tx(raw, txid, wtxid, tuple(inputs), outputs, int.from_bytes(locktime, "little"), weight), reader.place
 
 
 def read_block(raw: bytes) -> tuple[Tx, ...]:
@@ -184,10 +175,7 @@ def merkle_root(leaves: list[bytes]) -> bytes:
 
 
 def mine_block(parent: bytes, time_s: int, height: int, pays: TxOut, transactions: list[Tx]) -> bytes:
-    """Return a valid regtest block on `parent` (hash as read) that pays the miner, with `transactions` in order.
-
-    About two hashes of work.
-    """
+    """Return a valid regtest block (about two hashes of work) on `parent` that pays the miner, with `transactions`."""
     coinbase, coinbase_hash = write_coinbase(height, pays, [tx.wtxid for tx in transactions])
     root = merkle_root([coinbase_hash, *(tx.txid[::-1] for tx in transactions)])
     body = compact_size(1 + len(transactions)) + coinbase + b"".join(tx.raw for tx in transactions)
@@ -209,13 +197,12 @@ def _write_outputs(outputs: list[TxOut]) -> bytes:
 
 
 def _bounded(count: int) -> int:
-    """Return `count` unless no real transaction has so many parts."""
+    """Return `count`, unless no real transaction has that many parts."""
     if count > TX_SIZE_MAX:
         raise _malformed(f"it claims {count} parts")
     return count
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes(
-        "tx_malformed", f"this is not a bitcoin transaction: {reason}", "send the bytes as hex, whole"
-    )
+    what = f"this is not a bitcoin transaction: {reason}"
+    return MalformedBytes("tx_malformed", what, "send all of its bytes as hex")

@@ -1,5 +1,6 @@
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,9 +9,12 @@ from ledger import signatures
 from ledger.errors import MutuaError
 from ledger.records import attestation_message
 from node.api.bodies import body_from_json
-from node.api.schema import ApiError
+from node.api.errors import ApiError
+from node.api.text import clean
+from node.api.views.actions import Refusal, Submitted
+from node.api.views.coop import Code, Provider
 from node.bridges.fhir import ImportMapping
-from node.cli.claims.importing import import_file, printable, provider_attester
+from node.cli.claims.importing import import_file, provider_attester
 
 SEED = b"p" * 32
 PROVIDER = signatures.public_key_of(SEED)
@@ -25,44 +29,42 @@ class FakeDaemon:
         self.height, self.fail_at, self.error = height, fail_at, error
         self.refuses: dict[int, tuple[str, str]] = {}
 
-    def get_json(self, path, **_query):
-        return {
-            "/v1/status": {
-                "name": "demo",
-                "cover": "cc" * 32,
-                "chain_id": CHAIN.hex(),
-                "currency": "USD",
-                "exponent": 2,
-                "height": self.height,
-                "day_one": "2026-01-01",
-            },
-            "/v1/views/providers": [{"key": PROVIDER.hex(), "identifier": "urn:example:clinics|north"}],
-            "/v1/views/codes": [{"system": "urn:x", "code": "1", "is_standard": True}],
-        }[path]
+    def status(self):
+        return SimpleNamespace(
+            name="demo",
+            cover="cc" * 32,
+            chain_id=CHAIN.hex(),
+            currency="USD",
+            exponent=2,
+            height=self.height,
+            day_one="2026-01-01",
+        )
 
-    def post_json(self, path, body):
-        if path == "/v1/check":
-            known = {body["source_hash"] for body in self.bodies}
-            found = [(index, *self.refuses[index]) for index in range(len(body["records"])) if index in self.refuses]
-            found += [
-                (index, "source_known", "known")
-                for index, item in enumerate(body["records"])
-                if item["body"]["source_hash"] in known
-            ]
-            return {
-                "refusals": [
-                    {"index": index, "code": code, "what": what, "hint": "leave it out", "family": "rule"}
-                    for index, code, what in found
-                ]
-            }
-        assert path == "/v1/submit"
-        assert body["kind"] == "claim.file"
+    def view(self, question):
+        return {
+            "providers": [Provider(key=PROVIDER.hex(), identifier="urn:example:clinics|north")],
+            "codes": [Code(system="urn:x", code="1", from_day=0, is_standard=True)],
+        }[question.name]
+
+    def check(self, records):
+        known = {body["source_hash"] for body in self.bodies}
+        found = [(index, *self.refuses[index]) for index in range(len(records)) if index in self.refuses]
+        found += [
+            (index, "source_known", "known") for index, item in enumerate(records) if item.body["source_hash"] in known
+        ]
+        return [
+            Refusal(index=index, code=code, what=what, hint="leave it out", family="rule")
+            for index, code, what in found
+        ]
+
+    def submit(self, kind, body):
+        assert kind == "claim.file"
         if self.fail_at == len(self.bodies):
             raise self.error
-        if body["body"]["source_hash"] in {known["source_hash"] for known in self.bodies}:
+        if body["source_hash"] in {known["source_hash"] for known in self.bodies}:
             raise ApiError("source_known", "this source was imported before", "see the claim it became", family="rule")
-        self.bodies.append(body["body"])
-        return {"record_id": f"{len(self.bodies):064}", "kind": "claim.file", "state": "pending"}
+        self.bodies.append(body)
+        return Submitted(record_id=f"{len(self.bodies):064}", kind="claim.file", state="pending", height=self.height)
 
 
 @pytest.fixture
@@ -127,8 +129,8 @@ def test_reasons_are_printed_and_nothing_is_submitted(run, write, make):
     assert (code, out, daemon.bodies) == (5, "", [])
     assert (
         err.splitlines()[0]
-        == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; fix what is listed and import"
-        " it again"
+        == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; correct what is listed and"
+        " import the file again"
     )
     assert "Claim/c4  Claim.use: use 'bogus'" in err
     assert "[fhir_amount_not_positive]" in err
@@ -167,8 +169,8 @@ def test_after_a_crash_in_the_middle_a_second_run_doubles_nothing(run, write, ma
     with pytest.raises(ApiError):
         import_file(path, daemon, out=out, err=err)
     assert (
-        err.getvalue()
-        == "claims.json: the import stopped; 2 of 3 claims were taken before: run it again, none is taken twice\n"
+        err.getvalue() == "claims.json: the import stopped; 2 of 3 claims were submitted; run the command again,"
+        " no claim is submitted twice\n"
     )
     daemon.fail_at = None
     code, out_text, _ = run(path, daemon)
@@ -185,8 +187,8 @@ def test_a_rule_that_refuses_a_claim_ends_the_import_with_its_words(run, write, 
     assert code == 5
     assert (
         err
-        == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were taken before: run it"
-        " again, none is taken twice\n"
+        == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were submitted; run the"
+        " command again, no claim is submitted twice\n"
     )
 
 
@@ -197,8 +199,8 @@ def test_a_line_that_stands_in_an_earlier_claim_is_found_before_anything_is_file
     assert (code, out, daemon.bodies) == (5, "", [])
     assert err.splitlines() == [
         (
-            "mutua: claims.json was not imported, for 1 reason; nothing was submitted; fix what is listed and import"
-            " it again"
+            "mutua: claims.json was not imported, for 1 reason; nothing was submitted; correct what is listed and"
+            " import the file again"
         ),
         "  Claim/c3  claim: line 0: code A0428 of day 5 stands in a claim already; leave it out [duplicate_line]",
     ]
@@ -239,4 +241,4 @@ def test_a_terminal_gets_a_bar(write, make):
 
 
 def test_text_of_a_file_cannot_move_the_cursor():
-    assert "\x1b" not in printable("Claim/\x1b[2J")
+    assert "\x1b" not in clean("Claim/\x1b[2J")

@@ -67,22 +67,32 @@ def test_versions_out_of_order_break_an_invariant() -> None:
 
 
 def test_the_status_warns_before_the_block_of_a_version_this_program_does_not_know() -> None:
-    from node.api.facade import protocol_json
+    from node.api.reads import protocol_state
+    from node.api.views.node import Consensus, PeerCounts, ProtocolState, Status
     from node.cli.node.live import status_lines
 
     store = founded(2, 30)
-    shown = protocol_json(store, 5)
-    assert shown == {"version": 1, "next_version": 2, "next_height": 30, "knows_next": False}
-    answer = {
-        "name": "x",
-        "height": 5,
-        "term": 0,
-        "chain_id": "",
-        "block_hash": "",
-        "state_root": "",
-        "protocol": shown,
-    }
+    shown = protocol_state(store, 5)
+    assert shown == ProtocolState(version=1, next_version=2, next_height=30, knows_next=False)
+    answer = Status(
+        name="x",
+        chain_id="",
+        currency="USD",
+        exponent=2,
+        height=5,
+        block_hash="",
+        state_root="",
+        term=0,
+        day_one="2026-01-01",
+        block_interval_ms=1000,
+        peers=PeerCounts(connected=0, known=0),
+        mempool=0,
+        is_syncing=False,
+        consensus=Consensus(view=0, is_member=False, committee=1, misbehaviour=0, is_signing=False),
+        needs_me=0,
+        protocol=shown,
+    )
     assert [line for line in status_lines(answer) if line.startswith("protocol")] == [
         "protocol   version 2 begins with block 30: install a newer mutua before it, or this node stops there"
     ]
-    assert protocol_json(founded(1, 0), 5)["knows_next"] is True
+    assert protocol_state(founded(1, 0), 5).knows_next is True

@@ -246,7 +246,7 @@ def test_a_proof_is_made_and_checked_without_the_folder(folder: Path, tmp_path: 
     store = LevelDB(folder / "ledger")
     record_id = next(key[2:].hex() for key, _ in store.scan(RECORD_PREFIX))
     store.close()
-    assert run("prove", record_id, "--data-folder", folder) == 0
+    assert run("prove", record_id, "--data-dir", folder) == 0
     text = capsys.readouterr().out
     (tmp_path / "proof.json").write_text(text)
     assert run("check", tmp_path / "proof.json") == 0
@@ -261,5 +261,5 @@ def test_a_proof_is_made_and_checked_without_the_folder(folder: Path, tmp_path: 
     assert run("check", tmp_path / "proof.json", "--json") == 6
     for bad, code in ((("zz",), "record_id"), (("00" * 32,), "record_unknown")):
         with pytest.raises(MutuaError) as caught:
-            run("prove", *bad, "--data-folder", folder)
+            run("prove", *bad, "--data-dir", folder)
         assert caught.value.code == code

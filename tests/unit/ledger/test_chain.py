@@ -8,8 +8,17 @@ import msgspec
 import pytest
 
 from ledger import merkle
-from ledger.blocks import Block, BlockWithBodies, block_hash_of, decode_header, encode_header
+from ledger.blocks import (
+    Block,
+    BlockWithBodies,
+    block_hash_of,
+    contents_of,
+    decode_header,
+    encode_block,
+    encode_header,
+)
 from ledger.chain import BLOCK_PREFIX, HEADER_PREFIX, STATE_PREFIX, TIP_KEY, Chain, height_bytes
+from ledger.codec import encode
 from ledger.errors import LedgerCorrupt, MutuaError
 from ledger.genesis import chain_id_of
 from ledger.records import record_id_of
@@ -114,6 +123,23 @@ def test_a_block_that_does_not_hold_together_changes_nothing(charter, builder_of
     assert chain.height == 0
     chain.commit(block, b"", delta)
     assert chain.height == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 300])
+def test_a_block_put_together_from_encoded_records_has_its_canonical_bytes(charter, builder_of, count) -> None:
+    block = builder_of(Chain.create(MemoryStore(), charter, ROWS)).next_block(records=count)[0].block
+    assert encode_block(block.header, contents_of(block.records)) == encode(block)
+
+
+def test_a_prepared_block_is_kept_over_its_own_parent_only(charter, builder_of) -> None:
+    chain = Chain.create(MemoryStore(), charter, ROWS)
+    block, delta = builder_of(chain).next_block({b"n": b"1"})
+    prepared = chain.prepare(block, delta)
+    assert chain.height == 0
+    assert chain.keep(prepared, b"certificate").height == 1
+    with pytest.raises(LedgerCorrupt):
+        chain.keep(prepared, b"certificate")
+    assert Chain.open(chain.store).tip == chain.tip
 
 
 def test_a_failed_write_leaves_the_chain_where_it_was(charter, builder_of) -> None:

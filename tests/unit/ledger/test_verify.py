@@ -40,7 +40,7 @@ class ToyRules:
     def header_problems(self, state, charter, parent, header):
         return ["scheduled"] if header.scheduled_time_ms else []
 
-    def apply(self, state, charter, parent, header, *, records, bodies):
+    def apply(self, state, charter, parent, header, *, records, bodies, ids):
         value = state.get(b"n")
         for record in records:
             data = bodies[record.body_hash].data

@@ -16,6 +16,7 @@ from governance.state.claims import CLAIMS, ClaimRow
 from governance.tables import Draft
 from governance.voting import ballots
 from ledger.errors import MutuaError
+from node.api.views.actions import AutoRuleFields
 from node.daemon import Daemon, Options
 from node.own.auto_accept import AutoRule, Rulebook, change_of, check_rule, find_ballots, is_met, rule_hash_of
 from wallet.keys import KeyRing
@@ -241,7 +242,7 @@ def opened(folder):
     return Daemon(folder, ANN, Options(listen="/ip4/127.0.0.1/tcp/0"))
 
 
-TRIFLES = {"name": "trifles", "codes": ["X1"], "charge_max_cents": 10_000}
+TRIFLES = AutoRuleFields(name="trifles", codes=("X1",), charge_max_cents=10_000)
 
 
 async def test_a_node_casts_in_the_next_block_once_also_after_a_restart(folder):
@@ -252,7 +253,7 @@ async def test_a_node_casts_in_the_next_block_once_also_after_a_restart(folder):
             forget = carry(node, case(), case(code="X2"), case(code="X3", charges_cents=10_001))
             await nursery.start(node.run)
             if start == 0:
-                await node.facade.change_auto_rule("add", TRIFLES)
+                await node.api.actions.change_auto_rule("add", TRIFLES)
                 await until(lambda: auto_ballots(node))
             node.auto.wake()
             await trio.sleep(0.2)
@@ -267,7 +268,7 @@ async def test_a_rule_kept_from_before_casts_at_the_start_on_what_the_newest_blo
     first = opened(folder)
     async with trio.open_nursery() as nursery:
         await nursery.start(first.run)
-        made = await first.facade.change_auto_rule("add", TRIFLES)
+        made = await first.api.actions.change_auto_rule("add", TRIFLES)
         first.stop()
     node = opened(folder)
     carry(node, case())
@@ -276,7 +277,7 @@ async def test_a_rule_kept_from_before_casts_at_the_start_on_what_the_newest_blo
         await until(lambda: auto_ballots(node))
         (signed,) = [signed for _, signed in node.mempool]
         node.stop()
-    assert msgspec.msgpack.decode(signed.body.data, type=ballots.AutoBallotBody).rule_hash.hex() == made["rule_hash"]
+    assert msgspec.msgpack.decode(signed.body.data, type=ballots.AutoBallotBody).rule_hash.hex() == made.rule_hash
 
 
 async def test_nothing_is_cast_where_a_ballot_waits_or_the_member_is_not_in_e_or_the_rule_is_gone(folder):
@@ -293,10 +294,10 @@ async def test_nothing_is_cast_where_a_ballot_waits_or_the_member_is_not_in_e_or
             "evidence_version": 1,
             "opened": "",
         }
-        await node.facade.submit("case.ballot", by_hand)
+        await node.api.actions.submit("case.ballot", by_hand)
         gone = rule(chain_id=node.chain.chain_id, name="gone", codes=("X3",), is_revoked=True)
         node.auto.rulebook.put(gone, ANN.identity_seed)
-        await node.facade.change_auto_rule("add", {**TRIFLES, "codes": ["X1", "X2"]})
+        await node.api.actions.change_auto_rule("add", msgspec.structs.replace(TRIFLES, codes=("X1", "X2")))
         await trio.sleep(0.3)
         cast = auto_ballots(node)
         node.stop()
@@ -320,9 +321,9 @@ async def test_an_unusable_file_is_told_and_the_node_runs_on(folder):
     node = opened(folder)
     async with trio.open_nursery() as nursery:
         await nursery.start(node.run)
-        told = [code_of(node.facade.auto_rules)]
+        told = [code_of(node.api.actions.auto_rules)]
         with pytest.raises(MutuaError) as refused:
-            await node.facade.change_auto_rule("add", TRIFLES)
+            await node.api.actions.change_auto_rule("add", TRIFLES)
         told.append(refused.value.code)
         node.stop()
     assert told == ["auto_rules_unusable"] * 2

@@ -20,6 +20,7 @@ from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.records import ATTESTATION_MAX, Body, sign_record
 from ledger.signatures import public_key_of
+from node.api.client import submission
 from node.daemon import Daemon, Options
 from node.own import bundles
 from node.own.bundles import (
@@ -211,10 +212,10 @@ async def refused(call):
 
 async def test_a_record_signed_elsewhere_is_durable_before_the_answer_and_taken_once(node):
     signed = quote_of(node)
-    first = await node.facade.accept(encode(signed))
-    assert (first["state"], len(node.mempool)) == ("pending", 1)
-    assert node.mempool_store.get(b"p/" + bytes.fromhex(first["record_id"])) is not None
-    assert await node.facade.accept(encode(signed)) == first
+    first = await node.api.actions.accept(encode(signed))
+    assert (first.state, len(node.mempool)) == ("pending", 1)
+    assert node.mempool_store.get(b"p/" + bytes.fromhex(first.record_id)) is not None
+    assert await node.api.actions.accept(encode(signed)) == first
     assert len(node.mempool) == 1
 
 
@@ -223,15 +224,15 @@ async def test_a_record_signed_elsewhere_is_checked_like_any_other(node):
     unsigned = quote_of(node)
     broken = bytearray(encode(unsigned))
     broken[broken.index(unsigned.record.signature) + 5] ^= 1
-    assert await refused(node.facade.accept(encode(stranger))) == "not_a_member"
-    assert await refused(node.facade.accept(bytes(broken))) == "record_signature"
+    assert await refused(node.api.actions.accept(encode(stranger))) == "not_a_member"
+    assert await refused(node.api.actions.accept(bytes(broken))) == "record_signature"
     assert (
-        await refused(node.facade.accept(encode(quote_of(node, seed=BOB, author=node.keys.identity_key))))
+        await refused(node.api.actions.accept(encode(quote_of(node, seed=BOB, author=node.keys.identity_key))))
         == "signer_unknown"
     )
-    assert await refused(node.facade.accept(encode(quote_of(node, until=0)))) == "record_expired"
-    assert await refused(node.facade.accept(encode(quote_of(node, rate=0)))) == "rate_range"
-    assert await refused(node.facade.accept(b"\xc0")) in {"malformed", "not_canonical"}
+    assert await refused(node.api.actions.accept(encode(quote_of(node, until=0)))) == "record_expired"
+    assert await refused(node.api.actions.accept(encode(quote_of(node, rate=0)))) == "rate_range"
+    assert await refused(node.api.actions.accept(b"\xc0")) in {"malformed", "not_canonical"}
     assert len(node.mempool) == 0
 
 
@@ -246,14 +247,15 @@ async def test_checking_keeps_nothing_and_each_record_is_behind_those_before_it(
         ("no.such", {}),
         ("rate.quote", {}),
     ]
-    refusals = await node.facade.check(asked)
-    assert [(item["index"], item["code"]) for item in refusals] == [
+    asked = [submission(kind, body) for kind, body in asked]
+    refusals = await node.api.actions.check(asked)
+    assert [(item.index, item.code) for item in refusals] == [
         (1, "rate_range"),
         (3, "no_delegation"),
         (4, "kind_unknown"),
         (5, "body_shape"),
     ]
-    assert refusals == await node.facade.check(asked)
+    assert refusals == await node.api.actions.check(asked)
     assert len(node.mempool) == 0
-    assert (await node.facade.submit("rate.quote", {"rate": 5}))["state"] == "pending"
+    assert (await node.api.actions.submit("rate.quote", {"rate": 5})).state == "pending"
     assert [signed.record.number for _, signed in node.mempool] == [1]

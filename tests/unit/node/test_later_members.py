@@ -57,16 +57,16 @@ def waiting(node):
 
 
 async def test_a_node_whose_keys_are_no_members_only_follows(node):
-    assert (node.facade.status()["member"], node.facade.status()["cover"]) == (None, None)
+    assert (node.api.reads.status().member, node.api.reads.status().cover) == (None, None)
     for kind, body in (("vote.delegate", {"to": "00" * 32, "topic": "*"}), ("claim.file", {})):
         with pytest.raises(MutuaError) as refused:
-            await node.facade.submit(kind, body)
+            await node.api.actions.submit(kind, body)
         assert refused.value.code == "not_a_member"
 
 
 async def test_a_stranger_may_apply_with_the_own_identity_key(node):
     with pytest.raises(RuleBroken) as refused:
-        await node.facade.submit(
+        await node.api.actions.submit(
             "member.apply",
             {
                 "cover_id": "c0",
@@ -86,24 +86,24 @@ async def test_a_stranger_may_apply_with_the_own_identity_key(node):
 
 async def test_a_member_admitted_later_acts_and_the_identity_key_signs(node):
     admit(node)
-    assert node.facade.status()["member"] == LATER.identity_key.hex()
-    assert node.facade.status()["cover"] == LATER.cover_key.hex()
+    assert node.api.reads.status().member == LATER.identity_key.hex()
+    assert node.api.reads.status().cover == LATER.cover_key.hex()
     founder = node.charter.founders[0].identity_key
-    await node.facade.submit("vote.delegate", {"to": founder.hex(), "topic": "*"})
+    await node.api.actions.submit("vote.delegate", {"to": founder.hex(), "topic": "*"})
     assert (waiting(node).author, waiting(node).signer) == (LATER.identity_key, LATER.identity_key)
 
 
 async def test_once_the_device_is_certified_it_signs(node):
     admit(node, device=LATER.device_key)
-    await node.facade.submit("vote.delegate", {"to": node.charter.founders[0].identity_key.hex(), "topic": "*"})
+    await node.api.actions.submit("vote.delegate", {"to": node.charter.founders[0].identity_key.hex(), "topic": "*"})
     assert (waiting(node).author, waiting(node).signer) == (LATER.identity_key, LATER.device_key)
 
 
 async def test_a_certified_device_of_another_folder_acts_for_its_member(node):
     other = KeyRing.from_seed(b"\x78" * 32).identity_key
     admit(node, device=LATER.device_key, identity=other)
-    assert node.facade.status()["member"] == other.hex()
-    await node.facade.submit("vote.delegate", {"to": node.charter.founders[0].identity_key.hex(), "topic": "*"})
+    assert node.api.reads.status().member == other.hex()
+    await node.api.actions.submit("vote.delegate", {"to": node.charter.founders[0].identity_key.hex(), "topic": "*"})
     assert (waiting(node).author, waiting(node).signer) == (other, LATER.device_key)
 
 
@@ -119,7 +119,7 @@ async def test_a_later_members_claim_is_checked_by_the_rules_and_signed_by_the_c
         "last_day": 1,
     }
     with pytest.raises(RuleBroken) as refused:
-        await node.facade.submit("claim.file", {"provider_id": "ab" * 32, "lines": [line]})
+        await node.api.actions.submit("claim.file", {"provider_id": "ab" * 32, "lines": [line]})
     assert refused.value.code == "provider_unknown"
 
 
@@ -129,7 +129,9 @@ async def test_a_past_member_is_told_so_by_the_rules(node):
     draft = Draft(node.chain.state)
     MEMBERS.put(draft, row, row.key)
     node.chain.store.write({b"s/" + key: value for key, value in draft.delta().items()})
-    assert node.facade.status()["member"] == LATER.identity_key.hex()
+    assert node.api.reads.status().member == LATER.identity_key.hex()
     with pytest.raises(RuleBroken) as refused:
-        await node.facade.submit("vote.delegate", {"to": node.charter.founders[0].identity_key.hex(), "topic": "*"})
+        await node.api.actions.submit(
+            "vote.delegate", {"to": node.charter.founders[0].identity_key.hex(), "topic": "*"}
+        )
     assert refused.value.code == "not_a_member"

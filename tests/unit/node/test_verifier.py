@@ -11,7 +11,7 @@ import sys
 import msgspec
 import pytest
 
-from ledger.records import Body, attest, sign_record
+from ledger.records import Body, attest, seals_of, sign_record, signed_bytes_of
 from node.execution import verifier as module
 from node.execution.verifier import Verifier, serve
 
@@ -30,7 +30,7 @@ def record_of(number: int):
         body=Body(bytes(16), b""),
         attestations=attestations,
     )
-    return signed.record
+    return signed.record, signed_bytes_of(signed.record)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,10 @@ def verifier(monkeypatch):
     made.close()
 
 
-def forged(record):
-    return msgspec.structs.replace(record, number=record.number + 1)
+def forged(item):
+    record, _ = item
+    other = msgspec.structs.replace(record, number=record.number + 1)
+    return other, signed_bytes_of(other)
 
 
 def test_good_records_verify_while_work_is_done(records, verifier) -> None:
@@ -115,7 +117,21 @@ def test_a_worker_ends_with_its_input() -> None:
 def test_a_worker_answers_each_frame_in_order(records) -> None:
     source, target = io.BytesIO(), io.BytesIO()
     for part in (records[:3], [forged(records[3])], records[4:6]):
-        module._write_frame(source, part)
+        module._write_frame(source, [seal for item in part for seal in seals_of(*item)])
     source.seek(0)
     serve(source, target)
     assert target.getvalue() == b"\1\0\1"
+
+
+def test_what_is_submitted_ahead_is_finished_in_any_order(records, verifier) -> None:
+    verifier.start()
+    bad = [*records[:50], forged(records[50]), *records[51:100]]
+    batches = [verifier.submit([seal for item in part for seal in seals_of(*item)]) for part in (records, bad, records)]
+    assert [verifier.finish(batches[index]) for index in (1, 2, 0)] == [False, True, True]
+
+
+def test_a_signature_of_another_size_never_verifies(records, verifier) -> None:
+    record, signed = records[0]
+    for signature in (b"", record.signature[:-1], record.signature + b"\0"):
+        other = msgspec.structs.replace(record, signature=signature)
+        assert verifier.check_while([(other, signed)], lambda: None)[0] is False

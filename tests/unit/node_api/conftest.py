@@ -1,4 +1,4 @@
-"""A facade that answers from a dictionary: tests only."""
+"""A daemon's reads, actions and events, answered from nothing: tests only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import pytest
 import trio
 
 from ledger.errors import MutuaError, RuleBroken
+from node.api.server import Api
+from node.api.views.actions import Opened, Submitted
+from node.api.views.chain import Block, BlockHead, ClaimReceipt, Receipt
+from node.api.views.node import Consensus, Peer, PeerCounts, ProtocolState, Status
 
 CLAIM = "ab" * 32
 
 
-class FakeFacade:
+class FakeDaemon:
     """What a daemon would say."""
 
     def __init__(self) -> None:
@@ -25,45 +29,61 @@ class FakeFacade:
         self.subscribed = trio.Event()
         self.left = trio.Event()
 
-    def status(self) -> dict[str, Any]:
-        return {
-            "name": "Test Co-op",
-            "height": 41,
-            "is_syncing": False,
-            "currency": "USD",
-            "exponent": 2,
-            "peers": {"connected": 5, "known": 6},
-        }
+    def is_ready(self) -> bool:
+        return True
 
-    def view(self, name: str, **arguments: str) -> object:
-        if name == "claim" and arguments.get("id") != CLAIM:
+    def status(self) -> Status:
+        return Status(
+            name="Test Co-op",
+            chain_id="aa" * 32,
+            height=41,
+            block_hash="bb" * 32,
+            state_root="cc" * 32,
+            term=1,
+            day_one="2026-01-01",
+            block_interval_ms=1000,
+            mempool=0,
+            is_syncing=False,
+            currency="USD",
+            exponent=2,
+            peers=PeerCounts(connected=5, known=6),
+            consensus=Consensus(view=0, is_member=True, committee=7, misbehaviour=0, is_signing=True),
+            needs_me=0,
+            protocol=ProtocolState(version=1, knows_next=True),
+        )
+
+    def view(self, question, **arguments: str) -> object:
+        if question.name == "claim" and arguments.get("id") != CLAIM:
             raise MutuaError("not_found", "there is no such claim", "see mutua claim list")
-        if name == "broken":
+        if question.name == "accounts":
             raise ZeroDivisionError
-        return {"view": name, **arguments}
+        return {"view": question.name, **arguments}
 
-    def blocks(self, start: int, count: int) -> list[dict[str, Any]]:
-        return [{"height": height} for height in range(start, min(start + count, 42))]
+    def blocks(self, start: int, count: int) -> tuple[BlockHead, ...]:
+        head = {"hash": "ab" * 32, "time_ms": 0, "proposer": 0, "state_root": "cd" * 32, "term": 1, "records": 0}
+        return tuple(BlockHead(height=height, **head) for height in range(start, min(start + count, 42)))
 
-    def block(self, height: int) -> dict[str, Any]:
-        return {"height": height, "records": [], "events": []}
+    def block(self, height: int) -> Block:
+        head = {"hash": "ab" * 32, "time_ms": 0, "proposer": 0, "state_root": "cd" * 32, "term": 1}
+        return Block(height=height, records=(), events=(), has_certificate=True, **head)
 
-    def peers(self) -> list[dict[str, Any]]:
-        return [{"key": "aa", "address": "/ip4/127.0.0.1/tcp/1"}]
+    def peers(self) -> tuple[Peer, ...]:
+        counts = {"sent_frames": 1, "received_frames": 2, "dropped_frames": 0, "strikes": 0}
+        return (Peer(key="aa", address="/ip4/127.0.0.1/tcp/1", is_connected=True, since_ms=0, **counts),)
 
-    async def submit(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def submit(self, kind: str, body: dict[str, Any]) -> Submitted:
         if kind == "case.ballot" and body.get("claim") != CLAIM:
             raise RuleBroken("vote_closed", "claim 7f3a closed on day 212", "ask for an audit")
         self.submitted.append((kind, body))
-        return {"record_id": "cd" * 32, "kind": kind, "state": "pending"}
+        return Submitted(record_id="cd" * 32, kind=kind, state="pending", height=41)
 
-    async def receipt(self, claim: bytes) -> dict[str, Any]:
+    async def receipt(self, claim: bytes) -> ClaimReceipt:
         if claim.hex() != CLAIM:
             raise MutuaError("receipt_long", "after 45 s the replay stood at block 9 of 41", "explain it offline")
-        return {"receipt": {"claim": claim.hex()}, "explanation": ["Claim abababababab was filed."]}
+        return ClaimReceipt(receipt={"claim": claim.hex()}, explanation=("Claim abababababab was filed.",))
 
-    def record(self, record_id: bytes) -> dict[str, Any]:
-        return {"record_id": record_id.hex(), "state": "pending"}
+    def record(self, record_id: bytes) -> Receipt:
+        return Receipt(record_id=record_id.hex(), state="pending", height=41)
 
     @asynccontextmanager
     async def events(self) -> AsyncGenerator[trio.MemoryReceiveChannel[dict[str, Any]], None]:
@@ -82,20 +102,32 @@ class FakeFacade:
     def stop(self) -> None:
         self.stopped.set()
 
-    async def open_document(self, claim: bytes) -> dict[str, Any]:
-        return {"record_id": "ee" * 32, "path": "/documents/x", "claim": claim.hex()}
+    async def open_document(self, claim: bytes) -> Opened:
+        return Opened(
+            record_id="ee" * 32,
+            kind="case.opened",
+            state="pending",
+            path="/documents/x",
+            hash=claim.hex(),
+            size_bytes=1,
+        )
 
 
 @pytest.fixture
-def facade() -> FakeFacade:
-    return FakeFacade()
+def daemon() -> FakeDaemon:
+    return FakeDaemon()
 
 
 @pytest.fixture
-async def served(facade, tmp_path, nursery):
-    """The path of a socket where the facade is served."""
+def api(daemon) -> Api:
+    return Api(daemon, daemon, daemon)
+
+
+@pytest.fixture
+async def served(api, tmp_path, nursery):
+    """The path of a socket where the daemon is served."""
     from node.api.server import serve
 
     path = tmp_path / "api.sock"
-    await nursery.start(serve, facade, path)
+    await nursery.start(serve, api, path)
     return path

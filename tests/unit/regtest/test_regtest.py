@@ -12,7 +12,7 @@ import trio
 pytest.importorskip("pbk")
 
 from ledger.errors import MalformedBytes, MutuaError
-from node.sandbox.regtest.client import RegtestClient, fund_treasury
+from node.sandbox.regtest.client import RegtestClient
 from node.sandbox.regtest.engine import Engine
 from node.sandbox.regtest.server import answer
 from node.sandbox.regtest.transactions import TxOut, merkle_root, read_tx, write_tx
@@ -223,7 +223,7 @@ async def test_a_process_survives_restarts_of_clients_and_a_kill_of_itself(short
     with engine_process(short_path) as process:
         await client.wait_ready()
         assert oct((short_path / "s").stat().st_mode)[-3:] == "600"
-        txid, vout = await fund_treasury(client, 5, [ring.bitcoin_key for ring in RINGS[::-1]], 10**8)
+        txid, vout = await client.fund(Treasury.of(5, [ring.bitcoin_key for ring in RINGS[::-1]]).script_pubkey, 10**8)
         batch = batch_from(txid, vout, 10**8, locktime=await client.height())
         assert await RegtestClient(short_path / "s").send_raw(signed(batch)) == batch.txid
         with pytest.raises(MutuaError) as caught:

@@ -65,7 +65,7 @@ class Attack:
         return self.setting.founders[len(self.setting.founders) - count :]
 
     def found(self, genesis: dict[str, Any]) -> None:
-        """Change the founding, where the attack needs another one."""
+        """Change the genesis line, if the attack needs it."""
 
     def start(self, world: WorldView) -> None:
         """Get ready before block 1."""

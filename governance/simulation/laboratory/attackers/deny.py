@@ -110,20 +110,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
     stopped = [book.members[name] for book in stoppers for name in attackers_of(book)]
     stopped_gone = sum(note.left is not None for note in stopped)
     checks = (
-        Check(
-            1,
-            "own claims from the 13th denial on",
-            "threshold of at least 75 %",
-            f"lowest {_lowest(from_13)} of {len(from_13)} looked at",
-            bool(from_13) and min(from_13) >= BAR_FROM_13,
-        ),
-        Check(
-            1,
-            "own claims from the 19th denial on",
-            "threshold of 100 %",
-            f"lowest {_lowest(from_19)} of {len(from_19)} looked at",
-            bool(from_19) and min(from_19) >= BAR_FROM_19,
-        ),
+        _threshold_check("own claims from the 13th denial on", "at least 75 %", BAR_FROM_13, from_13),
+        _threshold_check("own claims from the 19th denial on", "100 %", BAR_FROM_19, from_19),
         Check(
             1,
             "deny-everything bot",
@@ -167,8 +155,10 @@ def judge(books: Books, setting: Setting) -> Evidence:
     )
 
 
-def _lowest(bars: Sequence[int]) -> str:
-    return f"{min(bars) / 100:g} %" if bars else "none"
+def _threshold_check(what: str, asked: str, least_bp: int, found: Sequence[int]) -> Check:
+    lowest = f"{min(found) / 100:g} %" if found else "none"
+    is_met = bool(found) and min(found) >= least_bp
+    return Check(1, what, f"threshold of {asked}", f"lowest {lowest} of {len(found)} looked at", is_met)
 
 
 def _picture(bots: Sequence[Book], stoppers: Sequence[Book]) -> Picture:

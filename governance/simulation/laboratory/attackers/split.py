@@ -153,15 +153,26 @@ def _junk(books: Sequence[Book], place: int) -> list[CaseNote]:
     ]
 
 
+def _upcoding(books: Sequence[Book]) -> str:
+    """Return how upcoding paid."""
+    upcoded = [claim for book in books for claim in book.claims.values() if claim.claim.endswith(".up")]
+    audited = sum(claim.audit is not None for claim in upcoded)
+    allowed = spread([sum(item[3] for item in claim.allowed) / 100 for claim in upcoded if claim.allowed])
+    return (
+        f"An amount limits a code, not the choice of the code: a service worth {money(AMOUNTS[TRUE_CODE])} billed as"
+        f" {UPCODED} was allowed {allowed} at once, without a vote; {share(audited, len(upcoded))} of these claims were"
+        " drawn for audit."
+    )
+
+
 def judge(books: Books, setting: Setting) -> Evidence:
     """Compare what the modes bring, look for amounts exceeded and for codes paid without a case."""
     found = books["split"]
-    benefits = _benefits(found)
-    named = {
-        mode: max(values, default=0) for mode, values in benefits.items() if mode not in UNNAMED and mode != "whole"
-    }
-    whole, over = max(benefits["whole"], default=0), _over_amount(found)
+    most = {mode: max(values, default=0) for mode, values in _benefits(found).items()}
+    named = {mode: cents for mode, cents in most.items() if mode not in UNNAMED and mode != "whole"}
+    whole, over = most["whole"], _over_amount(found)
     without_case, ridden, alone = _without_case(found), _junk(found, -2), _junk(found, -1)
+    is_within = over[1] > 0 and over[0] == 0
     worse = {mode: cents for mode, cents in named.items() if cents > CEILING_CENTS}
     checks = (
         Check(
@@ -171,13 +182,7 @@ def judge(books: Books, setting: Setting) -> Evidence:
             f"whole {money(whole)}; " + "; ".join(f"{mode} {money(cents)}" for mode, cents in named.items()),
             bool(whole) and not worse,
         ),
-        Check(
-            6,
-            "standard payouts",
-            "none above the amount",
-            f"{share(*over)} lines above it",
-            over[1] > 0 and over[0] == 0,
-        ),
+        Check(6, "standard payouts", "none above the amount", f"{share(*over)} lines above it", is_within),
         Check(
             6,
             "riding on a popular code",
@@ -188,21 +193,12 @@ def judge(books: Books, setting: Setting) -> Evidence:
             without_case[1] > 0 and without_case[0] == 0,
         ),
     )
-    unnamed = {mode: max(benefits[mode], default=0) for mode in UNNAMED}
-    upcoded = [claim for book in found for claim in book.claims.values() if claim.claim.endswith(".up")]
-    audited = sum(claim.audit is not None for claim in upcoded)
-    true_cents = AMOUNTS[TRUE_CODE]
     findings = [
         "Only claims that name the same event share a ceiling: if they do not name it, "
-        + "; ".join(f"{mode} brings {money(cents)}" for mode, cents in unnamed.items())
+        + "; ".join(f"{mode} brings {money(most[mode])}" for mode in UNNAMED)
         + f", the whole {money(whole)}. No rule makes a claimant name the event (§5); audits of many claims in a term"
         " are the only answer.",
-        (
-            f"An amount bounds a code, not the choice of the code: a service worth {money(true_cents)} billed as"
-            f" {UPCODED} was allowed"
-            f" {spread([sum(item[3] for item in claim.allowed) / 100 for claim in upcoded if claim.allowed])} at once,"
-            f" without a vote; {share(audited, len(upcoded))} of these claims were drawn for audit."
-        ),
+        _upcoding(found),
     ]
     if worse:
         findings.insert(
@@ -211,17 +207,13 @@ def judge(books: Books, setting: Setting) -> Evidence:
             + "; ".join(f"{m} {money(c)}" for m, c in worse.items())
             + ". §5 says cover, provider and day; §13 says parts of one event.",
         )
-    figures = {
-        "benefit_cents": {mode: max(values, default=0) for mode, values in benefits.items()},
-        "over_amount": over[0],
-        "without_case": without_case[0],
-    }
-    return Evidence(checks, tuple(findings), figures, _picture(benefits))
+    figures = {"benefit_cents": most, "over_amount": over[0], "without_case": without_case[0]}
+    return Evidence(checks, tuple(findings), figures, _picture(most))
 
 
-def _picture(benefits: dict[str, list[int]]) -> Picture:
-    most = tuple(max(values, default=0) / 100 for values in benefits.values())
-    bars = Layer("bars", "attacker", "benefit of the event", y=most, labels=tuple(benefits))
+def _picture(most: dict[str, int]) -> Picture:
+    benefits = tuple(cents / 100 for cents in most.values())
+    bars = Layer("bars", "attacker", "benefit of the event", y=benefits, labels=tuple(most))
     bound = Layer("hline", "bound", "ceiling of a claim", y=(CEILING_CENTS / 100,))
     title = "Parts of an event share its ceiling when they name it, and escape it when they do not"
     return Picture(title, f"an event of {money(4 * EVENT_AMOUNT_CENTS)}, billed in parts", "benefit", (bars, bound))

@@ -1,46 +1,52 @@
-"""How the screens write: text of others made harmless, ids in short, shares, counts, money, spans of time.
+"""How the CLI and the screens write: other people's text made harmless, ids, shares, counts, money, spans, refusals.
 
 Amounts are minor units of the co-op's currency, shares are basis points (1 bp = 1/10,000).
 """
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from dataclasses import dataclass
 
 TEXT_SHOWN_MAX = 2_000
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+AMOUNT = re.compile(r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,13})(?:\.(\d*))?", re.ASCII)
+"""Commas only where thousands are: 1,5 is not an amount, for it could mean two."""
 
 
 def refusal(what: object, hint: object, rule: object = "") -> str:
-    """Return why something was refused.
-
-    What happened, what can be done now, and the section of the rules where one refuses.
+    """Return why something was refused: what happened, what can be done now, the section of the rules that refuses.
 
     >>> refusal("the case was denied in block 9", "see why", "§6")
     'the case was denied in block 9; see why (rules §6)'
     """
-    words = f"{clean(what)}; {clean(hint)}"
+    words = f"{clean(what)}; {clean(hint)}" if hint else clean(what)
     return f"{words} (rules {clean(rule)})" if rule else words
 
 
-def clean(text: object, limit: int = TEXT_SHOWN_MAX) -> str:
-    r"""Return other people's text without terminal controls or changes of reading direction, at most `limit` long.
+def clean(text: object, limit: int | None = TEXT_SHOWN_MAX) -> str:
+    r"""Return other people's text without anything that steers a terminal or turns the reading direction.
 
     >>> clean("a\x1b[2Jb")
     'a·[2Jb'
     """
-    shown = "".join(
-        part if part == "\n" or unicodedata.category(part) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else "·"
-        for part in str(text)
-    )
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    shown = "".join(part if part == "\n" or part.isprintable() or part == "\xa0" else "·" for part in str(text))
+    return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def short(identifier: str) -> str:
-    """Return the first 8 characters of a long id: enough to tell two apart.
+def short(identifier: object, digits: int = 12) -> str:
+    """Return the first digits of a long id: enough to name it in a command.
 
-    >>> short("0123456789abcdef")
+    >>> short("0123456789abcdef"), short(None)
+    ('0123456789ab', '–')
+    """
+    return clean(str(identifier or "–")[:digits])
+
+
+def brief(identifier: str) -> str:
+    """Return the first 8 characters of a long id: enough to tell two apart on a screen.
+
+    >>> brief("0123456789abcdef")
     '01234567…'
     """
     return clean(identifier if len(identifier) <= 9 else identifier[:8] + "…")
@@ -49,12 +55,10 @@ def short(identifier: str) -> str:
 def percent(basis_points: int | None) -> str:
     """Return basis points as a percentage.
 
-    One decimal, rounded down.
-
     >>> percent(7500), percent(6666), percent(None)
-    ('75 %', '66.6 %', '–')
+    ('75 %', '66.66 %', '–')
     """
-    return "–" if basis_points is None else f"{basis_points // 10 / 10:g} %"
+    return "–" if basis_points is None else f"{basis_points / 100:g} %"
 
 
 def counted(count: int, noun: str) -> str:
@@ -96,22 +100,16 @@ class Units:
         return "–" if amount is None else f"{self.figure(amount)} {clean(self.currency, 8)}"
 
     def parse(self, text: str) -> int | None:
-        """Return what a person typed as minor units, None if it is no amount. Nothing is rounded.
+        """Return what a person typed as minor units, None if it is not an amount. Nothing is rounded.
 
-        >>> Units().parse("1,234.5"), Units().parse("1.234"), Units().parse("x")
-        (123450, None, None)
+        >>> Units().parse("1,234.5"), Units().parse("1.234"), Units().parse("1,5"), Units(exponent=0).parse("5000")
+        (123450, None, None, 5000)
         """
-        plain = text.strip().replace(",", "").replace(" ", "")
-        whole, _, part = plain.partition(".")
-        if (
-            not plain.isascii()
-            or not whole.isdigit()
-            or (part and not part.isdigit())
-            or len(part) > self.exponent
-            or len(whole) > 15
-        ):
+        found = AMOUNT.fullmatch(text.strip().replace(" ", ""))
+        part = "" if found is None else (found[2] or "").rstrip("0")
+        if found is None or len(part) > self.exponent:
             return None
-        return int(whole) * 10**self.exponent + int(part.ljust(self.exponent, "0") or "0")
+        return int(found[1].replace(",", "")) * 10**self.exponent + int(part.ljust(self.exponent, "0") or "0")
 
     def span(self, blocks: int) -> str:
         """Return how long some blocks take, roughly.

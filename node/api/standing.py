@@ -1,0 +1,51 @@
+"""Where a node stands, in words: what `mutua status`, `mutua doctor` and the screens say alike."""
+
+from __future__ import annotations
+
+from node.api.text import clean, counted
+from node.api.views.node import Status, TreasuryJob
+
+
+def sync_words(status: Status) -> str:
+    """Return whether the node is in sync, with the share it has while it is not."""
+    if not status.is_syncing:
+        return "in sync"
+    if not status.sync_target:
+        return "syncing"
+    return f"syncing {status.height} of {status.sync_target} ({100 * status.height // status.sync_target} %)"
+
+
+def consensus_words(status: Status) -> str:
+    """Return this node's part in agreeing on blocks."""
+    consensus = status.consensus
+    if not consensus.is_member:
+        return "follows; it is not in the committee"
+    if consensus.quarantine is not None:
+        return quarantine_words(status)
+    return "votes on blocks" if consensus.is_signing else "in the committee; it asks its peers before it signs"
+
+
+def quarantine_words(status: Status) -> str:
+    """Return why a quarantined node does not sign, and until when."""
+    until = status.consensus.quarantine_until
+    end = "until enough peers have told how far they are" if until is None else f"until block {until} is final"
+    return f"signs nothing {end}: {clean(status.consensus.quarantine, 200)}"
+
+
+def misbehaviour_words(status: Status) -> str:
+    """Return how often this node has seen another member's node contradict itself."""
+    return (
+        f"{counted(status.consensus.misbehaviour, 'proof')} that another node signed two things where it may sign one"
+    )
+
+
+def treasury_words(job: TreasuryJob) -> str:
+    """Return what a signer's node does for the treasury."""
+    open_batches = f"; {job.open_batches} unconfirmed {'batch' if job.open_batches == 1 else 'batches'}"
+    words = {
+        "off": "you are a signer, but no Bitcoin backend is configured: this node signs no payouts",
+        "starting": "you are a signer; the treasury's job is starting",
+        "waiting": f"you are a signer; the last step failed and is tried again: {clean(job.last_error, 200)}",
+        "working": "you are a signer; the last step went well",
+    }[job.state]
+    return words + (open_batches if job.open_batches else "")
