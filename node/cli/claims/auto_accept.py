@@ -51,7 +51,11 @@ class RuleWords:
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002
+def list_command(
+    *,
+    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
+    common: Common = DEFAULT,
+) -> int:
     """List your auto-accept rules.
 
     Parameters

@@ -66,7 +66,11 @@ def import_command(
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002
+def list_command(
+    *,
+    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
+    common: Common = DEFAULT,
+) -> int:
     """List your claims, newest first.
 
     Parameters
