@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def main() -> int:
     ours, _, theirs = " ".join(sys.argv[1:]).partition(" -- ")
     chosen, arguments = parser.parse_args(ours.split()), theirs.split()
     name = f"{chosen.bench.removesuffix('.py')}.py"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the worktree goes also when this is told to stop
     before: list[dict[str, float]] = []
     after: list[dict[str, float]] = []
     with worktree_of(chosen.ref) as tree:

@@ -18,9 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import bench_scale
 import psutil
 from coop import CLAIMANTS, CORES, Coop, acting, encode_events, raw_work, validating
-from population import Population, name_of
 from trees import keep, median_of, module_of, parser_of
 
 from governance.kinds import decode_body
@@ -35,9 +35,6 @@ verifying = module_of("node.execution.verifier", "node.verifier")
 TARGETS = {0: 0.70, 100_000: 0.60}
 """By members beside the founders."""
 RUNS = 5
-KINDS = ("claim, standard", "claim, voted", "ballot", "delegation", "premium", "quote")
-HANDLED = 4_000
-"""Records of a mixed block, for the cost of each handler."""
 
 
 def cpu_of_all() -> float:
@@ -149,21 +146,11 @@ class Measured:
         chain.store.close()
         return {name: seconds * 1e6 / self.count for name, seconds in figures.items()}
 
-    def handlers(self, folder: Path, members: int) -> dict[str, float]:
-        """Return CPU microseconds a record by kind, in a mixed block of the population's members."""
-        chain = self.copy(folder)
-        people, height = Population(members), chain.height + 1
-        times: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        for step in range(2):
-            opened = OpenBlock(chain.state, BlockContext(height + step, name_of("randomness", step)))
-            for kind, act in list(people.records(height + step, HANDLED, has_ballots=step > 0)):
-                start = time.thread_time()
-                opened.take(act)
-                times[kind].append(time.thread_time() - start)
-            if not step:
-                chain.store.write({b"s/" + key: value for key, value in opened.close().delta.items()})
-        chain.store.close()
-        return {f"handler: {kind}": 1e6 * sorted(taken)[len(taken) // 2] for kind, taken in times.items() if taken}
+
+def handlers(members: int) -> dict[str, float]:
+    """Return CPU microseconds a record by kind, in blocks of the population's members."""
+    kinds = bench_scale.measure(members, "young", 400, 0)["kinds_us"]
+    return {f"handler: {kind}": figure for kind, figure in kinds.items()}
 
 
 def best_of(work) -> float:
@@ -184,9 +171,7 @@ def measure(members: int, runs: int) -> dict[str, float]:
         figures = median_of([measured.run(folder / f"run{run}") for run in range(runs)])
         if hasattr(Chain, "keep"):
             figures |= measured.steps(folder / "steps")
-        if members:
-            figures |= measured.handlers(folder / "handlers", members)
-    return figures
+    return figures | (handlers(members) if members else {})
 
 
 def main() -> int:

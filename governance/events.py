@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+import msgspec
 
 QUIET = frozenset({"application_ended", "credit_lost", "credit_regained", "proposal_void"})
 """Events that follow from what scenario files always could do, and that the scenario page does not name. A rehearsal
@@ -37,13 +39,24 @@ def render_text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def render(value: Any, of_bytes: Callable[[bytes], str]) -> Any:
-    """Return `value` ready for JSON: bytes through `of_bytes`, tuples as lists."""
+def render(value: Any, of_bytes: Callable[[bytes], str] = render_hex) -> Any:
+    """Return `value` ready for JSON: bytes by `of_bytes`, structs as objects, a field called `row` as its fields."""
     if isinstance(value, bytes):
         return of_bytes(value)
     if isinstance(value, (tuple, list)):
-        return [render(item, of_bytes) for item in value]  # type: ignore[reportUnknownVariableType]
-    return value
+        return [render(item, of_bytes) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: render(item, of_bytes) for key, item in cast("dict[str, Any]", value).items()}
+    if not isinstance(value, msgspec.Struct):
+        return value
+    found: dict[str, Any] = {}
+    for name, key in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+        item = getattr(value, name)
+        if name == "row":
+            found.update(render(item, of_bytes))
+        elif item is not msgspec.UNSET:
+            found[key] = render(item, of_bytes)
+    return found
 
 
 def event_json(event: Event, of_bytes: Callable[[bytes], str] = render_hex) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class CodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class TreasurySpec:
-    """The m-of-n treasury: the signers' keys on this ledger and the first baton."""
+    """The m-of-n treasury: the signers' keys on this ledger and the first outpoint."""
 
     network: str
     threshold: int

@@ -9,7 +9,7 @@ contract, and their shares of the plan's rate are part of its rate (`governance.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,6 +28,7 @@ from ledger.errors import RuleBroken
 
 # ---- Records ------------------------------------------------------------
 LENGTHS = (1, 3, 6, 12)
+MemberStatus = Literal["waiting", "covered", "suspended", "leaving", "not_renewed", "ended"]
 
 
 class PlanChangeBody(Shape):
@@ -334,8 +335,8 @@ def end_term(day: Day) -> None:
         plans.put_contract_weight(day.draft, name, day.term, weight_bp)
 
 
-def status_of(day: Day, member: MemberRow) -> str:
-    """Return waiting, covered, suspended, leaving, not_renewed or ended."""
+def status_of(day: Day, member: MemberRow) -> MemberStatus:
+    """Return how a membership stands."""
     row = CONTRACTS.find(day.draft, member.key)
     if not member.is_member:
         return "ended"

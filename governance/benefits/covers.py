@@ -8,6 +8,7 @@ insures ten people for one premium, and counts with the same share among the con
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import msgspec
 
@@ -18,6 +19,7 @@ from ledger import calendar
 
 # ---- Rules --------------------------------------------------------------
 FULL_BP = 10_000
+CoverStatus = Literal["coming", "waiting", "covered", "leaving", "ended"]
 KEPT_TERMS = 12
 """An ended cover counts toward the bound so long: fresh keys do not bring fresh counters at will."""
 
@@ -27,8 +29,8 @@ def is_on(share: DependantShare, term: int) -> bool:
     return share.first_term <= term and (share.last_term is None or term <= share.last_term)
 
 
-def status_of(row: DependantRow, height: int) -> str:
-    """Return coming, waiting, covered, leaving or ended, as of a block."""
+def status_of(row: DependantRow, height: int) -> CoverStatus:
+    """Return how a dependant's cover stands as of a block."""
     if row.last_day is not None and row.last_day <= height:
         return "ended"
     if height < row.first_day:

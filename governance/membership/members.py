@@ -37,7 +37,6 @@ from ledger.errors import RuleBroken
 HISTORY_BLOCKS = 720
 """Changes of the right to vote older than this decide nothing any more: the longest vote and appeal together are
 shorter."""
-YEARS_TERMS = 12
 
 
 VOTERS_A_ROW = 64

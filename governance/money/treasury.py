@@ -1,7 +1,7 @@
-"""The treasury as the ledger sees it: a baton that is spent once, batches attested before anyone signs, confirmations.
+"""The treasury as the ledger sees it: an outpoint that is spent once, batches attested beforehand, confirmations.
 
 Governance checks keys and counts only and never sees an address. Every batch spends the change of the one before: the
-baton moves with each `treasury.batch`, so no two batches can both be valid and nothing is paid twice.
+outpoint moves with each `treasury.batch`, so no two batches can both be valid and nothing is paid twice.
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ def note_seen(draft: Draft, commitment: bytes) -> None:
 
 
 def check_batch(day: Day, act: Act, body: BatchBody) -> None:
-    """Raise RuleBroken unless the batch spends the baton, pays what is due, adds up, and m signers attest it."""
+    """Raise RuleBroken unless the batch spends the outpoint, pays what is due, adds up, and m signers attest it."""
     row = check_treasury(day.draft)
-    if (body.baton_txid, body.baton_vout) != (row.baton_txid, row.baton_vout):
+    if (body.baton_txid, body.baton_vout) != (row.outpoint_txid, row.outpoint_vout):
         raise RuleBroken(
             "baton_spent",
             "the batch does not spend the treasury outpoint, the change of the previous batch",
@@ -148,21 +148,23 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
                 "build it again",
             )
     total = sum(item.paid_sat for item in body.payouts) + body.fee_sat + body.change_sat
-    if total != row.baton_sat:
+    if total != row.outpoint_sat:
         raise RuleBroken(
             "batch_sum",
-            f"payouts, fee and change are {total} sat, the treasury outpoint holds {row.baton_sat}",
+            f"payouts, fee and change are {total} sat, the treasury outpoint holds {row.outpoint_sat}",
             "build it again",
         )
     check_attested(act, BATCH, body, row.signers, row.threshold)
 
 
 def apply_batch(day: Day, _act: Act, body: BatchBody) -> None:
-    """Move the baton to the batch's change and note what each payment got."""
+    """Move the outpoint to the batch's change and note what each payment got."""
     row = TREASURY.get(day.draft)
     TREASURY.put(
         day.draft,
-        msgspec.structs.replace(row, baton_txid=body.unsigned_txid, baton_vout=CHANGE_VOUT, baton_sat=body.change_sat),
+        msgspec.structs.replace(
+            row, outpoint_txid=body.unsigned_txid, outpoint_vout=CHANGE_VOUT, outpoint_sat=body.change_sat
+        ),
     )
     BATCHES.put(day.draft, BatchRow(body, day.height, 0, 0), body.unsigned_txid)
     for item in body.payouts:

@@ -197,31 +197,25 @@ def _ceilings(
 
 
 # ---- Votes ------------------------------------------------------------------
-def case_params(case_params: Params) -> shapes.CaseParams:
+def case_params(params: Params) -> shapes.CaseParams:
     """Return the parameters that a case keeps."""
-    return shapes.CaseParams(**{name: getattr(case_params, name) for name in shapes.CaseParams.__struct_fields__})
+    return shapes.CaseParams(**{name: getattr(params, name) for name in shapes.CaseParams.__struct_fields__})
 
 
 def excluded_of(day: Day, claim: ClaimRow, case: CaseRow) -> tuple[shapes.Excluded, ...]:
     """Return how many members may not vote on a case, by the first reason that applies."""
     member = MEMBERS.get(day.draft, claim.member)
     treating = {claim.provider, members.owner_of_key(day.draft, claim.provider)}
-    household, vouchers = set(members.household_of(day.draft, member)), set(member.vouchers)
+    household = members.household_of(day.draft, member)
+    pairs = (
+        ("claimant", (claim.member,)),
+        ("provider", treating),
+        ("household", household),
+        ("voucher", member.vouchers),
+    )
     counts: dict[str, list[int]] = {}
     for key in case.excluded:
-        reason = (
-            "claimant"
-            if key == claim.member
-            else (
-                "provider"
-                if key in treating
-                else "household"
-                if key in household
-                else "voucher"
-                if key in vouchers
-                else "other"
-            )
-        )
+        reason = next((name for name, keys in pairs if key in keys), "other")
         row = MEMBERS.find(day.draft, key)
         count = counts.setdefault(reason, [0, 0])
         count[0] += 1

@@ -238,7 +238,7 @@ class MemberCollector(_Replay):
         return other_shapes.MemberReceipt(
             member=self._member,
             height=self.height,
-            bar=facts.bar_facts(day, row, standing.bar_bp, standing.seniority_bp, set_now),
+            bar=facts.bar_facts(day, row, standing.threshold_bp, standing.seniority_bp, set_now),
             deny_sample_min=set_now.deny_sample_min,
             seniority_step_bp=set_now.seniority_step_bp,
             seniority_max_bp=set_now.seniority_max_bp,

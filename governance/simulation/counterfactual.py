@@ -181,7 +181,7 @@ class World:
         """Return bar and seniority of all members, as if the last block included a claim."""
         day = Day(Draft(self.state), self.height, b"")
         rows = ((row.key, approval_threshold.threshold_of(day, row)) for row in MEMBERS.scan(day.draft))
-        return {key: Standing(row.bar_bp, row.seniority_bp) for key, row in rows}
+        return {key: Standing(row.threshold_bp, row.seniority_bp) for key, row in rows}
 
     def premiums(self) -> dict[str, int]:
         """Return the premium a term of each plan, in cents."""

@@ -1,7 +1,4 @@
-"""What each action of a scenario puts into its block: the kind of the record, its author, and its body.
-
-Names are keys. What a scenario does not say is empty.
-"""
+"""The record that each action of a scenario puts into its block. Names are keys; what the file leaves out is empty."""
 
 from __future__ import annotations
 

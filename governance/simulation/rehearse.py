@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from governance import views
 from governance.day import Day
 from governance.events import Event, event_json, render_text
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
@@ -25,6 +24,7 @@ from governance.state.cases import CASES, OPEN_CASES
 from governance.state.claims import CLAIMS
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, OpenBlock
+from governance.views import rehearsal
 from governance.voting import ballots
 from ledger.errors import MutuaError, RuleBroken
 from ledger.records import Attestation
@@ -218,7 +218,7 @@ class Player:
             return self._refused(action, RuleBroken("block_open", f"block {action.at} is not closed", "advance first"))
         day = Day(Draft(self.state), self.closed, b"")
         try:
-            shown = views.shown(day, action.fields["what"], action.fields["name"])
+            shown = rehearsal.shown(day, action.fields["what"], action.fields["name"])
         except MutuaError as error:
             return self._refused(action, error)
         return Event("shown", action.at, {"what": action.fields["what"], "name": action.fields["name"], **shown})

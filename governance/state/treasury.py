@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from governance.tables import Draft, Mark, Name, Table
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -38,9 +40,10 @@ class TreasuryRow(Shape):
     threshold: int
     signers: tuple[bytes, ...]
     fee_sat_per_vb: int
-    baton_txid: bytes
-    baton_vout: int
-    baton_sat: int
+    outpoint_txid: bytes = msgspec.field(name="baton_txid")
+    outpoint_vout: int = msgspec.field(name="baton_vout")
+    outpoint_sat: int = msgspec.field(name="baton_sat")
+    """Names of the API; a row is stored without them."""
 
 
 PaymentStatus = Literal["due", "queued", "batched", "confirmed"]

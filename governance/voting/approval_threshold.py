@@ -1,4 +1,4 @@
-"""The voter's own bar: whoever denies much needs more to be paid; years in the co-op lower it again (rules §7).
+"""A claimant's approval threshold: whoever denies much needs more yes votes; years in the co-op lower it (rules §7).
 
 Per member the ledger keeps, for each of the last thirteen terms with closings, how many last yes/no ballots on closed
 cases there were, how many of them denied, and how many were cast by auto-accept, which count at most for half. What is
@@ -19,7 +19,7 @@ from ledger.codec import Shape
 # ---- Rules --------------------------------------------------------------
 WINDOW_TERMS = 12
 THRESHOLD_ROWS = ((95, 10_000), (85, 9_500), (80, 9_000), (75, 8_500), (70, 8_000), (65, 7_500), (0, 5_000))
-"""(denial rate in percent from which a row holds, bar in basis points): half-open, highest first."""
+"""(denial rate in percent from which a row holds, threshold in basis points): half-open, highest first."""
 THRESHOLD_MAX_BP = 10_000
 
 
@@ -38,7 +38,7 @@ class VotingRecord(Shape):
 
     denied: int
     voted: int
-    bar_bp: int
+    threshold_bp: int
     seniority_bp: int
 
 
@@ -59,7 +59,7 @@ def add_closing(draft: Draft, member: bytes, term: int, more: RecordRow) -> None
 
 
 def record_over_terms(draft: Draft, member: bytes, terms: Container[int]) -> tuple[int, int, int]:
-    """Return (D, N, terms with closings) over some terms; auto-accept ballots count at most for half of N."""
+    """Return (denied, voted, terms with closings); auto-accept ballots count at most for half of the votes."""
     denied = voted = auto = with_closings = 0
     for row in records_of(draft, member):
         if row.term in terms and row.voted + row.auto > 0:
@@ -71,23 +71,24 @@ def record_over_terms(draft: Draft, member: bytes, terms: Container[int]) -> tup
 
 
 def compute_threshold_bp(denied: int, voted: int, sample_min: int) -> int:
-    """Return the bar of a record (rules §7).
+    """Return the threshold of a record (rules §7).
 
-    >>> [compute_bar_bp(d, 20, 20) for d in (12, 13, 14, 15, 16, 17, 19)]
+    >>> [compute_threshold_bp(d, 20, 20) for d in (12, 13, 14, 15, 16, 17, 19)]
     [5000, 7500, 8000, 8500, 9000, 9500, 10000]
     """
     sample = max(voted, sample_min)
-    return next(bar for percent, bar in THRESHOLD_ROWS if 100 * denied >= percent * sample)
+    return next(bp for percent, bp in THRESHOLD_ROWS if 100 * denied >= percent * sample)
 
 
 def threshold_of(day: Day, member: MemberRow) -> VotingRecord:
-    """Return the record, bar and seniority of a member as if a claim were carried by this block."""
+    """Return the record, threshold and seniority of a member as if a claim were carried by this block."""
     set_now = day.params
     term = day.term
     denied, voted, _ = record_over_terms(day.draft, member.key, range(term - WINDOW_TERMS, term + 1))
-    bar = compute_threshold_bp(denied, voted, set_now.deny_sample_min)
+    threshold_bp = compute_threshold_bp(denied, voted, set_now.deny_sample_min)
     years = members.terms_complete_of(day, member) // WINDOW_TERMS
     seniority = 0
-    if bar < THRESHOLD_MAX_BP:
-        seniority = max(0, min(years * set_now.seniority_step_bp, set_now.seniority_max_bp, bar - set_now.bar_floor_bp))
-    return VotingRecord(denied, voted, bar, seniority)
+    if threshold_bp < THRESHOLD_MAX_BP:
+        room_bp = threshold_bp - set_now.bar_floor_bp
+        seniority = max(0, min(years * set_now.seniority_step_bp, set_now.seniority_max_bp, room_bp))
+    return VotingRecord(denied, voted, threshold_bp, seniority)

@@ -71,13 +71,13 @@ def freeze(day: Day) -> None:
         for other in excluded:
             row = MEMBERS.find(day.draft, other)
             voters_out += row is not None and members.is_voter(row)
-        standing = approval_threshold.threshold_of(day, member)
+        record = approval_threshold.threshold_of(day, member)
         frozen = msgspec.structs.replace(
             case,
             excluded=excluded,
             eligible=day.counts.voters - voters_out,
-            bar_bp=standing.bar_bp,
-            seniority_bp=standing.seniority_bp,
+            bar_bp=record.threshold_bp,
+            seniority_bp=record.seniority_bp,
             params_version=current_version(day.draft),
         )
         CASES.put(day.draft, frozen, case.claim, case.code)

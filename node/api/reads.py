@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 import trio
 
-from governance import protocol, views, views_audits, views_governing, views_members
+from governance import protocol
+from governance.events import render
 from governance.refusals import rule_of
 from governance.state.contracts import CONTRACTS
 from governance.state.params import current_version, params_at
 from governance.state.treasury import BATCHES, TREASURY
 from governance.tables import Draft
+from governance.views import audits, claims, coop, governing, members, money
 from ledger import calendar, merkle
 from ledger.blocks import block_hash_of, decode_header
 from ledger.codec import encode
@@ -214,7 +216,7 @@ def _count_open_batches(state: StateReader) -> int:
     """Return how many payout transactions on the ledger have no confirmation: those behind the treasury outpoint."""
     draft, count = Draft(state), 0
     box = TREASURY.find(draft)
-    batch = None if box is None else BATCHES.find(draft, box.baton_txid)
+    batch = None if box is None else BATCHES.find(draft, box.outpoint_txid)
     while batch is not None and not batch.confirmations:
         count += 1
         batch = BATCHES.find(draft, batch.body.baton_txid)
@@ -250,7 +252,7 @@ def read_view(state: StateReader, height: int, question: Question[T], arguments:
     if answer is None:
         hint = "check the id, or wait until the node is in sync"
         raise MutuaError("not_found", f"the ledger knows no such {question.name} at height {height}", hint)
-    return msgspec.convert(msgspec.to_builtins(answer), question.shape)
+    return msgspec.convert(render(answer), question.shape)
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -277,32 +279,30 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 _SOURCES: dict[str, Callable[[_Asked], Any]] = {
-    "coop": lambda ask: views.status_view(ask.state, ask.height),
-    "providers": lambda ask: views.providers_view(ask.state),
-    "parties": lambda ask: views.parties_view(ask.state, ask.height),
-    "params": lambda ask: views.params_view(ask.state),
-    "accounts": lambda ask: views.accounts_view(ask.state),
-    "plans": lambda ask: views.plans_view(ask.state),
-    "codes": lambda ask: views.codes_view(ask.state),
-    "members": lambda ask: views.members_view(ask.state, ask.height),
-    "member": lambda ask: views.member_view(ask.state, ask.height, ask.key("key", "id")),
-    "keys": lambda ask: views_members.keys_view(ask.state, ask.key("member")),
-    "dependants": lambda ask: views_members.dependants_view(ask.state, ask.height, ask.key("member")),
-    "claims": lambda ask: views.claims_view(ask.state, ask.optional_key("member")),
-    "claim": lambda ask: views.claim_view(ask.state, ask.height, ask.key("claim", "id")),
-    "needs_me": lambda ask: views.needs_me_view(ask.state, ask.height, ask.key("member")),
-    "audit": lambda ask: views_audits.audit_view(ask.state, ask.height, ask.key("claim", "id")),
-    "applications": lambda ask: views_governing.applications_view(ask.state, ask.height),
-    "proposals": lambda ask: views_governing.proposals_view(ask.state, ask.height),
-    "proposal": lambda ask: views_governing.proposal_view(
-        ask.state, ask.height, ask.key("id"), ask.optional_key("member")
-    ),
-    "payouts": lambda ask: views.payouts_view(ask.state),
-    "owed": lambda ask: views.owed_view(ask.state),
-    "unsent": lambda ask: views.unsent_view(ask.state),
-    "batches": lambda ask: views.batches_view(ask.state),
-    "treasury": lambda ask: views.treasury_view(ask.state),
-    "delegations": lambda ask: views_members.delegations_view(ask.state, ask.height, ask.key("member")),
-    "owing": lambda ask: views_members.owing_view(ask.state),
-    "audits": lambda ask: views_audits.audits_view(ask.state),
+    "coop": lambda ask: coop.status_view(ask.state, ask.height),
+    "providers": lambda ask: coop.providers_view(ask.state),
+    "parties": lambda ask: coop.parties_view(ask.state, ask.height),
+    "params": lambda ask: coop.params_view(ask.state),
+    "accounts": lambda ask: coop.accounts_view(ask.state),
+    "plans": lambda ask: coop.plans_view(ask.state),
+    "codes": lambda ask: coop.codes_view(ask.state),
+    "members": lambda ask: members.members_view(ask.state, ask.height),
+    "member": lambda ask: members.member_view(ask.state, ask.height, ask.key("key", "id")),
+    "keys": lambda ask: members.keys_view(ask.state, ask.key("member")),
+    "dependants": lambda ask: members.dependants_view(ask.state, ask.height, ask.key("member")),
+    "claims": lambda ask: claims.claims_view(ask.state, ask.optional_key("member")),
+    "claim": lambda ask: claims.claim_view(ask.state, ask.height, ask.key("claim", "id")),
+    "needs_me": lambda ask: claims.needs_me_view(ask.state, ask.height, ask.key("member")),
+    "audit": lambda ask: audits.audit_view(ask.state, ask.height, ask.key("claim", "id")),
+    "applications": lambda ask: governing.applications_view(ask.state, ask.height),
+    "proposals": lambda ask: governing.proposals_view(ask.state, ask.height),
+    "proposal": lambda ask: governing.proposal_view(ask.state, ask.height, ask.key("id"), ask.optional_key("member")),
+    "payouts": lambda ask: money.payouts_view(ask.state),
+    "owed": lambda ask: money.owed_view(ask.state),
+    "unsent": lambda ask: money.unsent_view(ask.state),
+    "batches": lambda ask: money.batches_view(ask.state),
+    "treasury": lambda ask: money.treasury_view(ask.state),
+    "delegations": lambda ask: members.delegations_view(ask.state, ask.height, ask.key("member")),
+    "owing": lambda ask: members.owing_view(ask.state),
+    "audits": lambda ask: audits.audits_view(ask.state),
 }

@@ -1,7 +1,4 @@
-"""Rows of rules §13 outside governance, measured with the real code: tracing, evidence leaks, equivocating proposers.
-
-`governance` may not import wallet, consensus or the node; the laboratory gets these checks from here.
-"""
+"""The rows of rules §13 that need wallet, consensus or the node, which the laboratory in governance may not import."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class LedgerTreasury:
     def outpoint(self) -> Outpoint | None:
         """Return the treasury outpoint, which the next batch spends."""
         row = self.row()
-        return None if row is None else Outpoint(row.baton_txid, row.baton_vout, row.baton_sat)
+        return None if row is None else Outpoint(row.outpoint_txid, row.outpoint_vout, row.outpoint_sat)
 
     def policy(self) -> Policy:
         """Return the figures in force. MutuaError `no_treasury` where genesis has none."""
@@ -80,7 +80,7 @@ class LedgerTreasury:
         row = TREASURY.find(draft)
         bodies: list[OpenBatch] = []
         used: Counter[bytes] | None = None
-        txid = b"" if row is None else row.baton_txid
+        txid = b"" if row is None else row.outpoint_txid
         while len(bodies) < OPEN_BATCHES_MAX:
             batch = BATCHES.find(draft, txid)
             if batch is None or batch.confirmations:

@@ -147,7 +147,7 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
         assert call("vote", "verify", claim[:12], "-d", folder).code == 0
         again = call("claim", "submit", *bill, "--day", "1", "-d", folder)
         assert again.code == 5
-        assert "stands in a claim already" in again.err
+        assert "is already in a claim" in again.err
         opened = call("evidence", "open", claim, "-d", folder)
         assert opened.out.startswith(str(folder / "documents")), opened.err
         assert call("claim", "show", claim, "-d", folder).code == 0

@@ -321,7 +321,7 @@ class Fuzz:
         elif act.kind == "proposal.open":
             self.names.note("proposal", act.record_id)
         elif act.kind == "treasury.batch":
-            self.names.note("unsigned_txid", TREASURY.get(Draft(self.state)).baton_txid)
+            self.names.note("unsigned_txid", TREASURY.get(Draft(self.state)).outpoint_txid)
 
 
 RARE = ("member.leave", "audit.finding")

@@ -127,7 +127,7 @@ def a_batch(fuzz, draft, kind, body, author):
     if box is None or not waiting:
         return None
     items = []
-    left = box.baton_sat
+    left = box.outpoint_sat
     for payment in r.sample(waiting, min(len(waiting), r.choice([1, 2, 3]))):
         paid = min(payment.left_sat, left) if r.random() < 0.6 else r.randrange(min(payment.left_sat, left) + 1)
         left -= paid
@@ -139,8 +139,8 @@ def a_batch(fuzz, draft, kind, body, author):
     fee = min(left, r.choice([0, 1, 500]))
     body = put(
         body,
-        baton_txid=box.baton_txid,
-        baton_vout=box.baton_vout,
+        baton_txid=box.outpoint_txid,
+        baton_vout=box.outpoint_vout,
         unsigned_txid=r.randbytes(32),
         payouts=tuple(items),
         fee_sat=fee,

@@ -7,9 +7,9 @@ from anchors import ROOT, load_mutants
 PAGE = ROOT / "docs" / "reference" / "mutants.md"
 INTRO = """# Mutants: what the rule vectors notice
 
-A mutant is the rules with one thing wrong: a boundary off by one, a rounding turned round, an exclusion forgotten, two
-steps swapped. The tests play each of the {count} mutants below and fail unless its vector notices it: another event, or
-another figure in one, than was computed by hand from the rules. A vector is named as `topic: name`; it is the line of
+A mutant is the rules with one mistake: a boundary off by one, a rounding reversed, an exclusion forgotten, two steps
+swapped. The tests play each of the {count} mutants below and fail unless its vector notices it: an event, or a figure
+in it, differs from the result computed by hand from the rules. A vector is named as `topic: name`; it is the line of
 that name in `tests/vectors/rules/<topic>.jsonl`, with its arithmetic. The mutants themselves are in
 `tests/vectors/mutants/<topic>.jsonl`.
 

@@ -150,7 +150,7 @@ def test_a_member_votes_by_keys_and_the_ballot_is_final_on_the_ledger():
         terminal.press("Escape")
         terminal.wait("✓ opened")
         terminal.press("v")
-        terminal.wait("What do you say?")
+        terminal.wait("How do you vote?")
         terminal.press("a")
         terminal.wait("(●)", "▸ Award")
         terminal.press("Enter")

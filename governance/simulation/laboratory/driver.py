@@ -293,7 +293,7 @@ class World:
             if row is not None:
                 found = approval_threshold.threshold_of(day, row)
                 figures = {"denied": found.denied, "voted": found.voted}
-                figures |= {"bar_bp": found.bar_bp, "seniority_bp": found.seniority_bp}
+                figures |= {"bar_bp": found.threshold_bp, "seniority_bp": found.seniority_bp}
                 self.book.watched.setdefault(name, []).append((self.height, figures))
 
     def attackers_now(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""How figures are read off books and put into words: every share with its denominator, every spread with its range."""
+"""Figures from books in words: every share with its denominator, every spread with its range."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Pictures of what was measured: one for each study, its title a sentence, the rule's bound a dashed line.
-
-matplotlib (`pip install mutua[plots]`) is loaded only here; without it the report has no pictures and says so.
-"""
+"""One picture for each study; matplotlib (the extra `plots`) is loaded only here, and the report can do without."""
 
 from __future__ import annotations
 

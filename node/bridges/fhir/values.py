@@ -1,7 +1,4 @@
-"""What the importer takes and gives.
-
-Resources as read, what the charter says, claims as mapped, reasons for refusal.
-"""
+"""The importer's values: resources as read, the charter's part, claims as mapped, reasons for refusal."""
 
 from __future__ import annotations
 

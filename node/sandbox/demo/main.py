@@ -119,8 +119,7 @@ def _clear(folder: Path) -> None:
     """Remove an earlier demo; refuse a folder that is not one."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).exists() and not (folder / "bitcoin").exists():
-            raise MutuaError(
-                "folder_not_empty", f"{folder} holds something that is no earlier demo", "name another folder"
-            )
+            what = f"{folder} is not empty, and not an earlier demo"
+            raise MutuaError("folder_not_empty", what, "name another folder")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,37 +10,19 @@ from typing import Any, Protocol, TextIO
 from node.sandbox.demo.story import BLOCKS
 
 NEWS_MAX = 12
-_WORDS = {
-    "claim_accepted": "accepted",
-    "claim_denied": "denied",
-    "claim_lapsed": "lapsed",
-    "payout_due": "payout due",
-    "premium_set": "",
-    "claim_line": "",
-    "panel_drawn": "duty panel drawn",
-}
 
 
 def sentence(event: dict[str, Any]) -> str:
-    """Return an event in words; empty for those that would only fill the screen."""
-    name = event["event"]
-    claim = str(event.get("claim", ""))[:8]
-    case = event.get("case")
-    if name == "claim_accepted" and event.get("how") == "vote":
-        return (
-            f"claim {claim}: {case} accepted by vote, {event['yes']} yes, {event['no']} no (bar"
-            f" {event['bar_bp'] / 100:g} %), benefit {event['benefit_cents'] / 100:.2f}"
-        )
-    if name == "claim_accepted":
-        return (
-            f"claim {claim}: standard lines accepted, benefit {event['benefit_cents'] / 100:.2f}, paid in the next"
-            " block"
-        )
-    if name in ("claim_denied", "claim_lapsed"):
-        return (
-            f"claim {claim}: {case} {_WORDS[name]}, {event['yes']} yes, {event['no']} no (bar"
-            f" {event['bar_bp'] / 100:g} %)"
-        )
+    """Return an event in words; empty for events that the screen does not show."""
+    name, case, claim = event["event"], event.get("case"), str(event.get("claim", ""))[:8]
+    if name in ("claim_accepted", "claim_denied", "claim_lapsed"):
+        benefit = f"benefit {event.get('benefit_cents', 0) / 100:.2f}"
+        if name == "claim_accepted" and event.get("how") != "vote":
+            return f"claim {claim}: standard lines accepted, {benefit}, paid in the next block"
+        votes = f"{event['yes']} yes, {event['no']} no (threshold {event['bar_bp'] / 100:g} %)"
+        if name == "claim_accepted":
+            return f"claim {claim}: {case} accepted by vote, {votes}, {benefit}"
+        return f"claim {claim}: {case} {name.removeprefix('claim_')}, {votes}"
     if name == "payout_due":
         return f"claim {claim}: {event['amount_cents'] / 100:.2f} due, {event['amount_sat']} sat"
     return ""
@@ -74,7 +56,7 @@ class PlainScreen:
         print(f"[{time.monotonic() - self._started:6.1f}s] {line}", file=self._out, flush=True)
 
     def block(self, height: int, block: dict[str, Any], heights: dict[str, int]) -> None:
-        """Say what a block did, and who is behind."""
+        """Print a block's records and events, and the nodes that are behind."""
         behind = [name for name, at in heights.items() if at < height - 2]
         kinds: dict[str, int] = {}
         for record in block["records"]:
@@ -131,9 +113,9 @@ class LiveScreen:
 
         table = Table.grid(padding=(0, 2))
         for name, height in self._heights.items():
-            state = (
-                "in sync" if height >= self._height - 1 else f"{self._height - height} behind" if height >= 0 else "off"
-            )
+            state = f"{self._height - height} behind" if height >= 0 else "off"
+            if height >= self._height - 1:
+                state = "in sync"
             table.add_row(Text(name, style="bold"), f"block {height if height >= 0 else '–'}", state)
         bar = ProgressBar(total=BLOCKS, completed=self._height, width=60)
         head = Text(

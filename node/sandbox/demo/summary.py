@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from governance import views
+from governance.events import render
+from governance.state.treasury import PaymentRow
+from governance.views import claims, members, money
 from ledger.chain import Chain
 from ledger.leveldb import opened_aside
 
@@ -78,12 +80,11 @@ def audit_exit_code(folder: Path) -> int:
 
 
 def _claims(chain: Chain, events: Events) -> dict[str, int]:
-    views_short = views.claims_view(chain.state)
     named = {name: [event for event in events if event["event"] == name] for name in COUNTED}
     paid = {(event["claim"], event["height"]) for event in named["payout_due"] if event["case"] is None}
     standard = [event for event in named["claim_accepted"] if event["how"] == "standard"]
     return {
-        "imported": sum(1 for claim in views_short if claim["source_hash"]),
+        "imported": sum(1 for claim in claims.claims_view(chain.state) if claim.source_hash),
         "standard_accepted": len(standard),
         "standard_paid": sum(1 for event in standard if (event["claim"], event["height"] + 1) in paid),
         "standard_within_deductible": sum(1 for event in standard if not event["benefit_cents"]),
@@ -97,40 +98,40 @@ def _members(chain: Chain, folders: Sequence[Path]) -> dict[str, dict[str, Any]]
     """Return the member view of each folder's member, in the order of the charter's founders."""
     found: dict[str, dict[str, Any]] = {}
     for folder, founder in zip(folders, chain.charter.founders, strict=True):
-        view = views.member_view(chain.state, chain.height, founder.identity_key)
+        view = members.member_view(chain.state, chain.height, founder.identity_key)
         assert view is not None
-        found[folder.name] = view
+        found[folder.name] = render(view)
     return found
 
 
 def _payouts(chain: Chain, events: Events) -> dict[str, Any]:
-    payments = views.payouts_view(chain.state)
-    batches = views.batches_view(chain.state)
+    payments = [item.row for item in money.payouts_view(chain.state)]
+    batches = money.batches_view(chain.state)
     due = [
         event
         for event in events
         if event["event"] == "payout_due" and event["height"] <= PAID_BY and event["amount_sat"]
     ]
-    early = [item for item in payments if item["height"] <= PAID_BY and item["amount_sat"]]
-    sent = [item for item in payments if item["sent_sat"]]
-    mined = {item["unsigned_txid"] for item in batches if item["confirmations"] > 0}
+    early = [item for item in payments if item.height <= PAID_BY and item.amount_sat]
+    sent = [item for item in payments if item.sent_sat]
+    mined = {item.row.unsigned_txid for item in batches if item.confirmations > 0}
 
-    def is_mined(item: dict[str, Any]) -> bool:
-        return bool(item["sent_sat"]) and not item["left_sat"] and set(item["batches"]) <= mined
+    def is_mined(item: PaymentRow) -> bool:
+        return bool(item.sent_sat) and not item.left_sat and set(item.batches) <= mined
 
-    def is_credit(item: dict[str, Any]) -> bool:
-        return not item["sent_sat"] and not item["left_sat"] and bool(item["credit_sat"])
+    def is_credit(item: PaymentRow) -> bool:
+        return not item.sent_sat and not item.left_sat and bool(item.credit_sat)
 
     return {
         "due_by_70": len(due),
         "due_by_70_mined": sum(map(is_mined, early)),
         "due_by_70_credit_only": sum(map(is_credit, early)),
-        "due_by_70_open": sum(1 for item in early if item["left_sat"] or not set(item["batches"]) <= mined),
+        "due_by_70_open": sum(1 for item in early if item.left_sat or not set(item.batches) <= mined),
         "paid": sum(map(is_mined, payments)),
-        "queued": sum(1 for item in payments if item["left_sat"]),
-        "credit_sat": sum(item["credit_sat"] for item in payments),
-        "sent_sat": sum(item["sent_sat"] for item in payments),
-        "outputs_per_payee_min": min((item["outputs"] for item in sent), default=0),
-        "txids": [item["unsigned_txid"] for item in batches],
-        "confirmed": sum(1 for item in batches if item["confirmations"] > 0),
+        "queued": sum(1 for item in payments if item.left_sat),
+        "credit_sat": sum(item.credit_sat for item in payments),
+        "sent_sat": sum(item.sent_sat for item in payments),
+        "outputs_per_payee_min": min((item.outputs for item in sent), default=0),
+        "txids": [item.row.unsigned_txid.hex() for item in batches],
+        "confirmed": sum(1 for item in batches if item.confirmations > 0),
     }

@@ -1,6 +1,6 @@
-"""Just enough of bitcoin's wire format for the regtest engine: read a transaction, write a coinbase and a block.
+"""The part of bitcoin's wire format that the regtest engine needs; the kernel decides what is valid.
 
-Txids are in the byte order that people read. What is read here is only indexed; the kernel judges what is valid.
+Txids are in the byte order that people read.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from governance.state.applications import ApplyBody
 from governance.state.treasury import PAYMENTS
 from governance.tables import Draft
 from governance.transition import Act, BlockContext, apply_block, check_act
-from governance.views_governing import applications_view
+from governance.views.governing import applications_view
 from governance.voting.holds import FINDING, FindingBody, panel_of
 from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
@@ -110,7 +110,7 @@ def test_an_application_brings_two_attesters_and_a_deposit_that_the_signers_saw(
     assert chain.refusal(moved) == "attestations_missing", "signatures are over this body"
     chain.block(application(chain))
     (shown,) = applications_view(chain.state, chain.height)
-    assert (shown["applicant"], shown["deposit_cents"]) == (HAL.hex(), 50_000)
+    assert (shown.applicant, shown.deposit_cents) == (HAL, 50_000)
     assert accounts.deposits_balance(Draft(chain.state)) == 50_000
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from governance import views
+from governance.events import render
 from governance.filing.claims import ClaimBody, ClaimLine, claim_subject_hash
 from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, TreasurySpec, genesis_rows
 from governance.invariants import all_broken_invariants
@@ -16,6 +16,8 @@ from governance.kinds import KINDS, encode_body
 from governance.money.treasury import ConfirmBody
 from governance.state.treasury import BatchBody, BatchPayout
 from governance.transition import Act, BlockContext, OpenBlock, apply_block, check_act
+from governance.views.claims import claim_view, needs_me_view
+from governance.views.money import payouts_view, treasury_view, unsent_view
 from governance.voting.ballots import BallotBody
 from ledger.errors import MutuaError, RuleBroken
 from ledger.hashing import tagged_hash
@@ -178,10 +180,10 @@ def test_a_device_signs_for_its_member_and_a_stranger_does_not():
 
 
 def batch_of(state, **changes):
-    (payment,) = views.unsent_view(state)
+    (payment,) = unsent_view(state)
     fields = {
         "baton_txid": key("baton", 0),
-        "paid": payment["amount_sat"],
+        "paid": payment.amount_sat,
         "queued": 0,
         "credit": 0,
         "fee": 500,
@@ -189,7 +191,7 @@ def batch_of(state, **changes):
         **changes,
     }
     row = BatchPayout(
-        bytes.fromhex(payment["payment_id"]),
+        payment.payment_id,
         fields["paid"],
         fields["queued"],
         fields["credit"],
@@ -215,8 +217,8 @@ def test_a_batch_spends_the_baton_once_adds_up_and_is_attested_by_m_of_n():
     assert code_of(state, 3, batch_of(state, outputs=10_001)) == "batch_shape"
     good = batch_of(state)
     state.write(apply_block(state, BlockContext(3, b""), [good]).delta)
-    assert views.treasury_view(state)["baton_txid"] == key("tx", 1).hex()
-    assert views.unsent_view(state) == []
+    assert render(treasury_view(state))["baton_txid"] == key("tx", 1).hex()
+    assert unsent_view(state) == []
     confirm = ConfirmBody(key("tx", 1), 1, 101)
     subject = tagged_hash("payout-confirm", encode_body(confirm))
     record = act(
@@ -226,7 +228,7 @@ def test_a_batch_spends_the_baton_once_adds_up_and_is_attested_by_m_of_n():
         attested=[Attestation("confirm", signer, subject, b"") for signer in SIGNERS[:5]],
     )
     state.write(apply_block(state, BlockContext(4, b""), [record]).delta)
-    assert [row["status"] for row in views.payouts_view(state)] == ["confirmed"]
+    assert [item.row.status for item in payouts_view(state)] == ["confirmed"]
     assert all_broken_invariants(state) == []
 
 
@@ -296,11 +298,11 @@ def test_a_ballot_of_a_voter_shows_what_still_needs_them():
     voted = msgspec.structs.replace(CLAIM, lines=(ClaimLine("H", "X", (), 1, 20_000, 1, 1),))
     record = claim_act(voted)
     state = state_with([record])
-    assert [item["my_choice"] for item in views.needs_me_view(state, 1, key("id", 1))] == [None]
-    assert views.needs_me_view(state, 1, key("id", 0)) == []
-    shown = views.claim_view(state, 1, record.record_id)
-    assert shown["cases"][0]["eligible"] == 6
-    assert shown["status"] == "open"
+    assert [item.my_choice for item in needs_me_view(state, 1, key("id", 1))] == [None]
+    assert needs_me_view(state, 1, key("id", 0)) == []
+    shown = claim_view(state, 1, record.record_id)
+    assert shown.cases[0].eligible == 6
+    assert shown.row.status == "open"
 
 
 def test_only_members_of_the_committee_quote_the_rate() -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from governance import views, views_members
 from governance.benefits.dependants import CoverAddBody, CoverEndBody
+from governance.events import render
 from governance.kinds import KINDS
 from governance.state.contracts import CONTRACTS
 from governance.tables import Draft
+from governance.views import members as views
 from ledger.records import Attestation
 
 
@@ -55,8 +56,8 @@ def test_the_view_says_how_each_cover_stands(chain, add):
 
     def shown():
         return [
-            (item["standing"], item["rate_cents"], item["last_day"])
-            for item in views_members.dependants_view(chain.state, chain.height, ann)
+            (item.standing, item.rate_cents, item.last_day)
+            for item in views.dependants_view(chain.state, chain.height, ann)
         ]
 
     chain.live([add()])
@@ -65,10 +66,10 @@ def test_the_view_says_how_each_cover_stands(chain, add):
     assert shown() == [("covered", 50_000, None)]
     chain.live([chain.act("cover.end", ann, CoverEndBody(chain.key("kid")), number=2)])
     assert shown() == [("leaving", 50_000, 90)]
-    assert views_members.dependants_view(chain.state, 90, ann)[0]["standing"] == "ended"
-    assert views_members.dependants_view(chain.state, 1, chain.key("stranger")) is None
-    assert "kid" not in str(views.members_view(chain.state, chain.height))
-    assert chain.key("kid").hex() not in str(views.members_view(chain.state, chain.height))
+    assert views.dependants_view(chain.state, 90, ann)[0].standing == "ended"
+    assert views.dependants_view(chain.state, 1, chain.key("stranger")) is None
+    assert "kid" not in str(render(views.members_view(chain.state, chain.height)))
+    assert chain.key("kid").hex() not in str(render(views.members_view(chain.state, chain.height)))
 
 
 def test_nobody_is_added_where_cover_ends_or_has_not_begun(story):

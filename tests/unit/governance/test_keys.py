@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from governance import views_members
 from governance.benefits.contracts import LeaveBody
+from governance.events import render
 from governance.kinds import KINDS
 from governance.membership.guardians import GUARDIANS_MAX, GuardiansBody
 from governance.membership.identity import DEVICES_MAX, DeviceBody, MoveBody, MoveObjectBody, RevokeBody
 from governance.state.applications import ApplyBody
+from governance.views import members as views
 from ledger.records import ATTESTATION_MAX, Attestation
 
 
@@ -83,7 +84,7 @@ def test_the_new_key_must_want_to_be_one_and_guardians_sign_this_move_alone(chai
 
 def test_after_a_move_the_new_key_alone_signs_under_the_old_id(chain, keys):
     chain.live([keys.guardians()], [keys.move(keys.bob, keys.cy)], *([] for _ in range(7)))
-    shown = views_members.keys_view(chain.state, keys.ann)
+    shown = render(views.keys_view(chain.state, keys.ann))
     assert (shown["identity_key"], shown["devices"], shown["move"]) == (keys.new.hex(), [], None)
     for signer in (keys.ann, chain.key("device", 0)):
         assert (
@@ -97,14 +98,14 @@ def test_after_a_move_the_new_key_alone_signs_under_the_old_id(chain, keys):
 
 def test_a_pending_move_is_shown_and_its_key_is_kept_until_an_objection(chain, keys):
     chain.live([keys.guardians()], [keys.move(keys.bob, keys.cy)])
-    shown = views_members.keys_view(chain.state, keys.ann)
+    shown = render(views.keys_view(chain.state, keys.ann))
     assert shown["move"] == {"member": keys.ann.hex(), "new_key": keys.new.hex(), "opened_height": 2, "until": 9}
     assert chain.refusal(keys.certify(keys.new, author=keys.cy)) == "key_taken"
     chain.live([chain.act("identity.object", keys.ann, MoveObjectBody(), number=2)])
-    shown = views_members.keys_view(chain.state, keys.ann)
+    shown = render(views.keys_view(chain.state, keys.ann))
     assert (shown["move"], shown["guardians"]["paused_until"]) == (None, 33)
     chain.check(keys.certify(keys.new, author=keys.cy))
-    assert views_members.keys_view(chain.state, chain.key("stranger")) is None
+    assert views.keys_view(chain.state, chain.key("stranger")) is None
 
 
 def test_guardians_on_a_chain_are_whole_keys_and_fit_one_record(chain, keys):

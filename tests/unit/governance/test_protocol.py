@@ -6,9 +6,10 @@ import pytest
 
 from governance import protocol
 from governance.genesis import GenesisSpec, MemberSpec, PlanSpec, genesis_rows
+from governance.state.protocol import VersionRow
 from governance.tables import Draft
 from governance.transition import BlockContext, apply_block
-from governance.views import status_view
+from governance.views.coop import status_view
 from ledger.errors import MutuaError, RuleBroken
 from ledger.store import MemoryStore
 from node.faults import is_fatal
@@ -46,9 +47,9 @@ def test_a_block_of_an_unknown_version_ends_the_node_with_what_to_install_and_ch
 
 def test_what_is_decided_for_later_is_shown_before_it_comes() -> None:
     store = founded(2, 3)
-    assert status_view(store, 2)["protocol_version"] == 1
-    assert status_view(store, 2)["protocol_next"] == {"height": 3, "version": 2}
-    assert status_view(store, 3)["protocol_next"] is None
+    assert status_view(store, 2).protocol_version == 1
+    assert status_view(store, 2).protocol_next == VersionRow(3, 2)
+    assert status_view(store, 3).protocol_next is None
 
 
 def test_a_rehearsal_plays_on_by_the_rules_it_has() -> None:

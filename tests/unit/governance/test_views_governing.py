@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from governance.events import render_text
+from governance.events import render, render_text
 from governance.simulation.rehearse import Player
 from governance.simulation.scenario import parse
-from governance.views_governing import PROPOSAL_FIELDS, applications_view, proposal_view, proposals_view
+from governance.views.governing import PROPOSAL_FIELDS, applications_view, proposal_view, proposals_view
 from governance.voting import proposal_kinds
 
 NAMES = ("ann", "bob", "cy", "dee", "eve", "fay", "gil")
@@ -36,7 +36,7 @@ def test_an_application_shows_its_vouchers_and_the_earliest_boundary() -> None:
         {"at": 7, "do": "object", "by": "bob", "name": "hal", "reason": "?"},
         {"at": 7, "do": "advance", "to": 8},
     )
-    (item,) = applications_view(player.state, 8, render_text)
+    (item,) = render(applications_view(player.state, 8), render_text)
     assert (item["applicant"], item["vouchers"], item["objectors"], item["deposit_cents"]) == (
         "hal",
         ["ann"],
@@ -68,7 +68,7 @@ def test_a_proposal_shows_what_it_needs_and_a_member_their_vote() -> None:
         {"at": 5, "do": "cast", "by": "cy", "proposal": "p", "choice": "no"},
         {"at": 5, "do": "advance", "to": 6},
     )
-    first, second = proposals_view(player.state, 6, render_text)
+    first, second = render(proposals_view(player.state, 6), render_text)
     assert (first["proposal"], first["status"], first["sponsors"], first["sponsors_needed"]) == ("q", "gathering", 1, 5)
     assert first["says"] == {"change": "add", "key": "reg", "name": "Registry"}
     assert (
@@ -78,7 +78,7 @@ def test_a_proposal_shows_what_it_needs_and_a_member_their_vote() -> None:
         second["closes_at"],
         second["turnout_needed"],
     ) == ("p", "open", True, 34, 2)
-    shown = proposal_view(player.state, 6, b"p", b"cy", render_text)
+    shown = render(proposal_view(player.state, 6, b"p", b"cy"), render_text)
     assert shown is not None
     assert (shown["my_vote"], shown["no"], shown["sponsored_by"]) == ("no", 1, ["ann", "bob", "cy", "dee", "eve"])
     assert proposal_view(player.state, 6, b"unknown", None) is None

@@ -5,9 +5,9 @@ Delegations both ways, premiums due, what was drawn, held and given to a panel.
 
 from __future__ import annotations
 
-from governance.events import render_text
-from governance.views_audits import audits_view
-from governance.views_members import delegations_view, owing_view
+from governance.events import render, render_text
+from governance.views.audits import audits_view
+from governance.views.members import delegations_view, owing_view
 
 
 def test_delegations_are_seen_from_both_sides_with_the_bound(story):
@@ -20,7 +20,7 @@ def test_delegations_are_seen_from_both_sides_with_the_bound(story):
     played.do(1, "delegate", by="m4", to="m2", topic="*").advance(1)
 
     def seen(name):
-        return delegations_view(played.player.state, 1, name.encode(), render_text)
+        return render(delegations_view(played.player.state, 1, name.encode()), render_text)
 
     assert seen("m1")["given"] == [{"topic": "*", "to": "m2"}, {"topic": "X", "to": "m3"}]
     assert seen("m2")["received"] == [
@@ -37,11 +37,11 @@ def test_delegations_are_seen_from_both_sides_with_the_bound(story):
 
 def test_premiums_due_are_listed_until_they_are_paid(story):
     played = story(auto_pay=False).advance(2)
-    due = owing_view(played.player.state, render_text)
+    due = render(owing_view(played.player.state), render_text)
     assert len(due) == 8
     assert (due[1]["member"], due[1]["owed_cents"], due[1]["suspended_from"]) == ("m1", 50_000, None)
     played.do(3, "pay_premium", by="m1").advance(11)
-    left = owing_view(played.player.state, render_text)
+    left = render(owing_view(played.player.state), render_text)
     assert [item["member"] for item in left] == ["m0", *(f"m{i}" for i in range(2, 8))]
     assert {item["suspended_from"] for item in left} == {12}
 
@@ -55,7 +55,7 @@ def test_draws_holds_and_panels_are_listed_with_what_was_found(story):
     for reporter in ("m3", "m4", "m5", "m6", "m7"):
         played.do(3, "report", by=reporter, member="m1", claim="c1")
     played.advance(3)
-    seen = audits_view(played.player.state, render_text)
+    seen = render(audits_view(played.player.state), render_text)
     assert [(item["claim"], item["trigger"], item["height"]) for item in seen["drawn"]] == [
         ("c2", "random", 2),
         ("c1", "random", 1),
@@ -66,7 +66,7 @@ def test_draws_holds_and_panels_are_listed_with_what_was_found(story):
     (panel,) = seen["panels"]
     assert (panel["claim"], "m1" in panel["panel"], panel["needed"]) == ("c1", False, len(panel["panel"]) // 2 + 1)
     played.do(4, "finding", claim="c1", outcome="fraud").advance(4)
-    after = audits_view(played.player.state, render_text)
+    after = render(audits_view(played.player.state), render_text)
     assert after["holds"] == []
     assert [item["is_fraud"] for item in after["drawn"]] == [False, True]
     assert after["panels"][0]["is_fraud"] is True

@@ -66,10 +66,12 @@ def test_quarantine_ends_when_a_height_is_final_that_it_cannot_have_voted_above(
     world.height = 20
     assert guard.look(3)
     assert not guard.may_sign()
+    assert guard.quarantined_until == 23
     assert not guard.note_final(21)
     assert not guard.note_final(22)
     assert guard.note_final(23)
     assert guard.may_sign()
+    assert guard.quarantined_until is None
 
 
 def test_a_liar_cannot_prolong_a_quarantine_of_seven_for_ever(tmp_path):

@@ -598,7 +598,10 @@ def test_the_journal_keeps_its_promise_over_restarts_and_torn_lines(tmp_path) ->
         b"nonsense\n",
         b"{}\n",
         b"[]\n",
-        b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n',
+        (
+            b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n'
+            b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n'
+        ),
     ],
 )
 def test_a_damaged_journal_stops_the_signer(tmp_path, damage) -> None:
@@ -702,3 +705,20 @@ async def test_end_to_end_with_a_regtest_process_and_running_jobs() -> None:
         finally:
             process.terminate()
             process.wait(10)
+
+
+async def test_a_job_tells_why_its_last_pass_failed_until_one_goes_well(world) -> None:
+    job, faults = world.jobs[0], [MutuaError("bitcoin_down", "no engine answers", "start it")]
+
+    async def due() -> list[object]:
+        if faults:
+            raise faults.pop()
+        return []
+
+    assert (job.has_worked, job.last_error) == (False, None)
+    job._host.payouts_due = due
+    with pytest.raises(MutuaError):
+        await job._pass()
+    assert (job.has_worked, job.last_error) == (False, "no engine answers; start it")
+    await job._pass()
+    assert (job.has_worked, job.last_error) == (True, None)

@@ -81,11 +81,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
             " rule gives up to `lapse_pay_cents` a case to anyone who files."
         ),
     )
-    figures = {
-        "settled": [settled, len(right)],
-        "awarded_percent": percent(awarded, charged),
-        "wrong_paid": [wrong_paid, len(wrong)],
-    }
+    figures: dict[str, object] = {"settled": [settled, len(right)], "wrong_paid": [wrong_paid, len(wrong)]}
+    figures["awarded_percent"] = percent(awarded, charged)
     return Evidence(checks, findings, figures, _picture(last, books["awake"], setting))
 
 

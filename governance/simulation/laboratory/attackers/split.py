@@ -87,7 +87,7 @@ class Splitters(Attack):
             )
 
     def _upcode(self, world: WorldView, name: str) -> None:
-        """Bill a small service as the dearest one, and half again above its amount, twice the units that were given."""
+        """Bill a small service as the most expensive one, half again above its amount."""
         world.claim(
             f"{name}.{world.term}.up",
             name,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
@@ -106,9 +107,8 @@ def jobs(setting: Setting) -> Sequence[Job]:
 
 def _majority_term(book: Book) -> int | None:
     """Return the term at whose end the ring holds half of the votes."""
-    return next(
-        (item.height // calendar.TERM_BLOCKS for item in book.snapshots if 2 * item.attackers > item.voters), None
-    )
+    held = (item.height for item in book.snapshots if 2 * item.attackers > item.voters)
+    return next((height // calendar.TERM_BLOCKS for height in held), None)
 
 
 def _honest_joined(book: Book) -> int:
@@ -118,9 +118,7 @@ def _honest_joined(book: Book) -> int:
 def judge(books: Books, setting: Setting) -> Evidence:
     """Compare admissions and new voters with a tenth at each boundary."""
     flood = [*books["flood"], *books["objected"]]
-    pairs = [
-        (before.voters, now) for book in flood for before, now in zip(book.snapshots, book.snapshots[1:], strict=False)
-    ]
+    pairs = [(before.voters, now) for book in flood for before, now in pairwise(book.snapshots)]
     over = [now for _, now in pairs if now.joined > now.room]
     grown = [now for before, now in pairs if now.voters - before > -(-before // 10)]
     worst = max((100 * (now.voters - before) / before for before, now in pairs), default=0.0)
