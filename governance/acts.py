@@ -67,8 +67,5 @@ def check_attested(act: Act, wanted: Attested, body: Any, allowed: Iterable[byte
     """Raise RuleBroken unless `threshold` distinct keys of `allowed` attested this body, in this role."""
     count = len(attesters_of(act, wanted.role, wanted.subject(act.author, body)) & set(allowed))
     if count < threshold:
-        raise RuleBroken(
-            "attestations_missing",
-            f"{count} of {threshold} needed attestations of role {wanted.role} are there",
-            f"collect {threshold - count} more: {wanted.who}",
-        )
+        what = f"{count} of {threshold} needed attestations of role {wanted.role} are there"
+        raise RuleBroken("attestations_missing", what, f"collect {threshold - count} more: {wanted.who}")

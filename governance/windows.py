@@ -43,11 +43,8 @@ def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: in
         return
     age = row.highest - number
     if age >= WINDOW_SIZE:
-        raise RuleBroken(
-            "number_old",
-            f"number {number} is more than {WINDOW_SIZE} behind {row.highest}",
-            "sign it with the next number",
-        )
+        what = f"number {number} is more than {WINDOW_SIZE} behind {row.highest}"
+        raise RuleBroken("number_old", what, "sign it with the next number")
     if row.used >> age & 1:
         raise RuleBroken("number_used", f"number {number} of this key was used before", "sign it with the next number")
     WINDOWS.put(draft, WindowRow(row.highest, row.used | 1 << age), signer)

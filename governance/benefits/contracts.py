@@ -258,11 +258,8 @@ def check_plan_change(day: Day, act: Act, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
     member = members.check_member(day.draft, act.author)
     if member.leave_term is not None:
-        raise RuleBroken(
-            "notice_given",
-            f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}",
-            "after that, you can apply to return",
-        )
+        what = f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}"
+        raise RuleBroken("notice_given", what, "after that, you can apply to return")
     plans.check_plan(day.draft, body.plan)
     row = CONTRACTS.find(day.draft, act.author)
     if row is None or not (row.is_in_force or is_deferred(row)):
@@ -292,11 +289,8 @@ def check_leave(day: Day, act: Act, _body: LeaveBody) -> None:
     """Raise RuleBroken unless the author is a member who has not given notice."""
     row = members.check_member(day.draft, act.author)
     if row.leave_term is not None:
-        raise RuleBroken(
-            "notice_given",
-            f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}",
-            "after that, you can apply to return",
-        )
+        what = f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}"
+        raise RuleBroken("notice_given", what, "after that, you can apply to return")
 
 
 def apply_leave(day: Day, act: Act, _body: LeaveBody) -> None:

@@ -59,18 +59,12 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
             "no_contract", "the author has no contract in force", "add dependants once the contract has begun"
         )
     if day.coop.run_off_height is not None:
-        raise RuleBroken(
-            "no_admission",
-            f"the co-op is in run-off since block {day.coop.run_off_height} and accepts no new covers",
-            "existing covers continue until they end",
-        )
+        what = f"the co-op is in run-off since block {day.coop.run_off_height} and accepts no new covers"
+        raise RuleBroken("no_admission", what, "existing covers continue until they end")
     if member.leave_term is not None or member.until is not None:
         end = member.until if member.leave_term is None else calendar.last_height_of(member.leave_term)
-        raise RuleBroken(
-            "notice_given",
-            f"the contract ends with block {end}, by notice or without renewal",
-            "no dependants can be added to a contract that is ending",
-        )
+        what = f"the contract ends with block {end}, by notice or without renewal"
+        raise RuleBroken("notice_given", what, "no dependants can be added to a contract that is ending")
     count, limit = len(row.dependants), day.params.dependants_max
     if count >= limit:
         raise RuleBroken(
@@ -109,11 +103,8 @@ def check_end(day: Day, act: Act, body: CoverEndBody) -> None:
             "dependant_unknown", "the author's contract has no such dependant", "see them: mutua member dependant list"
         )
     if share.last_term is not None:
-        raise RuleBroken(
-            "notice_given",
-            f"this cover ends at block {calendar.last_height_of(share.last_term)}",
-            "to insure this person again, add a cover with a new key",
-        )
+        what = f"this cover ends at block {calendar.last_height_of(share.last_term)}"
+        raise RuleBroken("notice_given", what, "to insure this person again, add a cover with a new key")
 
 
 def apply_end(day: Day, act: Act, body: CoverEndBody) -> None:

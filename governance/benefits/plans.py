@@ -26,11 +26,8 @@ def check_plan(draft: Draft, name: str) -> PlanRow:
     plan = PLANS.find(draft, name)
     if plan is None:
         known = [row.name for row in PLANS.scan(draft)]
-        raise RuleBroken(
-            "plan_unknown",
-            f"none of the {len(known)} plans in force is called {name!r}",
-            "choose " + " or ".join(known[:NAMED_MAX]),
-        )
+        what = f"none of the {len(known)} plans in force is called {name!r}"
+        raise RuleBroken("plan_unknown", what, "choose " + " or ".join(known[:NAMED_MAX]))
     return plan
 
 

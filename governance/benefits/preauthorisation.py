@@ -46,11 +46,8 @@ def check_requests(day: Day, cover: bytes, provider: bytes, codes: set[str], sup
     for code in sorted(codes):
         ask = PREAUTH_REQUESTS.find(day.draft, cover, provider, code)
         if ask is not None and ask.standing and ask.standing != superseded:
-            raise RuleBroken(
-                "preauth_open",
-                f"a pre-authorisation of code {code} by this provider is being voted on",
-                "wait until that vote ends, or name it as superseded",
-            )
+            what = f"a pre-authorisation of code {code} by this provider is being voted on"
+            raise RuleBroken("preauth_open", what, "wait until that vote ends, or name it as superseded")
 
 
 def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:

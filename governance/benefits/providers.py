@@ -39,11 +39,8 @@ VERIFIED = Attested(
 def check_shape(key: bytes, identifier: str) -> None:
     """Raise RuleBroken for a key or an identifier of an impossible size."""
     if not 1 <= len(key) <= KEY_SIZE_MAX or not 1 <= len(identifier) <= IDENTIFIER_SIZE_MAX:
-        raise RuleBroken(
-            "party_shape",
-            f"a key has 1..{KEY_SIZE_MAX} bytes, a name 1..{IDENTIFIER_SIZE_MAX} characters",
-            "name the party by its key and a name",
-        )
+        what = f"a key has 1..{KEY_SIZE_MAX} bytes, a name 1..{IDENTIFIER_SIZE_MAX} characters"
+        raise RuleBroken("party_shape", what, "name the party by its key and a name")
 
 
 def check_new(day: Day, key: bytes, identifier: str) -> None:
@@ -57,11 +54,8 @@ def check_list(day: Day, act: Act, body: ProviderBody) -> None:
     """Raise RuleBroken unless the provider is new and a verifier attests it (a rehearsal may leave it out)."""
     check_new(day, body.key, body.identifier)
     if REMOVED_PROVIDERS.find(day.draft, body.key) is not None:
-        raise RuleBroken(
-            "provider_removed",
-            "members voted to take this provider off the list",
-            "propose it to them: mutua proposal open provider",
-        )
+        what = "members voted to take this provider off the list"
+        raise RuleBroken("provider_removed", what, "propose it to them: mutua proposal open provider")
     if not day.coop.is_rehearsal or act.attestations:
         check_attested(act, VERIFIED, body, attesters.keys_of(day.draft, VERIFIERS), 1)
 

@@ -75,17 +75,11 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Raise RuleBroken unless a stranger, or a past member, may apply now."""
     coop = day.coop
     if coop.run_off_height is not None:
-        raise RuleBroken(
-            "no_admission",
-            f"the co-op is in run-off since block {coop.run_off_height} and admits nobody",
-            "applications are no longer accepted",
-        )
+        what = f"the co-op is in run-off since block {coop.run_off_height} and admits nobody"
+        raise RuleBroken("no_admission", what, "applications are no longer accepted")
     if members.owner_of_key(day.draft, act.author) not in (None, act.author):
-        raise RuleBroken(
-            "key_taken",
-            "this key is a device, a cover or a later identity key of a member",
-            "apply with the first key, or a fresh one",
-        )
+        what = "this key is a device, a cover or a later identity key of a member"
+        raise RuleBroken("key_taken", what, "apply with the first key, or a fresh one")
     present = MEMBERS.find(day.draft, act.author)
     if present is not None and present.is_member:
         raise RuleBroken(
@@ -104,11 +98,8 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
             " members to vouch, or withdraw the application",
         )
     if present is not None and body.cover_id != present.cover:
-        raise RuleBroken(
-            "cover_other",
-            "a returning member keeps the earlier cover, including what it has used up",
-            f"name the cover {present.cover.hex()}",
-        )
+        what = "a returning member keeps the earlier cover, including what it has used up"
+        raise RuleBroken("cover_other", what, f"name the cover {present.cover.hex()}")
     owner = members.owner_of_key(day.draft, body.cover_id)
     if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
         raise RuleBroken(
@@ -206,11 +197,8 @@ def check_vouch(day: Day, act: Act, body: VouchBody) -> None:
         raise RuleBroken("vouched", f"the author has already vouched ({count} members have)", "others may vouch")
     used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
     if used.value >= VOUCHES_PER_TERM:
-        raise RuleBroken(
-            "vouches_used",
-            f"the author vouched {used.value} times this term",
-            f"vouch from block {calendar.first_height_of(day.term + 1)} on",
-        )
+        what = f"the author vouched {used.value} times this term"
+        raise RuleBroken("vouches_used", what, f"vouch from block {calendar.first_height_of(day.term + 1)} on")
 
 
 def apply_vouch(day: Day, act: Act, body: VouchBody) -> None:
@@ -226,18 +214,12 @@ def check_object(day: Day, act: Act, body: ObjectBody) -> None:
     application = _check_standing(day, act.author, body.applicant)
     if day.height > application.height + OBJECTION_BLOCKS:
         until = application.height + OBJECTION_BLOCKS
-        raise RuleBroken(
-            "objection_late",
-            f"objections could be made until block {until}; this is block {day.height}",
-            "a member may be expelled by a proposal",
-        )
+        what = f"objections could be made until block {until}; this is block {day.height}"
+        raise RuleBroken("objection_late", what, "a member may be expelled by a proposal")
     if act.author in application.objectors:
         count = f"{len(application.objectors)} of {day.params.objections}"
-        raise RuleBroken(
-            "objected",
-            f"the author is one of the {count} objectors already",
-            f"others may object until block {application.height + OBJECTION_BLOCKS}",
-        )
+        what = f"the author is one of the {count} objectors already"
+        raise RuleBroken("objected", what, f"others may object until block {application.height + OBJECTION_BLOCKS}")
     if len(body.reason) > TEXT_SIZE_MAX:
         raise RuleBroken(
             "reason_long", f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}", "shorten it"
@@ -265,11 +247,8 @@ def _forget(day: Day, row: ApplicationRow) -> None:
 def check_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:
     """Raise RuleBroken unless the author has applied. The current identity key signs, also for a past member."""
     if APPLICATIONS.find(day.draft, act.author) is None:
-        raise RuleBroken(
-            "applicant_unknown",
-            "the author has not applied, or has been admitted in the meantime",
-            "members leave by giving notice",
-        )
+        what = "the author has not applied, or has been admitted in the meantime"
+        raise RuleBroken("applicant_unknown", what, "members leave by giving notice")
 
 
 def apply_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:

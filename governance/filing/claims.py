@@ -114,11 +114,8 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
         earlier = CLAIM_SOURCES.find(day.draft, body.cover_id, body.source_hash)
         if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
             filed = CLAIMS.get(day.draft, earlier.value).height
-            raise RuleBroken(
-                "source_known",
-                f"this source was imported in block {filed}",
-                "see the claim it became: mutua claim list",
-            )
+            what = f"this source was imported in block {filed}"
+            raise RuleBroken("source_known", what, "see the claim it became: mutua claim list")
     _check_duplicates(day, body, freed)
 
 
@@ -164,11 +161,8 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
 def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> None:
     """Raise RuleBroken unless a listed provider, not the claimant, attests the claim or is its author."""
     if PROVIDERS.find(day.draft, body.provider_id) is None:
-        raise RuleBroken(
-            "provider_unknown",
-            "the provider is not listed",
-            "a provider verifier can list it, or members by a proposal",
-        )
+        what = "the provider is not listed"
+        raise RuleBroken("provider_unknown", what, "a provider verifier can list it, or members by a proposal")
     if members.owner_of_key(day.draft, body.provider_id) == member.key:
         raise RuleBroken(
             "provider_own", "the provider's attestation was signed by the claimant", "have another provider attest it"
@@ -196,11 +190,8 @@ def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, s
     if body.submitter_role == community.BY_PROVIDER and (
         not community.is_by_provider(earlier) or earlier.provider != body.provider_id
     ):
-        raise RuleBroken(
-            "supersedes_unknown",
-            "a provider can supersede only claims that it filed itself",
-            "name such a claim, or none",
-        )
+        what = "a provider can supersede only claims that it filed itself"
+        raise RuleBroken("supersedes_unknown", what, "name such a claim, or none")
     if earlier.use == preauthorisation.USE:
         return set()
     return {cases.line_key_of(earlier, line) for line in earlier.lines if line.status == "open"}
@@ -346,11 +337,8 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
         raise RuleBroken("claim_not_own", "the author has no claim with this id", "name an own claim")
     if all(case.status != "open" for case in CASES.scan(day.draft, claim_id)):
         found = ", ".join(f"{case.code} {case.status}" for case in CASES.scan(day.draft, claim_id)) or "it has none"
-        raise RuleBroken(
-            "nothing_open",
-            f"the claim has no open case: {found}",
-            "see why, and what you can still do: mutua claim explain",
-        )
+        what = f"the claim has no open case: {found}"
+        raise RuleBroken("nothing_open", what, "see why, and what you can still do: mutua claim explain")
     return claim
 
 
@@ -370,11 +358,8 @@ def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
     set_now = day.params
     if day.height > claim.height + set_now.evidence_until:
         until = claim.height + set_now.evidence_until
-        raise RuleBroken(
-            "evidence_late",
-            f"evidence could be added until block {until}; this is block {day.height}",
-            "if the claim is denied, you can bring it with an appeal",
-        )
+        what = f"evidence could be added until block {until}; this is block {day.height}"
+        raise RuleBroken("evidence_late", what, "if the claim is denied, you can bring it with an appeal")
     if claim.evidence_version >= set_now.evidence_versions:
         versions = f"{claim.evidence_version} of {set_now.evidence_versions}"
         raise RuleBroken(
@@ -382,11 +367,8 @@ def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
         )
     if len(claim.evidence) + len(body.evidence) > EVIDENCE_MAX:
         count = len(claim.evidence) + len(body.evidence)
-        raise RuleBroken(
-            "evidence_full",
-            f"the claim would have {count} documents, at most {EVIDENCE_MAX}",
-            "combine several documents into one",
-        )
+        what = f"the claim would have {count} documents, at most {EVIDENCE_MAX}"
+        raise RuleBroken("evidence_full", what, "combine several documents into one")
 
 
 def apply_evidence(day: Day, _act: Act, body: EvidenceBody) -> None:

@@ -39,11 +39,8 @@ def check_delegate(day: Day, act: Act, body: DelegateBody) -> None:
     if target is None or not target.is_member or body.to == act.author:
         raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
-        raise RuleBroken(
-            "topic_size",
-            f"a topic has 1 to {TOPIC_SIZE_MAX} characters, not {len(body.topic)}",
-            "name a code, or * for all",
-        )
+        what = f"a topic has 1 to {TOPIC_SIZE_MAX} characters, not {len(body.topic)}"
+        raise RuleBroken("topic_size", what, "name a code, or * for all")
     limit = delegators_max_of(day)
     load = DELEGATE_LOADS.find(day.draft, body.to) or Number(0)
     after = load.value + (DELEGATION_PAIRS.find(day.draft, body.to, act.author) is None)
@@ -76,11 +73,8 @@ def apply_delegate(day: Day, act: Act, body: DelegateBody) -> None:
 def check_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
     """Raise RuleBroken when there is no such delegation."""
     if DELEGATES.find(day.draft, act.author, body.topic) is None:
-        raise RuleBroken(
-            "no_delegation",
-            f"the author delegated nothing on {body.topic}",
-            "your own ballots already count; name a topic that you delegated",
-        )
+        what = f"the author delegated nothing on {body.topic}"
+        raise RuleBroken("no_delegation", what, "your own ballots already count; name a topic that you delegated")
 
 
 def apply_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:

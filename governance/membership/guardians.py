@@ -48,11 +48,8 @@ def check_set(day: Day, act: Act, body: GuardiansBody) -> None:
         len(key) == HASH_SIZE or (day.coop.is_rehearsal and 1 <= len(key) <= NAME_SIZE_MAX) for key in body.keys
     )
     if not min(1, count) <= body.threshold <= count <= GUARDIANS_MAX or len(set(body.keys)) != count or not is_whole:
-        raise RuleBroken(
-            "guardians_shape",
-            f"{body.threshold} of {count} keys are not a valid set of guardians",
-            f"name 1 to {GUARDIANS_MAX} different keys of {HASH_SIZE} bytes and how many must agree, or none and 0",
-        )
+        hint = f"name 1 to {GUARDIANS_MAX} different keys of {HASH_SIZE} bytes and how many must agree, or none and 0"
+        raise RuleBroken("guardians_shape", f"{body.threshold} of {count} keys are not a valid set of guardians", hint)
     own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == act.author), None)
     if own is not None:
         raise RuleBroken(

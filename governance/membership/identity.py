@@ -125,21 +125,15 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
         raise RuleBroken("no_guardians", "the member named no guardians", "nobody can move this identity")
     pending = IDENTITY_MOVES.find(day.draft, body.member)
     if pending is not None:
-        raise RuleBroken(
-            "move_pending",
-            f"a move of this identity takes effect at the end of block {pending.until}",
-            "wait for its end",
-        )
+        what = f"a move of this identity takes effect at the end of block {pending.until}"
+        raise RuleBroken("move_pending", what, "wait for its end")
     if day.height <= row.paused_until:
         raise RuleBroken(
             "move_paused", f"the old key objected; no move is opened until block {row.paused_until}", "wait until then"
         )
     if body.serial != row.serial:
-        raise RuleBroken(
-            "move_stale",
-            f"the move has serial number {body.serial}, but the guardians' current one is {row.serial}",
-            "have the guardians sign a new one",
-        )
+        what = f"the move has serial number {body.serial}, but the guardians' current one is {row.serial}"
+        raise RuleBroken("move_stale", what, "have the guardians sign a new one")
     check_fresh(day, body.new_key)
     if body.new_key in row.keys:
         raise RuleBroken("key_taken", "the new key is a guardian's", "use a fresh key")

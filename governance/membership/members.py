@@ -53,21 +53,15 @@ def check_member(draft: Draft, key: bytes) -> MemberRow:
 def check_signer(draft: Draft, author: bytes, signer: bytes) -> None:
     """Raise RuleBroken unless `signer` is the author's identity key or a device key that it certified."""
     if not is_signer(draft, author, signer):
-        raise RuleBroken(
-            "signer_unknown",
-            "the signing key is not one of the author's devices",
-            "certify the device with the identity key",
-        )
+        what = "the signing key is not one of the author's devices"
+        raise RuleBroken("signer_unknown", what, "certify the device with the identity key")
 
 
 def check_identity(draft: Draft, author: bytes, signer: bytes) -> None:
     """Raise RuleBroken unless `signer` is the author's identity key itself: no device will do."""
     if signer != identity_key_of(draft, author):
-        raise RuleBroken(
-            "identity_signature",
-            "this record must be signed by the identity key, not by a device",
-            "sign it with the identity key",
-        )
+        what = "this record must be signed by the identity key, not by a device"
+        raise RuleBroken("identity_signature", what, "sign it with the identity key")
 
 
 def is_signer(draft: Draft, author: bytes, signer: bytes) -> bool:
@@ -233,11 +227,8 @@ def check_may_vote(day: Day, member: MemberRow) -> None:
         raise RuleBroken("may_not_vote", what, f"vote from block {member.no_vote_until + 1} on")
     needed, complete = day.params.voting_after_terms, terms_complete_of(day, member)
     first = calendar.last_height_of(member.since_term + needed - 1) + 1
-    raise RuleBroken(
-        "may_not_vote",
-        f"the author has been a member for {complete} of the {needed} complete terms needed to vote",
-        f"vote on what opens from block {first} on",
-    )
+    what = f"the author has been a member for {complete} of the {needed} complete terms needed to vote"
+    raise RuleBroken("may_not_vote", what, f"vote on what opens from block {first} on")
 
 
 def terms_complete_of(day: Day, row: MemberRow) -> int:

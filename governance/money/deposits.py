@@ -26,11 +26,8 @@ DEPOSIT_MAX = 10**12
 def check_amount(amount_cents: int, premium_cents: int) -> None:
     """Raise RuleBroken unless a deposit covers one premium of the plan applied for, at today's rate."""
     if not premium_cents <= amount_cents <= DEPOSIT_MAX:
-        raise RuleBroken(
-            "deposit_amount",
-            f"the deposit is {amount_cents}, a premium of the plan is {premium_cents}",
-            "deposit one premium",
-        )
+        what = f"the deposit is {amount_cents}, a premium of the plan is {premium_cents}"
+        raise RuleBroken("deposit_amount", what, "deposit one premium")
 
 
 def take(day: Day, member: bytes, cover: bytes, amount_cents: int, payout_commitment: bytes) -> None:

@@ -67,11 +67,8 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
     treasury.check_unseen(day.draft, body.commitment)
     if not day.coop.is_rehearsal:
         if body.amount_cents != owed_cents:
-            raise RuleBroken(
-                "premium_amount",
-                f"the deposit is {body.amount_cents}, {owed_cents} is owed",
-                "have the signers attest one deposit of everything owed",
-            )
+            what = f"the deposit is {body.amount_cents}, {owed_cents} is owed"
+            raise RuleBroken("premium_amount", what, "have the signers attest one deposit of everything owed")
         if not body.commitment:
             raise RuleBroken(
                 "commitment_size", "the deposit has no commitment", "draft the record again: mutua treasury premium"
@@ -90,11 +87,8 @@ def check_payment(day: Day, member: bytes) -> int:
     """Return what the member owes, in minor units; RuleBroken when that is nothing."""
     row = CONTRACTS.find(day.draft, member)
     if row is None or not row.owed:
-        raise RuleBroken(
-            "nothing_owed",
-            "no premium is owed",
-            f"the next falls due in block {calendar.first_height_of(day.term + 1)}",
-        )
+        what = "no premium is owed"
+        raise RuleBroken("nothing_owed", what, f"the next falls due in block {calendar.first_height_of(day.term + 1)}")
     return row.owed_cents
 
 

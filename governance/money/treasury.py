@@ -94,11 +94,8 @@ def open_payment(
 def check_unseen(draft: Draft, commitment: bytes) -> None:
     """Raise RuleBroken where a deposit was counted before: its attestation could else be handed in again and again."""
     if DEPOSITS_SEEN.find(draft, commitment) is not None:
-        raise RuleBroken(
-            "deposit_counted",
-            f"the deposit under {commitment.hex()[:12]} was counted before",
-            "deposit anew, and have the signers attest that",
-        )
+        what = f"the deposit under {commitment.hex()[:12]} was counted before"
+        raise RuleBroken("deposit_counted", what, "deposit anew, and have the signers attest that")
 
 
 def note_seen(draft: Draft, commitment: bytes) -> None:
@@ -111,21 +108,15 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     """Raise RuleBroken unless the batch spends the outpoint, pays what is due, adds up, and m signers attest it."""
     row = check_treasury(day.draft)
     if (body.baton_txid, body.baton_vout) != (row.outpoint_txid, row.outpoint_vout):
-        raise RuleBroken(
-            "baton_spent",
-            "the batch does not spend the treasury outpoint, the change of the previous batch",
-            "build it on the current treasury outpoint",
-        )
+        what = "the batch does not spend the treasury outpoint, the change of the previous batch"
+        raise RuleBroken("baton_spent", what, "build it on the current treasury outpoint")
     if (
         not 1 <= len(body.payouts) <= PAYOUTS_PER_BATCH_MAX
         or len(body.unsigned_txid) != 32
         or BATCHES.find(day.draft, body.unsigned_txid)
     ):
-        raise RuleBroken(
-            "batch_shape",
-            f"a batch has 1..{PAYOUTS_PER_BATCH_MAX} payouts and a fresh transaction id of 32 bytes",
-            "build it again",
-        )
+        what = f"a batch has 1..{PAYOUTS_PER_BATCH_MAX} payouts and a fresh transaction id of 32 bytes"
+        raise RuleBroken("batch_shape", what, "build it again")
     if len({item.payout_id for item in body.payouts}) != len(body.payouts):
         raise RuleBroken("batch_repeats", "a payout is in the batch twice", "build it again")
     for item in body.payouts:
@@ -135,11 +126,8 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
                 "payout_not_due", f"payout {item.payout_id.hex()} has nothing left to send", "leave it out"
             )
         if item.outputs > OUTPUTS_PER_PAYOUT_MAX:
-            raise RuleBroken(
-                "batch_shape",
-                f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}",
-                "build it again",
-            )
+            what = f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}"
+            raise RuleBroken("batch_shape", what, "build it again")
         if item.paid_sat + item.queued_sat + item.credit_sat != payment.left_sat:
             raise RuleBroken(
                 "payout_sum",
@@ -149,11 +137,8 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
             )
     total = sum(item.paid_sat for item in body.payouts) + body.fee_sat + body.change_sat
     if total != row.outpoint_sat:
-        raise RuleBroken(
-            "batch_sum",
-            f"payouts, fee and change are {total} sat, the treasury outpoint holds {row.outpoint_sat}",
-            "build it again",
-        )
+        what = f"payouts, fee and change are {total} sat, the treasury outpoint holds {row.outpoint_sat}"
+        raise RuleBroken("batch_sum", what, "build it again")
     check_attested(act, BATCH, body, row.signers, row.threshold)
 
 
@@ -192,11 +177,8 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
             "batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger"
         )
     if body.confirmations <= batch.confirmations:
-        raise RuleBroken(
-            "confirmed_before",
-            f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}",
-            "send it when the batch has more confirmations",
-        )
+        what = f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}"
+        raise RuleBroken("confirmed_before", what, "send it when the batch has more confirmations")
     check_attested(act, CONFIRM, body, row.signers, row.threshold)
 
 

@@ -54,11 +54,8 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent", "no part of it will be paid")
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
-        raise RuleBroken(
-            "appealed",
-            f"the case was appealed in block {earlier.height}",
-            "a case is appealed once; the panel's judgement is final",
-        )
+        what = f"the case was appealed in block {earlier.height}"
+        raise RuleBroken("appealed", what, "a case is appealed once; the panel's judgement is final")
     within = params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
         raise _not_now(day, case, within)
@@ -157,11 +154,8 @@ def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> Non
     blocks = params_at(day.draft, case.params_version).appeal_blocks
     member = members.check_member(day.draft, author)
     if not row.height < day.height <= row.height + blocks:
-        raise RuleBroken(
-            "vote_not_open",
-            f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}",
-            "cast it in one of them",
-        )
+        what = f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}"
+        raise RuleBroken("vote_not_open", what, "cast it in one of them")
     if author not in row.panel:
         raise RuleBroken(
             "not_on_panel", f"the author is not among the {len(row.panel)} drawn for this appeal", "the panel decides"
@@ -172,11 +166,8 @@ def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> Non
         ballots.check_receipt(day, body.claim, body.opened)
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     if live is not None and live.changed_version:
-        raise RuleBroken(
-            "ballot_changed",
-            f"the ballot of block {live.height} is a change already",
-            "a panel member may change a ballot only once; it stays as it is",
-        )
+        what = f"the ballot of block {live.height} is a change already"
+        raise RuleBroken("ballot_changed", what, "a panel member may change a ballot only once; it stays as it is")
 
 
 def apply_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:

@@ -74,11 +74,8 @@ def check_report(day: Day, act: Act, body: ReportBody) -> None:
         return
     if earlier is not None and _is_recent(day, earlier):
         again = calendar.first_height_of(calendar.term_of(earlier.height) + calendar.YEAR_TERMS)
-        raise RuleBroken(
-            "reported",
-            f"the author reported this in block {earlier.height}",
-            f"report again from block {again} on; others may co-sign",
-        )
+        what = f"the author reported this in block {earlier.height}"
+        raise RuleBroken("reported", what, f"report again from block {again} on; others may co-sign")
 
 
 def _is_recent(day: Day, report: ReportRow) -> bool:
@@ -183,11 +180,8 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
         _check_cheaply(day, act, body)
         panel = panel_of(day, body.claim)
         if panel is None:
-            raise RuleBroken(
-                "no_panel",
-                "no panel was drawn for this claim",
-                f"reports of {day.params.audit_reports} members draw one",
-            )
+            what = "no panel was drawn for this claim"
+            raise RuleBroken("no_panel", what, f"reports of {day.params.audit_reports} members draw one")
         keys = [members.identity_key_of(day.draft, member) for member in panel]
         check_attested(act, FINDING, body, keys, len(keys) // 2 + 1)
 
@@ -215,11 +209,8 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
     rows = [MEMBERS.find(day.draft, owner) for owner in owners if owner is not None]
     count = sum(1 for row in rows if row is not None and members.was_voter(row, drawn.height))
     if day.counts.voters >= 2 * drawn.panel_size and count < drawn.panel_size // 2 + 1:
-        raise RuleBroken(
-            "attestations_missing",
-            f"{count} panel members signed; a majority is {drawn.panel_size // 2 + 1}",
-            "collect the missing ones",
-        )
+        what = f"{count} panel members signed; a majority is {drawn.panel_size // 2 + 1}"
+        raise RuleBroken("attestations_missing", what, "collect the missing ones")
 
 
 def apply_finding(day: Day, _act: Act, body: FindingBody) -> None:

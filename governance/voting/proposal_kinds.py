@@ -109,11 +109,8 @@ def _effect_plan(day: Day, body: ProposeBody) -> Void:
 # ---- The phase, and who belongs --------------------------------------------
 def _check_phase(day: Day, body: ProposeBody) -> None:
     if body.name not in PHASES or PHASES.index(body.name) <= PHASES.index(day.coop.phase):
-        raise RuleBroken(
-            "phase_order",
-            f"the phase is {day.coop.phase}; it cannot become {body.name!r}",
-            "recruit, then pilot, then live",
-        )
+        what = f"the phase is {day.coop.phase}; it cannot become {body.name!r}"
+        raise RuleBroken("phase_order", what, "recruit, then pilot, then live")
 
 
 def why_not_live(day: Day) -> Void:
@@ -246,11 +243,8 @@ def signers_after(row: TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...
         signers = tuple(key for key in signers if key != body.key)
     threshold = body.value or min(max(row.threshold, len(signers) // 2 + 1), len(signers))
     if not 1 <= len(signers) <= SIGNERS_MAX or not len(signers) // 2 < threshold <= len(signers):
-        raise RuleBroken(
-            "signers_threshold",
-            f"{threshold} of {len(signers)} signers is not a majority of 1..{SIGNERS_MAX}",
-            "name a threshold that is",
-        )
+        what = f"{threshold} of {len(signers)} signers is not a majority of 1..{SIGNERS_MAX}"
+        raise RuleBroken("signers_threshold", what, "name a threshold that is")
     return signers, threshold
 
 
@@ -283,11 +277,8 @@ def _check_version(day: Day, body: ProposeBody) -> None:
 
 def _check_start(body: ProposeBody, earliest: int) -> None:
     if body.height < earliest:
-        raise RuleBroken(
-            "protocol_height",
-            f"block {body.height} is too early: the first that it can be is {earliest}",
-            f"name {earliest} or later",
-        )
+        what = f"block {body.height} is too early: the first that it can be is {earliest}"
+        raise RuleBroken("protocol_height", what, f"name {earliest} or later")
 
 
 def _check_protocol(day: Day, body: ProposeBody) -> None:

@@ -89,11 +89,8 @@ def check_propose(day: Day, act: Act, body: ProposeBody) -> None:
                 "plan_figures", "coinsurance is at most 10 000 bp, waiting at most 12 terms", "correct the figures"
             )
     if len(body.name) > NAME_SIZE_MAX or len(body.system) > NAME_SIZE_MAX or max(figures) > FIGURE_MAX:
-        raise RuleBroken(
-            "proposal_shape",
-            f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}",
-            "correct the proposal",
-        )
+        what = f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}"
+        raise RuleBroken("proposal_shape", what, "correct the proposal")
     kind = proposal_kinds.KINDS.get(body.what)
     if kind is None:
         raise RuleBroken(
@@ -188,17 +185,11 @@ def check_cast(day: Day, act: Act, body: CastBody) -> None:
         raise RuleBroken("proposal_unknown", "no proposal of this id is open", "see the list of proposals")
     last = row.opened_height + params_at(day.draft, row.params_version).proposal_blocks
     if not row.opened_height < day.height <= last:
-        raise RuleBroken(
-            "vote_not_open",
-            f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}",
-            "cast it in one of them",
-        )
+        what = f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}"
+        raise RuleBroken("vote_not_open", what, "cast it in one of them")
     if not members.was_voter(MEMBERS.get(day.draft, act.author), row.opened_height):
-        raise RuleBroken(
-            "not_eligible",
-            f"the author could not vote as of block {row.opened_height}",
-            "later proposals are open to you",
-        )
+        what = f"the author could not vote as of block {row.opened_height}"
+        raise RuleBroken("not_eligible", what, "later proposals are open to you")
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is not a valid choice", "yes, no or abstain")
 
