@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.state.params import PARAM_SETS, PARAM_VERSION, Params, current_version, params_at
 from governance.tables import Draft, Number
@@ -162,7 +162,7 @@ def apply_change(draft: Draft, name: str, value: int) -> int:
     version = current_version(draft)
     params = params_at(draft, version)
     before = int(getattr(params, name))
-    put_params(draft, msgspec.structs.replace(params, **{name: value}), version + 1)
+    put_params(draft, replace(params, **{name: value}), version + 1)
     return before
 
 

@@ -9,7 +9,7 @@ member's.
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, covers
@@ -111,9 +111,6 @@ def apply_end(day: Day, act: Act, body: CoverEndBody) -> None:
     """Give notice for the cover: the end is the boundary of the next full term."""
     last_term = day.term + 1
     row = CONTRACTS.get(day.draft, act.author)
-    shares = tuple(
-        msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item
-        for item in row.dependants
-    )
+    shares = tuple(replace(item, last_term=last_term) if item.cover == body.cover else item for item in row.dependants)
     contracts.change(day, act.author, dependants=shares)
     covers.close(day.draft, body.cover, calendar.last_height_of(last_term))

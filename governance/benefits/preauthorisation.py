@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import settlement
 from governance.day import Day
@@ -93,8 +93,8 @@ def _estimate(day: Day, claim: ClaimRow, indexes: list[int]) -> list[tuple[int, 
 
 def _with_line(claim: ClaimRow, index: int, **fields: object) -> ClaimRow:
     """Return the claim with fields of a line changed."""
-    line = msgspec.structs.replace(claim.lines[index], **fields)
-    return msgspec.structs.replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
+    line = replace(claim.lines[index], **fields)
+    return replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
 
 
 def _emit_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> None:
@@ -173,7 +173,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, row: AuthorisationRow) ->
     claim, _ = settlement.settle_line(day, claim, index, row.award_left_cents)
     line = claim.lines[index]
     key = (*_key_of(claim, line), row.first_day, row.claim)
-    left = msgspec.structs.replace(
+    left = replace(
         row, units_left=row.units_left - line.units_paid, award_left_cents=row.award_left_cents - line.allowed_cents
     )
     if left.units_left and left.award_left_cents:

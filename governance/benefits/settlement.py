@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import codes, contracts, plans
 from governance.day import Day
@@ -59,7 +59,7 @@ def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
 
 def refuse_line(day: Day, claim: ClaimRow, index: int, refusal: int) -> ClaimRow:
     """Refuse a line with a numbered reason and say so."""
-    line = msgspec.structs.replace(claim.lines[index], status="refused", refusal=refusal)
+    line = replace(claim.lines[index], status="refused", refusal=refusal)
     return _put_line(day, claim, index, line)
 
 
@@ -75,7 +75,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     year_number = benefit_year_of(contract, line.first_day)
 
     from_other = min(line.charge_cents, claim.other_left_cents)
-    claim = msgspec.structs.replace(claim, other_left_cents=claim.other_left_cents - from_other)
+    claim = replace(claim, other_left_cents=claim.other_left_cents - from_other)
     if from_other and from_other == line.charge_cents:
         return refuse_line(day, claim, index, OTHER_PAYER), award_left
     units_before = UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
@@ -95,7 +95,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     copay = 0
     if rest and not claim.is_copay_taken:
         copay = min(figures.copay_cents, rest)
-        claim = msgspec.structs.replace(claim, is_copay_taken=True)
+        claim = replace(claim, is_copay_taken=True)
     rest -= copay
     coinsurance = rest - rest * (10_000 - figures.coinsurance_bp) // 10_000
     borne = deductible + copay + coinsurance
@@ -107,7 +107,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     benefit = uncut if room is None else min(uncut, max(0, room))
 
     plans.add_benefit(day.draft, span.contract_plan, day.term, benefit)
-    line = msgspec.structs.replace(
+    line = replace(
         line,
         status="settled",
         plan=plan_name,
@@ -121,7 +121,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
         benefit_cents=benefit,
     )
     _count_use(day, claim, line, year_number)
-    claim = msgspec.structs.replace(claim, benefit_cents=claim.benefit_cents + benefit)
+    claim = replace(claim, benefit_cents=claim.benefit_cents + benefit)
     return _put_line(day, claim, index, line), award_left
 
 
@@ -174,7 +174,7 @@ def _event_benefit(day: Day, claim: ClaimRow) -> int:
 
 def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:
     """Write a line of the claim and emit its receipt."""
-    claim = msgspec.structs.replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
+    claim = replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
     CLAIMS.put(day.draft, claim, claim.claim)
     day.emit("claim_line", claim=claim.claim, line=index, **figures_of(line), preauth=line.authorised_by or None)
     return claim
@@ -201,10 +201,8 @@ def figures_of(line: LineRow) -> dict[str, Any]:
 def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: LineStatus) -> None:
     """Mark lines that close without being settled."""
     claim = CLAIMS.get(draft, claim_id)
-    lines = tuple(
-        msgspec.structs.replace(line, status=status) if i in indexes else line for i, line in enumerate(claim.lines)
-    )
-    CLAIMS.put(draft, msgspec.structs.replace(claim, lines=lines), claim_id)
+    lines = tuple(replace(line, status=status) if i in indexes else line for i, line in enumerate(claim.lines))
+    CLAIMS.put(draft, replace(claim, lines=lines), claim_id)
 
 
 def payee_key_of(claim: ClaimRow) -> bytes:

@@ -6,7 +6,7 @@ one person, one membership, and the ledger learns nothing. Membership starts wit
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act, Attested, check_attested
 from governance.benefits import contracts, plans
@@ -204,7 +204,7 @@ def check_vouch(day: Day, act: Act, body: VouchBody) -> None:
 def apply_vouch(day: Day, act: Act, body: VouchBody) -> None:
     """Vouch."""
     row = APPLICATIONS.get(day.draft, body.applicant)
-    APPLICATIONS.put(day.draft, msgspec.structs.replace(row, vouchers=(*row.vouchers, act.author)), body.applicant)
+    APPLICATIONS.put(day.draft, replace(row, vouchers=(*row.vouchers, act.author)), body.applicant)
     used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
     VOUCHES.put(day.draft, Number(used.value + 1), act.author, day.term)
 
@@ -229,7 +229,7 @@ def check_object(day: Day, act: Act, body: ObjectBody) -> None:
 def apply_object(day: Day, act: Act, body: ObjectBody) -> None:
     """Object; the last needed objection ends the application."""
     row = APPLICATIONS.get(day.draft, body.applicant)
-    row = msgspec.structs.replace(row, objectors=(*row.objectors, act.author))
+    row = replace(row, objectors=(*row.objectors, act.author))
     if len(row.objectors) >= day.params.objections:
         end_application(day, row, "objections")
     else:

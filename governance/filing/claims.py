@@ -6,7 +6,7 @@ All parts share the copay and the ceiling of the claim.
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act, Attested, attesters_of
 from governance.benefits import codes, community, preauthorisation, settlement
@@ -81,7 +81,7 @@ class EvidenceBody(Shape):
 
 def claim_subject_hash(body: ClaimBody) -> bytes:
     """Return what the provider attests: the claim without the commitment to the payout addresses."""
-    return tagged_hash("claim-subject", encode(msgspec.structs.replace(body, payout_commitment=b"")))
+    return tagged_hash("claim-subject", encode(replace(body, payout_commitment=b"")))
 
 
 PROVIDER = Attested(
@@ -376,7 +376,5 @@ def apply_evidence(day: Day, _act: Act, body: EvidenceBody) -> None:
     claim = CLAIMS.get(day.draft, body.claim)
     version = claim.evidence_version + 1
     CLAIMS.put(
-        day.draft,
-        msgspec.structs.replace(claim, evidence=(*claim.evidence, *body.evidence), evidence_version=version),
-        body.claim,
+        day.draft, replace(claim, evidence=(*claim.evidence, *body.evidence), evidence_version=version), body.claim
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act
 from governance.day import Day
@@ -81,12 +81,12 @@ def _signing_key_of(draft: Draft, key: bytes) -> bytes | None:
 def count_move(draft: Draft, member: bytes) -> None:
     """Note that a move was opened: the attestations for it are used up."""
     row = guardians_of(draft, member)
-    GUARDIANS.put(draft, msgspec.structs.replace(row, serial=row.serial + 1), member)
+    GUARDIANS.put(draft, replace(row, serial=row.serial + 1), member)
 
 
 def pause(draft: Draft, member: bytes, until: int) -> None:
     """Let no move be opened up to a height."""
-    GUARDIANS.put(draft, msgspec.structs.replace(guardians_of(draft, member), paused_until=until), member)
+    GUARDIANS.put(draft, replace(guardians_of(draft, member), paused_until=until), member)
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day
 from governance.state.contracts import CONTRACTS, is_suspended
@@ -180,7 +180,7 @@ def set_voting_right(day: Day, key: bytes, may_vote: bool) -> None:
         if index == len(row.voting) - 1 or row.voting[index + 1][0] > day.height - HISTORY_BLOCKS
     ]
     history = (*(item for item in kept if item[0] != day.height), (day.height, may_vote))
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, voting=history), key)
+    MEMBERS.put(day.draft, replace(row, voting=history), key)
     day.count(voters=1 if may_vote else -1)
     _list_voter(day, key, may_vote)
 
@@ -269,11 +269,7 @@ def end_membership(day: Day, key: bytes) -> None:
     """End a membership: no vote, no place in the household; the record stays."""
     set_voting_right(day, key, False)
     row = MEMBERS.get(day.draft, key)
-    MEMBERS.put(
-        day.draft,
-        msgspec.structs.replace(row, is_member=False, leave_term=None, until=None, left_height=day.height),
-        key,
-    )
+    MEMBERS.put(day.draft, replace(row, is_member=False, leave_term=None, until=None, left_height=day.height), key)
     if row.household:
         HOUSEHOLDS.delete(day.draft, row.household, key)
     ENDED_MEMBERSHIPS.put(day.draft, Name(key), key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day
 from governance.membership import members
@@ -100,7 +100,7 @@ def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: boo
         )
     key = (row.rank, row.height, row.claim, row.case or "")
     if left and not is_final:
-        PAYOUTS.put(day.draft, msgspec.structs.replace(row, owed_cents=left), *key)
+        PAYOUTS.put(day.draft, replace(row, owed_cents=left), *key)
         day.emit("payout_short", claim=row.claim, case=row.case, paid_cents=amount_cents, owed_cents=left)
     else:
         PAYOUTS.delete(day.draft, *key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act, Attested, check_attested
 from governance.day import Day
@@ -147,14 +147,12 @@ def apply_batch(day: Day, _act: Act, body: BatchBody) -> None:
     row = TREASURY.get(day.draft)
     TREASURY.put(
         day.draft,
-        msgspec.structs.replace(
-            row, outpoint_txid=body.unsigned_txid, outpoint_vout=CHANGE_VOUT, outpoint_sat=body.change_sat
-        ),
+        replace(row, outpoint_txid=body.unsigned_txid, outpoint_vout=CHANGE_VOUT, outpoint_sat=body.change_sat),
     )
     BATCHES.put(day.draft, BatchRow(body, day.height, 0, 0), body.unsigned_txid)
     for item in body.payouts:
         payment = PAYMENTS.get(day.draft, item.payout_id)
-        fresh = msgspec.structs.replace(
+        fresh = replace(
             payment,
             left_sat=item.queued_sat,
             sent_sat=payment.sent_sat + item.paid_sat,
@@ -192,7 +190,7 @@ def apply_confirm(day: Day, _act: Act, body: ConfirmBody) -> None:
         payment = PAYMENTS.get(day.draft, item.payout_id)
         mined = all(BATCHES.get(day.draft, txid).confirmations > 0 for txid in payment.batches)
         if payment.status == "batched" and mined:
-            PAYMENTS.put(day.draft, msgspec.structs.replace(payment, status="confirmed"), item.payout_id)
+            PAYMENTS.put(day.draft, replace(payment, status="confirmed"), item.payout_id)
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import msgspec
+from msgspec.structs import replace
 
 from governance import transition
 from governance.acts import Act
@@ -309,7 +309,7 @@ def _rerating_of(day: Day, plan: PlanRow, event: Event) -> other_shapes.Rerating
         reason="",
     )
     assert found.new_cents == premiums.clamp_premium(old, target), "the event tells the clamped premium"
-    return msgspec.structs.replace(found, reason=reasons.premium(found))
+    return replace(found, reason=reasons.premium(found))
 
 
 def live_through(replay: _Replay, blocks: Iterable[PastBlock]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day, ceil_div
 from governance.money import payouts, treasury
@@ -86,7 +86,7 @@ def frozen(day: Day, claim: ClaimRow, row: CaseRow, case: shapes.Case) -> shapes
     """Return a case with everything that the end of its block s fixed."""
     case_params = params_at(day.draft, row.params_version)
     quorum = cases.quorum_of(row, case_params)
-    return msgspec.structs.replace(
+    return replace(
         case,
         params=facts.case_params(case_params),
         voters=day.counts.voters,
@@ -111,7 +111,7 @@ def appeal_now(day: Day, claim: bytes, code: str, appeal: shapes.Appeal) -> shap
         shapes.AppealBallot(row.voter, row.choice, row.award_cents, ballots.is_opened(day, claim, row.voter))
         for row in APPEAL_BALLOTS.scan(day.draft, claim, code)
     ]
-    return msgspec.structs.replace(
+    return replace(
         appeal,
         ballots=tuple(live),
         yes=sum(row.choice == "accept" for row in live),
@@ -142,14 +142,13 @@ def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
 def standing(day: Day, claim: bytes, payout: shapes.Payout) -> shapes.Payout:
     """Return a payout with what is owed at the end, whether it is on hold, and the status of its bitcoin."""
     payments = tuple(
-        msgspec.structs.replace(item, transfer=_transfer_of(day, claim, payout.case, item.height))
-        for item in payout.payments
+        replace(item, transfer=_transfer_of(day, claim, payout.case, item.height)) for item in payout.payments
     )
-    payout = msgspec.structs.replace(payout, payments=payments)
+    payout = replace(payout, payments=payments)
     row = PAYOUTS.find(day.draft, payout.rank, payout.accepted_height, claim, payout.case or "")
     if row is None:
-        return msgspec.structs.replace(payout, owed_cents=0, cancelled_cents=payout.owed_cents)
-    return msgspec.structs.replace(payout, owed_cents=row.owed_cents, is_on_hold=payouts.is_held(day, row))
+        return replace(payout, owed_cents=0, cancelled_cents=payout.owed_cents)
+    return replace(payout, owed_cents=row.owed_cents, is_on_hold=payouts.is_held(day, row))
 
 
 def _transfer_of(day: Day, claim: bytes, case: str | None, height: int) -> shapes.Transfer | None:

@@ -81,10 +81,7 @@ def audits_view(state: StateReader) -> AuditsView:
         ][:ROWS_MAX],
         panels=[
             PanelView(
-                claim=row.claim,
-                panel=row.panel,
-                needed=len(row.panel) // 2 + 1,
-                is_fraud=_is_fraud(draft, row.claim),
+                claim=row.claim, panel=row.panel, needed=len(row.panel) // 2 + 1, is_fraud=_is_fraud(draft, row.claim)
             )
             for row in AUDIT_PANELS.scan(draft)
         ][:ROWS_MAX],

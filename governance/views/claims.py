@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import preauthorisation
 from governance.day import Day
@@ -214,7 +215,7 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[Ballot
         live = BALLOTS.find(day.draft, key.claim, key.code, member)
         found.append(
             BallotNeededView(
-                row=msgspec.structs.replace(case_view(day, case), seniority_bp=msgspec.UNSET),
+                row=replace(case_view(day, case), seniority_bp=msgspec.UNSET),
                 my_choice=None if live is None else live.choice,
                 on_duty=member in case.panel,
                 evidence_version=claim.evidence_version,

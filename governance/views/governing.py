@@ -7,13 +7,7 @@ from governance.enrolment import admission
 from governance.events import render_text
 from governance.state.applications import APPLICATION_QUEUE, APPLICATIONS
 from governance.state.params import params_at
-from governance.state.proposals import (
-    PROPOSAL_VOTES,
-    PROPOSALS,
-    ProposalRow,
-    ProposalStatus,
-    VoteChoice,
-)
+from governance.state.proposals import PROPOSAL_VOTES, PROPOSALS, ProposalRow, ProposalStatus, VoteChoice
 from governance.views.base import ROWS_MAX, View, day_at
 from governance.voting import proposal_kinds, proposals
 from ledger import calendar
@@ -120,11 +114,7 @@ def proposals_view(state: StateReader, height: int) -> list[ProposalView]:
     day = day_at(state, height)
     found = [_proposal(day, row) for row in PROPOSALS.scan(day.draft)]
     found.sort(
-        key=lambda item: (
-            item.status not in ("open", "gathering"),
-            -(item.opened_height or height + 1),
-            item.proposal,
-        )
+        key=lambda item: (item.status not in ("open", "gathering"), -(item.opened_height or height + 1), item.proposal)
     )
     return found[:ROWS_MAX]
 

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from governance.state.payouts import PAYOUTS, PayoutRow
-from governance.state.treasury import (
-    BATCHES,
-    PAYMENTS,
-    TREASURY,
-    UNSENT_PAYMENTS,
-    BatchBody,
-    PaymentRow,
-    TreasuryRow,
-)
+from governance.state.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT_PAYMENTS, BatchBody, PaymentRow, TreasuryRow
 from governance.tables import Draft
 from governance.views.base import ROWS_MAX, View
 from ledger.state import StateReader

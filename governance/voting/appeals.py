@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act
 from governance.benefits import community
@@ -115,7 +115,7 @@ def cancel_open(day: Day, claim_id: bytes) -> None:
     """End the open appeals of a claim found fraudulent: no part of it will be paid."""
     for row in list(APPEALS.scan(day.draft, claim_id)):
         if row.status == "open":
-            APPEALS.put(day.draft, msgspec.structs.replace(row, status="cancelled"), claim_id, row.code)
+            APPEALS.put(day.draft, replace(row, status="cancelled"), claim_id, row.code)
             OPEN_APPEALS.delete(day.draft, row.height, claim_id, row.code)
 
 
@@ -194,10 +194,8 @@ def end_day(day: Day) -> None:
         quorum = quorum_of(len(row.panel))
         duties.record_missed(day, row.panel, (item.voter for item in live))
         passes = yes > 0 and yes + no >= quorum and 10_000 * yes >= (case.bar_bp - case.seniority_bp) * (yes + no)
-        APPEALS.put(
-            day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code
-        )
-        case = msgspec.structs.replace(case, yes=yes, no=no)
+        APPEALS.put(day.draft, replace(row, status="accepted" if passes else "denied"), key.claim, key.code)
+        case = replace(case, yes=yes, no=no)
         if passes:
             awards = [
                 case.charges_cents if item.award_cents is None else item.award_cents

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import preauthorisation, promotion, settlement
 from governance.day import Day, ceil_div, lower_median
@@ -72,7 +72,7 @@ def freeze(day: Day) -> None:
             row = MEMBERS.find(day.draft, other)
             voters_out += row is not None and members.is_voter(row)
         record = approval_threshold.threshold_of(day, member)
-        frozen = msgspec.structs.replace(
+        frozen = replace(
             case,
             excluded=excluded,
             eligible=day.counts.voters - voters_out,
@@ -113,7 +113,7 @@ def end_day(day: Day) -> None:
         passes = quorum_holds and has_majority(case, tally)
         streak = case.streak + 1 if passes else 0
         if (case.streak, case.yes, case.no, case.opened) != (streak, tally.yes, tally.no, tally.opened):
-            case = msgspec.structs.replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
+            case = replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
             CASES.put(day.draft, case, case.claim, case.code)
         if streak >= case_params.streak_blocks and case.eligible >= case_params.min_voters:
             accept_by_vote(day, case, ballots.tally_of(day, case))
@@ -228,7 +228,7 @@ def _emit_closed(day: Day, name: str, case: CaseRow, case_params: Params) -> Non
 
 def _end(day: Day, case: CaseRow, status: CaseStatus) -> CaseRow:
     """Take a case off the open ones."""
-    case = msgspec.structs.replace(case, status=status, closed_height=day.height)
+    case = replace(case, status=status, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     OPEN_CASES.delete(day.draft, case.carried_height, case.claim, case.code)
     TALLIES.delete(day.draft, case.claim, case.code)
@@ -251,7 +251,7 @@ def settle_case(day: Day, case: CaseRow, how: How, award_cents: int) -> CaseRow:
     for index in case.lines:
         claim, left = settlement.settle_line(day, claim, index, left)
     benefit = sum(claim.lines[index].benefit_cents for index in case.lines)
-    case = msgspec.structs.replace(
+    case = replace(
         case, status="accepted", how=how, award_cents=award_cents, benefit_cents=benefit, closed_height=day.height
     )
     CASES.put(day.draft, case, case.claim, case.code)
@@ -277,7 +277,7 @@ def _authorise(day: Day, case: CaseRow, claim: ClaimRow, how: How, award_cents: 
     terms = params_at(day.draft, case.params_version).preauth_terms
     row = preauthorisation.authorise(day, claim, case.lines, award_cents=award_cents, terms=terms)
     preauthorisation.close_request(day, claim, case.code)
-    case = msgspec.structs.replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
+    case = replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     day.emit(
         "preauthorised",

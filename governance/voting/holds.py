@@ -7,7 +7,7 @@ expulsion.
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act, Attested, attesters_of, check_attested
 from governance.benefits import community, settlement
@@ -255,7 +255,7 @@ def _punish(day: Day, claim: ClaimRow) -> None:
     """Take the vote through the next twelve terms and open the proposal of expulsion."""
     row = MEMBERS.get(day.draft, claim.member)
     until = calendar.last_height_of(day.term + FRAUD_TERMS)
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, fraud_height=day.height, no_vote_until=until), row.key)
+    MEMBERS.put(day.draft, replace(row, fraud_height=day.height, no_vote_until=until), row.key)
     if row.is_member:
         members.set_voting_right(day, row.key, False)
         members.schedule_voting(day, row.key, day.term + FRAUD_TERMS + 1)

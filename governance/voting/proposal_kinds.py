@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
+from msgspec.structs import replace
 
 from governance import params, protocol
 from governance.benefits import codes, contracts, plans, promotion, providers
@@ -93,7 +93,7 @@ def _check_plan(day: Day, body: ProposeBody) -> None:
 def _effect_plan(day: Day, body: ProposeBody) -> Void:
     """Open a plan, or give one new figures; the premium of a plan in force moves by re-rating alone."""
     assert body.figures is not None, "checked before"
-    figures = msgspec.structs.replace(body.figures, from_day=day.height + 1)
+    figures = replace(body.figures, from_day=day.height + 1)
     plan = PLANS.find(day.draft, body.name)
     set_now = day.params
     premium = body.premium_cents if plan is None else plan.premium_cents
@@ -256,7 +256,7 @@ def _effect_signer(day: Day, body: ProposeBody) -> Void:
     """Change whose attestations count. Coins move to a script of the new keys by a batch of the old ones."""
     row = check_treasury(day.draft)
     signers, threshold = signers_after(row, body)
-    TREASURY.put(day.draft, msgspec.structs.replace(row, signers=signers, threshold=threshold))
+    TREASURY.put(day.draft, replace(row, signers=signers, threshold=threshold))
     if body.change != "threshold":
         day.emit(
             "party_listed" if body.change == "add" else "party_unlisted", role="signer", party=body.key, name=body.name

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import cast
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act
 from governance.day import Day, ceil_div
@@ -125,7 +125,7 @@ def apply_sponsor(day: Day, act: Act, body: SponsorBody) -> None:
 
 def _add_sponsor(day: Day, row: ProposalRow, author: bytes) -> None:
     PROPOSAL_SPONSORS.put(day.draft, SponsorRow(author, row.sponsors), row.proposal, author)
-    row = msgspec.structs.replace(row, sponsors=row.sponsors + 1)
+    row = replace(row, sponsors=row.sponsors + 1)
     PROPOSALS.put(day.draft, row, row.proposal)
     if row.sponsors >= sponsors_needed(day):
         open_proposal(day, row)
@@ -154,7 +154,7 @@ def turnout_needed(row: ProposalRow, vote_params: Params) -> int:
 
 def open_proposal(day: Day, row: ProposalRow) -> None:
     """Open a proposal in this block."""
-    row = msgspec.structs.replace(
+    row = replace(
         row,
         status="open",
         opened_height=day.height,
@@ -202,7 +202,7 @@ def apply_cast(day: Day, act: Act, body: CastBody) -> None:
     if before is not None:
         counts[before.choice] -= 1
     counts[body.choice] += 1
-    PROPOSALS.put(day.draft, msgspec.structs.replace(row, **counts), body.proposal)
+    PROPOSALS.put(day.draft, replace(row, **counts), body.proposal)
     PROPOSAL_VOTES.put(day.draft, ProposalVoteRow(cast("VoteChoice", body.choice)), body.proposal, act.author)
 
 
@@ -210,7 +210,7 @@ def freeze(day: Day) -> None:
     """Fix who is eligible on proposals that opened in this block."""
     for name in list(OPEN_PROPOSALS.scan(day.draft, day.height)):
         row = PROPOSALS.get(day.draft, name.value)
-        PROPOSALS.put(day.draft, msgspec.structs.replace(row, eligible=day.counts.voters), name.value)
+        PROPOSALS.put(day.draft, replace(row, eligible=day.counts.voters), name.value)
 
 
 def end_day(day: Day) -> None:
@@ -225,12 +225,12 @@ def end_day(day: Day) -> None:
         if is_critical(row.body):
             is_passed = is_passed and 3 * row.yes >= 2 * (row.yes + row.no)
         if not is_passed:
-            PROPOSALS.put(day.draft, msgspec.structs.replace(row, status="failed"), row.proposal)
+            PROPOSALS.put(day.draft, replace(row, status="failed"), row.proposal)
             _emit(day, "proposal_failed", row)
             continue
         boundary = ceil_div(day.height, calendar.TERM_BLOCKS) * calendar.TERM_BLOCKS
         effective = boundary + (calendar.TERM_BLOCKS if is_critical(row.body) else 0)
-        row = msgspec.structs.replace(row, status="passed", effective_height=effective)
+        row = replace(row, status="passed", effective_height=effective)
         PROPOSALS.put(day.draft, row, row.proposal)
         PASSED_PROPOSALS.put(day.draft, Name(row.proposal), effective, row.proposal)
         _emit(day, "proposal_passed", row)
@@ -242,8 +242,6 @@ def end_term(day: Day) -> None:
         PASSED_PROPOSALS.delete(day.draft, day.height, name.value)
         row = PROPOSALS.get(day.draft, name.value)
         why = proposal_kinds.KINDS[row.body.what].effect(day, row.body)
-        PROPOSALS.put(
-            day.draft, msgspec.structs.replace(row, status="void" if why else "in_force", why=why or ""), row.proposal
-        )
+        PROPOSALS.put(day.draft, replace(row, status="void" if why else "in_force", why=why or ""), row.proposal)
         if why:
             day.emit("proposal_void", proposal=row.proposal, why=why)
