@@ -34,6 +34,11 @@ from governance.tables import Draft, KeyPart, Number, Table
 from ledger import calendar
 
 # ---- Rules --------------------------------------------------------------
+AMOUNTS = (
+    "allowed_cents", "deductible_cents", "copay_cents", "coinsurance_cents", "relief_cents", "cut_cents",
+    "benefit_cents",
+)  # fmt: skip
+"""Figures of a line: allowed = deductible + copay + coinsurance - relief + benefit + cut."""
 NO_COVER, WAITING, FREQUENCY, NOT_IN_PLAN, OTHER_PAYER, FILED_LATE = 1, 2, 3, 4, 7, 8
 
 
@@ -182,20 +187,8 @@ def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:
 
 def figures_of(line: LineRow) -> dict[str, Any]:
     """Return the figures of a line as its event tells them."""
-    return {
-        "code": line.code,
-        "standard": line.is_standard,
-        "units_paid": line.units_paid,
-        "charge_cents": line.charge_cents,
-        "allowed_cents": line.allowed_cents,
-        "deductible_cents": line.deductible_cents,
-        "copay_cents": line.copay_cents,
-        "coinsurance_cents": line.coinsurance_cents,
-        "relief_cents": line.relief_cents,
-        "cut_cents": line.cut_cents,
-        "benefit_cents": line.benefit_cents,
-        "refusal": line.refusal,
-    }
+    told = {name: getattr(line, name) for name in ("units_paid", "charge_cents", *AMOUNTS, "refusal")}
+    return {"code": line.code, "standard": line.is_standard, **told}
 
 
 def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: LineStatus) -> None:
@@ -217,23 +210,9 @@ def broken_invariants(draft: Draft) -> Iterator[str]:
         total = 0
         for index, line in enumerate(claim.lines):
             total += line.benefit_cents
-            parts = (
-                line.deductible_cents
-                + line.copay_cents
-                + line.coinsurance_cents
-                - line.relief_cents
-                + line.benefit_cents
-                + line.cut_cents
-            )
-            smallest = min(
-                line.deductible_cents,
-                line.copay_cents,
-                line.coinsurance_cents,
-                line.relief_cents,
-                line.benefit_cents,
-                line.cut_cents,
-            )
-            if parts != line.allowed_cents or smallest < 0:
+            borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
+            is_sum = borne + line.benefit_cents + line.cut_cents == line.allowed_cents
+            if not is_sum or any(getattr(line, name) < 0 for name in AMOUNTS):
                 yield f"line {index} of claim {claim.claim.hex()} does not add up"
         if total != claim.benefit_cents:
             yield f"claim {claim.claim.hex()} has benefits of {total}, its row says {claim.benefit_cents}"

@@ -13,6 +13,7 @@ from governance.benefits import codes, community, preauthorisation, settlement
 from governance.day import Day
 from governance.membership import members
 from governance.money import payouts
+from governance.shaping import filled
 from governance.state.cases import CASES
 from governance.state.claims import CLAIM_SOURCES, CLAIMS, LINE_USES, ClaimRow, EvidenceRef, LineRow, LineUse
 from governance.state.members import MemberRow
@@ -122,6 +123,7 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
 def _check_figures(day: Day, body: ClaimBody) -> None:
     """Raise RuleBroken for a claim whose fields are out of bounds."""
     problem = None
+    texts = (body.scheme, body.submitter_role, body.event_id, body.source_hash, body.payout_commitment)
     if body.payee not in ("member", "provider"):
         problem = "the payee is member or provider"
     elif body.use not in USES or body.submitter_role not in community.ROLES:
@@ -132,16 +134,7 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
         problem = f"a claim has 1 to {LINES_MAX} lines, not {len(body.lines)}"
     elif len(body.evidence) > EVIDENCE_MAX or body.other_payer_cents > AMOUNT_CENTS_MAX:
         problem = "it has too much evidence or too large an amount of another payer"
-    elif (
-        max(
-            len(body.scheme),
-            len(body.submitter_role),
-            len(body.event_id),
-            len(body.source_hash),
-            len(body.payout_commitment),
-        )
-        > TEXT_MAX
-    ):
+    elif max(map(len, texts)) > TEXT_MAX:
         problem = f"a field is longer than {TEXT_MAX}"
     is_planned = body.use == preauthorisation.USE
     earliest, latest = (day.height, preauthorisation.last_day_of(day)) if is_planned else (0, day.height)
@@ -229,23 +222,17 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
         cases.withdraw_open(day, body.supersedes)
     member = members.member_of_cover(day.draft, body.cover_id)
     assert member is not None, "checked before"
-    claim = ClaimRow(
+    claim = filled(
+        ClaimRow,
+        body,
         claim=act.record_id,
         cover=body.cover_id,
         member=member.key,
         height=day.height,
-        scheme=body.scheme,
-        submitter_role=body.submitter_role,
-        payee=body.payee,
         provider=body.provider_id,
         event_id=body.event_id or act.record_id,
-        use=body.use,
-        supersedes=body.supersedes,
-        source_hash=body.source_hash,
         commitment=body.payout_commitment,
-        evidence=body.evidence,
         evidence_version=1,
-        other_payer_cents=body.other_payer_cents,
         other_left_cents=body.other_payer_cents,
         is_copay_taken=False,
         benefit_cents=0,
@@ -279,16 +266,7 @@ def _ask(day: Day, claim: ClaimRow) -> None:
 def _line_row(day: Day, line: ClaimLine) -> LineRow:
     """Return a filed line, standard or not on its day."""
     is_standard = codes.code_on(day.draft, line.system, line.code, line.first_day).is_standard
-    return LineRow(
-        line.system,
-        line.code,
-        line.modifiers,
-        line.units,
-        line.charge_cents,
-        line.first_day,
-        line.last_day,
-        is_standard,
-    )
+    return filled(LineRow, line, is_standard=is_standard)
 
 
 def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
@@ -314,19 +292,10 @@ def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, lis
             waiting.setdefault(line.code, []).append(index)
     all_refused = all(line.status == "refused" for line in claim.lines)
     if any(line.is_standard or line.authorised_by for line in claim.lines) or all_refused:
-        day.emit(
-            "claim_accepted",
-            claim=claim.claim,
-            case=None,
-            how="standard",
-            yes=None,
-            no=None,
-            bar_bp=None,
-            seniority_bp=None,
-            award_cents=None,
-            benefit_cents=claim.benefit_cents,
-        )
-        cases.owe(day, claim, None, payouts.STANDARD, claim.benefit_cents)
+        no_vote = dict.fromkeys(("yes", "no", "bar_bp", "seniority_bp", "award_cents"))
+        benefit = claim.benefit_cents
+        day.emit("claim_accepted", claim=claim.claim, case=None, how="standard", **no_vote, benefit_cents=benefit)
+        cases.owe(day, claim, None, payouts.STANDARD, benefit)
     return claim, waiting
 
 

@@ -47,24 +47,19 @@ def refund_deposit(day: Day, member: bytes) -> None:
     debts = payouts.pay_receivables(day, member, row.amount_cents - premiums)
     accounts.keep_deposit(day, premiums, debts)
     left = row.amount_cents - premiums - debts
-    day.emit(
-        "deposit_returned",
-        member=row.cover,
-        deposit_cents=row.amount_cents,
-        kept_cents=premiums + debts,
-        returned_cents=left,
-    )
+    kept = {"kept_cents": premiums + debts, "returned_cents": left}
+    day.emit("deposit_returned", member=row.cover, deposit_cents=row.amount_cents, **kept)
     refund = PayoutRow(
-        payouts.REFUND,
-        day.height,
-        _refund_id(day, row.cover),
-        None,
-        row.cover,
-        b"",
-        row.cover,
-        left,
-        left,
-        row.payout_commitment,
+        rank=payouts.REFUND,
+        height=day.height,
+        claim=_refund_id(day, row.cover),
+        case=None,
+        cover=row.cover,
+        provider=b"",
+        payee=row.cover,
+        benefit_cents=left,
+        owed_cents=left,
+        commitment=row.payout_commitment,
     )
     payouts.open_payout(day, refund)
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from governance.day import Day, ceil_div
 from governance.money import payouts, treasury
 from governance.receipts import facts, shapes
+from governance.shaping import filled
 from governance.state.appeals import APPEAL_BALLOTS
 from governance.state.cases import CaseRow
 from governance.state.claims import ClaimRow
@@ -21,64 +22,34 @@ def begun(day: Day, row: ClaimRow) -> shapes.Receipt:
     lines = tuple(facts.filed_line(day, row, index) for index in range(len(row.lines)))
     wanted = sorted({(line.plan, line.plan_from_day, line.first_day) for line in lines if line.plan is not None})
     plans = {(name, start): facts.plan_facts(day, name, on_day) for name, start, on_day in wanted}
-    coop = day.coop
-    return shapes.Receipt(
+    return filled(
+        shapes.Receipt,
+        row,
+        day.coop,
+        **dict.fromkeys(("settlements", "estimates", "cases", "payouts", "happenings"), ()),
         version=shapes.RECEIPT_VERSION,
-        claim=row.claim,
-        cover=row.cover,
-        currency=coop.currency,
-        exponent=coop.exponent,
-        height=day.height,
         filed_height=day.height,
-        use=row.use,
-        phase=coop.phase,
-        payee=row.payee,
-        provider=row.provider,
-        event_id=row.event_id,
-        supersedes=row.supersedes,
-        other_payer_cents=row.other_payer_cents,
         filing_terms=day.params.filing_terms,
         evidence=(shapes.EvidenceVersion(1, day.height, len(row.evidence)),),
         cover_facts=facts.cover_of(day, row),
         plans=tuple(plans.values()),
         lines=lines,
-        settlements=(),
-        estimates=(),
         standard=None,
-        cases=(),
-        payouts=(),
         audit=None,
-        happenings=(),
         is_disbanded=False,
     )
 
 
 def carried(day: Day, row: CaseRow) -> shapes.Case:
     """Return a case right after its claim's record; the end of the block fixes the rest."""
-    set_now = params_at(day.draft, row.params_version)
-    return shapes.Case(
-        code=row.code,
-        system=row.system,
+    return filled(
+        shapes.Case,
+        row,
+        **dict.fromkeys(("excluded", "ballots", "tallies", "decisions"), ()),
+        **dict.fromkeys(("voters", "eligible", "quorum", "opened_needed", "lacking"), 0),
+        **dict.fromkeys(("bar", "panel", "is_small_used", "appeal", "authorisation")),
         s=row.carried_height,
-        lines=row.lines,
-        charges_cents=row.charges_cents,
-        is_second=row.is_second,
-        params=facts.case_params(set_now),
-        voters=0,
-        excluded=(),
-        eligible=0,
-        quorum=0,
-        opened_needed=0,
-        bar=None,
-        ballots=(),
-        tallies=(),
-        panel=None,
-        lacking=0,
-        is_small_used=None,
-        status=row.status,
-        decisions=(),
-        appeal=None,
-        authorisation=None,
+        params=facts.case_params(params_at(day.draft, row.params_version)),
     )
 
 

@@ -197,23 +197,9 @@ def end_day(day: Day) -> None:
         APPEALS.put(day.draft, replace(row, status="accepted" if passes else "denied"), key.claim, key.code)
         case = replace(case, yes=yes, no=no)
         if passes:
-            awards = [
-                case.charges_cents if item.award_cents is None else item.award_cents
-                for item in live
-                if item.choice == "accept"
-            ]
+            accepting = (item.award_cents for item in live if item.choice == "accept")
+            awards = [case.charges_cents if cents is None else cents for cents in accepting]
             cases.settle_case(day, case, "appeal", lower_median(awards))
         else:
             opened = sum(ballots.is_opened(day, key.claim, item.voter) for item in live if item.choice != "abstain")
-            day.emit(
-                "claim_denied",
-                claim=case.claim,
-                case=case.code,
-                yes=yes,
-                no=no,
-                opened=opened,
-                eligible=len(row.panel),
-                quorum=quorum,
-                bar_bp=case.bar_bp,
-                seniority_bp=case.seniority_bp,
-            )
+            cases.emit_closed(day, "claim_denied", case, opened=opened, eligible=len(row.panel), quorum=quorum)

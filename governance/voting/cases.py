@@ -16,6 +16,7 @@ from governance.benefits import preauthorisation, promotion, settlement
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
 from governance.money import payouts
+from governance.shaping import filled
 from governance.state.ballots import BALLOTS, NO_BALLOTS, TALLIES, TallyRow
 from governance.state.cases import (
     CASES,
@@ -118,12 +119,8 @@ def end_day(day: Day) -> None:
         if streak >= case_params.streak_blocks and case.eligible >= case_params.min_voters:
             accept_by_vote(day, case, ballots.tally_of(day, case))
         elif day.height >= case.carried_height + case_params.vote_blocks:
-            _close(
-                day,
-                case,
-                ballots.tally_of(day, case),
-                is_denied=quorum_holds and not passes and case.eligible >= case_params.min_voters,
-            )
+            is_denied = quorum_holds and not passes and case.eligible >= case_params.min_voters
+            _close(day, case, ballots.tally_of(day, case), is_denied=is_denied)
 
 
 def accept_by_vote(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
@@ -211,19 +208,22 @@ def _deny(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
         preauthorisation.close_request(day, claim, case.code)
 
 
+def emit_closed(day: Day, name: str, case: CaseRow, *, opened: int, eligible: int, quorum: int) -> None:
+    """Say that a vote or an appeal ended without acceptance, with its tally."""
+    end = {"opened": opened, "eligible": eligible, "quorum": quorum}
+    bar = {"bar_bp": case.bar_bp, "seniority_bp": case.seniority_bp}
+    day.emit(name, claim=case.claim, case=case.code, yes=case.yes, no=case.no, **end, **bar)
+
+
 def _emit_closed(day: Day, name: str, case: CaseRow, case_params: Params) -> None:
-    day.emit(
-        name,
-        claim=case.claim,
-        case=case.code,
-        yes=case.yes,
-        no=case.no,
-        opened=case.opened,
-        eligible=case.eligible,
-        quorum=quorum_of(case, case_params),
-        bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp,
-    )
+    quorum = quorum_of(case, case_params)
+    emit_closed(day, name, case, opened=case.opened, eligible=case.eligible, quorum=quorum)
+
+
+def _emit_accepted(day: Day, name: str, case: CaseRow, **more: int) -> None:
+    tally = {"how": case.how, "yes": case.yes, "no": case.no}
+    bar = {"bar_bp": case.bar_bp, "seniority_bp": case.seniority_bp}
+    day.emit(name, claim=case.claim, case=case.code, **tally, **bar, **more)
 
 
 def _end(day: Day, case: CaseRow, status: CaseStatus) -> CaseRow:
@@ -255,18 +255,7 @@ def settle_case(day: Day, case: CaseRow, how: How, award_cents: int) -> CaseRow:
         case, status="accepted", how=how, award_cents=award_cents, benefit_cents=benefit, closed_height=day.height
     )
     CASES.put(day.draft, case, case.claim, case.code)
-    day.emit(
-        "claim_accepted",
-        claim=case.claim,
-        case=case.code,
-        how=how,
-        yes=case.yes,
-        no=case.no,
-        bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp,
-        award_cents=award_cents,
-        benefit_cents=benefit,
-    )
+    _emit_accepted(day, "claim_accepted", case, award_cents=award_cents, benefit_cents=benefit)
     rank = payouts.APPEAL if how == "appeal" else payouts.VOTED
     owe(day, claim, case.code, rank, benefit)
     return case
@@ -279,37 +268,22 @@ def _authorise(day: Day, case: CaseRow, claim: ClaimRow, how: How, award_cents: 
     preauthorisation.close_request(day, claim, case.code)
     case = replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
-    day.emit(
-        "preauthorised",
-        claim=case.claim,
-        case=case.code,
-        how=how,
-        yes=case.yes,
-        no=case.no,
-        bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp,
-        units=row.units_left,
-        award_cents=award_cents,
-        first_day=row.first_day,
-        last_day=row.last_day,
-    )
+    days = {"first_day": row.first_day, "last_day": row.last_day}
+    _emit_accepted(day, "preauthorised", case, units=row.units_left, award_cents=award_cents, **days)
     return case
 
 
 def owe(day: Day, claim: ClaimRow, case: str | None, rank: int, benefit_cents: int) -> None:
     """Owe the benefit of a settled part of a claim from the next block on."""
-    payee = settlement.payee_key_of(claim)
-    row = PayoutRow(
-        rank,
-        day.height,
-        claim.claim,
-        case,
-        claim.cover,
-        claim.provider,
-        payee,
-        benefit_cents,
-        benefit_cents,
-        claim.commitment,
+    row = filled(
+        PayoutRow,
+        claim,
+        rank=rank,
+        height=day.height,
+        case=case,
+        payee=settlement.payee_key_of(claim),
+        benefit_cents=benefit_cents,
+        owed_cents=benefit_cents,
     )
     payouts.open_payout(day, row)
 
