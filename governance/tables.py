@@ -59,10 +59,7 @@ _NOT_HERE: Any = object()
 
 
 class Draft:
-    """The state before the block with the changes of the block on top.
-
-    Nothing below is touched until `delta` is taken.
-    """
+    """The state before the block with the changes of the block on top; nothing below it is touched."""
 
     def __init__(self, base: StateReader) -> None:
         self.base = base

@@ -1,7 +1,4 @@
-"""Numbers of records: per signing key a sliding window of 64, gaps allowed, so that a lost record blocks nobody.
-
-# Records: none; every record carries `number` and `valid_until_height`.
-"""
+"""Numbers of records: per signing key a sliding window of 64, gaps allowed, so that a lost record blocks nobody."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Dependants: covers on one member's contract (rules §2 "Household").
-
-Each adult has a membership of their own, and one vote.
+"""Dependants: covers on one member's contract; each adult has a membership and a vote (rules §2 "Household").
 
 A dependant is a key, as everybody here. The cover begins with the next term and ends with the contract, or by notice
 with the next full term. The member answers for it: premium, suspension, holds and what fraud makes a debt are the
@@ -11,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.benefits import contracts, covers
 from governance.day import Day
 from governance.membership import guardians, identity, members
@@ -20,17 +18,13 @@ from governance.state.covers import DEPENDANTS, DependantRow, DependantShare
 from governance.state.members import COVERS
 from governance.tables import Name
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 
 # ---- Records ------------------------------------------------------------
 class CoverAddBody(Shape):
-    """Put a dependant's cover on the author's contract, from the next term on.
-
-    The cover's key signs that it agrees.
-    """
+    """Put a dependant's cover, whose key signs that it agrees, on the author's contract from the next term on."""
 
     cover: bytes
 
@@ -41,12 +35,7 @@ class CoverEndBody(Shape):
     cover: bytes
 
 
-COVER = Attested(
-    "cover",
-    lambda author, body: tagged_hash("cover-add", author, encode(body)),
-    "the dependant's cover key itself",
-    key="cover",
-)
+COVER = Attested("cover", hash_of("cover-add", with_author=True), "the dependant's cover key itself", key="cover")
 
 
 # ---- Rules --------------------------------------------------------------

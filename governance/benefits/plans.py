@@ -15,8 +15,6 @@ from governance.tables import Draft
 from ledger.errors import RuleBroken
 
 # ---- Rules --------------------------------------------------------------
-
-
 NAMED_MAX = 8
 """Plans that a refusal lists."""
 

@@ -1,6 +1,4 @@
-"""Pre-authorisation: ask before a service whether it will be paid (rules §5, `use`.
-
-What the rules leave open is in the notes).
+"""Pre-authorisation: ask before a service whether it will be paid (rules §5, `use`).
 
 A pre-authorisation is a claim for planned days. It pays nothing and uses up nothing. Its standard lines need no leave:
 they are answered at once with what a claim of them would settle as of now. Each other code is a case with the vote of

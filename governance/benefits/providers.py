@@ -1,6 +1,4 @@
-"""Providers: whose signature under a claim counts.
-
-The charter lists the first, a verifier or a vote of the members the others (rules §12).
+"""Providers: whose signature under a claim counts. The charter lists the first, verifiers or votes others (rules §12).
 
 A verifier signs that a provider may treat people; one signature lists it. Only a vote takes a provider off the list
 again: no single party can cut members off from their doctor. Claims that were filed before stay as they are.
@@ -8,15 +6,14 @@ again: no single party can cut members off from their doctor. Claims that were f
 
 from __future__ import annotations
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.day import Day
 from governance.membership import attesters
 from governance.state.attesters import VERIFIERS
 from governance.state.providers import PROVIDERS, REMOVED_PROVIDERS
 from governance.tables import Mark, Name
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 KEY_SIZE_MAX = 128
@@ -30,9 +27,7 @@ class ProviderBody(Shape):
     identifier: str
 
 
-VERIFIED = Attested(
-    "verifier", lambda _author, body: tagged_hash("provider-list", encode(body)), "a listed verifier of providers"
-)
+VERIFIED = Attested("verifier", hash_of("provider-list"), "a listed verifier of providers")
 
 
 # ---- Rules --------------------------------------------------------------

@@ -1,6 +1,4 @@
-"""Settlement, line by line, every figure kept (rules §5).
-
-Units, allowed, deductible, copay, coinsurance, relief, ceilings.
+"""Settlement, line by line, every figure kept: units, allowed, deductible, copay, coinsurance, relief, ceilings (§5).
 
 allowed = deductible + copay + coinsurance - relief + benefit + cut. What is used up - units of a code, deductible and
 maximum of a benefit year, ceilings - counts every line settled before, in settlement order. Plan, code status,

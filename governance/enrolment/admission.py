@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.benefits import contracts, plans
 from governance.day import Day, ceil_div
 from governance.membership import attesters, members
@@ -27,9 +27,9 @@ from governance.state.plans import PLANS
 from governance.state.treasury import check_treasury
 from governance.tables import Name, Number
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import HASH_SIZE, tagged_hash
+from ledger.hashing import HASH_SIZE
 
 # ---- Records ------------------------------------------------------------
 OBJECTION_BLOCKS = 30
@@ -43,7 +43,7 @@ class WithdrawApplicationBody(Shape):
 
 ENROLMENT = Attested(
     "enrolment",
-    lambda author, body: tagged_hash("enrolment", author, encode(body)),
+    hash_of("enrolment", with_author=True),
     "enrolment attesters vouch that this person is nobody else here",
     key="device",
 )
@@ -51,7 +51,7 @@ ENROLMENT = Attested(
 
 DEPOSIT = Attested(
     "deposit",
-    lambda author, body: tagged_hash("application-deposit", author, encode(body)),
+    hash_of("application-deposit", with_author=True),
     "m of n treasury signers saw the deposit of one premium",
     key="device",
 )
@@ -176,17 +176,11 @@ def _not_in_standing(day: Day, row: MemberRow) -> RuleBroken:
         )
     if row.fraud_height is not None and row.fraud_height > day.height - calendar.YEAR_BLOCKS:
         until = row.fraud_height + calendar.YEAR_BLOCKS
-        return RuleBroken(
-            "not_in_standing",
-            f"the author was found in block {row.fraud_height} to have committed fraud",
-            f"from block {until} on, or let others do it",
-        )
+        what = f"the author was found in block {row.fraud_height} to have committed fraud"
+        return RuleBroken("not_in_standing", what, f"from block {until} on, or let others do it")
     terms = members.terms_complete_of(day, row)
-    return RuleBroken(
-        "not_in_standing",
-        f"the author has been a member for {terms} complete terms; 6 are needed",
-        "wait until then, or leave it to other members",
-    )
+    what = f"the author has been a member for {terms} complete terms; 6 are needed"
+    return RuleBroken("not_in_standing", what, "wait until then, or leave it to other members")
 
 
 def check_vouch(day: Day, act: Act, body: VouchBody) -> None:

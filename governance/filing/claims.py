@@ -47,10 +47,7 @@ class ClaimLine(Shape):
 
 
 class ClaimBody(Shape):
-    """A claim as filed (rules §5).
-
-    Empty bytes: the claim is an event of its own, supersedes none, has no source, no commitment.
-    """
+    """A claim as filed (rules §5). Empty: an event of its own, supersedes none, has no source, no commitment."""
 
     scheme: str
     cover_id: bytes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.day import Day
 from governance.membership import guardians, members
 from governance.state.applications import APPLICATIONS
@@ -18,9 +18,8 @@ from governance.state.keys import DEVICES, IDENTITY_MOVES, IDENTITY_MOVES_DUE, K
 from governance.state.members import MEMBERS
 from governance.state.providers import PROVIDERS
 from governance.tables import Draft, Name
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 DEVICES_MAX = 16
@@ -40,10 +39,7 @@ class RevokeBody(Shape):
 
 
 class MoveBody(Shape):
-    """Open the move of a member's identity to a new key. The author is any member who hands it in.
-
-    `serial` is the one of the member's guardians now: attestations count for one move only.
-    """
+    """Open, as any member, the move of an identity; `serial`: the guardians' now, so attestations count once."""
 
     member: bytes
     new_key: bytes
@@ -55,15 +51,10 @@ class MoveObjectBody(Shape):
 
 
 DEVICE = Attested(
-    "device",
-    lambda author, body: tagged_hash("device-certify", author, encode(body)),
-    "the device wants to sign for this member",
-    key="device",
+    "device", hash_of("device-certify", with_author=True), "the device wants to sign for this member", key="device"
 )
-GUARDIAN = Attested(
-    "guardian", lambda _author, body: tagged_hash("identity-move", encode(body)), "k of the member's n guardians"
-)
-NEW_KEY = Attested("new-key", lambda _author, body: tagged_hash("identity-move", encode(body)), "the new key itself")
+GUARDIAN = Attested("guardian", hash_of("identity-move"), "k of the member's n guardians")
+NEW_KEY = Attested("new-key", hash_of("identity-move"), "the new key itself")
 
 
 # ---- Rules: devices -------------------------------------------------------

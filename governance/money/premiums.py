@@ -6,7 +6,7 @@ deposit attested by the treasury's signers; the ledger holds a commitment to it,
 
 from __future__ import annotations
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.benefits import contracts, covers
 from governance.day import Day
 from governance.membership import members
@@ -16,9 +16,8 @@ from governance.state.plans import PLAN_TERMS, PLANS, PlanRow
 from governance.state.treasury import check_treasury
 from governance.tables import Name
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 
 # ---- Records ------------------------------------------------------------
@@ -32,12 +31,7 @@ class PremiumBody(Shape):
     commitment: bytes
 
 
-DEPOSIT = Attested(
-    "deposit",
-    lambda _author, body: tagged_hash("premium-deposit", encode(body)),
-    "m of n treasury signers saw the deposit",
-    key="device",
-)
+DEPOSIT = Attested("deposit", hash_of("premium-deposit"), "m of n treasury signers saw the deposit", key="device")
 
 
 # ---- Rules --------------------------------------------------------------

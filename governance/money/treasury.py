@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.day import Day
 from governance.state.treasury import (
     BATCHES,
@@ -24,7 +24,7 @@ from governance.state.treasury import (
     check_treasury,
 )
 from governance.tables import Draft, Mark, Name
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
 
@@ -44,18 +44,8 @@ class ConfirmBody(Shape):
     block_height: int
 
 
-BATCH = Attested(
-    "batch",
-    lambda _author, body: tagged_hash("payout-batch", encode(body)),
-    "m of n treasury signers built the same transaction",
-    key="device",
-)
-CONFIRM = Attested(
-    "confirm",
-    lambda _author, body: tagged_hash("payout-confirm", encode(body)),
-    "m of n treasury signers saw it confirmed",
-    key="device",
-)
+BATCH = Attested("batch", hash_of("payout-batch"), "m of n treasury signers built the same transaction", key="device")
+CONFIRM = Attested("confirm", hash_of("payout-confirm"), "m of n treasury signers saw it confirmed", key="device")
 
 
 # ---- Rules --------------------------------------------------------------

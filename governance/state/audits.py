@@ -31,9 +31,7 @@ PAIR_COUNTS = Table("voting/pair_count", Number)
 
 
 class DrawnAuditRow(Shape):
-    """Why a claim was drawn for audit, and all that fixes its panel.
-
-    The block's randomness, who is out, how many are drawn.
+    """Why a claim was drawn for audit, and what fixes its panel: the block's randomness, who is out, how many sit.
 
     The panel itself is not drawn here: a draw visits every voter, and claims would cost more the more members there
     are. It is worked out when somebody asks for it, or brings its finding; everybody works out the same one.

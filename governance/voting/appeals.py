@@ -1,7 +1,4 @@
-"""Appeals: once, soon after a denial, on new evidence or a named rule error.
-
-A fresh panel decides for good (rules §9).
-"""
+"""Appeals: once, soon after a denial, on new evidence or a named rule error; a panel decides for good (rules §9)."""
 
 from __future__ import annotations
 
@@ -65,21 +62,15 @@ def _not_now(day: Day, case: CaseRow, within: int) -> RuleBroken:
     """Return the refusal of an appeal that comes too early, too late, or against no denial."""
     if case.status == "denied":
         first, last = case.closed_height + 1, case.closed_height + within
-        return RuleBroken(
-            "appeal_late",
-            f"an appeal is possible in blocks {first} to {last}; this is block {day.height}",
-            "after them the denial is final",
-        )
+        what = f"an appeal is possible in blocks {first} to {last}; this is block {day.height}"
+        return RuleBroken("appeal_late", what, "after them the denial is final")
     if case.status == "open":
         last = case.carried_height + params_at(day.draft, case.params_version).vote_blocks
         return RuleBroken(
             "appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial"
         )
-    return RuleBroken(
-        "appeal_late",
-        f"the case was {case.status} in block {case.closed_height}",
-        "only a denial is appealed; a lapsed case may be filed again",
-    )
+    what = f"the case was {case.status} in block {case.closed_height}"
+    return RuleBroken("appeal_late", what, "only a denial is appealed; a lapsed case may be filed again")
 
 
 def pool_of(day: Day, case: CaseRow) -> tuple[list[bytes], list[bytes]]:

@@ -1,6 +1,4 @@
-"""Ballots on cases: accept, deny or abstain, an award, a receipt of the evidence opened; how they change.
-
-How they are counted.
+"""Ballots on cases: accept, deny or abstain, an award, a receipt of evidence opened; how they change, how they count.
 
 The tally reads live ballots alone, so the order of ballots inside a block does not matter. A delegate's ballot counts
 for delegators without an own one, one level deep. Ballots by auto-accept or delegation never count as opened. An open
@@ -31,10 +29,7 @@ REASON_SIZE_MAX = 280
 
 
 class BallotBody(Shape):
-    """A vote on a case.
-
-    `opened`: hash of the document opened (the receipt), empty if none; `award_cents` None: the charges.
-    """
+    """A vote on a case. `opened`: hash of the document opened, empty if none; `award_cents` None: the charges."""
 
     claim: bytes
     code: str
@@ -61,8 +56,6 @@ class OpenedBody(Shape):
 
 
 # ---- Rules --------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class Tally:
     """Yes and no ballots with delegations, how many opened the evidence, the awards, and the voters counted."""

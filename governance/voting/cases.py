@@ -1,6 +1,4 @@
-"""Cases: one claim, one code, sixty blocks.
-
-Accepted once fifteen blocks in a row pass, denied or lapsed at the end (rules §6).
+"""Cases: one claim, one code, sixty blocks; accepted after fifteen passing ones, else denied or lapsed (rules §6).
 
 A case fixes as of its block s who is eligible, the claimant's bar and seniority, and the parameters. The tally is
 cumulative; a tie at 50 % pays. A lapsed case may be filed once more; then it is decided or paid.

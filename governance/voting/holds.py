@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from governance.acts import Act, Attested, attesters_of, check_attested
+from governance.acts import Act, Attested, attesters_of, check_attested, hash_of
 from governance.benefits import community, settlement
 from governance.day import Day
 from governance.membership import members
@@ -31,9 +31,8 @@ from governance.state.providers import PROVIDERS
 from governance.tables import Number
 from governance.voting import appeals, audits, cases, panels, proposals
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 OUTCOMES = ("fraud", "clear")
@@ -55,9 +54,7 @@ class FindingBody(Shape):
     reason: str
 
 
-FINDING = Attested(
-    "finding", lambda _author, body: tagged_hash("audit-finding", encode(body)), "a majority of the drawn panel"
-)
+FINDING = Attested("finding", hash_of("audit-finding"), "a majority of the drawn panel")
 
 
 # ---- Rules --------------------------------------------------------------

@@ -297,10 +297,7 @@ def _effect_protocol(day: Day, body: ProposeBody) -> Void:
 def _checked(
     check: Callable[[Day, ProposeBody], None], effect: Callable[[Day, ProposeBody], Void]
 ) -> Callable[[Day, ProposeBody], Void]:
-    """Return an effect that does nothing where its check would refuse it now.
-
-    What the check says is kept in the proposal's row: these texts are part of the state.
-    """
+    """Return an effect that does nothing where its check would refuse it now; the row, so the state, keeps why."""
 
     def checked(day: Day, body: ProposeBody) -> Void:
         try:

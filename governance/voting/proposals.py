@@ -1,6 +1,4 @@
-"""Proposals: how they open, are voted on, judged, and take effect.
-
-`proposal_kinds` says what can be proposed (rules §12).
+"""Proposals: how they open, are voted on, judged, and take effect; `proposal_kinds` says on what (rules §12).
 
 A proposal opens with its last needed sponsor in block o, is voted on in o+1 .. o+30 and judged at the end of o+30. What
 passed takes effect at the next boundary, what is critical at the one after. Open cases keep the parameters of their s.
