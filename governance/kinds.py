@@ -94,7 +94,6 @@ def encode_body(body: Shape) -> bytes:
 def decode_body(kind: str, data: bytes) -> Any:
     """Return the body of a kind; MalformedBytes when the bytes are not canonical, RuleBroken for an unknown kind."""
     if kind not in KINDS:
-        raise RuleBroken(
-            "kind_unknown", f"there is no record kind {kind!r}", "see the list of record kinds in the reference"
-        )
+        what = f"there is no record kind {kind!r}"
+        raise RuleBroken("kind_unknown", what, "see the list of record kinds in the reference")
     return decode(KINDS[kind].body, data)

@@ -42,9 +42,8 @@ def check_parameter(name: str, value: int) -> None:
     """Raise RuleBroken for an unknown name or a value out of range."""
     parameter = PARAMETERS.get(name)
     if parameter is None:
-        raise RuleBroken(
-            "param_unknown", f"there is no parameter {name}", "see the table of parameters in the reference"
-        )
+        what = f"there is no parameter {name}"
+        raise RuleBroken("param_unknown", what, "see the table of parameters in the reference")
     if not parameter.value_min <= value <= parameter.value_max:
         bounds = f"{parameter.value_min}..{parameter.value_max} {parameter.unit}"
         raise RuleBroken("param_range", f"{name} = {value} is outside {bounds}", "choose a value within these bounds")

@@ -26,9 +26,8 @@ def is_used(row: WindowRow, number: int) -> bool:
 def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: int, height: int) -> None:
     """Use up `number`, or raise RuleBroken when it was used, fell out of the window, or the record is too late."""
     if is_expired(valid_until_height, height):
-        raise RuleBroken(
-            "record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it again"
-        )
+        what = f"it was valid until block {valid_until_height}, this is {height}"
+        raise RuleBroken("record_expired", what, "sign it again")
     row = WINDOWS.find(draft, signer)
     if row is None:
         WINDOWS.put(draft, WindowRow(number, 1), signer)

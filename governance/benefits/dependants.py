@@ -44,9 +44,8 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
     member = members.check_member(day.draft, act.author)
     row = CONTRACTS.find(day.draft, act.author)
     if row is None or not row.is_in_force:
-        raise RuleBroken(
-            "no_contract", "the author has no contract in force", "add dependants once the contract has begun"
-        )
+        what = "the author has no contract in force"
+        raise RuleBroken("no_contract", what, "add dependants once the contract has begun")
     if day.coop.run_off_height is not None:
         what = f"the co-op is in run-off since block {day.coop.run_off_height} and accepts no new covers"
         raise RuleBroken("no_admission", what, "existing covers continue until they end")
@@ -88,9 +87,8 @@ def check_end(day: Day, act: Act, body: CoverEndBody) -> None:
     shares = () if row is None else row.dependants
     share = next((item for item in shares if item.cover == body.cover), None)
     if share is None:
-        raise RuleBroken(
-            "dependant_unknown", "the author's contract has no such dependant", "see them: mutua member dependant list"
-        )
+        what = "the author's contract has no such dependant"
+        raise RuleBroken("dependant_unknown", what, "see them: mutua member dependant list")
     if share.last_term is not None:
         what = f"this cover ends at block {calendar.last_height_of(share.last_term)}"
         raise RuleBroken("notice_given", what, "to insure this person again, add a cover with a new key")

@@ -28,7 +28,7 @@ from governance.state.claims import (
 from governance.state.contracts import ContractRow
 from governance.state.members import MEMBERS
 from governance.state.plans import PLANS, PlanFigures
-from governance.tables import Draft, KeyPart, Number, Table
+from governance.tables import Draft
 from ledger import calendar
 
 # ---- Rules --------------------------------------------------------------
@@ -81,8 +81,8 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     claim = replace(claim, other_left_cents=claim.other_left_cents - from_other)
     if from_other and from_other == line.charge_cents:
         return refuse_line(day, claim, index, OTHER_PAYER), award_left
-    units_before = UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
-    units = line.units if code.frequency is None else min(line.units, code.frequency - units_before.value)
+    units_before = UNITS_USED.value(day.draft, claim.cover, line.code, line.system, year_number)
+    units = line.units if code.frequency is None else min(line.units, code.frequency - units_before)
     if units <= 0:
         return refuse_line(day, claim, index, FREQUENCY), award_left
 
@@ -131,10 +131,10 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
 def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: PlanFigures, year: BenefitYearRow) -> int | None:
     """Return what the ceilings of claim, event, year and pilot leave for a line, or None (rules §5.7, §13)."""
     rooms: list[int] = []
-    of_event = _event_benefit(day, claim)
+    of_event = EVENT_BENEFITS.value(day.draft, claim.cover, claim.event_id)
     if figures.claim_ceiling_cents is not None:
-        same_visit = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
-        rooms += [figures.claim_ceiling_cents - of_event, figures.claim_ceiling_cents - same_visit.value]
+        same_visit = DAY_BENEFITS.value(day.draft, claim.cover, claim.provider, line.first_day)
+        rooms += [figures.claim_ceiling_cents - of_event, figures.claim_ceiling_cents - same_visit]
     if figures.year_ceiling_cents is not None:
         rooms.append(figures.year_ceiling_cents - year.benefit_cents)
     if day.coop.phase == "pilot":
@@ -160,19 +160,9 @@ def _count_use(day: Day, claim: ClaimRow, line: LineRow, year_number: int, *, si
         year.benefit_cents + sign * line.benefit_cents,
     )
     BENEFIT_YEARS.put(day.draft, year, claim.cover, year_number)
-    _add(day, UNITS_USED, sign * line.units_paid, claim.cover, line.code, line.system, year_number)
-    _add(day, DAY_BENEFITS, sign * line.benefit_cents, claim.cover, claim.provider, line.first_day)
-    _add(day, EVENT_BENEFITS, sign * line.benefit_cents, claim.cover, claim.event_id)
-
-
-def _add(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
-    before = table.find(day.draft, *key)
-    table.put(day.draft, Number(amount if before is None else before.value + amount), *key)
-
-
-def _event_benefit(day: Day, claim: ClaimRow) -> int:
-    """Return the benefit so far of all claims of the claim's event."""
-    return (EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
+    UNITS_USED.add(day.draft, sign * line.units_paid, claim.cover, line.code, line.system, year_number)
+    DAY_BENEFITS.add(day.draft, sign * line.benefit_cents, claim.cover, claim.provider, line.first_day)
+    EVENT_BENEFITS.add(day.draft, sign * line.benefit_cents, claim.cover, claim.event_id)
 
 
 def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:

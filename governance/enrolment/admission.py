@@ -25,7 +25,7 @@ from governance.state.contracts import CONTRACTS
 from governance.state.members import COVERS, MEMBERS, MemberRow
 from governance.state.plans import PLANS
 from governance.state.treasury import check_treasury
-from governance.tables import Name, Number
+from governance.tables import Name
 from ledger import calendar
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -82,9 +82,8 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken("key_taken", what, "apply with the first key, or a fresh one")
     present = MEMBERS.find(day.draft, act.author)
     if present is not None and present.is_member:
-        raise RuleBroken(
-            "applied", f"the author is a member since term {present.since_term}", "change the contract with plan.change"
-        )
+        what = f"the author is a member since term {present.since_term}"
+        raise RuleBroken("applied", what, "change the contract with plan.change")
     earlier = APPLICATIONS.find(day.draft, act.author)
     if earlier is not None:
         what = (
@@ -102,13 +101,11 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
         raise RuleBroken("cover_other", what, f"name the cover {present.cover.hex()}")
     owner = members.owner_of_key(day.draft, body.cover_id)
     if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
-        raise RuleBroken(
-            "cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key"
-        )
+        what = "the cover belongs to another member, or a field is too long"
+        raise RuleBroken("cover_taken", what, "choose a fresh cover key")
     if max(len(body.deposit_commitment), len(body.payout_commitment)) > HASH_SIZE:
-        raise RuleBroken(
-            "commitment_size", f"a commitment has at most {HASH_SIZE} bytes", "build the application again"
-        )
+        what = f"a commitment has at most {HASH_SIZE} bytes"
+        raise RuleBroken("commitment_size", what, "build the application again")
     contract = CONTRACTS.find(day.draft, act.author)
     if contract is not None and contract.owed:
         raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it, then apply")
@@ -189,9 +186,9 @@ def check_vouch(day: Day, act: Act, body: VouchBody) -> None:
     if act.author in application.vouchers:
         count = f"{len(application.vouchers)} of {day.params.vouchers}"
         raise RuleBroken("vouched", f"the author has already vouched ({count} members have)", "others may vouch")
-    used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
-    if used.value >= VOUCHES_PER_TERM:
-        what = f"the author vouched {used.value} times this term"
+    used = VOUCHES.value(day.draft, act.author, day.term)
+    if used >= VOUCHES_PER_TERM:
+        what = f"the author vouched {used} times this term"
         raise RuleBroken("vouches_used", what, f"vouch from block {calendar.first_height_of(day.term + 1)} on")
 
 
@@ -199,8 +196,7 @@ def apply_vouch(day: Day, act: Act, body: VouchBody) -> None:
     """Vouch."""
     row = APPLICATIONS.get(day.draft, body.applicant)
     APPLICATIONS.put(day.draft, replace(row, vouchers=(*row.vouchers, act.author)), body.applicant)
-    used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
-    VOUCHES.put(day.draft, Number(used.value + 1), act.author, day.term)
+    VOUCHES.add(day.draft, 1, act.author, day.term)
 
 
 def check_object(day: Day, act: Act, body: ObjectBody) -> None:
@@ -215,9 +211,8 @@ def check_object(day: Day, act: Act, body: ObjectBody) -> None:
         what = f"the author is one of the {count} objectors already"
         raise RuleBroken("objected", what, f"others may object until block {application.height + OBJECTION_BLOCKS}")
     if len(body.reason) > TEXT_SIZE_MAX:
-        raise RuleBroken(
-            "reason_long", f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}", "shorten it"
-        )
+        what = f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}"
+        raise RuleBroken("reason_long", what, "shorten it")
 
 
 def apply_object(day: Day, act: Act, body: ObjectBody) -> None:

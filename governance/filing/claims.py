@@ -95,17 +95,15 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     _check_figures(day, body)
     member = members.member_of_cover(day.draft, body.cover_id)
     if member is None:
-        raise RuleBroken(
-            "cover_unknown", "the claim names a cover that this co-op does not know", "use the cover key of a contract"
-        )
+        what = "the claim names a cover that this co-op does not know"
+        raise RuleBroken("cover_unknown", what, "use the cover key of a contract")
     if body.submitter_role == community.BY_PROVIDER:
         community.check_filing(day, act, body.scheme, body.provider_id)
     elif not act.author == act.signer == body.cover_id:
         raise RuleBroken("cover_signature", "a claim is signed by the key of its cover", "sign it with the cover key")
     if CLAIMS.find(day.draft, act.record_id) is not None:
-        raise RuleBroken(
-            "claim_known", "a claim with this id is already on the ledger", "see what became of it: mutua claim explain"
-        )
+        what = "a claim with this id is already on the ledger"
+        raise RuleBroken("claim_known", what, "see what became of it: mutua claim explain")
     _check_provider(day, act, body, member)
     freed = _freed_by_supersedes(day, body)
     if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
@@ -154,18 +152,16 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> N
         what = "the provider is not listed"
         raise RuleBroken("provider_unknown", what, "a provider verifier can list it, or members by a proposal")
     if members.owner_of_key(day.draft, body.provider_id) == member.key:
-        raise RuleBroken(
-            "provider_own", "the provider's attestation was signed by the claimant", "have another provider attest it"
-        )
+        what = "the provider's attestation was signed by the claimant"
+        raise RuleBroken("provider_own", what, "have another provider attest it")
     is_signed_by_it = body.submitter_role == community.BY_PROVIDER
     if (
         not is_signed_by_it
         and not day.coop.is_rehearsal
         and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body))
     ):
-        raise RuleBroken(
-            "provider_attestation", "the provider's attestation is missing", "have the provider sign the claim"
-        )
+        what = "the provider's attestation is missing"
+        raise RuleBroken("provider_attestation", what, "have the provider sign the claim")
 
 
 def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, str, int]]:
@@ -174,9 +170,8 @@ def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, s
         return set()
     earlier = CLAIMS.find(day.draft, body.supersedes)
     if earlier is None or earlier.cover != body.cover_id:
-        raise RuleBroken(
-            "supersedes_unknown", "the superseded claim is not one of your own", "name one of your own claims, or none"
-        )
+        what = "the superseded claim is not one of your own"
+        raise RuleBroken("supersedes_unknown", what, "name one of your own claims, or none")
     if body.submitter_role == community.BY_PROVIDER and (
         not community.is_by_provider(earlier) or earlier.provider != body.provider_id
     ):
@@ -328,9 +323,8 @@ def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
         raise RuleBroken("evidence_late", what, "if the claim is denied, you can bring it with an appeal")
     if claim.evidence_version >= set_now.evidence_versions:
         versions = f"{claim.evidence_version} of {set_now.evidence_versions}"
-        raise RuleBroken(
-            "evidence_full", f"the claim has {versions} versions of evidence", "after a denial an appeal may bring more"
-        )
+        what = f"the claim has {versions} versions of evidence"
+        raise RuleBroken("evidence_full", what, "after a denial an appeal may bring more")
     if len(claim.evidence) + len(body.evidence) > EVIDENCE_MAX:
         count = len(claim.evidence) + len(body.evidence)
         what = f"the claim would have {count} documents, at most {EVIDENCE_MAX}"

@@ -52,9 +52,8 @@ def check_set(day: Day, act: Act, body: GuardiansBody) -> None:
         raise RuleBroken("guardians_shape", f"{body.threshold} of {count} keys are not a valid set of guardians", hint)
     own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == act.author), None)
     if own is not None:
-        raise RuleBroken(
-            "guardian_own", f"guardian {own.hex()[:12]} is a key of the author", "name keys of people you trust"
-        )
+        what = f"guardian {own.hex()[:12]} is a key of the author"
+        raise RuleBroken("guardian_own", what, "name keys of people you trust")
 
 
 def apply_set(day: Day, act: Act, body: GuardiansBody) -> None:

@@ -66,9 +66,8 @@ def check_certify(day: Day, act: Act, body: DeviceBody) -> None:
         raise RuleBroken("guardian_own", "this key is one of the author's guardians", "use a fresh device key")
     count = len(members.devices_of(day.draft, act.author))
     if count >= DEVICES_MAX:
-        raise RuleBroken(
-            "devices_full", f"{count} of {DEVICES_MAX} devices are certified", "revoke one that you do not use"
-        )
+        what = f"{count} of {DEVICES_MAX} devices are certified"
+        raise RuleBroken("devices_full", what, "revoke one that you do not use")
     if not day.coop.is_rehearsal:
         check_attested(act, DEVICE, body, (body.device,), 1)
 
@@ -83,9 +82,8 @@ def check_revoke(day: Day, act: Act, body: RevokeBody) -> None:
     """Raise RuleBroken unless the device is one of the author's. A past member may revoke, too."""
     device = DEVICES.find(day.draft, body.device)
     if device is None or device.value != act.author:
-        raise RuleBroken(
-            "device_unknown", "the author has no such device in use", "see the devices: mutua keys device list"
-        )
+        what = "the author has no such device in use"
+        raise RuleBroken("device_unknown", what, "see the devices: mutua keys device list")
 
 
 def apply_revoke(day: Day, act: Act, body: RevokeBody) -> None:
@@ -100,9 +98,8 @@ def check_fresh(day: Day, key: bytes) -> None:
         raise RuleBroken("key_taken", f"{len(key)} bytes are not a valid key", "use a fresh key")
     is_applicant = APPLICATIONS.find(day.draft, key) is not None
     if is_applicant or members.owner_of_key(day.draft, key) is not None or PROVIDERS.find(day.draft, key) is not None:
-        raise RuleBroken(
-            "key_taken", "this key is or was an identity, device, cover or provider of this co-op", "use a fresh key"
-        )
+        what = "this key is or was an identity, device, cover or provider of this co-op"
+        raise RuleBroken("key_taken", what, "use a fresh key")
 
 
 # ---- Rules: moving an identity ----------------------------------------------
@@ -119,9 +116,8 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
         what = f"a move of this identity takes effect at the end of block {pending.until}"
         raise RuleBroken("move_pending", what, "wait for its end")
     if day.height <= row.paused_until:
-        raise RuleBroken(
-            "move_paused", f"the old key objected; no move is opened until block {row.paused_until}", "wait until then"
-        )
+        what = f"the old key objected; no move is opened until block {row.paused_until}"
+        raise RuleBroken("move_paused", what, "wait until then")
     if body.serial != row.serial:
         what = f"the move has serial number {body.serial}, but the guardians' current one is {row.serial}"
         raise RuleBroken("move_stale", what, "have the guardians sign a new one")

@@ -189,9 +189,7 @@ def _list_voter(day: Day, key: bytes, may_vote: bool) -> None:
     """Keep the list of voters, in rows of a bounded length: a member keeps one place in it for ever."""
     place = VOTER_PLACES.find(day.draft, key)
     if place is None:
-        given = VOTER_PLACES_GIVEN.find(day.draft) or Number(0)
-        VOTER_PLACES_GIVEN.put(day.draft, Number(given.value + 1))
-        place = Number(given.value // VOTERS_A_ROW)
+        place = Number((VOTER_PLACES_GIVEN.add(day.draft, 1) - 1) // VOTERS_A_ROW)
         VOTER_PLACES.put(day.draft, place, key)
     row = VOTERS.find(day.draft, place.value)
     others = () if row is None else tuple(other for other in row.keys if other != key)
@@ -215,9 +213,8 @@ def check_may_vote(day: Day, member: MemberRow) -> None:
     if is_voter(member):
         return
     if not member.is_member:
-        raise RuleBroken(
-            "may_not_vote", f"the author's membership ended in block {member.left_height}", "apply to come back"
-        )
+        what = f"the author's membership ended in block {member.left_height}"
+        raise RuleBroken("may_not_vote", what, "apply to come back")
     row = CONTRACTS.find(day.draft, member.key)
     if row is not None and row.suspended_from is not None:
         what = f"the author is suspended from block {row.suspended_from} on and owes {row.owed_cents}"

@@ -64,9 +64,8 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
             what = f"the deposit is {body.amount_cents}, {owed_cents} is owed"
             raise RuleBroken("premium_amount", what, "have the signers attest one deposit of everything owed")
         if not body.commitment:
-            raise RuleBroken(
-                "commitment_size", "the deposit has no commitment", "draft the record again: mutua treasury premium"
-            )
+            what = "the deposit has no commitment"
+            raise RuleBroken("commitment_size", what, "draft the record again: mutua treasury premium")
         box = check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 

@@ -112,9 +112,8 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     for item in body.payouts:
         payment = PAYMENTS.find(day.draft, item.payout_id)
         if payment is None or payment.left_sat == 0:
-            raise RuleBroken(
-                "payout_not_due", f"payout {item.payout_id.hex()} has nothing left to send", "leave it out"
-            )
+            what = f"payout {item.payout_id.hex()} has nothing left to send"
+            raise RuleBroken("payout_not_due", what, "leave it out")
         if item.outputs > OUTPUTS_PER_PAYOUT_MAX:
             what = f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}"
             raise RuleBroken("batch_shape", what, "build it again")
@@ -161,9 +160,8 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
     row = check_treasury(day.draft)
     batch = BATCHES.find(day.draft, body.unsigned_txid)
     if batch is None:
-        raise RuleBroken(
-            "batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger"
-        )
+        what = f"there is no batch {body.unsigned_txid.hex()}"
+        raise RuleBroken("batch_unknown", what, "confirm batches of this ledger")
     if body.confirmations <= batch.confirmations:
         what = f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}"
         raise RuleBroken("confirmed_before", what, "send it when the batch has more confirmations")

@@ -24,7 +24,6 @@ from governance.state.members import MEMBERS, MemberRow
 from governance.state.params import Params
 from governance.state.plans import PLANS
 from governance.state.preauthorisation import AUTHORISATIONS
-from governance.tables import Number
 from governance.voting import approval_threshold, ballots
 from ledger import calendar
 
@@ -93,7 +92,7 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
     plan = plan_facts(day, span.plan, line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = settlement.benefit_year_of(contract, line.first_day)
-    units_after = (UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)).value
+    units_after = UNITS_USED.value(day.draft, claim.cover, line.code, line.system, year_number)
     year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow()
     borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
     award = _authorised_cents(day, claim, line)
@@ -144,8 +143,8 @@ def _ceilings(
     day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int
 ) -> tuple[shapes.Ceiling, ...]:
     """Return the ceilings that apply to a settled line, with what was used before and is left after it."""
-    visit = (DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
-    of_event = (EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
+    visit = DAY_BENEFITS.value(day.draft, claim.cover, claim.provider, line.first_day)
+    of_event = EVENT_BENEFITS.value(day.draft, claim.cover, claim.event_id)
     event = (
         None if claim.event_id == claim.claim and of_event == claim.benefit_cents else of_event
     )  # alone in it: the claim's own ceiling says all

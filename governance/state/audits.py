@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from governance.tables import Number, Table
+from governance.tables import Numbers, Table
 from ledger.codec import Shape
 
-TERM_CLAIMS = Table("voting/term_claims", Number)
+TERM_CLAIMS = Numbers("voting/term_claims")
 """(cover, term) -> claims."""
 
 
@@ -24,9 +24,9 @@ class PairRow(Shape):
 
 PAIR_TERMS = Table("voting/pair_claims", PairRow)
 """By (term, provider, cover)."""
-PAIR_SUMS = Table("voting/pair_sum", Number)
+PAIR_SUMS = Numbers("voting/pair_sum", keeps_zero=False)
 """(provider, cover) -> claims in the last 12 terms."""
-PAIR_COUNTS = Table("voting/pair_count", Number)
+PAIR_COUNTS = Numbers("voting/pair_count", keeps_zero=False)
 """number of claims -> pairs that have so many in the last 12 terms; 0 -> pairs that have any."""
 
 

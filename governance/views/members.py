@@ -11,7 +11,7 @@ from governance.state.covers import DEPENDANTS
 from governance.state.delegation import DELEGATE_LOADS, DELEGATES, DELEGATORS, DelegateRow
 from governance.state.keys import IDENTITY_MOVES, MoveRow
 from governance.state.members import MEMBERS
-from governance.tables import Draft, Number
+from governance.tables import Draft
 from governance.views.base import ROWS_MAX, View, day_at
 from governance.voting import approval_threshold, duties
 from ledger import calendar
@@ -157,7 +157,7 @@ def delegations_view(state: StateReader, height: int, member: bytes) -> Delegati
         member=member,
         given=list(DELEGATES.scan(day.draft, member)),
         received=received[:ROWS_MAX],
-        delegators=(DELEGATE_LOADS.find(day.draft, member) or Number(0)).value,
+        delegators=DELEGATE_LOADS.value(day.draft, member),
         delegators_max=delegation.delegators_max_of(day),
     )
 

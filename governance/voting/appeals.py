@@ -44,9 +44,8 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     if claim is None or case is None or act.author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
     if body.ground not in GROUNDS:
-        raise RuleBroken(
-            "ground_unknown", f"{body.ground!r} is not a valid ground of appeal", "new evidence, or a named rule error"
-        )
+        what = f"{body.ground!r} is not a valid ground of appeal"
+        raise RuleBroken("ground_unknown", what, "new evidence, or a named rule error")
     if RECEIVABLES.find(day.draft, community.debtor_of(claim), claim.claim) is not None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent", "no part of it will be paid")
     earlier = APPEALS.find(day.draft, body.claim, body.code)
@@ -148,9 +147,8 @@ def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> Non
         what = f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}"
         raise RuleBroken("vote_not_open", what, "cast it in one of them")
     if author not in row.panel:
-        raise RuleBroken(
-            "not_on_panel", f"the author is not among the {len(row.panel)} drawn for this appeal", "the panel decides"
-        )
+        what = f"the author is not among the {len(row.panel)} drawn for this appeal"
+        raise RuleBroken("not_on_panel", what, "the panel decides")
     members.check_may_vote(day, member)
     ballots.check_figures(case, body)
     if body.opened:

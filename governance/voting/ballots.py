@@ -87,9 +87,8 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken("case_unknown", "there is no such case", "name a claim and one of its non-standard codes")
     vote_blocks = params_at(day.draft, case.params_version).vote_blocks
     if case.status != "open":
-        raise RuleBroken(
-            "vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain"
-        )
+        what = f"the case was {case.status} in block {case.closed_height}"
+        raise RuleBroken("vote_closed", what, "see why: mutua claim explain")
     first, last = case.carried_height + 1, case.carried_height + vote_blocks
     if not first <= day.height <= last:
         what = f"ballots count in blocks {first} to {last}, this is {day.height}"
@@ -129,9 +128,8 @@ def check_figures(case: CaseRow, body: BallotBody) -> None:
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is not a valid choice", "accept, deny or abstain")
     if len(body.reason) > REASON_SIZE_MAX:
-        raise RuleBroken(
-            "reason_long", f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}", "shorten it"
-        )
+        what = f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}"
+        raise RuleBroken("reason_long", what, "shorten it")
     if body.award_cents is not None and body.award_cents > case.charges_cents:
         what = f"an award of {body.award_cents} is above the charges of {case.charges_cents}"
         raise RuleBroken("award_high", what, "award at most the charges")
@@ -222,9 +220,8 @@ def check_receipt(day: Day, claim_id: bytes, evidence_hash: bytes) -> None:
     if claim is None:
         raise RuleBroken("claim_unknown", "there is no such claim", "name a claim of this ledger")
     if claim.evidence and all(item.hash != evidence_hash for item in claim.evidence):
-        raise RuleBroken(
-            "document_unknown", "the receipt names no document of this claim", "open a document of its evidence"
-        )
+        what = "the receipt names no document of this claim"
+        raise RuleBroken("document_unknown", what, "open a document of its evidence")
 
 
 def check_opened(day: Day, act: Act, body: OpenedBody) -> None:

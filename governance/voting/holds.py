@@ -113,8 +113,7 @@ def _place(day: Day, key: bytes, claim_id: bytes, trigger: Trigger) -> None:
     AUDIT_HOLDS.put(day.draft, hold, until, key, serial)
     if hold.claim is not None:
         CLAIM_HOLDS.put(day.draft, hold, hold.claim, until, key, serial)
-    held = PAYOUT_HOLDS.find(day.draft, key) or Number(0)
-    PAYOUT_HOLDS.put(day.draft, Number(held.value + 1), key)
+    PAYOUT_HOLDS.add(day.draft, 1, key)
     if claim_id:
         _draw_panel(day, claim_id)
     day.emit("hold_placed", member=key, claim=hold.claim, trigger=hold.trigger)
@@ -154,11 +153,7 @@ def _lift(day: Day, hold: HoldRow) -> None:
     AUDIT_HOLDS.delete(day.draft, hold.until, hold.cover, hold.serial)
     if hold.claim is not None:
         CLAIM_HOLDS.delete(day.draft, hold.claim, hold.until, hold.cover, hold.serial)
-    held = PAYOUT_HOLDS.get(day.draft, hold.cover)
-    if held.value > 1:
-        PAYOUT_HOLDS.put(day.draft, Number(held.value - 1), hold.cover)
-    else:
-        PAYOUT_HOLDS.delete(day.draft, hold.cover)
+    PAYOUT_HOLDS.add(day.draft, -1, hold.cover)
     day.emit("hold_lifted", member=hold.cover, claim=hold.claim, trigger=hold.trigger)
 
 
@@ -170,9 +165,8 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
     if body.outcome not in OUTCOMES:
         raise RuleBroken("outcome_unknown", f"{body.outcome!r} is not a valid outcome", "fraud or clear")
     if RECEIVABLES.find(day.draft, community.debtor_of(claim), body.claim) is not None:
-        raise RuleBroken(
-            "fraud_known", "the claim was found fraudulent before", "the consequences of that finding remain"
-        )
+        what = "the claim was found fraudulent before"
+        raise RuleBroken("fraud_known", what, "the consequences of that finding remain")
     if not day.coop.is_rehearsal or act.attestations:
         _check_cheaply(day, act, body)
         panel = panel_of(day, body.claim)

@@ -85,9 +85,8 @@ def _effect_list(day: Day, body: ProposeBody) -> Void:
 def _check_plan(day: Day, body: ProposeBody) -> None:
     _check_named(day, body)
     if body.figures is None:
-        raise RuleBroken(
-            "plan_figures", "a plan needs its figures", "give deductible, copay, coinsurance and the others"
-        )
+        what = "a plan needs its figures"
+        raise RuleBroken("plan_figures", what, "give deductible, copay, coinsurance and the others")
 
 
 def _effect_plan(day: Day, body: ProposeBody) -> Void:
@@ -169,9 +168,8 @@ def _effect_expel(day: Day, body: ProposeBody) -> Void:
 # ---- Attesters, verifiers, providers, signers ---------------------------------
 def _check_change(body: ProposeBody, allowed: tuple[str, ...] = CHANGES) -> None:
     if body.change not in allowed:
-        raise RuleBroken(
-            "change_unknown", f"{body.change!r} is not a valid change for a {body.what}", "one of " + ", ".join(allowed)
-        )
+        what = f"{body.change!r} is not a valid change for a {body.what}"
+        raise RuleBroken("change_unknown", what, "one of " + ", ".join(allowed))
 
 
 def _check_party(parties: Table[PartyRow]) -> Callable[[Day, ProposeBody], None]:
@@ -185,9 +183,8 @@ def _check_party(parties: Table[PartyRow]) -> Callable[[Day, ProposeBody], None]
             if is_listed:
                 raise RuleBroken("party_known", f"this {body.what} is listed already", "no change is needed")
             if len(attesters.keys_of(day.draft, parties)) >= attesters.PARTIES_MAX:
-                raise RuleBroken(
-                    "parties_full", f"{attesters.PARTIES_MAX} are listed, the most there may be", "take one off first"
-                )
+                what = f"{attesters.PARTIES_MAX} are listed, the most there may be"
+                raise RuleBroken("parties_full", what, "take one off first")
         elif not is_listed:
             raise RuleBroken("party_unknown", f"no {body.what} of this key is listed", "see the list")
 
@@ -233,9 +230,8 @@ def signers_after(row: TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...
     if body.change == "add":
         providers.check_shape(body.key, body.name or "signer")
         if body.key in signers:
-            raise RuleBroken(
-                "party_known", f"this key is one of the {len(signers)} signers already", "no change is needed"
-            )
+            what = f"this key is one of the {len(signers)} signers already"
+            raise RuleBroken("party_known", what, "no change is needed")
         signers = (*signers, body.key)
     elif body.change == "remove":
         if body.key not in signers:

@@ -83,17 +83,15 @@ def check_propose(day: Day, act: Act, body: ProposeBody) -> None:
             named.year_ceiling_cents or 0,
         ]
         if named.coinsurance_bp > 10_000 or named.waiting_terms > 12 or len(named.codes) > 10_000:
-            raise RuleBroken(
-                "plan_figures", "coinsurance is at most 10 000 bp, waiting at most 12 terms", "correct the figures"
-            )
+            what = "coinsurance is at most 10 000 bp, waiting at most 12 terms"
+            raise RuleBroken("plan_figures", what, "correct the figures")
     if len(body.name) > NAME_SIZE_MAX or len(body.system) > NAME_SIZE_MAX or max(figures) > FIGURE_MAX:
         what = f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}"
         raise RuleBroken("proposal_shape", what, "correct the proposal")
     kind = proposal_kinds.KINDS.get(body.what)
     if kind is None:
-        raise RuleBroken(
-            "proposal_kind", f"there is no kind of proposal {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS)
-        )
+        what = f"there is no kind of proposal {body.what!r}"
+        raise RuleBroken("proposal_kind", what, "one of " + ", ".join(proposal_kinds.KINDS))
     kind.check(day, body)
 
 
@@ -108,9 +106,8 @@ def check_sponsor(day: Day, act: Act, body: SponsorBody) -> None:
     check_voter(day, act.author)
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "gathering":
-        raise RuleBroken(
-            "proposal_unknown", "no proposal with this id is waiting for sponsors", "see the list of proposals"
-        )
+        what = "no proposal with this id is waiting for sponsors"
+        raise RuleBroken("proposal_unknown", what, "see the list of proposals")
     if PROPOSAL_SPONSORS.find(day.draft, body.proposal, act.author) is not None:
         count = f"{row.sponsors} of {sponsors_needed(day)}"
         raise RuleBroken("sponsored", f"the author is one of the {count} sponsors already", "others may sign")
