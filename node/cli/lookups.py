@@ -41,7 +41,7 @@ def plan_list(*, common: Common = DEFAULT) -> int:
 
 
 @plan.command(name="show")
-def plan_show(name: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def plan_show(name: str, *, common: Common = DEFAULT) -> int:
     """Show a plan with all its figures.
 
     Parameters
@@ -89,7 +89,7 @@ def code_list(*, common: Common = DEFAULT) -> int:
 
 
 @payout.command(name="list")
-def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:
     """List the payouts, oldest first.
 
     Parameters
@@ -106,7 +106,7 @@ def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:  # noqa: D
 
 
 @block.command(name="list")
-def block_list(*, count: int = 20, start: int | None = None, common: Common = DEFAULT) -> int:  # noqa: D417
+def block_list(*, count: int = 20, start: int | None = None, common: Common = DEFAULT) -> int:
     """List blocks, the newest by default.
 
     Parameters
@@ -126,7 +126,7 @@ def block_list(*, count: int = 20, start: int | None = None, common: Common = DE
 
 
 @block.command(name="show")
-def block_show(height: int, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def block_show(height: int, *, common: Common = DEFAULT) -> int:
     """Show a block with its records and events.
 
     Parameters

@@ -13,7 +13,7 @@ from node.cli.common import DEFAULT, SEND, Common, Sending, say, table
 OUTCOMES = ("fraud", "clear")
 
 
-def report(suspect: str, *, claim: str = "", send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def report(suspect: str, *, claim: str = "", send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Report a member, or a provider, for suspected fraud.
 
     Enough reports within twelve terms place a hold on payments until a panel has examined the case.
@@ -39,7 +39,7 @@ def report(suspect: str, *, claim: str = "", send: Sending = SEND, common: Commo
     return send.send(common, session, "audit.report", body, review=review, question="report?", done=done)
 
 
-def finding(claim: str, out: Path, *, outcome: str, reason: str, common: Common = DEFAULT) -> int:  # noqa: D417
+def finding(claim: str, out: Path, *, outcome: str, reason: str, common: Common = DEFAULT) -> int:
     """Draft what an audit panel found, for its members to attest: mutua bundle attest, then mutua bundle submit.
 
     Parameters

@@ -31,7 +31,7 @@ EXIT_FINDING = 6
 
 
 @app.command
-def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:
     """Replay the ledger from genesis and list every contradiction.
 
     Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in
@@ -77,7 +77,7 @@ def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:  
 
 
 @app.command
-def prove(record_id: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def prove(record_id: str, *, common: Common = DEFAULT) -> int:
     """Print a proof, as JSON, that a record is in the chain.
 
     Parameters
@@ -100,7 +100,7 @@ def prove(record_id: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 
 
 @app.command
-def check(  # noqa: D417
+def check(
     proof_file: Path,
     *,
     charter: Path | None = None,
@@ -133,7 +133,7 @@ def check(  # noqa: D417
 
 
 @app.command
-def explain(  # noqa: D417
+def explain(
     claim: str | None = None,
     *,
     proposal: str | None = None,

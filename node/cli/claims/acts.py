@@ -14,7 +14,7 @@ from node.cli.common import DEFAULT, SEND, Common, Sending, say
 GROUNDS = ("evidence", "rule")
 
 
-def evidence(claim: str, *files: Path, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def evidence(claim: str, *files: Path, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Add documents to one of your claims that is being voted on: a new version of its evidence.
 
     They stay on this node. Every voter may then change the ballot once more.
@@ -53,7 +53,7 @@ def evidence(claim: str, *files: Path, send: Sending = SEND, common: Common = DE
     return send.report(common, session, answer, f"{counted(len(kept), 'document')} added to claim {name}")
 
 
-def withdraw(claim: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def withdraw(claim: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Withdraw the open cases of one of your claims, or of one that a provider filed for you.
 
     Their lines may be filed again.
@@ -80,9 +80,7 @@ def _open_lines(view: Claim, units: Units) -> Iterator[str]:
     yield "what was settled or decided stays"
 
 
-def appeal(  # noqa: D417
-    claim: str, code: str | None = None, *, ground: str, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def appeal(claim: str, code: str | None = None, *, ground: str, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Appeal the denial of one of your cases. A new panel, without the first voters, makes the final decision.
 
     Parameters

@@ -51,7 +51,11 @@ class RuleWords:
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002, D417
+def list_command(
+    *,
+    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
+    common: Common = DEFAULT,
+) -> int:
     """List your auto-accept rules.
 
     Parameters
@@ -82,7 +86,7 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
 
 
 @app.command
-def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
     """Add an auto-accept rule. From the next block on your node accepts what it says; it never denies automatically.
 
     Parameters
@@ -95,7 +99,7 @@ def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFA
 
 
 @app.command
-def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
     """Replace an auto-accept rule by a new version; the old one stays in the list of all versions.
 
     Parameters
@@ -108,7 +112,7 @@ def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = 
 
 
 @app.command
-def revoke(name: str, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+def revoke(name: str, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:
     """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast.
 
     Parameters

@@ -25,7 +25,7 @@ app.command(appeal)
 
 
 @app.command(name="import")
-def import_command(  # noqa: D417
+def import_command(
     file: Path,
     *,
     patient: str = "",
@@ -66,7 +66,11 @@ def import_command(  # noqa: D417
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002, D417
+def list_command(
+    *,
+    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
+    common: Common = DEFAULT,
+) -> int:
     """List your claims, newest first.
 
     Parameters
@@ -93,7 +97,7 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
 
 
 @app.command
-def show(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(claim: str, *, common: Common = DEFAULT) -> int:
     """Show a claim with every settlement figure and the tally of its cases.
 
     Parameters
@@ -110,7 +114,7 @@ def show(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 
 
 @app.command
-def explain(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def explain(claim: str, *, common: Common = DEFAULT) -> int:
     """Explain in plain words what became of a claim: the rule, every figure, each tally and each payment.
 
     The node replays its ledger for it. A long ledger is explained offline: mutua audit explain.

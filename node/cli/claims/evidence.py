@@ -21,7 +21,7 @@ MEDIA_DEFAULT = "application/octet-stream"
 
 
 @app.command
-def add(*files: Path, common: Common = DEFAULT) -> int:  # noqa: D417
+def add(*files: Path, common: Common = DEFAULT) -> int:
     """Keep documents on this node under their hashes; nothing is sent anywhere.
 
     Parameters
@@ -42,7 +42,7 @@ def add(*files: Path, common: Common = DEFAULT) -> int:  # noqa: D417
 
 
 @app.command(name="open")
-def open_command(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def open_command(claim: str, *, common: Common = DEFAULT) -> int:
     """Open the document of a claim on this node; the receipt of the opening is signed and sent.
 
     Parameters

@@ -111,7 +111,7 @@ def _forget(common: Common, kept: list[tuple[Json, bool]]) -> None:
     forget(common.config().documents, kept)
 
 
-def draft_command(  # noqa: D417
+def draft_command(
     out: Path,
     *,
     before: Annotated[bool, Parameter(negative="")] = False,
@@ -144,7 +144,7 @@ def draft_command(  # noqa: D417
     )
 
 
-def attest(draft: Path, *, seed_file: Path, common: Common = DEFAULT) -> int:  # noqa: D417
+def attest(draft: Path, *, seed_file: Path, common: Common = DEFAULT) -> int:
     """Sign a claim's draft as its provider; prints the attestation as JSON. Needs no node.
 
     Parameters

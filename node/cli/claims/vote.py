@@ -90,7 +90,7 @@ def _list_lines(cases: Sequence[CaseToVote], session: Session) -> Iterator[str]:
 
 
 @app.command
-def cast(  # noqa: D417
+def cast(
     claim: str,
     code: str | None = None,
     *,
@@ -182,7 +182,7 @@ def _review(case: CaseBase, units: Units, height: int) -> Iterator[str]:
 
 
 @app.command
-def verify(receipt: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def verify(receipt: str, *, common: Common = DEFAULT) -> int:
     """Check a receipt: is the record in the chain, and does its proof hold? Works with the node running and stopped.
 
     Exit code 0: final and proven, or still pending. 5: refused by a rule. 6: the proof does not hold.

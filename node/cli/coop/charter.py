@@ -52,7 +52,7 @@ def example_plan() -> CharterPlan:
 
 
 @app.command
-def new(  # noqa: D417
+def new(
     draft: Path,
     *,
     name: str,
@@ -109,7 +109,7 @@ def new(  # noqa: D417
 
 
 @app.command
-def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:  # noqa: D417
+def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:
     """Add founders' signed entries to a draft; an entry of the same founder is replaced.
 
     Parameters
@@ -135,7 +135,7 @@ def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:  # noqa
 
 
 @app.command(name="seal")
-def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = PRINT) -> int:  # noqa: D417
+def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = PRINT) -> int:
     """Check everything and write charter.toml and charter.bin; print the chain id that founders compare.
 
     Parameters
@@ -165,7 +165,7 @@ def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = P
 
 
 @app.command
-def show(charter: Path, *, printing: Printing = PRINT) -> int:  # noqa: D417
+def show(charter: Path, *, printing: Printing = PRINT) -> int:
     """Print what a charter says; a draft is shown too, without a chain id.
 
     Parameters

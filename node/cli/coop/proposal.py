@@ -119,7 +119,7 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def show(proposal: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(proposal: str, *, common: Common = DEFAULT) -> int:
     """Show a proposal: what it says, what it needs, how it stands, and your vote.
 
     Parameters
@@ -214,9 +214,7 @@ def _proposal(session: Session, text: str, member: str | None) -> ProposalWhole:
 
 
 @app.command(name="open")
-def open_command(  # noqa: D417
-    what: str, *, says: Says = NOTHING, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def open_command(what: str, *, says: Says = NOTHING, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Make a proposal; you are its first sponsor.
 
     Try a parameter first: mutua rehearse --data-dir FOLDER --set NAME=VALUE.
@@ -294,7 +292,7 @@ def body_of(session: Session, what: str, given: Mapping[str, Any]) -> Json:
 
 
 @app.command
-def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Sponsor a proposal: with the last needed sponsor it opens. Sponsoring is not voting.
 
     Parameters
@@ -311,7 +309,7 @@ def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) ->
 
 
 @app.command
-def vote(proposal: str, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def vote(proposal: str, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Vote on a proposal; your last vote counts.
 
     Parameters

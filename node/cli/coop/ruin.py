@@ -24,7 +24,7 @@ SIZES = "25,50,100,200,400,800,1600"
 SIZE_MAX = 1_000_000
 
 
-def ruin(  # noqa: D417
+def ruin(
     charter: Path,
     *,
     claims_a_year: float,

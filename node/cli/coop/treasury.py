@@ -81,7 +81,7 @@ def _batch_table(batches: tuple[views.Batch, ...]) -> list[str]:
 
 
 @app.command
-def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Quote what one bitcoin costs, as a member of the committee. The rate is the lower median of a block's quotes.
 
     Parameters
@@ -102,7 +102,7 @@ def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int: 
 
 
 @app.command
-def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:
     """Draft the record of a member's premium for the signers to attest: mutua bundle attest, then mutua bundle submit.
 
     The ledger gets a commitment to the deposit and never says which bitcoin output it was. Tell the other signers the

@@ -69,7 +69,7 @@ DEFAULT_SIGN = SignWith()
 
 
 @app.command
-def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:
     """Draft a bundle of any record kind from a JSON file. The commands of an action draft their own.
 
     Parameters
@@ -101,7 +101,7 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
 
 
 @app.command
-def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
     """Show what a bundle says, who has signed it and who may. Every signature in it is verified. Needs no node.
 
     Parameters
@@ -132,7 +132,7 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
 
 
 @app.command
-def attest(  # noqa: D417
+def attest(
     file: Path,
     *,
     role: str | None = None,
@@ -164,7 +164,7 @@ def attest(  # noqa: D417
 
 
 @app.command
-def sign(  # noqa: D417
+def sign(
     file: Path,
     *,
     until: int,
@@ -203,7 +203,7 @@ def sign(  # noqa: D417
 
 
 @app.command
-def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it.
 
     Parameters

@@ -14,7 +14,7 @@ from node.cli.common import DEFAULT, SEND, Common, Sending, say, table
 EVERY_TOPIC = "*"
 
 
-def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Let a member vote for you where you cast no ballot of your own. The delegate's ballots enter your voting record.
 
     Parameters
@@ -43,7 +43,7 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
     return send.send(common, session, "vote.delegate", body, review=review, question="delegate?", done=done)
 
 
-def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Take a delegation back; it counts in no later tally.
 
     Parameters
@@ -58,7 +58,7 @@ def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common
     return send.send(common, session, "vote.undelegate", {"topic": topic}, review=(), question=question, done=done)
 
 
-def delegations(member: str = "", *, common: Common = DEFAULT) -> int:  # noqa: D417
+def delegations(member: str = "", *, common: Common = DEFAULT) -> int:
     """Show whom a member lets vote, and for whom the member votes.
 
     Parameters

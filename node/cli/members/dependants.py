@@ -35,9 +35,7 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def add(  # noqa: D417
-    *, cover: str = "", out: Path | None = None, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def add(*, cover: str = "", out: Path | None = None, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Put a dependant on your contract, from the next term on. This node makes the key and keeps it with its own.
 
     Parameters
@@ -72,7 +70,7 @@ def add(  # noqa: D417
 
 
 @app.command
-def end(cover: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def end(cover: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Give notice for a dependant: the cover ends with the next full term.
 
     Parameters

@@ -37,7 +37,7 @@ def device_list(*, common: Common = DEFAULT) -> int:
 
 
 @device.command(name="add")
-def device_add(key: str, out: Path, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def device_add(key: str, out: Path, *, common: Common = DEFAULT) -> int:
     """Draft the certificate of a device. On the device: mutua bundle attest FILE; then here: mutua bundle submit FILE.
 
     Parameters
@@ -56,7 +56,7 @@ def device_add(key: str, out: Path, *, common: Common = DEFAULT) -> int:  # noqa
 
 
 @device.command(name="revoke")
-def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Revoke a device: it signs nothing for you any more, and never again.
 
     Parameters
@@ -77,9 +77,7 @@ def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -
 
 
 @guardians.command(name="set")
-def guardians_set(  # noqa: D417
-    *keys: str, threshold: int = 0, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Name your guardians again, all of them. Without keys: no guardians any more.
 
     Parameters
@@ -107,7 +105,7 @@ def guardians_set(  # noqa: D417
 
 
 @guardians.command(name="show")
-def guardians_show(member: str = "", *, common: Common = DEFAULT) -> int:  # noqa: D417
+def guardians_show(member: str = "", *, common: Common = DEFAULT) -> int:
     """Show a member's identity key, guardians, and a move on its way.
 
     Parameters
@@ -140,7 +138,7 @@ def _guardian_lines(answer: Keys) -> Iterator[str]:
 
 
 @app.command(name="move")
-def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAULT) -> int:
     """Draft the move of a member's identity to a new key, for the guardians and the new key to sign.
 
     Any member's node may submit it.

@@ -59,7 +59,7 @@ def member_list(*, common: Common = DEFAULT) -> int:
 
 
 @app.command(name="show")
-def member_show(key: str = "", *, common: Common = DEFAULT) -> int:  # noqa: D417
+def member_show(key: str = "", *, common: Common = DEFAULT) -> int:
     """Show a member: contract, what is owed, voting record, approval threshold.
 
     Parameters
@@ -171,7 +171,7 @@ ALONE = Applicant()
 
 
 @app.command
-def apply(  # noqa: D417
+def apply(
     out: Path,
     *,
     plan: str,
@@ -225,7 +225,7 @@ def apply(  # noqa: D417
 
 
 @app.command(name="attest-enrolment")
-def attest_enrolment(  # noqa: D417
+def attest_enrolment(
     file: Path,
     *,
     sign: SignWith = DEFAULT_SIGN,
@@ -252,7 +252,7 @@ def attest_enrolment(  # noqa: D417
 
 
 @app.command
-def withdraw(  # noqa: D417
+def withdraw(
     out: Path, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
 ) -> int:
     """Draft the withdrawal of your application; sign it whole (mutua bundle sign), any member submits it.
@@ -287,7 +287,7 @@ def _applicant(session: Session, text: str) -> Application:
 
 
 @app.command
-def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Vouch for an applicant whom you know. You never vote on their claims afterwards. Twice a term at most.
 
     Parameters
@@ -310,9 +310,7 @@ def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> 
 
 
 @app.command(name="object")
-def object_command(  # noqa: D417
-    applicant: str, reason: str, *, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def object_command(applicant: str, reason: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Object to an applicant. Enough objections within 30 blocks end the application.
 
     Parameters

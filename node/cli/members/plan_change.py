@@ -13,7 +13,7 @@ from node.cli.common import DEFAULT, SEND, Common, Sending, plan_named
 LENGTHS = (1, 3, 6, 12)
 
 
-def change(plan: str, *, terms: int = 1, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def change(plan: str, *, terms: int = 1, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Name the plan and length of your next contract.
 
     It starts when the present one runs out; a later change replaces this one.

@@ -26,7 +26,7 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> int:
     """Draft the listing of a provider, for a verifier to attest (mutua bundle attest) and any member to submit.
 
     Where the co-op has no verifier, or to take a provider off the list: mutua proposal open.
@@ -48,7 +48,7 @@ def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> in
 
 
 @app.command
-def claim(  # noqa: D417
+def claim(
     out: Path, *, cover: str, scheme: str, provider: str, bill: Service = NO_SERVICE, common: Common = DEFAULT
 ) -> int:
     """Draft a claim that a provider files for a patient in a community scheme, and is paid for. Any node will do.

@@ -39,7 +39,7 @@ class Entry:
 NO_ENTRY = Entry()
 
 
-def init(  # noqa: D417
+def init(
     *,
     charter: Path | None = None,
     restore: Annotated[bool, Parameter(negative="")] = False,

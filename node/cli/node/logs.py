@@ -19,7 +19,7 @@ POLL_S = 0.25
 LINES_MAX = 100_000
 
 
-def logs(  # noqa: D417
+def logs(
     *,
     follow: Annotated[bool, Parameter(name=("--follow", "-f"), negative="")] = False,
     lines: Annotated[int, Parameter(name=("--lines", "-n"))] = 20,

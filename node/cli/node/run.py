@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wallet.keys import KeyRing
 
 
-def run(  # noqa: D417
+def run(
     *,
     listen: str | None = None,
     bitcoin_socket: str | None = None,

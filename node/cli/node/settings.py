@@ -12,7 +12,7 @@ app = App(name="config", help="Show the settings and where each comes from.")
 
 
 @app.command
-def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
     """Show every setting.
 
     Parameters
