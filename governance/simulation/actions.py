@@ -200,11 +200,7 @@ ACTIONS: dict[str, dict[str, Field]] = {
     "dependant": {"by": _text(), "name": _text(), "off": _flag(False)},
     "device": {"by": _text(), "device": _text(), "off": _flag(False)},
     "guardians": {"by": _text(), "threshold": _integer(), "guardians": Field("texts")},
-    "move_identity": _names("by", "member", "to")
-    | {
-        "guardians": Field("texts"),
-        "serial": _integer(None, null=True),
-    },
+    "move_identity": _names("by", "member", "to") | {"guardians": Field("texts"), "serial": _integer(None, null=True)},
     "object_move": _names("by"),
     "advance": {"to": _integer()},
     "show": {

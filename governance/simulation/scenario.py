@@ -10,16 +10,7 @@ from typing import Any, cast
 
 from governance.genesis import ACCOUNT_MAX, FIGURE_MAX
 from governance.params import PARAMETERS
-from governance.simulation.actions import (
-    ABSENT,
-    ACTIONS,
-    GENESIS_FIELDS,
-    NO_RECORDS,
-    OBJECTS,
-    PROPOSALS,
-    SIGNED,
-    Field,
-)
+from governance.simulation.actions import ABSENT, ACTIONS, GENESIS_FIELDS, NO_RECORDS, OBJECTS, PROPOSALS, SIGNED, Field
 from ledger.codec import INT_MAX
 from ledger.errors import MutuaError
 

@@ -7,7 +7,6 @@ lapsed case is filed again. Members whom an attack controls live and pay the sam
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import accumulate
 from random import Random
 from typing import Any
@@ -51,7 +50,7 @@ class Population:
                 continue
             if self.world.attack.pays(name):
                 wait = stream(self.world.setting.seed, "pay", name, term).randrange(4)
-                self.world.at(self.world.height + wait, partial(self._pay, name))
+                self.world.at(self.world.height + wait, self._pay, name)
             if self.world.attack.is_ill(name) and term >= self.world.setting.waiting_terms:
                 self._fall_ill(name, term)
         for index in range(self.world.setting.applicants_per_term):
@@ -68,7 +67,7 @@ class Population:
             height = calendar.first_height_of(term) + rng.randrange(calendar.TERM_BLOCKS)
             line = self._service(rng, max(calendar.first_height_of(term), height - rng.randrange(4)))
             claim = f"{name}.{term}.{index}"
-            self.world.at(height, partial(self._file, claim, name, rng.choice(setting.doctors), (line,)))
+            self.world.at(height, self._file, claim, name, rng.choice(setting.doctors), (line,))
 
     def _service(self, rng: Random, day: int) -> Line:
         """Return a service of a day, standard or not."""
@@ -95,7 +94,7 @@ class Population:
             delay = rng.expovariate(1 / DELAY_MEAN_BLOCKS)
             if votes < self.turnouts[name] and name != case.by and self.is_honest(name) and self.world.is_member(name):
                 height = case.s + 1 + min(LAST_BALLOT, int(delay))
-                self.world.at(height, partial(self._vote, name, case, right, opens))
+                self.world.at(height, self._vote, name, case, right, opens)
 
     def _vote(self, name: str, case: CaseNote, right: float, opens: float) -> None:
         """Cast an honest ballot, unless the member has already voted."""
@@ -132,14 +131,14 @@ class Population:
             responds, right, opens, delay = rng.random(), rng.random(), rng.random(), rng.randrange(1, blocks)
             is_willing = responds < self.world.setting.duty_turnout and self.world.attack.does_duty(name)
             if is_willing and self.is_honest(name):
-                self.world.at(self.world.height + delay, partial(self._vote, name, case, right, opens))
+                self.world.at(self.world.height + delay, self._vote, name, case, right, opens)
 
     def _file_again(self, case: CaseNote) -> None:
         """File a lapsed case once more: the same service, a new claim."""
         claim = self.world.book.claims[case.claim]
         lines = tuple(line for line in claim.lines if line.code == case.code)
         if not case.is_second:
-            self.world.at(self.world.height + 2, partial(self._file_line_again, case, lines))
+            self.world.at(self.world.height + 2, self._file_line_again, case, lines)
 
     def _file_line_again(self, case: CaseNote, lines: tuple[Line, ...]) -> None:
         self.world.claim(case.claim + "~", case.by, case.provider, lines)
@@ -149,7 +148,7 @@ class Population:
         rng = stream(self.world.setting.seed, "appeal", case.claim, case.code)
         if case.is_right and not case.appealed and rng.random() < APPEALING and self.world.is_member(case.by):
             height = self.world.height + 1 + rng.randrange(8)
-            self.world.at(height, partial(self._file_appeal, case))
+            self.world.at(height, self._file_appeal, case)
 
     def _file_appeal(self, case: CaseNote) -> None:
         self.world.act("appeal", by=case.by, claim=case.claim, code=case.code, ground="evidence")
@@ -171,7 +170,7 @@ class Population:
             votes, feels, delay = rng.random(), rng.random(), rng.randrange(1, 28)
             if votes < PROPOSAL_TURNOUT and self.is_honest(name) and self.world.is_member(name):
                 choice = "yes" if feels < self.world.attack.honest_yes(proposal) else "no"
-                self.world.at(self.world.height + delay, partial(self._cast, name, proposal, choice))
+                self.world.at(self.world.height + delay, self._cast, name, proposal, choice)
 
     def _cast(self, name: str, proposal: str, choice: str) -> None:
         self.world.act("cast", by=name, proposal=proposal, choice=choice)
