@@ -154,7 +154,7 @@ class Book:
     """(action, error code) -> how often."""
     events: Counter[str] = field(default_factory=Counter[str])
     milestones: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
-    """(height, event, subject): promotions, run-off, stopped admissions and the like."""
+    """(height, event, subject): promotions and demotions with their code, run-off, the end."""
     broken: list[str] = field(default_factory=list[str])
     state_root: str = ""
     seconds: float = 0.0

@@ -35,22 +35,7 @@ from governance.tables import Draft
 from governance.voting import approval_threshold
 from ledger import calendar
 
-MILESTONES = (
-    "renewal_warned",
-    "renewal_refused",
-    "renewal_cleared",
-    "code_promoted",
-    "code_demoted",
-    "admission_stopped",
-    "run_off",
-    "disbanded",
-    "proposal_passed",
-    "proposal_failed",
-    "fraud_found",
-    "hold_placed",
-    "member_expelled",
-    "param_changed",
-)
+MILESTONES = ("code_promoted", "code_demoted", "run_off", "disbanded")
 """Events that are kept with their subject."""
 GROWTH_DIV = 10
 """Rules §13: voters grow by a tenth a term; a constant, because a run may try another parameter."""
@@ -197,8 +182,7 @@ class World:
         name, book = event["event"], self.book
         book.events[name] += 1
         if name in MILESTONES:
-            subject = next((str(event[key]) for key in ("code", "member", "proposal", "name") if key in event), "")
-            book.milestones.append((self.height, name, subject))
+            book.milestones.append((self.height, name, event.get("code", "")))
         code: str = event.get("case") or ""
         if name in ("claim_accepted", "claim_denied", "claim_lapsed") and code:
             self._note_decision(book.cases[event["claim"], code], event)

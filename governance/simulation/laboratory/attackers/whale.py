@@ -122,9 +122,5 @@ def _picture(books: Books) -> Picture:
     return Picture(title, "term", "claims account and reserve", layers)
 
 
-JOBS = (
-    Job("ceiling", Whales),
-    Job("no ceiling", Whales, {"no_ceiling": True}),
-    Job("without", Whales, is_idle=True),
-)
+JOBS = (Job("ceiling", Whales), Job("no ceiling", Whales, {"no_ceiling": True}), Job("without", Whales, is_idle=True))
 STUDY = Study("whale", "The whale", __doc__ or "", JOBS, judge)
