@@ -66,7 +66,7 @@ def spec_of(action: Action) -> GenesisSpec:
         reserve_cents=fields["accounts"].get("reserve", 0),
         rate=fields["rate"] or None,
         params=fields["params"],
-        plans=tuple(PlanSpec(**{**plan, "codes": tuple(plan["codes"] or ())}) for plan in fields["plans"]),
+        plans=tuple(map(_plan_spec, fields["plans"])),
         members=tuple(map(_member_spec, fields["members"])),
         providers=_named(fields["providers"]),
         codes=tuple(CodeSpec(*(item[name] for name in CODE_FIELDS)) for item in fields["codes"]),
@@ -76,6 +76,11 @@ def spec_of(action: Action) -> GenesisSpec:
         treasury=_treasury_spec(fields),
         tells_all=fields["all_events"],
     )
+
+
+def _plan_spec(plan: dict[str, Any]) -> PlanSpec:
+    """Return a plan of the first line; no list of codes covers every code."""
+    return PlanSpec(**dict(plan, codes=tuple(plan["codes"] or ())))
 
 
 def _member_spec(item: dict[str, Any]) -> MemberSpec:

@@ -183,11 +183,8 @@ def _is_integer(value: Any, most: int = INT_MAX) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    try:
-        is_unicode = isinstance(value, str) and value.encode() is not None
-    except UnicodeError:
-        return False
-    return is_unicode and len(value) <= TEXT_MAX and unicodedata.normalize("NFC", value) == value
+    is_text = isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return is_text and len(value) <= TEXT_MAX and unicodedata.normalize("NFC", value) == value
 
 
 def _check_field(line: int, path: str, value: Any, field: Field) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import partial
 from time import perf_counter
@@ -152,6 +152,18 @@ class World:
     def ledger_case(self, case: CaseNote) -> CaseRow:
         """Return a case's row after the last closed block, with the tally that every member sees."""
         return CASES.get(Draft(self.player.state), case.claim.encode(), case.code)
+
+    def apply(self, name: str, vouchers: Iterable[str]) -> bool:
+        """Let a stranger apply, and others vouch; False when the rules refuse the application."""
+        is_taken = self.act("apply", name=name, plan=PLAN)
+        for voucher in vouchers if is_taken else ():
+            self.act("vouch", by=voucher, name=name)
+        return is_taken
+
+    def if_member(self, name: str, do: Callable[..., object], *args: Any, **fields: Any) -> None:
+        """Do something unless this member has left."""
+        if self.is_member(name):
+            do(*args, **fields)
 
     def is_member(self, name: str) -> bool:
         """True while a membership lasts."""

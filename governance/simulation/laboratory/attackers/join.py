@@ -15,7 +15,7 @@ from typing import Any
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, ClaimNote, Line, MemberNote
 from governance.simulation.laboratory.measures import claims_of, money, spread
-from governance.simulation.laboratory.setting import PLAN, Setting, founding, stream
+from governance.simulation.laboratory.setting import Setting, founding, stream
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
 
@@ -46,10 +46,7 @@ class Joiners(Attack):
             return
         for index in range(JOINERS_A_TERM):
             name = f"j{world.term:02}-{index}"
-            rng = stream(self.setting.seed, "join", name)
-            if world.act("apply", name=name, plan=PLAN):
-                for friend in rng.sample(self.setting.founders, 3):
-                    world.act("vouch", by=friend, name=name)
+            world.apply(name, stream(self.setting.seed, "join", name).sample(self.setting.founders, 3))
 
     def pays(self, name: str) -> bool:
         """Joiners pay by their own plan."""
@@ -65,15 +62,11 @@ class Joiners(Attack):
         treated = first + self.setting.waiting_terms
         for term in range(first, self.setting.terms):
             if not (self.style == "grace" and term >= treated):
-                world.at(calendar.first_height_of(term), self._pay, world, name)
+                world.at(calendar.first_height_of(term), world.if_member, name, world.act, "pay_premium", by=name)
         day = calendar.first_height_of(treated) + 5
         world.at(day + 1, self._file, world, name, day)
         if self.style == "notice":
             world.at(calendar.first_height_of(treated) - 10, world.act, "leave", by=name)
-
-    def _pay(self, world: WorldView, name: str) -> None:
-        if world.is_member(name):
-            world.act("pay_premium", by=name)
 
     def _file(self, world: WorldView, name: str, day: int) -> None:
         cost = int(COST_MEDIAN_CENTS * stream(self.setting.seed, "cost", name).lognormvariate(0, COST_SPREAD))

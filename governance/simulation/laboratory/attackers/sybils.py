@@ -15,7 +15,7 @@ from typing import Any
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book
 from governance.simulation.laboratory.measures import share, spread
-from governance.simulation.laboratory.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.setting import Setting, stream
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
@@ -58,11 +58,10 @@ class Sybils(Attack):
         for number in range(len(able) * VOUCHES_A_TERM // VOUCHERS):
             name = f"s{self.count:04}"
             self.count += 1
-            if world.act("apply", name=name, plan=PLAN):
-                for place in range(VOUCHERS):  # three different vouchers, each used twice over a round of applications
-                    world.act("vouch", by=able[(number * VOUCHERS + place) % len(able)], name=name)
-                if self.options.get("objected"):
-                    self._object(world, name)
+            # three different vouchers, each used twice over a round of applications
+            friends = [able[(number * VOUCHERS + place) % len(able)] for place in range(VOUCHERS)]
+            if world.apply(name, friends) and self.options.get("objected"):
+                self._object(world, name)
 
     def _object(self, world: WorldView, name: str) -> None:
         for other in self.setting.founders:

@@ -15,7 +15,7 @@ from typing import Any
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, CaseNote
 from governance.simulation.laboratory.measures import percent, settled_cases, share_of
-from governance.simulation.laboratory.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.setting import Setting, stream
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
@@ -71,9 +71,7 @@ class Washers(Attack):
 
     def _return(self, world: WorldView, name: str) -> None:
         honest = [other for other in self.setting.founders if other not in self.controlled]
-        if world.act("apply", name=name, plan=PLAN):
-            for friend in stream(self.setting.seed, "return", name).sample(honest, 3):
-                world.act("vouch", by=friend, name=name)
+        world.apply(name, stream(self.setting.seed, "return", name).sample(honest, 3))
 
 
 def _after_return(books: Sequence[Book], crew: Sequence[str]) -> list[tuple[int, int]]:
