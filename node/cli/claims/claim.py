@@ -50,7 +50,7 @@ def import_command(
         Sign for the providers with this seed, where it is on this machine.
 
     """
-    from node.bridges.fhir import ImportMapping
+    from node.bridges.fhir.values import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
