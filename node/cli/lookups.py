@@ -41,14 +41,10 @@ def plan_list(*, common: Common = DEFAULT) -> int:
 
 
 @plan.command(name="show")
-def plan_show(name: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def plan_show(name: str, *, common: Common = DEFAULT) -> int:
     """Show a plan with all its figures.
 
-    Parameters
-    ----------
-    name
-        The plan's name.
-
+    :param name: The plan's name.
     """
     session = common.session()
     found = plan_named(session.view(PLANS), name)
@@ -89,14 +85,10 @@ def code_list(*, common: Common = DEFAULT) -> int:
 
 
 @payout.command(name="list")
-def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:
     """List the payouts, oldest first.
 
-    Parameters
-    ----------
-    claim
-        Only those of this claim (first digits are enough).
-
+    :param claim: Only those of this claim (first digits are enough).
     """
     from node.cli.claims.explaining import payout_table
 
@@ -106,16 +98,11 @@ def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:  # noqa: D
 
 
 @block.command(name="list")
-def block_list(*, count: int = 20, start: int | None = None, common: Common = DEFAULT) -> int:  # noqa: D417
+def block_list(*, count: int = 20, start: int | None = None, common: Common = DEFAULT) -> int:
     """List blocks, the newest by default.
 
-    Parameters
-    ----------
-    count
-        How many, at most 200.
-    start
-        The first height.
-
+    :param count: How many, at most 200.
+    :param start: The first height.
     """
     blocks = common.client().blocks(start, count)
     heads = ("block", "term", "time", "records", "proposer", "hash")
@@ -126,14 +113,10 @@ def block_list(*, count: int = 20, start: int | None = None, common: Common = DE
 
 
 @block.command(name="show")
-def block_show(height: int, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def block_show(height: int, *, common: Common = DEFAULT) -> int:
     """Show a block with its records and events.
 
-    Parameters
-    ----------
-    height
-        The block's height.
-
+    :param height: The block's height.
     """
     answer = common.client().block(height)
     return say(common, answer, lambda: _block_lines(answer))

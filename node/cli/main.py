@@ -94,11 +94,7 @@ for _place, (_title, _entries) in enumerate(COMMANDS.items(), start=1):
 def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir", "-d"])] = None) -> int:
     """Open the terminal screens of a running node.
 
-    Parameters
-    ----------
-    data_dir
-        The node's data folder (or MUTUA_DATA_DIR).
-
+    :param data_dir: The node's data folder (or MUTUA_DATA_DIR).
     """
     from pathlib import Path
 

@@ -31,17 +31,13 @@ EXIT_FINDING = 6
 
 
 @app.command
-def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:
     """Replay the ledger from genesis and list every contradiction.
 
     Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in
     the folder changes. Exit code 0: no finding, and nothing is printed. Exit code 6: findings, one a line.
 
-    Parameters
-    ----------
-    folder
-        The data folder of a stopped node, or a copy of it; short for --data-dir.
-
+    :param folder: The data folder of a stopped node, or a copy of it; short for --data-dir.
     """
     from node.audit.verify import audit_folder
 
@@ -77,14 +73,10 @@ def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:  
 
 
 @app.command
-def prove(record_id: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def prove(record_id: str, *, common: Common = DEFAULT) -> int:
     """Print a proof, as JSON, that a record is in the chain.
 
-    Parameters
-    ----------
-    record_id
-        The record's id, 64 hex digits.
-
+    :param record_id: The record's id, 64 hex digits.
     """
     from ledger.proofs import proof_to_json
     from node.audit.verify import prove as prove_record
@@ -100,7 +92,7 @@ def prove(record_id: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 
 
 @app.command
-def check(  # noqa: D417
+def check(
     proof_file: Path,
     *,
     charter: Path | None = None,
@@ -108,13 +100,8 @@ def check(  # noqa: D417
 ) -> int:
     """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
 
-    Parameters
-    ----------
-    proof_file
-        A file that `mutua audit prove` wrote.
-    charter
-        The co-op's sealed charter: with it the chain id and the certificate are judged too.
-
+    :param proof_file: A file that `mutua audit prove` wrote.
+    :param charter: The co-op's sealed charter: with it the chain id and the certificate are judged too.
     """
     from ledger.charter_file import charter_from_file
     from ledger.proofs import proof_from_json
@@ -133,7 +120,7 @@ def check(  # noqa: D417
 
 
 @app.command
-def explain(  # noqa: D417
+def explain(
     claim: str | None = None,
     *,
     proposal: str | None = None,
@@ -146,17 +133,10 @@ def explain(  # noqa: D417
     The ledger of --data-dir, of a stopped node, is replayed from genesis; nothing in the folder changes. With --json
     the receipt is printed, from which a stranger can compute the decision again (docs/reference/receipts.md).
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-    proposal
-        Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
-    member
-        Instead of a claim: a member's approval threshold, and every boundary that judged the renewal.
-    premium
-        Instead of a claim: every re-rating of a plan, by its name.
-
+    :param claim: The claim's id, or its first digits.
+    :param proposal: Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
+    :param member: Instead of a claim: a member's approval threshold, and every boundary that judged the renewal.
+    :param premium: Instead of a claim: every re-rating of a plan, by its name.
     """
     given = {"claim": claim, "proposal": proposal, "member": member, "premium": premium}
     wanted = [(kind, name) for kind, name in given.items() if name is not None]

@@ -51,14 +51,10 @@ class RuleWords:
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002, D417
+def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002
     """List your auto-accept rules.
 
-    Parameters
-    ----------
-    all
-        Show every version, including replaced and revoked ones, to see which wording cast a ballot.
-
+    :param all: Show every version, including replaced and revoked ones, to see which wording cast a ballot.
     """
     session = common.session()
     rules: Sequence[AutoRule] = session.client.auto_rules()
@@ -82,40 +78,28 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
 
 
 @app.command
-def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
     """Add an auto-accept rule. From the next block on your node accepts what it says; it never denies automatically.
 
-    Parameters
-    ----------
-    name
-        A name for the rule, for yourself.
-
+    :param name: A name for the rule, for yourself.
     """
     return _put(common, "add", name, words, ask)
 
 
 @app.command
-def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
     """Replace an auto-accept rule by a new version; the old one stays in the list of all versions.
 
-    Parameters
-    ----------
-    name
-        The rule's name.
-
+    :param name: The rule's name.
     """
     return _put(common, "replace", name, words, ask)
 
 
 @app.command
-def revoke(name: str, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:  # noqa: D417
+def revoke(name: str, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:
     """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast.
 
-    Parameters
-    ----------
-    name
-        The rule's name.
-
+    :param name: The rule's name.
     """
     session = common.session()
     _ = session.member

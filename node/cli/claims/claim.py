@@ -25,7 +25,7 @@ app.command(appeal)
 
 
 @app.command(name="import")
-def import_command(  # noqa: D417
+def import_command(
     file: Path,
     *,
     patient: str = "",
@@ -36,19 +36,11 @@ def import_command(  # noqa: D417
 ) -> int:
     """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON): all of them or none.
 
-    Parameters
-    ----------
-    file
-        The file.
-    patient
-        Take the claims of this patient only, such as Patient/7.
-    map_code
-        SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
-    map_provider
-        IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
-    provider_seed_file
-        Sign for the providers with this seed, where it is on this machine.
-
+    :param file: The file.
+    :param patient: Take the claims of this patient only, such as Patient/7.
+    :param map_code: SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
+    :param map_provider: IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
+    :param provider_seed_file: Sign for the providers with this seed, where it is on this machine.
     """
     from node.bridges.fhir import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
@@ -66,14 +58,10 @@ def import_command(  # noqa: D417
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002, D417
+def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002
     """List your claims, newest first.
 
-    Parameters
-    ----------
-    all
-        The claims of all covers.
-
+    :param all: The claims of all covers.
     """
     session = common.session()
     claims = session.view(CLAIMS, member=None if all else session.member)
@@ -93,14 +81,10 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
 
 
 @app.command
-def show(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(claim: str, *, common: Common = DEFAULT) -> int:
     """Show a claim with every settlement figure and the tally of its cases.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-
+    :param claim: The claim's id, or its first digits.
     """
     from node.cli.claims.explaining import claim_lines
 
@@ -110,16 +94,12 @@ def show(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
 
 
 @app.command
-def explain(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def explain(claim: str, *, common: Common = DEFAULT) -> int:
     """Explain in plain words what became of a claim: the rule, every figure, each tally and each payment.
 
     The node replays its ledger for it. A long ledger is explained offline: mutua audit explain.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-
+    :param claim: The claim's id, or its first digits.
     """
     session = common.session()
     found = session.client.receipt(session.claim_id(claim))

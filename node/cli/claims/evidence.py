@@ -21,14 +21,10 @@ MEDIA_DEFAULT = "application/octet-stream"
 
 
 @app.command
-def add(*files: Path, common: Common = DEFAULT) -> int:  # noqa: D417
+def add(*files: Path, common: Common = DEFAULT) -> int:
     """Keep documents on this node under their hashes; nothing is sent anywhere.
 
-    Parameters
-    ----------
-    files
-        The documents, such as a scan of an invoice.
-
+    :param files: The documents, such as a scan of an invoice.
     """
     if not files:
         raise MutuaError("usage", "no document was named", "mutua evidence add FILE...")
@@ -42,14 +38,10 @@ def add(*files: Path, common: Common = DEFAULT) -> int:  # noqa: D417
 
 
 @app.command(name="open")
-def open_command(claim: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def open_command(claim: str, *, common: Common = DEFAULT) -> int:
     """Open the document of a claim on this node; the receipt of the opening is signed and sent.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-
+    :param claim: The claim's id, or its first digits.
     """
     session = common.session()
     answer = session.client.open_document(session.claim_id(claim))

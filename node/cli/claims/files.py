@@ -111,7 +111,7 @@ def _forget(common: Common, kept: list[tuple[Json, bool]]) -> None:
     forget(common.config().documents, kept)
 
 
-def draft_command(  # noqa: D417
+def draft_command(
     out: Path,
     *,
     before: Annotated[bool, Parameter(negative="")] = False,
@@ -120,13 +120,8 @@ def draft_command(  # noqa: D417
 ) -> int:
     """Write a claim for the provider to sign; nothing is sent.
 
-    Parameters
-    ----------
-    out
-        The file to write; an existing one is never overwritten.
-    before
-        A pre-authorisation: it asks before the service, for days to come (mutua claim preauthorise --draft).
-
+    :param out: The file to write; an existing one is never overwritten.
+    :param before: A pre-authorisation: it asks before the service, for days to come (mutua claim preauthorise --draft).
     """
     session = common.session()
     _ = session.member
@@ -144,16 +139,11 @@ def draft_command(  # noqa: D417
     )
 
 
-def attest(draft: Path, *, seed_file: Path, common: Common = DEFAULT) -> int:  # noqa: D417
+def attest(draft: Path, *, seed_file: Path, common: Common = DEFAULT) -> int:
     """Sign a claim's draft as its provider; prints the attestation as JSON. Needs no node.
 
-    Parameters
-    ----------
-    draft
-        The member's draft (mutua claim draft).
-    seed_file
-        The file with the provider's secret seed: 64 hex digits.
-
+    :param draft: The member's draft (mutua claim draft).
+    :param seed_file: The file with the provider's secret seed: 64 hex digits.
     """
     del common
     body = _read_json(draft, "claim_draft")

@@ -90,7 +90,7 @@ def _list_lines(cases: Sequence[CaseToVote], session: Session) -> Iterator[str]:
 
 
 @app.command
-def cast(  # noqa: D417
+def cast(
     claim: str,
     code: str | None = None,
     *,
@@ -104,21 +104,12 @@ def cast(  # noqa: D417
 ) -> int:
     """Cast a ballot on a case, or change your own.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-    code
-        The case: a code of the claim; not needed where only one is open.
-    award
-        With --accept: the amount that you find right; the charges by default.
-    reason
-        A few words for your choice. Members' nodes see them: write no diagnosis.
-    opened
-        Hash of the document you opened, where the receipt is not sent yet.
-    open
-        Open the document on this node first, and sign the receipt.
-
+    :param claim: The claim's id, or its first digits.
+    :param code: The case: a code of the claim; not needed where only one is open.
+    :param award: With --accept: the amount that you find right; the charges by default.
+    :param reason: A few words for your choice. Members' nodes see them: write no diagnosis.
+    :param opened: Hash of the document you opened, where the receipt is not sent yet.
+    :param open: Open the document on this node first, and sign the receipt.
     """
     word = choice.word()
     session = common.session()
@@ -182,17 +173,13 @@ def _review(case: CaseBase, units: Units, height: int) -> Iterator[str]:
 
 
 @app.command
-def verify(receipt: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def verify(receipt: str, *, common: Common = DEFAULT) -> int:
     """Check a receipt: is the record in the chain, and does its proof hold? Works with the node running and stopped.
 
     Exit code 0: final and proven, or still pending. 5: refused by a rule. 6: the proof does not hold.
 
-    Parameters
-    ----------
-    receipt
-        The record's id, as it was shown when it was submitted. With the node running its first digits are enough for a
-        ballot or claim that waits or is final.
-
+    :param receipt: The record's id, as it was shown when it was submitted. With the node running its first digits are
+        enough for a ballot or claim that waits or is final.
     """
     client = common.client()
     try:

@@ -52,7 +52,7 @@ def example_plan() -> CharterPlan:
 
 
 @app.command
-def new(  # noqa: D417
+def new(
     draft: Path,
     *,
     name: str,
@@ -67,21 +67,15 @@ def new(  # noqa: D417
 ) -> int:
     """Write a draft without founders, with one example plan, to edit by hand.
 
-    Parameters
-    ----------
-    draft
-        The TOML file to write; an existing file is never overwritten.
-    name
-        The co-op's name: founders sign it with their entries.
-    currency, exponent
-        Code and number of decimals of the co-op's currency (USD 2, XAF 0).
-    block_interval_s
-        Seconds from block to block; 86400 is a day.
-    claims_cents, reserve_cents, rate
-        Opening balances in minor units, and minor units a bitcoin.
-    day_one
-        Date of height 1, such as 2026-01-31; tomorrow by default.
-
+    :param draft: The TOML file to write; an existing file is never overwritten.
+    :param name: The co-op's name: founders sign it with their entries.
+    :param currency: Code of the co-op's currency, such as USD.
+    :param exponent: Number of decimals of the currency (USD 2, XAF 0).
+    :param block_interval_s: Seconds from block to block; 86400 is a day.
+    :param claims_cents: Opening balance of the claims account in minor units.
+    :param reserve_cents: Opening balance of the reserve in minor units.
+    :param rate: Minor units a bitcoin.
+    :param day_one: Date of height 1, such as 2026-01-31; tomorrow by default.
     """
     now_ms = time.time_ns() // 1_000_000
     tomorrow = dt.datetime.fromtimestamp(now_ms / 1000, tz=dt.UTC).date() + dt.timedelta(days=1)
@@ -109,16 +103,11 @@ def new(  # noqa: D417
 
 
 @app.command
-def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:  # noqa: D417
+def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:
     """Add founders' signed entries to a draft; an entry of the same founder is replaced.
 
-    Parameters
-    ----------
-    draft
-        The draft, changed in place.
-    entries
-        The TOML files that founders sent.
-
+    :param draft: The draft, changed in place.
+    :param entries: The TOML files that founders sent.
     """
     if not entries:
         raise MutuaError("entry_missing", "no founder's entry was named", "mutua charter add DRAFT ENTRY...")
@@ -135,16 +124,11 @@ def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:  # noqa
 
 
 @app.command(name="seal")
-def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = PRINT) -> int:  # noqa: D417
+def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = PRINT) -> int:
     """Check everything and write charter.toml and charter.bin; print the chain id that founders compare.
 
-    Parameters
-    ----------
-    draft
-        The draft with all founders.
-    out
-        The folder for the two files; the draft's folder by default.
-
+    :param draft: The draft with all founders.
+    :param out: The folder for the two files; the draft's folder by default.
     """
     charter = seal(_load(draft))
     _check_rules(charter)
@@ -165,14 +149,10 @@ def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = P
 
 
 @app.command
-def show(charter: Path, *, printing: Printing = PRINT) -> int:  # noqa: D417
+def show(charter: Path, *, printing: Printing = PRINT) -> int:
     """Print what a charter says; a draft is shown too, without a chain id.
 
-    Parameters
-    ----------
-    charter
-        charter.toml, charter.bin or a draft.
-
+    :param charter: charter.toml, charter.bin or a draft.
     """
     value = _load(charter)
     fault = None

@@ -119,14 +119,10 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def show(proposal: str, *, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(proposal: str, *, common: Common = DEFAULT) -> int:
     """Show a proposal: what it says, what it needs, how it stands, and your vote.
 
-    Parameters
-    ----------
-    proposal
-        The proposal's id, or its first digits.
-
+    :param proposal: The proposal's id, or its first digits.
     """
     session = common.session()
     answer = _proposal(session, proposal, session.status.member)
@@ -214,18 +210,12 @@ def _proposal(session: Session, text: str, member: str | None) -> ProposalWhole:
 
 
 @app.command(name="open")
-def open_command(  # noqa: D417
-    what: str, *, says: Says = NOTHING, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def open_command(what: str, *, says: Says = NOTHING, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Make a proposal; you are its first sponsor.
 
     Try a parameter first: mutua rehearse --data-dir FOLDER --set NAME=VALUE.
 
-    Parameters
-    ----------
-    what
-        param, plan, list, demote, phase, expel, attester, verifier, provider, signer or protocol.
-
+    :param what: param, plan, list, demote, phase, expel, attester, verifier, provider, signer or protocol.
     """
     check_fields(what, says.given())
     session = common.session()
@@ -294,14 +284,10 @@ def body_of(session: Session, what: str, given: Mapping[str, Any]) -> Json:
 
 
 @app.command
-def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Sponsor a proposal: with the last needed sponsor it opens. Sponsoring is not voting.
 
-    Parameters
-    ----------
-    proposal
-        The proposal's id, or its first digits.
-
+    :param proposal: The proposal's id, or its first digits.
     """
     session = common.session()
     item = _proposal(session, proposal, session.member)
@@ -311,16 +297,11 @@ def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) ->
 
 
 @app.command
-def vote(proposal: str, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def vote(proposal: str, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Vote on a proposal; your last vote counts.
 
-    Parameters
-    ----------
-    proposal
-        The proposal's id, or its first digits.
-    choice
-        yes, no or abstain.
-
+    :param proposal: The proposal's id, or its first digits.
+    :param choice: yes, no or abstain.
     """
     if choice not in CHOICES:
         raise MutuaError("usage", f"{choice!r} is not a valid choice", f"one of {', '.join(CHOICES)}")

@@ -49,17 +49,10 @@ def rehearse(
     had had this value from the first block, with every vote as it was cast, and lists the decisions that would flip.
     The folder is not changed.
 
-    Parameters
-    ----------
-    file
-        A scenario file; `-` is standard input.
-    data_dir
-        The data folder of a stopped node, or a copy of it.
-    settings
-        A parameter and the value to try, as `vote_blocks=30`; may be given several times.
-    json_output
-        Print the comparison as one JSON object. (Events of a scenario are always JSON.)
-
+    :param file: A scenario file; `-` is standard input.
+    :param data_dir: The data folder of a stopped node, or a copy of it.
+    :param settings: A parameter and the value to try, as `vote_blocks=30`; may be given several times.
+    :param json_output: Print the comparison as one JSON object. (Events of a scenario are always JSON.)
     """
     if data_dir is not None and file is None:
         return _try_change(data_dir, settings or [], is_json=json_output)

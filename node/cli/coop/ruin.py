@@ -24,7 +24,7 @@ SIZES = "25,50,100,200,400,800,1600"
 SIZE_MAX = 1_000_000
 
 
-def ruin(  # noqa: D417
+def ruin(
     charter: Path,
     *,
     claims_a_year: float,
@@ -42,25 +42,15 @@ def ruin(  # noqa: D417
     premiums are paid and re-rated as the rules say. Put the answer into the parameter live_members_min. Epidemics and
     unpaid premiums are not in it: round up.
 
-    Parameters
-    ----------
-    charter
-        The charter file, draft or sealed: plan, accounts and parameters are taken from it.
-    claims_a_year
-        Claims you expect for a member and year, such as 2.4.
-    benefit
-        What the co-op pays for a claim on average, after what members bear, such as 350.00.
-    deviation
-        Standard deviation of that, such as 900.00. Health bills spread widely: often twice the average or more.
-    plan
-        The plan all are in; by default the charter's first.
-    members
-        Memberships to try, ascending; the first that is enough ends the list.
-    runs
-        Years drawn for each.
-    seed
-        The same seed gives the same answer.
-
+    :param charter: The charter file, draft or sealed: plan, accounts and parameters are taken from it.
+    :param claims_a_year: Claims you expect for a member and year, such as 2.4.
+    :param benefit: What the co-op pays for a claim on average, after what members bear, such as 350.00.
+    :param deviation: Standard deviation of that, such as 900.00. Health bills spread widely: often twice the average or
+        more.
+    :param plan: The plan all are in; by default the charter's first.
+    :param members: Memberships to try, ascending; the first that is enough ends the list.
+    :param runs: Years drawn for each.
+    :param seed: The same seed gives the same answer.
     """
     from governance.simulation.ruin import CHANCE_MAX, smallest_membership
 

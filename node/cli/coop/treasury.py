@@ -81,14 +81,10 @@ def _batch_table(batches: tuple[views.Batch, ...]) -> list[str]:
 
 
 @app.command
-def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Quote what one bitcoin costs, as a member of the committee. The rate is the lower median of a block's quotes.
 
-    Parameters
-    ----------
-    rate
-        The price of one bitcoin in the co-op's currency, such as 64000.
-
+    :param rate: The price of one bitcoin in the co-op's currency, such as 64000.
     """
     session = common.session()
     _, money = session.member, session.units.money
@@ -102,23 +98,16 @@ def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int: 
 
 
 @app.command
-def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:
     """Draft the record of a member's premium for the signers to attest: mutua bundle attest, then mutua bundle submit.
 
     The ledger gets a commitment to the deposit and never says which bitcoin output it was. Tell the other signers the
     salt that this prints, so that each can compute the commitment before signing.
 
-    Parameters
-    ----------
-    member
-        Who paid: a member's key, or its first digits.
-    out
-        The bundle to write; an existing file is never overwritten.
-    deposit
-        The deposit: transaction id and output, as TXID:0.
-    commitment
-        Instead, a commitment that another signer computed: 64 hex digits.
-
+    :param member: Who paid: a member's key, or its first digits.
+    :param out: The bundle to write; an existing file is never overwritten.
+    :param deposit: The deposit: transaction id and output, as TXID:0.
+    :param commitment: Instead, a commitment that another signer computed: 64 hex digits.
     """
     from node.cli.members.bundle import bundle_summary, summary_lines
     from node.own.bundles import new_bundle, write_bundle

@@ -69,20 +69,13 @@ DEFAULT_SIGN = SignWith()
 
 
 @app.command
-def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:
     """Draft a bundle of any record kind from a JSON file. The commands of an action draft their own.
 
-    Parameters
-    ----------
-    out
-        The file to write; an existing one is never overwritten.
-    kind
-        The record kind, such as treasury.confirm.
-    body
-        A JSON file with the fields of the body, as in the reference of record kinds.
-    author
-        The member in whose name it is; whoever submits it by default.
-
+    :param out: The file to write; an existing one is never overwritten.
+    :param kind: The record kind, such as treasury.confirm.
+    :param body: A JSON file with the fields of the body, as in the reference of record kinds.
+    :param author: The member in whose name it is; whoever submits it by default.
     """
     from node.own.bundles import FILE_SIZE_MAX
 
@@ -101,16 +94,11 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
 
 
 @app.command
-def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
     """Show what a bundle says, who has signed it and who may. Every signature in it is verified. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    check
-        Ask the running node whether the rules would accept it now. Only for a record of its own member.
-
+    :param file: The bundle.
+    :param check: Ask the running node whether the rules would accept it now. Only for a record of its own member.
     """
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
 
@@ -132,7 +120,7 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
 
 
 @app.command
-def attest(  # noqa: D417
+def attest(
     file: Path,
     *,
     role: str | None = None,
@@ -143,13 +131,8 @@ def attest(  # noqa: D417
 ) -> int:
     """Add your signature to a bundle, in its file. Read what it says first: mutua bundle show FILE. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    role
-        The role in which you sign, if this kind of record needs signatures in several roles.
-
+    :param file: The bundle.
+    :param role: The role in which you sign, if this kind of record needs signatures in several roles.
     """
     from node.own.bundles import add_attestation, read_bundle, role_of, write_bundle
 
@@ -164,7 +147,7 @@ def attest(  # noqa: D417
 
 
 @app.command
-def sign(  # noqa: D417
+def sign(
     file: Path,
     *,
     until: int,
@@ -177,15 +160,9 @@ def sign(  # noqa: D417
 
     It comes last: later signatures do not count.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    until
-        The last block in which it may be taken; mutua status says the newest.
-    number
-        The record's number: above all that this key signed before. A new key begins with 1.
-
+    :param file: The bundle.
+    :param until: The last block in which it may be taken; mutua status says the newest.
+    :param number: The record's number: above all that this key signed before. A new key begins with 1.
     """
     import secrets
 
@@ -203,14 +180,10 @@ def sign(  # noqa: D417
 
 
 @app.command
-def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-
+    :param file: The bundle.
     """
     from ledger.codec import encode
     from node.own.bundles import bundle_to_json, check_chain, read_bundle

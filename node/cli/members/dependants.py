@@ -35,19 +35,12 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def add(  # noqa: D417
-    *, cover: str = "", out: Path | None = None, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def add(*, cover: str = "", out: Path | None = None, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Put a dependant on your contract, from the next term on. This node makes the key and keeps it with its own.
 
-    Parameters
-    ----------
-    cover
-        A cover key that was made elsewhere: 64 hex digits; with --out.
-    out
-        With --cover: the bundle to write, for that key to sign: mutua bundle attest FILE; then mutua bundle submit
-        FILE.
-
+    :param cover: A cover key that was made elsewhere: 64 hex digits; with --out.
+    :param out: With --cover: the bundle to write, for that key to sign: mutua bundle attest FILE; then mutua bundle
+        submit FILE.
     """
     session = common.session()
     member = session.member
@@ -72,14 +65,10 @@ def add(  # noqa: D417
 
 
 @app.command
-def end(cover: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def end(cover: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Give notice for a dependant: the cover ends with the next full term.
 
-    Parameters
-    ----------
-    cover
-        The dependant's cover key, or its first digits.
-
+    :param cover: The dependant's cover key, or its first digits.
     """
     session = common.session()
     wanted = dependant_cover(session, cover)

@@ -59,14 +59,10 @@ def member_list(*, common: Common = DEFAULT) -> int:
 
 
 @app.command(name="show")
-def member_show(key: str = "", *, common: Common = DEFAULT) -> int:  # noqa: D417
+def member_show(key: str = "", *, common: Common = DEFAULT) -> int:
     """Show a member: contract, what is owed, voting record, approval threshold.
 
-    Parameters
-    ----------
-    key
-        The member's key, or its first digits; yourself by default.
-
+    :param key: The member's key, or its first digits; yourself by default.
     """
     session = common.session()
     answer = session.view(MEMBER, id=session.member_or(key))
@@ -171,7 +167,7 @@ ALONE = Applicant()
 
 
 @app.command
-def apply(  # noqa: D417
+def apply(
     out: Path,
     *,
     plan: str,
@@ -192,19 +188,11 @@ def apply(  # noqa: D417
     Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit),
     you sign it whole (mutua bundle sign), and any member submits it (mutua bundle submit).
 
-    Parameters
-    ----------
-    out
-        The bundle to write; an existing file is never overwritten.
-    plan
-        The plan's name.
-    nullifier
-        The keyed hash of your civil identity, as the attesters compute it: 64 hex digits.
-    deposit_commitment
-        Hash that commits to the bitcoin deposit, as the signers gave it: 64 hex digits.
-    terms
-        1, 3, 6 or 12 terms; over one the rate is guaranteed.
-
+    :param out: The bundle to write; an existing file is never overwritten.
+    :param plan: The plan's name.
+    :param nullifier: The keyed hash of your civil identity, as the attesters compute it: 64 hex digits.
+    :param deposit_commitment: Hash that commits to the bitcoin deposit, as the signers gave it: 64 hex digits.
+    :param terms: 1, 3, 6 or 12 terms; over one the rate is guaranteed.
     """
     from node.cli.members.bundle import draft
 
@@ -225,7 +213,7 @@ def apply(  # noqa: D417
 
 
 @app.command(name="attest-enrolment")
-def attest_enrolment(  # noqa: D417
+def attest_enrolment(
     file: Path,
     *,
     sign: SignWith = DEFAULT_SIGN,
@@ -235,11 +223,7 @@ def attest_enrolment(  # noqa: D417
 ) -> int:
     """Sign, as an attester, that the applicant is not already a member under another key. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The application.
-
+    :param file: The application.
     """
     from node.cli.members.bundle import attest
     from node.own.bundles import read_bundle
@@ -252,20 +236,15 @@ def attest_enrolment(  # noqa: D417
 
 
 @app.command
-def withdraw(  # noqa: D417
+def withdraw(
     out: Path, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
 ) -> int:
     """Draft the withdrawal of your application; sign it whole (mutua bundle sign), any member submits it.
 
     The deposit goes back.
 
-    Parameters
-    ----------
-    out
-        The bundle to write; an existing file is never overwritten.
-    identity
-        Your identity key; that of the data folder by default.
-
+    :param out: The bundle to write; an existing file is never overwritten.
+    :param identity: Your identity key; that of the data folder by default.
     """
     from node.cli.members.bundle import draft
 
@@ -287,14 +266,10 @@ def _applicant(session: Session, text: str) -> Application:
 
 
 @app.command
-def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Vouch for an applicant whom you know. You never vote on their claims afterwards. Twice a term at most.
 
-    Parameters
-    ----------
-    applicant
-        The applicant's key, or its first digits.
-
+    :param applicant: The applicant's key, or its first digits.
     """
     session = common.session()
     _ = session.member
@@ -310,18 +285,11 @@ def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> 
 
 
 @app.command(name="object")
-def object_command(  # noqa: D417
-    applicant: str, reason: str, *, send: Sending = SEND, common: Common = DEFAULT
-) -> int:
+def object_command(applicant: str, reason: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Object to an applicant. Enough objections within 30 blocks end the application.
 
-    Parameters
-    ----------
-    applicant
-        The applicant's key, or its first digits.
-    reason
-        Why, in a few words. Members' nodes see them: accuse nobody, name no illness.
-
+    :param applicant: The applicant's key, or its first digits.
+    :param reason: Why, in a few words. Members' nodes see them: accuse nobody, name no illness.
     """
     if not reason.strip() or len(reason) > REASON_SIZE_MAX:
         raise MutuaError("usage", f"the reason has {len(reason)} characters", f"give 1 to {REASON_SIZE_MAX}")

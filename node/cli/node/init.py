@@ -39,7 +39,7 @@ class Entry:
 NO_ENTRY = Entry()
 
 
-def init(  # noqa: D417
+def init(
     *,
     charter: Path | None = None,
     restore: Annotated[bool, Parameter(negative="")] = False,
@@ -51,17 +51,10 @@ def init(  # noqa: D417
 ) -> int:
     """Make keys and settings in a data folder; run it again at any time.
 
-    Parameters
-    ----------
-    charter
-        The sealed charter of the co-op (charter.toml or charter.bin).
-    restore
-        Make the key file from its 24 words, asked for without being shown.
-    words_file
-        Read the 24 words from this file instead.
-    show_words
-        Print the 24 words after making or opening the key file. Anyone who sees them can act as you.
-
+    :param charter: The sealed charter of the co-op (charter.toml or charter.bin).
+    :param restore: Make the key file from its 24 words, asked for without being shown.
+    :param words_file: Read the 24 words from this file instead.
+    :param show_words: Print the 24 words after making or opening the key file. Anyone who sees them can act as you.
     """
     folder = common.config().folder
     sealed = None if charter is None else _sealed_charter(charter, folder)  # judged before anything is made

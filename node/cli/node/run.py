@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wallet.keys import KeyRing
 
 
-def run(  # noqa: D417
+def run(
     *,
     listen: str | None = None,
     bitcoin_socket: str | None = None,
@@ -29,21 +29,12 @@ def run(  # noqa: D417
 ) -> int:
     """Run the node until it is stopped (mutua stop, SIGTERM or Ctrl-C).
 
-    Parameters
-    ----------
-    listen
-        Multiaddr where to listen for members; the charter's address by default.
-    bitcoin_socket
-        Unix socket of the bitcoin backend; without it this node signs no payouts.
-    log_level
-        debug, info, warning or error.
-    log_format
-        console, json or quiet: what standard error shows; log.jsonl is always written.
-    api_socket
-        Unix socket of the local API.
-    guest
-        Transport key (hex) of a follower that may connect; may be repeated.
-
+    :param listen: Multiaddr where to listen for members; the charter's address by default.
+    :param bitcoin_socket: Unix socket of the bitcoin backend; without it this node signs no payouts.
+    :param log_level: debug, info, warning or error.
+    :param log_format: console, json or quiet: what standard error shows; log.jsonl is always written.
+    :param api_socket: Unix socket of the local API.
+    :param guest: Transport key (hex) of a follower that may connect; may be repeated.
     """
     config = common.config(
         listen=listen, bitcoin_socket=bitcoin_socket, log_level=log_level, log_format=log_format, api_socket=api_socket

@@ -12,14 +12,10 @@ app = App(name="config", help="Show the settings and where each comes from.")
 
 
 @app.command
-def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
     """Show every setting.
 
-    Parameters
-    ----------
-    origin
-        Also where each value comes from: flag, environment, file or default.
-
+    :param origin: Also where each value comes from: flag, environment, file or default.
     """
     from node.config import SETTINGS
 
@@ -59,11 +55,7 @@ ZSH_END = (
 def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
     """Print the completion script of a shell. No keystroke starts mutua: commands and options stand in the script.
 
-    Parameters
-    ----------
-    shell
-        bash, zsh or fish.
-
+    :param shell: bash, zsh or fish.
     """
     from node.cli.main import app as mutua
 
