@@ -176,9 +176,8 @@ class Reads:
             if refusal is not None:
                 reason = Reason(code=refusal.code, what=refusal.what, hint=refusal.hint, rule=rule_of(refusal.code))
                 return Receipt(record_id=name, state="refused", height=refusal.height, reason=reason)
-            raise MutuaError(
-                "not_found", f"this node knows no record {name}", "check the id, or wait until the node is in sync"
-            )
+            what = f"this node knows no record {name}"
+            raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
         height, index = place
         block = chain.block(height)
         assert block is not None

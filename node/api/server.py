@@ -149,18 +149,16 @@ async def _accept(api: Api, request: Request) -> Response:
     try:
         data = bytes.fromhex(wanted.record)
     except ValueError:
-        raise MalformedBytes(
-            "request_shape", "record must be hexadecimal digits", "send the bytes that its author signed"
-        ) from None
+        what = "record must be hexadecimal digits"
+        raise MalformedBytes("request_shape", what, "send the bytes that its author signed") from None
     return _json(await api.actions.accept(data))
 
 
 async def _check(api: Api, request: Request) -> Response:
     wanted = await _body(request, actions.CheckRequest, schema.CHECK_SIZE_MAX)
     if len(wanted.records) > schema.CHECK_RECORDS_MAX:
-        raise MalformedBytes(
-            "body_size", f"the request has more than {schema.CHECK_RECORDS_MAX} records", "check fewer at a time"
-        )
+        what = f"the request has more than {schema.CHECK_RECORDS_MAX} records"
+        raise MalformedBytes("body_size", what, "check fewer at a time")
     return _json(actions.CheckAnswer(refusals=await api.actions.check(wanted.records)))
 
 
@@ -309,16 +307,14 @@ async def _body(request: Request, shape: type[T], size_max: int = schema.BODY_SI
     try:
         return msgspec.json.decode(bytes(data), type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise MalformedBytes(
-            "request_shape", f"the request does not fit: {error}", "see the API in the reference"
-        ) from None
+        what = f"the request does not fit: {error}"
+        raise MalformedBytes("request_shape", what, "see the API in the reference") from None
 
 
 def _number(text: str, name: str, low: int, high: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
-        raise MalformedBytes(
-            "arguments", f"{name} {text[:40]!r} is not a whole number of {low}..{high}", f"correct {name}"
-        )
+        what = f"{name} {text[:40]!r} is not a whole number of {low}..{high}"
+        raise MalformedBytes("arguments", what, f"correct {name}")
     return int(text)
 
 
@@ -328,9 +324,8 @@ def _hash(text: str, name: str) -> bytes:
     except ValueError:
         value = b""
     if len(value) != HASH_SIZE:
-        raise MalformedBytes(
-            "hash_shape", f"{name} is not {2 * HASH_SIZE} hex digits", "give the whole id as it was shown"
-        )
+        what = f"{name} is not {2 * HASH_SIZE} hex digits"
+        raise MalformedBytes("hash_shape", what, "give the whole id as it was shown")
     return value
 
 

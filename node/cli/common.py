@@ -201,13 +201,11 @@ def read_day(text: str, status: Status) -> int:
     try:
         height = (date.fromisoformat(text) - date.fromisoformat(status.day_one)).days + 1
     except ValueError:
-        raise MutuaError(
-            "day", f"day {text!r} is neither a height nor a date", "write it as 2026-01-31 or as a block height"
-        ) from None
+        what = f"day {text!r} is neither a height nor a date"
+        raise MutuaError("day", what, "write it as 2026-01-31 or as a block height") from None
     if height < 1:
-        raise MutuaError(
-            "day", f"{text} lies before the co-op's first day, {status.day_one}", "claims begin with the co-op"
-        )
+        what = f"{text} lies before the co-op's first day, {status.day_one}"
+        raise MutuaError("day", what, "claims begin with the co-op")
     return height
 
 
@@ -223,16 +221,14 @@ def full_id(text: str, known: Callable[[], Iterable[str]], kind: str) -> str:
     """Return the whole id that begins with `text`: the first digits are enough where they name one. MutuaError `id`."""
     wanted = text.strip().lower()
     if not ID_PREFIX_MIN <= len(wanted) <= ID_DIGITS or any(letter not in "0123456789abcdef" for letter in wanted):
-        raise MutuaError(
-            "id", f"{text!r} is not a valid {kind} id", f"give at least its first {ID_PREFIX_MIN} hex digits"
-        )
+        what = f"{text!r} is not a valid {kind} id"
+        raise MutuaError("id", what, f"give at least its first {ID_PREFIX_MIN} hex digits")
     if len(wanted) == ID_DIGITS:
         return wanted
     found = sorted({item for item in known() if item.startswith(wanted)})
     if not found:
-        raise MutuaError(
-            "not_found", f"no {kind} begins with {wanted}", "check the id, or wait until the node is in sync"
-        )
+        what = f"no {kind} begins with {wanted}"
+        raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
     if len(found) > 1:
         raise MutuaError("id", f"{wanted} begins {len(found)} {kind}s", "give more digits")
     return found[0]

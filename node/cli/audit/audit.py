@@ -84,9 +84,8 @@ def prove(record_id: str, *, common: Common = DEFAULT) -> int:
     try:
         wanted = bytes.fromhex(record_id)
     except ValueError:
-        raise MutuaError(
-            "record_id", f"{record_id!r} is not hex", "name the 64 hex digits of the record's id"
-        ) from None
+        what = f"{record_id!r} is not hex"
+        raise MutuaError("record_id", what, "name the 64 hex digits of the record's id") from None
     print(proof_to_json(prove_record(common.folder, wanted)))
     return EXIT_OK
 
@@ -141,9 +140,8 @@ def explain(
     given = {"claim": claim, "proposal": proposal, "member": member, "premium": premium}
     wanted = [(kind, name) for kind, name in given.items() if name is not None]
     if len(wanted) != 1:
-        raise MutuaError(
-            "usage", "one decision is explained at a time", "give a CLAIM, or one of --proposal, --member, --premium"
-        )
+        what = "one decision is explained at a time"
+        raise MutuaError("usage", what, "give a CLAIM, or one of --proposal, --member, --premium")
     from governance.events import render_hex
     from governance.receipts.shapes import as_json
 

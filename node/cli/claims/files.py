@@ -64,9 +64,8 @@ def preauthorise(
     session = common.session()
     _, (body, kept) = session.member, _body_of(common, session, bill, signed, use="preauth")
     if body["use"] != "preauth":
-        raise MutuaError(
-            "claim_draft", "the draft is of a claim", "file it with mutua claim submit, or draft with --before"
-        )
+        what = "the draft is of a claim"
+        raise MutuaError("claim_draft", what, "file it with mutua claim submit, or draft with --before")
     review = [
         *bill_lines(body, session.units),
         "it pays nothing and uses nothing up; the answer applies to the days named",

@@ -153,9 +153,8 @@ def _find_case(session: Session, member: str, claim: str, code: str | None) -> t
     found = [case for case in view.cases if code in (None, case.code)]
     if len(found) != 1:
         names = ", ".join(case.code for case in view.cases) or "none; its lines are standard"
-        raise MutuaError(
-            "case_unclear", f"claim {short(claim)} has no single case {code or ''}".rstrip(), f"its cases: {names}"
-        )
+        what = f"claim {short(claim)} has no single case {code or ''}".rstrip()
+        raise MutuaError("case_unclear", what, f"its cases: {names}")
     return found[0], view.evidence_version
 
 
@@ -250,8 +249,7 @@ def _verify_offline(common: Common, receipt: str) -> int:
     charter = charter_from_file(folder.charter.read_bytes()) if folder.charter.exists() else None
     problems = proof_problems(proof, charter)
     if problems:
-        raise LedgerCorrupt(
-            "receipt_proof", f"the proof does not hold: {problems[0]}", "run mutua audit verify on this folder"
-        )
+        what = f"the proof does not hold: {problems[0]}"
+        raise LedgerCorrupt("receipt_proof", what, "run mutua audit verify on this folder")
     shown = {**json.loads(proof_to_json(proof)), "state": "final", "is_proven": True}
     return say(common, shown, f"{receipt}\nfinal; its proof up to the newest block holds")

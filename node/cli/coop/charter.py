@@ -226,13 +226,11 @@ def _write_new(path: Path, data: bytes) -> None:
         with path.open("xb") as handle:
             handle.write(data)
     except FileExistsError:
-        raise MutuaError(
-            "file_exists", f"{path} is there already", "choose another name; nothing was written"
-        ) from None
+        what = f"{path} is there already"
+        raise MutuaError("file_exists", what, "choose another name; nothing was written") from None
     except OSError as error:
-        raise MutuaError(
-            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
-        ) from None
+        what = f"{path} cannot be written ({error.strerror})"
+        raise MutuaError("file_unwritable", what, "choose another place") from None
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -242,6 +240,5 @@ def _replace(path: Path, data: bytes) -> None:
     try:
         write_whole(path, data)
     except OSError as error:
-        raise MutuaError(
-            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
-        ) from None
+        what = f"{path} cannot be written ({error.strerror})"
+        raise MutuaError("file_unwritable", what, "choose another place") from None

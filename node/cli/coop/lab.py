@@ -84,9 +84,8 @@ def make_report(setting: Setting, seeds: tuple[int, ...], only: list[str], proce
 
     unknown = sorted(set(only) - {*STUDIES, *_outside()})
     if unknown:
-        raise MutuaError(
-            "attack_unknown", f"there is no attack {unknown[0]!r}", "one of " + ", ".join([*STUDIES, *_outside()])
-        )
+        what = f"there is no attack {unknown[0]!r}"
+        raise MutuaError("attack_unknown", what, "one of " + ", ".join([*STUDIES, *_outside()]))
     began, has_pictures = perf_counter(), can_draw()
     chosen = [study for name, study in STUDIES.items() if not only or name in only]
     results = run(chosen, setting, seeds, processes=processes or None, progress=_say_progress)

@@ -108,9 +108,8 @@ def read_settings(settings: list[str]) -> dict[str, int]:
             or not (value.isascii() and value.removeprefix("-").isdigit())
             or len(value) > VALUE_DIGITS_MAX
         ):
-            raise MutuaError(
-                "set_shape", f"--set {text!r} is not NAME=VALUE with a whole number", "write it as --set vote_blocks=30"
-            )
+            what = f"--set {text!r} is not NAME=VALUE with a whole number"
+            raise MutuaError("set_shape", what, "write it as --set vote_blocks=30")
         if name in found:
             raise MutuaError("set_shape", f"--set {name} is given twice", "give each parameter one value")
         parameter = PARAMETERS.get(name)
@@ -119,19 +118,16 @@ def read_settings(settings: list[str]) -> dict[str, int]:
 
             likely = difflib.get_close_matches(name, PARAMETERS, 1)
             hint = f"did you mean {likely[0]}? " if likely else ""
-            raise MutuaError(
-                "param_unknown", f"there is no parameter {name!r}", f"{hint}see docs/reference/parameters.md"
-            )
+            what = f"there is no parameter {name!r}"
+            raise MutuaError("param_unknown", what, f"{hint}see docs/reference/parameters.md")
         if not parameter.value_min <= int(value) <= parameter.value_max:
             bounds = f"{parameter.value_min}..{parameter.value_max} {parameter.unit}"
-            raise MutuaError(
-                "param_range", f"{name} = {value} is outside {bounds}", "choose a value within these bounds"
-            )
+            what = f"{name} = {value} is outside {bounds}"
+            raise MutuaError("param_range", what, "choose a value within these bounds")
         found[name] = int(value)
     if not found:
-        raise MutuaError(
-            "set_shape", "no parameter to try was named", "add --set NAME=VALUE, such as --set vote_blocks=30"
-        )
+        what = "no parameter to try was named"
+        raise MutuaError("set_shape", what, "add --set NAME=VALUE, such as --set vote_blocks=30")
     return found
 
 

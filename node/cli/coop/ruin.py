@@ -77,9 +77,8 @@ def _load(path: Path) -> Charter:
     try:
         return charter_from_file(path.read_bytes())
     except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
+        what = f"{path} cannot be read ({error.strerror})"
+        raise MutuaError("file_unreadable", what, "name an existing file") from None
 
 
 def _sizes(text: str) -> list[int]:

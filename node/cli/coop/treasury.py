@@ -113,9 +113,8 @@ def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", 
     from node.own.bundles import new_bundle, write_bundle
 
     if bool(deposit) == bool(commitment):
-        raise MutuaError(
-            "usage", "the deposit is missing, or given twice", "give --deposit TXID:OUTPUT or --commitment HEX"
-        )
+        what = "the deposit is missing, or given twice"
+        raise MutuaError("usage", what, "give --deposit TXID:OUTPUT or --commitment HEX")
     session = common.session()
     key = session.member_id(member)
     owed_cents = next((item.owed_cents for item in session.view(views.OWING) if item.member == key), 0)

@@ -86,9 +86,8 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
     except (ValueError, RecursionError):
         fields = None
     if fields is None:
-        raise MutuaError(
-            "body_shape", f"{body} is not JSON", "write the fields of the body, as in the reference of record kinds"
-        )
+        what = f"{body} is not JSON"
+        raise MutuaError("body_shape", what, "write the fields of the body, as in the reference of record kinds")
     whole = full_id(author, lambda: (), "member") if author else None
     return draft(common, session, out, kind, fields, author=whole)
 
@@ -110,9 +109,8 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
         if not _is_ours(bundle, session.status):
             # The node asks the rules in its member's name, and for another's record that answer would be a false one.
             what = f"the node asks the rules for its own member, and the author is {short(str(answer['author']))}"
-            raise MutuaError(
-                "bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it"
-            )
+            hint = "submit it signed by its author: nothing is sent where the rules refuse it"
+            raise MutuaError("bundle_author", what, hint)
         shown = bundle_to_json(bundle)
         record = submission(bundle.kind, shown["body"], shown["attestations"])
         answer["refusals"] = to_json(session.client.check([record]))

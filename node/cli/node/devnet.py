@@ -36,9 +36,8 @@ def up(
         raise MutuaError("usage", f"a devnet has 1 to 15 nodes, not {nodes}", "give --nodes 7")
     place = folder.resolve()
     if place.exists() and any(place.iterdir()):
-        raise MutuaError(
-            "folder_not_empty", f"{folder} is not empty", "mutua devnet down, then remove it, or name another folder"
-        )
+        what = f"{folder} is not empty"
+        raise MutuaError("folder_not_empty", what, "mutua devnet down, then remove it, or name another folder")
     devnet = Devnet(place, Spec(seed=seed, founders=nodes, interval_ms=interval_ms, codes=charter_codes()))
     try:
         devnet.make()

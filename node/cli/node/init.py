@@ -141,18 +141,16 @@ def _restored_seed(restore: bool, words_file: Path | None, folder: DataFolder) -
     if not restore and words_file is None:
         return None
     if folder.keys.exists():
-        raise MutuaError(
-            "keys_exist", f"{folder.keys} is there already", "restore into an empty data folder; nothing was changed"
-        )
+        what = f"{folder.keys} is there already"
+        raise MutuaError("keys_exist", what, "restore into an empty data folder; nothing was changed")
     from wallet.mnemonic import seed_of
 
     if words_file is not None:
         try:
             return seed_of(words_file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
-            raise MutuaError(
-                "words_file", f"{words_file} cannot be read as text", "name the file with the 24 words"
-            ) from None
+            what = f"{words_file} cannot be read as text"
+            raise MutuaError("words_file", what, "name the file with the 24 words") from None
     if not sys.stdin.isatty():
         raise MutuaError("usage", "nobody can be asked for the 24 words", "give --words-file")
     import getpass

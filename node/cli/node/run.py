@@ -79,7 +79,6 @@ def _key(text: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise MutuaError(
-            "key_shape", f"guest {text[:20]!r} is not a key of 64 hex digits", "copy it from the follower's mutua init"
-        )
+        what = f"guest {text[:20]!r} is not a key of 64 hex digits"
+        raise MutuaError("key_shape", what, "copy it from the follower's mutua init")
     return key
