@@ -75,6 +75,8 @@ class Common(Printing):
 
 
 PRINT, DEFAULT = Printing(), Common()
+ClaimId = Annotated[str, Parameter(help="The claim's id, or its first digits.")]
+NewBundle = Annotated[Path, Parameter(help="The bundle to write; an existing file is never overwritten.")]
 
 
 # ---- Printing ---------------------------------------------------------------------

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ledger.errors import MutuaError
 from node.api.text import short
 from node.api.views.coop import AUDITS, PROVIDERS, Audits, Drawn, Panel
-from node.cli.common import DEFAULT, SEND, Common, Sending, say, table
+from node.cli.common import DEFAULT, SEND, ClaimId, Common, NewBundle, Sending, say, table
 
 OUTCOMES = ("fraud", "clear")
 
@@ -34,11 +33,9 @@ def report(suspect: str, *, claim: str = "", send: Sending = SEND, common: Commo
     return send.send(common, session, "audit.report", body, review=review, question="report?", done=done)
 
 
-def finding(claim: str, out: Path, *, outcome: str, reason: str, common: Common = DEFAULT) -> int:
+def finding(claim: ClaimId, out: NewBundle, *, outcome: str, reason: str, common: Common = DEFAULT) -> int:
     """Draft what an audit panel found, for its members to attest: mutua bundle attest, then mutua bundle submit.
 
-    :param claim: The claim's id, or its first digits.
-    :param out: The bundle to write; an existing file is never overwritten.
     :param outcome: fraud or clear.
     :param reason: Why, in a few words. Members' nodes see them: write no diagnosis.
     """

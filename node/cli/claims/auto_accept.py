@@ -20,6 +20,7 @@ from node.api.views.actions import AutoRule
 from node.cli.common import ASK, DEFAULT, Asking, Common, Session, read_amount, say, table
 
 app = App(name="auto", help="Auto-accept rules, by which your node accepts cases automatically.")
+RuleName = Annotated[str, Parameter(help="The rule's name.")]
 
 
 @Parameter(name="*")
@@ -87,20 +88,14 @@ def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFA
 
 
 @app.command
-def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
-    """Replace an auto-accept rule by a new version; the old one stays in the list of all versions.
-
-    :param name: The rule's name.
-    """
+def replace(name: RuleName, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
+    """Replace an auto-accept rule by a new version; the old one stays in the list of all versions."""
     return _put(common, "replace", name, words, ask)
 
 
 @app.command
-def revoke(name: str, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:
-    """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast.
-
-    :param name: The rule's name.
-    """
+def revoke(name: RuleName, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:
+    """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast."""
     session = common.session()
     _ = session.member
     if not ask.is_confirmed(common, (), f"revoke rule {name!r}?"):

@@ -12,7 +12,7 @@ from node.api.text import short
 from node.api.views.claims import CLAIMS
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, Common, say, table
+from node.cli.common import DEFAULT, ClaimId, Common, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -81,11 +81,8 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
 
 
 @app.command
-def show(claim: str, *, common: Common = DEFAULT) -> int:
-    """Show a claim with every settlement figure and the tally of its cases.
-
-    :param claim: The claim's id, or its first digits.
-    """
+def show(claim: ClaimId, *, common: Common = DEFAULT) -> int:
+    """Show a claim with every settlement figure and the tally of its cases."""
     from node.cli.claims.explaining import claim_lines
 
     session = common.session()
@@ -94,12 +91,10 @@ def show(claim: str, *, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def explain(claim: str, *, common: Common = DEFAULT) -> int:
+def explain(claim: ClaimId, *, common: Common = DEFAULT) -> int:
     """Explain in plain words what became of a claim: the rule, every figure, each tally and each payment.
 
     The node replays its ledger for it. A long ledger is explained offline: mutua audit explain.
-
-    :param claim: The claim's id, or its first digits.
     """
     session = common.session()
     found = session.client.receipt(session.claim_id(claim))

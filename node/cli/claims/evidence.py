@@ -12,7 +12,7 @@ from typing import Any
 from cyclopts import App
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, read_file, say
+from node.cli.common import DEFAULT, ClaimId, Common, read_file, say
 
 app = App(name="evidence", help="Keep and open the documents of claims.")
 
@@ -38,11 +38,8 @@ def add(*files: Path, common: Common = DEFAULT) -> int:
 
 
 @app.command(name="open")
-def open_command(claim: str, *, common: Common = DEFAULT) -> int:
-    """Open the document of a claim on this node; the receipt of the opening is signed and sent.
-
-    :param claim: The claim's id, or its first digits.
-    """
+def open_command(claim: ClaimId, *, common: Common = DEFAULT) -> int:
+    """Open the document of a claim on this node; the receipt of the opening is signed and sent."""
     session = common.session()
     answer = session.client.open_document(session.claim_id(claim))
     receipt = f"receipt {answer.record_id}: it says that you opened the evidence"

@@ -20,6 +20,7 @@ from node.cli.common import (
     DEFAULT,
     ID_DIGITS,
     SEND,
+    ClaimId,
     Common,
     Sending,
     Session,
@@ -91,7 +92,7 @@ def _list_lines(cases: Sequence[CaseToVote], session: Session) -> Iterator[str]:
 
 @app.command
 def cast(
-    claim: str,
+    claim: ClaimId,
     code: str | None = None,
     *,
     choice: Choice = NO_CHOICE,
@@ -104,7 +105,6 @@ def cast(
 ) -> int:
     """Cast a ballot on a case, or change your own.
 
-    :param claim: The claim's id, or its first digits.
     :param code: The case: a code of the claim; not needed where only one is open.
     :param award: With --accept: the amount that you find right; the charges by default.
     :param reason: A few words for your choice. Members' nodes see them: write no diagnosis.

@@ -28,6 +28,7 @@ from node.cli.common import (
 app = App(name="proposal", help="Propose changes to the co-op, sponsor proposals and vote on them.")
 
 Json = dict[str, Any]
+ProposalId = Annotated[str, Parameter(help="The proposal's id, or its first digits.")]
 CHOICES = ("yes", "no", "abstain")
 AMOUNTS = ("allowed", "premium", "prior", "deductible", "copay", "oop_max", "claim_ceiling", "year_ceiling")
 FIGURES = (*AMOUNTS[1:], "coinsurance_bp", "waiting_terms", "code")
@@ -119,11 +120,8 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def show(proposal: str, *, common: Common = DEFAULT) -> int:
-    """Show a proposal: what it says, what it needs, how it stands, and your vote.
-
-    :param proposal: The proposal's id, or its first digits.
-    """
+def show(proposal: ProposalId, *, common: Common = DEFAULT) -> int:
+    """Show a proposal: what it says, what it needs, how it stands, and your vote."""
     session = common.session()
     answer = _proposal(session, proposal, session.status.member)
     return say(common, answer, lambda: _lines(answer, session.units))
@@ -284,11 +282,8 @@ def body_of(session: Session, what: str, given: Mapping[str, Any]) -> Json:
 
 
 @app.command
-def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Sponsor a proposal: with the last needed sponsor it opens. Sponsoring is not voting.
-
-    :param proposal: The proposal's id, or its first digits.
-    """
+def sponsor(proposal: ProposalId, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+    """Sponsor a proposal: with the last needed sponsor it opens. Sponsoring is not voting."""
     session = common.session()
     item = _proposal(session, proposal, session.member)
     body, done = {"proposal": item.proposal}, f"proposal {short(item.proposal)} sponsored"
@@ -297,10 +292,9 @@ def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) ->
 
 
 @app.command
-def vote(proposal: str, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def vote(proposal: ProposalId, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Vote on a proposal; your last vote counts.
 
-    :param proposal: The proposal's id, or its first digits.
     :param choice: yes, no or abstain.
     """
     if choice not in CHOICES:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from cyclopts import App
@@ -17,7 +16,7 @@ from node.api.errors import ApiError
 from node.api.text import Units, short
 from node.api.views import money as views
 from node.api.views.coop import COOP, Coop
-from node.cli.common import DEFAULT, SEND, Common, Sending, Session, read_amount, say, table
+from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, read_amount, say, table
 
 app = App(name="treasury", help="The co-op's money, quotes of what a bitcoin costs, and deposits of members.")
 
@@ -98,14 +97,13 @@ def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:
+def premium(member: str, out: NewBundle, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:
     """Draft the record of a member's premium for the signers to attest: mutua bundle attest, then mutua bundle submit.
 
     The ledger gets a commitment to the deposit and never says which bitcoin output it was. Tell the other signers the
     salt that this prints, so that each can compute the commitment before signing.
 
     :param member: Who paid: a member's key, or its first digits.
-    :param out: The bundle to write; an existing file is never overwritten.
     :param deposit: The deposit: transaction id and output, as TXID:0.
     :param commitment: Instead, a commitment that another signer computed: 64 hex digits.
     """

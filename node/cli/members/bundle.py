@@ -31,6 +31,7 @@ KEYS = ("identity", "device", "cover")
 VALID_BLOCKS_MAX = 10_000
 NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is not a member yet, and has no node that signs
 Json = dict[str, Any]
+BundleFile = Annotated[Path, Parameter(help="The bundle.")]
 
 
 @Parameter(name="*")
@@ -93,10 +94,9 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
 
 
 @app.command
-def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
+def show(file: BundleFile, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
     """Show what a bundle says, who has signed it and who may. Every signature in it is verified. Needs no node.
 
-    :param file: The bundle.
     :param check: Ask the running node whether the rules would accept it now. Only for a record of its own member.
     """
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
@@ -119,7 +119,7 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
 
 @app.command
 def attest(
-    file: Path,
+    file: BundleFile,
     *,
     role: str | None = None,
     sign: SignWith = DEFAULT_SIGN,
@@ -129,7 +129,6 @@ def attest(
 ) -> int:
     """Add your signature to a bundle, in its file. Read what it says first: mutua bundle show FILE. Needs no node.
 
-    :param file: The bundle.
     :param role: The role in which you sign, if this kind of record needs signatures in several roles.
     """
     from node.own.bundles import add_attestation, read_bundle, role_of, write_bundle
@@ -146,7 +145,7 @@ def attest(
 
 @app.command
 def sign(
-    file: Path,
+    file: BundleFile,
     *,
     until: int,
     number: int = 1,
@@ -158,7 +157,6 @@ def sign(
 
     It comes last: later signatures do not count.
 
-    :param file: The bundle.
     :param until: The last block in which it may be taken; mutua status says the newest.
     :param number: The record's number: above all that this key signed before. A new key begins with 1.
     """
@@ -178,11 +176,8 @@ def sign(
 
 
 @app.command
-def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it.
-
-    :param file: The bundle.
-    """
+def submit(file: BundleFile, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+    """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it."""
     from ledger.codec import encode
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
 

@@ -6,13 +6,12 @@ Who signs for you, and how an identity goes to a new key (rules §2).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from cyclopts import App
 
 from node.api.text import short
 from node.api.views.members import KEYS, Keys
-from node.cli.common import DEFAULT, SEND, Common, Sending, Session, full_id, say, table, whole_key
+from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, full_id, say, table, whole_key
 
 app = App(name="keys", help="Devices, guardians, and the move of an identity to a new key.")
 device = App(name="device", help="Devices that sign for you.")
@@ -37,11 +36,10 @@ def device_list(*, common: Common = DEFAULT) -> int:
 
 
 @device.command(name="add")
-def device_add(key: str, out: Path, *, common: Common = DEFAULT) -> int:
+def device_add(key: str, out: NewBundle, *, common: Common = DEFAULT) -> int:
     """Draft the certificate of a device. On the device: mutua bundle attest FILE; then here: mutua bundle submit FILE.
 
     :param key: The device's public key: 64 hex digits.
-    :param out: The bundle to write; an existing file is never overwritten.
     """
     from node.cli.members.bundle import draft
 
@@ -120,7 +118,7 @@ def _guardian_lines(answer: Keys) -> Iterator[str]:
 
 
 @app.command(name="move")
-def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAULT) -> int:
+def move_command(member: str, new_key: str, out: NewBundle, *, common: Common = DEFAULT) -> int:
     """Draft the move of a member's identity to a new key, for the guardians and the new key to sign.
 
     Any member's node may submit it.
@@ -130,7 +128,6 @@ def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAU
 
     :param member: The member whose key is lost: the first identity key, or its first digits.
     :param new_key: The new identity key: 64 hex digits.
-    :param out: The bundle to write; an existing file is never overwritten.
     """
     from node.cli.members.bundle import draft
 

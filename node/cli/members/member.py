@@ -19,6 +19,7 @@ from node.cli.common import (
     SEND,
     Asking,
     Common,
+    NewBundle,
     Sending,
     Session,
     full_id,
@@ -35,6 +36,7 @@ app = App(name="member", help="Look up members, see who applies, apply, vouch, o
 app.command("node.cli.members.dependants:app", name="dependant", help="Covers of your dependants on your contract.")
 
 REASON_SIZE_MAX = 280
+ApplicantKey = Annotated[str, Parameter(help="The applicant's key, or its first digits.")]
 
 
 @app.command(name="list")
@@ -168,7 +170,7 @@ ALONE = Applicant()
 
 @app.command
 def apply(
-    out: Path,
+    out: NewBundle,
     *,
     plan: str,
     nullifier: str,
@@ -188,7 +190,6 @@ def apply(
     Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit),
     you sign it whole (mutua bundle sign), and any member submits it (mutua bundle submit).
 
-    :param out: The bundle to write; an existing file is never overwritten.
     :param plan: The plan's name.
     :param nullifier: The keyed hash of your civil identity, as the attesters compute it: 64 hex digits.
     :param deposit_commitment: Hash that commits to the bitcoin deposit, as the signers gave it: 64 hex digits.
@@ -237,13 +238,12 @@ def attest_enrolment(
 
 @app.command
 def withdraw(
-    out: Path, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
+    out: NewBundle, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
 ) -> int:
     """Draft the withdrawal of your application; sign it whole (mutua bundle sign), any member submits it.
 
     The deposit goes back.
 
-    :param out: The bundle to write; an existing file is never overwritten.
     :param identity: Your identity key; that of the data folder by default.
     """
     from node.cli.members.bundle import draft
@@ -266,11 +266,8 @@ def _applicant(session: Session, text: str) -> Application:
 
 
 @app.command
-def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Vouch for an applicant whom you know. You never vote on their claims afterwards. Twice a term at most.
-
-    :param applicant: The applicant's key, or its first digits.
-    """
+def vouch(applicant: ApplicantKey, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+    """Vouch for an applicant whom you know. You never vote on their claims afterwards. Twice a term at most."""
     session = common.session()
     _ = session.member
     item = _applicant(session, applicant)
@@ -285,10 +282,9 @@ def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> 
 
 
 @app.command(name="object")
-def object_command(applicant: str, reason: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def object_command(applicant: ApplicantKey, reason: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Object to an applicant. Enough objections within 30 blocks end the application.
 
-    :param applicant: The applicant's key, or its first digits.
     :param reason: Why, in a few words. Members' nodes see them: accuse nobody, name no illness.
     """
     if not reason.strip() or len(reason) > REASON_SIZE_MAX:
