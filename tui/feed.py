@@ -91,10 +91,7 @@ def fault_of(error: Exception) -> ApiError:
 
 
 class Feed:
-    """Follows the node until cancelled.
-
-    `on_status(status, is_new_block)` and `on_fault(error)` are called in the app's loop.
-    """
+    """Follows the node until cancelled; `on_status(status, is_new_block)` and `on_fault` are called in the app's loop."""
 
     def __init__(
         self,

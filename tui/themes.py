@@ -1,7 +1,4 @@
-"""The looks: calm and dark, calm and light, and one with the highest contrast.
-
-Textual's own themes stay in the palette too.
-"""
+"""The looks: calm and dark, calm and light, highest contrast. Textual's own themes stay in the palette too."""
 
 from __future__ import annotations
 

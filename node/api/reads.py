@@ -195,10 +195,7 @@ class Reads:
         )
 
     async def receipt(self, claim: bytes) -> ClaimReceipt:
-        """Return what decided a claim, by replaying the ledger in a thread.
-
-        One replay at a time, the last answers are kept.
-        """
+        """Return what decided a claim: the ledger is replayed in a thread, one at a time; the last answers are kept."""
         chain = self._node.chain
         self.view(CLAIM, id=claim.hex())  # an unknown claim costs no replay
         async with self._replaying:

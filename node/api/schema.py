@@ -28,10 +28,7 @@ VIEWS: dict[str, Question[Any]] = {
 
 
 class Endpoint(NamedTuple):
-    """A method and path, what it answers (None: server-sent events), what it takes, and what it is for.
-
-    `query` names what may be asked for behind `?`.
-    """
+    """A method and path, what it answers (None: server-sent events), what it is for, what body and query hold."""
 
     method: str
     path: str

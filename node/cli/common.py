@@ -289,10 +289,7 @@ class Waiting:
     wait: Annotated[float, Parameter(help="Seconds to wait until the record is final.")] = 0.0
 
     def report(self, common: Common, session: Session, answer: Receipt, done: str, *, then: str = "") -> int:
-        """Print what became of a submitted record, with --wait its end, and what to do `then`.
-
-        RuleBroken when it was refused meanwhile.
-        """
+        """Print what became of a submitted record, with --wait its end, and what to do `then`. RuleBroken: refused."""
         receipt = wait_final(session.client, answer.record_id, self.wait) if self.wait > 0 else answer
         check_receipt(receipt)
         is_final, name = receipt.state == "final", answer.record_id

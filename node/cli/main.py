@@ -176,10 +176,7 @@ def _command_of(error: cyclopts.CycloptsError) -> str:
 
 
 def _usage_fault(error: cyclopts.CycloptsError) -> str:
-    """Return what is wrong with the command line.
-
-    For an unknown command cyclopts would import them all to look for a likely one.
-    """
+    """Return what is wrong with the command line. Cyclopts would import every command to find a likely name."""
     if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens:
         import difflib
 

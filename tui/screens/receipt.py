@@ -1,7 +1,4 @@
-"""Step 4, the receipt: what became of a ballot, as a list of steps that are done or still to come.
-
-And the list of all receipts.
-"""
+"""Step 4, the receipt: what became of a ballot, step by step. And the list of all receipts."""
 
 from __future__ import annotations
 

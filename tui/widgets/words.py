@@ -15,10 +15,7 @@ LABEL_WIDTH = 14
 
 
 def tally_bar(case: CaseBase, width: int = BAR_WIDTH) -> Content:
-    """Return accept against deny, with the approval threshold marked.
-
-    `█` accept, `░` deny, `·` no ballot yet, `┃` the threshold.
-    """
+    """Return the tally as a bar: `█` accept, `░` deny, `·` no ballot yet, `┃` the approval threshold."""
     mark = min(width - 1, case.bar_bp * width // 10_000)
     accept = 0 if case.yes_bp is None else (case.yes_bp * width + 5_000) // 10_000
     cells: list[tuple[str, str]] = []

@@ -1,7 +1,4 @@
-"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node.
-
-Silent with exit 0 when all is well, else exit 6.
-"""
+"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node. Exit 6 when anything is wrong."""
 
 from __future__ import annotations
 

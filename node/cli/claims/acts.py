@@ -88,10 +88,7 @@ def appeal(
 
 
 def _denied_case(view: Claim, code: str | None) -> tuple[str, Case | None]:
-    """Return the case to appeal. One that is named goes to the daemon as it is: its refusal says why.
-
-    MutuaError `code_needed`.
-    """
+    """Return the case to appeal. A named one goes to the daemon as it is. MutuaError `code_needed`."""
     if code is not None:
         return code, view.case_of(code)
     denied = [case for case in view.cases if case.status == "denied"]

@@ -68,10 +68,7 @@ def claim_body(session: Session, bill: Bill, *, use: str = "claim") -> Json:
 
 
 def bill_body(session: Session, bill: Bill, cover: str) -> Json:
-    """Return a bill as the body of a claim for a cover, filed by its member.
-
-    Errors: `usage`, and those of its parts.
-    """
+    """Return a bill as the body of a claim for a cover, filed by its member. Errors: `usage`, those of its parts."""
     if bill.payee not in ("member", "provider"):
         what = f"payee {bill.payee!r} is neither member nor provider"
         raise MutuaError("usage", what, "--payee member or --payee provider")

@@ -1,7 +1,4 @@
-"""`mutua evidence add | open`: documents stay on this machine.
-
-The ledger holds their hashes and the receipts of opening.
-"""
+"""`mutua evidence add | open`: documents stay on this machine; the ledger holds hashes and receipts of opening."""
 
 from __future__ import annotations
 
@@ -47,10 +44,7 @@ def open_command(claim: ClaimId, *, common: Common = DEFAULT) -> int:
 
 
 def keep_document(folder: Path, file: Path) -> tuple[dict[str, Any], bool]:
-    """Copy a document into `folder` under its hash, durably.
-
-    Returns the reference a claim carries {hash, size_bytes, media}, and whether the copy is new.
-    """
+    """Copy a document into `folder`, durably; return {hash, size_bytes, media}, and whether the copy is new."""
     from ledger.hashing import tagged_hash
     from node.paths import FOLDER_MODE, SECRET_MODE, write_whole
 

@@ -1,7 +1,4 @@
-"""A claim as tables, from the claim view of the ledger: its lines, its cases, its payouts.
-
-In words it is told by `governance.receipts.words`.
-"""
+"""A claim as tables: its lines, its cases, its payouts. `governance.receipts.words` tells it in words."""
 
 from __future__ import annotations
 

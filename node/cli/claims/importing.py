@@ -122,10 +122,7 @@ def context_of(status: Status, providers: Sequence[Provider], codes: Sequence[Co
 
 
 def body_of(claim: MappedClaim, status: Status) -> Json:
-    """Return the JSON body of `claim.file`, all fields but the payout commitment, which the daemon makes.
-
-    The patient's reference and the resource's id are not in it: they stay on this machine.
-    """
+    """Return the body of `claim.file` but its payout commitment; the patient's reference stays on this machine."""
     return {
         "scheme": status.name,
         "cover_id": status.cover,
@@ -161,10 +158,7 @@ def _attested(body: Json, attester: Attester | None) -> Json:
 
 
 def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
-    """Return why the rules would refuse claims of the file, those apart that were imported before.
-
-    Nothing is submitted.
-    """
+    """Return why the rules would refuse claims of the file, those imported before apart. Nothing is submitted."""
     found: list[Refusal] = []
     for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
         part = bodies[start : start + CHECKED_AT_ONCE_MAX]

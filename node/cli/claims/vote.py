@@ -137,10 +137,7 @@ def cast(
 
 
 def _find_case(session: Session, member: str, claim: str, code: str | None) -> tuple[CaseBase, int]:
-    """Return the case to vote on, and the version of the evidence.
-
-    Where the member may not vote on it, the daemon's refusal says why, so that it is asked all the same.
-    """
+    """Return the case and the version of its evidence, also where the member may not vote: the daemon says why."""
     cases = [
         case for case in session.view(NEEDS_ME, member=member) if case.claim == claim and code in (None, case.code)
     ]

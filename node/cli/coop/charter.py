@@ -1,7 +1,4 @@
-"""`mutua charter new|add|seal|show`.
-
-How founders write, complete, seal and compare the text their co-op begins with.
-"""
+"""`mutua charter new|add|seal|show`: how founders write, complete, seal and compare what their co-op begins with."""
 
 from __future__ import annotations
 
@@ -197,10 +194,7 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
 
 
 def _party_lines(charter: Charter) -> list[str]:
-    """Return who attests enrolments and verifies providers.
-
-    A charter may name nobody for either, and then says who does.
-    """
+    """Return who attests enrolments and verifies providers, or who does it where the charter names nobody."""
     attesters = ", ".join(party.name for party in charter.attesters)
     verifiers = ", ".join(party.name for party in charter.verifiers)
     return [

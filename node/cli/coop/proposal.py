@@ -191,10 +191,7 @@ def _figures_words(says: ProposalSays, units: Units) -> str:
 
 
 def _proposal(session: Session, text: str, member: str | None) -> ProposalWhole:
-    """Return a proposal by its id or first digits. Those that open automatically have longer ids than a record's.
-
-    MutuaError `id`, `not_found`.
-    """
+    """Return a proposal by its id, which may be longer than a record's, or first digits. Errors: `id`, `not_found`."""
     wanted = text.strip().lower()
     found = [item.proposal for item in session.view(PROPOSALS)]
     starting = [item for item in found if item.startswith(wanted)]

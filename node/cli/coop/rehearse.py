@@ -151,11 +151,7 @@ def _try_change(folder: Path, settings: list[str], *, is_json: bool) -> int:
 def compare_folder(
     folder: Path, changes: dict[str, int], on_height: Callable[[int, int], None]
 ) -> tuple[Charter, Comparison]:
-    """Replay the ledger of a stopped data folder twice.
-
-    Errors: MutuaError `store_missing`, `store_locked`, `body_missing`; LedgerCorrupt when the unchanged replay differs
-    from the ledger.
-    """
+    """Replay a stopped folder's ledger twice. Errors: `store_*`, `body_missing`; LedgerCorrupt `history_differs`."""
     from governance.genesis import spec_of_charter
     from governance.simulation.counterfactual import Counterfactual
     from ledger.chain import Chain

@@ -1,7 +1,4 @@
-"""`mutua treasury show | quote | premium`.
-
-The co-op's money, what a bitcoin costs, and deposits of members (rules §3, §11).
-"""
+"""`mutua treasury show | quote | premium`: the co-op's money, what a bitcoin costs, deposits (rules §3, §11)."""
 
 from __future__ import annotations
 
@@ -131,10 +128,7 @@ def premium(member: str, out: NewBundle, *, deposit: str = "", commitment: str =
 
 
 def deposit_commitment(txid: bytes, vout: int, salt: bytes) -> bytes:
-    """Return the 32-byte commitment to a deposit.
-
-    SHA-256, tagged, over salt (16 bytes), transaction id and output (4 bytes).
-    """
+    """Return the 32-byte commitment: SHA-256, tagged, over salt (16 bytes), transaction id, output (4 bytes)."""
     from ledger.hashing import tagged_hash
 
     return tagged_hash("deposit", salt, txid, vout.to_bytes(4, "big"))

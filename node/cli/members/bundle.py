@@ -1,8 +1,4 @@
-"""`mutua bundle new | show | attest | sign | submit`: a record in a file that travels while others sign it.
-
-Whoever signs needs no node: a seed file, or the keys of a data folder, is enough. Whoever submits needs one, of any
-member.
-"""
+"""`mutua bundle …`: a record in a file that travels while others sign it. Only submitting needs a node, any member's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`mutua vote delegate | undelegate | delegations`.
-
-Let another member vote where you do not, on one code or on all (rules §6).
-"""
+"""`mutua vote delegate | undelegate | delegations`: let a member vote where you do not (rules §6)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`mutua keys device | guardians | move | object`.
-
-Who signs for you, and how an identity goes to a new key (rules §2).
-"""
+"""`mutua keys device | guardians | move | object`: who signs for you, and the move to a new key (rules §2)."""
 
 from __future__ import annotations
 

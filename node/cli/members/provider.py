@@ -1,7 +1,4 @@
-"""`mutua provider list | add | claim`.
-
-Who may treat members, how another comes onto the list, and a claim that a provider files itself.
-"""
+"""`mutua provider list | add | claim`: who may treat members, and a claim that a provider files itself."""
 
 from __future__ import annotations
 

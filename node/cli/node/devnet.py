@@ -1,7 +1,4 @@
-"""`mutua devnet up|status|down`: a co-op on this machine, for development.
-
-Its passphrase is `devnet`; nothing on it has any worth.
-"""
+"""`mutua devnet up|status|down`: a co-op on this machine, for development. Its passphrase is `devnet`."""
 
 from __future__ import annotations
 
@@ -105,10 +102,7 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def _is_ours(pid: int | None, folder: Path) -> bool:
-    """True iff a live process with this pid works on this folder.
-
-    A pid may have been given to another program since.
-    """
+    """True iff a live process with this pid works on this folder: another program may have the pid by now."""
     import psutil
 
     if not pid:
