@@ -97,7 +97,10 @@ def print_json(value: Any) -> None:
     print(json.dumps(to_json(value), indent=2, ensure_ascii=False))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> list[str]:
+Row = Sequence[object]
+
+
+def table(heads: Sequence[str], rows: Iterable[Row], empty: str = "") -> list[str]:
     """Return aligned lines, numbers to the right; without rows `empty`, or the heads alone.
 
     >>> table(("code", "units"), [("G0101", 2), ("A1", 13)])

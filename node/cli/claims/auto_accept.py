@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from ledger.errors import MutuaError
 from node.api.text import Units, short
 from node.api.views.actions import AutoRule
-from node.cli.common import ASK, DEFAULT, Asking, Common, Session, read_amount, say, table
+from node.cli.common import ASK, DEFAULT, Asking, Common, Row, Session, read_amount, say, table
 
 app = App(name="auto", help="Auto-accept rules, by which your node accepts cases automatically.")
 RuleName = Annotated[str, Parameter(help="The rule's name.")]
@@ -63,19 +63,14 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
         newest = {item.name: item for item in rules}
         rules = [item for item in newest.values() if not item.is_revoked]
     heads = ("rule", "version", "codes", "charges up to", "providers", "hash")
-    rows = [
-        (
-            item.name,
-            f"{item.version}{' revoked' if item.is_revoked else ''}",
-            " ".join(item.codes),
-            session.units.money(item.charge_max_cents),
-            " ".join(map(short, item.providers)) or "any",
-            short(item.rule_hash),
-        )
-        for item in rules
-    ]
+
+    def row(item: AutoRule) -> Row:
+        version = f"{item.version}{' revoked' if item.is_revoked else ''}"
+        limit, providers = session.units.money(item.charge_max_cents), " ".join(map(short, item.providers)) or "any"
+        return item.name, version, " ".join(item.codes), limit, providers, short(item.rule_hash)
+
     empty = "no auto-accept rules; your node casts no ballots automatically"
-    return say(common, rules, lambda: table(heads, rows, empty))
+    return say(common, rules, lambda: table(heads, map(row, rules), empty))
 
 
 @app.command

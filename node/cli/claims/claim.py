@@ -9,10 +9,10 @@ from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
 from node.api.text import short
-from node.api.views.claims import CLAIMS
+from node.api.views.claims import CLAIMS, ClaimHead
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, ClaimId, Common, say, table
+from node.cli.common import DEFAULT, ClaimId, Common, Row, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -66,18 +66,13 @@ def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common
     session = common.session()
     claims = session.view(CLAIMS, member=None if all else session.member)
     heads = ("claim", "block", "status", "charged", "benefit", "codes")
-    rows = [
-        (
-            short(item.claim),
-            item.height,
-            item.status,
-            session.units.money(item.charge_cents),
-            session.units.money(item.benefit_cents),
-            " ".join(item.codes),
-        )
-        for item in claims
-    ]
-    return say(common, claims, lambda: table(heads, rows))
+    money = session.units.money
+
+    def row(item: ClaimHead) -> Row:
+        charged, benefit = money(item.charge_cents), money(item.benefit_cents)
+        return short(item.claim), item.height, item.status, charged, benefit, " ".join(item.codes)
+
+    return say(common, claims, lambda: table(heads, map(row, claims)))
 
 
 @app.command

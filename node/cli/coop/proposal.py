@@ -17,6 +17,7 @@ from node.cli.common import (
     ID_PREFIX_MIN,
     SEND,
     Common,
+    Row,
     Sending,
     Session,
     full_id,
@@ -103,20 +104,13 @@ def list_command(*, common: Common = DEFAULT) -> int:
     session = common.session()
     found = session.view(PROPOSALS)
     heads = ("proposal", "what", "status", "yes", "no", "abstain", "until block", "from block")
-    rows = [
-        (
-            short(item.proposal),
-            in_words(item.what, item.says, session.units),
-            _status_words(item),
-            item.yes,
-            item.no,
-            item.abstain,
-            item.closes_at,
-            item.effective_height,
-        )
-        for item in found
-    ]
-    return say(common, found, lambda: table(heads, rows, "nothing is proposed"))
+
+    def row(item: Proposal) -> Row:
+        what, status = in_words(item.what, item.says, session.units), _status_words(item)
+        votes = item.yes, item.no, item.abstain
+        return short(item.proposal), what, status, *votes, item.closes_at, item.effective_height
+
+    return say(common, found, lambda: table(heads, map(row, found), "nothing is proposed"))
 
 
 @app.command

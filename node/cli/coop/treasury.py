@@ -67,13 +67,9 @@ def _balance_lines(coop: Coop, units: Units) -> Iterator[str]:
 
 
 def _batch_table(batches: tuple[views.Batch, ...]) -> list[str]:
-    return table(
-        ("batch", "block", "payouts", "fee sat", "confirmations"),
-        [
-            (short(item.unsigned_txid), item.height, len(item.payouts), item.fee_sat, item.confirmations)
-            for item in batches
-        ],
-    )
+    heads = ("batch", "block", "payouts", "fee sat", "confirmations")
+    rows = [(short(row.unsigned_txid), row.height, len(row.payouts), row.fee_sat, row.confirmations) for row in batches]
+    return table(heads, rows)
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""`mutua bundle …`: a record in a file that travels while others sign it. Only submitting needs a node, any member's."""
+"""`mutua bundle …`: a record in a file that travels while others sign it. Only to submit needs a node."""
 
 from __future__ import annotations
 

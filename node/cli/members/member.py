@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from node.cli.common import (
     Asking,
     Common,
     NewBundle,
+    Row,
     Sending,
     Session,
     full_id,
@@ -44,20 +45,13 @@ def member_list(*, common: Common = DEFAULT) -> int:
     """List every member, past ones included."""
     members = common.session().view(MEMBERS)
     heads = ("member", "household", "standing", "votes", "plan", "denied", "voted", "threshold")
-    rows = [
-        (
-            short(item.member),
-            short(item.household),
-            item.standing if item.is_member else "left",
-            "yes" if item.may_vote else "no",
-            item.contract.plan if item.contract else None,
-            item.denied,
-            item.voted,
-            percent(item.bar_bp),
-        )
-        for item in members
-    ]
-    return say(common, members, lambda: table(heads, rows))
+
+    def row(item: Member) -> Row:
+        standing, votes = item.standing if item.is_member else "left", "yes" if item.may_vote else "no"
+        plan, bar = item.contract.plan if item.contract else None, percent(item.bar_bp)
+        return short(item.member), short(item.household), standing, votes, plan, item.denied, item.voted, bar
+
+    return say(common, members, lambda: table(heads, map(row, members)))
 
 
 @app.command(name="show")
@@ -95,27 +89,18 @@ def applications(*, common: Common = DEFAULT) -> int:
     session = common.session()
     found = session.view(APPLICATIONS)
     heads = ("applicant", "plan", "applied", "deposit", "vouched", "objections", "until block", "earliest")
-    return say(
-        common,
-        found,
-        lambda: table(
-            heads,
-            [
-                (
-                    short(item.applicant),
-                    item.plan,
-                    item.height,
-                    session.units.money(item.deposit_cents),
-                    f"{len(item.vouchers)} of {item.vouchers_needed}",
-                    f"{len(item.objectors)} of {item.objections_end}",
-                    item.objections_until,
-                    item.earliest_boundary,
-                )
-                for item in found
-            ],
-            "nobody has applied",
-        ),
-    )
+
+    def row(item: Application) -> Row:
+        deposit = session.units.money(item.deposit_cents)
+        vouched, objected = _of(item.vouchers, item.vouchers_needed), _of(item.objectors, item.objections_end)
+        ends = item.objections_until, item.earliest_boundary
+        return short(item.applicant), item.plan, item.height, deposit, vouched, objected, *ends
+
+    return say(common, found, lambda: table(heads, map(row, found), "nobody has applied"))
+
+
+def _of(given: Sequence[str], needed: int) -> str:
+    return f"{len(given)} of {needed}"
 
 
 @app.command
