@@ -165,20 +165,18 @@ def _explained(
         if kind == "claim":
             claim = claim_receipt(chain, bytes.fromhex(full_id(name, lambda: claim_ids(chain), kind)), on_height)
             return claim, words.explain(claim, render_hex)
+        about: Any
         if kind == "proposal":
             about = others.ProposalCollector(spec, bytes.fromhex(full_id(name, lambda: proposal_ids(chain), kind)))
-            live_through(chain, about, on_height)
-            found = found_in(chain, about.receipt(), kind)
-            return found, other_words.explain_proposal(found, render_hex)
-        if kind == "member":
-            of_member = others.MemberCollector(spec, bytes.fromhex(full_id(name, lambda: member_ids(chain), kind)))
-            live_through(chain, of_member, on_height)
-            known = found_in(chain, of_member.receipt(), kind)
-            return known, other_words.explain_member(known, render_hex)
-        of_plan = others.PremiumCollector(spec, name)
-        live_through(chain, of_plan, on_height)
-        plan = found_in(chain, of_plan.receipt(), "plan")
-        return plan, other_words.explain_premium(plan, render_hex)
+            tell = other_words.explain_proposal
+        elif kind == "member":
+            about = others.MemberCollector(spec, bytes.fromhex(full_id(name, lambda: member_ids(chain), kind)))
+            tell = other_words.explain_member
+        else:
+            about, tell, kind = others.PremiumCollector(spec, name), other_words.explain_premium, "plan"
+        live_through(chain, about, on_height)
+        found = found_in(chain, about.receipt(), kind)
+        return found, tell(found, render_hex)
 
 
 @contextmanager

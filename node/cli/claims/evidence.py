@@ -26,12 +26,8 @@ def add(*files: Path, common: Common = DEFAULT) -> int:
     if not files:
         raise MutuaError("usage", "no document was named", "mutua evidence add FILE...")
     folder = common.config().documents
-    kept = [keep_document(folder, file) for file in files]
-    return say(
-        common,
-        [item for item, _ in kept],
-        lambda: [f"{item['hash']}  {item['size_bytes']} bytes  {item['media']}" for item, _ in kept],
-    )
+    kept = [keep_document(folder, file)[0] for file in files]
+    return say(common, kept, lambda: [f"{item['hash']}  {item['size_bytes']} bytes  {item['media']}" for item in kept])
 
 
 @app.command(name="open")

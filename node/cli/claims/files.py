@@ -131,11 +131,8 @@ def draft_command(
     from node.paths import write_whole
 
     write_whole(out, json.dumps({**body, "chain_id": session.status.chain_id}, indent=2).encode() + b"\n")
-    return say(
-        common,
-        {"draft": str(out)},
-        f"draft written to {out}; the provider signs it: mutua claim attest {out} --seed-file FILE",
-    )
+    words = f"draft written to {out}; the provider signs it: mutua claim attest {out} --seed-file FILE"
+    return say(common, {"draft": str(out)}, words)
 
 
 def attest(draft: Path, *, seed_file: Path, common: Common = DEFAULT) -> int:

@@ -12,7 +12,7 @@ import json as json_lib
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -135,18 +135,7 @@ def body_of(claim: MappedClaim, status: Status) -> Json:
         "other_payer_cents": 0,
         "source_hash": claim.source_hash.hex(),
         "evidence": [],
-        "lines": [
-            {
-                "system": line.system,
-                "code": line.code,
-                "modifiers": list(line.modifiers),
-                "units": line.units,
-                "charge_cents": line.charge_cents,
-                "first_day": line.first_day,
-                "last_day": line.last_day,
-            }
-            for line in claim.lines
-        ],
+        "lines": [{**asdict(line), "modifiers": list(line.modifiers)} for line in claim.lines],
     }
 
 
@@ -274,13 +263,8 @@ def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_
     what = f"{path.name} was not imported, for {counted(len(refusals), 'reason')}; nothing was submitted"
     hint = "correct what is listed and import the file again"
     if as_json:
-        reasons = [
-            {"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "hint": r.hint} for r in refusals
-        ]
-        print(
-            json_lib.dumps({"error": {"code": "fhir_refused", "what": what, "hint": hint, "reasons": reasons}}),
-            file=err,
-        )
+        error = {"code": "fhir_refused", "what": what, "hint": hint, "reasons": [asdict(item) for item in refusals]}
+        print(json_lib.dumps({"error": error}), file=err)
         return
     print(_plain(f"mutua: {what}; {hint}"), file=err)
     for reason in refusals[:REASONS_SHOWN_MAX]:

@@ -92,11 +92,8 @@ def new(
     )
     check_draft(charter)
     _write_new(draft, charter_to_toml(charter).encode())
-    return say(
-        printing,
-        {"draft": str(draft)},
-        f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add",
-    )
+    words = f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add"
+    return say(printing, {"draft": str(draft)}, words)
 
 
 @app.command
@@ -113,11 +110,8 @@ def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:
         charter = add_founder(charter, founder_from_file(read_file(entry)))
     _replace(draft, charter_to_toml(charter).encode())
     count = len(charter.founders)
-    return say(
-        printing,
-        {"draft": str(draft), "founders": count},
-        f"{draft} has {count} founders; when all are in: mutua charter seal",
-    )
+    words = f"{draft} has {count} founders; when all are in: mutua charter seal"
+    return say(printing, {"draft": str(draft), "founders": count}, words)
 
 
 @app.command(name="seal")
@@ -138,11 +132,8 @@ def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = P
     _replace(folder / "charter.toml", text)
     _replace(folder / "charter.bin", data)
     chain_id = chain_id_of(charter).hex()
-    return say(
-        printing,
-        {"chain_id": chain_id, "folder": str(folder)},
-        f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it",
-    )
+    words = f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it"
+    return say(printing, {"chain_id": chain_id, "folder": str(folder)}, words)
 
 
 @app.command

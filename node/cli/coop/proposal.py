@@ -239,34 +239,24 @@ def check_fields(what: str, given: Mapping[str, Any]) -> None:
 def body_of(session: Session, what: str, given: Mapping[str, Any]) -> Json:
     """Return the body of a proposal as the API takes it."""
     cents = {name: read_amount(session.units, str(given[name]), name) for name in AMOUNTS if name in given}
+    fields = {"name": "", "system": "", "value": 0, "standard": False, "frequency": None, "change": "", "height": 0}
     body: Json = {
         "what": what,
-        "name": given.get("name", ""),
-        "system": given.get("system", ""),
-        "member": "",
-        "value": given.get("value", 0),
-        "standard": given.get("standard", False),
+        **{name: given.get(name, default) for name, default in fields.items()},
+        "member": session.member_id(given["member"]) if "member" in given else "",
+        "key": full_id(given["key"], lambda: (), "key") if "key" in given else "",
         "allowed_cents": cents.get("allowed"),
-        "frequency": given.get("frequency"),
         "premium_cents": cents.get("premium", 0),
         "prior_cents": cents.get("prior"),
         "figures": None,
-        "change": given.get("change", ""),
-        "key": full_id(given["key"], lambda: (), "key") if "key" in given else "",
-        "height": given.get("height", 0),
     }
-    if "member" in given:
-        body["member"] = session.member_id(given["member"])
     if what == "plan":
+        limits = ("oop_max", "claim_ceiling", "year_ceiling")
         body["figures"] = {
             "from_day": 0,
-            "deductible_cents": cents.get("deductible", 0),
-            "copay_cents": cents.get("copay", 0),
-            "coinsurance_bp": given.get("coinsurance_bp", 0),
-            "oop_max_cents": cents.get("oop_max"),
-            "claim_ceiling_cents": cents.get("claim_ceiling"),
-            "year_ceiling_cents": cents.get("year_ceiling"),
-            "waiting_terms": given.get("waiting_terms", 0),
+            **{f"{name}_cents": cents.get(name, 0) for name in ("deductible", "copay")},
+            **{f"{name}_cents": cents.get(name) for name in limits},
+            **{name: given.get(name, 0) for name in ("coinsurance_bp", "waiting_terms")},
             "codes": list(given.get("code", ())),
         }
     return body

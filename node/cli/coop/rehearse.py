@@ -226,7 +226,8 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
     """Yield the comparison for people: the flips first, then what follows from them."""
     from governance.simulation.counterfactual import AMOUNT, BAR, FLIPPED, MOVED
-    from node.cli.common import short, table
+    from node.api.text import counted, short
+    from node.cli.common import table
 
     tried = ", ".join(f"{item.name} {item.new} (was {item.old})" for item in found.changes)
     yield f"{found.height} blocks replayed with {tried}; every vote as it was cast"
@@ -234,7 +235,7 @@ def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
         yield f"note: from block {height} on {name} is {value}, as a proposal of the history decided"
     yield ""
     flips = [item for item in found.differences if item.change in (FLIPPED, AMOUNT)]
-    yield f"{_counted(len(flips), 'decision')} would flip" + (":" if flips else "")
+    yield f"{counted(len(flips), 'decision')} would flip" + (":" if flips else "")
     if flips:
         yield from table(
             ("claim", "case", "then", "now"),
@@ -249,7 +250,7 @@ def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
     ):
         count = sum(item.change == change for item in found.differences)
         if count:
-            yield f"{_counted(count, 'decision')} would be made {words}; --json lists them"
+            yield f"{counted(count, 'decision')} would be made {words}; --json lists them"
     yield ""
     yield from table(("", "then", "now"), _total_rows(found.old, found.new, money))
     rows = [(f"bar of {short(key.hex())}", *(_bar(item) for item in pair)) for key, *pair in found.standings]
@@ -261,8 +262,7 @@ def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
 
 
 def _total_rows(old: Totals, new: Totals, money: Units) -> list[tuple[str, str, str]]:
-    names = (("accepted", "accepted"), ("denied", "denied"), ("lapsed", "lapsed"))
-    rows = [(word, str(getattr(old, name)), str(getattr(new, name))) for word, name in names]
+    rows = [(word, str(getattr(old, word)), str(getattr(new, word))) for word in ("accepted", "denied", "lapsed")]
     sums = (
         ("benefits", "benefit_cents"),
         ("paid out", "paid_cents"),
@@ -275,6 +275,7 @@ def _total_rows(old: Totals, new: Totals, money: Units) -> list[tuple[str, str, 
 
 def _refusal_lines(found: Comparison) -> Iterator[str]:
     """Yield the records that the changed rules refuse, the first ones one by one."""
+    from node.api.text import counted
     from node.cli.common import table
 
     # Batches pay what was decided then; where decisions change they cannot fit, which says nothing about the members.
@@ -286,14 +287,14 @@ def _refusal_lines(found: Comparison) -> Iterator[str]:
     )
     if alike:
         yield ""
-        yield f"{_counted(len(found.refusals) - batches, 'record')} would be refused; the replay went on without:"
+        yield f"{counted(len(found.refusals) - batches, 'record')} would be refused; the replay went on without:"
         rows = [(height, count, kind, code, what) for (height, kind, code, what), count in alike.items()]
         yield from table(("block", "records", "kind", "rule", "reason"), rows[:REFUSALS_SHOWN])
         if len(rows) > REFUSALS_SHOWN:
             yield f"and {len(rows) - REFUSALS_SHOWN} more lines; --json lists every record"
     if batches:
         yield ""
-        yield f"{_counted(batches, 'record')} of the treasury would not fit what is decided now; --json lists them"
+        yield f"{counted(batches, 'record')} of the treasury would not fit what is decided now; --json lists them"
 
 
 def _words(decision: Decision | None, money: Units) -> str:
@@ -315,7 +316,3 @@ def _bar(standing: Standing | None) -> str:
         return "–"
     less = f" less {percent(standing.seniority_bp)}" if standing.seniority_bp else ""
     return percent(standing.bar_bp) + less
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s")

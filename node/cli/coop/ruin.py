@@ -12,6 +12,7 @@ import cyclopts
 
 from ledger.charter_file import charter_from_file
 from ledger.errors import MutuaError
+from node.cli.common import read_file, table
 
 if TYPE_CHECKING:
     from governance.simulation.ruin import Chance, Finances, Illness
@@ -54,7 +55,7 @@ def ruin(
     """
     from governance.simulation.ruin import CHANCE_MAX, smallest_membership
 
-    text = _load(charter)
+    text = charter_from_file(read_file(charter))
     sizes = _sizes(members)
     if not RUNS_NEEDED <= runs <= RUNS_MAX:
         raise MutuaError("usage", f"{runs} runs are outside {RUNS_NEEDED}..{RUNS_MAX}", "1000 are a good start")
@@ -71,14 +72,6 @@ def ruin(
         for line in _lines(chosen.name, found, answer, CHANCE_MAX, seed):
             print(line)
     return 0
-
-
-def _load(path: Path) -> Charter:
-    try:
-        return charter_from_file(path.read_bytes())
-    except OSError as error:
-        what = f"{path} cannot be read ({error.strerror})"
-        raise MutuaError("file_unreadable", what, "name an existing file") from None
 
 
 def _sizes(text: str) -> list[int]:
@@ -140,8 +133,6 @@ def _json(plan: str, found: list[Chance], answer: int | None, seed: int) -> dict
 
 
 def _lines(plan: str, found: list[Chance], answer: int | None, limit: float, seed: int) -> Iterator[str]:
-    from node.cli.common import table
-
     yield f"plan {plan}, seed {seed}: chance that the first year ends in ruin"
     rows = [(item.members, item.ruined, item.runs, f"{item.chance:.2%}", f"{item.upper:.2%}") for item in found]
     yield from table(("members", "ruined", "of years", "chance", "at most (95 %)"), rows)

@@ -66,14 +66,11 @@ def status(*, folder: Folder = FOLDER, printing: Printing = PRINT) -> int:
             answer = Client(folder.resolve() / item["name"] / "api.sock").status()
             row |= {"height": answer.height, "peers": answer.peers.connected}
         rows.append(row)
-    return say(
-        printing,
-        rows,
-        lambda: [
-            f"{row['name']}: " + (f"block {row['height']}, {row['peers']} peers" if row["running"] else "not running")
-            for row in rows
-        ],
-    )
+
+    def words(row: dict[str, Any]) -> str:
+        return f"block {row['height']}, {row['peers']} peers" if row["running"] else "not running"
+
+    return say(printing, rows, lambda: [f"{row['name']}: {words(row)}" for row in rows])
 
 
 @app.command

@@ -30,20 +30,9 @@ def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Com
     for setting in SETTINGS:
         value = config.values[setting.name]
         found[setting.name] = {"value": value.text, "origin": value.origin, "meaning": setting.meaning}
-    if origin:
-        return say(
-            common,
-            found,
-            lambda: table(
-                ("setting", "value", "origin"),
-                [(name, item["value"] or "–", item["origin"]) for name, item in found.items()],
-            ),
-        )
-    return say(
-        common,
-        found,
-        lambda: table(("setting", "value"), [(name, item["value"] or "–") for name, item in found.items()]),
-    )
+    fields = ("value", "origin") if origin else ("value",)
+    rows = [(name, *(item[field] or "–" for field in fields)) for name, item in found.items()]
+    return say(common, found, lambda: table(("setting", *fields), rows))
 
 
 ZSH_END = (
