@@ -125,7 +125,8 @@ class _Named:
 
 def _console(form: str, stream: TextIO) -> Callable[[Event], None]:
     if form == "json":
-        render: Callable[[Event], str] = lambda event: str(structlog.processors.JSONRenderer()(None, "", event))  # noqa: E731
+        as_json = structlog.processors.JSONRenderer()
+        render: Callable[[Event], str] = lambda event: str(as_json(None, "", event))  # noqa: E731
     else:
         pretty = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback

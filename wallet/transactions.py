@@ -217,7 +217,8 @@ def txid_of(raw_without_witness: bytes) -> bytes:
 
 def sign_all(batch: Batch, secret32: bytes) -> tuple[bytes, ...]:
     """Return this signer's signatures, one an input, DER and the sighash byte. Deterministic (RFC 6979), low S."""
-    signature = coincurve.PrivateKey(secret32).sign(batch.sighash, hasher=None)  # pyright: ignore[reportUnknownMemberType]
+    key = coincurve.PrivateKey(secret32)
+    signature = key.sign(batch.sighash, hasher=None)  # pyright: ignore[reportUnknownMemberType]
     return (signature + bytes([_SIGHASH_ALL]),)
 
 

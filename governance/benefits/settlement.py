@@ -68,7 +68,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     line = claim.lines[index]
     contract = contracts.contract_of(day.draft, claim.cover)
     span = contracts.span_on(contract, line.first_day)
-    assert contract is not None and span is not None, "cover of the day was checked in the carrying block"  # noqa: PT018 - one fact
+    assert contract and span, "the carrying block checked the cover of the day"  # noqa: PT018
     plan_name = span.plan
     figures = plans.figures_on(PLANS.get(day.draft, plan_name), line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)

@@ -275,8 +275,7 @@ def apply_opened(day: Day, act: Act, body: OpenedBody) -> None:
 
 def counts_as_opened(row: BallotRow, is_opened_now: bool) -> bool:
     """True iff a live ballot counts with the receipts: a yes or no by hand, with the evidence opened."""
-    is_auto = bool(row.rule_hash)
-    return not is_auto and row.choice != "abstain" and is_opened_now
+    return is_opened_now and row.choice != "abstain" and not row.rule_hash
 
 
 def delegators_counted(draft: Draft, case: CaseRow, voter: bytes) -> list[bytes]:

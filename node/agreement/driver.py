@@ -281,7 +281,8 @@ class Driver:
         except MutuaError as error:
             if is_fatal(error):
                 raise
-            log.error("block_not_built", code=error.code, what=error.what)  # noqa: TRY400 - an expected error, without its trace
+            # An expected error, without its trace.
+            log.error("block_not_built", code=error.code, what=error.what)  # noqa: TRY400
             return
         if candidate.header.height != self._working_on:
             return

@@ -247,7 +247,8 @@ class AutoAccept:
             rulebook.load()
         except MutuaError as error:
             self.problem = error
-            log.error("auto_rules_unusable", what=error.what, hint=error.hint)  # noqa: TRY400 - the sentence says it all
+            # The sentence says it all.
+            log.error("auto_rules_unusable", what=error.what, hint=error.hint)  # noqa: TRY400
 
     def wake(self) -> None:
         """A block has become final, or a rule has changed."""

@@ -157,7 +157,8 @@ class BlockSync:
             if peer is None:
                 continue
             deadline = self._clock() + REQUEST_TIMEOUT_S
-            while self._asked is not None and (self._applying or self._clock() < deadline):  # noqa: ASYNC110 - the answer, or a deadline that applying extends
+            # The answer, or a deadline that applying extends.
+            while self._asked is not None and (self._applying or self._clock() < deadline):  # noqa: ASYNC110
                 await trio.sleep(0.02)
             self._asked = None
             if self._ledger.height == before:

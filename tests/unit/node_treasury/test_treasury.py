@@ -597,7 +597,10 @@ def test_the_journal_keeps_its_promise_over_restarts_and_torn_lines(tmp_path) ->
         b"nonsense\n",
         b"{}\n",
         b"[]\n",
-        b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n',
+        (
+            b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n'
+            b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n'
+        ),
     ],
 )
 def test_a_damaged_journal_stops_the_signer(tmp_path, damage) -> None:
