@@ -75,6 +75,7 @@ class Common(Printing):
 
 
 PRINT, DEFAULT = Printing(), Common()
+Flag = Annotated[bool, Parameter(negative="")]
 ClaimId = Annotated[str, Parameter(help="The claim's id, or its first digits.")]
 NewBundle = Annotated[Path, Parameter(help="The bundle to write; an existing file is never overwritten.")]
 
@@ -257,35 +258,24 @@ def read_file(file: Path, hint: str = "name an existing file") -> bytes:
 # ---- Reviewing, signing, waiting ------------------------------------------------------
 
 
-def is_confirmed(common: Common, review: Iterable[str], question: str, *, yes: bool) -> bool:
-    """True when the action may go on.
-
-    With --yes, with --json, where nobody watches, or after a person read `review` and said yes.
-    """
-    if yes or common.json or not is_live():
-        return True
-    for line in review:
-        print(clean(line, None))
-    return input(f"{clean(question, None)} [y/N] ").strip().lower() in ("y", "yes")
-
-
-Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask before.")]
-
-
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asking:
     """How a command that changes something asks before it does."""
 
-    yes: Yes = False
+    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask before.")] = False
 
     def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
-        """True when the action may go on; see `is_confirmed`."""
-        return is_confirmed(common, review, question, yes=self.yes)
+        """True with --yes or --json, where nobody watches, or after a person read `review` and said yes."""
+        if self.yes or common.json or not is_live():
+            return True
+        for line in review:
+            print(clean(line, None))
+        return input(f"{clean(question, None)} [y/N] ").strip().lower() in ("y", "yes")
 
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Waiting:
     """How a submitted record is waited for."""
 
@@ -306,15 +296,9 @@ class Waiting:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class Sending(Waiting):
+@dataclass(frozen=True)
+class Sending(Asking, Waiting):
     """How a record is sent: reviewed first, and waited for if asked."""
-
-    yes: Yes = False
-
-    def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
-        """True when the action may go on; see `is_confirmed`."""
-        return is_confirmed(common, review, question, yes=self.yes)
 
     def send(
         self,

@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from ledger.errors import MutuaError
 from node.api.text import Units, short
 from node.api.views.actions import AutoRule
-from node.cli.common import ASK, DEFAULT, Asking, Common, Row, Session, read_amount, say, table
+from node.cli.common import ASK, DEFAULT, Asking, Common, Flag, Row, Session, read_amount, say, table
 
 app = App(name="auto", help="Auto-accept rules, by which your node accepts cases automatically.")
 RuleName = Annotated[str, Parameter(help="The rule's name.")]
@@ -52,7 +52,7 @@ class RuleWords:
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002
+def list_command(*, all: Flag = False, common: Common = DEFAULT) -> int:  # noqa: A002
     """List your auto-accept rules.
 
     :param all: Show every version, including replaced and revoked ones, to see which wording cast a ballot.

@@ -12,7 +12,7 @@ from node.api.text import short
 from node.api.views.claims import CLAIMS, ClaimHead
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, ClaimId, Common, Row, say, table
+from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -58,7 +58,7 @@ def import_command(
 
 
 @app.command(name="list")
-def list_command(*, all: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: A002
+def list_command(*, all: Flag = False, common: Common = DEFAULT) -> int:  # noqa: A002
     """List your claims, newest first.
 
     :param all: The claims of all covers.

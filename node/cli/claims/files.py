@@ -20,7 +20,7 @@ from node.api.errors import ApiError
 from node.api.text import short
 from node.api.views.actions import Submitted
 from node.cli.claims.bill import NO_BILL, Bill, bill_lines, claim_body, keep_evidence
-from node.cli.common import DEFAULT, SEND, WAIT, Common, Sending, Session, Waiting, read_file, say
+from node.cli.common import DEFAULT, SEND, WAIT, Common, Flag, Sending, Session, Waiting, read_file, say
 
 FILE_SIZE_MAX = 256 * 1024
 Json = dict[str, Any]
@@ -113,7 +113,7 @@ def _forget(common: Common, kept: list[tuple[Json, bool]]) -> None:
 def draft_command(
     out: Path,
     *,
-    before: Annotated[bool, Parameter(negative="")] = False,
+    before: Flag = False,
     bill: Bill = NO_BILL,
     common: Common = DEFAULT,
 ) -> int:

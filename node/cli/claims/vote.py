@@ -22,6 +22,7 @@ from node.cli.common import (
     SEND,
     ClaimId,
     Common,
+    Flag,
     Sending,
     Session,
     check_receipt,
@@ -99,7 +100,7 @@ def cast(
     award: str | None = None,
     reason: str = "",
     opened: str = "",
-    open: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
+    open: Flag = False,  # noqa: A002
     send: Sending = SEND,
     common: Common = DEFAULT,
 ) -> int:

@@ -15,7 +15,7 @@ from node.api.client import submission
 from node.api.text import short
 from node.api.views.base import to_json
 from node.api.views.node import Status
-from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Sending, Session, full_id, read_file, say
+from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Flag, Sending, Session, full_id, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
 
 
 @app.command
-def show(file: BundleFile, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
+def show(file: BundleFile, *, check: Flag = False, common: Common = DEFAULT) -> int:
     """Show what a bundle says, who has signed it and who may. Every signature in it is verified. Needs no node.
 
     :param check: Ask the running node whether the rules would accept it now. Only for a record of its own member.

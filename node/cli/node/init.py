@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, is_live, read_file, say
+from node.cli.common import DEFAULT, Common, Flag, is_live, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock_seed
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ NO_ENTRY = Entry()
 def init(
     *,
     charter: Path | None = None,
-    restore: Annotated[bool, Parameter(negative="")] = False,
+    restore: Flag = False,
     words_file: Path | None = None,
-    show_words: Annotated[bool, Parameter(negative="")] = False,
+    show_words: Flag = False,
     entry: Entry = NO_ENTRY,
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from node.cli.common import DEFAULT, Common, say, table
+from node.cli.common import DEFAULT, Common, Flag, say, table
 
 app = App(name="config", help="Show the settings and where each comes from.")
 
 
 @app.command
-def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
+def show(*, origin: Flag = False, common: Common = DEFAULT) -> int:
     """Show every setting.
 
     :param origin: Also where each value comes from: flag, environment, file or default.
