@@ -18,9 +18,7 @@ def _theme(name: str, colours: str, *, dark: bool = True, **variables: str) -> T
 
 
 CALM = _theme(
-    "mutua",
-    "#7fb4ca #9a9ac2 #e0c088 #d5dbe1 #10151b #161c24 #1f2832 #9cc98a #e0c088 #e8828a",
-    border="#34414e",
+    "mutua", "#7fb4ca #9a9ac2 #e0c088 #d5dbe1 #10151b #161c24 #1f2832 #9cc98a #e0c088 #e8828a", border="#34414e"
 )
 LIGHT = _theme(
     "mutua-light",

@@ -130,9 +130,7 @@ def block_detail(block: Block) -> Content:
     ]
     lines += [
         Content.assemble(
-            (f"  {clean(item.kind, 24):<20}", "bold"),
-            f"by {brief(item.author)}  ",
-            (f"record {brief(item.id)}", MUTED),
+            (f"  {clean(item.kind, 24):<20}", "bold"), f"by {brief(item.author)}  ", (f"record {brief(item.id)}", MUTED)
         )
         for item in block.records
     ]

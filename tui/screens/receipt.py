@@ -123,9 +123,7 @@ class BallotsScreen(LiveScreen):
 
     PLACE = "ballots"
     COPIED = ("receipts", "record id")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy record id", id="ballots.copy"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", "Copy record id", id="ballots.copy")]
 
     def body(self) -> Iterable[Widget]:
         """A list."""

@@ -88,12 +88,7 @@ def prove(record_id: str, *, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def check(
-    proof_file: Path,
-    *,
-    charter: Path | None = None,
-    printing: Printing = PRINT,
-) -> int:
+def check(proof_file: Path, *, charter: Path | None = None, printing: Printing = PRINT) -> int:
     """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
 
     :param proof_file: A file that `mutua audit prove` wrote.

@@ -110,13 +110,7 @@ def _forget(common: Common, kept: list[tuple[Json, bool]]) -> None:
     forget(common.config().documents, kept)
 
 
-def draft_command(
-    out: Path,
-    *,
-    before: Flag = False,
-    bill: Bill = NO_BILL,
-    common: Common = DEFAULT,
-) -> int:
+def draft_command(out: Path, *, before: Flag = False, bill: Bill = NO_BILL, common: Common = DEFAULT) -> int:
     """Write a claim for the provider to sign; nothing is sent.
 
     :param out: The file to write; an existing one is never overwritten.

@@ -71,10 +71,7 @@ def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: 
     """
     session = common.session()
     _, named = session.member, [whole_key(key, "a guardian") for key in keys]
-    review = [
-        "nobody may move your identity any more;",
-        "if you lose the key, nobody can restore your membership",
-    ]
+    review = ["nobody may move your identity any more;", "if you lose the key, nobody can restore your membership"]
     if named:
         review = [
             f"any {threshold} of these {len(named)} may move your identity to a new key:",
