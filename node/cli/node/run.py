@@ -28,21 +28,12 @@ def run(
 ) -> int:
     """Run the node until it is stopped (mutua stop, SIGTERM or Ctrl-C).
 
-    Parameters
-    ----------
-    listen
-        Multiaddr where to listen for members; the charter's address by default.
-    bitcoin_socket
-        Unix socket of the bitcoin backend; without it this node signs no payouts.
-    log_level
-        debug, info, warning or error.
-    log_format
-        console, json or quiet: what standard error shows; log.jsonl is always written.
-    api_socket
-        Unix socket of the local API.
-    guest
-        Transport key (hex) of a follower that may connect; may be repeated.
-
+    :param listen: Multiaddr where to listen for members; the charter's address by default.
+    :param bitcoin_socket: Unix socket of the bitcoin backend; without it this node signs no payouts.
+    :param log_level: debug, info, warning or error.
+    :param log_format: console, json or quiet: what standard error shows; log.jsonl is always written.
+    :param api_socket: Unix socket of the local API.
+    :param guest: Transport key (hex) of a follower that may connect; may be repeated.
     """
     from ledger.leveldb import is_locked
 
@@ -89,7 +80,6 @@ def _key(text: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise MutuaError(
-            "key_shape", f"guest {text[:20]!r} is not a key of 64 hex digits", "copy it from the follower's mutua init"
-        )
+        what = f"guest {text[:20]!r} is not a key of 64 hex digits"
+        raise MutuaError("key_shape", what, "copy it from the follower's mutua init")
     return key
