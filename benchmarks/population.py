@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Protocol, TypeVar, get_origin, get_type_hints
+from typing import TypeVar, get_origin, get_type_hints
 
 from governance.acts import Act
 from governance.benefits import contracts, promotion
@@ -29,7 +29,6 @@ from governance.state.payouts import PAYOUT_HISTORY, PayoutRow
 from governance.tables import Draft, Name
 from governance.voting import approval_threshold, ballots
 from ledger.codec import Shape
-from ledger.state import StateReader
 from ledger.store import Store
 
 T = TypeVar("T", bound=Shape)
@@ -38,10 +37,6 @@ PROVIDERS = 50
 VALID_UNTIL = 10**6
 BALLOTS_A_CASE = 30
 OLD_TERM = 40
-
-
-class Writable(StateReader, Store, Protocol):
-    """A state that rows can be written to."""
 
 
 def name_of(kind: str, number: int) -> bytes:
@@ -86,7 +81,7 @@ def first_height(age: str) -> int:
     return 30 * (OLD_TERM if age == "old" else 1) - 1
 
 
-def write_population(store: Writable, count: int, age: str, closed_claims: int) -> None:
+def write_population(store: Store, count: int, age: str, closed_claims: int) -> None:
     """Write `count` members, and for an old ledger a past of `closed_claims` decided by vote."""
     store.write(dict(genesis_rows(founding())))
     term = (first_height(age) - 1) // 30

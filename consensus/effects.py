@@ -83,5 +83,5 @@ class Finalize:
     certificate: Certificate
 
 
-_Sending = CastVote | SendProposal | SendCertificate | Resend | ReportMisbehaviour
-Effect = Journal | _Sending | SetTimer | BuildBlock | CheckBlock | Finalize
+_Send = CastVote | SendProposal | SendCertificate | Resend
+Effect = Journal | _Send | SetTimer | BuildBlock | CheckBlock | ReportMisbehaviour | Finalize

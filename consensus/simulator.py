@@ -94,9 +94,8 @@ class Cluster:
         self._committee = tuple(bytes([member]) * 32 for member in range(options.size))
         start, head = votelog.begin(bytes(_FINGERPRINT_SIZE))
         count = options.size + options.has_observer
-        self._members = {
-            index: Member(index, bytearray(start), head) for index in range(count) if index not in byzantine
-        }
+        honest = [index for index in range(count) if index not in byzantine]
+        self._members = {index: Member(index, bytearray(start), head) for index in honest}
         self._byzantine = None if options.byzantine is None else adversary.ByzantineMember(options.byzantine, self)
 
     # ---- The run --------------------------------------------------------------
@@ -120,9 +119,8 @@ class Cluster:
                 self.checker.starved(f"(member, height) {heights} after {self._now_ms} ms")
                 break
             happen()
-        return Report(
-            self.options, self._now_ms, self._event_count, self._crash_count, self._view_max, self._trace.hexdigest()
-        )
+        figures = (self._now_ms, self._event_count, self._crash_count, self._view_max)
+        return Report(self.options, *figures, self._trace.hexdigest())
 
     def _is_done(self) -> bool:
         return all(member.height >= self.options.heights for member in self._members.values())

@@ -96,11 +96,9 @@ def signed_proposal(
 
 def make_header(height: int, parent: bytes, proposer: int, salt: bytes, *, is_valid: bool = True) -> bytes:
     """Return the header of a simulated block; `reserved` is not zero in one that everybody finds invalid."""
-    epoch = scheduled_time_ms = proposed_time_ms = record_count = 0
-    times = (scheduled_time_ms, proposed_time_ms)
-    place = (HEADER_VERSION, CHAIN_ID, epoch, height, *times, record_count, proposer, parent)
+    head = (HEADER_VERSION, CHAIN_ID, 0, height, 0, 0, 0, proposer, parent)  # epoch, times and record count are 0
     reserved = ZERO_HASH if is_valid else sha256(b"invalid").digest()
-    return encode_header(Header(*place, records_root=sha256(salt).digest(), reserved=reserved))
+    return encode_header(Header(*head, records_root=sha256(salt).digest(), reserved=reserved))
 
 
 def leader_seed(parent: bytes) -> bytes:

@@ -95,6 +95,5 @@ def is_known(state: State, message: Message) -> bool:
         return state.votes.get((message.kind, message.view), {}).get(message.voter) == message
     if isinstance(message, Certificate):
         return (message.kind, message.view) in state.certificates
-    return state.proposals.get(message.view) == message and all(
-        is_known(state, certificate) for certificate in message.justification
-    )
+    are_known = (is_known(state, certificate) for certificate in message.justification)
+    return state.proposals.get(message.view) == message and all(are_known)

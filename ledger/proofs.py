@@ -115,12 +115,9 @@ def proof_from_json(data: bytes) -> InclusionProof:
     try:
         table = json.loads(data)
         version, index = table["version"], table["index"]
-        chain_id, record, header, anchor, certificate = (
-            bytes.fromhex(table[name]) for name in ("chain_id", "record", "header", "anchor", "certificate")
-        )
-        record_path, header_path = (
-            tuple(bytes.fromhex(step) for step in table[name]) for name in ("record_path", "header_path")
-        )
+        names, paths = ("chain_id", "record", "header", "anchor", "certificate"), ("record_path", "header_path")
+        chain_id, record, header, anchor, certificate = (bytes.fromhex(table[name]) for name in names)
+        record_path, header_path = (tuple(bytes.fromhex(step) for step in table[name]) for name in paths)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _malformed(f"{type(error).__name__}: {error}") from None
     if type(version) is not int or type(index) is not int:

@@ -235,9 +235,8 @@ class _Replay:
             return None, None, [Finding(height, "block_bytes", f"block {height} does not decode: {error.what}")]
         findings: list[Finding] = []
         if stored != block.header:
-            findings.append(
-                Finding(height, "header_link", f"the header kept beside block {height} is not the block's own")
-            )
+            what = f"the header kept beside block {height} is not the block's own"
+            findings.append(Finding(height, "header_link", what))
         if self.source.get(layout.HASH_PREFIX + block_hash_of(header)) != at:
             findings.append(Finding(height, "header_link", f"block {height} is not found under its hash"))
         return block, header, findings
@@ -346,9 +345,9 @@ class _Replay:
         if parent is None or state is None:
             return
         certificate = self.source.get(layout.CERTIFICATE_PREFIX + layout.height_bytes(height))
-        problem = (
-            "there is none" if certificate is None else self.verify_certificate(state, charter, header, certificate)
-        )
+        problem: str | None = "there is none"
+        if certificate is not None:
+            problem = self.verify_certificate(state, charter, header, certificate)
         self.counts.certificates += 1
         if problem is not None:
             yield Finding(height, "certificate", f"the certificate of block {height} is not valid: {problem}")

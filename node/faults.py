@@ -9,9 +9,8 @@ from typing import cast
 
 from ledger.errors import LedgerCorrupt, MutuaError
 
-FATAL_CODES = frozenset(
-    {"disk", "disk_full", "store_stopped", "store_unusable", "vote_log_stopped", "protocol_unknown"}
-)
+_DISK_CODES = frozenset({"disk", "disk_full", "store_stopped", "store_unusable", "vote_log_stopped"})
+FATAL_CODES = _DISK_CODES | {"protocol_unknown"}
 """After a failed write nothing may be acknowledged: a restart drops the torn end and goes on."""
 
 DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})

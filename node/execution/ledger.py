@@ -118,9 +118,8 @@ class LedgerService:
         """Check a proposed block; MutuaError when it is not valid, or when the rules meet a fault at it."""
         async with self._lock:
             try:
-                return await trio.to_thread.run_sync(
-                    check_candidate, self.chain, self.committee, block, self._is_verified, self._verifier
-                )
+                parts = (self.chain, self.committee, block, self._is_verified, self._verifier)
+                return await trio.to_thread.run_sync(check_candidate, *parts)
             except (MutuaError, OSError):
                 raise
             except Exception as error:

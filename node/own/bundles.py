@@ -85,11 +85,8 @@ def role_of(bundle: Bundle, role: str | None) -> Attested:
     if len(found) != 1:
         names = ", ".join(item.role for item in wanted)
         problem = f"no signature of role {role}" if role else f"{len(wanted)} kinds of signatures"
-        raise MutuaError(
-            "bundle_role",
-            f"{bundle.kind} wants {problem}",
-            f"give --role with one of: {names}" if names else "submit it as it is",
-        )
+        hint = f"give --role with one of: {names}" if names else "submit it as it is"
+        raise MutuaError("bundle_role", f"{bundle.kind} wants {problem}", hint)
     return found[0]
 
 

@@ -154,9 +154,8 @@ class BlockSync:
         if not ahead:
             return None
         peer = self._asked = self._choose_peer(ahead)
-        self._network.send(
-            peer, Channel.SYNC, wire.encode_message(wire.GetBlocks(self._ledger.height + 1, wire.BLOCKS_PER_ANSWER_MAX))
-        )
+        request = wire.GetBlocks(self._ledger.height + 1, wire.BLOCKS_PER_ANSWER_MAX)
+        self._network.send(peer, Channel.SYNC, wire.encode_message(request))
         return peer
 
     async def _apply_loop(self) -> None:

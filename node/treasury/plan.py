@@ -178,10 +178,8 @@ def build_plan(
     outputs = (zip(item.programs, item.split.pieces_sat, strict=True) for item in allotted.values())
     payments = [Payment(*output) for pairs in outputs for output in pairs]
     batch = build_batch(treasury, outpoint, payments, policy.fee_sat_per_vb, locktime)
-    body = BatchBody(
-        outpoint.txid, outpoint.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, _rows_of(allotted)
-    )
-    return Plan(batch, body)
+    head = (outpoint.txid, outpoint.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat)
+    return Plan(batch, BatchBody(*head, _rows_of(allotted)))
 
 
 def rebuild_plan(treasury: Treasury, opened: OpenBatch, programs: Programs, policy: Policy) -> Plan:
