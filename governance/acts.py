@@ -29,16 +29,9 @@ class Act(msgspec.Struct, frozen=True, gc=False):
 
 def act_of(record: Record, body: Body, record_id: bytes | None = None) -> Act:
     """Return a record with its body as governance sees it. `record_id`: if at hand."""
-    return Act(
-        record.kind,
-        record.author,
-        record.signer,
-        record_id_of(record) if record_id is None else record_id,
-        record.number,
-        record.valid_until_height,
-        body.data,
-        record.attestations,
-    )
+    own = record_id_of(record) if record_id is None else record_id
+    until = record.valid_until_height
+    return Act(record.kind, record.author, record.signer, own, record.number, until, body.data, record.attestations)
 
 
 def attesters_of(act: Act, role: str, subject_hash: bytes) -> set[bytes]:

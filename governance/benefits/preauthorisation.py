@@ -126,14 +126,8 @@ def close_request(
 def authorise(day: Day, claim: ClaimRow, indexes: tuple[int, ...], *, award_cents: int, terms: int) -> AuthorisationRow:
     """Authorise the units asked for, up to the award, from the claim's block to `terms` terms after this decision."""
     lines = [claim.lines[index] for index in indexes]
-    row = AuthorisationRow(
-        claim.claim,
-        lines[0].code,
-        sum(line.units for line in lines),
-        award_cents,
-        claim.height,
-        day.height + calendar.TERM_BLOCKS * terms,
-    )
+    units, until = sum(line.units for line in lines), day.height + calendar.TERM_BLOCKS * terms
+    row = AuthorisationRow(claim.claim, lines[0].code, units, award_cents, claim.height, until)
     settlement.set_line_status(day.draft, claim.claim, indexes, "authorised")
     if award_cents:
         AUTHORISATIONS.put(day.draft, row, *_key_of(claim, lines[0]), row.first_day, row.claim)

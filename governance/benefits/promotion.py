@@ -22,16 +22,8 @@ def note_closing(
 ) -> None:
     """Remember a case closed by vote."""
     lines = [claim.lines[index] for index in indexes] if is_accepted else []
-    row = ClosingRow(
-        system,
-        code,
-        day.term,
-        is_accepted,
-        claim.member,
-        claim.provider,
-        sum(line.allowed_cents for line in lines),
-        sum(line.units_paid for line in lines),
-    )
+    allowed, units = sum(line.allowed_cents for line in lines), sum(line.units_paid for line in lines)
+    row = ClosingRow(system, code, day.term, is_accepted, claim.member, claim.provider, allowed, units)
     CLOSINGS.put(day.draft, row, day.term, code, system, claim.claim)
 
 

@@ -136,14 +136,12 @@ class Collector:
         filed = CLAIMS.find(day.draft, claim)
         debtor = noted.member if filed is None else community.debtor_of(filed)
         owed_back = RECEIVABLES.find(day.draft, debtor, claim)
-        noted.put(
-            happenings=tuple(
-                replace(
-                    item, owed_back_cents=None if owed_back is None or item.event != "fraud_found" else owed_back.value
-                )
-                for item in noted.receipt.happenings
-            )
+        owed_cents = None if owed_back is None else owed_back.value
+        happenings = (
+            replace(item, owed_back_cents=owed_cents if item.event == "fraud_found" else None)
+            for item in noted.receipt.happenings
         )
+        noted.put(happenings=tuple(happenings))
         noted.put(
             height=self.height,
             is_disbanded=day.coop.is_disbanded,
@@ -278,12 +276,8 @@ class Collector:
             noted.waiting.clear()
         for item in noted.waiting:
             after = left if left is None or item.refusal is not None else left - item.allowed_cents
-            noted.put(
-                settlements=(
-                    *noted.receipt.settlements,
-                    replace(item, case=code, how=how, award_before_cents=left, award_left_cents=after),
-                )
-            )
+            named = replace(item, case=code, how=how, award_before_cents=left, award_left_cents=after)
+            noted.put(settlements=(*noted.receipt.settlements, named))
             left = after
         noted.waiting.clear()
         if noted.receipt.use != preauthorisation.USE:

@@ -267,15 +267,8 @@ def move_tally(day: Day, case: CaseRow, before: BallotRow | None, row: BallotRow
         if theirs is not None:  # it counted for this voter until now
             less_yes, less_no = _weight(theirs)
             _add_to_tally(day, case.claim, case.code, yes=-less_yes, no=-less_no)
-    _add_to_tally(
-        day,
-        case.claim,
-        case.code,
-        yes=times * (yes - yes_before),
-        no=times * (no - no_before),
-        opened=opened,
-        ballots=int(before is None),
-    )
+    moved = {"yes": times * (yes - yes_before), "no": times * (no - no_before)}
+    _add_to_tally(day, case.claim, case.code, **moved, opened=opened, ballots=int(before is None))
 
 
 def _weight(row: BallotRow) -> tuple[int, int]:

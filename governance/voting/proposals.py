@@ -65,27 +65,16 @@ def check_propose(day: Day, act: Act, body: ProposeBody) -> None:
     check_voter(day, act.author)
     if PROPOSALS.find(day.draft, act.record_id) is not None:
         raise RuleBroken("proposal_known", "a proposal of this id stands already", "sponsor it, or choose another id")
-    figures = [
-        body.value,
-        body.height,
-        body.allowed_cents or 0,
-        body.frequency or 0,
-        body.premium_cents,
-        body.prior_cents or 0,
-    ]
+    figures = [body.value, body.height, body.allowed_cents, body.frequency, body.premium_cents, body.prior_cents]
     if body.figures is not None:
         named = body.figures
-        figures += [
-            named.deductible_cents,
-            named.copay_cents,
-            named.oop_max_cents or 0,
-            named.claim_ceiling_cents or 0,
-            named.year_ceiling_cents or 0,
-        ]
+        figures += [named.deductible_cents, named.copay_cents, named.oop_max_cents]
+        figures += [named.claim_ceiling_cents, named.year_ceiling_cents]
         if named.coinsurance_bp > 10_000 or named.waiting_terms > 12 or len(named.codes) > 10_000:
             what = "coinsurance is at most 10 000 bp, waiting at most 12 terms"
             raise RuleBroken("plan_figures", what, "correct the figures")
-    if len(body.name) > NAME_SIZE_MAX or len(body.system) > NAME_SIZE_MAX or max(figures) > FIGURE_MAX:
+    is_long = max(len(body.name), len(body.system)) > NAME_SIZE_MAX
+    if is_long or max(figure or 0 for figure in figures) > FIGURE_MAX:
         what = f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}"
         raise RuleBroken("proposal_shape", what, "correct the proposal")
     kind = proposal_kinds.KINDS.get(body.what)
