@@ -42,7 +42,7 @@ def import_command(
     :param map_provider: IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
     :param provider_seed_file: Sign for the providers with this seed, where it is on this machine.
     """
-    from node.bridges.fhir import ImportMapping
+    from node.bridges.fhir.values import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}

@@ -24,7 +24,9 @@ from node.api.errors import ApiError
 from node.api.text import Units, clean, counted
 from node.api.views.coop import CODES, PROVIDERS, Code, Provider
 from node.api.views.node import Status
-from node.bridges.fhir import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal, map_claims, read_fhir
+from node.bridges.fhir.mapping import map_claims
+from node.bridges.fhir.reading import read_fhir
+from node.bridges.fhir.values import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal
 
 EXIT_OK = 0
 EXIT_USAGE = 2

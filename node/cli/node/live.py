@@ -15,7 +15,6 @@ from node.api.standing import consensus_words, misbehaviour_words, sync_words, t
 from node.api.text import counted, short
 from node.api.views.node import Owed, Peer, Status
 from node.cli.common import DEFAULT, Common, Row, say, table, units_of
-from node.paths import is_held
 
 STOP_WAIT_S = 30.0
 
@@ -75,10 +74,12 @@ def stop(
 
 def _has_ended(client: Client, lock: Path) -> bool:
     """True once nobody answers and the folder is free: then its ledger can be read."""
+    from ledger.leveldb import is_locked
+
     try:
         client.get_json("/v1/health")
     except NodeNotRunning:
-        return not is_held(lock)
+        return not is_locked(lock)
     return False
 
 

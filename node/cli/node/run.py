@@ -10,7 +10,6 @@ from ledger.errors import MutuaError
 from node.api.text import hex_bytes
 from node.cli.common import DEFAULT, Common
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock
-from node.paths import is_held
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -37,6 +36,8 @@ def run(
     :param api_socket: Unix socket of the local API.
     :param guest: Transport key (hex) of a follower that may connect; may be repeated.
     """
+    from ledger.leveldb import is_locked
+
     config = common.config(
         listen=listen, bitcoin_socket=bitcoin_socket, log_level=log_level, log_format=log_format, api_socket=api_socket
     )
@@ -45,7 +46,7 @@ def run(
     if not folder.charter.exists():
         hint = "mutua init --charter FILE with the sealed charter of your co-op"
         raise MutuaError("charter_missing", f"{folder.root} holds no charter", hint)
-    if is_held(folder.lock):
+    if is_locked(folder.lock):
         # Before a passphrase is asked for; the daemon's own lock decides.
         hint = "stop it with mutua stop, or use another data folder"
         raise MutuaError("folder_in_use", f"another node runs on {folder.root}", hint)
