@@ -95,9 +95,13 @@ def inclusion_proof(hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:
 
 def is_included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
     """True when `path` proves that `leaf` is at `index` of the tree of `size` leaves with `root`."""
+    return is_path(leaf_hash(leaf), index, size, path, root)
+
+
+def is_path(digest: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
+    """True when `path` leads from a leaf's hash at `index` to `root`; see `is_included`."""
     if not 0 <= index < size:
         return False
-    digest = leaf_hash(leaf)
     position, last = index, size - 1
     steps = iter(path)
     while last > 0:

@@ -107,13 +107,8 @@ class MutuaApp(App[None]):
 
     def tell(self, fault: ApiError) -> None:
         """Show a fault that belongs to one action."""
-        self.notify(
-            refusal(fault.what, fault.hint, fault.rule),
-            severity="error",
-            title="That did not work",
-            timeout=12,
-            markup=False,
-        )
+        words = refusal(fault.what, fault.hint, fault.rule)
+        self.notify(words, severity="error", title="That did not work", timeout=12, markup=False)
 
     def copy_text(self, text: str, what: str) -> None:
         """Put text on the terminal's clipboard."""
@@ -132,11 +127,8 @@ class MutuaApp(App[None]):
                 self.notify(f"✓ your ballot on {clean(kept.code, 20)} is final in block {receipt.height}", markup=False)
             elif receipt.state == "refused":
                 self.memory.note(kept.record_id, "refused", None)
-                self.notify(
-                    f"✗ your ballot on {clean(kept.code, 20)} was refused; see My ballots",
-                    severity="error",
-                    markup=False,
-                )
+                words = f"✗ your ballot on {clean(kept.code, 20)} was refused; see My ballots"
+                self.notify(words, severity="error", markup=False)
 
     # ---- Life --------------------------------------------------------------------
 

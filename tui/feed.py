@@ -33,11 +33,8 @@ def fault_of(error: Exception) -> ApiError:
     """Return any failure as one with what happened and how to fix it."""
     if isinstance(error, ApiError):
         return error
-    return ApiError(
-        "answer_shape",
-        f"the node's answer cannot be shown on this screen ({type(error).__name__})",
-        "update mutua and restart the node",
-    )
+    what = f"the node's answer cannot be shown on this screen ({type(error).__name__})"
+    return ApiError("answer_shape", what, "update mutua and restart the node")
 
 
 class Feed:

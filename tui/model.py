@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from node.api.text import Units, brief, clean, counted, percent
@@ -219,15 +219,7 @@ class BallotDraft:
 
     def body(self) -> dict[str, Any]:
         """Return the body of the `case.ballot` record exactly as it goes to the node."""
-        return {
-            "claim": self.claim,
-            "code": self.code,
-            "choice": self.choice,
-            "award_cents": self.award_cents if self.choice == "accept" else None,
-            "reason": self.reason,
-            "evidence_version": self.evidence_version,
-            "opened": self.opened,
-        }
+        return {**asdict(self), "award_cents": self.award_cents if self.choice == "accept" else None}
 
 
 def find_draft_fault(choice: str, award: str, reason: str, charges_cents: int, units: Units) -> str | None:

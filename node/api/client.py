@@ -72,17 +72,12 @@ def _answer(shape: type[T], status: int, data: bytes) -> T:
         error = msgspec.json.decode(data, type=ErrorAnswer).error
     except msgspec.ValidationError as fault:
         if status < 400:
-            raise ApiError(
-                "answer_shape",
-                f"the node's answer does not fit: {fault}",
-                "update mutua and restart the node",
-                status=status,
-            ) from None
+            what, hint = f"the node's answer does not fit: {fault}", "update mutua and restart the node"
+            raise ApiError("answer_shape", what, hint, status=status) from None
         error = ErrorBody(what=f"the node answered {status}")
     except (msgspec.DecodeError, UnicodeError):
-        raise ApiError(
-            "answer_shape", f"the node answered {status} without JSON", "look at its log: mutua logs", status=status
-        ) from None
+        what = f"the node answered {status} without JSON"
+        raise ApiError("answer_shape", what, "look at its log: mutua logs", status=status) from None
     raise ApiError(error.code, error.what, error.hint, family=error.family, status=status, rule=error.rule)
 
 

@@ -25,6 +25,7 @@ from ledger.records import record_id_of
 from ledger.state import StateReader
 from node.api.host import Host
 from node.api.schema import BLOCKS_PAGE_MAX, VIEWS
+from node.api.text import hex_bytes
 from node.api.views.base import Question, T, read
 from node.api.views.chain import Block, BlockHead, ClaimReceipt, Reason, Receipt, RecordHead
 from node.api.views.claims import CLAIM, NEEDS_ME
@@ -261,10 +262,7 @@ class _Asked(msgspec.Struct, frozen=True):
     def key(self, *names: str) -> bytes:
         """Return the first of the named arguments that is given, as bytes. MutuaError `usage`."""
         name = next((item for item in names if item in self.arguments), names[-1])
-        try:
-            key = bytes.fromhex(self.arguments.get(name, ""))
-        except ValueError:
-            key = b""
+        key = hex_bytes(self.arguments.get(name, ""))
         if not key:
             raise MutuaError("usage", f"{name} must be a hexadecimal id", "give the whole id as it was shown")
         return key

@@ -34,6 +34,7 @@ from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken,
 from ledger.hashing import HASH_SIZE
 from node.api import schema
 from node.api.reads import Reads, question_of
+from node.api.text import hex_bytes
 from node.api.views import actions
 from node.api.views.node import Health
 
@@ -297,10 +298,7 @@ def _number(text: str, name: str, low: int, high: int) -> int:
 
 
 def _hash(text: str, name: str) -> bytes:
-    try:
-        value = bytes.fromhex(text)
-    except ValueError:
-        value = b""
+    value = hex_bytes(text)
     if len(value) != HASH_SIZE:
         what = f"{name} is not {2 * HASH_SIZE} hex digits"
         raise MalformedBytes("hash_shape", what, "give the whole id as it was shown")

@@ -52,6 +52,18 @@ def brief(identifier: str) -> str:
     return clean(identifier if len(identifier) <= 9 else identifier[:8] + "…")
 
 
+def hex_bytes(text: str) -> bytes:
+    r"""Return the bytes of hexadecimal digits; none where they are none.
+
+    >>> hex_bytes("ff"), hex_bytes("fx")
+    (b'\xff', b'')
+    """
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
 def percent(basis_points: int | None) -> str:
     """Return basis points as a percentage.
 

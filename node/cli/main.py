@@ -139,23 +139,16 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
     if isinstance(error, OSError):
         code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "system"
         where = f" ({error.filename})" if error.filename else ""
-        hint = (
-            "free some space; nothing half-written was kept"
-            if code == "disk_full"
-            else "check the path and its permissions"
-        )
+        full, other = "free some space; nothing half-written was kept", "check the path and its permissions"
+        hint = full if code == "disk_full" else other
         _print_error(code, f"{error.strerror or type(error).__name__}{where}", hint, is_json=is_json)
         return exit_codes.FAULT
     if os.environ.get("MUTUA_TRACEBACK"):
         import traceback
 
         traceback.print_exception(error)
-    _print_error(
-        "fault",
-        f"there is a fault in the program: {type(error).__name__}: {error}",
-        "report it with the output under MUTUA_TRACEBACK=1",
-        is_json=is_json,
-    )
+    what = f"there is a fault in the program: {type(error).__name__}: {error}"
+    _print_error("fault", what, "report it with the output under MUTUA_TRACEBACK=1", is_json=is_json)
     return exit_codes.FAULT
 
 
@@ -181,11 +174,8 @@ def _usage_fault(error: cyclopts.CycloptsError) -> str:
         import difflib
 
         given = error.unused_tokens[0]
-        likely = (
-            []
-            if error.command_chain
-            else difflib.get_close_matches(given, [entry.name for part in COMMANDS.values() for entry in part], 1)
-        )
+        known = [] if error.command_chain else [entry.name for part in COMMANDS.values() for entry in part]
+        likely = difflib.get_close_matches(given, known, 1)
         return f"there is no command {given!r}" + (f"; did you mean {likely[0]!r}?" if likely else "")
     return " ".join(str(error).split()).rstrip(".") or "the command line is not valid"
 

@@ -167,16 +167,12 @@ class CaseScreen(LiveScreen):
         """Go on to the choice."""
         if self._claim is None:
             return
-        if not self._case.is_open:
-            self.notify(f"This case is {outcome_words(self._case, self.units)}.", severity="warning")
+        case, opened = self._case, self.mutua.memory.opened.get(self._case.claim, "")
+        if not case.is_open:
+            self.notify(f"This case is {outcome_words(case, self.units)}.", severity="warning")
             return
-        draft = BallotDraft(
-            self._case.claim,
-            self._case.code,
-            self._case.evidence_version,
-            self.mutua.memory.opened.get(self._case.claim, ""),
-        )
-        self.mutua.push_screen(ChoiceScreen(self._case, draft))
+        draft = BallotDraft(case.claim, case.code, case.evidence_version, opened)
+        self.mutua.push_screen(ChoiceScreen(case, draft))
 
 
 FIELDS = {
@@ -380,9 +376,8 @@ class ReviewScreen(LiveScreen):
         if self in self.mutua.screen_stack:
             await self.mutua.finish_with(ReceiptScreen(kept))
         else:
-            self.mutua.notify(
-                f"✓ your ballot on {clean(kept.code, 20)} was sent; its receipt is under My ballots", markup=False
-            )
+            words = f"✓ your ballot on {clean(kept.code, 20)} was sent; its receipt is under My ballots"
+            self.mutua.notify(words, markup=False)
 
     def _show_fault(self, fault: ApiError) -> None:
         self._is_sent = False

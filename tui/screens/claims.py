@@ -96,11 +96,8 @@ class ClaimsScreen(LiveScreen):
             client.view(CLAIM, id=claim_id), client.view(BATCHES), self.mutua.load_names(client)
         )
         if claim_id == self.query_one("#my-claims", RowList).chosen:
-            shown.update(
-                claim_detail(
-                    claim, batches_by_id(batches), self.height, self.units, self.mutua.provider_name(claim.provider_id)
-                )
-            )
+            provider = self.mutua.provider_name(claim.provider_id)
+            shown.update(claim_detail(claim, batches_by_id(batches), self.height, self.units, provider))
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show the claim under the cursor."""
@@ -183,9 +180,7 @@ def _line_detail(line: Line, units: Units) -> list[Content | str]:
 
 def _case_detail(case: Case, height: int, units: Units) -> list[Content | str]:
     rows: list[Content | str] = [
-        Content.assemble(title(f"Vote on {clean(case.code, 12)}"), (f"  {outcome_words(case, units)}", MUTED))
-    ]
-    rows += [
+        Content.assemble(title(f"Vote on {clean(case.code, 12)}"), (f"  {outcome_words(case, units)}", MUTED)),
         Content.assemble("  ", tally_bar(case)),
         f"  {tally_words(case)}",
         f"  {quorum_words(case)}",

@@ -103,6 +103,7 @@ def _row(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
 
 
 def _detail(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
+    sent = f"{counted(payout.outputs, 'output')} in standard denominations, to fresh addresses"
     lines: list[Content | str] = [
         title(f"{units.money(payout.amount_cents)} for {part_words(payout)}"),
         labelled("claim", clean(payout.claim, 70)),
@@ -111,14 +112,7 @@ def _detail(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
             f"{payout.amount_sat:,} = sent {payout.sent_sat:,} + waiting {payout.left_sat:,} + carried"
             f" forward {payout.credit_sat:,}",
         ),
-        labelled(
-            "sent as",
-            (
-                f"{counted(payout.outputs, 'output')} in standard denominations, to fresh addresses"
-                if payout.outputs
-                else "not sent yet"
-            ),
-        ),
+        labelled("sent as", sent if payout.outputs else "not sent yet"),
     ]
     for txid in payout.batches:
         batch = batches.get(txid)

@@ -52,25 +52,18 @@ class TopBar(Vertical):
         """Show where the node stands. Words and signs carry the meaning; colour only repeats it."""
         if not self.query("#coop"):
             return  # news can come before this bar is laid out; the next news finds it
-        name = clean(status.name, 30) if status else "Mutua"
+        state, name = self.query_one("#node-state", Static), clean(status.name, 30) if status else "Mutua"
         self.query_one("#coop", Static).update(Content.assemble(("▚ ", "$accent"), (name, "bold")))
         if status is None or fault is not None:
             words = "✗ node off" if fault is not None else "… looking for the node"
-            self.query_one("#node-state", Static).update(
-                Content.styled(words, "$error" if fault else "$foreground-muted")
-            )
+            state.update(Content.styled(words, "$error" if fault else "$foreground-muted"))
             return
         sign, style = ("↻", "$warning") if status.is_syncing else ("✓", "$success")
         warnings = "".join(f" · ! {item}" for item in _warnings(status))
-        rest = (
-            f" · block {status.height} · {status.peers.connected} of {status.peers.known} peers ·"
-            f" {'live' if is_live else 'polling'}"
-        )
-        self.query_one("#node-state", Static).update(
-            Content.assemble(
-                (f"{sign} {sync_words(status)}", style), (warnings, "bold $warning"), (rest, "$foreground-muted")
-            )
-        )
+        peers = f"{status.peers.connected} of {status.peers.known} peers"
+        rest = f" · block {status.height} · {peers} · {'live' if is_live else 'polling'}"
+        parts = (f"{sign} {sync_words(status)}", style), (warnings, "bold $warning"), (rest, "$foreground-muted")
+        state.update(Content.assemble(*parts))
 
 
 def _warnings(status: Status) -> Iterator[str]:

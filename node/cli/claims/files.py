@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 from ledger.errors import MutuaError
 from node.api.errors import ApiError
-from node.api.text import short
+from node.api.text import hex_bytes, short
 from node.api.views.actions import Submitted
 from node.cli.claims.bill import NO_BILL, Bill, bill_lines, claim_body, keep_evidence
 from node.cli.common import DEFAULT, SEND, WAIT, Common, Flag, Sending, Session, Waiting, read_file, say
@@ -148,10 +148,7 @@ def _attest(body: Json, seed_file: Path, chain_id: str) -> Json:
     from node.api.bodies import body_from_json, body_to_json
 
     seed = read_provider_seed(seed_file)
-    try:
-        chain = bytes.fromhex(chain_id)
-    except ValueError:
-        chain = b""
+    chain = hex_bytes(chain_id)
     if len(chain) != 32:
         raise MutuaError("claim_draft", "the draft names no chain", "make it with mutua claim draft")
     fields = {name: value for name, value in body.items() if name != "chain_id"}

@@ -203,25 +203,14 @@ def _receipt_words(answer: Receipt) -> str:
 
 def is_receipt_proven(answer: Receipt) -> bool:
     """True iff the path leads from the record's leaf hash to the records root of its block (RFC 6962)."""
-    from ledger.merkle import node_hash
+    from ledger.merkle import is_path
 
     try:
-        value, root = bytes.fromhex(answer.leaf), bytes.fromhex(answer.records_root)
+        leaf, root = bytes.fromhex(answer.leaf), bytes.fromhex(answer.records_root)
         path = [bytes.fromhex(item) for item in answer.proof or ()]
     except ValueError:
         return False
-    index, last = answer.index, answer.tree_size - 1
-    if index is None or not value or not 0 <= index <= last:
-        return False
-    steps = iter(path)
-    while last > 0:
-        if index % 2 or index < last:
-            sibling = next(steps, None)
-            if sibling is None:
-                return False
-            value = node_hash(sibling, value) if index % 2 else node_hash(value, sibling)
-        index, last = index // 2, last // 2
-    return next(steps, None) is None and value == root
+    return answer.index is not None and bool(leaf) and is_path(leaf, answer.index, answer.tree_size, path, root)
 
 
 def _recent_records(client: Client, height: int) -> Iterator[str]:

@@ -89,14 +89,12 @@ def make_report(setting: Setting, seeds: tuple[int, ...], only: list[str], proce
     began, has_pictures = perf_counter(), can_draw()
     chosen = [study for name, study in STUDIES.items() if not only or name in only]
     results = run(chosen, setting, seeds, processes=processes or None, progress=_say_progress)
+
+    def png_of(evidence: Evidence) -> bytes | None:
+        return draw(evidence.picture) if has_pictures and evidence.picture is not None else None
+
     sections = [
-        section_of(
-            item.study,
-            item.evidence,
-            worlds=item.worlds,
-            seconds=item.seconds,
-            png=draw(item.evidence.picture) if has_pictures and item.evidence.picture is not None else None,
-        )
+        section_of(item.study, item.evidence, worlds=item.worlds, seconds=item.seconds, png=png_of(item.evidence))
         for item in results
     ]
     sections += [

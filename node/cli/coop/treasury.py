@@ -10,7 +10,7 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.api.errors import ApiError
-from node.api.text import Units, short
+from node.api.text import Units, hex_bytes, short
 from node.api.views import money as views
 from node.api.views.coop import COOP, Coop
 from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, read_amount, say, table
@@ -138,10 +138,7 @@ def _commitment(text: str, salt: bytes) -> bytes:
 
 
 def _hex(text: str, digits: int, name: str) -> bytes:
-    try:
-        value = bytes.fromhex(text)
-    except ValueError:
-        value = b""
+    value = hex_bytes(text)
     if len(text) != digits or len(value) * 2 != digits:
         raise MutuaError("usage", f"{name} is not {digits} hex digits", "give it whole, as it was shown")
     return value

@@ -27,15 +27,9 @@ def change(plan: str, *, terms: int = 1, send: Sending = SEND, common: Common = 
     session = common.session()
     contract = session.view(MEMBER, id=session.member).contract
     wanted = plan_named(session.view(PLANS), plan)
-    return send.send(
-        common,
-        session,
-        "plan.change",
-        {"plan": plan, "contract_terms": terms},
-        review=_review(contract, wanted, terms, session.units),
-        question="ask for this contract?",
-        done=f"next contract, {plan} for {counted(terms, 'term')}",
-    )
+    body, review = {"plan": plan, "contract_terms": terms}, _review(contract, wanted, terms, session.units)
+    question, done = "ask for this contract?", f"next contract, {plan} for {counted(terms, 'term')}"
+    return send.send(common, session, "plan.change", body, review=review, question=question, done=done)
 
 
 def _review(contract: Contract | None, plan: Plan, terms: int, units: Units) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
+from node.api.text import hex_bytes
 from node.cli.common import DEFAULT, Common
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock
 
@@ -75,10 +76,7 @@ def _start(config: Config, keys: KeyRing, guests: tuple[bytes, ...], *, log_form
 
 
 def _key(text: str) -> bytes:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
+    key = hex_bytes(text)
     if len(key) != 32:
         what = f"guest {text[:20]!r} is not a key of 64 hex digits"
         raise MutuaError("key_shape", what, "copy it from the follower's mutua init")
