@@ -94,9 +94,10 @@ def _doc(shape: type) -> str:
 
 def _fields(shape: type, structs: dict[str, type[msgspec.Struct]]) -> list[str]:
     hints = get_type_hints(shape)
-    if not shape.__struct_fields__:  # type: ignore[attr-defined]
+    names: tuple[str, ...] = shape.__struct_fields__  # type: ignore[attr-defined]
+    if not names:
         return ["The body is empty."]
-    rows = [f"| `{name}` | {_type_words(hints[name], structs)} |" for name in shape.__struct_fields__]  # type: ignore[attr-defined]
+    rows = [f"| `{name}` | {_type_words(hints[name], structs)} |" for name in names]
     return ["| field | type |", "|---|---|", *rows]
 
 
@@ -163,7 +164,7 @@ def _commands_of(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def _help_words(command: Any) -> list[str]:
     text = inspect.cleandoc(command.help or "")
-    text = text.split("Parameters\n---")[0].strip()
+    text = text.split("\n:param ")[0].strip()
     return textwrap.wrap(" ".join(text.split()), 120) if "\n\n" not in text else text.splitlines()
 
 

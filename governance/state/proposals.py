@@ -12,8 +12,7 @@ from ledger.codec import Shape
 class ProposeBody(Shape):
     """A proposal.
 
-    `name`: code, parameter, plan, phase, or the name of a party; `system`: of a code; `member`: whom to expel.
-
+    `name`: code, parameter, plan, phase, or the name of a party; `system`: of a code; `member`: whom to expel;
     `value`: of a parameter, the threshold of the signers, or a protocol version; `height`: from which that version
     holds. A plan gives its figures; a code gives standard, allowed amount and frequency. Attesters, verifiers,
     providers and signers give `change` and `key`.

@@ -1,8 +1,4 @@
-"""`mutua bundle new | show | attest | sign | submit`: a record in a file that travels while others sign it.
-
-Whoever signs needs no node: a seed file, or the keys of a data folder, is enough. Whoever submits needs one, of any
-member.
-"""
+"""`mutua bundle …`: a record in a file that travels while others sign it. Only to submit needs a node."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from node.api.client import submission
 from node.api.text import short
 from node.api.views.base import to_json
 from node.api.views.node import Status
-from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Sending, Session, full_id, read_file, say
+from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Flag, Sending, Session, full_id, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom
 
 if TYPE_CHECKING:
@@ -31,6 +27,7 @@ KEYS = ("identity", "device", "cover")
 VALID_BLOCKS_MAX = 10_000
 NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is not a member yet, and has no node that signs
 Json = dict[str, Any]
+BundleFile = Annotated[Path, Parameter(help="The bundle.")]
 
 
 @Parameter(name="*")
@@ -69,20 +66,13 @@ DEFAULT_SIGN = SignWith()
 
 
 @app.command
-def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:  # noqa: D417
+def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:
     """Draft a bundle of any record kind from a JSON file. The commands of an action draft their own.
 
-    Parameters
-    ----------
-    out
-        The file to write; an existing one is never overwritten.
-    kind
-        The record kind, such as treasury.confirm.
-    body
-        A JSON file with the fields of the body, as in the reference of record kinds.
-    author
-        The member in whose name it is; whoever submits it by default.
-
+    :param out: The file to write; an existing one is never overwritten.
+    :param kind: The record kind, such as treasury.confirm.
+    :param body: A JSON file with the fields of the body, as in the reference of record kinds.
+    :param author: The member in whose name it is; whoever submits it by default.
     """
     from node.own.bundles import FILE_SIZE_MAX
 
@@ -93,24 +83,17 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
     except (ValueError, RecursionError):
         fields = None
     if fields is None:
-        raise MutuaError(
-            "body_shape", f"{body} is not JSON", "write the fields of the body, as in the reference of record kinds"
-        )
+        what = f"{body} is not JSON"
+        raise MutuaError("body_shape", what, "write the fields of the body, as in the reference of record kinds")
     whole = full_id(author, lambda: (), "member") if author else None
     return draft(common, session, out, kind, fields, author=whole)
 
 
 @app.command
-def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:  # noqa: D417
+def show(file: BundleFile, *, check: Flag = False, common: Common = DEFAULT) -> int:
     """Show what a bundle says, who has signed it and who may. Every signature in it is verified. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    check
-        Ask the running node whether the rules would accept it now. Only for a record of its own member.
-
+    :param check: Ask the running node whether the rules would accept it now. Only for a record of its own member.
     """
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
 
@@ -122,9 +105,8 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
         if not _is_ours(bundle, session.status):
             # The node asks the rules in its member's name, and for another's record that answer would be a false one.
             what = f"the node asks the rules for its own member, and the author is {short(str(answer['author']))}"
-            raise MutuaError(
-                "bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it"
-            )
+            hint = "submit it signed by its author: nothing is sent where the rules refuse it"
+            raise MutuaError("bundle_author", what, hint)
         shown = bundle_to_json(bundle)
         record = submission(bundle.kind, shown["body"], shown["attestations"])
         answer["refusals"] = to_json(session.client.check([record]))
@@ -132,8 +114,8 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
 
 
 @app.command
-def attest(  # noqa: D417
-    file: Path,
+def attest(
+    file: BundleFile,
     *,
     role: str | None = None,
     sign: SignWith = DEFAULT_SIGN,
@@ -143,13 +125,7 @@ def attest(  # noqa: D417
 ) -> int:
     """Add your signature to a bundle, in its file. Read what it says first: mutua bundle show FILE. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    role
-        The role in which you sign, if this kind of record needs signatures in several roles.
-
+    :param role: The role in which you sign, if this kind of record needs signatures in several roles.
     """
     from node.own.bundles import add_attestation, read_bundle, role_of, write_bundle
 
@@ -164,8 +140,8 @@ def attest(  # noqa: D417
 
 
 @app.command
-def sign(  # noqa: D417
-    file: Path,
+def sign(
+    file: BundleFile,
     *,
     until: int,
     number: int = 1,
@@ -177,15 +153,8 @@ def sign(  # noqa: D417
 
     It comes last: later signatures do not count.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    until
-        The last block in which it may be taken; mutua status says the newest.
-    number
-        The record's number: above all that this key signed before. A new key begins with 1.
-
+    :param until: The last block in which it may be taken; mutua status says the newest.
+    :param number: The record's number: above all that this key signed before. A new key begins with 1.
     """
     import secrets
 
@@ -203,15 +172,8 @@ def sign(  # noqa: D417
 
 
 @app.command
-def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
-    """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it.
-
-    Parameters
-    ----------
-    file
-        The bundle.
-
-    """
+def submit(file: BundleFile, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+    """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it."""
     from ledger.codec import encode
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
 

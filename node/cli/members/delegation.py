@@ -1,7 +1,4 @@
-"""`mutua vote delegate | undelegate | delegations`.
-
-Let another member vote where you do not, on one code or on all (rules §6).
-"""
+"""`mutua vote delegate | undelegate | delegations`: let a member vote where you do not (rules §6)."""
 
 from __future__ import annotations
 
@@ -14,16 +11,11 @@ from node.cli.common import DEFAULT, SEND, Common, Sending, say, table
 EVERY_TOPIC = "*"
 
 
-def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Let a member vote for you where you cast no ballot of your own. The delegate's ballots enter your voting record.
 
-    Parameters
-    ----------
-    to
-        The delegate: a member's key, or its first digits.
-    topic
-        A code, or * for all codes. One for a code comes before one for all.
-
+    :param to: The delegate: a member's key, or its first digits.
+    :param topic: A code, or * for all codes. One for a code comes before one for all.
     """
     session = common.session()
     own, key, words = session.member, session.member_id(to), topic_words(topic)
@@ -43,14 +35,10 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
     return send.send(common, session, "vote.delegate", body, review=review, question="delegate?", done=done)
 
 
-def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:  # noqa: D417
+def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Take a delegation back; it counts in no later tally.
 
-    Parameters
-    ----------
-    topic
-        The code, or * for the delegation of all codes.
-
+    :param topic: The code, or * for the delegation of all codes.
     """
     session = common.session()
     _, what = session.member, f"the delegation of {topic_words(topic)}"
@@ -58,14 +46,10 @@ def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common
     return send.send(common, session, "vote.undelegate", {"topic": topic}, review=(), question=question, done=done)
 
 
-def delegations(member: str = "", *, common: Common = DEFAULT) -> int:  # noqa: D417
+def delegations(member: str = "", *, common: Common = DEFAULT) -> int:
     """Show whom a member lets vote, and for whom the member votes.
 
-    Parameters
-    ----------
-    member
-        A member's key, or its first digits; yourself by default.
-
+    :param member: A member's key, or its first digits; yourself by default.
     """
     session = common.session()
     answer = session.view(DELEGATIONS, member=session.member_or(member))

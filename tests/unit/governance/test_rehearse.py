@@ -48,7 +48,10 @@ CLAIM = (
         ('{"at":1,"do":"claim","id":"c","by":"a","provider":"p","lines":[]}', "lines"),
         ('{"at":1,"do":"leave","by":"a","by":"b"}', "the line"),
         (
-            '{"at":1,"do":"claim","id":"c","by":"a","provider":"p","lines":[{"code":"X","units":1,"charge_cents":"1","day":1}]}',
+            (
+                '{"at":1,"do":"claim","id":"c","by":"a","provider":"p",'
+                '"lines":[{"code":"X","units":1,"charge_cents":"1","day":1}]}'
+            ),
             "lines[0].charge_cents",
         ),
         ('{"at":1,"do":"propose","by":"a","id":"p","what":"param","name":"x"}', "value"),

@@ -38,7 +38,8 @@ from node.treasury.messages import (
     encode_message,
 )
 from node.treasury.plan import DuePayout, OpenBatch, Policy, choose, is_anonymity_set_reached, payable_of, plan_outputs
-from node.treasury.protocols import Signer, SignerSecrets
+from node.treasury.protocols import SignerSecrets
+from node.treasury.view import Signer
 from wallet.addresses import account_of, claim_programs, script_of
 from wallet.keys import KeyRing
 from wallet.seal import SealedBlob, commitment_of, seal_addresses
@@ -597,7 +598,10 @@ def test_the_journal_keeps_its_promise_over_restarts_and_torn_lines(tmp_path) ->
         b"nonsense\n",
         b"{}\n",
         b"[]\n",
-        b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n',
+        (
+            b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"00"}\n'
+            b'{"baton_txid":"62","baton_vout":0,"unsigned_txid":"01"}\n'
+        ),
     ],
 )
 def test_a_damaged_journal_stops_the_signer(tmp_path, damage) -> None:
