@@ -49,10 +49,8 @@ class Population:
             if not self.world.is_member(name):
                 continue
             if self.world.attack.pays(name):
-                wait = stream(self.seed, "pay", name, term).randrange(4)
-                self.world.at(
-                    self.world.height + wait, self.world.if_member, name, self.world.act, "pay_premium", by=name
-                )
+                height = self.world.height + stream(self.seed, "pay", name, term).randrange(4)
+                self.world.at(height, self.world.if_member, name, self.world.act, "pay_premium", by=name)
             if self.world.attack.is_ill(name) and term >= self.world.setting.waiting_terms:
                 self._fall_ill(name, term)
         for index in range(self.world.setting.applicants_per_term):
@@ -123,8 +121,7 @@ class Population:
         for name in panel:
             rng = stream(self.seed, "duty", case.claim, case.code, event["event"], name)
             responds, right, opens, delay = rng.random(), rng.random(), rng.random(), rng.randrange(1, blocks)
-            is_willing = responds < self.world.setting.duty_turnout and self.world.attack.does_duty(name)
-            if is_willing and self.is_honest(name):
+            if responds < self.world.setting.duty_turnout and self.is_honest(name):
                 self.world.at(self.world.height + delay, self._vote, name, case, right, opens)
 
     def _file_again(self, case: CaseNote) -> None:

@@ -83,6 +83,9 @@ def poisson(rng: Random, mean: float) -> int:
 def founding(setting: Setting) -> dict[str, Any]:
     """Return the genesis line: `live`, one plan, contracts of twelve terms, two terms of premiums, half the reserve."""
     income = setting.members * PREMIUM_CENTS
+    plan = {"name": PLAN, "premium_cents": PREMIUM_CENTS, "deductible_cents": 10_000, "copay_cents": 1_500}
+    plan |= {"coinsurance_bp": 1_000, "oop_max_cents": 300_000, "claim_ceiling_cents": CLAIM_CEILING_CENTS}
+    plan |= {"year_ceiling_cents": 4 * CLAIM_CEILING_CENTS, "waiting_terms": setting.waiting_terms}
     return {
         "do": "genesis",
         "phase": "live",
@@ -91,19 +94,7 @@ def founding(setting: Setting) -> dict[str, Any]:
         "auto_pay": False,
         "params": dict(setting.params),
         "accounts": {"claims": 2 * income, "reserve": 12 * income * 15 // 200},
-        "plans": [
-            {
-                "name": PLAN,
-                "premium_cents": PREMIUM_CENTS,
-                "deductible_cents": 10_000,
-                "copay_cents": 1_500,
-                "coinsurance_bp": 1_000,
-                "oop_max_cents": 300_000,
-                "claim_ceiling_cents": CLAIM_CEILING_CENTS,
-                "year_ceiling_cents": 4 * CLAIM_CEILING_CENTS,
-                "waiting_terms": setting.waiting_terms,
-            }
-        ],
+        "plans": [plan],
         "members": [{"name": name, "plan": PLAN, "contract_terms": 12} for name in setting.founders],
         "providers": list(setting.doctors),
         "codes": [

@@ -39,7 +39,6 @@ class WorldView(Protocol):
 class Attack:
     """No attack: everybody is honest. Subclasses override what differs; an idle attack has the same people, honest."""
 
-    name: ClassVar[str] = "nobody"
     share_controlled: ClassVar[float] = 0.0
     """Share of the founders whose ballots the attack casts."""
 
@@ -90,10 +89,6 @@ class Attack:
 
     def is_ill(self, name: str) -> bool:
         """True iff this member falls ill and files claims like anybody."""
-        return True
-
-    def does_duty(self, name: str) -> bool:
-        """True iff an honest member answers the call of a panel in this story."""
         return True
 
     def honest_yes(self, proposal: str) -> float:

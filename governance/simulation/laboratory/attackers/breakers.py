@@ -25,7 +25,6 @@ TURNOUT = 0.2
 class Breakers(Attack):
     """Break each run of honest claims with fresh denials, change them to abstentions while that is allowed."""
 
-    name = "breakers"
     share_controlled = SHARE
 
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:

@@ -24,7 +24,6 @@ SHARE = 0.05
 class DenyEverything(Attack):
     """Deny each case at once; `stop_after`: until this number of denials is on record."""
 
-    name = "deny"
     share_controlled = SHARE
 
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:

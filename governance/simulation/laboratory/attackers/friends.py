@@ -30,8 +30,6 @@ ANGER = 0.9
 class Friends(Ring):
     """`claimants` of the ring, and all of it once the code is standard, bill it twice a term at `doctors` providers."""
 
-    name = "friends"
-
     @property
     def claimants(self) -> tuple[str, ...]:
         """The members who bill before the promotion."""

@@ -29,8 +29,6 @@ TERMS_OF_THE_RULE = 6
 class Joiners(Attack):
     """One joiner a term. `style`: notice, grace (never pay the last premium), or stay."""
 
-    name = "join"
-
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
         super().__init__(setting, is_idle=is_idle, **options)
         self.style = str(options.get("style", "notice"))

@@ -38,7 +38,6 @@ CLAIM_EVERY_TERMS = 3
 class Ring(Attack):
     """File false claims, each member under a different code, and accept each other's; the idle ring votes honestly."""
 
-    name = "ring"
     share_controlled = SHARE
     delay: ClassVar[int] = 1
     """Blocks after s in which the ring votes."""

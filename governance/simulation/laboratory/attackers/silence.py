@@ -22,8 +22,6 @@ LAPSE_PAY_CENTS = 100_000
 class Silence(Attack):
     """Never vote."""
 
-    name = "silence"
-
     @property
     def controlled(self) -> frozenset[str]:
         """All founders but a few."""

@@ -39,8 +39,6 @@ AMOUNTS = {code: allowed for code, allowed, _ in STANDARD_CODES} | dict.fromkeys
 class Splitters(Attack):
     """One member for each mode of splitting, two upcoders and two riders, none of them with other claims."""
 
-    name = "split"
-
     @property
     def billers(self) -> tuple[str, ...]:
         """Splitters, upcoders and riders, in this order."""

@@ -22,7 +22,6 @@ QUORUM = 5
 class LateSwing(Ring):
     """The ring, with all its ballots in s+59."""
 
-    name = "swing"
     delay = LATE
 
 

@@ -28,8 +28,6 @@ NOTICED = 0.1
 class Sybils(Attack):
     """Apply and vouch at each boundary; with `objected`, honest members object to straw applicants they notice."""
 
-    name = "sybils"
-
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:
         super().__init__(setting, is_idle=is_idle, **options)
         self.joined_term: dict[str, int] = {}

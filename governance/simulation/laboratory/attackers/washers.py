@@ -29,7 +29,6 @@ FREE_BAR_BP = 5_000
 class Washers(Attack):
     """`style`: rejoin, or auto."""
 
-    name = "washers"
     share_controlled = SHARE
 
     def __init__(self, setting: Setting, *, is_idle: bool = False, **options: Any) -> None:

@@ -27,8 +27,6 @@ SHARE_BP = 500
 class Whales(Attack):
     """Three right claims of a hundred thousand, a year apart."""
 
-    name = "whale"
-
     @property
     def whales(self) -> tuple[str, ...]:
         """The three ill members."""
