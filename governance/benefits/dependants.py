@@ -29,7 +29,7 @@ from ledger.hashing import tagged_hash
 class CoverAddBody(Shape):
     """Put a dependant's cover on the author's contract, from the next term on.
 
-    The cover's key signs that it agrees.
+    The cover key signs its consent.
     """
 
     cover: bytes
@@ -77,7 +77,7 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
             "dependants_full",
             f"{count} of {limit} dependants' covers are on the contract, including those that ended in the last"
             " twelve terms",
-            "wait until one has ended for a year",
+            "wait until a year after one of them ended",
         )
     identity.check_fresh(day, body.cover)
     if body.cover in guardians.guardians_of(day.draft, act.author).keys:

@@ -28,7 +28,7 @@ NAME_SIZE_MAX = 128
 
 
 class GuardiansBody(Shape):
-    """The author's guardians from now on: `threshold` of `keys` may move the identity. None and 0: no guardians."""
+    """Name the author's guardians: `threshold` of `keys` may move the identity. No keys and 0: no guardians."""
 
     threshold: int
     keys: tuple[bytes, ...]

@@ -28,19 +28,19 @@ DEVICES_MAX = 16
 
 
 class DeviceBody(Shape):
-    """Certify a device: from now on it signs daily records for the author. The device attests that it agrees."""
+    """Certify a device: from now on it signs daily records for the author. The device key signs its consent."""
 
     device: bytes
 
 
 class RevokeBody(Shape):
-    """Revoke a device: it signs no record from now on, and never again."""
+    """Revoke a device for good: it can no longer sign any record."""
 
     device: bytes
 
 
 class MoveBody(Shape):
-    """Open the move of a member's identity to a new key. The author is any member who hands it in.
+    """Open the move of a member's identity to a new key. Any member may submit it as its author.
 
     `serial` is the one of the member's guardians now: attestations count for one move only.
     """
@@ -51,7 +51,7 @@ class MoveBody(Shape):
 
 
 class MoveObjectBody(Shape):
-    """The identity key takes back a move of itself."""
+    """The current identity key objects to a move and cancels it."""
 
 
 DEVICE = Attested(

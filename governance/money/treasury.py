@@ -97,7 +97,7 @@ def check_unseen(draft: Draft, commitment: bytes) -> None:
         raise RuleBroken(
             "deposit_counted",
             f"the deposit under {commitment.hex()[:12]} was counted before",
-            "deposit anew, and have the signers attest that",
+            "make another deposit and have the signers attest it",
         )
 
 

@@ -45,7 +45,7 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     claim = CLAIMS.find(day.draft, body.claim)
     case = CASES.find(day.draft, body.claim, body.code)
     if claim is None or case is None or act.author not in (claim.member, claim.cover):
-        raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
+        raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name one of your own cases")
     if body.ground not in GROUNDS:
         raise RuleBroken(
             "ground_unknown", f"{body.ground!r} is not a valid ground of appeal", "new evidence, or a named rule error"

@@ -338,7 +338,7 @@ def _free_lines(day: Day, claim: ClaimRow, case: CaseRow, *, lapses: int) -> Non
 
 
 def forget_lines(day: Day, claim: ClaimRow) -> None:
-    """Let every line of a claim be filed anew, as if it had not been: the patient never filed it."""
+    """Let every line of a claim be filed again, as if it never had been: the patient did not file it."""
     for line in claim.lines:
         key = line_key_of(claim, line)
         use = LINE_USES.find(day.draft, *key)

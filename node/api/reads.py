@@ -270,7 +270,7 @@ class _Asked(msgspec.Struct, frozen=True):
         except ValueError:
             key = b""
         if not key:
-            raise MutuaError("usage", f"{name} must be a hexadecimal id", "give the whole id as it was shown")
+            raise MutuaError("usage", f"{name} must be a hexadecimal id", "give the full id as it was shown")
         return key
 
     def optional_key(self, name: str) -> bytes | None:

@@ -329,7 +329,7 @@ def _hash(text: str, name: str) -> bytes:
         value = b""
     if len(value) != HASH_SIZE:
         raise MalformedBytes(
-            "hash_shape", f"{name} is not {2 * HASH_SIZE} hex digits", "give the whole id as it was shown"
+            "hash_shape", f"{name} is not {2 * HASH_SIZE} hex digits", "give the full id as it was shown"
         )
     return value
 

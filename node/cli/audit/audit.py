@@ -113,7 +113,7 @@ def check(
     proof_file
         A file that `mutua audit prove` wrote.
     charter
-        The co-op's sealed charter: with it the chain id and the certificate are judged too.
+        The co-op's sealed charter; with it, the chain id and the certificate are checked too.
 
     """
     from ledger.charter_file import charter_from_file
@@ -144,7 +144,7 @@ def explain(
     """Explain a decision from its ledger alone: the rule, every figure, each tally, step and payment.
 
     The ledger of --data-dir, of a stopped node, is replayed from genesis; nothing in the folder changes. With --json
-    the receipt is printed, from which a stranger can compute the decision again (docs/reference/receipts.md).
+    the receipt is printed, from which anyone can recompute the decision (docs/reference/receipts.md).
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def explain(
     proposal
         Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
     member
-        Instead of a claim: a member's approval threshold, and every boundary that judged the renewal.
+        Instead of a claim: a member's approval threshold, and every decision on the renewal.
     premium
         Instead of a claim: every re-rating of a plan, by its name.
 

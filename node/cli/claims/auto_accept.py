@@ -87,7 +87,7 @@ def list_command(
 
 @app.command
 def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
-    """Add an auto-accept rule. From the next block on your node accepts what it says; it never denies automatically.
+    """Add an auto-accept rule. From the next block on, your node accepts matching cases; it never denies any.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def ruin(
     benefit
         What the co-op pays for a claim on average, after what members bear, such as 350.00.
     deviation
-        Standard deviation of that, such as 900.00. Health bills spread widely: often twice the average or more.
+        Standard deviation of that, such as 900.00. For health bills it is often twice the average or more.
     plan
         The plan all are in; by default the charter's first.
     members

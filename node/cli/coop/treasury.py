@@ -167,7 +167,7 @@ def _hex(text: str, digits: int, name: str) -> bytes:
     except ValueError:
         value = b""
     if len(text) != digits or len(value) * 2 != digits:
-        raise MutuaError("usage", f"{name} is not {digits} hex digits", "give it whole, as it was shown")
+        raise MutuaError("usage", f"{name} is not {digits} hex digits", "give it in full, as it was shown")
     return value
 
 

@@ -81,7 +81,7 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
     body
         A JSON file with the fields of the body, as in the reference of record kinds.
     author
-        The member in whose name it is; whoever submits it by default.
+        The record's author; by default the member who submits it.
 
     """
     from node.own.bundles import FILE_SIZE_MAX
@@ -173,18 +173,18 @@ def sign(
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
 ) -> int:
-    """Sign a bundle whole as its author, so that any member's node can submit it.
+    """Sign a complete bundle as its author, so that any member's node can submit it.
 
-    It comes last: later signatures do not count.
+    Sign last: signatures added afterwards do not count.
 
     Parameters
     ----------
     file
         The bundle.
     until
-        The last block in which it may be taken; mutua status says the newest.
+        The last block that may include it; mutua status shows the newest block.
     number
-        The record's number: above all that this key signed before. A new key begins with 1.
+        The record's number, higher than any this key has used. A new key begins with 1.
 
     """
     import secrets

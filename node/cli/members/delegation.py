@@ -22,7 +22,7 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
     to
         The delegate: a member's key, or its first digits.
     topic
-        A code, or * for all codes. One for a code comes before one for all.
+        A code, or * for all codes. A delegation for one code takes precedence over one for all.
 
     """
     session = common.session()
@@ -44,7 +44,7 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
 
 
 def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Take a delegation back; it counts in no later tally.
+    """Withdraw a delegation; later tallies no longer count it.
 
     Parameters
     ----------

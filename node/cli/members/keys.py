@@ -57,7 +57,7 @@ def device_add(key: str, out: Path, *, common: Common = DEFAULT) -> int:
 
 @device.command(name="revoke")
 def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Revoke a device: it signs nothing for you any more, and never again.
+    """Revoke a device for good: it can no longer sign for you.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -
 
 @guardians.command(name="set")
 def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Name your guardians again, all of them. Without keys: no guardians any more.
+    """Name all your guardians; this replaces the earlier list. Without keys, you have none.
 
     Parameters
     ----------

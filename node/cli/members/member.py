@@ -93,7 +93,7 @@ def _member_lines(item: Member, units: Units) -> Iterator[str]:
 
 @app.command
 def applications(*, common: Common = DEFAULT) -> int:
-    """List who has applied, first come first, and what each still lacks."""
+    """List the applications, oldest first, with what each one still needs."""
     session = common.session()
     found = session.view(APPLICATIONS)
     heads = ("applicant", "plan", "applied", "deposit", "vouched", "objections", "until block", "earliest")
@@ -151,7 +151,7 @@ class Applicant:
         str, Parameter(help="What you deposited, at least one premium of the plan; one premium by default.")
     ] = ""
     payout_commitment: Annotated[
-        str, Parameter(help="Hash of the sealed addresses to which the deposit goes back.")
+        str, Parameter(help="Hash of the sealed addresses to which the deposit is returned.")
     ] = ""
     identity: Annotated[str, Parameter(help="Your identity key; that of the data folder by default.")] = ""
     cover: Annotated[str, Parameter(help="Your cover key; that of the data folder by default.")] = ""
@@ -184,13 +184,13 @@ def apply(
 ) -> int:
     """Draft an application, for attesters and signers to sign.
 
-    It needs a node in sync, of any member, and no membership.
+    You need access to any member's node that is in sync, but no membership.
 
     If you have no node, ask a member to draft it and give them both keys (mutua init prints them): --identity and
     --cover.
 
     Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit),
-    you sign it whole (mutua bundle sign), and any member submits it (mutua bundle submit).
+    you sign it (mutua bundle sign), and any member submits it (mutua bundle submit).
 
     Parameters
     ----------
@@ -255,9 +255,9 @@ def attest_enrolment(
 def withdraw(
     out: Path, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
 ) -> int:
-    """Draft the withdrawal of your application; sign it whole (mutua bundle sign), any member submits it.
+    """Draft the withdrawal of your application. Sign it (mutua bundle sign); any member can submit it.
 
-    The deposit goes back.
+    Your deposit is returned.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class Entry:
         Parameter(help="The charter's draft: sign a founder's entry for it, to be sent to whoever keeps the draft."),
     ] = None
     address: Annotated[str, Parameter(help="Multiaddr where the others reach this node.")] = "/ip4/127.0.0.1/tcp/4001"
-    household: Annotated[str, Parameter(help="Name of the household; empty: one of its own.")] = ""
+    household: Annotated[str, Parameter(help="Name of the household; a new one by default.")] = ""
     plan: Annotated[str, Parameter(help="Name of a plan of the draft; empty: its first.")] = ""
     contract_terms: Annotated[int, Parameter(help="Length of the first contract: 1, 3, 6 or 12 terms.")] = 12
     prepaid_terms: Annotated[int, Parameter(help="First terms whose premium is already in the genesis accounts.")] = 0
@@ -56,7 +56,7 @@ def init(
     charter
         The sealed charter of the co-op (charter.toml or charter.bin).
     restore
-        Make the key file from its 24 words, asked for without being shown.
+        Restore the key file from its 24 words; you type them unseen.
     words_file
         Read the 24 words from this file instead.
     show_words
