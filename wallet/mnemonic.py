@@ -43,5 +43,7 @@ def seed_of(text: str) -> bytes:
         return bytes(_english().to_entropy(words))
     except ValueError:
         raise MutuaError(
-            "words_checksum", "the words are known, but do not belong together", "look for a swapped or misread word"
+            "words_checksum",
+            "every word is on the list, but together they are not valid",
+            "look for a swapped or misread word",
         ) from None

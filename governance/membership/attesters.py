@@ -24,7 +24,7 @@ PARTIES_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Whose signatures an application needs now: so many of these keys."""
+    """The signatures that an application needs now: how many, and from which keys."""
 
     keys: tuple[bytes, ...]
     needed: int

@@ -57,7 +57,7 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
         raise RuleBroken(
             "appealed",
             f"the case was appealed in block {earlier.height}",
-            "a case is appealed once; the panel's judgement is final",
+            "a case can be appealed only once; the panel's decision is final",
         )
     within = params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:

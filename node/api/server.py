@@ -262,7 +262,9 @@ def _guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
         except OSError as error:
             log.exception("disk_error", what=str(error))
             return error_response(
-                MutuaError("disk", f"the disk did not take it: {error.strerror}", "free space and send it again")
+                MutuaError(
+                    "disk", f"the disk did not accept the write: {error.strerror}", "free space and send it again"
+                )
             )
         except Exception:
             # The edge of the daemon: a fault in one answer is told and logged, and never ends the node.

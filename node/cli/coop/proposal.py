@@ -64,7 +64,7 @@ class Says:
     standard: Annotated[bool | None, Parameter(negative="", help="The code is standard: paid without a vote.")] = None
     allowed: Annotated[str | None, Parameter(help="The code's allowed amount.")] = None
     frequency: Annotated[int | None, Parameter(help="Units of the code allowed per cover and benefit year.")] = None
-    member: Annotated[str | None, Parameter(help="Whom to expel: a key, or its first digits.")] = None
+    member: Annotated[str | None, Parameter(help="The member to expel: a key, or its first digits.")] = None
     change: Annotated[str | None, Parameter(help="add or remove; for signers also threshold.")] = None
     key: Annotated[
         str | None, Parameter(help="The key of an attester, verifier, provider or signer: 64 hex digits.")

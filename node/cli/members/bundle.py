@@ -1,7 +1,6 @@
 """`mutua bundle new | show | attest | sign | submit`: a record in a file that travels while others sign it.
 
-Whoever signs needs no node: a seed file, or the keys of a data folder, is enough. Whoever submits needs one, of any
-member.
+Signing needs no node: a seed file, or the keys of a data folder, is enough. Submitting needs the node of any member.
 """
 
 from __future__ import annotations
@@ -309,5 +308,5 @@ def _next_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         for item in answer["wanted"]:
             yield f"sign it: mutua bundle attest {file}" + (f" --role {item['role']}" if several else "")
         if answer["kind"] in NEWCOMERS_KINDS:
-            yield f"an author without a node signs it whole, last of all: mutua bundle sign {file} --until BLOCK"
+            yield f"an author without a node signs the complete record last: mutua bundle sign {file} --until BLOCK"
     yield f"submit it: mutua bundle submit {file}"

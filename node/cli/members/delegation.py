@@ -59,7 +59,7 @@ def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common
 
 
 def delegations(member: str = "", *, common: Common = DEFAULT) -> int:
-    """Show whom a member lets vote, and for whom the member votes.
+    """Show a member's delegates, and the members who delegate to that member.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: 
 
 @guardians.command(name="show")
 def guardians_show(member: str = "", *, common: Common = DEFAULT) -> int:
-    """Show a member's identity key, guardians, and a move on its way.
+    """Show a member's identity key, guardians, and any pending move.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAU
 
 @app.command(name="object")
 def object_command(*, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Object to the move of your identity that is on its way. The identity key of this node signs it."""
+    """Object to the pending move of your identity. The identity key of this node signs it."""
     session = common.session()
     move = _own_keys(session).move
     review = (

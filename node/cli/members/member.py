@@ -344,7 +344,7 @@ def leave(*, send: Sending = SEND, common: Common = DEFAULT) -> int:
     term, owed = session.status.term, session.units.money(row.owed_cents if row else 0)
     review = [
         f"cover and membership end with term {term + 1}, block {30 * (term + 2)}, if it is final in this term",
-        f"owed now: {owed}; a deposit goes back less what is owed then",
+        f"owed now: {owed}; a deposit is returned less what is owed then",
         "notice cannot be withdrawn; to return, you have to apply again",
     ]
     question = "leave the co-op?"

@@ -161,7 +161,7 @@ def _restored_seed(restore: bool, words_file: Path | None, folder: DataFolder) -
                 "words_file", f"{words_file} cannot be read as text", "name the file with the 24 words"
             ) from None
     if not sys.stdin.isatty():
-        raise MutuaError("usage", "nobody can be asked for the 24 words", "give --words-file")
+        raise MutuaError("usage", "there is no terminal on which to ask for the 24 words", "give --words-file")
     import getpass
 
     return seed_of(getpass.getpass("the 24 words: "))
