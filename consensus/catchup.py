@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 
 def earliest_proposal_ms(nominal_ms: int, parent_ms: int, interval_ms: int) -> int:
-    """Return when a fresh block may be proposed.
-
-    At its nominal time, or after an outage half an interval after its parent.
+    """Return when a fresh block may be proposed: at its nominal time, or half an interval after a late parent.
 
     >>> earliest_proposal_ms(10_000, 8_500, 2_000), earliest_proposal_ms(10_000, 20_000, 2_000)
     (10000, 21000)

@@ -83,15 +83,5 @@ class Finalize:
     certificate: Certificate
 
 
-Effect = (
-    Journal
-    | CastVote
-    | SendProposal
-    | SendCertificate
-    | SetTimer
-    | BuildBlock
-    | CheckBlock
-    | Resend
-    | ReportMisbehaviour
-    | Finalize
-)
+_Sending = CastVote | SendProposal | SendCertificate | Resend | ReportMisbehaviour
+Effect = Journal | _Sending | SetTimer | BuildBlock | CheckBlock | Finalize

@@ -62,13 +62,5 @@ class ResendTick:
     """Time to say again what may have been lost."""
 
 
-Event = (
-    SlotOpened
-    | ProposalReceived
-    | VoteReceived
-    | CertificateReceived
-    | BlockBuilt
-    | BlockChecked
-    | TimerFired
-    | ResendTick
-)
+_Received = ProposalReceived | VoteReceived | CertificateReceived
+Event = SlotOpened | _Received | BlockBuilt | BlockChecked | TimerFired | ResendTick

@@ -50,20 +50,14 @@ LATE_SKIP_TICKS = 2
 def start_height(config: Config, cells: Iterable[Cell]) -> tuple[State, tuple[fx.Effect, ...]]:
     """Return the state at the start of a height; what the vote log says was signed is signed again, byte by byte."""
     own = [cell for cell in cells if cell.height == config.height]
+    with_header = [cell for cell in own if cell.kind in (CellKind.NOTARIZE, CellKind.PROPOSE) and cell.support]
+    finalized = [cell for cell in own if cell.kind == CellKind.FINALIZE and cell.support]
     state = State(
         config,
         view=max((cell.view + (cell.kind == CellKind.FINALIZE) for cell in own), default=0),
         cells={(cell.kind, cell.view): cell.block_hash for cell in own},
-        headers={
-            cell.block_hash: cell.support
-            for cell in own
-            if cell.kind in (CellKind.NOTARIZE, CellKind.PROPOSE) and cell.support
-        },
-        certificates={
-            (VoteKind.NOTARIZE, cell.view): decode_certificate(cell.support)
-            for cell in own
-            if cell.kind == CellKind.FINALIZE and cell.support
-        },
+        headers={cell.block_hash: cell.support for cell in with_header},
+        certificates={(VoteKind.NOTARIZE, cell.view): decode_certificate(cell.support) for cell in finalized},
     )
     if config.own_index is None:
         return state, ()
@@ -136,11 +130,8 @@ class Turn:
             is_better = notarized is not None and first.block_hash != notarized.block_hash == proposal.block_hash
             if not is_better:
                 return
-        self.state = replace(
-            self.state,
-            proposals={**state.proposals, view: proposal},
-            headers={**state.headers, proposal.block_hash: proposal.header},
-        )
+        headers = {**state.headers, proposal.block_hash: proposal.header}
+        self.state = replace(self.state, proposals={**state.proposals, view: proposal}, headers=headers)
         self.try_notarize()
 
     def on_vote(self, vote: Vote) -> None:
@@ -164,9 +155,8 @@ class Turn:
             return
         config = self.state.config
         voters, signatures = zip(*equal[: self.quorum()], strict=True)
-        certificate = Certificate(
-            vote.kind, config.epoch, config.height, vote.view, vote.block_hash, voters, signatures
-        )
+        where = (config.epoch, config.height, vote.view)
+        certificate = Certificate(vote.kind, *where, vote.block_hash, voters, signatures)
         if certificate.kind == VoteKind.SKIP:  # off the usual path: spare the others the wait for each vote
             self.effects.append(fx.SendCertificate(certificate))
         self.take_certificate(certificate)
@@ -188,11 +178,8 @@ class Turn:
 
     def on_built(self, view: int, header: bytes, block_hash: bytes) -> None:
         """Propose the fresh block, if its view is still the current one and nothing was proposed in it."""
-        self.state = replace(
-            self.state,
-            checked={**self.state.checked, block_hash: True},
-            headers={**self.state.headers, block_hash: header},
-        )
+        checked, headers = {**self.state.checked, block_hash: True}, {**self.state.headers, block_hash: header}
+        self.state = replace(self.state, checked=checked, headers=headers)
         is_proposed = (CellKind.PROPOSE, view) in self.state.cells
         if view == self.state.view and not is_proposed and self.target() == (True, None):
             self.propose(block_hash, header)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import attrgetter
 
 from ledger.blocks import HEADER_SIZE
 from ledger.codec import INT_MAX
@@ -106,6 +107,9 @@ _VOTE = struct.Struct(">BIQI32sH64s")
 _CERTIFICATE = struct.Struct(">BIQI32sH")
 _PROPOSAL = struct.Struct(f">IQI32s{HEADER_SIZE}sH64sH")
 _SIGNED = struct.Struct(">IBQI32s")
+_vote_fields = attrgetter("kind", "epoch", "height", "view", "block_hash", "voter", "signature")
+_certificate_fields = attrgetter("kind", "epoch", "height", "view", "block_hash")
+_proposal_fields = attrgetter("epoch", "height", "view", "block_hash", "header", "proposer", "signature")
 _TAG_VOTE, _TAG_CERTIFICATE, _TAG_PROPOSAL = 1, 2, 3
 
 
@@ -122,27 +126,10 @@ def proposal_message(epoch: int, height: int, view: int, block_hash: bytes) -> b
 def encode_message(message: Message) -> bytes:
     """Return the bytes of a message, first byte its tag."""
     if isinstance(message, Vote):
-        return bytes([_TAG_VOTE]) + _VOTE.pack(
-            message.kind,
-            message.epoch,
-            message.height,
-            message.view,
-            message.block_hash,
-            message.voter,
-            message.signature,
-        )
+        return bytes([_TAG_VOTE]) + _VOTE.pack(*_vote_fields(message))
     if isinstance(message, Certificate):
         return bytes([_TAG_CERTIFICATE]) + encode_certificate(message)
-    head = _PROPOSAL.pack(
-        message.epoch,
-        message.height,
-        message.view,
-        message.block_hash,
-        message.header,
-        message.proposer,
-        message.signature,
-        len(message.justification),
-    )
+    head = _PROPOSAL.pack(*_proposal_fields(message), len(message.justification))
     parts = [encode_certificate(certificate) for certificate in message.justification]
     return bytes([_TAG_PROPOSAL]) + head + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
@@ -166,9 +153,7 @@ def encode_certificate(certificate: Certificate) -> bytes:
     assert all(len(each) == SIGNATURE_SIZE for each in certificate.signatures), "a signature has 64 bytes"
     for voter in certificate.voters:
         bitmap[voter // 8] |= 1 << (voter % 8)
-    head = _CERTIFICATE.pack(
-        certificate.kind, certificate.epoch, certificate.height, certificate.view, certificate.block_hash, len(bitmap)
-    )
+    head = _CERTIFICATE.pack(*_certificate_fields(certificate), len(bitmap))
     return head + bytes(bitmap) + b"".join(certificate.signatures)
 
 
@@ -239,6 +224,5 @@ def _view(view: int) -> int:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes(
-        "consensus_message", f"a consensus message is malformed: {reason}", "drop it and count it against the peer"
-    )
+    what = f"a consensus message is malformed: {reason}"
+    return MalformedBytes("consensus_message", what, "drop it and count it against the peer")

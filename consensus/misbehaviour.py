@@ -1,6 +1,4 @@
-"""Two signatures of one member that contradict each other.
-
-Proof that anybody can redo (notes on consensus, accountability).
+"""Two signatures of one member that contradict each other: proof that anybody can redo (notes on consensus).
 
 Contradictions, within one (epoch, height, view): NOTARIZE of two blocks, FINALIZE of two blocks, SKIP with FINALIZE,
 PROPOSE of two blocks. NOTARIZE of one block with FINALIZE of another is not one: an honest member may finalize what the

@@ -41,11 +41,9 @@ def verify_proposal(proposal: Proposal, committee: Sequence[bytes], seed: bytes,
         header = decode_header(proposal.header)
     except MalformedBytes:
         return False
-    if (
-        header.height != proposal.height
-        or header.epoch != proposal.epoch
-        or block_hash_of(header) != proposal.block_hash
-    ):
+    if (header.height, header.epoch) != (proposal.height, proposal.epoch):
+        return False
+    if block_hash_of(header) != proposal.block_hash:
         return False
     return is_proposal_signed(proposal, committee, chain_id)
 

@@ -25,22 +25,9 @@ from time import perf_counter
 from consensus import effects as fx
 from consensus import events as ev
 from consensus import machine, votelog
+from consensus import simulator_byzantine as adversary
 from consensus.catchup import find_wanted
 from consensus.messages import Cell, Certificate, Message, Proposal, Vote, decode_message, encode_message
-from consensus.simulator_byzantine import (
-    ACT_EVERY_MS,
-    CHAIN_ID,
-    Body,
-    ByzantineMember,
-    Final,
-    GetBody,
-    Parcel,
-    TipReport,
-    leader_seed,
-    make_header,
-    signed_proposal,
-    signed_vote,
-)
 from consensus.simulator_invariants import ALL_RULES, InvariantChecker
 from consensus.simulator_options import Options, Report, options_of
 from consensus.state import Config, State
@@ -54,8 +41,7 @@ TIMEOUT0_MS = 400
 TIMEOUT_CAP_MS = 3_000
 TICK_MS = 300
 CALM_MAX_MS = 20_000
-"""I12: simulated time within which a whole network must reach the last height; the slowest of 4,300 seeds took 4,332.
-"""
+"""I12: simulated time in which a whole network must reach the last height; the slowest of 4,300 seeds took 4,332."""
 LATER_MAX = 200
 _FINGERPRINT_SIZE = 32
 
@@ -67,7 +53,7 @@ class Member:
     index: int
     disk: bytearray
     head: bytes
-    chain: list[Final] = field(default_factory=list[Final])
+    chain: list[adversary.Final] = field(default_factory=list[adversary.Final])
     bodies: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     """Durable before a block is called checked, as `CheckBlock` asks."""
     life: int = 0
@@ -111,7 +97,7 @@ class Cluster:
         self._members = {
             index: Member(index, bytearray(start), head) for index in range(count) if index not in byzantine
         }
-        self._byzantine = None if options.byzantine is None else ByzantineMember(options.byzantine, self)
+        self._byzantine = None if options.byzantine is None else adversary.ByzantineMember(options.byzantine, self)
 
     # ---- The run --------------------------------------------------------------
 
@@ -125,7 +111,7 @@ class Cluster:
         if self.options.storm_every_ms:
             self._after(self.options.storm_every_ms, self._storm)
         if self._byzantine is not None:
-            self._after(ACT_EVERY_MS, self._act_byzantine)
+            self._after(adversary.ACT_EVERY_MS, self._act_byzantine)
         while not self._is_done():
             self._now_ms, _, happen = heapq.heappop(self._heap)
             self._event_count += 1
@@ -172,11 +158,11 @@ class Cluster:
         if self._is_calm and self.options.is_byzantine_gone:
             return
         self._byzantine.act()
-        self._after(ACT_EVERY_MS, self._act_byzantine)
+        self._after(adversary.ACT_EVERY_MS, self._act_byzantine)
 
     # ---- What the adversary may use ------------------------------------------------
 
-    def send(self, sender: int, to: int, parcel: Parcel) -> None:
+    def send(self, sender: int, to: int, parcel: adversary.Parcel) -> None:
         """Put a parcel on the network, which may lose, delay or double it."""
         options, rng = self.options, self.rng
         if self._is_calm:
@@ -209,7 +195,7 @@ class Cluster:
             member.state = None
             return
         own_index = member.index if member.index < self.size else None
-        place = (CHAIN_ID, 0, member.height + 1, self._committee, leader_seed(member.tip))
+        place = (adversary.CHAIN_ID, 0, member.height + 1, self._committee, adversary.leader_seed(member.tip))
         config = Config(*place, own_index, TIMEOUT0_MS, TIMEOUT_CAP_MS)
         member.state, effects = machine.start_height(config, member.cells)
         life = member.life
@@ -236,12 +222,12 @@ class Cluster:
         if member.life != life:
             return
         self._after(TICK_MS, partial(self._tick, member, life))
-        self._broadcast(member, TipReport(member.height))
+        self._broadcast(member, adversary.TipReport(member.height))
         for block_hash in member.wanted:
-            self._broadcast(member, GetBody(block_hash))
+            self._broadcast(member, adversary.GetBody(block_hash))
         self._happen(member, life, ev.ResendTick())
 
-    def _deliver(self, sender: int, to: int, parcel: Parcel) -> None:
+    def _deliver(self, sender: int, to: int, parcel: adversary.Parcel) -> None:
         if self._byzantine is not None and to == self._byzantine.index:
             if not (self._is_calm and self.options.is_byzantine_gone):
                 self._byzantine.hear(sender, parcel)
@@ -250,17 +236,17 @@ class Cluster:
         if member.state is None and member.height < self.options.heights:
             return  # without power
         match parcel:
-            case TipReport(height):
+            case adversary.TipReport(height):
                 for wanted in find_wanted(height, [member.height], 3):
                     self.send(to, sender, member.chain[wanted - 1])
-            case Final(header, certificate):
+            case adversary.Final(header, certificate):
                 if certificate.height == member.height + 1:
                     self._commit(member, header, certificate)
-            case GetBody(block_hash):
+            case adversary.GetBody(block_hash):
                 header = member.bodies.get(block_hash)
                 if header is not None:
-                    self.send(to, sender, Body(header))
-            case Body(header):
+                    self.send(to, sender, adversary.Body(header))
+            case adversary.Body(header):
                 self._take_body(member, header)
             case _:
                 self._hear(member, sender, parcel)
@@ -301,7 +287,7 @@ class Cluster:
     def _build(self, member: Member, view: int, life: int) -> None:
         if member.life != life:
             return
-        header = make_header(member.height + 1, member.tip, member.index, self.rng.randbytes(8))
+        header = adversary.make_header(member.height + 1, member.tip, member.index, self.rng.randbytes(8))
         block_hash = block_hash_of(decode_header(header))
         member.bodies[block_hash] = header
         self._happen(member, life, ev.BlockBuilt(view, header, block_hash))
@@ -326,14 +312,15 @@ class Cluster:
                 member.disk += record
                 member.cells.append(cell)
             case fx.CastVote(vote):
-                signed = signed_vote(vote.kind, vote.height, vote.view, vote.block_hash, vote.voter)
+                signed = adversary.signed_vote(vote.kind, vote.height, vote.view, vote.block_hash, vote.voter)
                 self.checker.vote_sent(member.index, signed, lambda: member.cells)
                 self._broadcast(member, _over_the_wire(signed))
                 member.inbox.append(ev.VoteReceived(signed))
             case fx.SendProposal(bare):
-                proposal = signed_proposal(bare.height, bare.view, bare.header, bare.proposer, bare.justification)
+                height, view, header, proposer = bare.height, bare.view, bare.header, bare.proposer
+                proposal = adversary.signed_proposal(height, view, header, proposer, bare.justification)
                 self.checker.proposal_sent(member.index, proposal, lambda: member.cells)
-                self._broadcast(member, Body(proposal.header))
+                self._broadcast(member, adversary.Body(proposal.header))
                 self._broadcast(member, _over_the_wire(proposal))
                 member.inbox.append(ev.ProposalReceived(proposal))
             case fx.SendCertificate(certificate):
@@ -361,13 +348,13 @@ class Cluster:
             self._check(member, block_hash)
         elif block_hash not in member.wanted:
             member.wanted.append(block_hash)
-            self._broadcast(member, GetBody(block_hash))
+            self._broadcast(member, adversary.GetBody(block_hash))
 
     def _commit(self, member: Member, header: bytes, certificate: Certificate) -> None:
         """Make a block durable and go on; the vote log forgets the height now and then."""
         self.checker.committed(member.index, header, certificate)
         self._trace.update(bytes([member.index]) + certificate.block_hash)
-        member.chain.append(Final(header, certificate))
+        member.chain.append(adversary.Final(header, certificate))
         if self.rng.random() < 0.5:
             data, member.head = votelog.prune(bytes(_FINGERPRINT_SIZE), member.cells, member.height)
             member.disk = bytearray(data)
@@ -395,7 +382,7 @@ class Cluster:
         member.cells = list(scan.cells)
         self._start(member)
 
-    def _broadcast(self, member: Member, parcel: Parcel) -> None:
+    def _broadcast(self, member: Member, parcel: adversary.Parcel) -> None:
         if isinstance(parcel, Vote | Proposal):
             self._trace.update(bytes([member.index]) + parcel.signature)
         for to in range(self.size + self.options.has_observer):

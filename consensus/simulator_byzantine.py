@@ -96,21 +96,11 @@ def signed_proposal(
 
 def make_header(height: int, parent: bytes, proposer: int, salt: bytes, *, is_valid: bool = True) -> bytes:
     """Return the header of a simulated block; `reserved` is not zero in one that everybody finds invalid."""
-    return encode_header(
-        Header(
-            version=HEADER_VERSION,
-            chain_id=CHAIN_ID,
-            epoch=0,
-            height=height,
-            scheduled_time_ms=0,
-            proposed_time_ms=0,
-            record_count=0,
-            proposer=proposer,
-            parent=parent,
-            records_root=sha256(salt).digest(),
-            reserved=ZERO_HASH if is_valid else sha256(b"invalid").digest(),
-        )
-    )
+    epoch = scheduled_time_ms = proposed_time_ms = record_count = 0
+    times = (scheduled_time_ms, proposed_time_ms)
+    place = (HEADER_VERSION, CHAIN_ID, epoch, height, *times, record_count, proposer, parent)
+    reserved = ZERO_HASH if is_valid else sha256(b"invalid").digest()
+    return encode_header(Header(*place, records_root=sha256(salt).digest(), reserved=reserved))
 
 
 def leader_seed(parent: bytes) -> bytes:
@@ -253,12 +243,8 @@ class ByzantineMember:
 
     def _block_for(self, height: int, parent: bytes) -> bytes:
         """Return an old block of this height, a fresh one, or one that is not even valid."""
-        old = [
-            header
-            for (at, _), headers in sorted(self._headers.items())
-            for _, header in sorted(headers.items())
-            if at == height
-        ]
+        here = [headers for (at, _), headers in sorted(self._headers.items()) if at == height]
+        old = [header for headers in here for _, header in sorted(headers.items())]
         if old and self._rng.random() < 0.5:
             return self._rng.choice(old)
         return make_header(height, parent, self.index, self._rng.randbytes(8), is_valid=self._rng.random() < 0.9)

@@ -1,6 +1,4 @@
-"""What must never happen in a simulated cluster, judged from outside.
-
-By what was sent, what was durable, what became final.
+"""What must never happen in a simulated cluster, judged by what was sent, what was durable, what became final.
 
 The checker does not look into the machines it judges. I1: one final block a height. I2: no two signatures of an honest
 member fill one cell differently, crashes or not, and what is sent again is the same bytes. I3: no honest FINALIZE
@@ -97,9 +95,10 @@ class InvariantChecker:
     def _judge_durable(
         self, member: int, place: _Place, kind: CellKind, block_hash: bytes, durable: Callable[[], Collection[Cell]]
     ) -> None:
-        if "I5" in self._rules and not any(
-            (cell.kind, (cell.height, cell.view), cell.block_hash) == (kind, place, block_hash) for cell in durable()
-        ):
+        if "I5" not in self._rules:
+            return
+        held = ((cell.kind, (cell.height, cell.view), cell.block_hash) for cell in durable())
+        if (kind, place, block_hash) not in held:
             self._fail("I5", f"member {member} sends {kind.name} at {place} before it is durable")
 
     def _is_certified(self, place: _Place, kind: VoteKind, block_hash: bytes) -> bool:

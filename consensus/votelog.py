@@ -74,9 +74,8 @@ def scan(data: bytes, fingerprint: bytes) -> Scan:
         end = _end_of_record(data, position, head)
         if end is None:
             if _is_followed(data, position):
-                raise LedgerCorrupt(
-                    "vote_log_broken", f"the vote log is broken after {len(cells)} records", _QUARANTINE
-                )
+                what = f"the vote log is broken after {len(cells)} records"
+                raise LedgerCorrupt("vote_log_broken", what, _QUARANTINE)
             break
         cells.append(_decode_cell(data[position + _LENGTH_SIZE : end - _DIGEST_SIZE]))
         head = data[end - _DIGEST_SIZE : end]
@@ -106,10 +105,8 @@ def _is_followed(data: bytes, position: int) -> bool:
     if size >= _HEAD.size and position + _LENGTH_SIZE + size + _DIGEST_SIZE < len(data):
         return True
     first = position + _LENGTH_SIZE + _HEAD.size + _DIGEST_SIZE
-    return any(
-        _end_of_record(data, begin_at, data[begin_at - _DIGEST_SIZE : begin_at]) is not None
-        for begin_at in range(first, len(data))
-    )
+    places = range(first, len(data))
+    return any(_end_of_record(data, at, data[at - _DIGEST_SIZE : at]) is not None for at in places)
 
 
 def _decode_cell(payload: bytes) -> Cell:

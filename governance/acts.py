@@ -1,7 +1,4 @@
-"""One record as governance sees it, and the attestations it needs.
-
-Signatures were verified before; here it is only asked whether the right keys attested the right thing.
-"""
+"""One record as governance sees it, and whether the right keys attested it; signatures were verified before."""
 
 from __future__ import annotations
 
@@ -11,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from ledger.codec import encode
 from ledger.errors import RuleBroken
+from ledger.hashing import tagged_hash
 from ledger.records import Attestation, Body, Record, record_id_of
 
 
@@ -47,11 +46,18 @@ def attesters_of(act: Act, role: str, subject_hash: bytes) -> set[bytes]:
     return {item.key for item in act.attestations if item.role == role and item.subject_hash == subject_hash}
 
 
+def hash_of(tag: str, *, with_author: bool = False) -> Callable[[bytes, Any], bytes]:
+    """Return what hashes a body, and where wanted its author before it, under a tag: the subject of an attester."""
+
+    def subject(author: bytes, body: Any) -> bytes:
+        return tagged_hash(tag, *((author,) if with_author else ()), encode(body))
+
+    return subject
+
+
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """What a record kind wants others to sign.
-
-    Declared once, used by the rule that checks it and by whoever collects signatures.
+    """What a record kind wants others to sign; for the rule that checks it and for whoever collects signatures.
 
     `subject(author, body)` is the 32-byte hash that an attester signs; `who` says in a clause who may, and how many are
     needed; `key` which of their keys: `identity`, `cover`, or `device` where the state lists device keys.
@@ -67,8 +73,5 @@ def check_attested(act: Act, wanted: Attested, body: Any, allowed: Iterable[byte
     """Raise RuleBroken unless `threshold` distinct keys of `allowed` attested this body, in this role."""
     count = len(attesters_of(act, wanted.role, wanted.subject(act.author, body)) & set(allowed))
     if count < threshold:
-        raise RuleBroken(
-            "attestations_missing",
-            f"{count} of {threshold} needed attestations of role {wanted.role} are there",
-            f"collect {threshold - count} more: {wanted.who}",
-        )
+        what = f"{count} of {threshold} needed attestations of role {wanted.role} are there"
+        raise RuleBroken("attestations_missing", what, f"collect {threshold - count} more: {wanted.who}")

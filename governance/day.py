@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.events import QUIET, Event
 from governance.state.coop import COOP, COUNTS, CoopRow, CountsRow
@@ -75,14 +75,11 @@ class Day:
     def count(self, **changes: int) -> None:
         """Add to counters by name."""
         row = self.counts
-        COUNTS.put(
-            self.draft,
-            msgspec.structs.replace(row, **{name: getattr(row, name) + change for name, change in changes.items()}),
-        )
+        COUNTS.put(self.draft, replace(row, **{name: getattr(row, name) + change for name, change in changes.items()}))
 
     def set_coop(self, **changes: Any) -> None:
         """Change fields of the co-op's row."""
-        COOP.put(self.draft, msgspec.structs.replace(self.coop, **changes))
+        COOP.put(self.draft, replace(self.coop, **changes))
 
 
 def ceil_div(amount: int, divisor: int) -> int:

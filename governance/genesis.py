@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from governance import params, protocol
 from governance.benefits import codes, contracts, plans
 from governance.day import Day
 from governance.membership import members
 from governance.money import accounts, rates
+from governance.shaping import filled
 from governance.state.attesters import ATTESTERS, VERIFIERS, PartyRow
 from governance.state.codes import CodeVersion
 from governance.state.coop import COOP, COUNTS, PHASES, CoopRow, CountsRow
@@ -20,13 +22,13 @@ from governance.state.rates import EXCHANGE_RATE
 from governance.state.treasury import TREASURY, TreasuryRow
 from governance.tables import Draft, Name, Number
 from governance.voting import approval_threshold
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
 from ledger.genesis import Charter
 from ledger.store import MemoryStore
 
 
-@dataclass(frozen=True, slots=True)
-class PlanSpec:
+class PlanSpec(Shape):
     """A plan of the founding. None: no ceiling, no maximum, prior by rules §11."""
 
     name: str
@@ -42,8 +44,7 @@ class PlanSpec:
     codes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MemberSpec:
+class MemberSpec(Shape):
     """A founder. `terms_ago`: membership began so many terms before genesis; `record`: denied and voted before it."""
 
     key: bytes
@@ -57,8 +58,7 @@ class MemberSpec:
     record: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class CodeSpec:
+class CodeSpec(Shape):
     """A code of the founding list."""
 
     code: str
@@ -68,8 +68,7 @@ class CodeSpec:
     system: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TreasurySpec:
+class TreasurySpec(Shape):
     """The m-of-n treasury: the signers' keys on this ledger and the first outpoint."""
 
     network: str
@@ -81,8 +80,7 @@ class TreasurySpec:
     fee_sat_per_vb: int
 
 
-@dataclass(frozen=True, slots=True)
-class GenesisSpec:
+class GenesisSpec(Shape):
     """Everything governance takes from block 0."""
 
     phase: str = "live"
@@ -94,7 +92,7 @@ class GenesisSpec:
     rate: int | None = None
     is_rehearsal: bool = False
     is_auto_pay: bool = False
-    params: Mapping[str, int] = field(default_factory=dict[str, int])
+    params: Mapping[str, int] = msgspec.field(default_factory=dict[str, int])
     plans: tuple[PlanSpec, ...] = ()
     members: tuple[MemberSpec, ...] = ()
     providers: tuple[tuple[bytes, str], ...] = ()
@@ -113,56 +111,29 @@ class GenesisSpec:
 
 def spec_of_charter(charter: Charter) -> GenesisSpec:
     """Return what governance takes from a charter."""
-    box = charter.treasury
     signers = tuple(founder.device_key for founder in charter.founders if founder.bitcoin_key)
-    return GenesisSpec(
-        phase=charter.phase,
-        currency=charter.currency,
-        exponent=charter.exponent,
-        claim_way=charter.claim_way,
-        claims_cents=charter.claims_cents,
-        reserve_cents=charter.reserve_cents,
+    return filled(
+        GenesisSpec,
+        charter,
         rate=charter.rate or None,
         params=dict(charter.params),
-        plans=tuple(
-            PlanSpec(
-                plan.name,
-                plan.premium_cents,
-                plan.deductible_cents,
-                plan.copay_cents,
-                plan.coinsurance_bp,
-                plan.oop_max_cents,
-                plan.claim_ceiling_cents,
-                plan.year_ceiling_cents,
-                plan.waiting_terms,
-                plan.prior_cents,
-                plan.codes,
-            )
-            for plan in charter.plans
-        ),
+        plans=tuple(filled(PlanSpec, plan) for plan in charter.plans),
         members=tuple(
-            MemberSpec(
-                founder.identity_key,
-                founder.cover_key,
-                founder.plan,
-                founder.household.encode(),
-                founder.contract_terms,
-                founder.prepaid_terms,
-                (founder.device_key,),
+            filled(
+                MemberSpec,
+                founder,
+                key=founder.identity_key,
+                cover=founder.cover_key,
+                household=founder.household.encode(),
+                devices=(founder.device_key,),
             )
             for founder in charter.founders
         ),
         providers=tuple((provider.key, provider.identifier) for provider in charter.providers),
-        codes=tuple(
-            CodeSpec(item.code, item.is_standard, item.allowed_cents, item.frequency, item.system)
-            for item in charter.codes
-        ),
+        codes=tuple(filled(CodeSpec, item) for item in charter.codes),
         attesters=tuple((party.key, party.name) for party in charter.attesters),
         verifiers=tuple((party.key, party.name) for party in charter.verifiers),
-        community=charter.community,
-        treasury=TreasurySpec(
-            box.network, box.threshold, signers, box.txid, box.vout, box.amount_sat, box.fee_sat_per_vb
-        ),
+        treasury=filled(TreasurySpec, charter.treasury, signers=signers),
         quoters=tuple(founder.identity_key for founder in charter.founders),
     )
 
@@ -183,16 +154,11 @@ def check_figures(spec: GenesisSpec) -> None:
         ("exponent", spec.exponent, EXPONENT_MAX),
     ]
     for plan in spec.plans:
-        cents = (
-            plan.premium_cents,
-            plan.deductible_cents,
-            plan.copay_cents,
-            plan.oop_max_cents,
-            plan.claim_ceiling_cents,
-        )
-        figures += [
-            (f"plan {plan.name}", value, FIGURE_MAX) for value in (*cents, plan.year_ceiling_cents, plan.prior_cents)
+        cents = [
+            *(plan.premium_cents, plan.deductible_cents, plan.copay_cents, plan.oop_max_cents),
+            *(plan.claim_ceiling_cents, plan.year_ceiling_cents, plan.prior_cents),
         ]
+        figures += [(f"plan {plan.name}", value, FIGURE_MAX) for value in cents]
         figures += [
             (f"coinsurance of plan {plan.name}", plan.coinsurance_bp, 10_000),
             (f"waiting of plan {plan.name}", plan.waiting_terms, WAITING_MAX),
@@ -215,19 +181,7 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     draft = Draft(MemoryStore())
     day = Day(draft, 0, b"")
     params.put_params(draft, params.params_of(spec.params), 0)
-    COOP.put(
-        draft,
-        CoopRow(
-            spec.currency,
-            spec.exponent,
-            spec.phase,
-            spec.claim_way,
-            spec.is_rehearsal,
-            spec.is_auto_pay,
-            tells_all=spec.tells_all,
-            community=spec.community,
-        ),
-    )
+    COOP.put(draft, filled(CoopRow, spec))
     protocol.schedule(draft, protocol.FIRST_VERSION, 0)
     COUNTS.put(draft, CountsRow())
     accounts.open_accounts(draft, spec.claims_cents, spec.reserve_cents)
@@ -237,9 +191,7 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
     for plan in spec.plans:
         _put_plan(day, plan)
     for item in spec.codes:
-        codes.set_code(
-            draft, item.system, item.code, CodeVersion(0, item.is_standard, item.allowed_cents, item.frequency)
-        )
+        codes.set_code(draft, item.system, item.code, filled(CodeVersion, item, from_day=0))
     for key, identifier in spec.providers:
         PROVIDERS.put(draft, Name(identifier.encode()), key)
     for parties, given in ((ATTESTERS, spec.attesters), (VERIFIERS, spec.verifiers)):
@@ -249,10 +201,8 @@ def genesis_rows(spec: GenesisSpec) -> dict[bytes, bytes]:
         _put_member(day, member, spec.phase)
     if spec.treasury is not None:
         box = spec.treasury
-        row = TreasuryRow(
-            box.network, box.threshold, box.signers, box.fee_sat_per_vb, box.txid, box.vout, box.amount_sat
-        )
-        TREASURY.put(draft, row)
+        outpoint = {"outpoint_txid": box.txid, "outpoint_vout": box.vout, "outpoint_sat": box.amount_sat}
+        TREASURY.put(draft, filled(TreasuryRow, box, **outpoint))
     return {key: value for key, value in draft.delta().items() if value is not None}
 
 
@@ -261,23 +211,10 @@ def _put_plan(day: Day, spec: PlanSpec) -> None:
     if PLANS.find(day.draft, spec.name) is not None:
         raise RuleBroken("plan_twice", f"the plan {spec.name} is listed twice", "name each plan once")
     set_now = day.params
-    prior = (
-        plans.prior_of(spec.premium_cents, set_now.reserve_bp, set_now.expense_bp)
-        if spec.prior_cents is None
-        else spec.prior_cents
-    )
-    figures = PlanFigures(
-        0,
-        spec.deductible_cents,
-        spec.copay_cents,
-        spec.coinsurance_bp,
-        spec.oop_max_cents,
-        spec.claim_ceiling_cents,
-        spec.year_ceiling_cents,
-        spec.waiting_terms,
-        spec.codes,
-    )
-    plans.put_figures(day.draft, spec.name, spec.premium_cents, prior, figures)
+    prior = spec.prior_cents
+    if prior is None:
+        prior = plans.prior_of(spec.premium_cents, set_now.reserve_bp, set_now.expense_bp)
+    plans.put_figures(day.draft, spec.name, spec.premium_cents, prior, filled(PlanFigures, spec, from_day=0))
 
 
 def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
@@ -286,14 +223,7 @@ def _put_member(day: Day, spec: MemberSpec, phase: str) -> None:
         raise RuleBroken("member_twice", "a founder or a cover is listed twice", "name each founder once")
     plans.check_plan(day.draft, spec.plan)
     contracts.check_length(spec.contract_terms)
-    row = MemberRow(
-        key=spec.key,
-        household=spec.household,
-        cover=spec.cover,
-        is_founder=True,
-        is_member=True,
-        since_term=-spec.terms_ago,
-    )
+    row = filled(MemberRow, spec, is_founder=True, is_member=True, since_term=-spec.terms_ago)
     members.add_member(day, row)
     members.set_voting_right(day, spec.key, True)
     for device in spec.devices:

@@ -1,6 +1,4 @@
-"""The protocol version at a height.
-
-Which rules the next block follows, and what a program does that does not know them (rules §12).
+"""The protocol version at a height: which rules hold, and what a program does that does not know them (rules §12).
 
 Members schedule a version by a critical proposal for a named height. From the block of that height on the rules of that
 version hold. A program that does not know them can neither make nor check a block: it stops, with everything it has

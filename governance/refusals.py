@@ -54,9 +54,7 @@ RULES = {code: section for section, codes in CODES.items() for code in codes.spl
 
 
 def rule_of(code: str) -> str:
-    """Return the section, or sections, of the rules that refuse with this code.
-
-    Empty for a code that is no refusal of a rule.
+    """Return the section, or sections, of the rules that refuse with this code; empty where none does.
 
     >>> rule_of("vote_closed"), rule_of("disk_full")
     ('§6', '')

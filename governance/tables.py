@@ -59,10 +59,7 @@ _NOT_HERE: Any = object()
 
 
 class Draft:
-    """The state before the block with the changes of the block on top.
-
-    Nothing below is touched until `delta` is taken.
-    """
+    """The state before the block with the changes of the block on top; nothing below it is touched."""
 
     def __init__(self, base: StateReader) -> None:
         self.base = base
@@ -223,3 +220,25 @@ class Number(Shape):
     """A row that holds one integer."""
 
     value: int
+
+
+class Numbers(Table[Number]):
+    """A table of integers that grow and shrink; no row: 0."""
+
+    def __init__(self, name: str, *, keeps_zero: bool = True) -> None:
+        super().__init__(name, Number)
+        self._keeps_zero = keeps_zero
+
+    def value(self, draft: Draft, *parts: KeyPart) -> int:
+        """Return the number of a key."""
+        row = self.find(draft, *parts)
+        return 0 if row is None else row.value
+
+    def add(self, draft: Draft, amount: int, *parts: KeyPart) -> int:
+        """Add to the number of a key, whose row goes at 0 where the table keeps none; return what it is now."""
+        now = self.value(draft, *parts) + amount
+        if now or self._keeps_zero:
+            self.put(draft, Number(now), *parts)
+        else:
+            self.delete(draft, *parts)
+        return now

@@ -97,9 +97,8 @@ def take_record(day: Day, act: Act) -> None:
     """One record: its kind, its number, its body, its rules; then it takes effect at once."""
     kind = KINDS.get(act.kind)
     if kind is None:
-        raise RuleBroken(
-            "kind_unknown", f"there is no record kind {act.kind!r}", "see the list of record kinds in the reference"
-        )
+        what = f"there is no record kind {act.kind!r}"
+        raise RuleBroken("kind_unknown", what, "see the list of record kinds in the reference")
     body = decode(kind.body, act.body)
     if day.coop.is_disbanded and act.kind not in AFTER_THE_END:
         raise RuleBroken("disbanded", "the co-op has disbanded", "only payouts already under way are still recorded")

@@ -1,7 +1,4 @@
-"""Numbers of records: per signing key a sliding window of 64, gaps allowed, so that a lost record blocks nobody.
-
-# Records: none; every record carries `number` and `valid_until_height`.
-"""
+"""Numbers of records: per signing key a sliding window of 64, gaps allowed, so that a lost record blocks nobody."""
 
 from __future__ import annotations
 
@@ -29,9 +26,8 @@ def is_used(row: WindowRow, number: int) -> bool:
 def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: int, height: int) -> None:
     """Use up `number`, or raise RuleBroken when it was used, fell out of the window, or the record is too late."""
     if is_expired(valid_until_height, height):
-        raise RuleBroken(
-            "record_expired", f"it was valid until block {valid_until_height}, this is {height}", "sign it again"
-        )
+        what = f"it was valid until block {valid_until_height}, this is {height}"
+        raise RuleBroken("record_expired", what, "sign it again")
     row = WINDOWS.find(draft, signer)
     if row is None:
         WINDOWS.put(draft, WindowRow(number, 1), signer)
@@ -43,11 +39,8 @@ def take_number(draft: Draft, signer: bytes, number: int, valid_until_height: in
         return
     age = row.highest - number
     if age >= WINDOW_SIZE:
-        raise RuleBroken(
-            "number_old",
-            f"number {number} is more than {WINDOW_SIZE} behind {row.highest}",
-            "sign it with the next number",
-        )
+        what = f"number {number} is more than {WINDOW_SIZE} behind {row.highest}"
+        raise RuleBroken("number_old", what, "sign it with the next number")
     if row.used >> age & 1:
         raise RuleBroken("number_used", f"number {number} of this key was used before", "sign it with the next number")
     WINDOWS.put(draft, WindowRow(row.highest, row.used | 1 << age), signer)

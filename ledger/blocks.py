@@ -59,24 +59,21 @@ _FIELD_NAMES = tuple(field.name for field in fields(Header))
 def encode_header(header: Header) -> bytes:
     """Return the fixed layout, HEADER_SIZE bytes, big endian."""
     values = [getattr(header, name) for name in _FIELD_NAMES]
+    hashes = [value for value in values if isinstance(value, bytes)]
     # struct would pad or cut a hash of another length without a word.
-    assert all(len(value) == HASH_SIZE for value in values if isinstance(value, bytes)), (
-        "a hash in a header has 32 bytes"
-    )
+    assert all(len(value) == HASH_SIZE for value in hashes), "a hash in a header has 32 bytes"
     return _LAYOUT.pack(*values)
 
 
 def decode_header(data: bytes) -> Header:
     """Return the header of HEADER_SIZE bytes; MalformedBytes on another length or version."""
     if len(data) != HEADER_SIZE:
-        raise MalformedBytes(
-            "header_size", f"a header has {HEADER_SIZE} bytes, not {len(data)}", "fetch the block again"
-        )
+        what = f"a header has {HEADER_SIZE} bytes, not {len(data)}"
+        raise MalformedBytes("header_size", what, "fetch the block again")
     header = Header(*_LAYOUT.unpack(data))
     if header.version != HEADER_VERSION:
-        raise MalformedBytes(
-            "header_version", f"header version {header.version} is not {HEADER_VERSION}", "upgrade mutua"
-        )
+        what = f"header version {header.version} is not {HEADER_VERSION}"
+        raise MalformedBytes("header_version", what, "upgrade mutua")
     return header
 
 
@@ -132,11 +129,6 @@ def encode_block(header: bytes, contents: Contents) -> bytes:
     count = len(contents.encoded)
     array = msgspec.msgpack.encode([None] * count)[:-count] if count else b"\x90"
     return encode(Block(header, ()))[:-1] + array + b"".join(contents.encoded)
-
-
-def records_root_of(records: Sequence[Record]) -> bytes:
-    """Return the RFC 6962 root over the encoded records, signatures included."""
-    return merkle.merkle_root([encode(record) for record in records])
 
 
 def next_randomness(previous: bytes, reveal: bytes) -> bytes:

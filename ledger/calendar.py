@@ -1,7 +1,4 @@
-"""Heights and terms.
-
-A block a day, 30 blocks a term, 12 terms a year; deadlines count heights, never clocks (rules §1).
-"""
+"""Heights and terms: a block a day, 30 a term, 12 terms a year; deadlines count heights, never clocks (rules §1)."""
 
 from __future__ import annotations
 

@@ -24,19 +24,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ledger import merkle
-from ledger.blocks import (
-    HEADER_VERSION,
-    Block,
-    BlockWithBodies,
-    Contents,
-    Header,
-    block_hash_of,
-    contents_of,
-    decode_header,
-    encode_block,
-    encode_header,
-)
+from ledger import blocks, merkle
+from ledger.blocks import Block, BlockWithBodies, Contents, Header, decode_header
 from ledger.codec import decode, encode
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
@@ -55,6 +44,9 @@ BODY_PREFIX = b"d/"
 RECORD_PREFIX = b"r/"
 EVENTS_PREFIX = b"e/"
 HASH_PREFIX = b"x/"
+
+Delta = Mapping[bytes, bytes | None]
+"""Rows that a block changes; None: the row is gone."""
 
 _TIP = struct.Struct(">Q32sQ")
 _PLACE = struct.Struct(">QI")
@@ -98,7 +90,7 @@ def decode_place(data: bytes) -> tuple[int, int] | None:
 def genesis_header(charter: Charter, state_root: bytes, committee_hash: bytes = ZERO_HASH) -> Header:
     """Return the header of block 0: no records, no parent, randomness = the charter's seed."""
     return Header(
-        version=HEADER_VERSION,
+        version=blocks.HEADER_VERSION,
         chain_id=chain_id_of(charter),
         epoch=0,
         height=0,
@@ -145,30 +137,23 @@ class Chain:
 
     @classmethod
     def create(
-        cls,
-        store: Store,
-        charter: Charter,
-        rows: Mapping[bytes, bytes],
-        events: bytes = b"",
-        *,
-        committee_hash: bytes = ZERO_HASH,
+        cls, store: Store, charter: Charter, rows: Mapping[bytes, bytes], *, committee_hash: bytes = ZERO_HASH
     ) -> Chain:
         """Write block 0 with its state rows into an empty store. MutuaError `ledger_exists` where there is one."""
         if store.get(TIP_KEY) is not None:
-            raise MutuaError(
-                "ledger_exists", "this folder already holds a ledger", "open it, or choose an empty folder"
-            )
+            what = "this folder already holds a ledger"
+            raise MutuaError("ledger_exists", what, "open it, or choose an empty folder")
         tree = StateTree(rows.items())
         header = genesis_header(charter, tree.root(), committee_hash)
-        block_hash = block_hash_of(header)
-        encoded = encode_header(header)
+        block_hash = blocks.block_hash_of(header)
+        encoded = blocks.encode_header(header)
         batch: dict[bytes, bytes | None] = {STATE_PREFIX + key: value for key, value in rows.items()}
         batch |= {
             CHARTER_KEY: encode(charter),
             TIP_KEY: _TIP.pack(0, block_hash, tree.size),
             HEADER_PREFIX + height_bytes(0): encoded,
             BLOCK_PREFIX + height_bytes(0): encode(Block(encoded, ())),
-            EVENTS_PREFIX + height_bytes(0): events,
+            EVENTS_PREFIX + height_bytes(0): b"",
             HASH_PREFIX + block_hash: height_bytes(0),
         }
         store.write(batch)
@@ -179,28 +164,24 @@ class Chain:
         """Open and check what was written. MutuaError `ledger_empty`, `other_chain`; LedgerCorrupt."""
         charter = _load_charter(store)
         if chain_id is not None and chain_id_of(charter) != chain_id:
-            raise MutuaError(
-                "other_chain", "this folder holds the ledger of another chain", "use the folder of this charter"
-            )
+            what = "this folder holds the ledger of another chain"
+            raise MutuaError("other_chain", what, "use the folder of this charter")
         tip = decode_tip(store.get(TIP_KEY) or b"")
         if tip is None:
             raise LedgerCorrupt("tip_missing", "the ledger has a charter but no readable tip", _REBUILD)
         height, block_hash, row_count = tip
         header, history = _check_headers(store, chain_id_of(charter), height, block_hash)
         block = _load_block(store, height)
-        if block is None or block.header != encode_header(header):
-            raise LedgerCorrupt(
-                "tip_block", f"the block at the tip, height {height}, is missing or has another header", _REBUILD
-            )
+        if block is None or block.header != blocks.encode_header(header):
+            what = f"the block at the tip, height {height}, is missing or has another header"
+            raise LedgerCorrupt("tip_block", what, _REBUILD)
         tree = StateTree(StoredState(store).scan(b""))
         if tree.size != row_count:
-            raise LedgerCorrupt(
-                "row_count", f"the state has {tree.size} rows where the tip counted {row_count}", _REBUILD
-            )
+            what = f"the state has {tree.size} rows where the tip counted {row_count}"
+            raise LedgerCorrupt("row_count", what, _REBUILD)
         if tree.root() != header.state_root:
-            raise LedgerCorrupt(
-                "state_root", f"the state does not have the root of the header at height {height}", _REBUILD
-            )
+            what = f"the state does not have the root of the header at height {height}"
+            raise LedgerCorrupt("state_root", what, _REBUILD)
         return cls(store, charter, Tip(height, block_hash, header), tree, history)
 
     @property
@@ -255,49 +236,36 @@ class Chain:
         place = self.store.get(RECORD_PREFIX + record_id)
         return None if place is None else decode_place(place)
 
-    def commit(
-        self,
-        block_with_bodies: BlockWithBodies,
-        certificate: bytes,
-        delta: Mapping[bytes, bytes | None],
-        events: bytes = b"",
-    ) -> Tip:
+    def commit(self, block: BlockWithBodies, certificate: bytes, delta: Delta, events: bytes = b"") -> Tip:
         """Make the next block final: one synced batch with block, certificate, bodies, events, state delta and tip.
 
         The caller has verified certificate, signatures and rules. Links and roots are asserted here once more, so that
         a wrong block can never reach the disk. Nothing changes when the write fails. Errors: LedgerCorrupt, and the
         store's own.
         """
-        return self.keep(self.prepare(block_with_bodies, delta, events), certificate)
+        return self.keep(self.prepare(block, delta, events), certificate)
 
     def prepare(
-        self,
-        block_with_bodies: BlockWithBodies,
-        delta: Mapping[bytes, bytes | None],
-        events: bytes = b"",
-        contents: Contents | None = None,
+        self, whole: BlockWithBodies, delta: Delta, events: bytes = b"", contents: Contents | None = None
     ) -> NextBlock:
-        """Check links and roots of the next block and return all its rows. Nothing changes.
-
-        `contents`: of its records, if at hand.
-        """
-        block = block_with_bodies.block
+        """Check links and roots of the next block and return all its rows. `contents`: of its records, if at hand."""
+        block = whole.block
         header = decode_header(block.header)
-        contents = contents or contents_of(block.records)
-        self._check_next(header, block_with_bodies, contents)
+        contents = contents or blocks.contents_of(block.records)
+        self._check_next(header, whole, contents)
         if self.tree.root_after(delta) != header.state_root:
             what = f"block {header.height} does not lead to its state root"
             raise LedgerCorrupt("commit_state_root", what, "report this; do not go on")
-        block_hash = block_hash_of(header)
+        block_hash = blocks.block_hash_of(header)
         height = height_bytes(header.height)
         rows: dict[bytes, bytes | None] = {
-            BLOCK_PREFIX + height: encode_block(block.header, contents),
+            BLOCK_PREFIX + height: blocks.encode_block(block.header, contents),
             EVENTS_PREFIX + height: events,
             HEADER_PREFIX + height: block.header,
             TIP_KEY: _TIP.pack(header.height, block_hash, self.tree.size_after(delta)),
             HASH_PREFIX + block_hash: height,
         }
-        for record, body in zip(block.records, block_with_bodies.bodies, strict=True):
+        for record, body in zip(block.records, whole.bodies, strict=True):
             if body is not None:
                 rows[BODY_PREFIX + record.body_hash] = encode(body)
         for index, record_id in enumerate(contents.ids):
@@ -312,7 +280,7 @@ class Chain:
             raise _not_kept(tip.height, f"it does not follow the tip at height {self.height}")
         self.store.write({**prepared.rows, CERTIFICATE_PREFIX + height_bytes(tip.height): certificate})
         self.tree.apply(prepared.delta)
-        self._history.append(merkle.leaf_hash(encode_header(tip.header)))
+        self._history.append(merkle.leaf_hash(blocks.encode_header(tip.header)))
         self._tip = tip
         return tip
 
@@ -354,9 +322,8 @@ def _load_block(store: Store, height: int) -> Block | None:
     try:
         return decode(Block, data)
     except MalformedBytes as error:
-        raise LedgerCorrupt(
-            "block_bytes", f"the stored block {height} does not decode ({error.what})", _REBUILD
-        ) from None
+        what = f"the stored block {height} does not decode ({error.what})"
+        raise LedgerCorrupt("block_bytes", what, _REBUILD) from None
 
 
 def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes) -> tuple[Header, merkle.Frontier]:
@@ -368,20 +335,14 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
         try:
             header = decode_header(data)
         except MalformedBytes as error:
-            raise LedgerCorrupt(
-                "header_bytes", f"the stored header {expected} does not decode ({error.what})", _REBUILD
-            ) from None
+            what = f"the stored header {expected} does not decode ({error.what})"
+            raise LedgerCorrupt("header_bytes", what, _REBUILD) from None
         is_in_place = key == HEADER_PREFIX + height_bytes(expected) and header.height == expected
-        if (
-            not is_in_place
-            or header.parent != parent
-            or header.chain_id != chain_id
-            or header.history_root != history.root()
-        ):
-            raise LedgerCorrupt(
-                "header_link", f"the stored header {expected} does not follow the one before it", _REBUILD
-            )
-        parent = block_hash_of(header)
+        follows = (header.parent, header.chain_id, header.history_root) == (parent, chain_id, history.root())
+        if not is_in_place or not follows:
+            what = f"the stored header {expected} does not follow the one before it"
+            raise LedgerCorrupt("header_link", what, _REBUILD)
+        parent = blocks.block_hash_of(header)
         history.append(merkle.leaf_hash(data))
     if header is None or header.height != height or parent != block_hash:
         raise LedgerCorrupt("tip_header", f"the stored headers do not end at the tip, height {height}", _REBUILD)

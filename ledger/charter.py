@@ -11,18 +11,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from ledger import signatures
+from ledger import genesis, signatures
 from ledger.charter_checks import CLAIM_WAYS, check_charter, check_founder, check_unique_keys, founder_message
-from ledger.genesis import (
-    CHARTER_VERSION,
-    Charter,
-    CharterCode,
-    CharterParty,
-    CharterPlan,
-    CharterProvider,
-    CharterTreasury,
-    Founder,
-)
+from ledger.genesis import Charter, Founder
 from ledger.hashing import ZERO_HASH
 
 
@@ -41,17 +32,17 @@ def new_charter(
     reserve_cents: int = 0,
     rate: int = 0,
     params: Mapping[str, int] | None = None,
-    plans: Iterable[CharterPlan] = (),
-    codes: Iterable[CharterCode] = (),
-    providers: Iterable[CharterProvider] = (),
-    treasury: CharterTreasury | None = None,
-    attesters: Iterable[CharterParty] = (),
-    verifiers: Iterable[CharterParty] = (),
+    plans: Iterable[genesis.CharterPlan] = (),
+    codes: Iterable[genesis.CharterCode] = (),
+    providers: Iterable[genesis.CharterProvider] = (),
+    treasury: genesis.CharterTreasury | None = None,
+    attesters: Iterable[genesis.CharterParty] = (),
+    verifiers: Iterable[genesis.CharterParty] = (),
     community: Iterable[str] = (),
 ) -> Charter:
     """Return a draft without founders. `seed`: 32 fresh random bytes. Nothing is checked before `seal`."""
     return Charter(
-        version=CHARTER_VERSION,
+        version=genesis.CHARTER_VERSION,
         name=name,
         currency=currency,
         exponent=exponent,
@@ -77,9 +68,9 @@ def new_charter(
     )
 
 
-def no_treasury() -> CharterTreasury:
+def no_treasury() -> genesis.CharterTreasury:
     """Return the treasury of a co-op that holds no bitcoin yet."""
-    return CharterTreasury(network="regtest", threshold=0, txid=b"", vout=0, amount_sat=0, fee_sat_per_vb=1)
+    return genesis.CharterTreasury(network="regtest", threshold=0, txid=b"", vout=0, amount_sat=0, fee_sat_per_vb=1)
 
 
 def sign_founder(identity_seed: bytes, founder: Founder, charter_name: str) -> Founder:

@@ -139,10 +139,6 @@ def _check_lists(charter: Charter) -> None:
             _check_name(f"name of {what}", party.name)
             if not signatures.is_valid_key(party.key):
                 raise invalid(f"{what} {party.name!r}'s key", "is not a valid Ed25519 key")
-    _check_community(charter)
-
-
-def _check_community(charter: Charter) -> None:
     _check_unique("community schemes", charter.community)
     if len(charter.community) > COMMUNITY_MAX:
         raise invalid("community schemes", f"are {len(charter.community)}, more than {COMMUNITY_MAX}")
@@ -201,9 +197,8 @@ def _check_treasury(charter: Charter) -> None:
         what = f"has {signer_count} signers, more than {TREASURY_SIGNERS_MAX}"
         raise invalid("treasury", what, "leave bitcoin_key empty for the others")
     if not signer_count // 2 < treasury.threshold <= signer_count:
-        raise invalid(
-            "treasury.threshold", f"is {treasury.threshold} of {signer_count} signers, not a majority of them"
-        )
+        what = f"is {treasury.threshold} of {signer_count} signers, not a majority of them"
+        raise invalid("treasury.threshold", what)
     if len(treasury.txid) != HASH_SIZE:
         what = f"has {len(treasury.txid)} bytes, not {HASH_SIZE}"
         raise invalid("treasury.txid", what, "name the transaction that funds the treasury")
@@ -211,9 +206,8 @@ def _check_treasury(charter: Charter) -> None:
     _check_range("treasury.amount_sat", treasury.amount_sat, 1, 21_000_000 * SATS_PER_BITCOIN)
     _check_range("treasury.fee_sat_per_vb", treasury.fee_sat_per_vb, 1, 10_000)
     if not charter.rate:
-        raise invalid(
-            "rate", "is missing while the treasury holds bitcoin", "say what a bitcoin is worth in minor units"
-        )
+        what = "is missing while the treasury holds bitcoin"
+        raise invalid("rate", what, "say what a bitcoin is worth in minor units")
     needed = treasury_sat_for(charter)
     one_unit_sat = SATS_PER_BITCOIN // charter.rate + 1
     if not needed <= treasury.amount_sat < needed + one_unit_sat:

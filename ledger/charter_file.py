@@ -90,11 +90,8 @@ def _write(shape: Shape, header: str) -> list[str]:
             continue
         if isinstance(value, dict):
             inner = cast("dict[str, Any]", value)
-            tables += [
-                "",
-                f"[{name}]",
-                *(f"{key} = {_toml_value(item)}" for key, item in inner.items() if item is not None),
-            ]
+            tables += ["", f"[{name}]"]
+            tables += [f"{key} = {_toml_value(item)}" for key, item in inner.items() if item is not None]
         elif isinstance(getattr(shape, name), tuple) and _item_shape(type(shape), name) is not None:
             for item in getattr(shape, name):
                 tables += ["", *_write(item, f"[[{name}]]")]
@@ -140,9 +137,8 @@ def _read(shape: type[S], table: object, where: str) -> S:
 def _read_value(hint: Any, value: object, where: str, name: str) -> object:
     origin, args = get_origin(hint), get_args(hint)
     if origin in {Union, UnionType}:
-        return (
-            None if value is None else _read_value(next(arg for arg in args if arg is not NoneType), value, where, name)
-        )
+        inner = next(arg for arg in args if arg is not NoneType)
+        return None if value is None else _read_value(inner, value, where, name)
     if name == "params":
         return tuple(_pairs(value, where))
     if origin is tuple:
@@ -154,10 +150,8 @@ def _read_value(hint: Any, value: object, where: str, name: str) -> object:
     if hint is bytes:
         return _read_hex(value, where)
     if type(value) is not hint:
-        raise invalid(
-            where,
-            f"is {value!r}, not {'a whole number' if hint is int else 'true or false' if hint is bool else 'text'}",
-        )
+        what = f"is {value!r}, not {'a whole number' if hint is int else 'true or false' if hint is bool else 'text'}"
+        raise invalid(where, what)
     if isinstance(value, int) and not 0 <= value <= INT_MAX:
         raise invalid(where, f"is {value}, outside 0 .. 2^63-1")
     return value

@@ -44,13 +44,11 @@ def decode(shape: type[T], data: bytes) -> T:
         value = decoder.decode(data)
         again = _encoder.encode(value)
     except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError) as error:
-        raise MalformedBytes(
-            "malformed", f"bytes are not a {shape.__name__}: {error}", "send them as encoded by ledger.codec"
-        ) from None
+        what = f"bytes are not a {shape.__name__}: {error}"
+        raise MalformedBytes("malformed", what, "send them as encoded by ledger.codec") from None
     if again != data:
-        raise MalformedBytes(
-            "not_canonical", f"bytes of a {shape.__name__} are not canonical", "re-encode them with ledger.codec"
-        )
+        what = f"bytes of a {shape.__name__} are not canonical"
+        raise MalformedBytes("not_canonical", what, "re-encode them with ledger.codec")
     _check_leaves(value, shape.__name__)
     return value  # type: ignore[return-value]
 
@@ -69,18 +67,15 @@ def _check_leaves(value: object, name: str) -> None:
             continue
         if kind is int:
             if not 0 <= item <= INT_MAX:  # type: ignore[operator]
-                raise MalformedBytes(
-                    "integer_range", f"{name} holds the integer {item}, outside 0..2^63-1", "keep integers in range"
-                )
+                what = f"{name} holds the integer {item}, outside 0..2^63-1"
+                raise MalformedBytes("integer_range", what, "keep integers in range")
         elif kind is str:
             if not item.isascii() and unicodedata.normalize("NFC", item) != item:  # type: ignore[attr-defined]
-                raise MalformedBytes(
-                    "text_not_nfc", f"{name} holds text that is not in Unicode form NFC", "normalise the text"
-                )
+                what = f"{name} holds text that is not in Unicode form NFC"
+                raise MalformedBytes("text_not_nfc", what, "normalise the text")
         elif isinstance(item, (tuple, msgspec.Struct)):
             if item:
                 _check_leaves(cast("object", item), name)
         else:
-            raise MalformedBytes(
-                "value_type", f"{name} holds a {kind.__name__}", "use integers, text, bytes, tuples and shapes only"
-            )
+            what = f"{name} holds a {kind.__name__}"
+            raise MalformedBytes("value_type", what, "use integers, text, bytes, tuples and shapes only")

@@ -1,6 +1,4 @@
-"""Block 0: the charter the founders agree on and sign.
-
-Its canonical bytes are the chain: chain_id = H("charter", bytes).
+"""Block 0: the charter the founders agree on and sign. Its bytes are the chain: chain_id = H("charter", bytes).
 
 People read and sign a TOML file (`mutua charter new|add|seal|show`); the program reads this shape of it. Figures are
 integers in minor units; heights and terms as everywhere. What the figures mean is the business of `governance.genesis`.

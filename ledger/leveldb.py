@@ -39,9 +39,8 @@ class LevelDB:
         self._folder = shown or folder
         self._failure: MutuaError | None = None
         if not create and not (folder / "CURRENT").exists():
-            raise MutuaError(
-                "store_missing", f"there is no ledger in {folder}", "name the data folder of a node, or run mutua init"
-            )
+            what = f"there is no ledger in {folder}"
+            raise MutuaError("store_missing", what, "name the data folder of a node, or run mutua init")
         if create and not (folder / "CURRENT").exists() and _holds_data(folder):
             # LevelDB would take it for an empty place and throw away the tables that it finds there.
             hint = "keep the folder as evidence and sync a fresh one from the peers"
@@ -161,36 +160,22 @@ def _holds_data(folder: Path) -> bool:
 
 
 def _locked(folder: Path) -> MutuaError:
-    return MutuaError(
-        "store_locked",
-        f"another process uses the ledger in {folder}",
-        "stop that node first, or work on a copy made after it stopped",
-    )
+    what = f"another process uses the ledger in {folder}"
+    return MutuaError("store_locked", what, "stop that node first, or work on a copy made after it stopped")
 
 
 def _explained(folder: Path, error: Exception) -> MutuaError:
     """Return what a LevelDB error means to a person."""
     text = " ".join(part.decode(errors="replace") if isinstance(part, bytes) else str(part) for part in error.args)
     lower = text.lower()
-    if (
-        isinstance(error, plyvel.CorruptionError)
-        or "corruption" in lower
-        or "checksum" in lower
-        or "missing files" in lower
-    ):
-        return LedgerCorrupt(
-            "store_corrupt",
-            f"the ledger in {folder} is damaged ({text})",
-            "keep the folder as evidence and sync a fresh one from the peers",
-        )
+    is_damaged = any(words in lower for words in ("corruption", "checksum", "missing files"))
+    if is_damaged or isinstance(error, plyvel.CorruptionError):
+        what = f"the ledger in {folder} is damaged ({text})"
+        return LedgerCorrupt("store_corrupt", what, "keep the folder as evidence and sync a fresh one from the peers")
     if any(words in lower for words in ("no space left", "file too large", "quota exceeded")):
-        return MutuaError(
-            "disk_full",
-            f"the disk of {folder} is full",
-            "free some space and start the node again; nothing from this write was kept",
-        )
+        hint = "free some space and start the node again; nothing from this write was kept"
+        return MutuaError("disk_full", f"the disk of {folder} is full", hint)
     if "lock" in lower and ("temporarily unavailable" in lower or "already held" in lower):
         return _locked(folder)
-    return MutuaError(
-        "store_unusable", f"the ledger in {folder} cannot be used ({text})", "check the folder's rights and the disk"
-    )
+    what = f"the ledger in {folder} cannot be used ({text})"
+    return MutuaError("store_unusable", what, "check the folder's rights and the disk")

@@ -46,9 +46,8 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
     place = chain.find_record(record_id)
     block = chain.block(place[0]) if place is not None else None
     if place is None or block is None:
-        raise MutuaError(
-            "record_unknown", f"no block holds the record {record_id.hex()}", "wait for the next block, or check the id"
-        )
+        what = f"no block holds the record {record_id.hex()}"
+        raise MutuaError("record_unknown", what, "wait for the next block, or check the id")
     height, index = place
     leaves = [merkle.leaf_hash(encode(record)) for record in block.records]
     anchor = chain.block(chain.height)
@@ -56,17 +55,9 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
     if anchor is None or certificate is None:
         raise LedgerCorrupt("tip_block", "the newest block or its certificate is missing", "run mutua audit verify")
     path = merkle.inclusion_proof(chain.header_hashes()[: chain.height], height) if height < chain.height else ()
-    return InclusionProof(
-        PROOF_VERSION,
-        chain.chain_id,
-        encode(block.records[index]),
-        index,
-        block.header,
-        merkle.inclusion_proof(leaves, index),
-        anchor.header,
-        path,
-        certificate,
-    )
+    record, record_path = encode(block.records[index]), merkle.inclusion_proof(leaves, index)
+    shown = (PROOF_VERSION, chain.chain_id, record, index, block.header, record_path)
+    return InclusionProof(*shown, anchor.header, path, certificate)
 
 
 def inclusion_problems(proof: InclusionProof) -> list[str]:
@@ -142,6 +133,5 @@ def proof_from_json(data: bytes) -> InclusionProof:
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes(
-        "proof_malformed", f"this is not an inclusion proof ({reason})", "make it with mutua audit prove"
-    )
+    what = f"this is not an inclusion proof ({reason})"
+    return MalformedBytes("proof_malformed", what, "make it with mutua audit prove")

@@ -122,18 +122,8 @@ def sign_record(
     attestations: tuple[Attestation, ...] = (),
 ) -> SignedRecord:
     """Return `body` in an envelope signed by the key of `seed`, which acts for `author`."""
-    bare = Record(
-        RECORD_VERSION,
-        chain_id,
-        kind,
-        author,
-        signatures.public_key_of(seed),
-        number,
-        valid_until_height,
-        body_hash_of(body),
-        attestations,
-        b"",
-    )
+    head = (RECORD_VERSION, chain_id, kind, author, signatures.public_key_of(seed), number, valid_until_height)
+    bare = Record(*head, body_hash_of(body), attestations, b"")
     signature = signatures.sign(seed, "record", chain_id, encode(bare))
     return SignedRecord(msgspec.structs.replace(bare, signature=signature), body)
 
@@ -149,31 +139,26 @@ def check_record_shape(record: Record, chain_id: bytes) -> None:
         problem = "a key or hash is not 32 bytes"
     elif len(record.signature) != signatures.SIGNATURE_SIZE:
         problem = "its signature is not 64 bytes"
-    elif (
-        not record.kind
-        or len(record.kind) > KIND_SIZE_MAX
-        or not record.kind.isascii()
-        or not record.kind.isprintable()
-    ):
+    elif not _is_name(record.kind):
         problem = "its kind is empty, too long or not ASCII"
     elif len(record.attestations) > ATTESTATION_MAX:
         problem = f"it has {len(record.attestations)} attestations, more than {ATTESTATION_MAX}"
     elif record.attestations:
         problem = next((found for item in record.attestations if (found := _attestation_problem(item))), None)
     if problem is not None:
-        raise MalformedBytes(
-            "record_shape", f"record refused: {problem}", "build it with this version of mutua on this chain"
-        )
+        what = f"record refused: {problem}"
+        raise MalformedBytes("record_shape", what, "build it with this version of mutua on this chain")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= KIND_SIZE_MAX and text.isascii() and text.isprintable()
 
 
 def _attestation_problem(item: Attestation) -> str | None:
-    if not item.role or len(item.role) > KIND_SIZE_MAX or not item.role.isascii() or not item.role.isprintable():
+    if not _is_name(item.role):
         return "the role of an attestation is empty, too long or not plain ASCII"
-    if (
-        len(item.key) != HASH_SIZE
-        or len(item.subject_hash) != HASH_SIZE
-        or len(item.signature) != signatures.SIGNATURE_SIZE
-    ):
+    sizes = (len(item.key), len(item.subject_hash), len(item.signature))
+    if sizes != (HASH_SIZE, HASH_SIZE, signatures.SIGNATURE_SIZE):
         return "an attestation's key, subject or signature has the wrong size"
     return None
 
@@ -214,7 +199,6 @@ def decode_signed_record(data: bytes, chain_id: bytes) -> SignedRecord:
     signed = decode(SignedRecord, data)
     check_record_shape(signed.record, chain_id)
     if not is_body_of(signed.record, signed.body):
-        raise MalformedBytes(
-            "record_body", "the body does not match the record's body_hash", "send the body the author signed"
-        )
+        what = "the body does not match the record's body_hash"
+        raise MalformedBytes("record_body", what, "send the body the author signed")
     return signed

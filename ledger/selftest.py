@@ -50,18 +50,15 @@ class KeyCase:
 
 def check_signatures() -> None:
     """Raise LedgerCorrupt `signature_selftest` unless libsodium answers every case as expected (about 0.1 s)."""
+    is_signed = signatures.is_signed_raw
     wrong = [
-        case.name
-        for case in edge_cases()
-        if signatures.is_signed_raw(case.key, case.signature, case.message) != case.is_accepted
+        item.name for item in edge_cases() if is_signed(item.key, item.signature, item.message) != item.is_accepted
     ]
     wrong += [case.name for case in key_cases() if signatures.is_valid_key(case.key) != case.is_accepted]
     if wrong:
-        raise LedgerCorrupt(
-            "signature_selftest",
-            f"libsodium on this machine treats edge cases of signatures differently ({', '.join(wrong)})",
-            "install the PyNaCl version that mutua pins; do not take part in the network before",
-        )
+        what = f"libsodium on this machine treats edge cases of signatures differently ({', '.join(wrong)})"
+        hint = "install the PyNaCl version that mutua pins; do not take part in the network before"
+        raise LedgerCorrupt("signature_selftest", what, hint)
 
 
 # ---- The cases ---------------------------------------------------------------
@@ -74,19 +71,19 @@ def edge_cases() -> tuple[EdgeCase, ...]:
     key, nonce_bytes = encode_point(key_point), encode_point(nonce_point)
     message = b"mutua self-test"
     s = (nonce + _challenge(nonce_bytes, key, message) * secret) % L
-    good = nonce_bytes + _scalar_bytes(s)
+    good = nonce_bytes + _bytes_of(s)
     cases = [
         EdgeCase("an honest signature", key, good, message, is_accepted=True),
         EdgeCase("another message", key, good, message + b".", is_accepted=False),
-        EdgeCase("S + L", key, nonce_bytes + _scalar_bytes(s + L), message, is_accepted=False),
-        EdgeCase("S + 14 L", key, nonce_bytes + _scalar_bytes(s + 14 * L), message, is_accepted=False),
+        EdgeCase("S + L", key, nonce_bytes + _bytes_of(s + L), message, is_accepted=False),
+        EdgeCase("S + 14 L", key, nonce_bytes + _bytes_of(s + 14 * L), message, is_accepted=False),
     ]
     for name, bad in [*small_order_encodings(), *_non_canonical_small()]:
         # k divisible by 8 makes k·A vanish, so S·B = R holds for R = nonce·B: a forgery for a careless verifier.
         forged = _message_where(nonce_bytes, bad, lambda k: k % 8 == 0)
-        cases.append(EdgeCase(f"A is {name}", bad, nonce_bytes + _scalar_bytes(nonce), forged, is_accepted=False))
+        cases.append(EdgeCase(f"A is {name}", bad, nonce_bytes + _bytes_of(nonce), forged, is_accepted=False))
         # R of small order vanishes under the cofactor; where it is the identity it vanishes anyway.
-        zero = _scalar_bytes(_challenge(bad, key, message) * secret % L)
+        zero = _bytes_of(_challenge(bad, key, message) * secret % L)
         cases.append(EdgeCase(f"R is {name}", key, bad + zero, message, is_accepted=False))
     cases += _mixed_order_cases(secret, nonce)
     return tuple(cases)
@@ -96,10 +93,8 @@ def key_cases() -> tuple[KeyCase, ...]:
     """Return every registration case, in a fixed order."""
     honest = multiply(_scalar(b"secret"), BASE)
     cases = [KeyCase("honest key", encode_point(honest), is_accepted=True)]
-    cases += [
-        KeyCase(f"key is {name}", bad, is_accepted=False)
-        for name, bad in [*small_order_encodings(), *_non_canonical_small()]
-    ]
+    small = [*small_order_encodings(), *_non_canonical_small()]
+    cases += [KeyCase(f"key is {name}", bad, is_accepted=False) for name, bad in small]
     cases.append(KeyCase("key of mixed order", encode_point(add(honest, torsion_point())), is_accepted=False))
     cases += [KeyCase(f"key is y = p + {y}", _bytes_of(P + y), is_accepted=False) for y in range(2, 19)]
     off_curve = next(y for y in range(2, 100) if _recover_x(y, 0) is None)
@@ -109,10 +104,8 @@ def key_cases() -> tuple[KeyCase, ...]:
 
 def small_order_encodings() -> list[tuple[str, bytes]]:
     """Return the eight points whose order divides 8, in canonical bytes."""
-    point, found = torsion_point(), list[tuple[str, bytes]]()
-    for multiple in range(8):
-        found.append((f"the small-order point {multiple}·T", encode_point(multiply(multiple, point))))
-    return found
+    point = torsion_point()
+    return [(f"the small-order point {n}·T", encode_point(multiply(n, point))) for n in range(8)]
 
 
 def _non_canonical_small() -> list[tuple[str, bytes]]:
@@ -137,7 +130,7 @@ def _mixed_order_cases(secret: int, nonce: int) -> list[EdgeCase]:
     def case(name: str, nonce_bytes: bytes, rest: int, *, is_accepted: bool) -> EdgeCase:
         message = _message_where(nonce_bytes, key, lambda k: k % 8 == rest)
         s = (nonce + _challenge(nonce_bytes, key, message) * secret) % L
-        return EdgeCase(name, key, nonce_bytes + _scalar_bytes(s), message, is_accepted=is_accepted)
+        return EdgeCase(name, key, nonce_bytes + _bytes_of(s), message, is_accepted=is_accepted)
 
     return [
         case("A of mixed order, k·T = 0", plain, 0, is_accepted=True),
@@ -149,9 +142,8 @@ def _mixed_order_cases(secret: int, nonce: int) -> list[EdgeCase]:
 
 def _message_where(nonce_bytes: bytes, key: bytes, is_wanted: Callable[[int], bool]) -> bytes:
     """Return the first of at most 4,096 messages whose challenge is wanted (one in eight is)."""
-    return next(
-        m for m in (b"mutua self-test %d" % n for n in range(4_096)) if is_wanted(_challenge(nonce_bytes, key, m))
-    )
+    messages = (b"mutua self-test %d" % number for number in range(4_096))
+    return next(message for message in messages if is_wanted(_challenge(nonce_bytes, key, message)))
 
 
 # ---- The curve: slow and plain, for a handful of points -----------------------
@@ -226,10 +218,6 @@ def encode_point(point: Point) -> bytes:
 
 def _bytes_of(number: int) -> bytes:
     return number.to_bytes(32, "little")
-
-
-def _scalar_bytes(scalar: int) -> bytes:
-    return scalar.to_bytes(32, "little")
 
 
 def _scalar(label: bytes) -> int:

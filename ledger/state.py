@@ -24,8 +24,7 @@ from ledger.hashing import HASH_SIZE, ZERO_HASH, tagged_hash
 EMPTY_TREE = ZERO_HASH
 ENTRY_SIZE = 2 * HASH_SIZE
 BUCKET_SIZE_MAX = 16 * ENTRY_SIZE
-"""Leaves lie in buckets of sixteen at most: hashing a bucket anew costs about as much as the way from it to the root.
-"""
+"""Leaves lie in buckets of sixteen at most: hashing one anew costs about as much as the way from it to the root."""
 DEPTH_MAX = 8 * HASH_SIZE
 GROUP_BITS = 8
 """Many rows are laid out by the first byte of their path."""
@@ -85,11 +84,7 @@ def is_proved(key: bytes, value: bytes | None, proof: StateProof, state_root: by
     if proof.size == 0:
         return value is None and root_of(0, EMPTY_TREE) == state_root
     path = path_of(key)
-    if (
-        len(proof.path) != HASH_SIZE
-        or len(proof.value_hash) != HASH_SIZE
-        or (proof.path == path) != (value is not None)
-    ):
+    if not len(proof.path) == len(proof.value_hash) == HASH_SIZE or (proof.path == path) != (value is not None):
         return False
     if value is not None and sha256(value).digest() != proof.value_hash:
         return False
@@ -169,11 +164,8 @@ class StateTree:
             elif sibling != EMPTY_TREE:
                 steps.append((depth, sibling))
         found = _steps_in_bucket(self._buckets[node], path, steps)
-        value = (
-            state.get(key)
-            if found == path
-            else next(value for other, value in state.scan(b"") if path_of(other) == found)
-        )
+        there = key if found == path else next(other for other, _ in state.scan(b"") if path_of(other) == found)
+        value = state.get(there)
         assert value is not None, "the tree and the state hold the same rows"
         return StateProof(self._size, found, sha256(value).digest(), tuple(steps))
 

@@ -10,17 +10,11 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from ledger.state import StateReader
 
-class Store(Protocol):
+
+class Store(StateReader, Protocol):
     """An ordered map with atomic durable batches."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value at `key`, or None."""
-        ...
-
-    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending by key."""
-        ...
 
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
         """Put (or delete, where None) all rows at once, durably, before returning."""

@@ -14,24 +14,9 @@ from dataclasses import dataclass, field
 from itertools import chain as chained
 from typing import Any, Protocol
 
+from ledger import chain as layout
 from ledger import merkle
 from ledger.blocks import Block, Contents, Header, block_hash_of, contents_of, decode_header, encode_header
-from ledger.chain import (
-    BLOCK_PREFIX,
-    BODY_PREFIX,
-    CERTIFICATE_PREFIX,
-    CHARTER_KEY,
-    EVENTS_PREFIX,
-    HASH_PREFIX,
-    HEADER_PREFIX,
-    RECORD_PREFIX,
-    STATE_PREFIX,
-    TIP_KEY,
-    decode_place,
-    decode_tip,
-    genesis_header,
-    height_bytes,
-)
 from ledger.codec import decode
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
@@ -45,37 +30,10 @@ ROW_FINDINGS_MAX = 20
 AHEAD_RECORDS = 8_192
 """Blocks are loaded, and their signatures handed out, as far ahead as these records: memory stays flat."""
 
-CHECKS = (
-    "store",
-    "charter",
-    "tip",
-    "block_missing",
-    "block_bytes",
-    "header_link",
-    "header_rules",
-    "history_root",
-    "records_root",
-    "record_count",
-    "record_shape",
-    "record_repeated",
-    "record_index",
-    "record_signature",
-    "body_missing",
-    "body_hash",
-    "body_stray",
-    "certificate",
-    "rules",
-    "state_root",
-    "state_rows",
-    "events",
-    "beyond_tip",
-)
-"""Every value that `Finding.check` can have."""
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One contradiction: where, which check, and what in plain words."""
+    """One contradiction: where, which check (docs/reference names them), and what in plain words."""
 
     height: int
     check: str
@@ -179,7 +137,7 @@ class _Loaded:
     """A block as it is stored, with what is wrong about its bytes; its signatures are being verified."""
 
     height: int
-    block: Block | None
+    records: Sequence[Record]
     header: Header | None
     findings: list[Finding]
     contents: Contents
@@ -205,15 +163,15 @@ class _Replay:
     """False once a header is lost: no later history_root can be computed."""
 
     def run(self) -> Iterator[Finding]:
-        data = self.source.get(CHARTER_KEY)
+        data = self.source.get(layout.CHARTER_KEY)
         try:
             charter = decode(Charter, data or b"")
         except MalformedBytes as error:
             yield Finding(0, "charter", f"there is no readable charter ({error.what})")
             return
         self.counts.chain_id = chain_id_of(charter)
-        packed = self.source.get(TIP_KEY)
-        tip = decode_tip(packed) if packed is not None else None
+        packed = self.source.get(layout.TIP_KEY)
+        tip = layout.decode_tip(packed) if packed is not None else None
         if tip is None:
             yield Finding(0, "tip", "there is no readable tip")
             return
@@ -245,13 +203,13 @@ class _Replay:
         else:
             self.state = MemoryStore(dict(rows))
             self.tree = StateTree(rows.items())
-            expected = genesis_header(charter, self.tree.root(), committee_hash)
+            expected = layout.genesis_header(charter, self.tree.root(), committee_hash)
         if header is not None and expected is not None and header != expected:
             names = [name for name in Header.__dataclass_fields__ if getattr(header, name) != getattr(expected, name)]
             yield Finding(0, "header_link", f"block 0 is not the one that the charter gives: {', '.join(names)} differ")
         if block is not None and block.records:
             yield Finding(0, "record_count", f"block 0 holds {len(block.records)} records, not 0")
-        if events is not None and (self.source.get(EVENTS_PREFIX + height_bytes(0)) or b"") != events:
+        if events is not None and (self.source.get(layout.EVENTS_PREFIX + layout.height_bytes(0)) or b"") != events:
             yield Finding(0, "events", "the stored events of block 0 are not those of the charter")
         if header is None:
             header = expected
@@ -266,10 +224,8 @@ class _Replay:
 
     def _load(self, height: int) -> tuple[Block | None, Header | None, list[Finding]]:
         """Return block and header of a height with what is wrong about their bytes."""
-        stored, data = (
-            self.source.get(HEADER_PREFIX + height_bytes(height)),
-            self.source.get(BLOCK_PREFIX + height_bytes(height)),
-        )
+        at = layout.height_bytes(height)
+        stored, data = self.source.get(layout.HEADER_PREFIX + at), self.source.get(layout.BLOCK_PREFIX + at)
         if data is None:
             return None, None, [Finding(height, "block_missing", f"there is no block {height}")]
         try:
@@ -282,7 +238,7 @@ class _Replay:
             findings.append(
                 Finding(height, "header_link", f"the header kept beside block {height} is not the block's own")
             )
-        if self.source.get(HASH_PREFIX + block_hash_of(header)) != height_bytes(height):
+        if self.source.get(layout.HASH_PREFIX + block_hash_of(header)) != at:
             findings.append(Finding(height, "header_link", f"block {height} is not found under its hash"))
         return block, header, findings
 
@@ -295,7 +251,7 @@ class _Replay:
             records = () if block is None else block.records
             contents = contents_of(records)
             seals = [seal for pair in zip(records, contents.signed, strict=True) for seal in seals_of(*pair)]
-            waiting.append(_Loaded(height, block, header, findings, contents, self.checks.submit(seals)))
+            waiting.append(_Loaded(height, records, header, findings, contents, self.checks.submit(seals)))
             count += len(records)
             while count > AHEAD_RECORDS:
                 count -= len(waiting[0].contents.ids)
@@ -303,9 +259,9 @@ class _Replay:
         yield from waiting
 
     def _block(self, charter: Charter, loaded: _Loaded) -> Iterator[Finding]:
-        height, block, header = loaded.height, loaded.block, loaded.header
+        height, header = loaded.height, loaded.header
         yield from loaded.findings
-        if block is None or header is None:
+        if header is None:
             self.state = None
             beside = _header_beside(self.source, height)
             if beside is None:
@@ -315,8 +271,8 @@ class _Replay:
             return
         yield from self._links(height, header)
         yield from _records_of(height, header, loaded.contents)
-        bodies = yield from self._records(loaded, block.records)
-        yield from self._meaning(charter, header, block.records, bodies, loaded.contents.ids)
+        bodies = yield from self._records(loaded)
+        yield from self._meaning(charter, loaded, header, bodies)
         self._advance(header)
 
     def _links(self, height: int, header: Header) -> Iterator[Finding]:
@@ -330,38 +286,30 @@ class _Replay:
             if header.epoch < self.parent.epoch or header.proposed_time_ms < self.parent.proposed_time_ms:
                 yield Finding(height, "header_link", f"block {height} has an earlier epoch or time than its parent")
         if self.is_history_known and header.history_root != self.history.root():
-            yield Finding(
-                height, "history_root", f"the history_root of block {height} is not the root over the headers before it"
-            )
+            what = f"the history_root of block {height} is not the root over the headers before it"
+            yield Finding(height, "history_root", what)
 
-    def _records(
-        self, loaded: _Loaded, records: Sequence[Record]
-    ) -> Generator[Finding, None, dict[bytes, Body] | None]:
+    def _records(self, loaded: _Loaded) -> Generator[Finding, None, dict[bytes, Body] | None]:
         """Yield findings about single records; return the bodies by hash, or None when one is missing."""
         height = loaded.height
         bodies: dict[bytes, Body] | None = {}
         are_signed = self.checks.finish(loaded.parts)
-        for index, (record, record_id) in enumerate(zip(records, loaded.contents.ids, strict=True)):
+        for index, (record, record_id) in enumerate(zip(loaded.records, loaded.contents.ids, strict=True)):
             self.counts.records += 1
             try:
                 check_record_shape(record, self.counts.chain_id)
             except MalformedBytes as error:
                 yield Finding(height, "record_shape", error.what, record_id)
             if not are_signed and not is_record_signed(record):
-                yield Finding(
-                    height,
-                    "record_signature",
-                    "the signature of the record, or of an attestation, does not verify",
-                    record_id,
-                )
+                what = "the signature of the record, or of an attestation, does not verify"
+                yield Finding(height, "record_signature", what, record_id)
             if record_id in self.seen:
                 yield Finding(height, "record_repeated", "the record is already included in the chain", record_id)
             self.seen.add(record_id)
-            place = self.source.get(RECORD_PREFIX + record_id)
-            if place is None or decode_place(place) != (height, index):
-                yield Finding(
-                    height, "record_index", f"the record is not found as number {index} of block {height}", record_id
-                )
+            place = self.source.get(layout.RECORD_PREFIX + record_id)
+            if place is None or layout.decode_place(place) != (height, index):
+                what = f"the record is not found as number {index} of block {height}"
+                yield Finding(height, "record_index", what, record_id)
             self.bodies_seen.add(record.body_hash)
             body, finding = self._body(height, record, record_id)
             if finding is not None:
@@ -373,7 +321,7 @@ class _Replay:
         return bodies
 
     def _body(self, height: int, record: Record, record_id: bytes) -> tuple[Body | None, Finding | None]:
-        data = self.source.get(BODY_PREFIX + record.body_hash)
+        data = self.source.get(layout.BODY_PREFIX + record.body_hash)
         if data is None:
             return None, Finding(
                 height,
@@ -390,19 +338,14 @@ class _Replay:
         return body, None
 
     def _meaning(
-        self,
-        charter: Charter,
-        header: Header,
-        records: Sequence[Record],
-        bodies: dict[bytes, Body] | None,
-        ids: Sequence[bytes],
+        self, charter: Charter, loaded: _Loaded, header: Header, bodies: dict[bytes, Body] | None
     ) -> Iterator[Finding]:
         """Check certificate, committee and effect: everything that needs the state before the block."""
         height = self.counts.height + 1
         parent, state = self.parent, self.state
         if parent is None or state is None:
             return
-        certificate = self.source.get(CERTIFICATE_PREFIX + height_bytes(height))
+        certificate = self.source.get(layout.CERTIFICATE_PREFIX + layout.height_bytes(height))
         problem = (
             "there is none" if certificate is None else self.verify_certificate(state, charter, header, certificate)
         )
@@ -414,6 +357,7 @@ class _Replay:
         if bodies is None:
             self.state = None
             return
+        records, ids = loaded.records, loaded.contents.ids
         try:
             applied = self.rules.apply(state, charter, parent, header, records=records, bodies=bodies, ids=ids)
         except MutuaError as error:
@@ -428,14 +372,14 @@ class _Replay:
             self.state = None
             return
         self.counts.state_root = header.state_root
-        if (self.source.get(EVENTS_PREFIX + height_bytes(height)) or b"") != applied.events:
+        if (self.source.get(layout.EVENTS_PREFIX + layout.height_bytes(height)) or b"") != applied.events:
             yield Finding(height, "events", f"the stored events of block {height} are not those that the rules give")
 
     def _state_rows(self, height: int, row_count: int) -> Iterator[Finding]:
         """Compare the stored rows with the replayed ones, or, without a replay, with the last header's root."""
         state, tree = self.state, None
         if state is None:
-            tree = StateTree((key[len(STATE_PREFIX) :], value) for key, value in self.source.scan(STATE_PREFIX))
+            tree = StateTree(layout.StoredState(self.source).scan(b""))
             count, wrong = tree.size, dict[bytes, str]()
         else:
             count, wrong = _differences(self.source, state, self.tree.size)
@@ -450,44 +394,38 @@ class _Replay:
 
     def _strays(self, height: int) -> Iterator[Finding]:
         """Name rows that no final block accounts for."""
-        limit = height_bytes(height + 1)
-        by_height = (HEADER_PREFIX, BLOCK_PREFIX, CERTIFICATE_PREFIX, EVENTS_PREFIX)
+        limit = layout.height_bytes(height + 1)
+        by_height = (layout.HEADER_PREFIX, layout.BLOCK_PREFIX, layout.CERTIFICATE_PREFIX, layout.EVENTS_PREFIX)
         for key, _ in chained.from_iterable(self.source.scan(prefix, limit) for prefix in by_height):
-            yield Finding(
-                height, "beyond_tip", f"row {key[:2].decode()} {int.from_bytes(key[2:], 'big')} lies beyond the tip"
-            )
-        for key, _ in self.source.scan(RECORD_PREFIX):
-            if key[len(RECORD_PREFIX) :] not in self.seen:
-                yield Finding(
-                    height, "record_index", "the index names a record that no block holds", key[len(RECORD_PREFIX) :]
-                )
-        for key, _ in self.source.scan(HASH_PREFIX):
-            if key[len(HASH_PREFIX) :] not in self.hashes:
-                yield Finding(
-                    height,
-                    "header_link",
-                    f"the index names a block that is not in the chain: {key[len(HASH_PREFIX) :].hex()}",
-                )
-        for key, _ in self.source.scan(BODY_PREFIX):
-            if key[len(BODY_PREFIX) :] not in self.bodies_seen:
-                yield Finding(
-                    height, "body_stray", f"there is a body to which no record commits: {key[len(BODY_PREFIX) :].hex()}"
-                )
+            what = f"row {key[:2].decode()} {int.from_bytes(key[2:], 'big')} lies beyond the tip"
+            yield Finding(height, "beyond_tip", what)
+        for key, _ in self.source.scan(layout.RECORD_PREFIX):
+            if key[len(layout.RECORD_PREFIX) :] not in self.seen:
+                what = "the index names a record that no block holds"
+                yield Finding(height, "record_index", what, key[len(layout.RECORD_PREFIX) :])
+        for key, _ in self.source.scan(layout.HASH_PREFIX):
+            if key[len(layout.HASH_PREFIX) :] not in self.hashes:
+                what = f"the index names a block that is not in the chain: {key[len(layout.HASH_PREFIX) :].hex()}"
+                yield Finding(height, "header_link", what)
+        for key, _ in self.source.scan(layout.BODY_PREFIX):
+            if key[len(layout.BODY_PREFIX) :] not in self.bodies_seen:
+                what = f"there is a body to which no record commits: {key[len(layout.BODY_PREFIX) :].hex()}"
+                yield Finding(height, "body_stray", what)
 
 
 def _differences(source: Store, state: MemoryStore, size: int) -> tuple[int, dict[bytes, str]]:
     """Compare stored state rows with the `size` replayed ones; return how many are stored, and what is wrong by key."""
     count = matched = 0
     wrong: dict[bytes, str] = {}
-    for stored_key, value in source.scan(STATE_PREFIX):
+    for stored_key, value in source.scan(layout.STATE_PREFIX):
         count += 1
-        key = stored_key[len(STATE_PREFIX) :]
+        key = stored_key[len(layout.STATE_PREFIX) :]
         expected = state.get(key)
         matched += expected is not None
         if expected != value:
             wrong[key] = "should not be there" if expected is None else "has another value"
     if matched != size:
-        missing = (key for key, _ in state.scan(b"") if source.get(STATE_PREFIX + key) is None)
+        missing = (key for key, _ in state.scan(b"") if source.get(layout.STATE_PREFIX + key) is None)
         wrong.update(dict.fromkeys(missing, "is missing"))
     return count, wrong
 
@@ -495,7 +433,7 @@ def _differences(source: Store, state: MemoryStore, size: int) -> tuple[int, dic
 def _header_beside(source: Store, height: int) -> Header | None:
     """Return the header kept beside a block that is lost, if it still decodes."""
     try:
-        return decode_header(source.get(HEADER_PREFIX + height_bytes(height)) or b"")
+        return decode_header(source.get(layout.HEADER_PREFIX + layout.height_bytes(height)) or b"")
     except MalformedBytes:
         return None
 

@@ -23,12 +23,11 @@ TEXT_SIZE_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: `kind` is text or path, `choices` bounds a text, `default` is shown when there is no value."""
+    """One setting: `choices` bounds a text, `default` is shown when there is no value."""
 
     name: str
-    kind: str
-    default: str
     meaning: str
+    default: str = ""
     choices: tuple[str, ...] = ()
 
     @property
@@ -40,48 +39,37 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "listen",
-        "text",
-        "",
         "Multiaddr where this node listens for members, such as /ip4/0.0.0.0/tcp/4001. Empty: the address in the"
         " charter, because that is where the other members look for it.",
     ),
     Setting(
         "api_socket",
-        "path",
-        "api.sock",
         "Unix socket of the local API, mode 0600; relative paths start in the data folder. Set it when the data"
         " folder's path is longer than a socket's may be (103 bytes).",
+        "api.sock",
     ),
     Setting(
         "log_level",
-        "text",
-        "info",
         "What is written to the log; it can be changed while the node runs.",
+        "info",
         ("debug", "info", "warning", "error"),
     ),
     Setting(
         "log_format",
-        "text",
-        "console",
         "How events look on standard error of `mutua run`; log.jsonl is always JSON. `quiet` writes the file only.",
+        "console",
         ("console", "json", "quiet"),
     ),
     Setting(
-        "bitcoin_socket",
-        "path",
-        "",
-        "Unix socket of the bitcoin backend (regtest engine). Empty: this node signs no payouts.",
+        "bitcoin_socket", "Unix socket of the bitcoin backend (regtest engine). Empty: this node signs no payouts."
     ),
     Setting(
         "documents",
-        "path",
-        "documents",
         "Folder of evidence, each file named by its hash; relative paths start in the data folder.",
+        "documents",
     ),
     Setting(
         "on_event",
-        "text",
-        "",
         "Command that is run for each event, with the event as JSON on standard input; words are split as a shell does,"
         " without a shell. Empty: none.",
     ),

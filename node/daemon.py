@@ -127,15 +127,9 @@ class Daemon:
         )
 
     def _new_gossip(self) -> Gossip:
-        return Gossip(
-            self.network,
-            self.mempool,
-            self.blobs,
-            self.ledger.admission,
-            tick_s=min(GOSSIP_TICK_DAY_S, self.charter.block_interval_ms / 1000 / 20),
-            digest_every_s=DIGEST_EVERY_S,
-            choose_peer=choose,
-        )
+        parts = (self.network, self.mempool, self.blobs, self.ledger.admission)
+        tick_s = min(GOSSIP_TICK_DAY_S, self.charter.block_interval_ms / 1000 / 20)
+        return Gossip(*parts, tick_s=tick_s, digest_every_s=DIGEST_EVERY_S, choose_peer=choose)
 
     def _new_driver(self) -> Driver:
         seat, guard, index, keys = None, None, self.ledger.own_index, self.keys
@@ -167,16 +161,10 @@ class Daemon:
         return TreasurySupervisor(*parts, journal=self.folder.treasury_journal, bitcoin_socket=socket)
 
     def _new_router(self) -> Router:
-        founders = self.charter.founders
-        return Router(
-            self.network,
-            self.sync,
-            self.gossip,
-            self.driver,
-            committee=frozenset(item.transport_key for item in founders if item.consensus_key in self.ledger.committee),
-            hear_signer=self._hear_signer,
-            fail=self.fail,
-        )
+        seated = (item for item in self.charter.founders if item.consensus_key in self.ledger.committee)
+        committee = frozenset(item.transport_key for item in seated)
+        parts = (self.network, self.sync, self.gossip, self.driver)
+        return Router(*parts, committee=committee, hear_signer=self._hear_signer, fail=self.fail)
 
     def _new_auto_accept(self) -> AutoAccept:
         own_keys = frozenset({self.keys.identity_key, self.keys.device_key})

@@ -125,18 +125,11 @@ class _Named:
 
 def _console(form: str, stream: TextIO) -> Callable[[Event], None]:
     if form == "json":
-        as_json = structlog.processors.JSONRenderer()
-        render: Callable[[Event], str] = lambda event: str(as_json(None, "", event))  # noqa: E731
+        render = structlog.processors.JSONRenderer()
     else:
-        pretty = structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-        render = lambda event: str(pretty(None, "", dict(event)))  # noqa: E731
-
-    def show(event: Event) -> None:
-        print(render(event), file=stream, flush=True)
-
-    return show
+        plain = structlog.dev.plain_traceback
+        render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)
+    return lambda event: print(str(render(None, "", dict(event))), file=stream, flush=True)
 
 
 class _LibraryHandler(logging.Handler):

@@ -3,83 +3,43 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER_MODE = 0o700
 SECRET_MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
 class DataFolder:
     """The paths of one node. Nothing is made by asking for them."""
 
-    root: Path
-
-    @property
-    def charter(self) -> Path:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.charter = root / "charter.bin"
         """The canonical bytes of the sealed charter: the chain."""
-        return self.root / "charter.bin"
-
-    @property
-    def charter_text(self) -> Path:
+        self.charter_text = root / "charter.toml"
         """The same charter for people."""
-        return self.root / "charter.toml"
-
-    @property
-    def founder(self) -> Path:
+        self.founder = root / "founder.toml"
         """The signed entry of this member for a charter."""
-        return self.root / "founder.toml"
-
-    @property
-    def keys(self) -> Path:
+        self.keys = root / "keys.json"
         """The encrypted key file."""
-        return self.root / "keys.json"
-
-    @property
-    def config(self) -> Path:
+        self.config = root / "config.toml"
         """The settings."""
-        return self.root / "config.toml"
-
-    @property
-    def ledger(self) -> Path:
+        self.ledger = root / "ledger"
         """The LevelDB of the chain."""
-        return self.root / "ledger"
-
-    @property
-    def mempool(self) -> Path:
+        self.mempool = root / "mempool"
         """The LevelDB of what waits for a block."""
-        return self.root / "mempool"
-
-    @property
-    def treasury_journal(self) -> Path:
+        self.treasury_journal = root / "treasury.journal"
         """The promises of a treasury signer."""
-        return self.root / "treasury.journal"
-
-    @property
-    def documents(self) -> Path:
+        self.documents = root / "documents"
         """Evidence, each file named by its hash."""
-        return self.root / "documents"
-
-    @property
-    def auto_accept(self) -> Path:
+        self.auto_accept = root / "auto-accept.json"
         """The member's auto-accept rules, every version signed."""
-        return self.root / "auto-accept.json"
-
-    @property
-    def api_socket(self) -> Path:
+        self.api_socket = root / "api.sock"
         """The Unix socket of the local API."""
-        return self.root / "api.sock"
-
-    @property
-    def log(self) -> Path:
+        self.log = root / "log.jsonl"
         """Events, one JSON object a line."""
-        return self.root / "log.jsonl"
-
-    @property
-    def lock(self) -> Path:
+        self.lock = root / "lock"
         """The lock that a running daemon holds."""
-        return self.root / "lock"
 
 
 def default_root() -> Path:
@@ -89,23 +49,6 @@ def default_root() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("mutua", appauthor=False)
-
-
-def is_held(lock: Path) -> bool:
-    """True while another process holds the lock of a data folder. Nothing is made or changed."""
-    import fcntl
-
-    try:
-        handle = os.open(lock, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -121,8 +64,13 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. OSError passes through."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

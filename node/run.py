@@ -54,27 +54,20 @@ def unlock_keys(folder: Path, passphrase: str) -> KeyRing:
     return KeyRing.from_seed(open_keyfile(data, passphrase))
 
 
-def run_node(
-    folder: Path,
-    passphrase: str,
-    *,
-    listen: str | None,
-    bitcoin_socket: Path | None,
-    guests: tuple[bytes, ...],
-    level: str = "info",
-) -> None:
-    """Unlock the keys of `folder` and run its daemon until it is stopped. MutuaError says what prevents it."""
-    keys = unlock_keys(folder, passphrase)
+def run_node(given: argparse.Namespace) -> None:
+    """Unlock the keys of the data folder and run its daemon until it is stopped. MutuaError says what prevents it."""
+    folder: Path = given.data_dir
+    keys = unlock_keys(folder, read_passphrase(given.passphrase_file, given.passphrase_fd))
     from node import daemon, startup
     from node.logs import set_up_logs
 
     startup.load_charter(folder)
     startup.lock_folder(folder).close()
     try:
-        set_up_logs(folder, level, "quiet")
+        set_up_logs(folder, given.log_level, "quiet")
     except OSError as error:
         raise disk_error(f"{folder / 'log.jsonl'}", error) from error
-    daemon.main(folder, keys, daemon.Options(listen, bitcoin_socket, guests))
+    daemon.main(folder, keys, daemon.Options(given.listen, given.bitcoin_socket, tuple(given.guest)))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,15 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log-level", default="info", type=str.lower, choices=["debug", "info", "warning", "error"])
     given = parser.parse_args(arguments)
     try:
-        passphrase = read_passphrase(given.passphrase_file, given.passphrase_fd)
-        run_node(
-            given.data_dir,
-            passphrase,
-            listen=given.listen,
-            bitcoin_socket=given.bitcoin_socket,
-            guests=tuple(given.guest),
-            level=given.log_level,
-        )
+        run_node(given)
     except MutuaError as error:
         return _told(error)
     except OSError as error:

@@ -164,7 +164,7 @@ def _commands_of(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def _help_words(command: Any) -> list[str]:
     text = inspect.cleandoc(command.help or "")
-    text = text.split("Parameters\n---")[0].strip()
+    text = text.split("\n:param ")[0].strip()
     return textwrap.wrap(" ".join(text.split()), 120) if "\n\n" not in text else text.splitlines()
 
 

@@ -16,12 +16,13 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from node.api.client import AsyncClient
 from node.api.errors import ApiError
 from node.api.text import Units, brief, clean, counted, refusal
 from node.api.views.claims import CaseToVote
 from node.api.views.coop import PROVIDERS
 from node.api.views.node import Status
-from tui.feed import Api, Connect, Feed, connect
+from tui.feed import Connect, Feed
 from tui.memory import load_memory
 from tui.screens.ballot import CaseScreen
 from tui.screens.base import LiveScreen
@@ -69,7 +70,7 @@ class MutuaApp(App[None]):
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Close this program; the node keeps running"),
     ]
 
-    def __init__(self, socket_path: Path, connect: Connect = connect) -> None:
+    def __init__(self, socket_path: Path, connect: Connect = AsyncClient) -> None:
         super().__init__()
         self.socket_path = socket_path
         self.folder = socket_path.parent
@@ -98,7 +99,7 @@ class MutuaApp(App[None]):
         """Return a provider's name, or its key in short."""
         return (self._providers or {}).get(key) or brief(key) or "–"
 
-    async def load_names(self, client: Api) -> None:
+    async def load_names(self, client: AsyncClient) -> None:
         """Fetch the providers' names once; a node without that list leaves keys in short."""
         if self._providers is None:
             with contextlib.suppress(ApiError):
@@ -119,7 +120,7 @@ class MutuaApp(App[None]):
         self.copy_to_clipboard(text)
         self.notify(f"{what} copied: {brief(text)}", markup=False)
 
-    async def refresh_receipts(self, client: Api) -> None:
+    async def refresh_receipts(self, client: AsyncClient) -> None:
         """Look up the receipts that are still pending, and say what became of them."""
         for kept in [item for item in self.memory.receipts if item.state == "pending"][:PENDING_CHECKED_MAX]:
             try:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
+from node.api.client import AsyncClient
 from node.api.errors import ApiError
-from node.api.views.actions import Opened, Submitted
-from node.api.views.base import Question, T
-from node.api.views.chain import Block, BlockHead, Event, Receipt
 from node.api.views.node import Status
 
 POLL_LIVE_S = 5.0
@@ -29,54 +26,7 @@ TRUSTED_S = 3.0
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 15.0
 
 
-class Api(Protocol):
-    """What the screens use of `node.api.client.AsyncClient`."""
-
-    async def status(self) -> Status:
-        """Return where the node stands."""
-        ...
-
-    async def view(self, question: Question[T], **arguments: str | None) -> T:
-        """Return a view of the newest final state."""
-        ...
-
-    async def blocks(self, start: int | None = None, count: int = 20) -> tuple[BlockHead, ...]:
-        """Return a page of blocks."""
-        ...
-
-    async def block(self, height: int) -> Block:
-        """Return one block with records and events."""
-        ...
-
-    async def record(self, record_id: str) -> Receipt:
-        """Return a record's receipt."""
-        ...
-
-    async def submit(self, kind: str, body: Mapping[str, Any]) -> Submitted:
-        """Let the node sign and spread a record."""
-        ...
-
-    async def open_document(self, claim: str) -> Opened:
-        """Open a claim's document; the node signs the receipt."""
-        ...
-
-    def events(self) -> AsyncIterator[Event]:
-        """Yield events as they come."""
-        ...
-
-    async def close(self) -> None:
-        """Close the connections."""
-        ...
-
-
-Connect = Callable[[Path], Api]
-
-
-def connect(socket_path: Path) -> Api:
-    """Return the real client. httpx is imported here and not before, after the first screen is on the terminal."""
-    from node.api.client import AsyncClient
-
-    return AsyncClient(socket_path)
+Connect = Callable[[Path], AsyncClient]
 
 
 def fault_of(error: Exception) -> ApiError:
@@ -91,10 +41,7 @@ def fault_of(error: Exception) -> ApiError:
 
 
 class Feed:
-    """Follows the node until cancelled.
-
-    `on_status(status, is_new_block)` and `on_fault(error)` are called in the app's loop.
-    """
+    """Follows the node until cancelled; `on_status(status, is_new_block)`, `on_fault` are called in the app's loop."""
 
     def __init__(
         self,
@@ -110,9 +57,9 @@ class Feed:
         self._on_fault = on_fault
         self._bell = asyncio.Event()
         self._is_ready = asyncio.Event()
-        self._client: Api | None = None
+        self._client: AsyncClient | None = None
 
-    async def client(self) -> Api:
+    async def client(self) -> AsyncClient:
         """Return the client, as soon as there is one."""
         await self._is_ready.wait()
         assert self._client is not None
@@ -124,6 +71,7 @@ class Feed:
 
     async def run(self) -> None:
         """Follow the node."""
+        # it imports httpx, after the first screen is on the terminal
         self._client = await asyncio.to_thread(self._connect, self._path)
         self._is_ready.set()
         try:
@@ -134,7 +82,7 @@ class Feed:
             with contextlib.suppress(Exception):
                 await self._client.close()
 
-    async def _look(self, client: Api) -> None:
+    async def _look(self, client: AsyncClient) -> None:
         height: int | None = None
         while True:
             self._bell.clear()
@@ -155,7 +103,7 @@ class Feed:
             self.is_live = True
             self.ring()
 
-    async def _listen(self, client: Api) -> None:
+    async def _listen(self, client: AsyncClient) -> None:
         pause_s = RETRY_MIN_S
         while True:
             trusted = asyncio.get_running_loop().call_later(TRUSTED_S, self._trust)  # a quiet stream is a good one

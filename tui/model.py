@@ -1,7 +1,4 @@
-"""What the screens say of the node's answers, in words. Nothing here touches a terminal.
-
-Text that other people wrote goes through `clean` before it reaches a terminal.
-"""
+"""What the screens say of the node's answers, in words; other people's text goes through `clean` first."""
 
 from __future__ import annotations
 

@@ -1,67 +1,41 @@
-"""The looks: calm and dark, calm and light, and one with the highest contrast.
-
-Textual's own themes stay in the palette too.
-"""
+"""The looks: calm and dark, calm and light, highest contrast. Textual's own themes stay in the palette too."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.theme import Theme
 
-CALM = Theme(
-    name="mutua",
-    dark=True,
-    primary="#7fb4ca",
-    secondary="#9a9ac2",
-    accent="#e0c088",
-    foreground="#d5dbe1",
-    background="#10151b",
-    surface="#161c24",
-    panel="#1f2832",
-    success="#9cc98a",
-    warning="#e0c088",
-    error="#e8828a",
-    variables={"footer-key-foreground": "#e0c088", "border": "#34414e", "block-cursor-text-style": "bold"},
-)
+NAMES = "primary", "secondary", "accent", "foreground", "background", "surface", "panel", "success", "warning", "error"
 
-LIGHT = Theme(
-    name="mutua-light",
+
+def _theme(name: str, colours: str, *, dark: bool = True, **variables: str) -> Theme:
+    """Return a theme of colours in the order of NAMES; keys in the footer have that of the accent."""
+    given: dict[str, Any] = dict(zip(NAMES, colours.split(), strict=True))
+    named = {key.replace("_", "-"): value for key, value in variables.items()}
+    words = {"footer-key-foreground": given["accent"], "block-cursor-text-style": "bold", **named}
+    return Theme(name, **given, dark=dark, variables=words)
+
+
+CALM = _theme(
+    "mutua", "#7fb4ca #9a9ac2 #e0c088 #d5dbe1 #10151b #161c24 #1f2832 #9cc98a #e0c088 #e8828a", border="#34414e"
+)
+LIGHT = _theme(
+    "mutua-light",
+    "#22627c #54548c #7a4f00 #1d2630 #f7f5f0 #efece4 #e3dfd4 #2c6b2f #7a4f00 #a3202c",
     dark=False,
-    primary="#22627c",
-    secondary="#54548c",
-    accent="#7a4f00",
-    foreground="#1d2630",
-    background="#f7f5f0",
-    surface="#efece4",
-    panel="#e3dfd4",
-    success="#2c6b2f",
-    warning="#7a4f00",
-    error="#a3202c",
-    variables={"footer-key-foreground": "#7a4f00", "border": "#b9b2a2", "block-cursor-text-style": "bold"},
+    border="#b9b2a2",
 )
-
-CONTRAST = Theme(
-    name="mutua-contrast",
-    dark=True,
-    primary="#ffffff",
-    secondary="#ffffff",
-    accent="#ffff00",
-    foreground="#ffffff",
-    background="#000000",
-    surface="#000000",
-    panel="#0b3d91",
-    success="#00ff66",
-    warning="#ffff00",
-    error="#ff8080",
-    variables={
-        "footer-key-foreground": "#ffff00",
-        "border": "#ffffff",
-        "block-cursor-background": "#ffff00",
-        "block-cursor-foreground": "#000000",
-        "block-cursor-blurred-background": "#333300",
-        "block-cursor-text-style": "bold underline",
-        "text-muted": "#ffffff",
-        "foreground-muted": "#ffffff",
-    },
+CONTRAST = _theme(
+    "mutua-contrast",
+    "#ffffff #ffffff #ffff00 #ffffff #000000 #000000 #0b3d91 #00ff66 #ffff00 #ff8080",
+    border="#ffffff",
+    block_cursor_background="#ffff00",
+    block_cursor_foreground="#000000",
+    block_cursor_blurred_background="#333300",
+    block_cursor_text_style="bold underline",
+    text_muted="#ffffff",
+    foreground_muted="#ffffff",
 )
 
 THEMES = (CALM, LIGHT, CONTRAST)

@@ -49,11 +49,6 @@ def claim_programs(
     return tuple(hash160(branch.derive([index]).key.sec()) for index in range(count))
 
 
-def claim_secret(root: HDKey, account: int, index: int, network: str = "regtest") -> bytes:
-    """Return the secp256k1 secret (32 bytes) that spends address `index` of a claim."""
-    return root.derive(f"{account_path(account, network)}/0/{index}").key.serialize()
-
-
 def script_of(program: bytes) -> bytes:
     """Return the scriptPubKey of a P2WPKH program: OP_0 and a push of 20 bytes."""
     if len(program) != PROGRAM_SIZE:
@@ -68,16 +63,6 @@ def address_of(program: bytes, network: str) -> str:
     if text is None:
         raise MalformedBytes("program_size", f"{len(program)} bytes are not a witness program", "use 20 or 32 bytes")
     return text
-
-
-def program_of(address: str, network: str) -> bytes:
-    """Return the 20-byte program of a P2WPKH address (any case of letters). MutuaError `address` otherwise."""
-    text = address.strip()
-    version, program = bech32.decode(_hrp(network), text.lower() if text == text.upper() else text)
-    if version != 0 or program is None or len(program) != PROGRAM_SIZE:
-        what = f"{address[:90]!r} is not a {_hrp(network)}1q… address of one key"
-        raise MutuaError("address", what, "give a native segwit (P2WPKH) address")
-    return bytes(program)
 
 
 def _hrp(network: str) -> str:

@@ -23,7 +23,7 @@ VERSION = 1
 KEYFILE_SIZE_MAX = 4096
 OPS_MIN, OPS_MAX = 1, 64
 MEMORY_KIB_MIN, MEMORY_KIB_MAX = 8, 1024 * 1024
-_MEND = "restore the file from a backup, or the seed from its 24 words: mutua init --restore"
+_HINT = "restore the file from a backup, or the seed from its 24 words: mutua init --restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,13 @@ class _KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def seal_keyfile(seed: bytes, passphrase: str, limits: Limits = NORMAL) -> bytes:
     """Return a key file that opens with `passphrase`. Errors: `seed_size`, `passphrase_empty`, `keyfile_*`."""
     if len(seed) != SEED_SIZE:
-        raise MutuaError(
-            "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "restore it from its 24 words"
-        )
+        what = f"a master seed has {SEED_SIZE} bytes, not {len(seed)}"
+        raise MutuaError("seed_size", what, "restore it from its 24 words")
     if not passphrase:
         raise MutuaError("passphrase_empty", "the passphrase is empty", "choose four or more random words")
     if not _is_within_limits(limits.ops, limits.memory_kib):
-        raise MutuaError(
-            "keyfile_limits", f"cost figures {limits.ops} / {limits.memory_kib} KiB are out of range", "use NORMAL"
-        )
+        what = f"cost figures {limits.ops} / {limits.memory_kib} KiB are out of range"
+        raise MutuaError("keyfile_limits", what, "use NORMAL")
     salt = secrets.token_bytes(sodium.crypto_pwhash_SALTBYTES)
     nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
     box = sodium.crypto_secretbox(seed, nonce, _stretch(passphrase, salt, limits))
@@ -83,11 +81,8 @@ def open_keyfile(data: bytes, passphrase: str) -> bytes:
         salt, nonce, box = (bytes.fromhex(text) for text in (file.kdf.salt, file.nonce, file.box))
     except ValueError:
         raise _malformed("a field is not hex") from None
-    sizes = (
-        sodium.crypto_pwhash_SALTBYTES,
-        sodium.crypto_secretbox_NONCEBYTES,
-        SEED_SIZE + sodium.crypto_secretbox_MACBYTES,
-    )
+    box_size = SEED_SIZE + sodium.crypto_secretbox_MACBYTES
+    sizes = (sodium.crypto_pwhash_SALTBYTES, sodium.crypto_secretbox_NONCEBYTES, box_size)
     if (len(salt), len(nonce), len(box)) != sizes:
         raise _malformed("a field has the wrong length")
     key = _stretch(passphrase, salt, Limits(file.kdf.ops, file.kdf.memory_kib))
@@ -112,14 +107,13 @@ def _decode_keyfile(data: bytes) -> _KeyFile:
         what = f"the key file has version {file.version}, this program reads {VERSION}"
         raise MalformedBytes("keyfile_version", what, "use the program that wrote it")
     if not _is_within_limits(file.kdf.ops, file.kdf.memory_kib):
-        raise MalformedBytes(
-            "keyfile_limits", f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB", _MEND
-        )
+        what = f"the key file asks for {file.kdf.ops} passes over {file.kdf.memory_kib} KiB"
+        raise MalformedBytes("keyfile_limits", what, _HINT)
     return file
 
 
 def _malformed(reason: str) -> MalformedBytes:
-    return MalformedBytes("keyfile_malformed", f"this is not a key file: {reason}", _MEND)
+    return MalformedBytes("keyfile_malformed", f"this is not a key file: {reason}", _HINT)
 
 
 def _is_within_limits(ops: int, memory_kib: int) -> bool:
@@ -129,15 +123,9 @@ def _is_within_limits(ops: int, memory_kib: int) -> bool:
 def _stretch(passphrase: str, salt: bytes, limits: Limits) -> bytes:
     """Return the 32-byte key of a passphrase in Unicode form NFKC: one person types é in two ways."""
     secret = unicodedata.normalize("NFKC", passphrase).encode("utf-8", "surrogatepass")
+    cost = (limits.ops, limits.memory_kib * 1024, sodium.crypto_pwhash_ALG_ARGON2ID13)
     try:
-        return sodium.crypto_pwhash_alg(
-            sodium.crypto_secretbox_KEYBYTES,
-            secret,
-            salt,
-            limits.ops,
-            limits.memory_kib * 1024,
-            sodium.crypto_pwhash_ALG_ARGON2ID13,
-        )
+        return sodium.crypto_pwhash_alg(sodium.crypto_secretbox_KEYBYTES, secret, salt, *cost)
     except (RuntimeError, MemoryError):
         what = f"argon2id needs {limits.memory_kib} KiB of memory and did not get it"
         raise MutuaError("keyfile_memory", what, "close other programs and try again") from None

@@ -59,11 +59,9 @@ class Onion:
         return Onion(value, layers, tuple(checkpoints))
 
     def reveal(self, gone: int) -> bytes:
-        """Return the next layer when `gone` layers are gone.
+        """Return the next layer when `gone` layers are gone; MutuaError `onion_used_up` after the last.
 
         SHA-256 of reveal 0 is the tip, of reveal 1 is reveal 0, and so on.
-
-        Errors: MutuaError `onion_used_up` after the last layer.
         """
         if not 0 <= gone < self.layers:
             what = f"{gone} of {self.layers} onion layers are gone"
@@ -86,45 +84,33 @@ class KeyRing:
     transport_seed: bytes = field(repr=False)
     bitcoin_root_seed: bytes = field(repr=False)
     onion_secret: bytes = field(repr=False)
+    identity_key: bytes = field(init=False)
+    """The member's name on the ledger (32 bytes)."""
+    device_key: bytes = field(init=False)
+    """The key of daily records (32 bytes)."""
+    cover_key: bytes = field(init=False)
+    """The pseudonym that signs claims (32 bytes): the `cover_id`."""
+    consensus_key: bytes = field(init=False)
+    """The key of votes on blocks (32 bytes)."""
+    transport_key: bytes = field(init=False)
+    """The key behind the libp2p peer id (32 bytes)."""
+
+    def __post_init__(self) -> None:
+        for kind in ("identity", "device", "cover", "consensus", "transport"):
+            object.__setattr__(self, f"{kind}_key", public_key_of(getattr(self, f"{kind}_seed")))
 
     @staticmethod
     def from_seed(seed32: bytes) -> KeyRing:
         """Return the keys of a master seed (32 bytes). The same seed gives the same keys for ever."""
         if len(seed32) != SEED_SIZE:
-            raise MutuaError(
-                "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed32)}", "restore it from its 24 words"
-            )
+            what = f"a master seed has {SEED_SIZE} bytes, not {len(seed32)}"
+            raise MutuaError("seed_size", what, "restore it from its 24 words")
         kinds = ("identity", "device", "cover", "consensus", "transport", "bitcoin", "onion")
         return KeyRing(*(tagged_hash("key-" + kind, seed32) for kind in kinds))
-
-    @cached_property
-    def identity_key(self) -> bytes:
-        """Return the member's name on the ledger (32 bytes)."""
-        return public_key_of(self.identity_seed)
-
-    @cached_property
-    def device_key(self) -> bytes:
-        """Return the key of daily records (32 bytes)."""
-        return public_key_of(self.device_seed)
-
-    @cached_property
-    def cover_key(self) -> bytes:
-        """Return the pseudonym that signs claims (32 bytes): the `cover_id`."""
-        return public_key_of(self.cover_seed)
 
     def dependant_seed(self, number: int) -> bytes:
         """Return the secret of the dependant's cover `number` (1, 2, …): the 24 words bring these back, too."""
         return tagged_hash("key-cover-dependant", self.cover_seed, number.to_bytes(4, "big"))
-
-    @cached_property
-    def consensus_key(self) -> bytes:
-        """Return the key of votes on blocks (32 bytes)."""
-        return public_key_of(self.consensus_seed)
-
-    @cached_property
-    def transport_key(self) -> bytes:
-        """Return the key behind the libp2p peer id (32 bytes)."""
-        return public_key_of(self.transport_seed)
 
     @cached_property
     def bitcoin_root(self) -> HDKey:

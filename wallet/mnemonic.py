@@ -1,7 +1,4 @@
-"""The master seed as 24 English words (BIP39 entropy with its checksum; no passphrase stretching.
-
-The words *are* the seed).
-"""
+"""The master seed as 24 English words: BIP39 entropy and checksum, no passphrase. The words *are* the seed."""
 
 from __future__ import annotations
 
@@ -23,9 +20,8 @@ def _english() -> Mnemonic:
 def words_of(seed: bytes) -> tuple[str, ...]:
     """Return the 24 words of a 32-byte seed. Write them on paper; whoever has them is you."""
     if len(seed) != SEED_SIZE:
-        raise MutuaError(
-            "seed_size", f"a master seed has {SEED_SIZE} bytes, not {len(seed)}", "make one with mutua init"
-        )
+        what = f"a master seed has {SEED_SIZE} bytes, not {len(seed)}"
+        raise MutuaError("seed_size", what, "make one with mutua init")
     return tuple(_english().to_mnemonic(seed).split())
 
 
@@ -42,8 +38,5 @@ def seed_of(text: str) -> bytes:
     try:
         return bytes(_english().to_entropy(words))
     except ValueError:
-        raise MutuaError(
-            "words_checksum",
-            "every word is on the list, but together they are not valid",
-            "look for a swapped or misread word",
-        ) from None
+        what = "the words are known, but do not belong together"
+        raise MutuaError("words_checksum", what, "look for a swapped or misread word") from None

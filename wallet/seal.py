@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 VERSION = 1
 KEY_SIZE = 32
+_SEALED_SIZES = (KEY_SIZE, KEY_SIZE + sodium.crypto_box_SEALBYTES)
 SIGNER_MAX = 15
 PROGRAM_MIN, PROGRAM_MAX = 4, 256
 BLOB_SIZE_MAX = 16 * 1024
-_MEND = "file the claim again with a blob made by wallet.seal"
+_HINT = "file the claim again with a blob made by wallet.seal"
 
 
 class SealedKey(Shape, frozen=True):
@@ -66,13 +67,10 @@ def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes
     nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
     _check_programs(tuple(programs))
     if not 1 <= len(signer_device_keys) <= SIGNER_MAX or not all(is_valid_key(item) for item in signer_device_keys):
-        raise MalformedBytes(
-            "seal_signers", "the list of signers is empty, too long or holds a bad key", "take it from the ledger"
-        )
-    sealed = tuple(
-        SealedKey(item, sodium.crypto_box_seal(key, sodium.crypto_sign_ed25519_pk_to_curve25519(item)))
-        for item in sorted(set(signer_device_keys))
-    )
+        what = "the list of signers is empty, too long or holds a bad key"
+        raise MalformedBytes("seal_signers", what, "take it from the ledger")
+    boxes = {item: sodium.crypto_sign_ed25519_pk_to_curve25519(item) for item in sorted(set(signer_device_keys))}
+    sealed = tuple(SealedKey(item, sodium.crypto_box_seal(key, box_key)) for item, box_key in boxes.items())
     box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
     return encode(SealedBlob(VERSION, tagged_hash("sealed-key", key), sealed, nonce, box))
 
@@ -85,20 +83,17 @@ def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[byt
 def check_blob(blob: bytes) -> SealedBlob:
     """Return the parsed blob; MalformedBytes unless shape, sizes and version fit. Needs no secret."""
     if len(blob) > BLOB_SIZE_MAX:
-        raise MalformedBytes("blob_size", f"a sealed blob of {len(blob)} bytes is larger than {BLOB_SIZE_MAX}", _MEND)
+        raise MalformedBytes("blob_size", f"a sealed blob of {len(blob)} bytes is larger than {BLOB_SIZE_MAX}", _HINT)
     value = decode(SealedBlob, blob)
     fits = (
         value.version == VERSION
         and len(value.key_hash) == KEY_SIZE
         and len(value.nonce) == sodium.crypto_secretbox_NONCEBYTES
         and 1 <= len(value.keys) <= SIGNER_MAX
-        and all(
-            len(item.device_key) == KEY_SIZE and len(item.sealed) == KEY_SIZE + sodium.crypto_box_SEALBYTES
-            for item in value.keys
-        )
+        and all((len(item.device_key), len(item.sealed)) == _SEALED_SIZES for item in value.keys)
     )
     if not fits:
-        raise MalformedBytes("blob_shape", "a sealed blob has fields of the wrong size or another version", _MEND)
+        raise MalformedBytes("blob_shape", "a sealed blob has fields of the wrong size or another version", _HINT)
     return value
 
 
@@ -108,15 +103,11 @@ def open_key(blob: bytes, device_seed: bytes) -> bytes:
     public, secret = sodium.crypto_sign_seed_keypair(device_seed)
     mine = next((item for item in value.keys if item.device_key == public), None)
     if mine is None:
-        raise MalformedBytes(
-            "blob_not_mine", "a sealed blob has no entry for this signer", "ask another signer for the key of this blob"
-        )
+        what = "a sealed blob has no entry for this signer"
+        raise MalformedBytes("blob_not_mine", what, "ask another signer for the key of this blob")
     try:
-        key = sodium.crypto_box_seal_open(
-            mine.sealed,
-            sodium.crypto_sign_ed25519_pk_to_curve25519(public),
-            sodium.crypto_sign_ed25519_sk_to_curve25519(secret),
-        )
+        pair = sodium.crypto_sign_ed25519_pk_to_curve25519(public), sodium.crypto_sign_ed25519_sk_to_curve25519(secret)
+        key = sodium.crypto_box_seal_open(mine.sealed, *pair)
     except CryptoError:
         what = "this signer's entry in a sealed blob does not open"
         raise MalformedBytes("blob_key", what, "ask another signer for the key of this blob") from None
@@ -131,7 +122,7 @@ def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
     try:
         plain = sodium.crypto_secretbox_open(value.box, value.nonce, key)
     except CryptoError:
-        raise MalformedBytes("blob_box", "the list inside a sealed blob does not open", _MEND) from None
+        raise MalformedBytes("blob_box", "the list inside a sealed blob does not open", _HINT) from None
     programs = decode(AddressList, plain).programs
     _check_programs(programs)
     return programs
@@ -139,9 +130,8 @@ def open_with_key(blob: bytes, key: bytes) -> tuple[bytes, ...]:
 
 def _check_key(value: SealedBlob, key: bytes) -> None:
     if len(key) != KEY_SIZE or tagged_hash("sealed-key", key) != value.key_hash:
-        raise MalformedBytes(
-            "blob_key", "a key does not belong to this sealed blob", "ask another signer for the key of this blob"
-        )
+        what = "a key does not belong to this sealed blob"
+        raise MalformedBytes("blob_key", what, "ask another signer for the key of this blob")
 
 
 def _check_programs(programs: tuple[bytes, ...]) -> None:
@@ -149,6 +139,5 @@ def _check_programs(programs: tuple[bytes, ...]) -> None:
         what = f"{len(programs)} payout addresses were given"
         raise MalformedBytes("programs_count", what, f"give {PROGRAM_MIN} to {PROGRAM_MAX}, all fresh")
     if any(len(item) != PROGRAM_SIZE for item in programs) or len(set(programs)) != len(programs):
-        raise MalformedBytes(
-            "programs_shape", "a payout address is repeated or not of type P2WPKH", "give fresh P2WPKH addresses"
-        )
+        what = "a payout address is repeated or not of type P2WPKH"
+        raise MalformedBytes("programs_shape", what, "give fresh P2WPKH addresses")

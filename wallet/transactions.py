@@ -1,6 +1,4 @@
-"""The treasury's transactions.
-
-An m-of-n P2WSH script, one batch spending one outpoint, signatures apart, then combined.
+"""The treasury's transactions: an m-of-n P2WSH script, one batch an outpoint, signatures apart, then combined.
 
 Every signer builds the same bytes from the same figures; the txid is known before anyone signs and does not depend on
 who signs. Output 0 is always the change, back to the treasury: it is the next outpoint, and its script type tells it
@@ -95,11 +93,8 @@ class Treasury:
     @cached_property
     def script(self) -> bytes:
         """Return the witness script: OP_m, the keys, OP_n, OP_CHECKMULTISIG."""
-        return (
-            bytes([0x50 + self.threshold])
-            + b"".join(b"\x21" + key for key in self.keys)
-            + bytes([0x50 + len(self.keys), 0xAE])
-        )
+        keys = b"".join(b"\x21" + key for key in self.keys)
+        return bytes([0x50 + self.threshold]) + keys + bytes([0x50 + len(self.keys), 0xAE])
 
     @property
     def program(self) -> bytes:
@@ -163,10 +158,8 @@ class Batch:
         for payment in self.payments:
             made.add_output(payment.amount_sat, address_of(payment.program, self.treasury.network))
         scripts = [self.treasury.script_pubkey, *(script_of(payment.program) for payment in self.payments)]
-        if (
-            made.inputs[0].redeemscript != self.treasury.script
-            or [bytes(item.lock_script) for item in made.outputs] != scripts
-        ):
+        built = [bytes(item.lock_script) for item in made.outputs]
+        if made.inputs[0].redeemscript != self.treasury.script or built != scripts:
             what = "bitcoinlib builds another script than the charter's"
             raise LedgerCorrupt("bitcoin_library", what, "do not sign; report versions of both")
         return made
@@ -180,9 +173,7 @@ class Batch:
 def build_batch(
     treasury: Treasury, outpoint: Outpoint, payments: Sequence[Payment], fee_sat_per_vb: int, locktime: int
 ) -> Batch:
-    """Return the one transaction that pays `payments` from `outpoint`.
-
-    The fee comes from the treasury, never from a payee.
+    """Return the one transaction that pays `payments` from `outpoint`. The treasury bears the fee, never a payee.
 
     Fee: `fee_sat_per_vb` times the virtual size with the longest signatures. Errors: MutuaError `batch_empty`,
     `batch_size`, `batch_payment`, `batch_locktime`, `treasury_short` (change under the dust limit would break the chain
@@ -192,9 +183,8 @@ def build_batch(
         raise MutuaError("batch_empty", "a batch without payments was asked for", "wait until a payout is due")
     if len(payments) > OUTPUTS_MAX:
         raise MutuaError("batch_size", f"{len(payments)} outputs are more than {OUTPUTS_MAX}", "pay in two batches")
-    if any(payment.amount_sat < DUST_SAT for payment in payments) or len(
-        {payment.program for payment in payments}
-    ) != len(payments):
+    programs = {payment.program for payment in payments}
+    if any(payment.amount_sat < DUST_SAT for payment in payments) or len(programs) != len(payments):
         what = "a payment is dust, or pays one address twice"
         raise MutuaError("batch_payment", what, "use fresh addresses and standard denominations")
     if not 0 <= locktime <= LOCKTIME_HEIGHT_MAX:
@@ -243,9 +233,8 @@ def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
     valid = [key for key in batch.treasury.keys if key in partials and check_partial(batch, key, partials[key])]
     threshold = batch.treasury.threshold
     if len(valid) < threshold:
-        raise MutuaError(
-            "signatures_missing", f"{len(valid)} of {threshold} signatures have arrived", "wait for more signers"
-        )
+        what = f"{len(valid)} of {threshold} signatures have arrived"
+        raise MutuaError("signatures_missing", what, "wait for more signers")
     library = _bitcoinlib()
     made = batch.library_transaction()
     made.inputs[0].signatures = [
@@ -260,9 +249,6 @@ def combine(batch: Batch, partials: Mapping[bytes, Sequence[bytes]]) -> bytes:
         what = "bitcoinlib changed the transaction while combining"
         raise LedgerCorrupt("bitcoin_library", what, "do not broadcast; report the version")
     return raw
-
-
-# ---- Helpers ------------------------------------------------------------------
 
 
 def _vsize(treasury: Treasury, payment_count: int) -> int:
@@ -311,9 +297,7 @@ def _bitcoinlib() -> _Library:
                 os.environ["BCL_DATA_DIR"] = tempfile.mkdtemp(prefix="mutua-bitcoinlib-")
                 atexit.register(shutil.rmtree, os.environ["BCL_DATA_DIR"], ignore_errors=True)
             settings = Path(os.environ["BCL_DATA_DIR"], "config.ini")
-            if (
-                not settings.exists()
-            ):  # without it bitcoinlib logs to a file, which could come to hold what no log may hold
+            if not settings.exists():  # else bitcoinlib logs to a file, which could hold what no log may hold
                 settings.parent.mkdir(parents=True, exist_ok=True)
                 settings.write_text("[logs]\nenable_bitcoinlib_logging=False\nloglevel=ERROR\n", encoding="utf-8")
             hide = "sqlalchemy" not in sys.modules

@@ -11,8 +11,6 @@ from governance.state.codes import CODES, CodeRow, CodeVersion
 from governance.tables import Draft
 
 # ---- Rules --------------------------------------------------------------
-
-
 UNLISTED = CodeVersion(0, False, None, None)
 
 

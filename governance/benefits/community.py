@@ -34,24 +34,15 @@ def is_by_provider(claim: ClaimRow) -> bool:
 def check_filing(day: Day, act: Act, scheme: str, provider: bytes) -> None:
     """Raise RuleBroken unless a provider may file in this scheme now, and this one signed it."""
     if scheme not in day.coop.community:
-        raise RuleBroken(
-            "scheme_closed",
-            f"{scheme!r} is not a community scheme of this co-op",
-            "let the patient file the claim, attested by the provider",
-        )
+        what = f"{scheme!r} is not a community scheme of this co-op"
+        raise RuleBroken("scheme_closed", what, "let the patient file the claim, attested by the provider")
     if not act.author == act.signer == provider:
-        raise RuleBroken(
-            "provider_signature",
-            "a claim that a provider files is signed by that provider's key",
-            "sign it with the provider's key",
-        )
+        what = "a claim that a provider files is signed by that provider's key"
+        raise RuleBroken("provider_signature", what, "sign it with the provider's key")
     barred = FILING_SUSPENDED.find(day.draft, provider)
     if barred is not None and day.height <= barred.value:
-        raise RuleBroken(
-            "provider_barred",
-            f"after a finding of fraud, this provider may not file for patients up to block {barred.value}",
-            "let the patient file the claim",
-        )
+        what = f"after a finding of fraud, this provider may not file for patients up to block {barred.value}"
+        raise RuleBroken("provider_barred", what, "let the patient file the claim")
 
 
 def notify_patient(day: Day, claim: ClaimRow) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act
 from governance.benefits import covers, plans
@@ -45,7 +45,7 @@ class LeaveBody(Shape):
 # ---- Rules --------------------------------------------------------------
 def change(day: Day, member: bytes, **fields: Any) -> ContractRow:
     """Write fields of a member's contract and return the row."""
-    row = msgspec.structs.replace(CONTRACTS.get(day.draft, member), **fields)
+    row = replace(CONTRACTS.get(day.draft, member), **fields)
     CONTRACTS.put(day.draft, row, member)
     return row
 
@@ -58,7 +58,7 @@ def contract_of(draft: Draft, cover: bytes) -> ContractRow | None:
     if row is None or own is None:
         return row
     clipped = tuple(part for span in row.spans if (part := _clip(span, own.first_day, own.last_day)) is not None)
-    return msgspec.structs.replace(
+    return replace(
         row,
         spans=clipped,
         waiting_first_day=own.first_day,
@@ -258,11 +258,8 @@ def check_plan_change(day: Day, act: Act, body: PlanChangeBody) -> None:
     """Raise RuleBroken unless the author may name this next contract now."""
     member = members.check_member(day.draft, act.author)
     if member.leave_term is not None:
-        raise RuleBroken(
-            "notice_given",
-            f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}",
-            "after that, you can apply to return",
-        )
+        what = f"notice was given; membership ends at block {calendar.last_height_of(member.leave_term)}"
+        raise RuleBroken("notice_given", what, "after that, you can apply to return")
     plans.check_plan(day.draft, body.plan)
     row = CONTRACTS.find(day.draft, act.author)
     if row is None or not (row.is_in_force or is_deferred(row)):
@@ -292,17 +289,14 @@ def check_leave(day: Day, act: Act, _body: LeaveBody) -> None:
     """Raise RuleBroken unless the author is a member who has not given notice."""
     row = members.check_member(day.draft, act.author)
     if row.leave_term is not None:
-        raise RuleBroken(
-            "notice_given",
-            f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}",
-            "after that, you can apply to return",
-        )
+        what = f"notice was given; membership ends at block {calendar.last_height_of(row.leave_term)}"
+        raise RuleBroken("notice_given", what, "after that, you can apply to return")
 
 
 def apply_leave(day: Day, act: Act, _body: LeaveBody) -> None:
     """Give notice: the end is the boundary of the next full term."""
     row = MEMBERS.get(day.draft, act.author)
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, leave_term=day.term + 1), act.author)
+    MEMBERS.put(day.draft, replace(row, leave_term=day.term + 1), act.author)
 
 
 def end_term(day: Day) -> None:

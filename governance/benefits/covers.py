@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day
 from governance.state.covers import DEPENDANTS, DependantRow, DependantShare
@@ -58,7 +58,7 @@ def weight_of(shares: Iterable[DependantShare], term: int) -> int:
 def priced(day: Day, share: DependantShare, premium_cents: int) -> DependantShare:
     """Return the share at a plan's premium now, rounded down."""
     bp = day.params.dependant_bp
-    return msgspec.structs.replace(share, rate_cents=premium_cents * bp // FULL_BP, weight_bp=bp)
+    return replace(share, rate_cents=premium_cents * bp // FULL_BP, weight_bp=bp)
 
 
 def next_shares(day: Day, shares: tuple[DependantShare, ...], premium_cents: int) -> tuple[DependantShare, ...]:
@@ -71,7 +71,7 @@ def begin(day: Day, share: DependantShare, waiting_terms: int) -> None:
     """Let a cover begin with the next term, with its own waiting."""
     row = DEPENDANTS.get(day.draft, share.cover)
     last = calendar.last_height_of(share.first_term + waiting_terms - 1) if waiting_terms else 0
-    DEPENDANTS.put(day.draft, msgspec.structs.replace(row, waiting_last_day=last), share.cover)
+    DEPENDANTS.put(day.draft, replace(row, waiting_last_day=last), share.cover)
     day.emit("cover_begun", cover=share.cover, first_day=row.first_day, waiting_last_day=last)
 
 
@@ -79,7 +79,7 @@ def close(draft: Draft, cover: bytes, last_day: int) -> None:
     """Let a cover end with a day, or before it where it ends earlier."""
     row = DEPENDANTS.get(draft, cover)
     if row.last_day is None or row.last_day > last_day:
-        DEPENDANTS.put(draft, msgspec.structs.replace(row, last_day=last_day), cover)
+        DEPENDANTS.put(draft, replace(row, last_day=last_day), cover)
 
 
 def end_all(day: Day, shares: tuple[DependantShare, ...]) -> tuple[DependantShare, ...]:
@@ -90,7 +90,7 @@ def end_all(day: Day, shares: tuple[DependantShare, ...]) -> tuple[DependantShar
             close(day.draft, share.cover, day.height)
             if is_on(share, day.term):
                 day.emit("cover_ended", cover=share.cover)
-            share = msgspec.structs.replace(share, last_term=day.term)
+            share = replace(share, last_term=day.term)
         ended.append(share)
     return tuple(ended)
 

@@ -1,6 +1,4 @@
-"""Dependants: covers on one member's contract (rules §2 "Household").
-
-Each adult has a membership of their own, and one vote.
+"""Dependants: covers on one member's contract; each adult has a membership and a vote (rules §2 "Household").
 
 A dependant is a key, as everybody here. The cover begins with the next term and ends with the contract, or by notice
 with the next full term. The member answers for it: premium, suspension, holds and what fraud makes a debt are the
@@ -9,9 +7,9 @@ member's.
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.benefits import contracts, covers
 from governance.day import Day
 from governance.membership import guardians, identity, members
@@ -20,17 +18,13 @@ from governance.state.covers import DEPENDANTS, DependantRow, DependantShare
 from governance.state.members import COVERS
 from governance.tables import Name
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 
 # ---- Records ------------------------------------------------------------
 class CoverAddBody(Shape):
-    """Put a dependant's cover on the author's contract, from the next term on.
-
-    The cover key signs its consent.
-    """
+    """Put a dependant's cover, whose key signs that it agrees, on the author's contract from the next term on."""
 
     cover: bytes
 
@@ -41,12 +35,7 @@ class CoverEndBody(Shape):
     cover: bytes
 
 
-COVER = Attested(
-    "cover",
-    lambda author, body: tagged_hash("cover-add", author, encode(body)),
-    "the dependant's cover key itself",
-    key="cover",
-)
+COVER = Attested("cover", hash_of("cover-add", with_author=True), "the dependant's cover key itself", key="cover")
 
 
 # ---- Rules --------------------------------------------------------------
@@ -55,22 +44,15 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
     member = members.check_member(day.draft, act.author)
     row = CONTRACTS.find(day.draft, act.author)
     if row is None or not row.is_in_force:
-        raise RuleBroken(
-            "no_contract", "the author has no contract in force", "add dependants once the contract has begun"
-        )
+        what = "the author has no contract in force"
+        raise RuleBroken("no_contract", what, "add dependants once the contract has begun")
     if day.coop.run_off_height is not None:
-        raise RuleBroken(
-            "no_admission",
-            f"the co-op is in run-off since block {day.coop.run_off_height} and accepts no new covers",
-            "existing covers continue until they end",
-        )
+        what = f"the co-op is in run-off since block {day.coop.run_off_height} and accepts no new covers"
+        raise RuleBroken("no_admission", what, "existing covers continue until they end")
     if member.leave_term is not None or member.until is not None:
         end = member.until if member.leave_term is None else calendar.last_height_of(member.leave_term)
-        raise RuleBroken(
-            "notice_given",
-            f"the contract ends with block {end}, by notice or without renewal",
-            "no dependants can be added to a contract that is ending",
-        )
+        what = f"the contract ends with block {end}, by notice or without renewal"
+        raise RuleBroken("notice_given", what, "no dependants can be added to a contract that is ending")
     count, limit = len(row.dependants), day.params.dependants_max
     if count >= limit:
         raise RuleBroken(
@@ -105,24 +87,17 @@ def check_end(day: Day, act: Act, body: CoverEndBody) -> None:
     shares = () if row is None else row.dependants
     share = next((item for item in shares if item.cover == body.cover), None)
     if share is None:
-        raise RuleBroken(
-            "dependant_unknown", "the author's contract has no such dependant", "see them: mutua member dependant list"
-        )
+        what = "the author's contract has no such dependant"
+        raise RuleBroken("dependant_unknown", what, "see them: mutua member dependant list")
     if share.last_term is not None:
-        raise RuleBroken(
-            "notice_given",
-            f"this cover ends at block {calendar.last_height_of(share.last_term)}",
-            "to insure this person again, add a cover with a new key",
-        )
+        what = f"this cover ends at block {calendar.last_height_of(share.last_term)}"
+        raise RuleBroken("notice_given", what, "to insure this person again, add a cover with a new key")
 
 
 def apply_end(day: Day, act: Act, body: CoverEndBody) -> None:
     """Give notice for the cover: the end is the boundary of the next full term."""
     last_term = day.term + 1
     row = CONTRACTS.get(day.draft, act.author)
-    shares = tuple(
-        msgspec.structs.replace(item, last_term=last_term) if item.cover == body.cover else item
-        for item in row.dependants
-    )
+    shares = tuple(replace(item, last_term=last_term) if item.cover == body.cover else item for item in row.dependants)
     contracts.change(day, act.author, dependants=shares)
     covers.close(day.draft, body.cover, calendar.last_height_of(last_term))

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.state.plans import PLAN_TERMS, PLANS, PlanFigures, PlanRow, PlanTermRow
 from governance.tables import Draft
 from ledger.errors import RuleBroken
 
 # ---- Rules --------------------------------------------------------------
-
-
 NAMED_MAX = 8
 """Plans that a refusal lists."""
 
@@ -26,11 +24,8 @@ def check_plan(draft: Draft, name: str) -> PlanRow:
     plan = PLANS.find(draft, name)
     if plan is None:
         known = [row.name for row in PLANS.scan(draft)]
-        raise RuleBroken(
-            "plan_unknown",
-            f"none of the {len(known)} plans in force is called {name!r}",
-            "choose " + " or ".join(known[:NAMED_MAX]),
-        )
+        what = f"none of the {len(known)} plans in force is called {name!r}"
+        raise RuleBroken("plan_unknown", what, "choose " + " or ".join(known[:NAMED_MAX]))
     return plan
 
 
@@ -57,13 +52,13 @@ def put_figures(draft: Draft, name: str, premium_cents: int, prior_cents: int, f
 def add_benefit(draft: Draft, name: str, term: int, benefit_cents: int) -> None:
     """Count an accepted benefit toward the cost of a plan in a term."""
     row = PLAN_TERMS.find(draft, name, term) or PlanTermRow(0, 0)
-    PLAN_TERMS.put(draft, msgspec.structs.replace(row, benefits_cents=row.benefits_cents + benefit_cents), name, term)
+    PLAN_TERMS.put(draft, replace(row, benefits_cents=row.benefits_cents + benefit_cents), name, term)
 
 
 def put_contract_weight(draft: Draft, name: str, term: int, weight_bp: int) -> None:
     """Note the weight of the contracts of a plan that were in force at the boundary of a term."""
     row = PLAN_TERMS.find(draft, name, term) or PlanTermRow(0, 0)
-    PLAN_TERMS.put(draft, msgspec.structs.replace(row, weight_bp=weight_bp), name, term)
+    PLAN_TERMS.put(draft, replace(row, weight_bp=weight_bp), name, term)
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -1,6 +1,4 @@
-"""Pre-authorisation: ask before a service whether it will be paid (rules §5, `use`.
-
-What the rules leave open is in the notes).
+"""Pre-authorisation: ask before a service whether it will be paid (rules §5, `use`).
 
 A pre-authorisation is a claim for planned days. It pays nothing and uses up nothing. Its standard lines need no leave:
 they are answered at once with what a claim of them would settle as of now. Each other code is a case with the vote of
@@ -13,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import settlement
 from governance.day import Day
@@ -46,11 +44,8 @@ def check_requests(day: Day, cover: bytes, provider: bytes, codes: set[str], sup
     for code in sorted(codes):
         ask = PREAUTH_REQUESTS.find(day.draft, cover, provider, code)
         if ask is not None and ask.standing and ask.standing != superseded:
-            raise RuleBroken(
-                "preauth_open",
-                f"a pre-authorisation of code {code} by this provider is being voted on",
-                "wait until that vote ends, or name it as superseded",
-            )
+            what = f"a pre-authorisation of code {code} by this provider is being voted on"
+            raise RuleBroken("preauth_open", what, "wait until that vote ends, or name it as superseded")
 
 
 def answer(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, list[int]]]:
@@ -96,8 +91,8 @@ def _estimate(day: Day, claim: ClaimRow, indexes: list[int]) -> list[tuple[int, 
 
 def _with_line(claim: ClaimRow, index: int, **fields: object) -> ClaimRow:
     """Return the claim with fields of a line changed."""
-    line = msgspec.structs.replace(claim.lines[index], **fields)
-    return msgspec.structs.replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
+    line = replace(claim.lines[index], **fields)
+    return replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
 
 
 def _emit_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> None:
@@ -176,7 +171,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, row: AuthorisationRow) ->
     claim, _ = settlement.settle_line(day, claim, index, row.award_left_cents)
     line = claim.lines[index]
     key = (*_key_of(claim, line), row.first_day, row.claim)
-    left = msgspec.structs.replace(
+    left = replace(
         row, units_left=row.units_left - line.units_paid, award_left_cents=row.award_left_cents - line.allowed_cents
     )
     if left.units_left and left.award_left_cents:

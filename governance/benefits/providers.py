@@ -1,6 +1,4 @@
-"""Providers: whose signature under a claim counts.
-
-The charter lists the first, a verifier or a vote of the members the others (rules §12).
+"""Providers: whose signature under a claim counts. The charter lists the first, verifiers or votes others (rules §12).
 
 A verifier signs that a provider may treat people; one signature lists it. Only a vote takes a provider off the list
 again: no single party can cut members off from their doctor. Claims that were filed before stay as they are.
@@ -8,15 +6,14 @@ again: no single party can cut members off from their doctor. Claims that were f
 
 from __future__ import annotations
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.day import Day
 from governance.membership import attesters
 from governance.state.attesters import VERIFIERS
 from governance.state.providers import PROVIDERS, REMOVED_PROVIDERS
 from governance.tables import Mark, Name
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 KEY_SIZE_MAX = 128
@@ -30,20 +27,15 @@ class ProviderBody(Shape):
     identifier: str
 
 
-VERIFIED = Attested(
-    "verifier", lambda _author, body: tagged_hash("provider-list", encode(body)), "a listed verifier of providers"
-)
+VERIFIED = Attested("verifier", hash_of("provider-list"), "a listed verifier of providers")
 
 
 # ---- Rules --------------------------------------------------------------
 def check_shape(key: bytes, identifier: str) -> None:
     """Raise RuleBroken for a key or an identifier of an impossible size."""
     if not 1 <= len(key) <= KEY_SIZE_MAX or not 1 <= len(identifier) <= IDENTIFIER_SIZE_MAX:
-        raise RuleBroken(
-            "party_shape",
-            f"a key has 1..{KEY_SIZE_MAX} bytes, a name 1..{IDENTIFIER_SIZE_MAX} characters",
-            "name the party by its key and a name",
-        )
+        what = f"a key has 1..{KEY_SIZE_MAX} bytes, a name 1..{IDENTIFIER_SIZE_MAX} characters"
+        raise RuleBroken("party_shape", what, "name the party by its key and a name")
 
 
 def check_new(day: Day, key: bytes, identifier: str) -> None:
@@ -57,11 +49,8 @@ def check_list(day: Day, act: Act, body: ProviderBody) -> None:
     """Raise RuleBroken unless the provider is new and a verifier attests it (a rehearsal may leave it out)."""
     check_new(day, body.key, body.identifier)
     if REMOVED_PROVIDERS.find(day.draft, body.key) is not None:
-        raise RuleBroken(
-            "provider_removed",
-            "members voted to take this provider off the list",
-            "propose it to them: mutua proposal open provider",
-        )
+        what = "members voted to take this provider off the list"
+        raise RuleBroken("provider_removed", what, "propose it to them: mutua proposal open provider")
     if not day.coop.is_rehearsal or act.attestations:
         check_attested(act, VERIFIED, body, attesters.keys_of(day.draft, VERIFIERS), 1)
 

@@ -1,6 +1,4 @@
-"""Settlement, line by line, every figure kept (rules §5).
-
-Units, allowed, deductible, copay, coinsurance, relief, ceilings.
+"""Settlement, line by line, every figure kept: units, allowed, deductible, copay, coinsurance, relief, ceilings (§5).
 
 allowed = deductible + copay + coinsurance - relief + benefit + cut. What is used up - units of a code, deductible and
 maximum of a benefit year, ceilings - counts every line settled before, in settlement order. Plan, code status,
@@ -12,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import codes, contracts, plans
 from governance.day import Day
@@ -30,10 +28,15 @@ from governance.state.claims import (
 from governance.state.contracts import ContractRow
 from governance.state.members import MEMBERS
 from governance.state.plans import PLANS, PlanFigures
-from governance.tables import Draft, KeyPart, Number, Table
+from governance.tables import Draft
 from ledger import calendar
 
 # ---- Rules --------------------------------------------------------------
+AMOUNTS = (
+    "allowed_cents", "deductible_cents", "copay_cents", "coinsurance_cents", "relief_cents", "cut_cents",
+    "benefit_cents",
+)  # fmt: skip
+"""Figures of a line: allowed = deductible + copay + coinsurance - relief + benefit + cut."""
 NO_COVER, WAITING, FREQUENCY, NOT_IN_PLAN, OTHER_PAYER, FILED_LATE = 1, 2, 3, 4, 7, 8
 
 
@@ -59,7 +62,7 @@ def find_refusal(day: Day, claim: ClaimRow, line: LineRow) -> int | None:
 
 def refuse_line(day: Day, claim: ClaimRow, index: int, refusal: int) -> ClaimRow:
     """Refuse a line with a numbered reason and say so."""
-    line = msgspec.structs.replace(claim.lines[index], status="refused", refusal=refusal)
+    line = replace(claim.lines[index], status="refused", refusal=refusal)
     return _put_line(day, claim, index, line)
 
 
@@ -75,11 +78,11 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     year_number = benefit_year_of(contract, line.first_day)
 
     from_other = min(line.charge_cents, claim.other_left_cents)
-    claim = msgspec.structs.replace(claim, other_left_cents=claim.other_left_cents - from_other)
+    claim = replace(claim, other_left_cents=claim.other_left_cents - from_other)
     if from_other and from_other == line.charge_cents:
         return refuse_line(day, claim, index, OTHER_PAYER), award_left
-    units_before = UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)
-    units = line.units if code.frequency is None else min(line.units, code.frequency - units_before.value)
+    units_before = UNITS_USED.value(day.draft, claim.cover, line.code, line.system, year_number)
+    units = line.units if code.frequency is None else min(line.units, code.frequency - units_before)
     if units <= 0:
         return refuse_line(day, claim, index, FREQUENCY), award_left
 
@@ -95,7 +98,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     copay = 0
     if rest and not claim.is_copay_taken:
         copay = min(figures.copay_cents, rest)
-        claim = msgspec.structs.replace(claim, is_copay_taken=True)
+        claim = replace(claim, is_copay_taken=True)
     rest -= copay
     coinsurance = rest - rest * (10_000 - figures.coinsurance_bp) // 10_000
     borne = deductible + copay + coinsurance
@@ -107,7 +110,7 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
     benefit = uncut if room is None else min(uncut, max(0, room))
 
     plans.add_benefit(day.draft, span.contract_plan, day.term, benefit)
-    line = msgspec.structs.replace(
+    line = replace(
         line,
         status="settled",
         plan=plan_name,
@@ -121,17 +124,17 @@ def settle_line(day: Day, claim: ClaimRow, index: int, award_left: int | None) -
         benefit_cents=benefit,
     )
     _count_use(day, claim, line, year_number)
-    claim = msgspec.structs.replace(claim, benefit_cents=claim.benefit_cents + benefit)
+    claim = replace(claim, benefit_cents=claim.benefit_cents + benefit)
     return _put_line(day, claim, index, line), award_left
 
 
 def _room_cents(day: Day, claim: ClaimRow, line: LineRow, figures: PlanFigures, year: BenefitYearRow) -> int | None:
     """Return what the ceilings of claim, event, year and pilot leave for a line, or None (rules §5.7, §13)."""
     rooms: list[int] = []
-    of_event = _event_benefit(day, claim)
+    of_event = EVENT_BENEFITS.value(day.draft, claim.cover, claim.event_id)
     if figures.claim_ceiling_cents is not None:
-        same_visit = DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)
-        rooms += [figures.claim_ceiling_cents - of_event, figures.claim_ceiling_cents - same_visit.value]
+        same_visit = DAY_BENEFITS.value(day.draft, claim.cover, claim.provider, line.first_day)
+        rooms += [figures.claim_ceiling_cents - of_event, figures.claim_ceiling_cents - same_visit]
     if figures.year_ceiling_cents is not None:
         rooms.append(figures.year_ceiling_cents - year.benefit_cents)
     if day.coop.phase == "pilot":
@@ -157,24 +160,14 @@ def _count_use(day: Day, claim: ClaimRow, line: LineRow, year_number: int, *, si
         year.benefit_cents + sign * line.benefit_cents,
     )
     BENEFIT_YEARS.put(day.draft, year, claim.cover, year_number)
-    _add(day, UNITS_USED, sign * line.units_paid, claim.cover, line.code, line.system, year_number)
-    _add(day, DAY_BENEFITS, sign * line.benefit_cents, claim.cover, claim.provider, line.first_day)
-    _add(day, EVENT_BENEFITS, sign * line.benefit_cents, claim.cover, claim.event_id)
-
-
-def _add(day: Day, table: Table[Number], amount: int, *key: KeyPart) -> None:
-    before = table.find(day.draft, *key)
-    table.put(day.draft, Number(amount if before is None else before.value + amount), *key)
-
-
-def _event_benefit(day: Day, claim: ClaimRow) -> int:
-    """Return the benefit so far of all claims of the claim's event."""
-    return (EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
+    UNITS_USED.add(day.draft, sign * line.units_paid, claim.cover, line.code, line.system, year_number)
+    DAY_BENEFITS.add(day.draft, sign * line.benefit_cents, claim.cover, claim.provider, line.first_day)
+    EVENT_BENEFITS.add(day.draft, sign * line.benefit_cents, claim.cover, claim.event_id)
 
 
 def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:
     """Write a line of the claim and emit its receipt."""
-    claim = msgspec.structs.replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
+    claim = replace(claim, lines=(*claim.lines[:index], line, *claim.lines[index + 1 :]))
     CLAIMS.put(day.draft, claim, claim.claim)
     day.emit("claim_line", claim=claim.claim, line=index, **figures_of(line), preauth=line.authorised_by or None)
     return claim
@@ -182,29 +175,15 @@ def _put_line(day: Day, claim: ClaimRow, index: int, line: LineRow) -> ClaimRow:
 
 def figures_of(line: LineRow) -> dict[str, Any]:
     """Return the figures of a line as its event tells them."""
-    return {
-        "code": line.code,
-        "standard": line.is_standard,
-        "units_paid": line.units_paid,
-        "charge_cents": line.charge_cents,
-        "allowed_cents": line.allowed_cents,
-        "deductible_cents": line.deductible_cents,
-        "copay_cents": line.copay_cents,
-        "coinsurance_cents": line.coinsurance_cents,
-        "relief_cents": line.relief_cents,
-        "cut_cents": line.cut_cents,
-        "benefit_cents": line.benefit_cents,
-        "refusal": line.refusal,
-    }
+    told = {name: getattr(line, name) for name in ("units_paid", "charge_cents", *AMOUNTS, "refusal")}
+    return {"code": line.code, "standard": line.is_standard, **told}
 
 
 def set_line_status(draft: Draft, claim_id: bytes, indexes: tuple[int, ...], status: LineStatus) -> None:
     """Mark lines that close without being settled."""
     claim = CLAIMS.get(draft, claim_id)
-    lines = tuple(
-        msgspec.structs.replace(line, status=status) if i in indexes else line for i, line in enumerate(claim.lines)
-    )
-    CLAIMS.put(draft, msgspec.structs.replace(claim, lines=lines), claim_id)
+    lines = tuple(replace(line, status=status) if i in indexes else line for i, line in enumerate(claim.lines))
+    CLAIMS.put(draft, replace(claim, lines=lines), claim_id)
 
 
 def payee_key_of(claim: ClaimRow) -> bytes:
@@ -219,23 +198,9 @@ def broken_invariants(draft: Draft) -> Iterator[str]:
         total = 0
         for index, line in enumerate(claim.lines):
             total += line.benefit_cents
-            parts = (
-                line.deductible_cents
-                + line.copay_cents
-                + line.coinsurance_cents
-                - line.relief_cents
-                + line.benefit_cents
-                + line.cut_cents
-            )
-            smallest = min(
-                line.deductible_cents,
-                line.copay_cents,
-                line.coinsurance_cents,
-                line.relief_cents,
-                line.benefit_cents,
-                line.cut_cents,
-            )
-            if parts != line.allowed_cents or smallest < 0:
+            borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
+            is_sum = borne + line.benefit_cents + line.cut_cents == line.allowed_cents
+            if not is_sum or any(getattr(line, name) < 0 for name in AMOUNTS):
                 yield f"line {index} of claim {claim.claim.hex()} does not add up"
         if total != claim.benefit_cents:
             yield f"claim {claim.claim.hex()} has benefits of {total}, its row says {claim.benefit_cents}"

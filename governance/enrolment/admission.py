@@ -6,9 +6,9 @@ one person, one membership, and the ledger learns nothing. Membership starts wit
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.benefits import contracts, plans
 from governance.day import Day, ceil_div
 from governance.membership import attesters, members
@@ -25,11 +25,11 @@ from governance.state.contracts import CONTRACTS
 from governance.state.members import COVERS, MEMBERS, MemberRow
 from governance.state.plans import PLANS
 from governance.state.treasury import check_treasury
-from governance.tables import Name, Number
+from governance.tables import Name
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import HASH_SIZE, tagged_hash
+from ledger.hashing import HASH_SIZE
 
 # ---- Records ------------------------------------------------------------
 OBJECTION_BLOCKS = 30
@@ -43,15 +43,15 @@ class WithdrawApplicationBody(Shape):
 
 ENROLMENT = Attested(
     "enrolment",
-    lambda author, body: tagged_hash("enrolment", author, encode(body)),
-    "enrolment attesters confirm that this person is not already a member",
+    hash_of("enrolment", with_author=True),
+    "enrolment attesters vouch that this person is nobody else here",
     key="device",
 )
 
 
 DEPOSIT = Attested(
     "deposit",
-    lambda author, body: tagged_hash("application-deposit", author, encode(body)),
+    hash_of("application-deposit", with_author=True),
     "m of n treasury signers saw the deposit of one premium",
     key="device",
 )
@@ -75,22 +75,15 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
     """Raise RuleBroken unless a stranger, or a past member, may apply now."""
     coop = day.coop
     if coop.run_off_height is not None:
-        raise RuleBroken(
-            "no_admission",
-            f"the co-op is in run-off since block {coop.run_off_height} and admits nobody",
-            "applications are no longer accepted",
-        )
+        what = f"the co-op is in run-off since block {coop.run_off_height} and admits nobody"
+        raise RuleBroken("no_admission", what, "applications are no longer accepted")
     if members.owner_of_key(day.draft, act.author) not in (None, act.author):
-        raise RuleBroken(
-            "key_taken",
-            "this key is a device, a cover or a later identity key of a member",
-            "apply with the first key, or a fresh one",
-        )
+        what = "this key is a device, a cover or a later identity key of a member"
+        raise RuleBroken("key_taken", what, "apply with the first key, or a fresh one")
     present = MEMBERS.find(day.draft, act.author)
     if present is not None and present.is_member:
-        raise RuleBroken(
-            "applied", f"the author is a member since term {present.since_term}", "change the contract with plan.change"
-        )
+        what = f"the author is a member since term {present.since_term}"
+        raise RuleBroken("applied", what, "change the contract with plan.change")
     earlier = APPLICATIONS.find(day.draft, act.author)
     if earlier is not None:
         what = (
@@ -104,20 +97,15 @@ def check_apply(day: Day, act: Act, body: ApplyBody) -> None:
             " members to vouch, or withdraw the application",
         )
     if present is not None and body.cover_id != present.cover:
-        raise RuleBroken(
-            "cover_other",
-            "a returning member keeps the earlier cover, including what it has used up",
-            f"name the cover {present.cover.hex()}",
-        )
+        what = "a returning member keeps the earlier cover, including what it has used up"
+        raise RuleBroken("cover_other", what, f"name the cover {present.cover.hex()}")
     owner = members.owner_of_key(day.draft, body.cover_id)
     if not 1 <= len(body.cover_id) <= 128 or owner not in (None, act.author) or len(body.household) > 128:
-        raise RuleBroken(
-            "cover_taken", "the cover belongs to another member, or a field is too long", "choose a fresh cover key"
-        )
+        what = "the cover belongs to another member, or a field is too long"
+        raise RuleBroken("cover_taken", what, "choose a fresh cover key")
     if max(len(body.deposit_commitment), len(body.payout_commitment)) > HASH_SIZE:
-        raise RuleBroken(
-            "commitment_size", f"a commitment has at most {HASH_SIZE} bytes", "build the application again"
-        )
+        what = f"a commitment has at most {HASH_SIZE} bytes"
+        raise RuleBroken("commitment_size", what, "build the application again")
     contract = CONTRACTS.find(day.draft, act.author)
     if contract is not None and contract.owed:
         raise RuleBroken("owes", f"{contract.owed_cents} is owed from the last membership", "pay it, then apply")
@@ -185,17 +173,11 @@ def _not_in_standing(day: Day, row: MemberRow) -> RuleBroken:
         )
     if row.fraud_height is not None and row.fraud_height > day.height - calendar.YEAR_BLOCKS:
         until = row.fraud_height + calendar.YEAR_BLOCKS
-        return RuleBroken(
-            "not_in_standing",
-            f"the author was found in block {row.fraud_height} to have committed fraud",
-            f"from block {until} on, or let others do it",
-        )
+        what = f"the author was found in block {row.fraud_height} to have committed fraud"
+        return RuleBroken("not_in_standing", what, f"from block {until} on, or let others do it")
     terms = members.terms_complete_of(day, row)
-    return RuleBroken(
-        "not_in_standing",
-        f"the author has been a member for {terms} complete terms; 6 are needed",
-        "wait until then, or leave it to other members",
-    )
+    what = f"the author has been a member for {terms} complete terms; 6 are needed"
+    return RuleBroken("not_in_standing", what, "wait until then, or leave it to other members")
 
 
 def check_vouch(day: Day, act: Act, body: VouchBody) -> None:
@@ -204,21 +186,17 @@ def check_vouch(day: Day, act: Act, body: VouchBody) -> None:
     if act.author in application.vouchers:
         count = f"{len(application.vouchers)} of {day.params.vouchers}"
         raise RuleBroken("vouched", f"the author has already vouched ({count} members have)", "others may vouch")
-    used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
-    if used.value >= VOUCHES_PER_TERM:
-        raise RuleBroken(
-            "vouches_used",
-            f"the author vouched {used.value} times this term",
-            f"vouch from block {calendar.first_height_of(day.term + 1)} on",
-        )
+    used = VOUCHES.value(day.draft, act.author, day.term)
+    if used >= VOUCHES_PER_TERM:
+        what = f"the author vouched {used} times this term"
+        raise RuleBroken("vouches_used", what, f"vouch from block {calendar.first_height_of(day.term + 1)} on")
 
 
 def apply_vouch(day: Day, act: Act, body: VouchBody) -> None:
     """Vouch."""
     row = APPLICATIONS.get(day.draft, body.applicant)
-    APPLICATIONS.put(day.draft, msgspec.structs.replace(row, vouchers=(*row.vouchers, act.author)), body.applicant)
-    used = VOUCHES.find(day.draft, act.author, day.term) or Number(0)
-    VOUCHES.put(day.draft, Number(used.value + 1), act.author, day.term)
+    APPLICATIONS.put(day.draft, replace(row, vouchers=(*row.vouchers, act.author)), body.applicant)
+    VOUCHES.add(day.draft, 1, act.author, day.term)
 
 
 def check_object(day: Day, act: Act, body: ObjectBody) -> None:
@@ -226,28 +204,21 @@ def check_object(day: Day, act: Act, body: ObjectBody) -> None:
     application = _check_standing(day, act.author, body.applicant)
     if day.height > application.height + OBJECTION_BLOCKS:
         until = application.height + OBJECTION_BLOCKS
-        raise RuleBroken(
-            "objection_late",
-            f"objections could be made until block {until}; this is block {day.height}",
-            "a member may be expelled by a proposal",
-        )
+        what = f"objections could be made until block {until}; this is block {day.height}"
+        raise RuleBroken("objection_late", what, "a member may be expelled by a proposal")
     if act.author in application.objectors:
         count = f"{len(application.objectors)} of {day.params.objections}"
-        raise RuleBroken(
-            "objected",
-            f"the author is one of the {count} objectors already",
-            f"others may object until block {application.height + OBJECTION_BLOCKS}",
-        )
+        what = f"the author is one of the {count} objectors already"
+        raise RuleBroken("objected", what, f"others may object until block {application.height + OBJECTION_BLOCKS}")
     if len(body.reason) > TEXT_SIZE_MAX:
-        raise RuleBroken(
-            "reason_long", f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}", "shorten it"
-        )
+        what = f"the reason has {len(body.reason)} characters, at most {TEXT_SIZE_MAX}"
+        raise RuleBroken("reason_long", what, "shorten it")
 
 
 def apply_object(day: Day, act: Act, body: ObjectBody) -> None:
     """Object; the last needed objection ends the application."""
     row = APPLICATIONS.get(day.draft, body.applicant)
-    row = msgspec.structs.replace(row, objectors=(*row.objectors, act.author))
+    row = replace(row, objectors=(*row.objectors, act.author))
     if len(row.objectors) >= day.params.objections:
         end_application(day, row, "objections")
     else:
@@ -265,11 +236,8 @@ def _forget(day: Day, row: ApplicationRow) -> None:
 def check_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:
     """Raise RuleBroken unless the author has applied. The current identity key signs, also for a past member."""
     if APPLICATIONS.find(day.draft, act.author) is None:
-        raise RuleBroken(
-            "applicant_unknown",
-            "the author has not applied, or has been admitted in the meantime",
-            "members leave by giving notice",
-        )
+        what = "the author has not applied, or has been admitted in the meantime"
+        raise RuleBroken("applicant_unknown", what, "members leave by giving notice")
 
 
 def apply_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import contracts
 from governance.day import Day
@@ -67,4 +67,4 @@ def _clear(day: Day, contract: ContractRow, denied: int, voted: int, until: int)
 
 
 def _change(day: Day, key: bytes, **fields: Any) -> None:
-    MEMBERS.put(day.draft, msgspec.structs.replace(MEMBERS.get(day.draft, key), **fields), key)
+    MEMBERS.put(day.draft, replace(MEMBERS.get(day.draft, key), **fields), key)

@@ -6,13 +6,14 @@ All parts share the copay and the ceiling of the claim.
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act, Attested, attesters_of
 from governance.benefits import codes, community, preauthorisation, settlement
 from governance.day import Day
 from governance.membership import members
 from governance.money import payouts
+from governance.shaping import filled
 from governance.state.cases import CASES
 from governance.state.claims import CLAIM_SOURCES, CLAIMS, LINE_USES, ClaimRow, EvidenceRef, LineRow, LineUse
 from governance.state.members import MemberRow
@@ -46,10 +47,7 @@ class ClaimLine(Shape):
 
 
 class ClaimBody(Shape):
-    """A claim as filed (rules §5).
-
-    An empty `event_id`, `supersedes`, `source_hash` or `payout_commitment` means that the claim has none.
-    """
+    """A claim as filed (rules §5). Empty: an event of its own, supersedes none, has no source, no commitment."""
 
     scheme: str
     cover_id: bytes
@@ -81,7 +79,7 @@ class EvidenceBody(Shape):
 
 def claim_subject_hash(body: ClaimBody) -> bytes:
     """Return what the provider attests: the claim without the commitment to the payout addresses."""
-    return tagged_hash("claim-subject", encode(msgspec.structs.replace(body, payout_commitment=b"")))
+    return tagged_hash("claim-subject", encode(replace(body, payout_commitment=b"")))
 
 
 PROVIDER = Attested(
@@ -97,34 +95,30 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     _check_figures(day, body)
     member = members.member_of_cover(day.draft, body.cover_id)
     if member is None:
-        raise RuleBroken(
-            "cover_unknown", "the claim names a cover that this co-op does not know", "use the cover key of a contract"
-        )
+        what = "the claim names a cover that this co-op does not know"
+        raise RuleBroken("cover_unknown", what, "use the cover key of a contract")
     if body.submitter_role == community.BY_PROVIDER:
         community.check_filing(day, act, body.scheme, body.provider_id)
     elif not act.author == act.signer == body.cover_id:
         raise RuleBroken("cover_signature", "a claim is signed by the key of its cover", "sign it with the cover key")
     if CLAIMS.find(day.draft, act.record_id) is not None:
-        raise RuleBroken(
-            "claim_known", "a claim with this id is already on the ledger", "see what became of it: mutua claim explain"
-        )
+        what = "a claim with this id is already on the ledger"
+        raise RuleBroken("claim_known", what, "see what became of it: mutua claim explain")
     _check_provider(day, act, body, member)
     freed = _freed_by_supersedes(day, body)
     if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
         earlier = CLAIM_SOURCES.find(day.draft, body.cover_id, body.source_hash)
         if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
             filed = CLAIMS.get(day.draft, earlier.value).height
-            raise RuleBroken(
-                "source_known",
-                f"this source was imported in block {filed}",
-                "see the claim it became: mutua claim list",
-            )
+            what = f"this source was imported in block {filed}"
+            raise RuleBroken("source_known", what, "see the claim it became: mutua claim list")
     _check_duplicates(day, body, freed)
 
 
 def _check_figures(day: Day, body: ClaimBody) -> None:
     """Raise RuleBroken for a claim whose fields are out of bounds."""
     problem = None
+    texts = (body.scheme, body.submitter_role, body.event_id, body.source_hash, body.payout_commitment)
     if body.payee not in ("member", "provider"):
         problem = "the payee is member or provider"
     elif body.use not in USES or body.submitter_role not in community.ROLES:
@@ -135,16 +129,7 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
         problem = f"a claim has 1 to {LINES_MAX} lines, not {len(body.lines)}"
     elif len(body.evidence) > EVIDENCE_MAX or body.other_payer_cents > AMOUNT_CENTS_MAX:
         problem = "it has too much evidence or too large an amount of another payer"
-    elif (
-        max(
-            len(body.scheme),
-            len(body.submitter_role),
-            len(body.event_id),
-            len(body.source_hash),
-            len(body.payout_commitment),
-        )
-        > TEXT_MAX
-    ):
+    elif max(map(len, texts)) > TEXT_MAX:
         problem = f"a field is longer than {TEXT_MAX}"
     is_planned = body.use == preauthorisation.USE
     earliest, latest = (day.height, preauthorisation.last_day_of(day)) if is_planned else (0, day.height)
@@ -164,24 +149,19 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
 def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> None:
     """Raise RuleBroken unless a listed provider, not the claimant, attests the claim or is its author."""
     if PROVIDERS.find(day.draft, body.provider_id) is None:
-        raise RuleBroken(
-            "provider_unknown",
-            "the provider is not listed",
-            "a provider verifier can list it, or members by a proposal",
-        )
+        what = "the provider is not listed"
+        raise RuleBroken("provider_unknown", what, "a provider verifier can list it, or members by a proposal")
     if members.owner_of_key(day.draft, body.provider_id) == member.key:
-        raise RuleBroken(
-            "provider_own", "the provider's attestation was signed by the claimant", "have another provider attest it"
-        )
+        what = "the provider's attestation was signed by the claimant"
+        raise RuleBroken("provider_own", what, "have another provider attest it")
     is_signed_by_it = body.submitter_role == community.BY_PROVIDER
     if (
         not is_signed_by_it
         and not day.coop.is_rehearsal
         and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body))
     ):
-        raise RuleBroken(
-            "provider_attestation", "the provider's attestation is missing", "have the provider sign the claim"
-        )
+        what = "the provider's attestation is missing"
+        raise RuleBroken("provider_attestation", what, "have the provider sign the claim")
 
 
 def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, str, int]]:
@@ -190,17 +170,13 @@ def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, s
         return set()
     earlier = CLAIMS.find(day.draft, body.supersedes)
     if earlier is None or earlier.cover != body.cover_id:
-        raise RuleBroken(
-            "supersedes_unknown", "the superseded claim is not one of your own", "name one of your own claims, or none"
-        )
+        what = "the superseded claim is not one of your own"
+        raise RuleBroken("supersedes_unknown", what, "name one of your own claims, or none")
     if body.submitter_role == community.BY_PROVIDER and (
         not community.is_by_provider(earlier) or earlier.provider != body.provider_id
     ):
-        raise RuleBroken(
-            "supersedes_unknown",
-            "a provider can supersede only claims that it filed itself",
-            "name such a claim, or none",
-        )
+        what = "a provider can supersede only claims that it filed itself"
+        raise RuleBroken("supersedes_unknown", what, "name such a claim, or none")
     if earlier.use == preauthorisation.USE:
         return set()
     return {cases.line_key_of(earlier, line) for line in earlier.lines if line.status == "open"}
@@ -238,23 +214,17 @@ def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:
         cases.withdraw_open(day, body.supersedes)
     member = members.member_of_cover(day.draft, body.cover_id)
     assert member is not None, "checked before"
-    claim = ClaimRow(
+    claim = filled(
+        ClaimRow,
+        body,
         claim=act.record_id,
         cover=body.cover_id,
         member=member.key,
         height=day.height,
-        scheme=body.scheme,
-        submitter_role=body.submitter_role,
-        payee=body.payee,
         provider=body.provider_id,
         event_id=body.event_id or act.record_id,
-        use=body.use,
-        supersedes=body.supersedes,
-        source_hash=body.source_hash,
         commitment=body.payout_commitment,
-        evidence=body.evidence,
         evidence_version=1,
-        other_payer_cents=body.other_payer_cents,
         other_left_cents=body.other_payer_cents,
         is_copay_taken=False,
         benefit_cents=0,
@@ -288,16 +258,7 @@ def _ask(day: Day, claim: ClaimRow) -> None:
 def _line_row(day: Day, line: ClaimLine) -> LineRow:
     """Return a filed line, standard or not on its day."""
     is_standard = codes.code_on(day.draft, line.system, line.code, line.first_day).is_standard
-    return LineRow(
-        line.system,
-        line.code,
-        line.modifiers,
-        line.units,
-        line.charge_cents,
-        line.first_day,
-        line.last_day,
-        is_standard,
-    )
+    return filled(LineRow, line, is_standard=is_standard)
 
 
 def _take_line(day: Day, claim: ClaimRow, line: LineRow) -> bool:
@@ -323,19 +284,10 @@ def _settle_standard(day: Day, claim: ClaimRow) -> tuple[ClaimRow, dict[str, lis
             waiting.setdefault(line.code, []).append(index)
     all_refused = all(line.status == "refused" for line in claim.lines)
     if any(line.is_standard or line.authorised_by for line in claim.lines) or all_refused:
-        day.emit(
-            "claim_accepted",
-            claim=claim.claim,
-            case=None,
-            how="standard",
-            yes=None,
-            no=None,
-            bar_bp=None,
-            seniority_bp=None,
-            award_cents=None,
-            benefit_cents=claim.benefit_cents,
-        )
-        cases.owe(day, claim, None, payouts.STANDARD, claim.benefit_cents)
+        no_vote = dict.fromkeys(("yes", "no", "bar_bp", "seniority_bp", "award_cents"))
+        benefit = claim.benefit_cents
+        day.emit("claim_accepted", claim=claim.claim, case=None, how="standard", **no_vote, benefit_cents=benefit)
+        cases.owe(day, claim, None, payouts.STANDARD, benefit)
     return claim, waiting
 
 
@@ -346,11 +298,8 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
         raise RuleBroken("claim_not_own", "the author has no claim with this id", "name one of your own claims")
     if all(case.status != "open" for case in CASES.scan(day.draft, claim_id)):
         found = ", ".join(f"{case.code} {case.status}" for case in CASES.scan(day.draft, claim_id)) or "it has none"
-        raise RuleBroken(
-            "nothing_open",
-            f"the claim has no open case: {found}",
-            "see why, and what you can still do: mutua claim explain",
-        )
+        what = f"the claim has no open case: {found}"
+        raise RuleBroken("nothing_open", what, "see why, and what you can still do: mutua claim explain")
     return claim
 
 
@@ -370,23 +319,16 @@ def check_evidence(day: Day, act: Act, body: EvidenceBody) -> None:
     set_now = day.params
     if day.height > claim.height + set_now.evidence_until:
         until = claim.height + set_now.evidence_until
-        raise RuleBroken(
-            "evidence_late",
-            f"evidence could be added until block {until}; this is block {day.height}",
-            "if the claim is denied, you can bring it with an appeal",
-        )
+        what = f"evidence could be added until block {until}; this is block {day.height}"
+        raise RuleBroken("evidence_late", what, "if the claim is denied, you can bring it with an appeal")
     if claim.evidence_version >= set_now.evidence_versions:
         versions = f"{claim.evidence_version} of {set_now.evidence_versions}"
-        raise RuleBroken(
-            "evidence_full", f"the claim has {versions} versions of evidence", "after a denial an appeal may bring more"
-        )
+        what = f"the claim has {versions} versions of evidence"
+        raise RuleBroken("evidence_full", what, "after a denial an appeal may bring more")
     if len(claim.evidence) + len(body.evidence) > EVIDENCE_MAX:
         count = len(claim.evidence) + len(body.evidence)
-        raise RuleBroken(
-            "evidence_full",
-            f"the claim would have {count} documents, at most {EVIDENCE_MAX}",
-            "combine several documents into one",
-        )
+        what = f"the claim would have {count} documents, at most {EVIDENCE_MAX}"
+        raise RuleBroken("evidence_full", what, "combine several documents into one")
 
 
 def apply_evidence(day: Day, _act: Act, body: EvidenceBody) -> None:
@@ -394,7 +336,5 @@ def apply_evidence(day: Day, _act: Act, body: EvidenceBody) -> None:
     claim = CLAIMS.get(day.draft, body.claim)
     version = claim.evidence_version + 1
     CLAIMS.put(
-        day.draft,
-        msgspec.structs.replace(claim, evidence=(*claim.evidence, *body.evidence), evidence_version=version),
-        body.claim,
+        day.draft, replace(claim, evidence=(*claim.evidence, *body.evidence), evidence_version=version), body.claim
     )

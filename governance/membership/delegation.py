@@ -9,7 +9,7 @@ from governance.day import Day
 from governance.membership import members
 from governance.state.delegation import DELEGATE_LOADS, DELEGATES, DELEGATION_PAIRS, DELEGATORS, DelegateRow
 from governance.state.members import MEMBERS
-from governance.tables import Draft, Name, Number
+from governance.tables import Draft, Name
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -39,18 +39,14 @@ def check_delegate(day: Day, act: Act, body: DelegateBody) -> None:
     if target is None or not target.is_member or body.to == act.author:
         raise RuleBroken("delegate_unfit", "the delegate is not another member", "choose somebody else")
     if not 1 <= len(body.topic) <= TOPIC_SIZE_MAX:
-        raise RuleBroken(
-            "topic_size",
-            f"a topic has 1 to {TOPIC_SIZE_MAX} characters, not {len(body.topic)}",
-            "name a code, or * for all",
-        )
+        what = f"a topic has 1 to {TOPIC_SIZE_MAX} characters, not {len(body.topic)}"
+        raise RuleBroken("topic_size", what, "name a code, or * for all")
     limit = delegators_max_of(day)
-    load = DELEGATE_LOADS.find(day.draft, body.to) or Number(0)
-    after = load.value + (DELEGATION_PAIRS.find(day.draft, body.to, act.author) is None)
+    load = DELEGATE_LOADS.value(day.draft, body.to)
+    after = load + (DELEGATION_PAIRS.find(day.draft, body.to, act.author) is None)
     if after > limit:  # also for another topic of a delegator: the limit falls when voters leave
-        raise RuleBroken(
-            "delegate_full", f"the delegate has {load.value} of {limit} delegators", "choose somebody else"
-        )
+        what = f"the delegate has {load} of {limit} delegators"
+        raise RuleBroken("delegate_full", what, "choose somebody else")
 
 
 def delegators_max_of(day: Day) -> int:
@@ -64,11 +60,8 @@ def apply_delegate(day: Day, act: Act, body: DelegateBody) -> None:
         apply_undelegate(day, act, UndelegateBody(body.topic))
     DELEGATES.put(day.draft, DelegateRow(body.topic, body.to), act.author, body.topic)
     DELEGATORS.put(day.draft, Name(act.author), body.to, body.topic, act.author)
-    pair = DELEGATION_PAIRS.find(day.draft, body.to, act.author)
-    DELEGATION_PAIRS.put(day.draft, Number(1 if pair is None else pair.value + 1), body.to, act.author)
-    if pair is None:
-        load = DELEGATE_LOADS.find(day.draft, body.to) or Number(0)
-        DELEGATE_LOADS.put(day.draft, Number(load.value + 1), body.to)
+    if DELEGATION_PAIRS.add(day.draft, 1, body.to, act.author) == 1:
+        DELEGATE_LOADS.add(day.draft, 1, body.to)
     day.count(delegations=1)
     _note_change(day, act.author, body.topic, body.to)
 
@@ -76,11 +69,8 @@ def apply_delegate(day: Day, act: Act, body: DelegateBody) -> None:
 def check_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
     """Raise RuleBroken when there is no such delegation."""
     if DELEGATES.find(day.draft, act.author, body.topic) is None:
-        raise RuleBroken(
-            "no_delegation",
-            f"the author delegated nothing on {body.topic}",
-            "your own ballots already count; name a topic that you delegated",
-        )
+        what = f"the author delegated nothing on {body.topic}"
+        raise RuleBroken("no_delegation", what, "your own ballots already count; name a topic that you delegated")
 
 
 def apply_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
@@ -88,12 +78,8 @@ def apply_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
     to = DELEGATES.get(day.draft, act.author, body.topic).to
     DELEGATES.delete(day.draft, act.author, body.topic)
     DELEGATORS.delete(day.draft, to, body.topic, act.author)
-    pair = DELEGATION_PAIRS.get(day.draft, to, act.author)
-    if pair.value > 1:
-        DELEGATION_PAIRS.put(day.draft, Number(pair.value - 1), to, act.author)
-    else:
-        DELEGATION_PAIRS.delete(day.draft, to, act.author)
-        DELEGATE_LOADS.put(day.draft, Number(DELEGATE_LOADS.get(day.draft, to).value - 1), to)
+    if DELEGATION_PAIRS.add(day.draft, -1, to, act.author) == 0:
+        DELEGATE_LOADS.add(day.draft, -1, to)
     day.count(delegations=-1)
     _note_change(day, act.author, body.topic, to)
 
@@ -115,8 +101,7 @@ def delegate_of(draft: Draft, delegator: bytes, code: str) -> bytes | None:
 
 def delegators_of(draft: Draft, delegate: bytes, code: str) -> Iterator[bytes]:
     """Yield who lets `delegate` vote on a code: by the code, or for all without another delegate for the code."""
-    load = DELEGATE_LOADS.find(draft, delegate)
-    if load is None or load.value == 0:  # most voters: one row read, nothing scanned
+    if DELEGATE_LOADS.value(draft, delegate) == 0:  # most voters: one row read, nothing scanned
         return
     for name in DELEGATORS.scan(draft, delegate, code):
         yield name.value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act
 from governance.day import Day
@@ -47,16 +47,12 @@ def check_set(day: Day, act: Act, body: GuardiansBody) -> None:
         len(key) == HASH_SIZE or (day.coop.is_rehearsal and 1 <= len(key) <= NAME_SIZE_MAX) for key in body.keys
     )
     if not min(1, count) <= body.threshold <= count <= GUARDIANS_MAX or len(set(body.keys)) != count or not is_whole:
-        raise RuleBroken(
-            "guardians_shape",
-            f"{body.threshold} of {count} keys are not a valid set of guardians",
-            f"name 1 to {GUARDIANS_MAX} different keys of {HASH_SIZE} bytes and how many must agree, or none and 0",
-        )
+        hint = f"name 1 to {GUARDIANS_MAX} different keys of {HASH_SIZE} bytes and how many must agree, or none and 0"
+        raise RuleBroken("guardians_shape", f"{body.threshold} of {count} keys are not a valid set of guardians", hint)
     own = next((key for key in body.keys if members.owner_of_key(day.draft, key) == act.author), None)
     if own is not None:
-        raise RuleBroken(
-            "guardian_own", f"guardian {own.hex()[:12]} is a key of the author", "name keys of people you trust"
-        )
+        what = f"guardian {own.hex()[:12]} is a key of the author"
+        raise RuleBroken("guardian_own", what, "name keys of people you trust")
 
 
 def apply_set(day: Day, act: Act, body: GuardiansBody) -> None:
@@ -83,12 +79,12 @@ def _signing_key_of(draft: Draft, key: bytes) -> bytes | None:
 def count_move(draft: Draft, member: bytes) -> None:
     """Note that a move was opened: the attestations for it are used up."""
     row = guardians_of(draft, member)
-    GUARDIANS.put(draft, msgspec.structs.replace(row, serial=row.serial + 1), member)
+    GUARDIANS.put(draft, replace(row, serial=row.serial + 1), member)
 
 
 def pause(draft: Draft, member: bytes, until: int) -> None:
     """Let no move be opened up to a height."""
-    GUARDIANS.put(draft, msgspec.structs.replace(guardians_of(draft, member), paused_until=until), member)
+    GUARDIANS.put(draft, replace(guardians_of(draft, member), paused_until=until), member)
 
 
 # ---- Invariants ---------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.day import Day
 from governance.membership import guardians, members
 from governance.state.applications import APPLICATIONS
@@ -18,9 +18,8 @@ from governance.state.keys import DEVICES, IDENTITY_MOVES, IDENTITY_MOVES_DUE, K
 from governance.state.members import MEMBERS
 from governance.state.providers import PROVIDERS
 from governance.tables import Draft, Name
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 DEVICES_MAX = 16
@@ -40,10 +39,7 @@ class RevokeBody(Shape):
 
 
 class MoveBody(Shape):
-    """Open the move of a member's identity to a new key. Any member may submit it as its author.
-
-    `serial` is the one of the member's guardians now: attestations count for one move only.
-    """
+    """Open, as any member, the move of an identity; `serial`: the guardians' now, so attestations count once."""
 
     member: bytes
     new_key: bytes
@@ -55,15 +51,10 @@ class MoveObjectBody(Shape):
 
 
 DEVICE = Attested(
-    "device",
-    lambda author, body: tagged_hash("device-certify", author, encode(body)),
-    "the device wants to sign for this member",
-    key="device",
+    "device", hash_of("device-certify", with_author=True), "the device wants to sign for this member", key="device"
 )
-GUARDIAN = Attested(
-    "guardian", lambda _author, body: tagged_hash("identity-move", encode(body)), "k of the member's n guardians"
-)
-NEW_KEY = Attested("new-key", lambda _author, body: tagged_hash("identity-move", encode(body)), "the new key itself")
+GUARDIAN = Attested("guardian", hash_of("identity-move"), "k of the member's n guardians")
+NEW_KEY = Attested("new-key", hash_of("identity-move"), "the new key itself")
 
 
 # ---- Rules: devices -------------------------------------------------------
@@ -75,9 +66,8 @@ def check_certify(day: Day, act: Act, body: DeviceBody) -> None:
         raise RuleBroken("guardian_own", "this key is one of the author's guardians", "use a fresh device key")
     count = len(members.devices_of(day.draft, act.author))
     if count >= DEVICES_MAX:
-        raise RuleBroken(
-            "devices_full", f"{count} of {DEVICES_MAX} devices are certified", "revoke one that you do not use"
-        )
+        what = f"{count} of {DEVICES_MAX} devices are certified"
+        raise RuleBroken("devices_full", what, "revoke one that you do not use")
     if not day.coop.is_rehearsal:
         check_attested(act, DEVICE, body, (body.device,), 1)
 
@@ -92,9 +82,8 @@ def check_revoke(day: Day, act: Act, body: RevokeBody) -> None:
     """Raise RuleBroken unless the device is one of the author's. A past member may revoke, too."""
     device = DEVICES.find(day.draft, body.device)
     if device is None or device.value != act.author:
-        raise RuleBroken(
-            "device_unknown", "the author has no such device in use", "see the devices: mutua keys device list"
-        )
+        what = "the author has no such device in use"
+        raise RuleBroken("device_unknown", what, "see the devices: mutua keys device list")
 
 
 def apply_revoke(day: Day, act: Act, body: RevokeBody) -> None:
@@ -109,9 +98,8 @@ def check_fresh(day: Day, key: bytes) -> None:
         raise RuleBroken("key_taken", f"{len(key)} bytes are not a valid key", "use a fresh key")
     is_applicant = APPLICATIONS.find(day.draft, key) is not None
     if is_applicant or members.owner_of_key(day.draft, key) is not None or PROVIDERS.find(day.draft, key) is not None:
-        raise RuleBroken(
-            "key_taken", "this key is or was an identity, device, cover or provider of this co-op", "use a fresh key"
-        )
+        what = "this key is or was an identity, device, cover or provider of this co-op"
+        raise RuleBroken("key_taken", what, "use a fresh key")
 
 
 # ---- Rules: moving an identity ----------------------------------------------
@@ -125,21 +113,14 @@ def check_move(day: Day, act: Act, body: MoveBody) -> None:
         raise RuleBroken("no_guardians", "the member named no guardians", "nobody can move this identity")
     pending = IDENTITY_MOVES.find(day.draft, body.member)
     if pending is not None:
-        raise RuleBroken(
-            "move_pending",
-            f"a move of this identity takes effect at the end of block {pending.until}",
-            "wait for its end",
-        )
+        what = f"a move of this identity takes effect at the end of block {pending.until}"
+        raise RuleBroken("move_pending", what, "wait for its end")
     if day.height <= row.paused_until:
-        raise RuleBroken(
-            "move_paused", f"the old key objected; no move is opened until block {row.paused_until}", "wait until then"
-        )
+        what = f"the old key objected; no move is opened until block {row.paused_until}"
+        raise RuleBroken("move_paused", what, "wait until then")
     if body.serial != row.serial:
-        raise RuleBroken(
-            "move_stale",
-            f"the move has serial number {body.serial}, but the guardians' current one is {row.serial}",
-            "have the guardians sign a new one",
-        )
+        what = f"the move has serial number {body.serial}, but the guardians' current one is {row.serial}"
+        raise RuleBroken("move_stale", what, "have the guardians sign a new one")
     check_fresh(day, body.new_key)
     if body.new_key in row.keys:
         raise RuleBroken("key_taken", "the new key is a guardian's", "use a fresh key")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day
 from governance.state.contracts import CONTRACTS, is_suspended
@@ -53,21 +53,15 @@ def check_member(draft: Draft, key: bytes) -> MemberRow:
 def check_signer(draft: Draft, author: bytes, signer: bytes) -> None:
     """Raise RuleBroken unless `signer` is the author's identity key or a device key that it certified."""
     if not is_signer(draft, author, signer):
-        raise RuleBroken(
-            "signer_unknown",
-            "the signing key is not one of the author's devices",
-            "certify the device with the identity key",
-        )
+        what = "the signing key is not one of the author's devices"
+        raise RuleBroken("signer_unknown", what, "certify the device with the identity key")
 
 
 def check_identity(draft: Draft, author: bytes, signer: bytes) -> None:
     """Raise RuleBroken unless `signer` is the author's identity key itself: no device will do."""
     if signer != identity_key_of(draft, author):
-        raise RuleBroken(
-            "identity_signature",
-            "this record must be signed by the identity key, not by a device",
-            "sign it with the identity key",
-        )
+        what = "this record must be signed by the identity key, not by a device"
+        raise RuleBroken("identity_signature", what, "sign it with the identity key")
 
 
 def is_signer(draft: Draft, author: bytes, signer: bytes) -> bool:
@@ -186,7 +180,7 @@ def set_voting_right(day: Day, key: bytes, may_vote: bool) -> None:
         if index == len(row.voting) - 1 or row.voting[index + 1][0] > day.height - HISTORY_BLOCKS
     ]
     history = (*(item for item in kept if item[0] != day.height), (day.height, may_vote))
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, voting=history), key)
+    MEMBERS.put(day.draft, replace(row, voting=history), key)
     day.count(voters=1 if may_vote else -1)
     _list_voter(day, key, may_vote)
 
@@ -195,9 +189,7 @@ def _list_voter(day: Day, key: bytes, may_vote: bool) -> None:
     """Keep the list of voters, in rows of a bounded length: a member keeps one place in it for ever."""
     place = VOTER_PLACES.find(day.draft, key)
     if place is None:
-        given = VOTER_PLACES_GIVEN.find(day.draft) or Number(0)
-        VOTER_PLACES_GIVEN.put(day.draft, Number(given.value + 1))
-        place = Number(given.value // VOTERS_A_ROW)
+        place = Number((VOTER_PLACES_GIVEN.add(day.draft, 1) - 1) // VOTERS_A_ROW)
         VOTER_PLACES.put(day.draft, place, key)
     row = VOTERS.find(day.draft, place.value)
     others = () if row is None else tuple(other for other in row.keys if other != key)
@@ -221,9 +213,8 @@ def check_may_vote(day: Day, member: MemberRow) -> None:
     if is_voter(member):
         return
     if not member.is_member:
-        raise RuleBroken(
-            "may_not_vote", f"the author's membership ended in block {member.left_height}", "apply to come back"
-        )
+        what = f"the author's membership ended in block {member.left_height}"
+        raise RuleBroken("may_not_vote", what, "apply to come back")
     row = CONTRACTS.find(day.draft, member.key)
     if row is not None and row.suspended_from is not None:
         what = f"the author is suspended from block {row.suspended_from} on and owes {row.owed_cents}"
@@ -233,11 +224,8 @@ def check_may_vote(day: Day, member: MemberRow) -> None:
         raise RuleBroken("may_not_vote", what, f"vote from block {member.no_vote_until + 1} on")
     needed, complete = day.params.voting_after_terms, terms_complete_of(day, member)
     first = calendar.last_height_of(member.since_term + needed - 1) + 1
-    raise RuleBroken(
-        "may_not_vote",
-        f"the author has been a member for {complete} of the {needed} complete terms needed to vote",
-        f"vote on what opens from block {first} on",
-    )
+    what = f"the author has been a member for {complete} of the {needed} complete terms needed to vote"
+    raise RuleBroken("may_not_vote", what, f"vote on what opens from block {first} on")
 
 
 def terms_complete_of(day: Day, row: MemberRow) -> int:
@@ -278,11 +266,7 @@ def end_membership(day: Day, key: bytes) -> None:
     """End a membership: no vote, no place in the household; the record stays."""
     set_voting_right(day, key, False)
     row = MEMBERS.get(day.draft, key)
-    MEMBERS.put(
-        day.draft,
-        msgspec.structs.replace(row, is_member=False, leave_term=None, until=None, left_height=day.height),
-        key,
-    )
+    MEMBERS.put(day.draft, replace(row, is_member=False, leave_term=None, until=None, left_height=day.height), key)
     if row.household:
         HOUSEHOLDS.delete(day.draft, row.household, key)
     ENDED_MEMBERSHIPS.put(day.draft, Name(key), key)

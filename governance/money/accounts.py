@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day
 from governance.state.accounts import ACCOUNT_TOTALS, ACCOUNTS, PREMIUMS_PAID, AccountRow, PaidRow, TotalsRow
@@ -53,7 +53,7 @@ def take_premium(day: Day, amount_cents: int) -> None:
     """Take a premium in."""
     _split(day, amount_cents)
     totals = ACCOUNT_TOTALS.get(day.draft)
-    ACCOUNT_TOTALS.put(day.draft, msgspec.structs.replace(totals, premiums_cents=totals.premiums_cents + amount_cents))
+    ACCOUNT_TOTALS.put(day.draft, replace(totals, premiums_cents=totals.premiums_cents + amount_cents))
 
 
 def _split(day: Day, amount_cents: int) -> None:
@@ -69,7 +69,7 @@ def take_deposit(day: Day, amount_cents: int) -> None:
     """Take a deposit in."""
     add_to(day.draft, "deposits", amount_cents, MEMBERS_FUND)
     totals = ACCOUNT_TOTALS.get(day.draft)
-    ACCOUNT_TOTALS.put(day.draft, msgspec.structs.replace(totals, deposits_cents=totals.deposits_cents + amount_cents))
+    ACCOUNT_TOTALS.put(day.draft, replace(totals, deposits_cents=totals.deposits_cents + amount_cents))
 
 
 def keep_deposit(day: Day, premiums_cents: int, debts_cents: int) -> None:
@@ -101,7 +101,7 @@ def pay_out(day: Day, amount_cents: int) -> None:
 
 def _note_payout(day: Day, amount_cents: int) -> None:
     totals = ACCOUNT_TOTALS.get(day.draft)
-    ACCOUNT_TOTALS.put(day.draft, msgspec.structs.replace(totals, paid_cents=totals.paid_cents + amount_cents))
+    ACCOUNT_TOTALS.put(day.draft, replace(totals, paid_cents=totals.paid_cents + amount_cents))
 
 
 def open_accounts(draft: Draft, claims_cents: int, reserve_cents: int) -> None:

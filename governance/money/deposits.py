@@ -26,11 +26,8 @@ DEPOSIT_MAX = 10**12
 def check_amount(amount_cents: int, premium_cents: int) -> None:
     """Raise RuleBroken unless a deposit covers one premium of the plan applied for, at today's rate."""
     if not premium_cents <= amount_cents <= DEPOSIT_MAX:
-        raise RuleBroken(
-            "deposit_amount",
-            f"the deposit is {amount_cents}, a premium of the plan is {premium_cents}",
-            "deposit one premium",
-        )
+        what = f"the deposit is {amount_cents}, a premium of the plan is {premium_cents}"
+        raise RuleBroken("deposit_amount", what, "deposit one premium")
 
 
 def take(day: Day, member: bytes, cover: bytes, amount_cents: int, payout_commitment: bytes) -> None:
@@ -50,24 +47,19 @@ def refund_deposit(day: Day, member: bytes) -> None:
     debts = payouts.pay_receivables(day, member, row.amount_cents - premiums)
     accounts.keep_deposit(day, premiums, debts)
     left = row.amount_cents - premiums - debts
-    day.emit(
-        "deposit_returned",
-        member=row.cover,
-        deposit_cents=row.amount_cents,
-        kept_cents=premiums + debts,
-        returned_cents=left,
-    )
+    kept = {"kept_cents": premiums + debts, "returned_cents": left}
+    day.emit("deposit_returned", member=row.cover, deposit_cents=row.amount_cents, **kept)
     refund = PayoutRow(
-        payouts.REFUND,
-        day.height,
-        _refund_id(day, row.cover),
-        None,
-        row.cover,
-        b"",
-        row.cover,
-        left,
-        left,
-        row.payout_commitment,
+        rank=payouts.REFUND,
+        height=day.height,
+        claim=_refund_id(day, row.cover),
+        case=None,
+        cover=row.cover,
+        provider=b"",
+        payee=row.cover,
+        benefit_cents=left,
+        owed_cents=left,
+        commitment=row.payout_commitment,
     )
     payouts.open_payout(day, refund)
 

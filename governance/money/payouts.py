@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day
 from governance.membership import members
@@ -75,32 +75,33 @@ def is_held(day: Day, row: PayoutRow) -> bool:
     return PAYOUT_HOLDS.find(day.draft, cover) is not None or PAYOUT_HOLDS.find(day.draft, row.provider) is not None
 
 
+def send(
+    day: Day,
+    claim: bytes,
+    case: str | None,
+    *,
+    payee: bytes,
+    cents: int,
+    rate: int,
+    commitment: bytes,
+    of: bytes | None,
+) -> None:
+    """Open a payment at a rate, its satoshi rounded down, and say so; `of`: the claim that the event names."""
+    paid = {"amount_cents": cents, "amount_sat": cents * SAT_PER_BITCOIN // rate}
+    treasury.open_payment(day, claim, case, payee=payee, commitment=commitment, **paid)
+    day.emit("payout_due", claim=of, case=case, payee=payee, **paid)
+
+
 def pay(day: Day, row: PayoutRow, amount_cents: int, rate: int, *, is_final: bool = False) -> None:
     """Pay part or all of a payout; the rest stays owed in its place, or is cancelled when the payment is final."""
     left = row.owed_cents - amount_cents
     if amount_cents:
         (accounts.pay_deposit if row.rank == REFUND else accounts.pay_out)(day, amount_cents)
-        amount_sat = amount_cents * SAT_PER_BITCOIN // rate
-        treasury.open_payment(
-            day,
-            row.claim,
-            row.case,
-            payee=row.payee,
-            amount_cents=amount_cents,
-            amount_sat=amount_sat,
-            commitment=row.commitment,
-        )
-        day.emit(
-            "payout_due",
-            claim=row.claim,
-            case=row.case,
-            payee=row.payee,
-            amount_cents=amount_cents,
-            amount_sat=amount_sat,
-        )
+        to = {"payee": row.payee, "commitment": row.commitment, "of": row.claim}
+        send(day, row.claim, row.case, cents=amount_cents, rate=rate, **to)
     key = (row.rank, row.height, row.claim, row.case or "")
     if left and not is_final:
-        PAYOUTS.put(day.draft, msgspec.structs.replace(row, owed_cents=left), *key)
+        PAYOUTS.put(day.draft, replace(row, owed_cents=left), *key)
         day.emit("payout_short", claim=row.claim, case=row.case, paid_cents=amount_cents, owed_cents=left)
     else:
         PAYOUTS.delete(day.draft, *key)

@@ -6,7 +6,7 @@ deposit attested by the treasury's signers; the ledger holds a commitment to it,
 
 from __future__ import annotations
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.benefits import contracts, covers
 from governance.day import Day
 from governance.membership import members
@@ -16,9 +16,8 @@ from governance.state.plans import PLAN_TERMS, PLANS, PlanRow
 from governance.state.treasury import check_treasury
 from governance.tables import Name
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 
 # ---- Records ------------------------------------------------------------
@@ -32,12 +31,7 @@ class PremiumBody(Shape):
     commitment: bytes
 
 
-DEPOSIT = Attested(
-    "deposit",
-    lambda _author, body: tagged_hash("premium-deposit", encode(body)),
-    "m of n treasury signers saw the deposit",
-    key="device",
-)
+DEPOSIT = Attested("deposit", hash_of("premium-deposit"), "m of n treasury signers saw the deposit", key="device")
 
 
 # ---- Rules --------------------------------------------------------------
@@ -67,15 +61,11 @@ def check_premium(day: Day, act: Act, body: PremiumBody) -> None:
     treasury.check_unseen(day.draft, body.commitment)
     if not day.coop.is_rehearsal:
         if body.amount_cents != owed_cents:
-            raise RuleBroken(
-                "premium_amount",
-                f"the deposit is {body.amount_cents}, {owed_cents} is owed",
-                "have the signers attest one deposit of everything owed",
-            )
+            what = f"the deposit is {body.amount_cents}, {owed_cents} is owed"
+            raise RuleBroken("premium_amount", what, "have the signers attest one deposit of everything owed")
         if not body.commitment:
-            raise RuleBroken(
-                "commitment_size", "the deposit has no commitment", "draft the record again: mutua treasury premium"
-            )
+            what = "the deposit has no commitment"
+            raise RuleBroken("commitment_size", what, "draft the record again: mutua treasury premium")
         box = check_treasury(day.draft)
         check_attested(act, DEPOSIT, body, box.signers, box.threshold)
 
@@ -90,11 +80,8 @@ def check_payment(day: Day, member: bytes) -> int:
     """Return what the member owes, in minor units; RuleBroken when that is nothing."""
     row = CONTRACTS.find(day.draft, member)
     if row is None or not row.owed:
-        raise RuleBroken(
-            "nothing_owed",
-            "no premium is owed",
-            f"the next falls due in block {calendar.first_height_of(day.term + 1)}",
-        )
+        what = "no premium is owed"
+        raise RuleBroken("nothing_owed", what, f"the next falls due in block {calendar.first_height_of(day.term + 1)}")
     return row.owed_cents
 
 

@@ -39,9 +39,8 @@ def check_quote(day: Day, act: Act, body: QuoteBody) -> None:
     if QUOTERS.find(day.draft, act.author) is None and any(True for _ in QUOTERS.scan(day.draft)):
         raise RuleBroken("not_on_committee", "only committee members may quote", "ask a committee member to quote")
     if not 1 <= body.rate <= RATE_MAX:
-        raise RuleBroken(
-            "rate_range", f"a rate of {body.rate} is outside 1..{RATE_MAX}", "quote minor units per bitcoin"
-        )
+        what = f"a rate of {body.rate} is outside 1..{RATE_MAX}"
+        raise RuleBroken("rate_range", what, "quote minor units per bitcoin")
 
 
 def apply_quote(day: Day, act: Act, body: QuoteBody) -> None:

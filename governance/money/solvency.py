@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from governance.benefits import contracts
 from governance.day import Day
-from governance.money import accounts, payouts, rates, treasury
+from governance.money import accounts, payouts, rates
 from governance.state.accounts import PREMIUMS_PAID
 from governance.state.appeals import OPEN_APPEALS
 from governance.state.cases import OPEN_CASES
@@ -77,9 +77,5 @@ def _share_rest(day: Day, rate: int) -> None:
         amount = min(left * premiums_cents // total, payouts.payable_cents(rate))
         if amount:
             cover = MEMBERS.get(day.draft, key).cover
-            amount_sat = amount * payouts.SAT_PER_BITCOIN // rate
             accounts.pay_out(day, amount)
-            treasury.open_payment(
-                day, b"refund/" + cover, None, payee=cover, amount_cents=amount, amount_sat=amount_sat, commitment=b""
-            )
-            day.emit("payout_due", claim=None, case=None, payee=cover, amount_cents=amount, amount_sat=amount_sat)
+            payouts.send(day, b"refund/" + cover, None, payee=cover, cents=amount, rate=rate, commitment=b"", of=None)

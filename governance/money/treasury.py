@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
-from governance.acts import Act, Attested, check_attested
+from governance.acts import Act, Attested, check_attested, hash_of
 from governance.day import Day
 from governance.state.treasury import (
     BATCHES,
@@ -24,7 +24,7 @@ from governance.state.treasury import (
     check_treasury,
 )
 from governance.tables import Draft, Mark, Name
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
 from ledger.hashing import tagged_hash
 
@@ -44,18 +44,8 @@ class ConfirmBody(Shape):
     block_height: int
 
 
-BATCH = Attested(
-    "batch",
-    lambda _author, body: tagged_hash("payout-batch", encode(body)),
-    "m of n treasury signers built the same transaction",
-    key="device",
-)
-CONFIRM = Attested(
-    "confirm",
-    lambda _author, body: tagged_hash("payout-confirm", encode(body)),
-    "m of n treasury signers saw it confirmed",
-    key="device",
-)
+BATCH = Attested("batch", hash_of("payout-batch"), "m of n treasury signers built the same transaction", key="device")
+CONFIRM = Attested("confirm", hash_of("payout-confirm"), "m of n treasury signers saw it confirmed", key="device")
 
 
 # ---- Rules --------------------------------------------------------------
@@ -94,11 +84,8 @@ def open_payment(
 def check_unseen(draft: Draft, commitment: bytes) -> None:
     """Raise RuleBroken where a deposit was counted before: its attestation could else be handed in again and again."""
     if DEPOSITS_SEEN.find(draft, commitment) is not None:
-        raise RuleBroken(
-            "deposit_counted",
-            f"the deposit under {commitment.hex()[:12]} was counted before",
-            "make another deposit and have the signers attest it",
-        )
+        what = f"the deposit under {commitment.hex()[:12]} was counted before"
+        raise RuleBroken("deposit_counted", what, "deposit anew, and have the signers attest that")
 
 
 def note_seen(draft: Draft, commitment: bytes) -> None:
@@ -111,35 +98,25 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
     """Raise RuleBroken unless the batch spends the outpoint, pays what is due, adds up, and m signers attest it."""
     row = check_treasury(day.draft)
     if (body.baton_txid, body.baton_vout) != (row.outpoint_txid, row.outpoint_vout):
-        raise RuleBroken(
-            "baton_spent",
-            "the batch does not spend the treasury outpoint, the change of the previous batch",
-            "build it on the current treasury outpoint",
-        )
+        what = "the batch does not spend the treasury outpoint, the change of the previous batch"
+        raise RuleBroken("baton_spent", what, "build it on the current treasury outpoint")
     if (
         not 1 <= len(body.payouts) <= PAYOUTS_PER_BATCH_MAX
         or len(body.unsigned_txid) != 32
         or BATCHES.find(day.draft, body.unsigned_txid)
     ):
-        raise RuleBroken(
-            "batch_shape",
-            f"a batch has 1..{PAYOUTS_PER_BATCH_MAX} payouts and a fresh transaction id of 32 bytes",
-            "build it again",
-        )
+        what = f"a batch has 1..{PAYOUTS_PER_BATCH_MAX} payouts and a fresh transaction id of 32 bytes"
+        raise RuleBroken("batch_shape", what, "build it again")
     if len({item.payout_id for item in body.payouts}) != len(body.payouts):
         raise RuleBroken("batch_repeats", "a payout is in the batch twice", "build it again")
     for item in body.payouts:
         payment = PAYMENTS.find(day.draft, item.payout_id)
         if payment is None or payment.left_sat == 0:
-            raise RuleBroken(
-                "payout_not_due", f"payout {item.payout_id.hex()} has nothing left to send", "leave it out"
-            )
+            what = f"payout {item.payout_id.hex()} has nothing left to send"
+            raise RuleBroken("payout_not_due", what, "leave it out")
         if item.outputs > OUTPUTS_PER_PAYOUT_MAX:
-            raise RuleBroken(
-                "batch_shape",
-                f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}",
-                "build it again",
-            )
+            what = f"payout {item.payout_id.hex()} has {item.outputs} outputs, more than {OUTPUTS_PER_PAYOUT_MAX}"
+            raise RuleBroken("batch_shape", what, "build it again")
         if item.paid_sat + item.queued_sat + item.credit_sat != payment.left_sat:
             raise RuleBroken(
                 "payout_sum",
@@ -149,11 +126,8 @@ def check_batch(day: Day, act: Act, body: BatchBody) -> None:
             )
     total = sum(item.paid_sat for item in body.payouts) + body.fee_sat + body.change_sat
     if total != row.outpoint_sat:
-        raise RuleBroken(
-            "batch_sum",
-            f"payouts, fee and change are {total} sat, the treasury outpoint holds {row.outpoint_sat}",
-            "build it again",
-        )
+        what = f"payouts, fee and change are {total} sat, the treasury outpoint holds {row.outpoint_sat}"
+        raise RuleBroken("batch_sum", what, "build it again")
     check_attested(act, BATCH, body, row.signers, row.threshold)
 
 
@@ -162,14 +136,12 @@ def apply_batch(day: Day, _act: Act, body: BatchBody) -> None:
     row = TREASURY.get(day.draft)
     TREASURY.put(
         day.draft,
-        msgspec.structs.replace(
-            row, outpoint_txid=body.unsigned_txid, outpoint_vout=CHANGE_VOUT, outpoint_sat=body.change_sat
-        ),
+        replace(row, outpoint_txid=body.unsigned_txid, outpoint_vout=CHANGE_VOUT, outpoint_sat=body.change_sat),
     )
     BATCHES.put(day.draft, BatchRow(body, day.height, 0, 0), body.unsigned_txid)
     for item in body.payouts:
         payment = PAYMENTS.get(day.draft, item.payout_id)
-        fresh = msgspec.structs.replace(
+        fresh = replace(
             payment,
             left_sat=item.queued_sat,
             sent_sat=payment.sent_sat + item.paid_sat,
@@ -188,15 +160,11 @@ def check_confirm(day: Day, act: Act, body: ConfirmBody) -> None:
     row = check_treasury(day.draft)
     batch = BATCHES.find(day.draft, body.unsigned_txid)
     if batch is None:
-        raise RuleBroken(
-            "batch_unknown", f"there is no batch {body.unsigned_txid.hex()}", "confirm batches of this ledger"
-        )
+        what = f"there is no batch {body.unsigned_txid.hex()}"
+        raise RuleBroken("batch_unknown", what, "confirm batches of this ledger")
     if body.confirmations <= batch.confirmations:
-        raise RuleBroken(
-            "confirmed_before",
-            f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}",
-            "send it when the batch has more confirmations",
-        )
+        what = f"the ledger knows {batch.confirmations} confirmations, the record says {body.confirmations}"
+        raise RuleBroken("confirmed_before", what, "send it when the batch has more confirmations")
     check_attested(act, CONFIRM, body, row.signers, row.threshold)
 
 
@@ -210,7 +178,7 @@ def apply_confirm(day: Day, _act: Act, body: ConfirmBody) -> None:
         payment = PAYMENTS.get(day.draft, item.payout_id)
         mined = all(BATCHES.get(day.draft, txid).confirmations > 0 for txid in payment.batches)
         if payment.status == "batched" and mined:
-            PAYMENTS.put(day.draft, msgspec.structs.replace(payment, status="confirmed"), item.payout_id)
+            PAYMENTS.put(day.draft, replace(payment, status="confirmed"), item.payout_id)
 
 
 # ---- Invariants ---------------------------------------------------------

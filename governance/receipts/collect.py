@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-import msgspec
+from msgspec.structs import replace
 
 from governance import transition
 from governance.benefits import community, preauthorisation, settlement
@@ -62,7 +62,7 @@ class _Claim:
     """By code: ballots that count, since which block."""
 
     def put(self, **changes: object) -> None:
-        self.receipt = msgspec.structs.replace(self.receipt, **changes)  # type: ignore[arg-type]
+        self.receipt = replace(self.receipt, **changes)  # type: ignore[arg-type]
 
 
 class Collector:
@@ -132,13 +132,13 @@ class Collector:
         for case in list(noted.cases.values()):
             if case.appeal is not None and case.appeal.judged_height is None:
                 now = parts.appeal_now(day, claim, case.code, case.appeal)
-                noted.cases[case.code] = msgspec.structs.replace(case, appeal=now)
+                noted.cases[case.code] = replace(case, appeal=now)
         filed = CLAIMS.find(day.draft, claim)
         debtor = noted.member if filed is None else community.debtor_of(filed)
         owed_back = RECEIVABLES.find(day.draft, debtor, claim)
         noted.put(
             happenings=tuple(
-                msgspec.structs.replace(
+                replace(
                     item, owed_back_cents=None if owed_back is None or item.event != "fraud_found" else owed_back.value
                 )
                 for item in noted.receipt.happenings
@@ -177,7 +177,7 @@ class Collector:
         noted.waiting.clear()
         used = (row.lines[line.line].authorised_by for line in noted.receipt.lines)
         pairs = zip(noted.receipt.lines, used, strict=True)
-        noted.put(lines=tuple(msgspec.structs.replace(line, authorised_by=claim) for line, claim in pairs))
+        noted.put(lines=tuple(replace(line, authorised_by=claim) for line, claim in pairs))
         drawn = DRAWN_AUDITS.find(day.draft, row.claim)
         number = int.from_bytes(sha256(day.randomness + b"audit" + row.claim).digest(), "big") % audits.ODDS_BASE
         trigger = None if drawn is None else drawn.trigger
@@ -210,7 +210,7 @@ class Collector:
         ended = tuple(parts.counted(key, live.pop(key), day.height - 1) for key in gone)
         for key, how in now.items():
             live.setdefault(key, (day.height, how))
-        noted.cases[code] = msgspec.structs.replace(noted.cases[code], ballots=(*noted.cases[code].ballots, *ended))
+        noted.cases[code] = replace(noted.cases[code], ballots=(*noted.cases[code].ballots, *ended))
 
     def _after(self, day: Day, claim: bytes, code: str) -> None:
         """Note the result of the block for a case: what s fixed, the tally, the end."""
@@ -219,7 +219,7 @@ class Collector:
         if row.status in ("withdrawn", "cancelled"):
             rule, why = ENDS[row.status]
             ended = shapes.Decision(day.height, row.status, None, rule, why, (), None, 0)
-            case = msgspec.structs.replace(case, status=row.status, decisions=(*case.decisions, ended))
+            case = replace(case, status=row.status, decisions=(*case.decisions, ended))
             noted.cases[code] = _ended(noted, case, day.height - 1)
             self._open.discard((claim, code))
         elif row.carried_height == day.height:
@@ -237,13 +237,13 @@ class Collector:
         mark = shapes.TallyRow(
             day.height, row.yes, row.no, tally.abstain, row.opened, holds_now, share, holds_now and share, row.streak
         )
-        return msgspec.structs.replace(case, tallies=(*case.tallies, mark))
+        return replace(case, tallies=(*case.tallies, mark))
 
     def _whole(self, noted: _Claim, case: shapes.Case) -> shapes.Case:
         """Return a case with the ballots that count now."""
         live = tuple(parts.counted(key, since, self.height) for key, since in noted.live[case.code].items())
         rows = sorted((*case.ballots, *live), key=lambda item: (item.from_height, item.voter, item.delegator or b""))
-        return msgspec.structs.replace(case, ballots=tuple(rows))
+        return replace(case, ballots=tuple(rows))
 
     # ---- Events, as they are emitted ---------------------------------------------
     def _listen(self, day: Day) -> Callable[[Event], None]:
@@ -281,7 +281,7 @@ class Collector:
             noted.put(
                 settlements=(
                     *noted.receipt.settlements,
-                    msgspec.structs.replace(item, case=code, how=how, award_before_cents=left, award_left_cents=after),
+                    replace(item, case=code, how=how, award_before_cents=left, award_left_cents=after),
                 )
             )
             left = after
@@ -320,7 +320,7 @@ class Collector:
         self._accepted(day, noted, event)
         code, fields = event.fields["case"], event.fields
         allowed = shapes.Authorisation(fields["units"], fields["award_cents"], fields["first_day"], fields["last_day"])
-        noted.cases[code] = msgspec.structs.replace(noted.cases[code], authorisation=allowed)
+        noted.cases[code] = replace(noted.cases[code], authorisation=allowed)
 
     def _denied(self, day: Day, noted: _Claim, event: Event) -> None:
         code: str = event.fields["case"]
@@ -349,9 +349,7 @@ class Collector:
         )
 
     def _decided(self, noted: _Claim, case: shapes.Case, done: shapes.Decision, *, is_small_used: bool | None) -> None:
-        case = msgspec.structs.replace(
-            case, decisions=(*case.decisions, done), status=done.outcome, is_small_used=is_small_used
-        )
+        case = replace(case, decisions=(*case.decisions, done), status=done.outcome, is_small_used=is_small_used)
         noted.cases[case.code] = _ended(noted, case, done.height)
         self._open.discard((noted.receipt.claim, case.code))
 
@@ -363,7 +361,7 @@ class Collector:
         lacking = case.quorum - cast
         size = min(case.eligible, max(case.params.panel_size, 2 * lacking))
         panel = shapes.Panel("duty", day.height, day.randomness.hex(), size, event.fields["members"])
-        noted.cases[code] = msgspec.structs.replace(case, panel=panel, lacking=lacking)
+        noted.cases[code] = replace(case, panel=panel, lacking=lacking)
 
     def _appealed(self, day: Day, noted: _Claim, event: Event) -> None:
         code: str = event.fields["case"]
@@ -372,7 +370,7 @@ class Collector:
         eligible, fresh = appeals.pool_of(day, row)
         panel = shapes.Panel("appeal", day.height, day.randomness.hex(), case.params.appeal_panel, appeal.panel)
         opened = shapes.Appeal(day.height, appeal.ground, len(eligible), len(fresh), panel, (), None, 0, 0, 0, 0, False)
-        noted.cases[code] = msgspec.structs.replace(case, appeal=opened)
+        noted.cases[code] = replace(case, appeal=opened)
 
     def _judged(self, day: Day, noted: _Claim, code: str) -> shapes.Case:
         """Return a case with its appeal's ballots and judgement."""
@@ -380,9 +378,7 @@ class Collector:
         assert case.appeal is not None
         row = APPEALS.get(day.draft, noted.receipt.claim, code)
         done = parts.appeal_now(day, noted.receipt.claim, code, case.appeal)
-        return msgspec.structs.replace(
-            case, appeal=msgspec.structs.replace(done, judged_height=day.height, passes=row.status == "accepted")
-        )
+        return replace(case, appeal=replace(done, judged_height=day.height, passes=row.status == "accepted"))
 
     def _paid(self, day: Day, event: Event) -> None:
         """Note a payment with the accounts right before it, which every payment of the block changes."""
@@ -423,7 +419,7 @@ class Collector:
             left_cents=0 if is_final else owed - paid,
             transfer=None,
         )
-        noted.payouts[fields["case"]] = msgspec.structs.replace(
+        noted.payouts[fields["case"]] = replace(
             payout, payments=(*payout.payments, payment), owed_cents=payment.left_cents
         )
 
@@ -445,4 +441,4 @@ def _ended(noted: _Claim, case: shapes.Case, last: int) -> shapes.Case:
     live = noted.live[case.code]
     done = tuple(parts.counted(key, since, last) for key, since in live.items())
     live.clear()
-    return msgspec.structs.replace(case, ballots=(*case.ballots, *done))
+    return replace(case, ballots=(*case.ballots, *done))

@@ -8,6 +8,7 @@ from governance.benefits import codes, contracts, plans, preauthorisation, settl
 from governance.day import Day
 from governance.membership import delegation, members
 from governance.receipts import shapes
+from governance.shaping import filled
 from governance.state.ballots import BALLOTS
 from governance.state.cases import CaseRow
 from governance.state.claims import (
@@ -23,7 +24,6 @@ from governance.state.members import MEMBERS, MemberRow
 from governance.state.params import Params
 from governance.state.plans import PLANS
 from governance.state.preauthorisation import AUTHORISATIONS
-from governance.tables import Number
 from governance.voting import approval_threshold, ballots
 from ledger import calendar
 
@@ -37,18 +37,14 @@ def cover_of(day: Day, claim: ClaimRow) -> shapes.Cover | None:
     row = contracts.contract_of(day.draft, claim.cover)
     if row is None:
         return None
-    spans = tuple(shapes.CoverSpan(span.first_day, span.last_day, span.plan) for span in row.spans)
     member = MEMBERS.get(day.draft, claim.member)
     ends = (member.until, None if member.leave_term is None else calendar.last_height_of(member.leave_term))
-    return shapes.Cover(
-        spans,
-        row.gaps,
-        row.suspended_from,
-        row.waiting_first_day,
-        row.waiting_last_day,
-        row.benefit_start,
-        day.coop.run_off_height,
-        min((end for end in ends if end is not None), default=None),
+    return filled(
+        shapes.Cover,
+        row,
+        spans=tuple(filled(shapes.CoverSpan, span) for span in row.spans),
+        run_off_height=day.coop.run_off_height,
+        known_end=min((end for end in ends if end is not None), default=None),
     )
 
 
@@ -57,43 +53,24 @@ def filed_line(day: Day, claim: ClaimRow, index: int) -> shapes.FiledLine:
     line = claim.lines[index]
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     plan = contracts.plan_on(contracts.contract_of(day.draft, claim.cover), line.first_day)
-    return shapes.FiledLine(
+    found = preauthorisation.find_refusal if claim.use == preauthorisation.USE else settlement.find_refusal
+    return filled(
+        shapes.FiledLine,
+        line,
         line=index,
-        system=line.system,
-        code=line.code,
-        units=line.units,
-        charge_cents=line.charge_cents,
-        first_day=line.first_day,
-        last_day=line.last_day,
-        is_standard=line.is_standard,
         allowed_amount_cents=code.allowed_cents,
         frequency=code.frequency,
         last_filing_height=line.first_day + calendar.TERM_BLOCKS * day.params.filing_terms,
         plan=plan,
         plan_from_day=0 if plan is None else plan_facts(day, plan, line.first_day).from_day,
-        refusal=(
-            preauthorisation.find_refusal(day, claim, line)
-            if claim.use == preauthorisation.USE
-            else settlement.find_refusal(day, claim, line)
-        ),
+        refusal=found(day, claim, line),
         authorised_by=b"",
     )
 
 
 def plan_facts(day: Day, name: str, day_number: int) -> shapes.PlanFacts:
     """Return a plan's figures on a day."""
-    row = plans.figures_on(PLANS.get(day.draft, name), day_number)
-    return shapes.PlanFacts(
-        name,
-        row.from_day,
-        row.deductible_cents,
-        row.copay_cents,
-        row.coinsurance_bp,
-        row.oop_max_cents,
-        row.claim_ceiling_cents,
-        row.year_ceiling_cents,
-        row.codes,
-    )
+    return filled(shapes.PlanFacts, plans.figures_on(PLANS.get(day.draft, name), day_number), name=name)
 
 
 # ---- Settlement -----------------------------------------------------------
@@ -115,11 +92,13 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
     plan = plan_facts(day, span.plan, line.first_day)
     code = codes.code_on(day.draft, line.system, line.code, line.first_day)
     year_number = settlement.benefit_year_of(contract, line.first_day)
-    units_after = (UNITS_USED.find(day.draft, claim.cover, line.code, line.system, year_number) or Number(0)).value
+    units_after = UNITS_USED.value(day.draft, claim.cover, line.code, line.system, year_number)
     year = BENEFIT_YEARS.find(day.draft, claim.cover, year_number) or BenefitYearRow()
     borne = line.deductible_cents + line.copay_cents + line.coinsurance_cents - line.relief_cents
     award = _authorised_cents(day, claim, line)
-    receipt = shapes.Settlement(
+    receipt = filled(
+        shapes.Settlement,
+        line,  # what it bore, paid and was cut
         line=index,
         height=day.height,
         case=None,
@@ -127,31 +106,20 @@ def settlement_of(day: Day, claim: ClaimRow, index: int, before: Running) -> sha
         benefit_year=year_number,
         plan=plan.name,
         plan_from_day=plan.from_day,
-        charge_cents=line.charge_cents,
         other_payer_before_cents=before.other_payer_cents,
         other_payer_cents=before.other_payer_cents - claim.other_left_cents,
-        units=line.units,
         frequency=code.frequency,
         units_before=units_after - line.units_paid,
-        units_paid=line.units_paid,
         allowed_amount_cents=code.allowed_cents,
         award_before_cents=award,
-        allowed_cents=line.allowed_cents,
         deductible_plan_cents=plan.deductible_cents,
         deductible_before_cents=year.deductible_cents - line.deductible_cents,
-        deductible_cents=line.deductible_cents,
         copay_plan_cents=plan.copay_cents,
         is_copay_taken=before.is_copay_taken,
-        copay_cents=line.copay_cents,
         coinsurance_bp=plan.coinsurance_bp,
-        coinsurance_cents=line.coinsurance_cents,
         oop_max_cents=plan.oop_max_cents,
         borne_before_cents=year.borne_cents - borne,
-        relief_cents=line.relief_cents,
         ceilings=() if line.refusal is not None else _ceilings(day, claim, line, plan, year.benefit_cents),
-        cut_cents=line.cut_cents,
-        benefit_cents=line.benefit_cents,
-        refusal=line.refusal,
         units_left=None if code.frequency is None else max(0, code.frequency - units_after),
         other_payer_left_cents=claim.other_left_cents,
         award_left_cents=None if award is None else award - line.allowed_cents,
@@ -175,8 +143,8 @@ def _ceilings(
     day: Day, claim: ClaimRow, line: LineRow, plan: shapes.PlanFacts, year_cents: int
 ) -> tuple[shapes.Ceiling, ...]:
     """Return the ceilings that apply to a settled line, with what was used before and is left after it."""
-    visit = (DAY_BENEFITS.find(day.draft, claim.cover, claim.provider, line.first_day) or Number(0)).value
-    of_event = (EVENT_BENEFITS.find(day.draft, claim.cover, claim.event_id) or Number(0)).value
+    visit = DAY_BENEFITS.value(day.draft, claim.cover, claim.provider, line.first_day)
+    of_event = EVENT_BENEFITS.value(day.draft, claim.cover, claim.event_id)
     event = (
         None if claim.event_id == claim.claim and of_event == claim.benefit_cents else of_event
     )  # alone in it: the claim's own ceiling says all
@@ -199,7 +167,7 @@ def _ceilings(
 # ---- Votes ------------------------------------------------------------------
 def case_params(params: Params) -> shapes.CaseParams:
     """Return the parameters that a case keeps."""
-    return shapes.CaseParams(**{name: getattr(params, name) for name in shapes.CaseParams.__struct_fields__})
+    return filled(shapes.CaseParams, params)
 
 
 def excluded_of(day: Day, claim: ClaimRow, case: CaseRow) -> tuple[shapes.Excluded, ...]:
@@ -232,14 +200,13 @@ def bar_facts(day: Day, member: MemberRow, bar_bp: int, seniority_bp: int, case_
     """Return a member's record, the row it falls into, and the seniority, with the threshold on the ledger."""
     first, last = day.term - approval_threshold.WINDOW_TERMS, day.term
     rows = [row for row in approval_threshold.records_of(day.draft, member.key) if first <= row.term <= last]
-    terms = tuple(shapes.TermRecord(row.term, row.denied, row.voted, row.auto) for row in rows)
     denied, voted, _ = approval_threshold.record_over_terms(day.draft, member.key, range(first, last + 1))
     sample = max(voted, case_params.deny_sample_min)
     complete = members.terms_complete_of(day, member)
     return shapes.Bar(
         first_term=first,
         last_term=last,
-        terms=terms,
+        terms=tuple(filled(shapes.TermRecord, row) for row in rows),
         denied=denied,
         voted=voted,
         sample=sample,

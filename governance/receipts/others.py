@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import msgspec
+from msgspec.structs import replace
 
 from governance import transition
 from governance.acts import Act
@@ -17,6 +17,7 @@ from governance.history import PastBlock
 from governance.kinds import decode_body
 from governance.money import accounts, premiums
 from governance.receipts import facts, other_shapes, reasons
+from governance.shaping import filled
 from governance.state.contracts import CONTRACTS
 from governance.state.members import MEMBERS, MemberRow
 from governance.state.plans import PLAN_TERMS, PLANS, PlanRow
@@ -127,10 +128,11 @@ class ProposalCollector(_Replay):
         turnout = proposals.turnout_needed(row, vote_params) if is_open else 0
         critical = proposals.is_critical(row.body)
         passes, reason = reasons.proposal(row.yes, row.no, row.abstain, turnout, is_critical=critical)
-        return other_shapes.ProposalReceipt(
-            proposal=row.proposal,
+        return filled(
+            other_shapes.ProposalReceipt,
+            row,
+            vote_params,
             height=self.height,
-            body=row.body,
             is_critical=critical,
             sponsors=tuple(self._sponsors),
             voters=voters,
@@ -138,19 +140,11 @@ class ProposalCollector(_Replay):
             sponsor_div=div,
             sponsors_needed=needed,
             opened_height=row.opened_height if is_open else None,
-            proposal_blocks=vote_params.proposal_blocks,
-            eligible=row.eligible,
-            turnout_max=vote_params.turnout_max,
-            turnout_div=vote_params.turnout_div,
             turnout_needed=turnout,
             votes=tuple(vote for _, vote in sorted(self._votes.items())),
-            yes=row.yes,
-            no=row.no,
-            abstain=row.abstain,
             judged_height=self._judged,
             passes=passes and self._judged is not None,
             effective_height=row.effective_height or None,
-            status=row.status,
             void_reason=row.why,
             reason=reason if self._judged is not None else "",
         )
@@ -206,16 +200,14 @@ class MemberCollector(_Replay):
         is_refusable = counts and 100 * denied >= set_now.renewal_pct * voted
         rows = [row for row in approval_threshold.records_of(day.draft, self._member) if row.term in terms]
         self._renewals.append(
-            other_shapes.Renewal(
+            filled(
+                other_shapes.Renewal,
+                set_now,
                 height=day.height,
-                terms=tuple(other_shapes.RenewalTerm(row.term, row.denied, row.voted, row.auto) for row in rows),
+                terms=tuple(filled(other_shapes.RenewalTerm, row) for row in rows),
                 denied=denied,
                 voted=voted,
                 terms_with_closings=closings,
-                renewal_pct=set_now.renewal_pct,
-                warning_pct=set_now.warning_pct,
-                renewal_min=set_now.renewal_min,
-                renewal_terms=set_now.renewal_terms,
                 is_refusable=is_refusable,
                 is_warnable=counts and 100 * denied >= set_now.warning_pct * voted,
                 was_warned=before.is_warned,
@@ -233,18 +225,10 @@ class MemberCollector(_Replay):
         row = MEMBERS.find(day.draft, self._member)
         if row is None:
             return None
-        set_now = day.params
-        standing = approval_threshold.threshold_of(day, row)
-        return other_shapes.MemberReceipt(
-            member=self._member,
-            height=self.height,
-            bar=facts.bar_facts(day, row, standing.threshold_bp, standing.seniority_bp, set_now),
-            deny_sample_min=set_now.deny_sample_min,
-            seniority_step_bp=set_now.seniority_step_bp,
-            seniority_max_bp=set_now.seniority_max_bp,
-            bar_floor_bp=set_now.bar_floor_bp,
-            renewals=tuple(self._renewals),
-        )
+        set_now, standing = day.params, approval_threshold.threshold_of(day, row)
+        bar = facts.bar_facts(day, row, standing.threshold_bp, standing.seniority_bp, set_now)
+        own = {"member": self._member, "height": self.height, "bar": bar, "renewals": tuple(self._renewals)}
+        return filled(other_shapes.MemberReceipt, set_now, **own)
 
 
 # ---- Premiums --------------------------------------------------------------------
@@ -270,9 +254,8 @@ class PremiumCollector(_Replay):
         day = self.now()
         if PLANS.find(day.draft, self._plan) is None:
             return None
-        return other_shapes.PremiumReceipt(
-            self._plan, self.height, day.coop.currency, day.coop.exponent, tuple(self._reratings)
-        )
+        own = {"plan": self._plan, "height": self.height, "reratings": tuple(self._reratings)}
+        return filled(other_shapes.PremiumReceipt, day.coop, **own)
 
 
 def _rerating_of(day: Day, plan: PlanRow, event: Event) -> other_shapes.Rerating:
@@ -288,28 +271,25 @@ def _rerating_of(day: Day, plan: PlanRow, event: Event) -> other_shapes.Rerating
     estimate = None if weight == 0 else (cost + set_now.credibility_k * plan.prior_cents) * covers.FULL_BP // weight
     old, target = event.fields["old_cents"], event.fields["target_cents"]
     low, high = ceil_div(9 * old, 10), 11 * old // 10
-    found = other_shapes.Rerating(
+    found = filled(
+        other_shapes.Rerating,
+        set_now,
         height=day.height,
-        old_cents=old,
         terms=terms,
         cost_cents=cost,
         weight_bp=weight,
-        credibility_k=set_now.credibility_k,
         prior_cents=plan.prior_cents,
         estimate_cents=estimate,
         reserve_cents=accounts.balance_of(day.draft, "reserve"),
         annual_premium_cents=accounts.annual_premium_of(day),
-        reserve_bp=set_now.reserve_bp,
         load_bp=set_now.reserve_bp if accounts.is_reserve_short(day) else 0,
-        expense_bp=set_now.expense_bp,
-        target_cents=target,
         low_cents=low,
         high_cents=high,
-        new_cents=event.fields["new_cents"],
         reason="",
+        **{name: event.fields[name] for name in ("old_cents", "target_cents", "new_cents")},
     )
     assert found.new_cents == premiums.clamp_premium(old, target), "the event tells the clamped premium"
-    return msgspec.structs.replace(found, reason=reasons.premium(found))
+    return replace(found, reason=reasons.premium(found))
 
 
 def live_through(replay: _Replay, blocks: Iterable[PastBlock]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day, ceil_div
 from governance.money import payouts, treasury
 from governance.receipts import facts, shapes
+from governance.shaping import filled
 from governance.state.appeals import APPEAL_BALLOTS
 from governance.state.cases import CaseRow
 from governance.state.claims import ClaimRow
@@ -21,64 +22,34 @@ def begun(day: Day, row: ClaimRow) -> shapes.Receipt:
     lines = tuple(facts.filed_line(day, row, index) for index in range(len(row.lines)))
     wanted = sorted({(line.plan, line.plan_from_day, line.first_day) for line in lines if line.plan is not None})
     plans = {(name, start): facts.plan_facts(day, name, on_day) for name, start, on_day in wanted}
-    coop = day.coop
-    return shapes.Receipt(
+    return filled(
+        shapes.Receipt,
+        row,
+        day.coop,
+        **dict.fromkeys(("settlements", "estimates", "cases", "payouts", "happenings"), ()),
         version=shapes.RECEIPT_VERSION,
-        claim=row.claim,
-        cover=row.cover,
-        currency=coop.currency,
-        exponent=coop.exponent,
-        height=day.height,
         filed_height=day.height,
-        use=row.use,
-        phase=coop.phase,
-        payee=row.payee,
-        provider=row.provider,
-        event_id=row.event_id,
-        supersedes=row.supersedes,
-        other_payer_cents=row.other_payer_cents,
         filing_terms=day.params.filing_terms,
         evidence=(shapes.EvidenceVersion(1, day.height, len(row.evidence)),),
         cover_facts=facts.cover_of(day, row),
         plans=tuple(plans.values()),
         lines=lines,
-        settlements=(),
-        estimates=(),
         standard=None,
-        cases=(),
-        payouts=(),
         audit=None,
-        happenings=(),
         is_disbanded=False,
     )
 
 
 def carried(day: Day, row: CaseRow) -> shapes.Case:
     """Return a case right after its claim's record; the end of the block fixes the rest."""
-    set_now = params_at(day.draft, row.params_version)
-    return shapes.Case(
-        code=row.code,
-        system=row.system,
+    return filled(
+        shapes.Case,
+        row,
+        **dict.fromkeys(("excluded", "ballots", "tallies", "decisions"), ()),
+        **dict.fromkeys(("voters", "eligible", "quorum", "opened_needed", "lacking"), 0),
+        **dict.fromkeys(("bar", "panel", "is_small_used", "appeal", "authorisation")),
         s=row.carried_height,
-        lines=row.lines,
-        charges_cents=row.charges_cents,
-        is_second=row.is_second,
-        params=facts.case_params(set_now),
-        voters=0,
-        excluded=(),
-        eligible=0,
-        quorum=0,
-        opened_needed=0,
-        bar=None,
-        ballots=(),
-        tallies=(),
-        panel=None,
-        lacking=0,
-        is_small_used=None,
-        status=row.status,
-        decisions=(),
-        appeal=None,
-        authorisation=None,
+        params=facts.case_params(params_at(day.draft, row.params_version)),
     )
 
 
@@ -86,7 +57,7 @@ def frozen(day: Day, claim: ClaimRow, row: CaseRow, case: shapes.Case) -> shapes
     """Return a case with everything that the end of its block s fixed."""
     case_params = params_at(day.draft, row.params_version)
     quorum = cases.quorum_of(row, case_params)
-    return msgspec.structs.replace(
+    return replace(
         case,
         params=facts.case_params(case_params),
         voters=day.counts.voters,
@@ -111,7 +82,7 @@ def appeal_now(day: Day, claim: bytes, code: str, appeal: shapes.Appeal) -> shap
         shapes.AppealBallot(row.voter, row.choice, row.award_cents, ballots.is_opened(day, claim, row.voter))
         for row in APPEAL_BALLOTS.scan(day.draft, claim, code)
     ]
-    return msgspec.structs.replace(
+    return replace(
         appeal,
         ballots=tuple(live),
         yes=sum(row.choice == "accept" for row in live),
@@ -142,14 +113,13 @@ def queue_of(day: Day, *, is_final: bool) -> tuple[int, int]:
 def standing(day: Day, claim: bytes, payout: shapes.Payout) -> shapes.Payout:
     """Return a payout with what is owed at the end, whether it is on hold, and the status of its bitcoin."""
     payments = tuple(
-        msgspec.structs.replace(item, transfer=_transfer_of(day, claim, payout.case, item.height))
-        for item in payout.payments
+        replace(item, transfer=_transfer_of(day, claim, payout.case, item.height)) for item in payout.payments
     )
-    payout = msgspec.structs.replace(payout, payments=payments)
+    payout = replace(payout, payments=payments)
     row = PAYOUTS.find(day.draft, payout.rank, payout.accepted_height, claim, payout.case or "")
     if row is None:
-        return msgspec.structs.replace(payout, owed_cents=0, cancelled_cents=payout.owed_cents)
-    return msgspec.structs.replace(payout, owed_cents=row.owed_cents, is_on_hold=payouts.is_held(day, row))
+        return replace(payout, owed_cents=0, cancelled_cents=payout.owed_cents)
+    return replace(payout, owed_cents=row.owed_cents, is_on_hold=payouts.is_held(day, row))
 
 
 def _transfer_of(day: Day, claim: bytes, case: str | None, height: int) -> shapes.Transfer | None:

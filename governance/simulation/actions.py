@@ -34,186 +34,145 @@ def _text(default: Any = ABSENT, *, null: bool = False, choices: tuple[str, ...]
     return Field("text", default, null, choices)
 
 
-def _integer(default: Any = ABSENT, *, null: bool = False) -> Field:
-    return Field("integer", default, null)
+def _integer(default: Any = ABSENT, *, null: bool = False, most: int = INT_MAX) -> Field:
+    return Field("integer", default, null, most=most)
 
 
-def _flag(default: bool) -> Field:
-    return Field("flag", default)
+def _each(field: Field, *names: str) -> dict[str, Field]:
+    """Return fields of one shape."""
+    return dict.fromkeys(names, field)
 
 
-def _names(*names: str) -> dict[str, Field]:
-    """Return required fields of text."""
-    return dict.fromkeys(names, _text())
-
-
-def _bounded(fields: dict[str, Field], bounds: dict[str, int], most: int = FIGURE_MAX) -> dict[str, Field]:
-    """Return fields of the genesis line: every integer up to its bound, else up to `most`."""
+def _bounded(fields: dict[str, Field], bounds: dict[str, int]) -> dict[str, Field]:
+    """Return fields of the genesis line: every integer up to its bound, else up to the bound of all figures."""
     return {
-        name: replace(field, most=bounds.get(name, most)) if field.kind == "integer" else field
+        name: replace(field, most=bounds.get(name, FIGURE_MAX)) if field.kind == "integer" else field
         for name, field in fields.items()
     }
 
 
-CODE_FIELDS = {
-    "code": _text(),
-    "standard": _flag(False),
-    "allowed_cents": _integer(None, null=True),
-    "frequency": _integer(None, null=True),
-    "system": _text(""),
-}
+TEXT, INTEGER, ZERO, FALSE, TEXTS = _text(), _integer(), _integer(0), Field("flag", False), Field("texts", ())
+EMPTY, NULL_TEXT, NULL_INTEGER = _text(""), _text(None, null=True), _integer(None, null=True)
+NULL_TEXTS, PARTY = Field("texts", None, is_nullable=True), _text("member", choices=("member", "provider"))
+
+CODE_FIELDS = {"code": TEXT, "standard": FALSE, **_each(NULL_INTEGER, "allowed_cents", "frequency"), "system": EMPTY}
 PLAN_FIELDS = {
-    "name": _text(),
-    "premium_cents": _integer(0),
-    "deductible_cents": _integer(0),
-    "copay_cents": _integer(0),
-    "coinsurance_bp": _integer(0),
-    "oop_max_cents": _integer(None, null=True),
-    "claim_ceiling_cents": _integer(None, null=True),
-    "year_ceiling_cents": _integer(None, null=True),
-    "waiting_terms": _integer(0),
-    "prior_cents": _integer(None, null=True),
+    "name": TEXT,
+    **_each(ZERO, "premium_cents", "deductible_cents", "copay_cents", "coinsurance_bp"),
+    **_each(NULL_INTEGER, "oop_max_cents", "claim_ceiling_cents", "year_ceiling_cents"),
+    "waiting_terms": ZERO,
+    "prior_cents": NULL_INTEGER,
     "codes": Field("texts", (), is_nullable=True),
 }
 MEMBER_FIELDS = {
-    "name": _text(),
-    "plan": _text(),
-    "household": _text(None, null=True),
-    "contract_terms": _integer(1),
-    "terms_ago": _integer(0),
+    **_each(TEXT, "name", "plan"),
+    "household": NULL_TEXT,
+    "contract_terms": Field("integer", 1, options=LENGTHS),
+    "terms_ago": ZERO,
     "record": Field("record", (0, 0)),
 }
-LINE_FIELDS = {
-    "code": _text(),
-    "units": _integer(1),
-    "charge_cents": _integer(),
-    "day": _integer(),
-    "system": _text(""),
-}
-PARTY_FIELDS = {"change": _text(choices=("add", "remove")), "key": _text(), "name": _text("")}
+LINE_FIELDS = {"code": TEXT, "units": _integer(1), "charge_cents": INTEGER, "day": INTEGER, "system": EMPTY}
+PARTY_FIELDS = {"change": _text(choices=("add", "remove")), "key": TEXT, "name": EMPTY}
 GENESIS_FIELDS = {
-    "do": _text(),
-    "at": _integer(0),
+    "do": TEXT,
+    "at": ZERO,
     "phase": _text("live", choices=PHASES),
     "currency": _text("USD"),
-    "exponent": Field("integer", 2, most=EXPONENT_MAX),
+    "exponent": _integer(2, most=EXPONENT_MAX),
     "params": Field("params", {}),
-    "seed": _integer(0),
+    "seed": ZERO,
     "accounts": Field("accounts", {}),
-    "rate": Field("integer", None, is_nullable=True, most=RATE_MAX),
-    "auto_pay": _flag(False),
+    "rate": _integer(None, null=True, most=RATE_MAX),
+    "auto_pay": FALSE,
     "plans": Field("objects", (), shape="plan"),
     "members": Field("objects", (), shape="member"),
-    "providers": Field("texts", ()),
+    "providers": TEXTS,
     "codes": Field("objects", (), shape="code"),
-    "community": Field("texts", ()),
-    "attesters": Field("texts", ()),
-    "verifiers": Field("texts", ()),
-    "signers": Field("texts", ()),
+    **_each(TEXTS, "community", "attesters", "verifiers", "signers"),
     "signers_needed": _integer(1),
-    "all_events": _flag(False),
+    "all_events": FALSE,
 }
 OBJECTS = {
     "plan": _bounded(PLAN_FIELDS, {"coinsurance_bp": 10_000, "waiting_terms": WAITING_MAX}),
-    "member": (
-        _bounded(MEMBER_FIELDS, {"terms_ago": TERMS_AGO_MAX}) | {"contract_terms": Field("integer", 1, options=LENGTHS)}
-    ),
+    "member": _bounded(MEMBER_FIELDS, {"terms_ago": TERMS_AGO_MAX, "contract_terms": INT_MAX}),
     "code": _bounded(CODE_FIELDS, {}),
     "line": LINE_FIELDS,
 }
 PROPOSALS: dict[str, dict[str, Field]] = {
-    "demote": {"code": _text(), "system": _text("")},
-    "param": {"name": _text(), "value": _integer()},
+    "demote": {"code": TEXT, "system": EMPTY},
+    "param": {"name": TEXT, "value": INTEGER},
     "list": CODE_FIELDS,
     "plan": PLAN_FIELDS,
     "phase": {"to": _text(choices=PHASES)},
-    "expel": {"member": _text()},
-    "attester": PARTY_FIELDS,
-    "verifier": PARTY_FIELDS,
-    "provider": PARTY_FIELDS,
-    "signer": {"change": _text(choices=("add", "remove", "threshold")), "key": _text(""), "threshold": _integer(0)},
-    "protocol": {"version": _integer(), "height": _integer()},
+    "expel": {"member": TEXT},
+    **dict.fromkeys(("attester", "verifier", "provider"), PARTY_FIELDS),
+    "signer": {"change": _text(choices=("add", "remove", "threshold")), "key": EMPTY, "threshold": ZERO},
+    "protocol": _each(INTEGER, "version", "height"),
 }
 ACTIONS: dict[str, dict[str, Field]] = {
-    "claim": _names("id", "by", "provider")
-    | {
+    "claim": {
+        **_each(TEXT, "id", "by", "provider"),
         "lines": Field("objects", shape="line"),
-        "payee": _text("member", choices=("member", "provider")),
-        "other_payer_cents": _integer(0),
-        "event": _text(None, null=True),
-        "supersedes": _text(None, null=True),
+        "payee": PARTY,
+        "other_payer_cents": ZERO,
+        **_each(NULL_TEXT, "event", "supersedes"),
         "use": _text("claim", choices=("claim", "preauth")),
-        "scheme": _text(""),
-        "submitter": _text("member", choices=("member", "provider")),
+        "scheme": EMPTY,
+        "submitter": PARTY,
     },
-    "ballot": _names("by", "claim")
-    | {
-        "code": _text(None, null=True),
+    "ballot": {
+        **_each(TEXT, "by", "claim"),
+        "code": NULL_TEXT,
         "choice": _text(choices=("accept", "deny", "abstain")),
-        "award_cents": _integer(None, null=True),
-        "opened": _flag(False),
+        "award_cents": NULL_INTEGER,
+        "opened": FALSE,
         "reason": _text("", null=True),
     },
-    "withdraw": _names("by", "claim"),
-    "evidence": _names("by", "claim"),
-    "auto_accept": _names("by", "id")
-    | {
-        "off": _flag(False),
-        "codes": Field("texts", None, is_nullable=True),
-        "ceiling_cents": _integer(None, null=True),
-        "providers": Field("texts", None, is_nullable=True),
+    "withdraw": _each(TEXT, "by", "claim"),
+    "evidence": _each(TEXT, "by", "claim"),
+    "auto_accept": {
+        **_each(TEXT, "by", "id"),
+        "off": FALSE,
+        "codes": NULL_TEXTS,
+        "ceiling_cents": NULL_INTEGER,
+        "providers": NULL_TEXTS,
     },
-    "delegate": {"by": _text(), "to": _text(), "topic": _text("*")},
-    "undelegate": {"by": _text(), "topic": _text("*")},
-    "pay_premium": _names("by"),
-    "change_plan": {"by": _text(), "plan": _text(), "contract_terms": _integer(1)},
-    "leave": _names("by"),
-    "apply": _names("name", "plan")
-    | {
+    "delegate": {"by": TEXT, "to": TEXT, "topic": _text("*")},
+    "undelegate": {"by": TEXT, "topic": _text("*")},
+    "pay_premium": {"by": TEXT},
+    "change_plan": {"by": TEXT, "plan": TEXT, "contract_terms": _integer(1)},
+    "leave": {"by": TEXT},
+    "apply": {
+        **_each(TEXT, "name", "plan"),
         "contract_terms": _integer(1),
-        "household": _text(None, null=True),
-        "person": _text(None, null=True),
-        "attested_by": Field("texts", ()),
-        "deposit_cents": _integer(0),
+        **_each(NULL_TEXT, "household", "person"),
+        "attested_by": TEXTS,
+        "deposit_cents": ZERO,
     },
-    "withdraw_application": _names("by"),
-    "list_provider": {"by": _text(), "name": _text(), "attested_by": Field("texts", ())},
-    "vouch": _names("by", "name"),
-    "object": {"by": _text(), "name": _text(), "reason": _text("", null=True)},
-    "propose": {"by": _text(), "id": _text(), "what": _text(choices=tuple(PROPOSALS))},
-    "sponsor": _names("by", "proposal"),
-    "cast": {"by": _text(), "proposal": _text(), "choice": _text(choices=("yes", "no", "abstain"))},
-    "report": {"by": _text(), "member": _text(), "claim": _text(None, null=True)},
-    "finding": {
-        "claim": _text(),
-        "outcome": _text(choices=("fraud", "clear")),
-        "by": _text(None, null=True),
-        "attested_by": Field("texts", ()),
-    },
-    "appeal": {
-        "by": _text(),
-        "claim": _text(),
-        "code": _text(None, null=True),
-        "ground": _text(choices=("evidence", "rule")),
-    },
-    "quote": {"by": _text(), "rate": _integer()},
-    "dependant": {"by": _text(), "name": _text(), "off": _flag(False)},
-    "device": {"by": _text(), "device": _text(), "off": _flag(False)},
-    "guardians": {"by": _text(), "threshold": _integer(), "guardians": Field("texts")},
-    "move_identity": _names("by", "member", "to")
-    | {
-        "guardians": Field("texts"),
-        "serial": _integer(None, null=True),
-    },
-    "object_move": _names("by"),
-    "advance": {"to": _integer()},
+    "withdraw_application": {"by": TEXT},
+    "list_provider": {"by": TEXT, "name": TEXT, "attested_by": TEXTS},
+    "vouch": _each(TEXT, "by", "name"),
+    "object": {"by": TEXT, "name": TEXT, "reason": _text("", null=True)},
+    "propose": {"by": TEXT, "id": TEXT, "what": _text(choices=tuple(PROPOSALS))},
+    "sponsor": _each(TEXT, "by", "proposal"),
+    "cast": {"by": TEXT, "proposal": TEXT, "choice": _text(choices=("yes", "no", "abstain"))},
+    "report": {"by": TEXT, "member": TEXT, "claim": NULL_TEXT},
+    "finding": {"claim": TEXT, "outcome": _text(choices=("fraud", "clear")), "by": NULL_TEXT, "attested_by": TEXTS},
+    "appeal": {"by": TEXT, "claim": TEXT, "code": NULL_TEXT, "ground": _text(choices=("evidence", "rule"))},
+    "quote": {"by": TEXT, "rate": INTEGER},
+    "dependant": {"by": TEXT, "name": TEXT, "off": FALSE},
+    "device": {"by": TEXT, "device": TEXT, "off": FALSE},
+    "guardians": {"by": TEXT, "threshold": INTEGER, "guardians": Field("texts")},
+    "move_identity": {**_each(TEXT, "by", "member", "to"), "guardians": Field("texts"), "serial": NULL_INTEGER},
+    "object_move": {"by": TEXT},
+    "advance": {"to": INTEGER},
     "show": {
         "what": _text(choices=("member", "claim", "code", "plan", "accounts", "params", "coop")),
-        "name": _text(None, null=True),
+        "name": NULL_TEXT,
     },
 }
 
 
 NO_RECORDS = ("advance", "show", "auto_accept", "finding")
-SIGNED = {"signed_by": _text(None, null=True)}
+SIGNED = {"signed_by": NULL_TEXT}
 """The key that signs the record; by default the acting member's identity key (for a claim: the cover)."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from governance import params
 from governance.day import Day
@@ -156,24 +158,17 @@ class World:
         if event.name == "payout_due":
             self.paid_cents += fields["amount_cents"]
         if event.name in DECISIONS:
-            self.decided[fields["claim"], fields["case"]] = Decision(
-                event.name,
-                event.height,
-                fields.get("benefit_cents", 0),
-                fields.get("how"),
-                fields["yes"],
-                fields["no"],
-                fields["bar_bp"],
-                fields["seniority_bp"],
-            )
+            votes = (fields[name] for name in ("yes", "no", "bar_bp", "seniority_bp"))
+            benefit_cents, how = fields.get("benefit_cents", 0), fields.get("how")
+            part = fields["claim"], fields["case"]
+            self.decided[part] = Decision(event.name, event.height, benefit_cents, how, *votes)
 
     def decisions(self) -> dict[Part, Decision]:
         """Return the decision on every part of every claim, or its case's status."""
         found = dict(self.decided)
         for case in CASES.scan(Draft(self.state)):
-            undecided = Decision(
-                case.status, case.closed_height or None, 0, None, case.yes, case.no, case.bar_bp, case.seniority_bp
-            )
+            votes = case.yes, case.no, case.bar_bp, case.seniority_bp
+            undecided = Decision(case.status, case.closed_height or None, 0, None, *votes)
             found.setdefault((case.claim, case.code), undecided)
         return found
 
@@ -191,11 +186,8 @@ class World:
         """Return the sums at the end."""
         draft = Draft(self.state)
         how = Counter(decision.event for decision in self.decided.values())
-        accepted, denied, lapsed, _ = (how[name] for name in DECISIONS)
         return Totals(
-            accepted=accepted,
-            denied=denied,
-            lapsed=lapsed,
+            *(how[name] for name in DECISIONS[:3]),
             benefit_cents=sum(decision.benefit_cents for decision in self.decided.values()),
             paid_cents=self.paid_cents,
             owed_cents=payouts.owed_total(draft),
@@ -240,11 +232,7 @@ class Counterfactual:
             refusals=tuple(new.refusals),
             standings=_changed(old.standings(), new.standings()),
             premiums=_changed(old.premiums(), new.premiums()),
-            event_counts=tuple(
-                (name, old.counts[name], new.counts[name])
-                for name in sorted(old.counts | new.counts)
-                if old.counts[name] != new.counts[name]
-            ),
+            event_counts=tuple((name, was or 0, now or 0) for name, was, now in _changed(old.counts, new.counts)),
             old=old.totals(),
             new=new.totals(),
         )
@@ -278,14 +266,6 @@ def change_of(old: Decision | None, new: Decision | None) -> str | None:
     if old.height != new.height:
         return MOVED
     return BAR if (old.bar_bp, old.seniority_bp) != (new.bar_bp, new.seniority_bp) else None
-
-
-def compare(spec: GenesisSpec, blocks: Iterable[PastBlock], changes: Mapping[str, int]) -> Comparison:
-    """Compare a whole history with the same history under `changes`."""
-    both = Counterfactual(spec, changes)
-    for block in blocks:
-        both.step(block)
-    return both.result()
 
 
 def _changed(old: Mapping[K, V], new: Mapping[K, V]) -> tuple[tuple[K, V | None, V | None], ...]:

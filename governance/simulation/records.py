@@ -94,40 +94,30 @@ def _apply(said: Said) -> ApplyBody:
 
 def _ballot(said: Said) -> ballots.BallotBody:
     fields, claim = said.fields, CLAIMS.find(said.draft, said.key("claim"))
-    return ballots.BallotBody(
-        said.key("claim"),
-        said.code,
-        fields["choice"],
-        fields["award_cents"],
-        fields["reason"] or "",
-        1 if claim is None else claim.evidence_version,
-        OPENED if fields["opened"] else b"",
-    )
+    version, opened = 1 if claim is None else claim.evidence_version, OPENED if fields["opened"] else b""
+    vote = fields["choice"], fields["award_cents"], fields["reason"] or ""
+    return ballots.BallotBody(said.key("claim"), said.code, *vote, version, opened)
 
 
 def _claim(said: Said) -> claims.ClaimBody:
     fields = said.fields
-    lines = tuple(
-        claims.ClaimLine(
-            line["system"], line["code"], (), line["units"], line["charge_cents"], line["day"], line["day"]
-        )
-        for line in fields["lines"]
-    )
     return claims.ClaimBody(
-        scheme=fields["scheme"],
         cover_id=said.by,
         submitter_role=fields["submitter"],
-        payee=fields["payee"],
         provider_id=said.key("provider"),
         event_id=said.key("event"),
-        use=fields["use"],
         supersedes=said.key("supersedes"),
-        other_payer_cents=fields["other_payer_cents"],
         source_hash=b"",
         evidence=(),
         payout_commitment=b"",
-        lines=lines,
+        lines=tuple(map(_line, fields["lines"])),
+        **{name: fields[name] for name in ("scheme", "payee", "use", "other_payer_cents")},
     )
+
+
+def _line(line: dict[str, Any]) -> claims.ClaimLine:
+    days = line["day"], line["day"]
+    return claims.ClaimLine(line["system"], line["code"], (), line["units"], line["charge_cents"], *days)
 
 
 def _move(said: Said) -> identity.MoveBody:
@@ -156,17 +146,17 @@ def _propose(said: Said) -> ProposeBody:
 
 
 def _device(said: Said) -> tuple[str, Shape]:
-    key = said.key("device")
-    if said.fields["off"]:
-        return "device.revoke", identity.RevokeBody(key)
-    return "device.certify", identity.DeviceBody(key)
+    kind, body = (
+        ("device.revoke", identity.RevokeBody) if said.fields["off"] else ("device.certify", identity.DeviceBody)
+    )
+    return kind, body(said.key("device"))
 
 
 def _dependant(said: Said) -> tuple[str, Shape]:
-    cover = said.key("name")
-    if said.fields["off"]:
-        return "cover.end", dependants.CoverEndBody(cover)
-    return "cover.add", dependants.CoverAddBody(cover)
+    kind, body = (
+        ("cover.end", dependants.CoverEndBody) if said.fields["off"] else ("cover.add", dependants.CoverAddBody)
+    )
+    return kind, body(said.key("name"))
 
 
 def _guardians(said: Said) -> guardians.GuardiansBody:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from governance.day import Day
@@ -18,8 +19,9 @@ from governance.genesis import CodeSpec, GenesisSpec, MemberSpec, PlanSpec, Trea
 from governance.kinds import KINDS, encode_body
 from governance.membership import members
 from governance.refusals import rule_of
+from governance.simulation.actions import CODE_FIELDS
 from governance.simulation.records import Filing, filing_of
-from governance.simulation.scenario import Action, ScenarioError, parse
+from governance.simulation.scenario import Action, refusal
 from governance.state.cases import CASES, OPEN_CASES
 from governance.state.claims import CLAIMS
 from governance.tables import Draft
@@ -64,24 +66,10 @@ def spec_of(action: Action) -> GenesisSpec:
         reserve_cents=fields["accounts"].get("reserve", 0),
         rate=fields["rate"] or None,
         params=fields["params"],
-        plans=tuple(_plan_spec(plan) for plan in fields["plans"]),
-        members=tuple(
-            MemberSpec(
-                key=item["name"].encode(),
-                cover=item["name"].encode(),
-                plan=item["plan"],
-                household=(item["household"] or "").encode(),
-                contract_terms=item["contract_terms"],
-                terms_ago=item["terms_ago"],
-                record=item["record"],
-            )
-            for item in fields["members"]
-        ),
-        providers=tuple((name.encode(), name) for name in fields["providers"]),
-        codes=tuple(
-            CodeSpec(item["code"], item["standard"], item["allowed_cents"], item["frequency"], item["system"])
-            for item in fields["codes"]
-        ),
+        plans=tuple(map(_plan_spec, fields["plans"])),
+        members=tuple(map(_member_spec, fields["members"])),
+        providers=_named(fields["providers"]),
+        codes=tuple(CodeSpec(*(item[name] for name in CODE_FIELDS)) for item in fields["codes"]),
         attesters=_named(fields["attesters"]),
         verifiers=_named(fields["verifiers"]),
         community=fields["community"],
@@ -92,8 +80,12 @@ def spec_of(action: Action) -> GenesisSpec:
 
 def _plan_spec(plan: dict[str, Any]) -> PlanSpec:
     """Return a plan of the first line; no list of codes covers every code."""
-    figures: dict[str, Any] = {name: value for name, value in plan.items() if name != "codes"}
-    return PlanSpec(**figures, codes=tuple(plan["codes"] or ()))
+    return PlanSpec(**dict(plan, codes=tuple(plan["codes"] or ())))
+
+
+def _member_spec(item: dict[str, Any]) -> MemberSpec:
+    key, same = item["name"].encode(), ("plan", "contract_terms", "terms_ago", "record")
+    return MemberSpec(key, key, household=(item["household"] or "").encode(), **{name: item[name] for name in same})
 
 
 def _named(names: Iterable[str]) -> tuple[tuple[bytes, str], ...]:
@@ -112,15 +104,9 @@ def play(actions: list[Action]) -> Iterator[dict[str, Any]]:
     try:
         player = Player(actions[0])
     except MutuaError as error:
-        raise ScenarioError(
-            "scenario", f"line {actions[0].line}, field genesis: {error.what}", "correct the line; nothing was played"
-        ) from None
+        raise refusal(actions[0].line, "field genesis", error.what) from None
     count = 0
-    for action in actions[1:]:
-        for event in player.act(action):
-            count += 1
-            yield event_json(event, render_text)
-    for event in player.close_open():
+    for event in chain(chain.from_iterable(map(player.act, actions[1:])), player.close_open()):
         count += 1
         yield event_json(event, render_text)
     yield {"event": "end", "height": player.closed, "state_root": player.state_root().hex(), "events": count}
@@ -156,13 +142,11 @@ class Player:
             yield from self._close_to(max(action.at - 1, action.fields["to"]))
             return
         if action.at <= self.closed:
-            yield self._refused(
-                action, RuleBroken("block_closed", f"block {action.at} is closed", f"act at {self.closed + 1} or later")
-            )
+            hint = f"act at {self.closed + 1} or later"
+            yield self._refused(action, RuleBroken("block_closed", f"block {action.at} is closed", hint))
             return
         yield from self._close_to(action.at - 1)
         block = self._open(action.at)
-        before = len(block.day.events)
         self.signed_by = action.fields.get("signed_by")
         try:
             if action.do == "auto_accept":
@@ -171,9 +155,7 @@ class Player:
                 self._record(block, filing_of(block.day.draft, action))
         except MutuaError as error:
             block.day.events.append(self._refused(action, error))
-        self.signed_by = None
-        # what happened is yielded when the block closes: one order, that of the block
-        assert len(block.day.events) >= before
+        self.signed_by = None  # what happened is yielded when the block closes: one order, that of the block
 
     def close_open(self) -> Iterator[Event]:
         """Close the open block, if there is one."""
@@ -268,8 +250,3 @@ class Player:
                 raise RuleBroken("rule_unknown", f"there is no rule {fields['id']}", "name one that this member made")
             return
         self.rules[key] = AutoRule(by, fields["id"], fields["codes"], fields["ceiling_cents"], fields["providers"])
-
-
-def play_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Parse and play a file's lines."""
-    return play(parse(lines))

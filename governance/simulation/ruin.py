@@ -136,16 +136,9 @@ class _Books:
         figures = self.finances
         self.pairs += self.members
         self.rate_cents = self.premium_cents
-        load_bp = figures.reserve_bp if self._reserve_lacks() else 0
-        target = compute_target_cents(
-            self.cost_cents,
-            FULL_BP * self.pairs,
-            figures.prior_cents,
-            self.premium_cents,
-            credibility_k=figures.credibility_k,
-            load_bp=load_bp,
-            expense_bp=figures.expense_bp,
-        )
+        loads = {"load_bp": figures.reserve_bp if self._reserve_lacks() else 0, "expense_bp": figures.expense_bp}
+        costs = self.cost_cents, FULL_BP * self.pairs, figures.prior_cents, self.premium_cents
+        target = compute_target_cents(*costs, credibility_k=figures.credibility_k, **loads)
         self.premium_cents = clamp_premium(self.premium_cents, target)
 
 
@@ -195,16 +188,9 @@ def upper_bound(hits: int, runs: int, confidence: float = CONFIDENCE) -> float:
 def _at_most(hits: int, runs: int, chance: float) -> float:
     """Return P(X <= hits) of a binomial distribution."""
     log_hit, log_miss = math.log(chance), math.log1p(-chance) if chance < 1 else -math.inf
-    return sum(
-        math.exp(
-            math.lgamma(runs + 1)
-            - math.lgamma(count + 1)
-            - math.lgamma(runs - count + 1)
-            + count * log_hit
-            + (runs - count) * log_miss
-        )
-        for count in range(hits + 1)
-    )
+    whole = math.lgamma(runs + 1)
+    ways = (whole - math.lgamma(count + 1) - math.lgamma(runs - count + 1) for count in range(hits + 1))
+    return sum(math.exp(log + count * log_hit + (runs - count) * log_miss) for count, log in enumerate(ways))
 
 
 def smallest_membership(

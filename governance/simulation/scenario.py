@@ -10,16 +10,7 @@ from typing import Any, cast
 
 from governance.genesis import ACCOUNT_MAX, FIGURE_MAX
 from governance.params import PARAMETERS
-from governance.simulation.actions import (
-    ABSENT,
-    ACTIONS,
-    GENESIS_FIELDS,
-    NO_RECORDS,
-    OBJECTS,
-    PROPOSALS,
-    SIGNED,
-    Field,
-)
+from governance.simulation.actions import ABSENT, ACTIONS, GENESIS_FIELDS, NO_RECORDS, OBJECTS, PROPOSALS, SIGNED, Field
 from ledger.codec import INT_MAX
 from ledger.errors import MutuaError
 
@@ -63,17 +54,15 @@ def parse(lines: Iterable[str]) -> list[Action]:
     return actions
 
 
+def refusal(line: int, field: str, words: str) -> ScenarioError:
+    """Return the error of a line."""
+    return ScenarioError("scenario", f"line {line}, {field}: {words}", "correct the line; nothing was played")
+
+
 def _error(line: int, field: str, expected: str, found: Any) -> ScenarioError:
-    shown = (
-        found
-        if isinstance(found, str) and found in ("more", "an empty file", "nothing")
-        else json.dumps(found, ensure_ascii=False, default=str)
-    )
-    return ScenarioError(
-        "scenario",
-        f"line {line}, field {field}: expected {expected}, found {shown[:80]}",
-        "correct the line; nothing was played",
-    )
+    is_words = isinstance(found, str) and found in ("more", "an empty file", "nothing")
+    shown = found if is_words else json.dumps(found, ensure_ascii=False, default=str)
+    return refusal(line, f"field {field}", f"expected {expected}, found {shown[:80]}")
 
 
 def _refuse_constant(text: str) -> Any:
@@ -93,11 +82,7 @@ def _parse_line(number: int, text: str, *, is_first: bool) -> Action:
     try:
         found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ScenarioError(
-            "scenario",
-            f"line {number}, the line: expected one JSON object, {error}",
-            "correct the line; nothing was played",
-        ) from None
+        raise refusal(number, "the line", f"expected one JSON object, {error}") from None
     if not isinstance(found, dict):
         raise _error(number, "the line", "one JSON object", found)
     fields = cast("dict[str, Any]", found)
@@ -158,30 +143,19 @@ def _check_founding(line: int, fields: dict[str, Any]) -> None:
             known = " or ".join(names) if names else "none is given"
             raise _error(line, f"members[{index}].plan", f"the name of a plan of this line ({known})", member["plan"])
         if member["record"][1] > FIGURE_MAX:
-            raise _error(
-                line,
-                f"members[{index}].record",
-                f"[denied, voted] with denied <= voted <= {FIGURE_MAX}",
-                list(member["record"]),
-            )
-    signers = len(fields["signers"])
-    if signers and not 1 <= fields["signers_needed"] <= signers:
-        raise _error(
-            line, "signers_needed", f"an integer of 1 to {signers}, the number of signers", fields["signers_needed"]
-        )
+            expected = f"[denied, voted] with denied <= voted <= {FIGURE_MAX}"
+            raise _error(line, f"members[{index}].record", expected, list(member["record"]))
+    signers, needed = len(fields["signers"]), fields["signers_needed"]
+    if signers and not 1 <= needed <= signers:
+        raise _error(line, "signers_needed", f"an integer of 1 to {signers}, the number of signers", needed)
 
 
 def _check_once(line: int, path: str, names: list[Any], field: str) -> None:
     """Refuse a name that stands twice in a list."""
     for index, name in enumerate(names):
         if name in names[:index]:
-            shown = name if isinstance(name, str) else name[-1]
-            raise _error(
-                line,
-                f"{path}[{index}]{field}",
-                f"a name of its own ({path}[{names.index(name)}]{field} has this one)",
-                shown,
-            )
+            expected = f"a name of its own ({path}[{names.index(name)}]{field} has this one)"
+            raise _error(line, f"{path}[{index}]{field}", expected, name if isinstance(name, str) else name[-1])
 
 
 def _expected(field: Field) -> str:
@@ -209,15 +183,8 @@ def _is_integer(value: Any, most: int = INT_MAX) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    try:
-        return (
-            isinstance(value, str)
-            and bool(value.encode() or True)
-            and len(value) <= TEXT_MAX
-            and unicodedata.normalize("NFC", value) == value
-        )
-    except UnicodeError:
-        return False
+    is_text = isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return is_text and len(value) <= TEXT_MAX and unicodedata.normalize("NFC", value) == value
 
 
 def _check_field(line: int, path: str, value: Any, field: Field) -> Any:
@@ -283,7 +250,6 @@ def _check_named(line: int, path: str, value: Any, field: Field) -> Any:
         if parameter is None:
             raise _error(line, where, "the name of a parameter of the rules", name)
         if not _is_integer(item, parameter.value_max) or item < parameter.value_min:
-            raise _error(
-                line, where, f"an integer of {parameter.value_min} to {parameter.value_max} {parameter.unit}", item
-            )
+            expected = f"an integer of {parameter.value_min} to {parameter.value_max} {parameter.unit}"
+            raise _error(line, where, expected, item)
     return cast("Any", value)

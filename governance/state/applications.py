@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.tables import Name, Number, Table
+from governance.tables import Name, Numbers, Table
 from ledger.codec import Shape
 
 
@@ -36,5 +36,5 @@ APPLICATIONS = Table("membership/application", ApplicationRow)
 APPLICATION_QUEUE = Table("membership/application_queue", Name)
 """(height, applicant) -> applicant: first come, first served."""
 NULLIFIERS = Table("membership/nullifier", Name)
-VOUCHES = Table("membership/vouches", Number)
+VOUCHES = Numbers("membership/vouches")
 """(voucher, term) -> how often."""

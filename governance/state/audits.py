@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from governance.tables import Number, Table
+from governance.tables import Numbers, Table
 from ledger.codec import Shape
 
-TERM_CLAIMS = Table("voting/term_claims", Number)
+TERM_CLAIMS = Numbers("voting/term_claims")
 """(cover, term) -> claims."""
 
 
@@ -24,16 +24,14 @@ class PairRow(Shape):
 
 PAIR_TERMS = Table("voting/pair_claims", PairRow)
 """By (term, provider, cover)."""
-PAIR_SUMS = Table("voting/pair_sum", Number)
+PAIR_SUMS = Numbers("voting/pair_sum", keeps_zero=False)
 """(provider, cover) -> claims in the last 12 terms."""
-PAIR_COUNTS = Table("voting/pair_count", Number)
+PAIR_COUNTS = Numbers("voting/pair_count", keeps_zero=False)
 """number of claims -> pairs that have so many in the last 12 terms; 0 -> pairs that have any."""
 
 
 class DrawnAuditRow(Shape):
-    """Why a claim was drawn for audit, and all that fixes its panel.
-
-    The block's randomness, who is out, how many are drawn.
+    """Why a claim was drawn for audit, and what fixes its panel: the block's randomness, who is out, how many sit.
 
     The panel itself is not drawn here: a draw visits every voter, and claims would cost more the more members there
     are. It is worked out when somebody asks for it, or brings its finding; everybody works out the same one.

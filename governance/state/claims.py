@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from governance.tables import Mark, Name, Number, Table
+from governance.tables import Mark, Name, Numbers, Table
 from ledger.codec import Shape
 
 LineStatus = Literal[
@@ -85,11 +85,11 @@ class BenefitYearRow(Shape):
 
 CLAIMS = Table("benefits/claim", ClaimRow)
 BENEFIT_YEARS = Table("benefits/year", BenefitYearRow)
-UNITS_USED = Table("benefits/units", Number)
-DAY_BENEFITS = Table("benefits/day_benefit", Number)
+UNITS_USED = Numbers("benefits/units")
+DAY_BENEFITS = Numbers("benefits/day_benefit")
 """Benefit of one cover, provider and day: parts of one visit share the ceiling of a claim."""
-EVENT_BENEFITS = Table("benefits/event_benefit", Number)
-"""(cover, event) -> benefit of all claims of a cover that are of one event: both share one claim ceiling."""
+EVENT_BENEFITS = Numbers("benefits/event_benefit")
+"""(cover, event) -> benefit of all claims of a cover that are of one event: they share the ceiling of a claim."""
 
 
 class LineUse(Shape):

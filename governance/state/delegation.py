@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.tables import Name, Number, Table
+from governance.tables import Name, Numbers, Table
 from ledger.codec import Shape
 
 
@@ -17,7 +17,7 @@ DELEGATES = Table("membership/delegate", DelegateRow)
 """By (delegator, topic)."""
 DELEGATORS = Table("membership/delegators", Name)
 """(delegate, topic, delegator) -> delegator."""
-DELEGATION_PAIRS = Table("membership/delegation_pair", Number)
+DELEGATION_PAIRS = Numbers("membership/delegation_pair", keeps_zero=False)
 """(delegate, delegator) -> topics between them."""
-DELEGATE_LOADS = Table("membership/delegate_load", Number)
+DELEGATE_LOADS = Numbers("membership/delegate_load")
 """delegate -> delegators over all topics."""

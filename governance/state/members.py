@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.tables import Name, Number, Table
+from governance.tables import Name, Number, Numbers, Table
 from ledger.codec import Shape
 
 
@@ -45,7 +45,7 @@ VOTERS = Table("membership/voters", VotersRow)
 """Everybody who may vote now, by place."""
 VOTER_PLACES = Table("membership/voter_place", Number)
 """member -> the row of VOTERS it is in while it may vote."""
-VOTER_PLACES_GIVEN = Table("membership/voter_places", Number)
+VOTER_PLACES_GIVEN = Numbers("membership/voter_places")
 VOTE_CHANGES = Table("membership/vote_change", Name)
 """(height, member): the right to vote changed in this block."""
 MATURING_VOTES = Table("membership/maturing", Name)

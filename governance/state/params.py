@@ -2,87 +2,125 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from governance.tables import Draft, Number, Table
 from ledger.codec import Shape
 
 
 class Params(Shape):
-    """One set of all parameters, by name."""
+    """One set of all parameters; each declares default, unit, least, most, critical?, section of the rules, meaning."""
 
-    vote_blocks: int
-    streak_blocks: int
-    freeze_blocks: int
-    evidence_until: int
-    evidence_versions: int
-    panel_block: int
-    panel_size: int
-    min_voters: int
-    quorum_min: int
-    quorum_max: int
-    quorum_div: int
-    duty_missed_max: int
-    small_claim_cents: int
-    lapse_pay_cents: int
-    delegators_min: int
-    delegators_bp: int
-    deny_sample_min: int
-    seniority_step_bp: int
-    seniority_max_bp: int
-    bar_floor_bp: int
-    renewal_pct: int
-    warning_pct: int
-    renewal_terms: int
-    renewal_min: int
-    promote_pct: int
-    promote_cases: int
-    promote_claimants: int
-    promote_providers: int
-    promote_terms: int
-    proposal_blocks: int
-    sponsor_min: int
-    sponsor_div: int
-    turnout_max: int
-    turnout_div: int
-    grace_blocks: int
-    unpaid_terms: int
-    voting_after_terms: int
-    vouchers: int
-    objections: int
-    enrolment_attesters: int
-    application_terms: int
-    growth_div: int
-    audit_random_bp: int
-    audit_pair_bp: int
-    audit_claims: int
-    audit_reports: int
-    hold_blocks: int
-    audit_panel: int
-    appeal_blocks: int
-    appeal_within: int
-    appeal_panel: int
-    reserve_bp: int
-    expense_bp: int
-    credibility_k: int
-    claim_reserve_bp: int
-    stop_bp: int
-    run_off_terms: int
-    rate_move_bp: int
-    guaranteed_max_bp: int
-    crowd_payees: int
-    crowd_wait: int
-    relax_wait: int
-    p_max: int
-    outputs_min: int
-    pilot_claim_cents: int
-    pilot_terms: int
-    live_members_min: int
-    filing_terms: int
-    dependant_bp: int
-    dependants_max: int
-    guardian_blocks: int
-    guardian_pause_blocks: int
-    preauth_terms: int
-    waiting_terms: int
+    # fmt: off
+    vote_blocks: Annotated[int, 60, "blocks", 1, 240, True, "§6", "number of blocks for which a case is open"]
+    streak_blocks: Annotated[int, 15, "blocks", 1, 240, True, "§6", "passing blocks in a row that accept a case"]
+    freeze_blocks: Annotated[int, 15, "blocks", 0, 240, False, "§6",
+        "last blocks, in which ballots change only under newer evidence"]
+    evidence_until: Annotated[int, 45, "blocks", 0, 240, False, "§6",
+        "blocks after s in which new evidence may be added"]
+    evidence_versions: Annotated[int, 3, "versions", 1, 20, False, "§6",
+        "versions of the evidence, including the first"]
+    panel_block: Annotated[int, 30, "blocks", 1, 240, False, "§6", "block after s in which a duty panel is drawn"]
+    panel_size: Annotated[int, 21, "members", 1, 1_000_000, False, "§6", "smallest duty panel"]
+    min_voters: Annotated[int, 5, "members", 1, 1_000_000, False, "§6",
+        "with a smaller electorate a case can only lapse"]
+    quorum_min: Annotated[int, 5, "ballots", 1, 1_000_000, True, "§6", "smallest quorum"]
+    quorum_max: Annotated[int, 101, "ballots", 1, 1_000_000, True, "§6", "largest quorum"]
+    quorum_div: Annotated[int, 20, "members", 1, 1_000_000, True, "§6",
+        "members of the electorate for each ballot of the quorum"]
+    duty_missed_max: Annotated[int, 3, "duties", 1, 100, False, "§6",
+        "missed duties in twelve terms that cost a reviewer's credit"]
+    small_claim_cents: Annotated[int, 0, "cents", 0, 1_000_000_000_000, False, "§6",
+        "charges up to this are settled at the first lapse"]
+    lapse_pay_cents: Annotated[int, 100_000, "cents", 0, 1_000_000_000_000, False, "§6",
+        "highest award of a second lapse"]
+    delegators_min: Annotated[int, 3, "members", 0, 1_000_000, False, "§6", "delegators that any member may have"]
+    delegators_bp: Annotated[int, 200, "bp", 0, 10_000, False, "§6",
+        "share of the voters that may delegate to one member"]
+    deny_sample_min: Annotated[int, 20, "ballots", 1, 1_000_000, False, "§7", "smallest sample for the denial rate"]
+    seniority_step_bp: Annotated[int, 100, "bp", 0, 5_000, False, "§7",
+        "off the approval threshold for each full year of membership"]
+    seniority_max_bp: Annotated[int, 1_000, "bp", 0, 5_000, True, "§7", "largest reduction for seniority"]
+    bar_floor_bp: Annotated[int, 4_000, "bp", 1, 10_000, True, "§7", "lowest approval threshold"]
+    renewal_pct: Annotated[int, 95, "percent", 0, 100, True, "§7", "denial rate that refuses a renewal"]
+    warning_pct: Annotated[int, 85, "percent", 0, 100, False, "§7", "denial rate that warns"]
+    renewal_terms: Annotated[int, 6, "terms", 1, 12, False, "§7",
+        "number of different terms in which the cases must have closed"]
+    renewal_min: Annotated[int, 20, "ballots", 1, 1_000_000, False, "§7", "fewest closed cases for a refusal"]
+    promote_pct: Annotated[int, 75, "percent", 0, 100, True, "§8", "share of accepted cases that must be exceeded"]
+    promote_cases: Annotated[int, 20, "cases", 1, 10_000, False, "§8", "decided cases needed"]
+    promote_claimants: Annotated[int, 5, "members", 1, 1_000, False, "§8", "number of different claimants needed"]
+    promote_providers: Annotated[int, 3, "providers", 1, 1_000, False, "§8", "number of different providers needed"]
+    promote_terms: Annotated[int, 6, "terms", 1, 12, False, "§8",
+        "number of different terms in which the cases must have closed"]
+    proposal_blocks: Annotated[int, 30, "blocks", 1, 240, False, "§12",
+        "number of blocks for which votes on a proposal count"]
+    sponsor_min: Annotated[int, 5, "members", 1, 1_000_000, False, "§12", "smallest number of sponsors"]
+    sponsor_div: Annotated[int, 100, "members", 1, 1_000_000, False, "§12", "voters for each required sponsor"]
+    turnout_max: Annotated[int, 101, "votes", 1, 1_000_000, False, "§12", "turnout that is always enough"]
+    turnout_div: Annotated[int, 5, "members", 1, 1_000_000, False, "§12", "voters for each vote of the turnout"]
+    grace_blocks: Annotated[int, 10, "blocks", 0, 29, False, "§3", "blocks after the due block before suspension"]
+    unpaid_terms: Annotated[int, 2, "terms", 1, 120, False, "§3",
+        "premiums owed at the end of a term that end a contract"]
+    voting_after_terms: Annotated[int, 3, "terms", 0, 1_000, False, "§2", "complete terms before a new member may vote"]
+    vouchers: Annotated[int, 3, "members", 0, 1_000, False, "§2", "members who vouch for an applicant"]
+    objections: Annotated[int, 3, "members", 1, 100, False, "§2", "objections that end an application"]
+    enrolment_attesters: Annotated[int, 2, "attesters", 1, 8, False, "§2",
+        "attesters who must sign that an applicant is not already a member"]
+    application_terms: Annotated[int, 0, "terms", 0, 120, False, "§2",
+        "terms after which an application without enough vouchers ends; 0: never; charters set 12"]
+    growth_div: Annotated[int, 10, "members", 1, 1_000_000, False, "§2", "voters for each admission in a term"]
+    audit_random_bp: Annotated[int, 300, "bp", 0, 10_000, False, "§9", "probability of a random audit"]
+    audit_pair_bp: Annotated[int, 9_900, "bp", 0, 10_000, False, "§9",
+        "percentile from which a provider-cover pair is suspicious"]
+    audit_claims: Annotated[int, 4, "claims", 1, 1_000_000, False, "§9",
+        "claims of a cover in a term that raise the probability of an audit"]
+    audit_reports: Annotated[int, 5, "members", 1, 1_000, False, "§9", "co-signed reports that place a hold"]
+    hold_blocks: Annotated[int, 15, "blocks", 1, 360, False, "§9", "longest hold"]
+    audit_panel: Annotated[int, 21, "members", 1, 1_000, False, "§9", "size of an audit panel"]
+    appeal_blocks: Annotated[int, 15, "blocks", 1, 120, False, "§9",
+        "number of blocks for which ballots on an appeal count"]
+    appeal_within: Annotated[int, 10, "blocks", 1, 120, False, "§9",
+        "blocks after a denial in which an appeal is possible"]
+    appeal_panel: Annotated[int, 43, "members", 1, 1_000, False, "§9", "size of an appeal panel"]
+    reserve_bp: Annotated[int, 1_500, "bp", 800, 3_000, True, "§11", "share of the annual premium held in reserve"]
+    expense_bp: Annotated[int, 0, "bp", 0, 5_000, False, "§11", "share of the premium for expenses"]
+    credibility_k: Annotated[int, 1_200, "contract terms", 0, 1_000_000_000, False, "§11", "weight of the prior cost"]
+    claim_reserve_bp: Annotated[int, 500, "bp", 0, 10_000, False, "§11",
+        "share of the reserve available to one payout in one block"]
+    stop_bp: Annotated[int, 300, "bp", 0, 10_000, False, "§11", "reserve below this share of A stops admissions"]
+    run_off_terms: Annotated[int, 3, "terms", 1, 1_000, False, "§11", "insolvent terms before run-off"]
+    rate_move_bp: Annotated[int, 1_000, "bp", 0, 9_999, False, "§11",
+        "largest change of the exchange rate in one block"]
+    guaranteed_max_bp: Annotated[int, 4_000, "bp", 0, 10_000, False, "§3",
+        "share of the rates that may be guaranteed over one term"]
+    crowd_payees: Annotated[int, 8, "payees", 1, 1_000, False, "§11", "payees that make a large enough anonymity set"]
+    crowd_wait: Annotated[int, 7, "blocks", 0, 60, False, "§11",
+        "blocks that a payee waits for a large enough anonymity set"]
+    relax_wait: Annotated[int, 14, "blocks", 0, 120, False, "§11", "blocks after which p_max is doubled"]
+    p_max: Annotated[int, 2_500, "bp", 100, 10_000, False, "§11",
+        "largest share of the outputs of one denomination that go to one payee"]
+    outputs_min: Annotated[int, 4, "outputs", 1, 64, False, "§11", "smallest number of fresh addresses for one payee"]
+    pilot_claim_cents: Annotated[int, 500_000, "cents", 0, 1_000_000_000_000, False, "§2",
+        "highest benefit of one claim in the pilot"]
+    pilot_terms: Annotated[int, 0, "terms", 0, 120, True, "§2",
+        "complete terms of pilot before the phase may become live; charters set 12"]
+    live_members_min: Annotated[int, 0, "members", 0, 1_000_000_000, True, "§11",
+        "members needed to go live, so that ruin in the first year has at most 1 % chance"]
+    filing_terms: Annotated[int, 6, "terms", 1, 120, False, "§5",
+        "terms after the day of service in which a claim may be filed"]
+    dependant_bp: Annotated[int, 10_000, "bp", 0, 10_000, False, "§2",
+        "share of the plan's rate that each dependant adds to a contract"]
+    dependants_max: Annotated[int, 12, "covers", 0, 64, False, "§2",
+        "dependants on one contract, including those ended within 12 terms"]
+    guardian_blocks: Annotated[int, 7, "blocks", 1, 120, False, "§2",
+        "blocks in which the old key may object to a move of the identity"]
+    guardian_pause_blocks: Annotated[int, 30, "blocks", 0, 360, False, "§2",
+        "blocks after an objection in which guardians open no move"]
+    preauth_terms: Annotated[int, 6, "terms", 1, 120, False, "§5",
+        "terms that a pre-authorisation plans ahead, and that an authorisation is valid"]
+    waiting_terms: Annotated[int, 1, "terms", 0, 120, False, "§3", "waiting terms of a plan that does not set its own"]
+    # fmt: on
 
 
 PARAM_SETS = Table("params/set", Params)

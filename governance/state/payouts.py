@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.tables import Number, Table
+from governance.tables import Number, Numbers, Table
 from ledger.codec import Shape
 
 
@@ -27,5 +27,5 @@ PAYOUT_HISTORY = Table("money/payout_history", PayoutRow)
 """Every payout by (claim, case): one final decision, one payout."""
 RECEIVABLES = Table("money/receivable", Number)
 """(member, or provider that filed for a patient, claim) -> what fraud made a debt; a receivable, never a premium."""
-PAYOUT_HOLDS = Table("money/hold", Number)
+PAYOUT_HOLDS = Numbers("money/hold", keeps_zero=False)
 """Covers and providers whose payouts wait: key -> number of holds on it."""

@@ -12,11 +12,10 @@ from ledger.codec import Shape
 class ProposeBody(Shape):
     """A proposal.
 
-    `name`: the code, parameter, plan, phase or party; `system`: the code's system; `member`: the member to expel.
-
-    `value`: the parameter's value, the signers' threshold, or a protocol version; `height`: the first block of that
-    version. For a plan, give its figures; for a code, whether it is standard, its allowed amount and its frequency;
-    for attesters, verifiers, providers and signers, `change` and `key`.
+    `name`: code, parameter, plan, phase, or the name of a party; `system`: of a code; `member`: whom to expel;
+    `value`: of a parameter, the threshold of the signers, or a protocol version; `height`: from which that version
+    holds. A plan gives its figures; a code gives standard, allowed amount and frequency. Attesters, verifiers,
+    providers and signers give `change` and `key`.
     """
 
     what: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from governance.shaping import filled
 from governance.state.audits import AUDIT_HOLDS, AUDIT_PANELS, DRAWN_AUDITS, Trigger
 from governance.state.claims import CLAIMS
 from governance.state.payouts import RECEIVABLES
@@ -65,27 +66,19 @@ def audits_view(state: StateReader) -> AuditsView:
     drawn.sort(key=lambda item: (-item[0].height, item[0].claim))
     return AuditsView(
         drawn=[
-            DrawnView(
-                claim=claim.claim,
+            filled(
+                DrawnView,
+                claim,
+                row,
                 cover_id=claim.cover,
                 provider_id=claim.provider,
-                height=claim.height,
-                trigger=row.trigger,
                 is_fraud=_is_fraud(draft, claim.claim),
             )
             for claim, row in drawn[:ROWS_MAX]
         ],
-        holds=[
-            HoldView(held=row.cover, claim=row.claim, trigger=row.trigger, until=row.until)
-            for row in AUDIT_HOLDS.scan(draft)
-        ][:ROWS_MAX],
+        holds=[filled(HoldView, row, held=row.cover) for row in AUDIT_HOLDS.scan(draft)][:ROWS_MAX],
         panels=[
-            PanelView(
-                claim=row.claim,
-                panel=row.panel,
-                needed=len(row.panel) // 2 + 1,
-                is_fraud=_is_fraud(draft, row.claim),
-            )
+            filled(PanelView, row, needed=_majority(row.panel), is_fraud=_is_fraud(draft, row.claim))
             for row in AUDIT_PANELS.scan(draft)
         ][:ROWS_MAX],
     )
@@ -102,9 +95,13 @@ def audit_view(state: StateReader, height: int, claim_id: bytes) -> AuditView | 
         claim=claim_id,
         trigger=None if drawn is None else drawn.trigger,
         panel=panel,
-        needed=len(panel) // 2 + 1,
+        needed=_majority(panel),
         is_fraud=_is_fraud(day.draft, claim_id),
     )
+
+
+def _majority(panel: tuple[bytes, ...]) -> int:
+    return len(panel) // 2 + 1
 
 
 def _is_fraud(draft: Draft, claim: bytes) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import preauthorisation
 from governance.day import Day
 from governance.receipts.words import REFUSALS
+from governance.shaping import filled
 from governance.state.ballots import BALLOTS, BallotRow, Choice
 from governance.state.cases import CASES, OPEN_CASES, CaseRow, CaseStatus, How
 from governance.state.claims import CLAIMS, ClaimRow, EvidenceRef, LineRow
@@ -124,18 +126,14 @@ def claim_status(draft: Draft, claim: ClaimRow) -> CaseStatus:
 
 
 def _head(draft: Draft, claim: ClaimRow) -> ClaimHeadView:
-    return ClaimHeadView(
-        claim=claim.claim,
+    return filled(
+        ClaimHeadView,
+        claim,
         cover_id=claim.cover,
         provider_id=claim.provider,
-        height=claim.height,
-        use=claim.use,
-        payee=claim.payee,
         charge_cents=sum(line.charge_cents for line in claim.lines),
-        benefit_cents=claim.benefit_cents,
         status=claim_status(draft, claim),
         codes=sorted({line.code for line in claim.lines}),
-        source_hash=claim.source_hash,
     )
 
 
@@ -147,11 +145,10 @@ def claim_view(state: StateReader, height: int, claim_id: bytes) -> ClaimView | 
         return None
     found = [case_view(day, case) for case in CASES.scan(day.draft, claim_id)]
     lines = [LineView(line=index, row=line, explanation=explain_line(line)) for index, line in enumerate(claim.lines)]
-    return ClaimView(
+    return filled(
+        ClaimView,
+        claim,
         row=_head(day.draft, claim),
-        evidence=claim.evidence,
-        evidence_version=claim.evidence_version,
-        other_payer_cents=claim.other_payer_cents,
         payout_commitment=claim.commitment,
         lines=lines,
         cases=found,
@@ -168,33 +165,20 @@ def case_view(day: Day, case: CaseRow) -> CaseView:
     tally = ballots.tally_of(day, case)
     quorum = cases.quorum_of(case, case_params)
     counted = tally if case.status == "open" else case
-    return CaseView(
-        claim=case.claim,
+    return filled(
+        CaseView,
+        case,
         use=CLAIMS.get(day.draft, case.claim).use,
-        code=case.code,
-        system=case.system,
-        status=case.status,
-        how=case.how,
-        carried_height=case.carried_height,
         opens_at=case.carried_height + 1,
         closes_at=case.carried_height + case_params.vote_blocks,
-        is_second=case.is_second,
-        charges_cents=case.charges_cents,
-        eligible=case.eligible,
-        bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp,
         quorum=quorum,
         opened_needed=-(-quorum // 2),
         yes=counted.yes,
         no=counted.no,
         abstain=tally.abstain,
         opened=counted.opened,
-        streak=case.streak,
         streak_needed=case_params.streak_blocks,
-        award_cents=case.award_cents,
-        benefit_cents=case.benefit_cents,
         closed_height=case.closed_height or None,
-        panel=case.panel,
         ballots=list(BALLOTS.scan(day.draft, case.claim, case.code)),
         explanation=explain_case(case, tally, quorum, case_params),
     )
@@ -213,13 +197,13 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[Ballot
             continue
         live = BALLOTS.find(day.draft, key.claim, key.code, member)
         found.append(
-            BallotNeededView(
-                row=msgspec.structs.replace(case_view(day, case), seniority_bp=msgspec.UNSET),
+            filled(
+                BallotNeededView,
+                claim,
+                row=replace(case_view(day, case), seniority_bp=msgspec.UNSET),
                 my_choice=None if live is None else live.choice,
                 on_duty=member in case.panel,
-                evidence_version=claim.evidence_version,
                 provider_id=claim.provider,
-                evidence=claim.evidence,
             )
         )
     found.sort(key=lambda item: (item.my_choice is not None, item.row.closes_at, item.row.claim, item.row.code))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from governance import params, protocol
 from governance.money import accounts, payouts, rates
+from governance.shaping import filled
 from governance.state.accounts import ACCOUNTS, AccountRow
 from governance.state.attesters import ATTESTERS, VERIFIERS, PartyRow
 from governance.state.codes import CODES, CodeVersion
@@ -91,23 +92,18 @@ class ProviderView(View, frozen=True, kw_only=True):
 def status_view(state: StateReader, height: int) -> CoopView:
     """Return the co-op at a glance."""
     day = day_at(state, height)
-    coop, counts = day.coop, day.counts
-    return CoopView(
+    return filled(
+        CoopView,
+        day.coop,
+        day.counts,
         height=height,
         term=max(day.term, 0),
-        phase=coop.phase,
-        currency=coop.currency,
-        exponent=coop.exponent,
-        members=counts.members,
-        voters=counts.voters,
-        open_cases=counts.open_cases,
         claims_cents=accounts.balance_of(day.draft, "claims"),
         reserve_cents=accounts.balance_of(day.draft, "reserve"),
         annual_premium_cents=accounts.annual_premium_of(day),
         owed_cents=payouts.owed_total(day.draft),
         rate=rates.rate_now(day),
-        admission_stopped=coop.is_admission_stopped,
-        run_off_height=coop.run_off_height,
+        admission_stopped=day.coop.is_admission_stopped,
         protocol_version=protocol.row_at(day.draft, height).version,
         protocol_next=protocol.next_change(day.draft, height),
     )
@@ -134,15 +130,13 @@ def params_view(state: StateReader) -> dict[str, ParameterView]:
     draft = Draft(state)
     values = params.param_values(params_at(draft, current_version(draft)))
     return {
-        name: ParameterView(
+        name: filled(
+            ParameterView,
+            item,
             value=values[name],
-            default=item.default,
-            unit=item.unit,
             min=item.value_min,
             max=item.value_max,
             critical=item.is_critical,
-            source=item.source,
-            meaning=item.meaning,
         )
         for name, item in params.PARAMETERS.items()
     }
@@ -155,15 +149,12 @@ def accounts_view(state: StateReader) -> list[AccountRow]:
 
 def plans_view(state: StateReader) -> list[PlanView]:
     """Return the plans."""
-    return [
-        PlanView(name=row.name, premium_cents=row.premium_cents, prior_cents=row.prior_cents, row=row.versions[-1])
-        for row in PLANS.scan(Draft(state))
-    ]
+    return [filled(PlanView, row, row=row.versions[-1]) for row in PLANS.scan(Draft(state))]
 
 
 def codes_view(state: StateReader) -> list[CodeView]:
     """Return the listed codes."""
-    return [CodeView(system=row.system, code=row.code, row=row.versions[-1]) for row in CODES.scan(Draft(state))]
+    return [filled(CodeView, row, row=row.versions[-1]) for row in CODES.scan(Draft(state))]
 
 
 def providers_view(state: StateReader) -> list[ProviderView]:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from governance.day import Day, ceil_div
 from governance.enrolment import admission
 from governance.events import render_text
+from governance.shaping import filled
 from governance.state.applications import APPLICATION_QUEUE, APPLICATIONS
 from governance.state.params import params_at
-from governance.state.proposals import (
-    PROPOSAL_VOTES,
-    PROPOSALS,
-    ProposalRow,
-    ProposalStatus,
-    VoteChoice,
-)
+from governance.state.proposals import PROPOSAL_VOTES, PROPOSALS, ProposalRow, ProposalStatus, VoteChoice
 from governance.views.base import ROWS_MAX, View, day_at
 from governance.voting import proposal_kinds, proposals
 from ledger import calendar
@@ -92,17 +87,12 @@ def applications_view(state: StateReader, height: int) -> list[ApplicationView]:
         row = APPLICATIONS.get(day.draft, name.value)
         objections_until = row.height + admission.OBJECTION_BLOCKS
         found.append(
-            ApplicationView(
-                applicant=row.applicant,
-                cover_id=row.body.cover_id,
-                plan=row.body.plan,
-                contract_terms=row.body.contract_terms,
+            filled(
+                ApplicationView,
+                row,
+                row.body,
                 household=render_text(row.body.household),
-                height=row.height,
-                deposit_cents=row.body.deposit_cents,
-                vouchers=row.vouchers,
                 vouchers_needed=set_now.vouchers,
-                objectors=row.objectors,
                 objections_end=set_now.objections,
                 objections_until=objections_until,
                 earliest_boundary=_boundary(max(objections_until, height + 1)),
@@ -120,11 +110,7 @@ def proposals_view(state: StateReader, height: int) -> list[ProposalView]:
     day = day_at(state, height)
     found = [_proposal(day, row) for row in PROPOSALS.scan(day.draft)]
     found.sort(
-        key=lambda item: (
-            item.status not in ("open", "gathering"),
-            -(item.opened_height or height + 1),
-            item.proposal,
-        )
+        key=lambda item: (item.status not in ("open", "gathering"), -(item.opened_height or height + 1), item.proposal)
     )
     return found[:ROWS_MAX]
 
@@ -146,20 +132,15 @@ def proposal_view(state: StateReader, height: int, proposal: bytes, member: byte
 def _proposal(day: Day, row: ProposalRow) -> ProposalView:
     vote_params = params_at(day.draft, row.params_version)
     is_open = row.opened_height > 0
-    return ProposalView(
-        proposal=row.proposal,
+    return filled(
+        ProposalView,
+        row,
         what=row.body.what,
         says={name: getattr(row.body, name) for name in PROPOSAL_FIELDS[row.body.what]},
-        status=row.status,
         is_critical=proposal_kinds.is_critical(row.body),
-        sponsors=row.sponsors,
         sponsors_needed=proposals.sponsors_needed(day),
         opened_height=row.opened_height or None,
         closes_at=row.opened_height + vote_params.proposal_blocks if is_open else None,
-        yes=row.yes,
-        no=row.no,
-        abstain=row.abstain,
-        eligible=row.eligible,
         turnout_needed=proposals.turnout_needed(row, vote_params) if is_open else None,
         effective_height=row.effective_height or None,
         why=row.why or None,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from governance.benefits import contracts, covers
 from governance.events import render_text
 from governance.membership import delegation, guardians, identity, members
+from governance.shaping import filled
 from governance.state.contracts import CONTRACTS, OWING, ContractRow, UnpaidPremium
 from governance.state.covers import DEPENDANTS
 from governance.state.delegation import DELEGATE_LOADS, DELEGATES, DELEGATORS, DelegateRow
 from governance.state.keys import IDENTITY_MOVES, MoveRow
 from governance.state.members import MEMBERS
-from governance.tables import Draft, Number
+from governance.tables import Draft
 from governance.views.base import ROWS_MAX, View, day_at
 from governance.voting import approval_threshold, duties
 from ledger import calendar
@@ -118,17 +119,14 @@ def member_view(state: StateReader, height: int, key: bytes) -> MemberView | Non
         return None
     contract = CONTRACTS.find(day.draft, key)
     record = approval_threshold.threshold_of(day, row)
-    return MemberView(
+    return filled(
+        MemberView,
+        record,
+        row,
         member=key,
         household=render_text(row.household),
-        is_member=row.is_member,
-        is_founder=row.is_founder,
         may_vote=members.is_voter(row),
-        since_term=row.since_term,
-        denied=record.denied,
-        voted=record.voted,
         bar_bp=record.threshold_bp,
-        seniority_bp=record.seniority_bp,
         standing=contracts.status_of(day, row),
         missed_duties=duties.missed_of(day, key),
         has_credit=duties.has_credit(day.draft, key),
@@ -137,20 +135,7 @@ def member_view(state: StateReader, height: int, key: bytes) -> MemberView | Non
 
 
 def _contract(row: ContractRow) -> ContractView:
-    return ContractView(
-        plan=row.plan,
-        first_term=row.first_term,
-        length_terms=row.length_terms,
-        rate_cents=row.rate_cents,
-        last_block=calendar.last_height_of(row.last_term),
-        next_plan=row.next_plan,
-        next_length=row.next_length,
-        is_in_force=row.is_in_force,
-        owed=row.owed,
-        owed_cents=row.owed_cents,
-        suspended_from=row.suspended_from,
-        waiting_last_day=row.waiting_last_day,
-    )
+    return filled(ContractView, row, last_block=calendar.last_height_of(row.last_term))
 
 
 def members_view(state: StateReader, height: int) -> list[MemberView]:
@@ -172,7 +157,7 @@ def delegations_view(state: StateReader, height: int, member: bytes) -> Delegati
         member=member,
         given=list(DELEGATES.scan(day.draft, member)),
         received=received[:ROWS_MAX],
-        delegators=(DELEGATE_LOADS.find(day.draft, member) or Number(0)).value,
+        delegators=DELEGATE_LOADS.value(day.draft, member),
         delegators_max=delegation.delegators_max_of(day),
     )
 
@@ -180,11 +165,7 @@ def delegations_view(state: StateReader, height: int, member: bytes) -> Delegati
 def owing_view(state: StateReader) -> list[OwingView]:
     """Return who owes premiums."""
     draft = Draft(state)
-    rows = [CONTRACTS.get(draft, name.value) for name in OWING.scan(draft)]
-    return [
-        OwingView(member=row.member, owed_cents=row.owed_cents, owed=row.owed, suspended_from=row.suspended_from)
-        for row in rows[:ROWS_MAX]
-    ]
+    return [filled(OwingView, CONTRACTS.get(draft, name.value)) for name in OWING.scan(draft)][:ROWS_MAX]
 
 
 def keys_view(state: StateReader, member: bytes) -> KeysView | None:
@@ -199,7 +180,7 @@ def keys_view(state: StateReader, member: bytes) -> KeysView | None:
         identity_key=members.identity_key_of(draft, member),
         devices=members.devices_of(draft, member),
         devices_max=identity.DEVICES_MAX,
-        guardians=GuardiansView(threshold=row.threshold, keys=row.keys, serial=row.serial, paused_until=paused_until),
+        guardians=filled(GuardiansView, row, paused_until=paused_until),
         move=IDENTITY_MOVES.find(draft, member),
     )
 
@@ -213,14 +194,5 @@ def dependants_view(state: StateReader, height: int, member: bytes) -> list[Depe
     found: list[DependantView] = []
     for share in () if contract is None else contract.dependants:
         row = DEPENDANTS.get(draft, share.cover)
-        found.append(
-            DependantView(
-                cover_id=row.cover,
-                first_day=row.first_day,
-                last_day=row.last_day,
-                waiting_last_day=row.waiting_last_day,
-                rate_cents=share.rate_cents,
-                standing=covers.status_of(row, height),
-            )
-        )
+        found.append(filled(DependantView, row, share, cover_id=row.cover, standing=covers.status_of(row, height)))
     return found

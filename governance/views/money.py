@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
+from governance.shaping import filled
 from governance.state.payouts import PAYOUTS, PayoutRow
-from governance.state.treasury import (
-    BATCHES,
-    PAYMENTS,
-    TREASURY,
-    UNSENT_PAYMENTS,
-    BatchBody,
-    PaymentRow,
-    TreasuryRow,
-)
+from governance.state.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT_PAYMENTS, BatchBody, PaymentRow, TreasuryRow
 from governance.tables import Draft
 from governance.views.base import ROWS_MAX, View
 from ledger.state import StateReader
@@ -58,7 +51,4 @@ def unsent_view(state: StateReader) -> list[PaymentRow]:
 def batches_view(state: StateReader) -> list[BatchView]:
     """Return the batches, oldest first."""
     rows = sorted(BATCHES.scan(Draft(state)), key=lambda row: (row.height, row.body.unsigned_txid))
-    return [
-        BatchView(row=row.body, height=row.height, confirmations=row.confirmations, block_height=row.block_height)
-        for row in rows
-    ]
+    return [filled(BatchView, row, row=row.body) for row in rows]

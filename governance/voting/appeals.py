@@ -1,13 +1,10 @@
-"""Appeals: once, soon after a denial, on new evidence or a named rule error.
-
-A fresh panel decides for good (rules §9).
-"""
+"""Appeals: once, soon after a denial, on new evidence or a named rule error; a panel decides for good (rules §9)."""
 
 from __future__ import annotations
 
 from typing import cast
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act
 from governance.benefits import community
@@ -47,18 +44,14 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     if claim is None or case is None or act.author not in (claim.member, claim.cover):
         raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name one of your own cases")
     if body.ground not in GROUNDS:
-        raise RuleBroken(
-            "ground_unknown", f"{body.ground!r} is not a valid ground of appeal", "new evidence, or a named rule error"
-        )
+        what = f"{body.ground!r} is not a valid ground of appeal"
+        raise RuleBroken("ground_unknown", what, "new evidence, or a named rule error")
     if RECEIVABLES.find(day.draft, community.debtor_of(claim), claim.claim) is not None:
         raise RuleBroken("fraud_known", "the claim was found fraudulent", "no part of it will be paid")
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
-        raise RuleBroken(
-            "appealed",
-            f"the case was appealed in block {earlier.height}",
-            "a case can be appealed only once; the panel's decision is final",
-        )
+        what = f"the case was appealed in block {earlier.height}"
+        raise RuleBroken("appealed", what, "a case is appealed once; the panel's judgement is final")
     within = params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
         raise _not_now(day, case, within)
@@ -68,21 +61,15 @@ def _not_now(day: Day, case: CaseRow, within: int) -> RuleBroken:
     """Return the refusal of an appeal that comes too early, too late, or against no denial."""
     if case.status == "denied":
         first, last = case.closed_height + 1, case.closed_height + within
-        return RuleBroken(
-            "appeal_late",
-            f"an appeal is possible in blocks {first} to {last}; this is block {day.height}",
-            "after them the denial is final",
-        )
+        what = f"an appeal is possible in blocks {first} to {last}; this is block {day.height}"
+        return RuleBroken("appeal_late", what, "after them the denial is final")
     if case.status == "open":
         last = case.carried_height + params_at(day.draft, case.params_version).vote_blocks
         return RuleBroken(
             "appeal_late", f"the case is open until block {last}", f"appeal within {within} blocks after a denial"
         )
-    return RuleBroken(
-        "appeal_late",
-        f"the case was {case.status} in block {case.closed_height}",
-        "only a denial is appealed; a lapsed case may be filed again",
-    )
+    what = f"the case was {case.status} in block {case.closed_height}"
+    return RuleBroken("appeal_late", what, "only a denial is appealed; a lapsed case may be filed again")
 
 
 def pool_of(day: Day, case: CaseRow) -> tuple[list[bytes], list[bytes]]:
@@ -118,7 +105,7 @@ def cancel_open(day: Day, claim_id: bytes) -> None:
     """End the open appeals of a claim found fraudulent: no part of it will be paid."""
     for row in list(APPEALS.scan(day.draft, claim_id)):
         if row.status == "open":
-            APPEALS.put(day.draft, msgspec.structs.replace(row, status="cancelled"), claim_id, row.code)
+            APPEALS.put(day.draft, replace(row, status="cancelled"), claim_id, row.code)
             OPEN_APPEALS.delete(day.draft, row.height, claim_id, row.code)
 
 
@@ -157,26 +144,19 @@ def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> Non
     blocks = params_at(day.draft, case.params_version).appeal_blocks
     member = members.check_member(day.draft, author)
     if not row.height < day.height <= row.height + blocks:
-        raise RuleBroken(
-            "vote_not_open",
-            f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}",
-            "cast it in one of them",
-        )
+        what = f"ballots count in blocks {row.height + 1} to {row.height + blocks}, this is {day.height}"
+        raise RuleBroken("vote_not_open", what, "cast it in one of them")
     if author not in row.panel:
-        raise RuleBroken(
-            "not_on_panel", f"the author is not among the {len(row.panel)} drawn for this appeal", "the panel decides"
-        )
+        what = f"the author is not among the {len(row.panel)} drawn for this appeal"
+        raise RuleBroken("not_on_panel", what, "the panel decides")
     members.check_may_vote(day, member)
     ballots.check_figures(case, body)
     if body.opened:
         ballots.check_receipt(day, body.claim, body.opened)
     live = APPEAL_BALLOTS.find(day.draft, body.claim, body.code, author)
     if live is not None and live.changed_version:
-        raise RuleBroken(
-            "ballot_changed",
-            f"the ballot of block {live.height} is a change already",
-            "a panel member may change a ballot only once; it stays as it is",
-        )
+        what = f"the ballot of block {live.height} is a change already"
+        raise RuleBroken("ballot_changed", what, "a panel member may change a ballot only once; it stays as it is")
 
 
 def apply_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:
@@ -203,28 +183,12 @@ def end_day(day: Day) -> None:
         quorum = quorum_of(len(row.panel))
         duties.record_missed(day, row.panel, (item.voter for item in live))
         passes = yes > 0 and yes + no >= quorum and 10_000 * yes >= (case.bar_bp - case.seniority_bp) * (yes + no)
-        APPEALS.put(
-            day.draft, msgspec.structs.replace(row, status="accepted" if passes else "denied"), key.claim, key.code
-        )
-        case = msgspec.structs.replace(case, yes=yes, no=no)
+        APPEALS.put(day.draft, replace(row, status="accepted" if passes else "denied"), key.claim, key.code)
+        case = replace(case, yes=yes, no=no)
         if passes:
-            awards = [
-                case.charges_cents if item.award_cents is None else item.award_cents
-                for item in live
-                if item.choice == "accept"
-            ]
+            accepting = (item.award_cents for item in live if item.choice == "accept")
+            awards = [case.charges_cents if cents is None else cents for cents in accepting]
             cases.settle_case(day, case, "appeal", lower_median(awards))
         else:
             opened = sum(ballots.is_opened(day, key.claim, item.voter) for item in live if item.choice != "abstain")
-            day.emit(
-                "claim_denied",
-                claim=case.claim,
-                case=case.code,
-                yes=yes,
-                no=no,
-                opened=opened,
-                eligible=len(row.panel),
-                quorum=quorum,
-                bar_bp=case.bar_bp,
-                seniority_bp=case.seniority_bp,
-            )
+            cases.emit_closed(day, "claim_denied", case, opened=opened, eligible=len(row.panel), quorum=quorum)

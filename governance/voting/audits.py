@@ -19,7 +19,6 @@ from governance.state.audits import (
 from governance.state.claims import ClaimRow
 from governance.state.contracts import CONTRACTS
 from governance.state.members import MEMBERS
-from governance.tables import Number
 
 # ---- Rules --------------------------------------------------------------
 WINDOW_TERMS = 12
@@ -33,11 +32,10 @@ ANY = 0
 
 def after_claim(day: Day, claim: ClaimRow) -> None:
     """Count the claim, then draw it for audit or not: the draw stands right after the claim's record."""
-    in_term = TERM_CLAIMS.find(day.draft, claim.cover, day.term) or Number(0)
-    TERM_CLAIMS.put(day.draft, Number(in_term.value + 1), claim.cover, day.term)
+    in_term = TERM_CLAIMS.add(day.draft, 1, claim.cover, day.term)
     set_now = day.params
     trigger: Trigger | None = None
-    if in_term.value + 1 >= set_now.audit_claims:
+    if in_term >= set_now.audit_claims:
         trigger = "claims"
     else:
         contract = CONTRACTS.find(day.draft, claim.member)
@@ -63,10 +61,8 @@ def excluded_of(day: Day, claim: ClaimRow) -> tuple[bytes, ...]:
 
 def _count_pair(day: Day, claim: ClaimRow) -> bool:
     """Count the claim of a provider-cover pair; True when the pair's number is above the 99th percentile."""
-    before = PAIR_SUMS.find(day.draft, claim.provider, claim.cover)
-    _move_pair(day, 0 if before is None else before.value, (0 if before is None else before.value) + 1)
-    total = 1 if before is None else before.value + 1
-    PAIR_SUMS.put(day.draft, Number(total), claim.provider, claim.cover)
+    total = PAIR_SUMS.add(day.draft, 1, claim.provider, claim.cover)
+    _move_pair(day, total - 1, total)
     in_term = PAIR_TERMS.find(day.draft, day.term, claim.provider, claim.cover)
     claims = 1 if in_term is None else in_term.claims + 1
     PAIR_TERMS.put(day.draft, PairRow(claim.provider, claim.cover, claims), day.term, claim.provider, claim.cover)
@@ -77,12 +73,8 @@ def end_term(day: Day) -> None:
     """Let the claims of the term that leaves the window leave the pairs' numbers: in term t they count t-11 .. t."""
     leaving = day.term - WINDOW_TERMS + 1
     for row in list(PAIR_TERMS.scan(day.draft, leaving)):
-        before = PAIR_SUMS.get(day.draft, row.provider, row.cover).value
-        _move_pair(day, before, before - row.claims)
-        if before > row.claims:
-            PAIR_SUMS.put(day.draft, Number(before - row.claims), row.provider, row.cover)
-        else:
-            PAIR_SUMS.delete(day.draft, row.provider, row.cover)
+        left = PAIR_SUMS.add(day.draft, -row.claims, row.provider, row.cover)
+        _move_pair(day, left + row.claims, left)
         PAIR_TERMS.delete(day.draft, leaving, row.provider, row.cover)
 
 
@@ -91,16 +83,12 @@ def _move_pair(day: Day, before: int, after: int) -> None:
     changes = {before: -1, after: 1, ANY: (after > 0) - (before > 0)}
     for value, change in changes.items():
         if change:
-            pairs = pairs_with(day, value) + change
-            if pairs:
-                PAIR_COUNTS.put(day.draft, Number(pairs), value)
-            else:
-                PAIR_COUNTS.delete(day.draft, value)
+            PAIR_COUNTS.add(day.draft, change, value)
 
 
 def pairs_with(day: Day, claims: int) -> int:
     """Return how many pairs have so many claims in the last 12 terms."""
-    return (PAIR_COUNTS.find(day.draft, claims) or Number(0)).value
+    return PAIR_COUNTS.value(day.draft, claims)
 
 
 def _is_over_percentile(day: Day, total: int) -> bool:

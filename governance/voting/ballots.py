@@ -1,6 +1,4 @@
-"""Ballots on cases: accept, deny or abstain, an award, a receipt of the evidence opened; how they change.
-
-How they are counted.
+"""Ballots on cases: accept, deny or abstain, an award, a receipt of evidence opened; how they change, how they count.
 
 The tally reads live ballots alone, so the order of ballots inside a block does not matter. A delegate's ballot counts
 for delegators without an own one, one level deep. Ballots by auto-accept or delegation never count as opened. An open
@@ -31,10 +29,7 @@ REASON_SIZE_MAX = 280
 
 
 class BallotBody(Shape):
-    """A vote on a case.
-
-    `opened`: hash of the document opened (the receipt), empty if none; `award_cents` None: the charges.
-    """
+    """A vote on a case. `opened`: hash of the document opened, empty if none; `award_cents` None: the charges."""
 
     claim: bytes
     code: str
@@ -61,8 +56,6 @@ class OpenedBody(Shape):
 
 
 # ---- Rules --------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class Tally:
     """Yes and no ballots with delegations, how many opened the evidence, the awards, and the voters counted."""
@@ -94,16 +87,12 @@ def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow
         raise RuleBroken("case_unknown", "there is no such case", "name a claim and one of its non-standard codes")
     vote_blocks = params_at(day.draft, case.params_version).vote_blocks
     if case.status != "open":
-        raise RuleBroken(
-            "vote_closed", f"the case was {case.status} in block {case.closed_height}", "see why: mutua claim explain"
-        )
+        what = f"the case was {case.status} in block {case.closed_height}"
+        raise RuleBroken("vote_closed", what, "see why: mutua claim explain")
     first, last = case.carried_height + 1, case.carried_height + vote_blocks
     if not first <= day.height <= last:
-        raise RuleBroken(
-            "vote_not_open",
-            f"ballots count in blocks {first} to {last}, this is {day.height}",
-            "cast it in one of them",
-        )
+        what = f"ballots count in blocks {first} to {last}, this is {day.height}"
+        raise RuleBroken("vote_not_open", what, "cast it in one of them")
     member = MEMBERS.find(day.draft, author)
     if member is None or not is_eligible_row(case, member):
         why = "claimant, household, provider and vouchers never do"
@@ -130,11 +119,8 @@ def check_change(day: Day, case: CaseRow, author: bytes, version: int) -> None:
         what = f"from block {first} on a ballot changes only under newer evidence than version {live.version}"
         raise RuleBroken("ballot_frozen", what, "the ballot stands")
     if not live.rule_hash and live.changed_version == version:
-        raise RuleBroken(
-            "ballot_changed",
-            f"the ballot was changed once under evidence version {version}",
-            "it cannot be changed again until there is newer evidence",
-        )
+        what = f"the ballot was changed once under evidence version {version}"
+        raise RuleBroken("ballot_changed", what, "it cannot be changed again until there is newer evidence")
 
 
 def check_figures(case: CaseRow, body: BallotBody) -> None:
@@ -142,15 +128,11 @@ def check_figures(case: CaseRow, body: BallotBody) -> None:
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is not a valid choice", "accept, deny or abstain")
     if len(body.reason) > REASON_SIZE_MAX:
-        raise RuleBroken(
-            "reason_long", f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}", "shorten it"
-        )
+        what = f"the reason has {len(body.reason)} characters, at most {REASON_SIZE_MAX}"
+        raise RuleBroken("reason_long", what, "shorten it")
     if body.award_cents is not None and body.award_cents > case.charges_cents:
-        raise RuleBroken(
-            "award_high",
-            f"an award of {body.award_cents} is above the charges of {case.charges_cents}",
-            "award at most the charges",
-        )
+        what = f"an award of {body.award_cents} is above the charges of {case.charges_cents}"
+        raise RuleBroken("award_high", what, "award at most the charges")
 
 
 def is_opened(day: Day, claim: bytes, voter: bytes) -> bool:
@@ -165,11 +147,8 @@ def check_ballot(day: Day, act: Act, body: BallotBody) -> None:
     claim = CLAIMS.get(day.draft, body.claim)
     check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
-        raise RuleBroken(
-            "evidence_version",
-            f"the evidence is at version {claim.evidence_version}, the ballot names {body.evidence_version}",
-            "look at the newest evidence and cast your ballot again",
-        )
+        what = f"the evidence is at version {claim.evidence_version}, the ballot names {body.evidence_version}"
+        raise RuleBroken("evidence_version", what, "look at the newest evidence and cast your ballot again")
     if body.opened:
         check_receipt(day, body.claim, body.opened)
     check_change(day, case, act.author, body.evidence_version)
@@ -218,23 +197,14 @@ def check_auto_accept(day: Day, author: bytes, body: AutoBallotBody) -> None:
     """Raise RuleBroken unless this is the first block of voting and the author has no ballot yet."""
     case = check_open_case(day, author, body.claim, body.code)
     if day.height != case.carried_height + 1:
-        raise RuleBroken(
-            "auto_late",
-            f"auto-accept casts in block {case.carried_height + 1} only, this is {day.height}",
-            "cast a ballot by hand",
-        )
+        what = f"auto-accept casts in block {case.carried_height + 1} only, this is {day.height}"
+        raise RuleBroken("auto_late", what, "cast a ballot by hand")
     if not 1 <= len(body.rule_hash) <= 64:
-        raise RuleBroken(
-            "rule_hash",
-            f"an auto-accept ballot names the hash of its rule in 1 to 64 bytes, not {len(body.rule_hash)}",
-            "name it",
-        )
+        what = f"an auto-accept ballot names the hash of its rule in 1 to 64 bytes, not {len(body.rule_hash)}"
+        raise RuleBroken("rule_hash", what, "name it")
     if BALLOTS.find(day.draft, body.claim, body.code, author) is not None:
-        raise RuleBroken(
-            "ballot_there",
-            "the author has a ballot on this case",
-            "auto-accept does not replace a ballot; change it by hand",
-        )
+        what = "the author has a ballot on this case"
+        raise RuleBroken("ballot_there", what, "auto-accept does not replace a ballot; change it by hand")
 
 
 def apply_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
@@ -250,9 +220,8 @@ def check_receipt(day: Day, claim_id: bytes, evidence_hash: bytes) -> None:
     if claim is None:
         raise RuleBroken("claim_unknown", "there is no such claim", "name a claim of this ledger")
     if claim.evidence and all(item.hash != evidence_hash for item in claim.evidence):
-        raise RuleBroken(
-            "document_unknown", "the receipt names no document of this claim", "open a document of its evidence"
-        )
+        what = "the receipt names no document of this claim"
+        raise RuleBroken("document_unknown", what, "open a document of its evidence")
 
 
 def check_opened(day: Day, act: Act, body: OpenedBody) -> None:
@@ -261,11 +230,8 @@ def check_opened(day: Day, act: Act, body: OpenedBody) -> None:
     check_receipt(day, body.claim, body.evidence_hash)
     earlier = OPENINGS.find(day.draft, body.claim, act.author)
     if earlier is not None:
-        raise RuleBroken(
-            "receipt_there",
-            f"the author gave a receipt for this claim in block {earlier.height}",
-            "it counts for all its cases; cast a ballot",
-        )
+        what = f"the author gave a receipt for this claim in block {earlier.height}"
+        raise RuleBroken("receipt_there", what, "it counts for all its cases; cast a ballot")
 
 
 def apply_opened(day: Day, act: Act, body: OpenedBody) -> None:

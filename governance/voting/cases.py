@@ -1,6 +1,4 @@
-"""Cases: one claim, one code, sixty blocks.
-
-Accepted once fifteen blocks in a row pass, denied or lapsed at the end (rules §6).
+"""Cases: one claim, one code, sixty blocks; accepted after fifteen passing ones, else denied or lapsed (rules §6).
 
 A case fixes as of its block s who is eligible, the claimant's bar and seniority, and the parameters. The tally is
 cumulative; a tie at 50 % pays. A lapsed case may be filed once more; then it is decided or paid.
@@ -10,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.benefits import preauthorisation, promotion, settlement
 from governance.day import Day, ceil_div, lower_median
 from governance.membership import members
 from governance.money import payouts
+from governance.shaping import filled
 from governance.state.ballots import BALLOTS, NO_BALLOTS, TALLIES, TallyRow
 from governance.state.cases import (
     CASES,
@@ -72,7 +71,7 @@ def freeze(day: Day) -> None:
             row = MEMBERS.find(day.draft, other)
             voters_out += row is not None and members.is_voter(row)
         record = approval_threshold.threshold_of(day, member)
-        frozen = msgspec.structs.replace(
+        frozen = replace(
             case,
             excluded=excluded,
             eligible=day.counts.voters - voters_out,
@@ -113,17 +112,13 @@ def end_day(day: Day) -> None:
         passes = quorum_holds and has_majority(case, tally)
         streak = case.streak + 1 if passes else 0
         if (case.streak, case.yes, case.no, case.opened) != (streak, tally.yes, tally.no, tally.opened):
-            case = msgspec.structs.replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
+            case = replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
             CASES.put(day.draft, case, case.claim, case.code)
         if streak >= case_params.streak_blocks and case.eligible >= case_params.min_voters:
             accept_by_vote(day, case, ballots.tally_of(day, case))
         elif day.height >= case.carried_height + case_params.vote_blocks:
-            _close(
-                day,
-                case,
-                ballots.tally_of(day, case),
-                is_denied=quorum_holds and not passes and case.eligible >= case_params.min_voters,
-            )
+            is_denied = quorum_holds and not passes and case.eligible >= case_params.min_voters
+            _close(day, case, ballots.tally_of(day, case), is_denied=is_denied)
 
 
 def accept_by_vote(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
@@ -211,24 +206,27 @@ def _deny(day: Day, case: CaseRow, tally: ballots.Tally) -> None:
         preauthorisation.close_request(day, claim, case.code)
 
 
+def emit_closed(day: Day, name: str, case: CaseRow, *, opened: int, eligible: int, quorum: int) -> None:
+    """Say that a vote or an appeal ended without acceptance, with its tally."""
+    end = {"opened": opened, "eligible": eligible, "quorum": quorum}
+    bar = {"bar_bp": case.bar_bp, "seniority_bp": case.seniority_bp}
+    day.emit(name, claim=case.claim, case=case.code, yes=case.yes, no=case.no, **end, **bar)
+
+
 def _emit_closed(day: Day, name: str, case: CaseRow, case_params: Params) -> None:
-    day.emit(
-        name,
-        claim=case.claim,
-        case=case.code,
-        yes=case.yes,
-        no=case.no,
-        opened=case.opened,
-        eligible=case.eligible,
-        quorum=quorum_of(case, case_params),
-        bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp,
-    )
+    quorum = quorum_of(case, case_params)
+    emit_closed(day, name, case, opened=case.opened, eligible=case.eligible, quorum=quorum)
+
+
+def _emit_accepted(day: Day, name: str, case: CaseRow, **more: int) -> None:
+    tally = {"how": case.how, "yes": case.yes, "no": case.no}
+    bar = {"bar_bp": case.bar_bp, "seniority_bp": case.seniority_bp}
+    day.emit(name, claim=case.claim, case=case.code, **tally, **bar, **more)
 
 
 def _end(day: Day, case: CaseRow, status: CaseStatus) -> CaseRow:
     """Take a case off the open ones."""
-    case = msgspec.structs.replace(case, status=status, closed_height=day.height)
+    case = replace(case, status=status, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     OPEN_CASES.delete(day.draft, case.carried_height, case.claim, case.code)
     TALLIES.delete(day.draft, case.claim, case.code)
@@ -251,22 +249,11 @@ def settle_case(day: Day, case: CaseRow, how: How, award_cents: int) -> CaseRow:
     for index in case.lines:
         claim, left = settlement.settle_line(day, claim, index, left)
     benefit = sum(claim.lines[index].benefit_cents for index in case.lines)
-    case = msgspec.structs.replace(
+    case = replace(
         case, status="accepted", how=how, award_cents=award_cents, benefit_cents=benefit, closed_height=day.height
     )
     CASES.put(day.draft, case, case.claim, case.code)
-    day.emit(
-        "claim_accepted",
-        claim=case.claim,
-        case=case.code,
-        how=how,
-        yes=case.yes,
-        no=case.no,
-        bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp,
-        award_cents=award_cents,
-        benefit_cents=benefit,
-    )
+    _emit_accepted(day, "claim_accepted", case, award_cents=award_cents, benefit_cents=benefit)
     rank = payouts.APPEAL if how == "appeal" else payouts.VOTED
     owe(day, claim, case.code, rank, benefit)
     return case
@@ -277,39 +264,24 @@ def _authorise(day: Day, case: CaseRow, claim: ClaimRow, how: How, award_cents: 
     terms = params_at(day.draft, case.params_version).preauth_terms
     row = preauthorisation.authorise(day, claim, case.lines, award_cents=award_cents, terms=terms)
     preauthorisation.close_request(day, claim, case.code)
-    case = msgspec.structs.replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
+    case = replace(case, status="accepted", how=how, award_cents=award_cents, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
-    day.emit(
-        "preauthorised",
-        claim=case.claim,
-        case=case.code,
-        how=how,
-        yes=case.yes,
-        no=case.no,
-        bar_bp=case.bar_bp,
-        seniority_bp=case.seniority_bp,
-        units=row.units_left,
-        award_cents=award_cents,
-        first_day=row.first_day,
-        last_day=row.last_day,
-    )
+    days = {"first_day": row.first_day, "last_day": row.last_day}
+    _emit_accepted(day, "preauthorised", case, units=row.units_left, award_cents=award_cents, **days)
     return case
 
 
 def owe(day: Day, claim: ClaimRow, case: str | None, rank: int, benefit_cents: int) -> None:
     """Owe the benefit of a settled part of a claim from the next block on."""
-    payee = settlement.payee_key_of(claim)
-    row = PayoutRow(
-        rank,
-        day.height,
-        claim.claim,
-        case,
-        claim.cover,
-        claim.provider,
-        payee,
-        benefit_cents,
-        benefit_cents,
-        claim.commitment,
+    row = filled(
+        PayoutRow,
+        claim,
+        rank=rank,
+        height=day.height,
+        case=case,
+        payee=settlement.payee_key_of(claim),
+        benefit_cents=benefit_cents,
+        owed_cents=benefit_cents,
     )
     payouts.open_payout(day, row)
 

@@ -7,9 +7,9 @@ expulsion.
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
-from governance.acts import Act, Attested, attesters_of, check_attested
+from governance.acts import Act, Attested, attesters_of, check_attested, hash_of
 from governance.benefits import community, settlement
 from governance.day import Day
 from governance.membership import members
@@ -31,9 +31,8 @@ from governance.state.providers import PROVIDERS
 from governance.tables import Number
 from governance.voting import appeals, audits, cases, panels, proposals
 from ledger import calendar
-from ledger.codec import Shape, encode
+from ledger.codec import Shape
 from ledger.errors import RuleBroken
-from ledger.hashing import tagged_hash
 
 # ---- Records ------------------------------------------------------------
 OUTCOMES = ("fraud", "clear")
@@ -55,9 +54,7 @@ class FindingBody(Shape):
     reason: str
 
 
-FINDING = Attested(
-    "finding", lambda _author, body: tagged_hash("audit-finding", encode(body)), "a majority of the drawn panel"
-)
+FINDING = Attested("finding", hash_of("audit-finding"), "a majority of the drawn panel")
 
 
 # ---- Rules --------------------------------------------------------------
@@ -74,11 +71,8 @@ def check_report(day: Day, act: Act, body: ReportBody) -> None:
         return
     if earlier is not None and _is_recent(day, earlier):
         again = calendar.first_height_of(calendar.term_of(earlier.height) + calendar.YEAR_TERMS)
-        raise RuleBroken(
-            "reported",
-            f"the author reported this in block {earlier.height}",
-            f"report again from block {again} on; others may co-sign",
-        )
+        what = f"the author reported this in block {earlier.height}"
+        raise RuleBroken("reported", what, f"report again from block {again} on; others may co-sign")
 
 
 def _is_recent(day: Day, report: ReportRow) -> bool:
@@ -119,8 +113,7 @@ def _place(day: Day, key: bytes, claim_id: bytes, trigger: Trigger) -> None:
     AUDIT_HOLDS.put(day.draft, hold, until, key, serial)
     if hold.claim is not None:
         CLAIM_HOLDS.put(day.draft, hold, hold.claim, until, key, serial)
-    held = PAYOUT_HOLDS.find(day.draft, key) or Number(0)
-    PAYOUT_HOLDS.put(day.draft, Number(held.value + 1), key)
+    PAYOUT_HOLDS.add(day.draft, 1, key)
     if claim_id:
         _draw_panel(day, claim_id)
     day.emit("hold_placed", member=key, claim=hold.claim, trigger=hold.trigger)
@@ -160,11 +153,7 @@ def _lift(day: Day, hold: HoldRow) -> None:
     AUDIT_HOLDS.delete(day.draft, hold.until, hold.cover, hold.serial)
     if hold.claim is not None:
         CLAIM_HOLDS.delete(day.draft, hold.claim, hold.until, hold.cover, hold.serial)
-    held = PAYOUT_HOLDS.get(day.draft, hold.cover)
-    if held.value > 1:
-        PAYOUT_HOLDS.put(day.draft, Number(held.value - 1), hold.cover)
-    else:
-        PAYOUT_HOLDS.delete(day.draft, hold.cover)
+    PAYOUT_HOLDS.add(day.draft, -1, hold.cover)
     day.emit("hold_lifted", member=hold.cover, claim=hold.claim, trigger=hold.trigger)
 
 
@@ -176,18 +165,14 @@ def check_finding(day: Day, act: Act, body: FindingBody) -> None:
     if body.outcome not in OUTCOMES:
         raise RuleBroken("outcome_unknown", f"{body.outcome!r} is not a valid outcome", "fraud or clear")
     if RECEIVABLES.find(day.draft, community.debtor_of(claim), body.claim) is not None:
-        raise RuleBroken(
-            "fraud_known", "the claim was found fraudulent before", "the consequences of that finding remain"
-        )
+        what = "the claim was found fraudulent before"
+        raise RuleBroken("fraud_known", what, "the consequences of that finding remain")
     if not day.coop.is_rehearsal or act.attestations:
         _check_cheaply(day, act, body)
         panel = panel_of(day, body.claim)
         if panel is None:
-            raise RuleBroken(
-                "no_panel",
-                "no panel was drawn for this claim",
-                f"reports of {day.params.audit_reports} members draw one",
-            )
+            what = "no panel was drawn for this claim"
+            raise RuleBroken("no_panel", what, f"reports of {day.params.audit_reports} members draw one")
         keys = [members.identity_key_of(day.draft, member) for member in panel]
         check_attested(act, FINDING, body, keys, len(keys) // 2 + 1)
 
@@ -215,11 +200,8 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
     rows = [MEMBERS.find(day.draft, owner) for owner in owners if owner is not None]
     count = sum(1 for row in rows if row is not None and members.was_voter(row, drawn.height))
     if day.counts.voters >= 2 * drawn.panel_size and count < drawn.panel_size // 2 + 1:
-        raise RuleBroken(
-            "attestations_missing",
-            f"{count} panel members signed; a majority is {drawn.panel_size // 2 + 1}",
-            "collect the missing ones",
-        )
+        what = f"{count} panel members signed; a majority is {drawn.panel_size // 2 + 1}"
+        raise RuleBroken("attestations_missing", what, "collect the missing ones")
 
 
 def apply_finding(day: Day, _act: Act, body: FindingBody) -> None:
@@ -264,7 +246,7 @@ def _punish(day: Day, claim: ClaimRow) -> None:
     """Take the vote through the next twelve terms and open the proposal of expulsion."""
     row = MEMBERS.get(day.draft, claim.member)
     until = calendar.last_height_of(day.term + FRAUD_TERMS)
-    MEMBERS.put(day.draft, msgspec.structs.replace(row, fraud_height=day.height, no_vote_until=until), row.key)
+    MEMBERS.put(day.draft, replace(row, fraud_height=day.height, no_vote_until=until), row.key)
     if row.is_member:
         members.set_voting_right(day, row.key, False)
         members.schedule_voting(day, row.key, day.term + FRAUD_TERMS + 1)

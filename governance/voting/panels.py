@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.day import Day
 from governance.membership import members
@@ -61,5 +61,5 @@ def end_day(day: Day) -> None:
         size = min(case.eligible, max(case_params.panel_size, 2 * lacking))
         label = b"duty/" + case.claim + b"/" + case.code.encode()
         panel = draw(day.randomness, label, eligible_of(day, case), size)
-        CASES.put(day.draft, msgspec.structs.replace(case, panel=tuple(panel)), case.claim, case.code)
+        CASES.put(day.draft, replace(case, panel=tuple(panel)), case.claim, case.code)
         day.emit("panel_drawn", claim=case.claim, case=case.code, members=tuple(panel))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
+from msgspec.structs import replace
 
 from governance import params, protocol
 from governance.benefits import codes, contracts, plans, promotion, providers
@@ -85,15 +85,14 @@ def _effect_list(day: Day, body: ProposeBody) -> Void:
 def _check_plan(day: Day, body: ProposeBody) -> None:
     _check_named(day, body)
     if body.figures is None:
-        raise RuleBroken(
-            "plan_figures", "a plan needs its figures", "give deductible, copay, coinsurance and the others"
-        )
+        what = "a plan needs its figures"
+        raise RuleBroken("plan_figures", what, "give deductible, copay, coinsurance and the others")
 
 
 def _effect_plan(day: Day, body: ProposeBody) -> Void:
     """Open a plan, or give one new figures; the premium of a plan in force moves by re-rating alone."""
     assert body.figures is not None, "checked before"
-    figures = msgspec.structs.replace(body.figures, from_day=day.height + 1)
+    figures = replace(body.figures, from_day=day.height + 1)
     plan = PLANS.find(day.draft, body.name)
     set_now = day.params
     premium = body.premium_cents if plan is None else plan.premium_cents
@@ -109,11 +108,8 @@ def _effect_plan(day: Day, body: ProposeBody) -> Void:
 # ---- The phase, and who belongs --------------------------------------------
 def _check_phase(day: Day, body: ProposeBody) -> None:
     if body.name not in PHASES or PHASES.index(body.name) <= PHASES.index(day.coop.phase):
-        raise RuleBroken(
-            "phase_order",
-            f"the phase is {day.coop.phase}; it cannot become {body.name!r}",
-            "recruit, then pilot, then live",
-        )
+        what = f"the phase is {day.coop.phase}; it cannot become {body.name!r}"
+        raise RuleBroken("phase_order", what, "recruit, then pilot, then live")
 
 
 def why_not_live(day: Day) -> Void:
@@ -172,9 +168,8 @@ def _effect_expel(day: Day, body: ProposeBody) -> Void:
 # ---- Attesters, verifiers, providers, signers ---------------------------------
 def _check_change(body: ProposeBody, allowed: tuple[str, ...] = CHANGES) -> None:
     if body.change not in allowed:
-        raise RuleBroken(
-            "change_unknown", f"{body.change!r} is not a valid change for a {body.what}", "one of " + ", ".join(allowed)
-        )
+        what = f"{body.change!r} is not a valid change for a {body.what}"
+        raise RuleBroken("change_unknown", what, "one of " + ", ".join(allowed))
 
 
 def _check_party(parties: Table[PartyRow]) -> Callable[[Day, ProposeBody], None]:
@@ -188,9 +183,8 @@ def _check_party(parties: Table[PartyRow]) -> Callable[[Day, ProposeBody], None]
             if is_listed:
                 raise RuleBroken("party_known", f"this {body.what} is listed already", "no change is needed")
             if len(attesters.keys_of(day.draft, parties)) >= attesters.PARTIES_MAX:
-                raise RuleBroken(
-                    "parties_full", f"{attesters.PARTIES_MAX} are listed, the most there may be", "take one off first"
-                )
+                what = f"{attesters.PARTIES_MAX} are listed, the most there may be"
+                raise RuleBroken("parties_full", what, "take one off first")
         elif not is_listed:
             raise RuleBroken("party_unknown", f"no {body.what} of this key is listed", "see the list")
 
@@ -236,9 +230,8 @@ def signers_after(row: TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...
     if body.change == "add":
         providers.check_shape(body.key, body.name or "signer")
         if body.key in signers:
-            raise RuleBroken(
-                "party_known", f"this key is one of the {len(signers)} signers already", "no change is needed"
-            )
+            what = f"this key is one of the {len(signers)} signers already"
+            raise RuleBroken("party_known", what, "no change is needed")
         signers = (*signers, body.key)
     elif body.change == "remove":
         if body.key not in signers:
@@ -246,11 +239,8 @@ def signers_after(row: TreasuryRow, body: ProposeBody) -> tuple[tuple[bytes, ...
         signers = tuple(key for key in signers if key != body.key)
     threshold = body.value or min(max(row.threshold, len(signers) // 2 + 1), len(signers))
     if not 1 <= len(signers) <= SIGNERS_MAX or not len(signers) // 2 < threshold <= len(signers):
-        raise RuleBroken(
-            "signers_threshold",
-            f"{threshold} of {len(signers)} signers is not a majority of 1..{SIGNERS_MAX}",
-            "name a threshold that is",
-        )
+        what = f"{threshold} of {len(signers)} signers is not a majority of 1..{SIGNERS_MAX}"
+        raise RuleBroken("signers_threshold", what, "name a threshold that is")
     return signers, threshold
 
 
@@ -262,7 +252,7 @@ def _effect_signer(day: Day, body: ProposeBody) -> Void:
     """Change whose attestations count. Coins move to a script of the new keys by a batch of the old ones."""
     row = check_treasury(day.draft)
     signers, threshold = signers_after(row, body)
-    TREASURY.put(day.draft, msgspec.structs.replace(row, signers=signers, threshold=threshold))
+    TREASURY.put(day.draft, replace(row, signers=signers, threshold=threshold))
     if body.change != "threshold":
         day.emit(
             "party_listed" if body.change == "add" else "party_unlisted", role="signer", party=body.key, name=body.name
@@ -283,11 +273,8 @@ def _check_version(day: Day, body: ProposeBody) -> None:
 
 def _check_start(body: ProposeBody, earliest: int) -> None:
     if body.height < earliest:
-        raise RuleBroken(
-            "protocol_height",
-            f"block {body.height} is too early: the first that it can be is {earliest}",
-            f"name {earliest} or later",
-        )
+        what = f"block {body.height} is too early: the first that it can be is {earliest}"
+        raise RuleBroken("protocol_height", what, f"name {earliest} or later")
 
 
 def _check_protocol(day: Day, body: ProposeBody) -> None:
@@ -306,10 +293,7 @@ def _effect_protocol(day: Day, body: ProposeBody) -> Void:
 def _checked(
     check: Callable[[Day, ProposeBody], None], effect: Callable[[Day, ProposeBody], Void]
 ) -> Callable[[Day, ProposeBody], Void]:
-    """Return an effect that does nothing where its check would refuse it now.
-
-    What the check says is kept in the proposal's row: these texts are part of the state.
-    """
+    """Return an effect that does nothing where its check would refuse it now; the row, so the state, keeps why."""
 
     def checked(day: Day, body: ProposeBody) -> Void:
         try:

@@ -1,6 +1,4 @@
-"""Proposals: how they open, are voted on, judged, and take effect.
-
-`proposal_kinds` says what can be proposed (rules §12).
+"""Proposals: how they open, are voted on, judged, and take effect; `proposal_kinds` says on what (rules §12).
 
 A proposal opens with its last needed sponsor in block o, is voted on in o+1 .. o+30 and judged at the end of o+30. What
 passed takes effect at the next boundary, what is critical at the one after. Open cases keep the parameters of their s.
@@ -10,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-import msgspec
+from msgspec.structs import replace
 
 from governance.acts import Act
 from governance.day import Day, ceil_div
@@ -85,20 +83,15 @@ def check_propose(day: Day, act: Act, body: ProposeBody) -> None:
             named.year_ceiling_cents or 0,
         ]
         if named.coinsurance_bp > 10_000 or named.waiting_terms > 12 or len(named.codes) > 10_000:
-            raise RuleBroken(
-                "plan_figures", "coinsurance is at most 10 000 bp, waiting at most 12 terms", "correct the figures"
-            )
+            what = "coinsurance is at most 10 000 bp, waiting at most 12 terms"
+            raise RuleBroken("plan_figures", what, "correct the figures")
     if len(body.name) > NAME_SIZE_MAX or len(body.system) > NAME_SIZE_MAX or max(figures) > FIGURE_MAX:
-        raise RuleBroken(
-            "proposal_shape",
-            f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}",
-            "correct the proposal",
-        )
+        what = f"a name has more than {NAME_SIZE_MAX} characters or a figure is above {FIGURE_MAX}"
+        raise RuleBroken("proposal_shape", what, "correct the proposal")
     kind = proposal_kinds.KINDS.get(body.what)
     if kind is None:
-        raise RuleBroken(
-            "proposal_kind", f"there is no kind of proposal {body.what!r}", "one of " + ", ".join(proposal_kinds.KINDS)
-        )
+        what = f"there is no kind of proposal {body.what!r}"
+        raise RuleBroken("proposal_kind", what, "one of " + ", ".join(proposal_kinds.KINDS))
     kind.check(day, body)
 
 
@@ -113,9 +106,8 @@ def check_sponsor(day: Day, act: Act, body: SponsorBody) -> None:
     check_voter(day, act.author)
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "gathering":
-        raise RuleBroken(
-            "proposal_unknown", "no proposal with this id is waiting for sponsors", "see the list of proposals"
-        )
+        what = "no proposal with this id is waiting for sponsors"
+        raise RuleBroken("proposal_unknown", what, "see the list of proposals")
     if PROPOSAL_SPONSORS.find(day.draft, body.proposal, act.author) is not None:
         count = f"{row.sponsors} of {sponsors_needed(day)}"
         raise RuleBroken("sponsored", f"the author is one of the {count} sponsors already", "others may sign")
@@ -128,7 +120,7 @@ def apply_sponsor(day: Day, act: Act, body: SponsorBody) -> None:
 
 def _add_sponsor(day: Day, row: ProposalRow, author: bytes) -> None:
     PROPOSAL_SPONSORS.put(day.draft, SponsorRow(author, row.sponsors), row.proposal, author)
-    row = msgspec.structs.replace(row, sponsors=row.sponsors + 1)
+    row = replace(row, sponsors=row.sponsors + 1)
     PROPOSALS.put(day.draft, row, row.proposal)
     if row.sponsors >= sponsors_needed(day):
         open_proposal(day, row)
@@ -157,7 +149,7 @@ def turnout_needed(row: ProposalRow, vote_params: Params) -> int:
 
 def open_proposal(day: Day, row: ProposalRow) -> None:
     """Open a proposal in this block."""
-    row = msgspec.structs.replace(
+    row = replace(
         row,
         status="open",
         opened_height=day.height,
@@ -188,17 +180,11 @@ def check_cast(day: Day, act: Act, body: CastBody) -> None:
         raise RuleBroken("proposal_unknown", "no proposal of this id is open", "see the list of proposals")
     last = row.opened_height + params_at(day.draft, row.params_version).proposal_blocks
     if not row.opened_height < day.height <= last:
-        raise RuleBroken(
-            "vote_not_open",
-            f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}",
-            "cast it in one of them",
-        )
+        what = f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}"
+        raise RuleBroken("vote_not_open", what, "cast it in one of them")
     if not members.was_voter(MEMBERS.get(day.draft, act.author), row.opened_height):
-        raise RuleBroken(
-            "not_eligible",
-            f"the author could not vote as of block {row.opened_height}",
-            "later proposals are open to you",
-        )
+        what = f"the author could not vote as of block {row.opened_height}"
+        raise RuleBroken("not_eligible", what, "later proposals are open to you")
     if body.choice not in CHOICES:
         raise RuleBroken("choice_unknown", f"{body.choice!r} is not a valid choice", "yes, no or abstain")
 
@@ -211,7 +197,7 @@ def apply_cast(day: Day, act: Act, body: CastBody) -> None:
     if before is not None:
         counts[before.choice] -= 1
     counts[body.choice] += 1
-    PROPOSALS.put(day.draft, msgspec.structs.replace(row, **counts), body.proposal)
+    PROPOSALS.put(day.draft, replace(row, **counts), body.proposal)
     PROPOSAL_VOTES.put(day.draft, ProposalVoteRow(cast("VoteChoice", body.choice)), body.proposal, act.author)
 
 
@@ -219,7 +205,7 @@ def freeze(day: Day) -> None:
     """Fix who is eligible on proposals that opened in this block."""
     for name in list(OPEN_PROPOSALS.scan(day.draft, day.height)):
         row = PROPOSALS.get(day.draft, name.value)
-        PROPOSALS.put(day.draft, msgspec.structs.replace(row, eligible=day.counts.voters), name.value)
+        PROPOSALS.put(day.draft, replace(row, eligible=day.counts.voters), name.value)
 
 
 def end_day(day: Day) -> None:
@@ -234,12 +220,12 @@ def end_day(day: Day) -> None:
         if is_critical(row.body):
             is_passed = is_passed and 3 * row.yes >= 2 * (row.yes + row.no)
         if not is_passed:
-            PROPOSALS.put(day.draft, msgspec.structs.replace(row, status="failed"), row.proposal)
+            PROPOSALS.put(day.draft, replace(row, status="failed"), row.proposal)
             _emit(day, "proposal_failed", row)
             continue
         boundary = ceil_div(day.height, calendar.TERM_BLOCKS) * calendar.TERM_BLOCKS
         effective = boundary + (calendar.TERM_BLOCKS if is_critical(row.body) else 0)
-        row = msgspec.structs.replace(row, status="passed", effective_height=effective)
+        row = replace(row, status="passed", effective_height=effective)
         PROPOSALS.put(day.draft, row, row.proposal)
         PASSED_PROPOSALS.put(day.draft, Name(row.proposal), effective, row.proposal)
         _emit(day, "proposal_passed", row)
@@ -251,8 +237,6 @@ def end_term(day: Day) -> None:
         PASSED_PROPOSALS.delete(day.draft, day.height, name.value)
         row = PROPOSALS.get(day.draft, name.value)
         why = proposal_kinds.KINDS[row.body.what].effect(day, row.body)
-        PROPOSALS.put(
-            day.draft, msgspec.structs.replace(row, status="void" if why else "in_force", why=why or ""), row.proposal
-        )
+        PROPOSALS.put(day.draft, replace(row, status="void" if why else "in_force", why=why or ""), row.proposal)
         if why:
             day.emit("proposal_void", proposal=row.proposal, why=why)

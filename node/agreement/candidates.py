@@ -1,6 +1,4 @@
-"""Blocks proposed at the height being agreed on.
-
-Whole, bounded in number and bytes, and on the disk once this node vouches for them.
+"""Blocks proposed at the height being agreed on: whole, bounded, and on the disk once this node vouches for them.
 
 A body travels apart from its proposal and may come first, so each peer may place one block that nobody asked for; all
 others must be named by a signed proposal or by a certificate. A block that this node notarizes is kept durably before

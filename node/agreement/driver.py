@@ -87,11 +87,10 @@ class Driver:
         self.view = 0
         self.messages_out = 0
         self.misbehaviour: deque[object] = deque(maxlen=MISBEHAVIOUR_KEPT_MAX)
-        self._own_votes = (
-            None
-            if seat is None or guard is None
-            else OwnVotes(seat.index, ledger, network, vote_log, guard=guard, on_quarantine=self._begin_anew)
-        )
+        self._own_votes = None
+        if seat is not None and guard is not None:
+            silent = self._begin_anew
+            self._own_votes = OwnVotes(seat.index, ledger, network, vote_log, guard=guard, on_quarantine=silent)
         self.receiver = Receiver(ledger, network, candidates, self._own_votes, state=lambda: self._state, put=self._put)
 
     async def run(self) -> None:
@@ -348,8 +347,6 @@ class Driver:
         while True:
             await trio.sleep(RESEND_S)
             self._answer(ev.ResendTick())
-
-    # ---- Helpers ------------------------------------------------------------
 
     def _ask_for(self, block_hash: bytes) -> None:
         """Ask a few peers, by chance, for a block."""

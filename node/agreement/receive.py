@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 import trio
 
@@ -27,31 +28,23 @@ SEEN_MAX = 1_000
 """Proposals whose time of arrival is remembered."""
 
 
+@dataclass(eq=False, slots=True)
 class Receiver:
     """Takes frames of the consensus channel. `state`: the machine's, or None; `put`: queue an event of a height."""
 
-    def __init__(
-        self,
-        ledger: LedgerService,
-        network: Network,
-        candidates: ProposedBlocks,
-        own_votes: OwnVotes | None,
-        *,
-        state: Callable[[], State | None],
-        put: Callable[[ev.Event, int], None],
-    ) -> None:
-        self._ledger = ledger
-        self._network = network
-        self._candidates = candidates
-        self._own_votes = own_votes
-        self._state = state
-        self._put = put
-        self._later: dict[bytes, deque[tuple[bytes, int]]] = {}
-        self._limits: dict[bytes, SignatureRateLimit] = {}
-        self._seen_at: dict[bytes, int] = {}
-        self.messages_in = 0
-        self.messages_dropped = 0
-        """Messages without a place or beyond what their peer may cost; resending brings them again."""
+    ledger: LedgerService
+    network: Network
+    candidates: ProposedBlocks
+    own_votes: OwnVotes | None
+    _: KW_ONLY
+    state: Callable[[], State | None]
+    put: Callable[[ev.Event, int], None]
+    _later: dict[bytes, deque[tuple[bytes, int]]] = field(default_factory=dict[bytes, deque[tuple[bytes, int]]])
+    _limits: dict[bytes, SignatureRateLimit] = field(default_factory=dict[bytes, SignatureRateLimit])
+    _seen_at: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    messages_in: int = 0
+    messages_dropped: int = 0
+    """Messages without a place or beyond what their peer may cost; resending brings them again."""
 
     async def hear(self, peer: bytes, data: bytes) -> None:
         """Take a frame of the consensus channel. MalformedBytes: the peer is to be struck."""
@@ -66,7 +59,7 @@ class Receiver:
                 try:
                     await self._hear(peer, data, seen_ms)
                 except MalformedBytes as error:
-                    self._network.strike(peer, error.code)
+                    self.network.strike(peer, error.code)
 
     def seen_ms(self, block_hash: bytes) -> int:
         """Return when a block's proposal came; now, where it did not."""
@@ -74,7 +67,7 @@ class Receiver:
 
     async def _hear(self, peer: bytes, data: bytes, seen_ms: int) -> None:
         message = decode_message(data)
-        working_on = self._ledger.height + 1
+        working_on = self.ledger.height + 1
         if message.height == working_on + 1:
             self._keep_for_later(peer, data, seen_ms)
         elif message.height == working_on:
@@ -89,7 +82,7 @@ class Receiver:
 
     async def _hear_now(self, peer: bytes, message: Message, seen_ms: int) -> None:
         """Verify what is new and queue it, unless its signatures cost more than the peer may spend."""
-        config, state = self._ledger.config(), self._state()
+        config, state = self.ledger.config(), self.state()
         if state is not None and state.config.height != config.height:
             state = None
         if state is not None and is_known(state, message):
@@ -104,23 +97,23 @@ class Receiver:
             _verify(message, fresh, config)
         else:
             await trio.to_thread.run_sync(_verify, message, fresh, config)
-        if self._ledger.height + 1 != config.height:
+        if self.ledger.height + 1 != config.height:
             return
-        if self._own_votes is not None:
-            await self._own_votes.look_at(message, fresh)
+        if self.own_votes is not None:
+            await self.own_votes.look_at(message, fresh)
         self._queue(message, fresh, config.height, seen_ms)
 
     def _queue(self, message: Message, fresh: Sequence[Certificate], height: int, seen_ms: int) -> None:
         for item in fresh:
-            self._put(ev.CertificateReceived(item), height)
+            self.put(ev.CertificateReceived(item), height)
         if isinstance(message, Vote):
-            self._put(ev.VoteReceived(message), height)
+            self.put(ev.VoteReceived(message), height)
         elif isinstance(message, Proposal):
-            self._candidates.expect(message.block_hash)
+            self.candidates.expect(message.block_hash)
             self._seen_at.setdefault(message.block_hash, seen_ms)
             if len(self._seen_at) > SEEN_MAX:
                 del self._seen_at[next(iter(self._seen_at))]
-            self._put(ev.ProposalReceived(message), height)
+            self.put(ev.ProposalReceived(message), height)
 
 
 def _certificates_of(message: Message) -> Sequence[Certificate]:

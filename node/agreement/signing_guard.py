@@ -79,9 +79,8 @@ class DoubleSignGuard:
     def suspect(self, reason: str, height: int) -> None:
         """Begin a quarantine: this node's key signed something of `height` that its log lacks. Blocks on the disk."""
         if self._votes.quarantine is None:
-            log.error(
-                "own_vote_unknown", reason=reason, height=height, hint="is a copy of this node running elsewhere?"
-            )
+            hint = "is a copy of this node running elsewhere?"
+            log.error("own_vote_unknown", reason=reason, height=height, hint=hint)
             self._votes.begin_quarantine(reason)
         self._until = max(self._bound(), height, self._until or 0)
 

@@ -16,6 +16,7 @@ from consensus import votelog
 from consensus.messages import Cell, CellKind
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.faults import disk_error
+from node.paths import sync_folder
 
 PRUNE_FROM_BYTES = 4 * 1024 * 1024
 MARK = "votes.quarantine"
@@ -73,7 +74,7 @@ class VoteLog:
             if self._failure is not None or self._file.tell() < PRUNE_FROM_BYTES:
                 return
             try:
-                self._rewrite()
+                self._rewrite(final_height)
             except OSError as error:
                 self._failure = disk_error(f"the vote log {self._path}", error)
                 raise self._failure from error
@@ -82,7 +83,7 @@ class VoteLog:
         """Remember durably that this node's memory of its votes is not to be trusted."""
         try:
             _write_synced(self._mark, reason.encode() + b"\n")
-            _sync_folder(self._mark.parent)
+            sync_folder(self._mark.parent)
         except OSError as error:
             raise disk_error(f"{self._mark}", error) from error
         self.quarantine = reason
@@ -91,7 +92,7 @@ class VoteLog:
         """Forget the quarantine: the network has passed every height this node may have voted at."""
         try:
             self._mark.unlink(missing_ok=True)
-            _sync_folder(self._mark.parent)
+            sync_folder(self._mark.parent)
         except OSError as error:
             raise disk_error(f"{self._mark}", error) from error
         self.quarantine = None
@@ -104,9 +105,8 @@ class VoteLog:
 
     def _open(self, *, is_first_start: bool) -> None:
         if self._mark.exists():
-            self.quarantine = (
-                self._mark.read_text(encoding="utf-8", errors="replace").strip() or "a quarantine was begun earlier"
-            )
+            reason = self._mark.read_text(encoding="utf-8", errors="replace").strip()
+            self.quarantine = reason or "a quarantine was begun earlier"
         data = self._path.read_bytes() if self._path.exists() else b""
         header, head = votelog.begin(self._fingerprint)
         if len(data) < len(header) and header.startswith(data) and is_first_start:
@@ -132,17 +132,14 @@ class VoteLog:
         self._head = head
         self._file = self._path.open("w+b")
         self._write(header)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
-    def _rewrite(self) -> None:
-        data, head = votelog.begin(self._fingerprint)
-        for cell in self._cells:
-            record, head = votelog.append(head, cell)
-            data += record
+    def _rewrite(self, final_height: int) -> None:
+        data, head = votelog.prune(self._fingerprint, self._cells, final_height)
         fresh = self._path.with_suffix(".new")
         _write_synced(fresh, data)
         fresh.replace(self._path)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         old, self._file = self._file, self._path.open("r+b")
         old.close()
         self._file.seek(len(data))
@@ -176,11 +173,3 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

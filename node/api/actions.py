@@ -83,10 +83,7 @@ class Actions:
         return Submitted(record_id=record_id.hex(), kind=kind, state="pending", height=self._node.chain.height)
 
     async def accept(self, data: bytes) -> Submitted:
-        """Accept a whole record that its author signed elsewhere: verify, check, keep durably, spread.
-
-        The same one twice is one.
-        """
+        """Take a record that its author signed elsewhere: verify, check, keep durably, spread. Idempotent."""
         signed = decode_signed_record(data, self._node.chain.chain_id)
         record_id = await self._node.intake.accept_signed(signed)
         pending = self._pending(record_id, signed.record.kind)
@@ -120,10 +117,7 @@ class Actions:
         )
 
     async def open_document(self, claim: bytes) -> Opened:
-        """Open a local document of a claim's evidence and sign the receipt.
-
-        MutuaError `document_missing` when none is here.
-        """
+        """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing`."""
         folder = self._node.documents
         for item in self._reads.view(CLAIM, id=claim.hex()).evidence:
             path, digest = folder / item.hash, bytes.fromhex(item.hash)

@@ -33,9 +33,8 @@ class EventHub:
     async def events(self) -> AsyncGenerator[trio.MemoryReceiveChannel[Event], None]:
         """Subscribe to events until the block is left. A subscriber that falls 1,000 behind is closed."""
         if len(self._subscribers) >= SUBSCRIBERS_MAX:
-            raise MutuaError(
-                "too_many_subscribers", f"{SUBSCRIBERS_MAX} programs follow this node's events", "close one of them"
-            )
+            what = f"{SUBSCRIBERS_MAX} programs follow this node's events"
+            raise MutuaError("too_many_subscribers", what, "close one of them")
         send, receive = trio.open_memory_channel[Event](EVENTS_QUEUED_MAX)
         self._subscribers.add(send)
         try:

@@ -176,9 +176,8 @@ class Reads:
             if refusal is not None:
                 reason = Reason(code=refusal.code, what=refusal.what, hint=refusal.hint, rule=rule_of(refusal.code))
                 return Receipt(record_id=name, state="refused", height=refusal.height, reason=reason)
-            raise MutuaError(
-                "not_found", f"this node knows no record {name}", "check the id, or wait until the node is in sync"
-            )
+            what = f"this node knows no record {name}"
+            raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
         height, index = place
         block = chain.block(height)
         assert block is not None
@@ -196,10 +195,7 @@ class Reads:
         )
 
     async def receipt(self, claim: bytes) -> ClaimReceipt:
-        """Return what decided a claim, by replaying the ledger in a thread.
-
-        One replay at a time, the last answers are kept.
-        """
+        """Return what decided a claim: the ledger is replayed in a thread, one at a time; the last answers are kept."""
         chain = self._node.chain
         self.view(CLAIM, id=claim.hex())  # an unknown claim costs no replay
         async with self._replaying:

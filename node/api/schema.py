@@ -5,10 +5,13 @@ The server serves it, `node.api.openapi` describes it. Like `node.api.views` it 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
-from node.api.views import actions, chain, claims, coop, members, money, node
+from node.api.views import actions, claims, coop, members, money, node
+from node.api.views.actions import AutoRule, Opened, OpenRequest, SubmitRequest, Submitted
 from node.api.views.base import Question
+from node.api.views.chain import Block, BlockHead, ClaimReceipt, Receipt
 
 SOCKET_NAME = "api.sock"
 BODY_SIZE_MAX = 256 * 1024
@@ -28,10 +31,7 @@ VIEWS: dict[str, Question[Any]] = {
 
 
 class Endpoint(NamedTuple):
-    """A method and path, what it answers (None: server-sent events), what it takes, and what it is for.
-
-    `query` names what may be asked for behind `?`.
-    """
+    """A method and path, what it answers (None: server-sent events), what it is for, what body and query hold."""
 
     method: str
     path: str
@@ -39,63 +39,45 @@ class Endpoint(NamedTuple):
     text: str
     request: Any = None
     query: tuple[str, ...] = ()
+    size_max: int = BODY_SIZE_MAX
 
 
+GET, POST = partial(Endpoint, "GET"), partial(Endpoint, "POST")
 ENDPOINTS = (
-    Endpoint("GET", "/v1/health", node.Health, "Whether the node lives, and is in sync."),
-    Endpoint("GET", "/v1/status", node.Status, "Where the node stands, and what waits for this member."),
-    Endpoint("GET", "/v1/peers", tuple[node.Peer, ...], "Every known peer, connected or not."),
-    Endpoint(
-        "GET",
-        "/v1/blocks",
-        tuple[chain.BlockHead, ...],
-        "Headers, ascending; the newest without `start`.",
-        query=("start", "count"),
+    GET("/v1/health", node.Health, "Whether the node lives, and is in sync."),
+    GET("/v1/status", node.Status, "Where the node stands, and what waits for this member."),
+    GET("/v1/peers", tuple[node.Peer, ...], "Every known peer, connected or not."),
+    GET(
+        "/v1/blocks", tuple[BlockHead, ...], "Headers, ascending; the newest without `start`.", query=("start", "count")
     ),
-    Endpoint("GET", "/v1/blocks/{height}", chain.Block, "One block with its records and events."),
-    Endpoint("GET", "/v1/views/{name}", None, "A view of the newest final state."),
-    Endpoint("GET", "/v1/records/{record_id}", chain.Receipt, "What became of a record."),
-    Endpoint("GET", "/v1/receipts/{claim}", chain.ClaimReceipt, "What decided a claim, replayed from genesis."),
-    Endpoint("GET", "/v1/events", None, "Server-sent events, one JSON object each."),
-    Endpoint("GET", "/v1/openapi.json", dict[str, Any], "This description."),
-    Endpoint(
-        "POST",
-        "/v1/submit",
-        actions.Submitted,
-        "Sign, check, store and send a record; durable before the answer.",
-        actions.SubmitRequest,
-    ),
-    Endpoint(
-        "POST",
+    GET("/v1/blocks/{height}", Block, "One block with its records and events."),
+    GET("/v1/views/{name}", None, "A view of the newest final state."),
+    GET("/v1/records/{record_id}", Receipt, "What became of a record."),
+    GET("/v1/receipts/{claim}", ClaimReceipt, "What decided a claim, replayed from genesis."),
+    GET("/v1/events", None, "Server-sent events, one JSON object each."),
+    GET("/v1/openapi.json", dict[str, Any], "This description."),
+    POST("/v1/submit", Submitted, "Sign, check, store and send a record; durable before the answer.", SubmitRequest),
+    POST(
         "/v1/accept",
-        actions.Submitted,
+        Submitted,
         "Take a record that its author signed elsewhere; durable before the answer.",
         actions.AcceptRequest,
     ),
-    Endpoint(
-        "POST",
+    POST(
         "/v1/check",
         actions.CheckAnswer,
         "What the rules would refuse of some records in the next block. Nothing is stored.",
         actions.CheckRequest,
+        size_max=CHECK_SIZE_MAX,
     ),
-    Endpoint(
-        "POST",
-        "/v1/open",
-        actions.Opened,
-        "Open a document of a claim that is on this node, and sign the receipt.",
-        actions.OpenRequest,
-    ),
-    Endpoint(
-        "GET", "/v1/auto-accept", tuple[actions.AutoRule, ...], "Every version of this member's auto-accept rules."
-    ),
-    Endpoint(
-        "POST",
+    POST("/v1/open", Opened, "Open a document of a claim that is on this node, and sign the receipt.", OpenRequest),
+    GET("/v1/auto-accept", tuple[AutoRule, ...], "Every version of this member's auto-accept rules."),
+    POST(
         "/v1/auto-accept",
-        actions.AutoRule,
+        AutoRule,
         "Add, replace or revoke an auto-accept rule; durable before the answer.",
         actions.AutoAcceptRequest,
     ),
-    Endpoint("POST", "/v1/log", actions.Done, "Change the log level.", actions.LogRequest),
-    Endpoint("POST", "/v1/stop", actions.Done, "Stop the daemon after the answer."),
+    POST("/v1/log", actions.Done, "Change the log level.", actions.LogRequest),
+    POST("/v1/stop", actions.Done, "Stop the daemon after the answer."),
 )

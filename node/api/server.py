@@ -8,12 +8,12 @@ narrow roles (reads, actions, events), so the server knows nothing of ledger, ne
 
 from __future__ import annotations
 
+import inspect
 import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -101,10 +101,7 @@ async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]]
 def build_app(api: Api) -> Starlette:
     """Return the ASGI application."""
     return Starlette(
-        routes=[
-            Route(item.path, _guarded(partial(HANDLERS[item.method, item.path], api)), methods=[item.method])
-            for item in schema.ENDPOINTS
-        ],
+        routes=[Route(item.path, _answering(api, item), methods=[item.method]) for item in schema.ENDPOINTS],
         exception_handlers={HTTPException: _http_error},
     )
 
@@ -112,77 +109,57 @@ def build_app(api: Api) -> Starlette:
 # ---- Handlers -------------------------------------------------------------------
 
 
-async def _blocks(api: Api, request: Request) -> Response:
+# Each takes the request and, where the table names one, its body; it gives the answer, or a promise of it.
+
+
+def _blocks(api: Api, request: Request, _: Any) -> Any:
     count = _number(request.query_params.get("count", "20"), "count", 1, schema.BLOCKS_PAGE_MAX)
     given = request.query_params.get("start")
     newest = api.reads.status().height if given is None else 0
     start = max(0, newest - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
-    return _json(api.reads.blocks(start, count))
+    return api.reads.blocks(start, count)
 
 
-async def _view(api: Api, request: Request) -> Response:
+def _view(api: Api, request: Request, _: Any) -> Any:
     arguments = dict(request.query_params)
     if len(arguments) > ARGUMENT_MAX or not all(
         key.isidentifier() and key not in ("self", "question") for key in arguments
     ):
         raise MutuaError("arguments", "the arguments do not fit this view", "see the views in the reference")
-    return _json(api.reads.view(question_of(request.path_params["name"]), **arguments))
+    return api.reads.view(question_of(request.path_params["name"]), **arguments)
 
 
-async def _receipt(api: Api, request: Request) -> Response:
-    return _json(await api.reads.receipt(_hash(request.path_params["claim"], "the claim id")))
-
-
-async def _openapi(_api: Api, _: Request) -> Response:
+def _openapi(_api: Api, _request: Request, _: Any) -> Any:
     from node.api.openapi import document
 
-    return _json(document())
+    return document()
 
 
-async def _submit(api: Api, request: Request) -> Response:
-    wanted = await _body(request, actions.SubmitRequest)
-    return _json(await api.actions.submit(wanted.kind, wanted.body))
-
-
-async def _accept(api: Api, request: Request) -> Response:
-    wanted = await _body(request, actions.AcceptRequest)
+def _accept(api: Api, _: Request, wanted: actions.AcceptRequest) -> Any:
     try:
         data = bytes.fromhex(wanted.record)
     except ValueError:
-        raise MalformedBytes(
-            "request_shape", "record must be hexadecimal digits", "send the bytes that its author signed"
-        ) from None
-    return _json(await api.actions.accept(data))
+        what, hint = "record must be hexadecimal digits", "send the bytes that its author signed"
+        raise MalformedBytes("request_shape", what, hint) from None
+    return api.actions.accept(data)
 
 
-async def _check(api: Api, request: Request) -> Response:
-    wanted = await _body(request, actions.CheckRequest, schema.CHECK_SIZE_MAX)
+async def _check(api: Api, _: Request, wanted: actions.CheckRequest) -> Any:
     if len(wanted.records) > schema.CHECK_RECORDS_MAX:
-        raise MalformedBytes(
-            "body_size", f"the request has more than {schema.CHECK_RECORDS_MAX} records", "check fewer at a time"
-        )
-    return _json(actions.CheckAnswer(refusals=await api.actions.check(wanted.records)))
+        what = f"the request has more than {schema.CHECK_RECORDS_MAX} records"
+        raise MalformedBytes("body_size", what, "check fewer at a time")
+    return actions.CheckAnswer(refusals=await api.actions.check(wanted.records))
 
 
-async def _open(api: Api, request: Request) -> Response:
-    wanted = await _body(request, actions.OpenRequest)
-    return _json(await api.actions.open_document(_hash(wanted.claim, "the claim id")))
-
-
-async def _auto_accept(api: Api, request: Request) -> Response:
-    wanted = await _body(request, actions.AutoAcceptRequest)
-    return _json(await api.actions.change_auto_rule(wanted.action, wanted.rule))
-
-
-async def _log(api: Api, request: Request) -> Response:
-    level = (await _body(request, actions.LogRequest)).level.lower()
+def _log(api: Api, _: Request, wanted: actions.LogRequest) -> Any:
+    level = wanted.level.lower()
     if level not in LOG_LEVELS:
         raise MutuaError("log_level", f"there is no log level {level[:40]!r}", f"use one of {', '.join(LOG_LEVELS)}")
     api.actions.set_log_level(level)
-    return _json(actions.Done(done=True, level=level))
+    return actions.Done(done=True, level=level)
 
 
-async def _stop(api: Api, _: Request) -> Response:
+def _stop(api: Api, _request: Request, _: Any) -> Any:
     """Answer first, end afterwards."""
 
     async def end() -> None:
@@ -193,7 +170,7 @@ async def _stop(api: Api, _: Request) -> Response:
     return response
 
 
-async def _events(api: Api, _: Request) -> Response:
+async def _events(api: Api, _request: Request, _: Any) -> Any:
     subscription = api.hub.events()
     channel = (
         await subscription.__aenter__()
@@ -215,34 +192,28 @@ async def _events(api: Api, _: Request) -> Response:
     return StreamingResponse(lines(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
-def _reading(read: Callable[[Api, Request], Any]) -> Callable[[Api, Request], Awaitable[Response]]:
-    async def handler(api: Api, request: Request) -> Response:
-        return _json(read(api, request))
-
-    return handler
-
-
-HANDLERS: dict[tuple[str, str], Callable[[Api, Request], Awaitable[Response]]] = {
-    ("GET", "/v1/health"): _reading(lambda api, _: Health(live=True, ready=api.reads.is_ready())),
-    ("GET", "/v1/status"): _reading(lambda api, _: api.reads.status()),
-    ("GET", "/v1/peers"): _reading(lambda api, _: api.reads.peers()),
+Handler = Callable[[Api, Request, Any], Any]
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("GET", "/v1/health"): lambda api, _, __: Health(live=True, ready=api.reads.is_ready()),
+    ("GET", "/v1/status"): lambda api, _, __: api.reads.status(),
+    ("GET", "/v1/peers"): lambda api, _, __: api.reads.peers(),
     ("GET", "/v1/blocks"): _blocks,
-    ("GET", "/v1/blocks/{height}"): _reading(
-        lambda api, r: api.reads.block(_number(r.path_params["height"], "height", 0, HEIGHT_MAX))
+    ("GET", "/v1/blocks/{height}"): lambda api, r, _: api.reads.block(
+        _number(r.path_params["height"], "height", 0, HEIGHT_MAX)
     ),
     ("GET", "/v1/views/{name}"): _view,
-    ("GET", "/v1/records/{record_id}"): _reading(
-        lambda api, r: api.reads.record(_hash(r.path_params["record_id"], "the record id"))
+    ("GET", "/v1/records/{record_id}"): lambda api, r, _: api.reads.record(
+        _hash(r.path_params["record_id"], "the record id")
     ),
-    ("GET", "/v1/receipts/{claim}"): _receipt,
+    ("GET", "/v1/receipts/{claim}"): lambda api, r, _: api.reads.receipt(_hash(r.path_params["claim"], "the claim id")),
     ("GET", "/v1/events"): _events,
     ("GET", "/v1/openapi.json"): _openapi,
-    ("POST", "/v1/submit"): _submit,
+    ("POST", "/v1/submit"): lambda api, _, wanted: api.actions.submit(wanted.kind, wanted.body),
     ("POST", "/v1/accept"): _accept,
     ("POST", "/v1/check"): _check,
-    ("POST", "/v1/open"): _open,
-    ("GET", "/v1/auto-accept"): _reading(lambda api, _: api.actions.auto_rules()),
-    ("POST", "/v1/auto-accept"): _auto_accept,
+    ("POST", "/v1/open"): lambda api, _, wanted: api.actions.open_document(_hash(wanted.claim, "the claim id")),
+    ("GET", "/v1/auto-accept"): lambda api, _, __: api.actions.auto_rules(),
+    ("POST", "/v1/auto-accept"): lambda api, _, wanted: api.actions.change_auto_rule(wanted.action, wanted.rule),
     ("POST", "/v1/log"): _log,
     ("POST", "/v1/stop"): _stop,
 }
@@ -251,12 +222,17 @@ HANDLERS: dict[tuple[str, str], Callable[[Api, Request], Awaitable[Response]]] =
 # ---- Requests and answers -------------------------------------------------------
 
 
-def _guarded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint with every error in the one shape."""
+def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers an endpoint: its body read, its answer as JSON, every error in the one shape."""
+    handler = HANDLERS[endpoint.method, endpoint.path]
 
     async def answer(request: Request) -> Response:
         try:
-            return await endpoint(request)
+            given = None if endpoint.request is None else await _body(request, endpoint.request, endpoint.size_max)
+            found = handler(api, request, given)
+            if inspect.isawaitable(found):
+                found = await found
+            return found if isinstance(found, Response) else _json(found)
         except MutuaError as error:
             return error_response(error)
         except OSError as error:
@@ -301,7 +277,7 @@ def _error(body: actions.ErrorBody, status: int) -> Response:
     return _json(actions.ErrorAnswer(error=body), status)
 
 
-async def _body(request: Request, shape: type[T], size_max: int = schema.BODY_SIZE_MAX) -> T:
+async def _body(request: Request, shape: type[T], size_max: int) -> T:
     """Return the request's JSON, read up to the bound and not further."""
     data = bytearray()
     async for chunk in request.stream():
@@ -311,16 +287,14 @@ async def _body(request: Request, shape: type[T], size_max: int = schema.BODY_SI
     try:
         return msgspec.json.decode(bytes(data), type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise MalformedBytes(
-            "request_shape", f"the request does not fit: {error}", "see the API in the reference"
-        ) from None
+        what = f"the request does not fit: {error}"
+        raise MalformedBytes("request_shape", what, "see the API in the reference") from None
 
 
 def _number(text: str, name: str, low: int, high: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
-        raise MalformedBytes(
-            "arguments", f"{name} {text[:40]!r} is not a whole number of {low}..{high}", f"correct {name}"
-        )
+        what = f"{name} {text[:40]!r} is not a whole number of {low}..{high}"
+        raise MalformedBytes("arguments", what, f"correct {name}")
     return int(text)
 
 
@@ -330,9 +304,8 @@ def _hash(text: str, name: str) -> bytes:
     except ValueError:
         value = b""
     if len(value) != HASH_SIZE:
-        raise MalformedBytes(
-            "hash_shape", f"{name} is not {2 * HASH_SIZE} hex digits", "give the full id as it was shown"
-        )
+        what = f"{name} is not {2 * HASH_SIZE} hex digits"
+        raise MalformedBytes("hash_shape", what, "give the whole id as it was shown")
     return value
 
 

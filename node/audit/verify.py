@@ -87,11 +87,8 @@ def certificate_problem(charter: Charter, header: Header, data: bytes) -> str | 
         return "the header's committee is not the members'"
     if certificate.kind != VoteKind.FINALIZE:
         return "it is not a commit certificate"
-    if (certificate.epoch, certificate.height, certificate.block_hash) != (
-        header.epoch,
-        header.height,
-        block_hash_of(header),
-    ):
+    named = (certificate.epoch, certificate.height, certificate.block_hash)
+    if named != (header.epoch, header.height, block_hash_of(header)):
         return "it certifies another block"
     if not verify_certificate(certificate, committee, header.chain_id):
         return "there is no quorum of valid signatures by its committee"
@@ -116,9 +113,8 @@ def opened_ledger(folder: Path) -> Generator[Store]:
     """Open the ledger of a stopped data folder without changing it."""
     ledger = folder / "ledger" if (folder / "ledger").is_dir() else folder
     if is_locked(folder / "lock"):
-        raise MutuaError(
-            "store_locked", f"a daemon runs on {folder}", "stop it first, or work on a copy made after it stopped"
-        )
+        what = f"a daemon runs on {folder}"
+        raise MutuaError("store_locked", what, "stop it first, or work on a copy made after it stopped")
     with opened_aside(ledger) as store:
         yield store
 

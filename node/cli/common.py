@@ -75,6 +75,9 @@ class Common(Printing):
 
 
 PRINT, DEFAULT = Printing(), Common()
+Flag = Annotated[bool, Parameter(negative="")]
+ClaimId = Annotated[str, Parameter(help="The claim's id, or its first digits.")]
+NewBundle = Annotated[Path, Parameter(help="The bundle to write; an existing file is never overwritten.")]
 
 
 # ---- Printing ---------------------------------------------------------------------
@@ -95,7 +98,10 @@ def print_json(value: Any) -> None:
     print(json.dumps(to_json(value), indent=2, ensure_ascii=False))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> list[str]:
+Row = Sequence[object]
+
+
+def table(heads: Sequence[str], rows: Iterable[Row], empty: str = "") -> list[str]:
     """Return aligned lines, numbers to the right; without rows `empty`, or the heads alone.
 
     >>> table(("code", "units"), [("G0101", 2), ("A1", 13)])
@@ -201,13 +207,11 @@ def read_day(text: str, status: Status) -> int:
     try:
         height = (date.fromisoformat(text) - date.fromisoformat(status.day_one)).days + 1
     except ValueError:
-        raise MutuaError(
-            "day", f"day {text!r} is neither a height nor a date", "write it as 2026-01-31 or as a block height"
-        ) from None
+        what = f"day {text!r} is neither a height nor a date"
+        raise MutuaError("day", what, "write it as 2026-01-31 or as a block height") from None
     if height < 1:
-        raise MutuaError(
-            "day", f"{text} lies before the co-op's first day, {status.day_one}", "claims begin with the co-op"
-        )
+        what = f"{text} lies before the co-op's first day, {status.day_one}"
+        raise MutuaError("day", what, "claims begin with the co-op")
     return height
 
 
@@ -223,16 +227,14 @@ def full_id(text: str, known: Callable[[], Iterable[str]], kind: str) -> str:
     """Return the whole id that begins with `text`: the first digits are enough where they name one. MutuaError `id`."""
     wanted = text.strip().lower()
     if not ID_PREFIX_MIN <= len(wanted) <= ID_DIGITS or any(letter not in "0123456789abcdef" for letter in wanted):
-        raise MutuaError(
-            "id", f"{text!r} is not a valid {kind} id", f"give at least its first {ID_PREFIX_MIN} hex digits"
-        )
+        what = f"{text!r} is not a valid {kind} id"
+        raise MutuaError("id", what, f"give at least its first {ID_PREFIX_MIN} hex digits")
     if len(wanted) == ID_DIGITS:
         return wanted
     found = sorted({item for item in known() if item.startswith(wanted)})
     if not found:
-        raise MutuaError(
-            "not_found", f"no {kind} begins with {wanted}", "check the id, or wait until the node is in sync"
-        )
+        what = f"no {kind} begins with {wanted}"
+        raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
     if len(found) > 1:
         raise MutuaError("id", f"{wanted} begins {len(found)} {kind}s", "give more digits")
     return found[0]
@@ -256,45 +258,31 @@ def read_file(file: Path, hint: str = "name an existing file") -> bytes:
 # ---- Reviewing, signing, waiting ------------------------------------------------------
 
 
-def is_confirmed(common: Common, review: Iterable[str], question: str, *, yes: bool) -> bool:
-    """True when the action may go on.
-
-    With --yes, with --json, where nobody watches, or after a person read `review` and said yes.
-    """
-    if yes or common.json or not is_live():
-        return True
-    for line in review:
-        print(clean(line, None))
-    return input(f"{clean(question, None)} [y/N] ").strip().lower() in ("y", "yes")
-
-
-Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask before.")]
-
-
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asking:
     """How a command that changes something asks before it does."""
 
-    yes: Yes = False
+    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask before.")] = False
 
     def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
-        """True when the action may go on; see `is_confirmed`."""
-        return is_confirmed(common, review, question, yes=self.yes)
+        """True with --yes or --json, where nobody watches, or after a person read `review` and said yes."""
+        if self.yes or common.json or not is_live():
+            return True
+        for line in review:
+            print(clean(line, None))
+        return input(f"{clean(question, None)} [y/N] ").strip().lower() in ("y", "yes")
 
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Waiting:
     """How a submitted record is waited for."""
 
     wait: Annotated[float, Parameter(help="Seconds to wait until the record is final.")] = 0.0
 
     def report(self, common: Common, session: Session, answer: Receipt, done: str, *, then: str = "") -> int:
-        """Print what became of a submitted record, with --wait its end, and what to do `then`.
-
-        RuleBroken when it was refused meanwhile.
-        """
+        """Print what became of a submitted record, with --wait its end, and what to do `then`. RuleBroken: refused."""
         receipt = wait_final(session.client, answer.record_id, self.wait) if self.wait > 0 else answer
         check_receipt(receipt)
         is_final, name = receipt.state == "final", answer.record_id
@@ -308,15 +296,9 @@ class Waiting:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class Sending(Waiting):
+@dataclass(frozen=True)
+class Sending(Asking, Waiting):
     """How a record is sent: reviewed first, and waited for if asked."""
-
-    yes: Yes = False
-
-    def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
-        """True when the action may go on; see `is_confirmed`."""
-        return is_confirmed(common, review, question, yes=self.yes)
 
     def send(
         self,

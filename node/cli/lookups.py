@@ -8,9 +8,9 @@ from cyclopts import App
 
 from node.api.text import Units, clock, percent, short
 from node.api.views.chain import Block
-from node.api.views.coop import CODES, PLANS, Plan
+from node.api.views.coop import CODES, PLANS, Code, Plan
 from node.api.views.money import PAYOUTS
-from node.cli.common import DEFAULT, Common, plan_named, say, table
+from node.cli.common import DEFAULT, Common, Row, plan_named, say, table
 from node.cli.members.plan_change import change
 
 plan = App(name="plan", help="Look up plans, and name your next contract.")
@@ -26,29 +26,20 @@ def plan_list(*, common: Common = DEFAULT) -> int:
     session = common.session()
     plans, money = session.view(PLANS), session.units.money
     heads = ("plan", "premium a term", "deductible", "copay", "coinsurance", "yearly maximum")
-    rows = [
-        (
-            item.name,
-            money(item.premium_cents),
-            money(item.deductible_cents),
-            money(item.copay_cents),
-            percent(item.coinsurance_bp),
-            money(item.oop_max_cents),
-        )
-        for item in plans
-    ]
-    return say(common, plans, lambda: table(heads, rows))
+
+    def row(item: Plan) -> Row:
+        amounts = item.premium_cents, item.deductible_cents, item.copay_cents, item.oop_max_cents
+        premium, deductible, copay, most = map(money, amounts)
+        return item.name, premium, deductible, copay, percent(item.coinsurance_bp), most
+
+    return say(common, plans, lambda: table(heads, map(row, plans)))
 
 
 @plan.command(name="show")
 def plan_show(name: str, *, common: Common = DEFAULT) -> int:
     """Show a plan with all its figures.
 
-    Parameters
-    ----------
-    name
-        The plan's name.
-
+    :param name: The plan's name.
     """
     session = common.session()
     found = plan_named(session.view(PLANS), name)
@@ -74,29 +65,19 @@ def code_list(*, common: Common = DEFAULT) -> int:
     session = common.session()
     codes = session.view(CODES)
     heads = ("code", "standard", "allowed", "units a year", "from day", "system")
-    rows = [
-        (
-            item.code,
-            "yes" if item.is_standard else "by vote",
-            session.units.money(item.allowed_cents),
-            item.frequency,
-            item.from_day,
-            item.system,
-        )
-        for item in codes
-    ]
-    return say(common, codes, lambda: table(heads, rows))
+
+    def row(item: Code) -> Row:
+        standard, allowed = "yes" if item.is_standard else "by vote", session.units.money(item.allowed_cents)
+        return item.code, standard, allowed, item.frequency, item.from_day, item.system
+
+    return say(common, codes, lambda: table(heads, map(row, codes)))
 
 
 @payout.command(name="list")
 def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:
     """List the payouts, oldest first.
 
-    Parameters
-    ----------
-    claim
-        Only those of this claim (first digits are enough).
-
+    :param claim: Only those of this claim (first digits are enough).
     """
     from node.cli.claims.explaining import payout_table
 
@@ -109,13 +90,8 @@ def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:
 def block_list(*, count: int = 20, start: int | None = None, common: Common = DEFAULT) -> int:
     """List blocks, the newest by default.
 
-    Parameters
-    ----------
-    count
-        How many, at most 200.
-    start
-        The first height.
-
+    :param count: How many, at most 200.
+    :param start: The first height.
     """
     blocks = common.client().blocks(start, count)
     heads = ("block", "term", "time", "records", "proposer", "hash")
@@ -129,11 +105,7 @@ def block_list(*, count: int = 20, start: int | None = None, common: Common = DE
 def block_show(height: int, *, common: Common = DEFAULT) -> int:
     """Show a block with its records and events.
 
-    Parameters
-    ----------
-    height
-        The block's height.
-
+    :param height: The block's height.
     """
     answer = common.client().block(height)
     return say(common, answer, lambda: _block_lines(answer))

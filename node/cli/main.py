@@ -94,11 +94,7 @@ for _place, (_title, _entries) in enumerate(COMMANDS.items(), start=1):
 def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir", "-d"])] = None) -> int:
     """Open the terminal screens of a running node.
 
-    Parameters
-    ----------
-    data_dir
-        The node's data folder (or MUTUA_DATA_DIR).
-
+    :param data_dir: The node's data folder (or MUTUA_DATA_DIR).
     """
     from pathlib import Path
 
@@ -180,10 +176,7 @@ def _command_of(error: cyclopts.CycloptsError) -> str:
 
 
 def _usage_fault(error: cyclopts.CycloptsError) -> str:
-    """Return what is wrong with the command line.
-
-    For an unknown command cyclopts would import them all to look for a likely one.
-    """
+    """Return what is wrong with the command line. Cyclopts would import every command to find a likely name."""
     if isinstance(error, cyclopts.UnknownCommandError) and error.unused_tokens:
         import difflib
 

@@ -1,7 +1,4 @@
-"""How a passphrase comes in: a prompt, a file, an open descriptor or a systemd credential.
-
-Never the environment or the command line.
-"""
+"""How a passphrase comes in: prompt, file, descriptor or systemd credential, never environment or command line."""
 
 from __future__ import annotations
 
@@ -36,10 +33,7 @@ class PassphraseFrom:
     passphrase_file: Annotated[Path | None, Parameter(help="Read the passphrase's first line from this file.")] = None
 
     def read(self, *, is_new: bool = False) -> str:
-        """Return the passphrase.
-
-        MutuaError `passphrase_missing` where it cannot be asked for, `passphrase_file` for an unreadable one.
-        """
+        """Return the passphrase. MutuaError `passphrase_missing` where nobody can be asked, `passphrase_file`."""
         if self.passphrase_fd is not None and self.passphrase_file is not None:
             raise MutuaError("usage", "both --passphrase-fd and --passphrase-file are given", "give one")
         if self.passphrase_fd is not None:
@@ -79,10 +73,7 @@ def _ask(*, is_new: bool) -> str:
 
 
 def unlock_seed(folder: DataFolder, passphrase: PassphraseFrom) -> bytes:
-    """Return the master seed of a data folder.
-
-    Errors: MutuaError `keys_missing`, `wrong_passphrase`; MalformedBytes for a broken file.
-    """
+    """Return the master seed. MutuaError `keys_missing`, `wrong_passphrase`; MalformedBytes for a broken file."""
     from wallet.keyfile import open_keyfile
 
     try:

@@ -49,9 +49,8 @@ def onion_of(state: StateReader, consensus_key: bytes) -> tuple[bytes, int]:
     """Return the newest revealed value of a proposer's onion and how many layers are gone."""
     row = state.get(ONION_PREFIX + consensus_key)
     if row is None:
-        raise MalformedBytes(
-            "onion_unknown", "the proposer has committed to no onion", "elect members with a registered onion only"
-        )
+        what = "the proposer has committed to no onion"
+        raise MalformedBytes("onion_unknown", what, "elect members with a registered onion only")
     return row[:-_COUNT_SIZE], int.from_bytes(row[-_COUNT_SIZE:], "big")
 
 
@@ -59,9 +58,8 @@ def reveal_row(state: StateReader, consensus_key: bytes, reveal: bytes) -> bytes
     """Return the onion row after `reveal`; MalformedBytes unless it is the preimage of the newest value."""
     value, count = onion_of(state, consensus_key)
     if sha256(reveal).digest() != value:
-        raise MalformedBytes(
-            "onion_reveal", "the proposer's reveal does not open its onion", "count the proposal as invalid"
-        )
+        what = "the proposer's reveal does not open its onion"
+        raise MalformedBytes("onion_reveal", what, "count the proposal as invalid")
     return reveal + (count + 1).to_bytes(_COUNT_SIZE, "big")
 
 
@@ -76,9 +74,8 @@ def apply_block(  # noqa: PLR0917 - a block has this many facts
 ) -> Applied:
     """Apply a whole block to the state before it; RuleBroken or MalformedBytes when a part of it is not valid."""
     if next_randomness(previous_randomness, header.onion_reveal) != header.randomness:
-        raise MalformedBytes(
-            "randomness", "the header's randomness does not follow from its reveal", "count the block as invalid"
-        )
+        what = "the header's randomness does not follow from its reveal"
+        raise MalformedBytes("randomness", what, "count the block as invalid")
     context = BlockContext(height=header.height, randomness=header.randomness)
     return effect_of(apply_acts(state, context, _acts(records, bodies, ids)), state, proposer_key, header.onion_reveal)
 

@@ -1,7 +1,4 @@
-"""A ledger's final blocks as governance lives through them once more.
-
-For rehearsals of a rule change, and for receipts.
-"""
+"""A ledger's final blocks as governance lives through them once more: to rehearse a rule change, and for receipts."""
 
 from __future__ import annotations
 

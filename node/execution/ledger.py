@@ -31,6 +31,7 @@ from node.pool.mempool import Mempool
 
 log = structlog.get_logger("mutua.ledger")
 T = TypeVar("T")
+OnFinal = Callable[[Candidate], Awaitable[None]]
 
 TIMEOUT0_MIN_MS = 1_200
 TIMEOUT0_MAX_MS = 600_000
@@ -42,19 +43,15 @@ class LedgerService:
     """Chain, mempool and rules behind the few calls that driver, sync, gossip and API make."""
 
     def __init__(
-        self,
-        chain: Chain,
-        mempool: Mempool,
-        blobs: AddressListStore,
-        own_consensus_key: bytes | None,
-        on_final: Callable[[Candidate], Awaitable[None]],
+        self, chain: Chain, mempool: Mempool, blobs: AddressListStore, own_key: bytes | None, on_final: OnFinal
     ) -> None:
+        """`own_key`: this node's consensus key; `on_final` is awaited once a block is kept."""
         self.chain = chain
         self.mempool = mempool
         self.admission = Admission(chain)
         self.chain_id = chain.chain_id
         self.committee = committee_of(chain.charter)
-        self.own_index = self.committee.index(own_consensus_key) if own_consensus_key in self.committee else None
+        self.own_index = self.committee.index(own_key) if own_key in self.committee else None
         self._on_final = on_final
         self._blobs = blobs
         self._lock = trio.Lock()
@@ -111,14 +108,8 @@ class LedgerService:
         deadline = trio.current_time() + self.config().timeout0_ms / 1000 / 4
         clock = trio.lowlevel.current_clock().current_time
         async with self._lock:
-            candidate, refused = await trio.to_thread.run_sync(
-                partial(build_candidate, is_late=lambda: clock() > deadline),
-                self.chain,
-                self.committee,
-                proposer,
-                waiting,
-                now_ms(),
-            )
+            build = partial(build_candidate, self.chain, self.committee, proposer, waiting, now_ms())
+            candidate, refused = await trio.to_thread.run_sync(partial(build, is_late=lambda: clock() > deadline))
         for record_id, error in refused.items():
             self.mempool.refuse(record_id, error, candidate.header.height)
         return candidate
@@ -150,11 +141,8 @@ class LedgerService:
     def _commit(self, candidate: Candidate, certificate: Certificate) -> None:
         block = candidate.block
         self.chain.keep(candidate.next, encode_certificate(certificate))
-        records = [
-            SignedRecord(record, body)
-            for record, body in zip(block.block.records, block.bodies, strict=True)
-            if body is not None
-        ]
+        pairs = zip(block.block.records, block.bodies, strict=True)
+        records = [SignedRecord(record, body) for record, body in pairs if body is not None]
         dropped = self.mempool.settle([record_id_of(item.record) for item in records], candidate.header.height)
         waiting = (signed for _, signed in self.mempool) if dropped else ()
         self._blobs.settle(self._commitments(records), self._commitments(dropped), self._commitments(waiting))

@@ -91,18 +91,16 @@ def check_whole(block: BlockWithBodies) -> None:
     header = decode_header(block.block.header)
     contents = contents_of(block.block.records)
     if header.record_count != len(contents.ids) or header.records_root != contents.root:
-        raise MalformedBytes(
-            "block_records", "the block came with other records than its header names", "fetch the block again"
-        )
+        what = "the block came with other records than its header names"
+        raise MalformedBytes("block_records", what, "fetch the block again")
     _check_bodies(block, contents)
 
 
 def _check_bodies(block: BlockWithBodies, contents: Contents) -> None:
     records = block.block.records
     if len(block.bodies) != len(records):
-        raise MalformedBytes(
-            "block_bodies", "the block has another number of bodies than records", "send one body a record"
-        )
+        what = "the block has another number of bodies than records"
+        raise MalformedBytes("block_bodies", what, "send one body a record")
     size = 0
     for record, body, encoded in zip(records, block.bodies, contents.encoded, strict=True):
         if body is None or not is_body_of(record, body):

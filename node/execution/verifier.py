@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import IO, BinaryIO, TypeVar
 
@@ -38,14 +39,12 @@ ANSWER_BAD, ANSWER_GOOD = b"\0", b"\1"
 FRAME_SIZE_BYTES = 4
 
 
+@dataclass(eq=False, slots=True)
 class Part:
     """Some seals, and whether all of them verify once that is known."""
 
-    __slots__ = ("is_good", "seals")
-
-    def __init__(self, seals: Sequence[Seal]) -> None:
-        self.seals = seals
-        self.is_good: bool | None = None
+    seals: Sequence[Seal]
+    is_good: bool | None = None
 
     def verify(self) -> None:
         """Verify here."""
@@ -67,12 +66,8 @@ class Verifier:
         """Start the workers that are not there; where none can be, all is verified in this process."""
         while len(self._workers) < self._wanted:
             try:
-                worker = subprocess.Popen(
-                    [sys.executable, "-m", "node.execution.verifier"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                )
+                command, pipe = [sys.executable, "-m", "node.execution.verifier"], subprocess.PIPE
+                worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
             except OSError:
                 return
             self._workers.append(worker)

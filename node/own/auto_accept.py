@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -135,9 +136,8 @@ class Rulebook:
         rule = item.rule
         if rule.chain_id != self._chain_id:
             raise ValueError("a rule is of another co-op")
-        if item.key not in self._keys or not signatures.is_signed(
-            item.key, item.signature, _SIGNATURE_TAG, rule.chain_id, encode(rule)
-        ):
+        signed = (item.signature, _SIGNATURE_TAG, rule.chain_id, encode(rule))
+        if item.key not in self._keys or not signatures.is_signed(item.key, *signed):
             raise ValueError(f"rule {rule.name!r} is not signed by this node's member")
 
     def newest(self) -> dict[str, AutoRule]:
@@ -186,9 +186,8 @@ def change_of(newest: dict[str, AutoRule], action: str, rule: AutoRule) -> AutoR
     version = 1 if old is None else old.version + 1
     if action == "add":
         if holds:
-            raise MutuaError(
-                "auto_rule_name", f"there is a rule {rule.name!r} already", "replace it, or choose another name"
-            )
+            what = f"there is a rule {rule.name!r} already"
+            raise MutuaError("auto_rule_name", what, "replace it, or choose another name")
         return msgspec.structs.replace(rule, version=version, is_revoked=False)
     if old is None or not holds:
         names = ", ".join(sorted(name for name, item in newest.items() if not item.is_revoked)) or "none yet"
@@ -219,32 +218,25 @@ Look = Callable[..., Awaitable[Any]]
 Submit = Callable[[str, Shape], Awaitable[bytes]]
 
 
+@dataclass(eq=False, slots=True)
 class AutoAccept:
     """Casts what the rules say whenever a block has become final. `member` gives whose ballots they are, or None."""
 
-    def __init__(
-        self,
-        rulebook: Rulebook,
-        state: StateReader,
-        *,
-        height: Callable[[], int],
-        member: Callable[[], bytes | None],
-        is_syncing: Callable[[], bool],
-        look: Look,
-        submit: Submit,
-    ) -> None:
-        self.rulebook = rulebook
-        self.problem: MutuaError | None = None
-        self._state = state
-        self._height = height
-        self._member = member
-        self._is_syncing = is_syncing
-        self._look = look
-        self._submit = submit
-        self._wake = trio.Event()
-        self._done = -1
+    rulebook: Rulebook
+    state: StateReader
+    _: KW_ONLY
+    height: Callable[[], int]
+    member: Callable[[], bytes | None]
+    is_syncing: Callable[[], bool]
+    look: Look
+    submit: Submit
+    problem: MutuaError | None = field(default=None, init=False)
+    _wake: trio.Event = field(default_factory=trio.Event, init=False)
+    _done: int = field(default=-1, init=False)
+
+    def __post_init__(self) -> None:
         try:
-            rulebook.load()
+            self.rulebook.load()
         except MutuaError as error:
             self.problem = error
             # The sentence says it all.
@@ -272,24 +264,24 @@ class AutoAccept:
         """Cast until cancelled."""
         while True:
             self._wake = trio.Event()
-            height = self._height()
-            if height != self._done and not self._is_syncing():
+            height = self.height()
+            if height != self._done and not self.is_syncing():
                 await self.cast_due(height)
-                self._done = height if self._height() == height and not self._wake.is_set() else -1
+                self._done = height if self.height() == height and not self._wake.is_set() else -1
             with trio.move_on_after(LOOK_AGAIN_S):
                 await self._wake.wait()
 
     async def cast_due(self, height: int) -> int:
         """Cast the ballots due on cases of block `height`; return how many. A refusal is only logged."""
-        member = self._member()
+        member = self.member()
         rules = self.rulebook.standing()
         if member is None or not rules or self.problem is not None:
             return 0
-        due = cast("list[AutoBallotBody]", await self._look(find_ballots, self._state, height, member, rules))
+        due = cast("list[AutoBallotBody]", await self.look(find_ballots, self.state, height, member, rules))
         count = 0
         for body in due:
             try:
-                await self._submit("case.auto_ballot", body)
+                await self.submit("case.auto_ballot", body)
             except MutuaError as error:
                 if is_fatal(error):
                     return count  # the daemon ends with it

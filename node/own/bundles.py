@@ -18,27 +18,16 @@ from typing import Any, cast
 
 from governance.acts import Attested
 from governance.kinds import KINDS, Kind
-from ledger import signatures
+from ledger import records, signatures
 from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.hashing import HASH_SIZE
-from ledger.records import (
-    ATTESTATION_MAX,
-    Attestation,
-    Body,
-    SignedRecord,
-    attest,
-    attestation_message,
-    decode_signed_record,
-    is_record_signed,
-    sign_record,
-)
+from ledger.records import Attestation, SignedRecord
 from node.api.bodies import body_from_json, body_to_json
 
 FORMAT = 1
 FILE_SIZE_MAX = 256 * 1024
-"""The largest body is 32 KiB and a record carries 16 attestations; as JSON with hex, twice over, that stays below this.
-"""
+"""A body of 32 KiB and 16 attestations, as JSON with hex, twice over, stay below this."""
 FIELDS = ("mutua_bundle", "chain_id", "kind", "author", "body", "attestations", "record")
 
 Json = dict[str, Any]
@@ -76,9 +65,8 @@ def new_bundle(chain_id: bytes, kind: str, body: object, author: bytes | None = 
     try:
         decode(known.body, encode(shaped))
     except (MalformedBytes, OverflowError, UnicodeError) as error:
-        raise MutuaError(
-            "bundle_shape", f"the body is not a valid {kind}: {error}", "correct the body and draft it again"
-        ) from None
+        what = f"the body is not a valid {kind}: {error}"
+        raise MutuaError("bundle_shape", what, "correct the body and draft it again") from None
     return Bundle(chain_id, kind, author, shaped)
 
 
@@ -96,12 +84,12 @@ def role_of(bundle: Bundle, role: str | None) -> Attested:
     found = [item for item in wanted if role in (None, item.role)]
     if len(found) != 1:
         names = ", ".join(item.role for item in wanted)
-        what = (
-            f"{bundle.kind} wants no signature of role {role}"
-            if role
-            else f"{bundle.kind} wants {len(wanted)} kinds of signatures"
+        problem = f"no signature of role {role}" if role else f"{len(wanted)} kinds of signatures"
+        raise MutuaError(
+            "bundle_role",
+            f"{bundle.kind} wants {problem}",
+            f"give --role with one of: {names}" if names else "submit it as it is",
         )
-        raise MutuaError("bundle_role", what, f"give --role with one of: {names}" if names else "submit it as it is")
     return found[0]
 
 
@@ -120,15 +108,13 @@ def add_attestation(bundle: Bundle, seed: bytes, role: str | None = None) -> Bun
     """Return the bundle with an attestation more, unless it is full, signed by its author, or has no such role."""
     wanted = role_of(bundle, role)
     if bundle.record is not None:
-        raise MutuaError(
-            "bundle_signed", "the author has signed the bundle as it is", "attest the draft before its author signs it"
-        )
-    item = attest(seed, bundle.chain_id, wanted.role, subject_of(bundle, wanted))
+        what = "the author has signed the bundle as it is"
+        raise MutuaError("bundle_signed", what, "attest the draft before its author signs it")
+    item = records.attest(seed, bundle.chain_id, wanted.role, subject_of(bundle, wanted))
     others = tuple(other for other in bundle.attestations if (other.role, other.key) != (item.role, item.key))
-    if len(others) >= ATTESTATION_MAX:
-        raise MutuaError(
-            "bundle_full", f"a record carries at most {ATTESTATION_MAX} attestations", "submit it with those it has"
-        )
+    if len(others) >= records.ATTESTATION_MAX:
+        what = f"a record carries at most {records.ATTESTATION_MAX} attestations"
+        raise MutuaError("bundle_full", what, "submit it with those it has")
     return replace(bundle, attestations=(*others, item))
 
 
@@ -142,17 +128,16 @@ def sign_bundle(bundle: Bundle, seed: bytes, *, salt: bytes, number: int, valid_
     signer = signatures.public_key_of(seed)
     author = bundle.author or signer
     if author != signer and not kind_of(bundle.kind).is_by_member:
-        raise MutuaError(
-            "bundle_author", "the seed is not that of the bundle's author", "sign it with the author's own key"
-        )
-    signed = sign_record(
+        what = "the seed is not that of the bundle's author"
+        raise MutuaError("bundle_author", what, "sign it with the author's own key")
+    signed = records.sign_record(
         seed,
         chain_id=bundle.chain_id,
         kind=bundle.kind,
         author=author,
         number=number,
         valid_until_height=valid_until_height,
-        body=Body(salt, encode(bundle.body)),
+        body=records.Body(salt, encode(bundle.body)),
         attestations=bundle.attestations,
     )
     return replace(bundle, author=author, record=signed)
@@ -192,14 +177,12 @@ def bundle_from_json(value: object) -> Bundle:
     if not isinstance(given, list):
         raise _misfit("attestations must be a list")
     items = cast("list[object]", given)
-    if len(items) > ATTESTATION_MAX:
-        what = f"it has {len(items)} attestations, a record carries at most {ATTESTATION_MAX}"
+    if len(items) > records.ATTESTATION_MAX:
+        what = f"it has {len(items)} attestations, a record carries at most {records.ATTESTATION_MAX}"
         raise MutuaError("bundle_full", what, "leave some out")
     bundle = new_bundle(chain_id, str(fields.get("kind")), fields.get("body"), author)
-    attestations = tuple(
-        cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
-        for index, item in enumerate(items)
-    )
+    shaped = (body_from_json(Attestation, item, f"attestations[{index}]") for index, item in enumerate(items))
+    attestations = tuple(cast("Attestation", item) for item in shaped)
     bundle = replace(bundle, attestations=attestations)
     for item in attestations:
         _check_attestation(bundle, item)
@@ -239,13 +222,11 @@ def _check_attestation(bundle: Bundle, item: Attestation) -> None:
     shown = item.key.hex()[:12]
     if item.subject_hash != subject_of(bundle, wanted):
         what = f"the signature of {shown} is for a different body"
-        raise MutuaError("bundle_subject", what, "have it signed again, or remove it")
-    if not signatures.is_signed(
-        item.key, item.signature, "attestation", bundle.chain_id, attestation_message(item.role, item.subject_hash)
-    ):
-        raise MutuaError(
-            "bundle_signature", f"the signature of {shown} does not verify", "have it signed again, or remove it"
-        )
+        raise MutuaError("bundle_subject", what, "let it be signed again, or leave it out")
+    message = records.attestation_message(item.role, item.subject_hash)
+    if not signatures.is_signed(item.key, item.signature, "attestation", bundle.chain_id, message):
+        what = f"the signature of {shown} does not verify"
+        raise MutuaError("bundle_signature", what, "let it be signed again, or leave it out")
 
 
 def _record(bundle: Bundle, value: object) -> SignedRecord | None:
@@ -253,22 +234,21 @@ def _record(bundle: Bundle, value: object) -> SignedRecord | None:
     if value is None:
         return None
     try:
-        signed = decode_signed_record(bytes.fromhex(cast("str", value)), bundle.chain_id)
+        signed = records.decode_signed_record(bytes.fromhex(cast("str", value)), bundle.chain_id)
     except (ValueError, TypeError):
         raise MutuaError(
             "bundle_record", "record must be hexadecimal digits", "have the author sign it again"
         ) from None
     except MutuaError as error:
-        raise MutuaError(
-            "bundle_record", f"the record in it is malformed: {error.what}", "have the author sign it again"
-        ) from None
+        what = f"the record in it is malformed: {error.what}"
+        raise MutuaError("bundle_record", what, "let the author sign it again") from None
     record = signed.record
     shows = (bundle.kind, bundle.author, encode(bundle.body), bundle.attestations)
     if (record.kind, record.author, signed.body.data, record.attestations) != shows:
         what = "its author signed something different from what the bundle shows"
-        raise MutuaError("bundle_record", what, "have the author sign it again")
-    if not is_record_signed(record):
-        raise MutuaError("bundle_record", "the author's signature does not verify", "have the author sign it again")
+        raise MutuaError("bundle_record", what, "let the author sign it again")
+    if not records.is_record_signed(record):
+        raise MutuaError("bundle_record", "the author's signature does not verify", "let the author sign it again")
     return signed
 
 
@@ -280,14 +260,12 @@ def read_bundle(path: Path) -> Bundle:
     """Return the bundle of a file. Errors: `file_unreadable`, `bundle_size`, and those of `bundle_from_json`."""
     try:
         if path.stat().st_size > FILE_SIZE_MAX:
-            raise MutuaError(
-                "bundle_size", f"{path} has more than {FILE_SIZE_MAX} bytes", "name a file that mutua wrote"
-            )
+            what = f"{path} has more than {FILE_SIZE_MAX} bytes"
+            raise MutuaError("bundle_size", what, "name a file that mutua wrote")
         value = json.loads(path.read_bytes())
     except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
+        what = f"{path} cannot be read ({error.strerror})"
+        raise MutuaError("file_unreadable", what, "name an existing file") from None
     except (ValueError, RecursionError):
         raise _misfit(f"{path} is not JSON") from None
     return bundle_from_json(value)

@@ -1,6 +1,4 @@
-"""Covers of dependants whose keys this node holds.
-
-Numbered secrets of its key ring, so that the 24 words bring them back.
+"""Covers of dependants whose keys this node holds: numbered secrets of its key ring, as the 24 words bring back.
 
 A dependant's key that was made elsewhere signs elsewhere; it comes here in a bundle.
 """

@@ -50,13 +50,8 @@ async def run_hook(words: list[str], event: dict[str, Any]) -> None:
     name = str(event.get("event", ""))
     try:
         with trio.move_on_after(COMMAND_TIMEOUT_S) as scope:
-            done = await trio.run_process(
-                words,
-                stdin=msgspec.json.encode(event) + b"\n",
-                check=False,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            given, nowhere = msgspec.json.encode(event) + b"\n", subprocess.DEVNULL
+            done = await trio.run_process(words, stdin=given, check=False, stdout=nowhere, stderr=nowhere)
             if done.returncode:
                 log.warning("event_hook_failed", hook_event=name, exit_code=done.returncode)
         if scope.cancelled_caught:

@@ -70,9 +70,8 @@ def decode_hello(payload: bytes) -> Hello:
         raise MalformedBytes("hello_malformed", "the first frame is not a hello")
     version, chain_size = struct.unpack_from(">HB", payload, len(_MAGIC))
     if len(payload) != fixed + chain_size + NONCE_SIZE:
-        raise MalformedBytes(
-            "hello_malformed", f"a hello of {len(payload)} bytes does not contain a chain id of {chain_size}"
-        )
+        what = f"a hello of {len(payload)} bytes does not contain a chain id of {chain_size}"
+        raise MalformedBytes("hello_malformed", what)
     return Hello(version, payload[fixed : fixed + chain_size], payload[fixed + chain_size :])
 
 

@@ -10,6 +10,7 @@ import errno
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -75,14 +76,12 @@ async def _serve_listeners(host: _Host, listeners: list[trio.SocketListener], nu
     await trio.serve_listeners(host.accept, listeners, handler_nursery=nursery)
 
 
+@dataclass(eq=False, slots=True)
 class _Pending:
     """A connection that has not proved a key yet."""
 
-    __slots__ = ("scope", "since")
-
-    def __init__(self) -> None:
-        self.scope = trio.CancelScope()
-        self.since = trio.current_time()
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    since: float = field(default_factory=trio.current_time)
 
 
 class ConnectionLimiter:
@@ -103,23 +102,16 @@ class ConnectionLimiter:
             if not waiting or now - waiting[0].since < PENDING_GRACE_S:
                 self._drop_empty(ip)
                 return None
-            self.release(ip, waiting[0])
+            oldest = waiting[0]
+            self.prove(ip, oldest)
+            oldest.scope.cancel()
         place = _Pending()
         self._pending[ip].append(place)
         self._pending_count += 1
         return place
 
-    def release(self, ip: str, place: _Pending) -> None:
-        """The connection has proved its key or is gone; when it is still waiting it is cancelled."""
-        waiting = self._pending.get(ip)
-        if waiting is not None and place in waiting:
-            waiting.remove(place)
-            self._pending_count -= 1
-            place.scope.cancel()
-            self._drop_empty(ip)
-
     def prove(self, ip: str, place: _Pending) -> None:
-        """The connection has proved its key: it no longer counts, and goes on."""
+        """The connection has proved its key, or is gone: it no longer counts, and goes on."""
         waiting = self._pending.get(ip)
         if waiting is not None and place in waiting:
             waiting.remove(place)
@@ -220,9 +212,8 @@ class _Host:
             if link is not None:
                 link.peer.dial_delay_s = network.timing.dial_max_s
         except Exception as error:
-            log.debug(
-                "connection_failed", peer=key.hex()[:16] if key else "unknown", error=f"{type(error).__name__}: {error}"
-            )
+            peer = key.hex()[:16] if key else "unknown"
+            log.debug("connection_failed", peer=peer, error=f"{type(error).__name__}: {error}")
         finally:
             if link is not None:
                 network.link_down(link)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -16,21 +17,9 @@ import trio
 from libp2p.abc import ISecureConn
 
 from ledger.errors import MalformedBytes
-from node.p2p.faults import describe, leaves
-from node.p2p.frames import (
-    CHANNELS,
-    CONTROL,
-    NONCE_SIZE,
-    PING,
-    PONG,
-    PROTOCOL_VERSION,
-    Channel,
-    FrameReader,
-    Hello,
-    decode_hello,
-    encode_frame,
-    encode_hello,
-)
+from node.faults import describe, leaves
+from node.p2p import frames as wire
+from node.p2p.frames import Channel
 from node.p2p.hardening import answer_protocol, ask_protocol
 from node.p2p.peers import Connection, Handlers, Peer, Timing
 from node.p2p.yamux import ProtocolGarbage, YamuxSession, YamuxStream
@@ -57,7 +46,7 @@ class LinkRefused(Exception):
 class LinkOwner(Protocol):
     """What a link needs of the network."""
 
-    hello: Hello
+    hello: wire.Hello
     timing: Timing
 
     def link_up(self, link: Connection) -> bool:
@@ -77,15 +66,13 @@ class LinkOwner(Protocol):
         ...
 
 
+@dataclass(eq=False, slots=True)
 class Inbox:
     """Frames that have arrived and wait for the layer above."""
 
-    __slots__ = ("arrived", "frames", "size_bytes")
-
-    def __init__(self) -> None:
-        self.frames: deque[tuple[Channel, bytes]] = deque()
-        self.size_bytes = 0
-        self.arrived = trio.lowlevel.ParkingLot()
+    frames: deque[tuple[Channel, bytes]] = field(default_factory=deque[tuple[Channel, bytes]])
+    size_bytes: int = 0
+    arrived: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
     @property
     def is_full(self) -> bool:
@@ -101,7 +88,7 @@ class Link:
     ) -> None:
         self.peer = peer
         self.is_dialler = is_dialler
-        self.peer_nonce = bytes(NONCE_SIZE)
+        self.peer_nonce = bytes(wire.NONCE_SIZE)
         self.end_reason = ""
         self._owner = owner
         self._handlers = handlers
@@ -154,7 +141,7 @@ class Link:
         with trio.fail_after(self._owner.timing.handshake_s):
             stream = self._session.open_stream()
             await ask_protocol(stream, FRAMES_PROTOCOL)
-            await stream.write(encode_frame(CONTROL, encode_hello(self._owner.hello)))
+            await stream.write(wire.encode_frame(wire.CONTROL, wire.encode_hello(self._owner.hello)))
             await self._hello_arrived.wait()
         if not self._owner.link_up(self):
             self.end("another connection to this peer is kept")
@@ -187,13 +174,13 @@ class Link:
     # ---- Reading -------------------------------------------------------------------------------------------------
 
     async def _read(self, stream: YamuxStream) -> None:
-        reader = FrameReader()
+        reader = wire.FrameReader()
         votes, others = self._votes, self._others
         while True:
             frames = reader.feed(await stream.read(READ_SIZE_MAX))
             self._heard_at = trio.current_time()
             for number, payload in frames:
-                channel = CHANNELS[number]
+                channel = wire.CHANNELS[number]
                 if channel is None:
                     await self._take_control(payload)
                     continue
@@ -210,26 +197,26 @@ class Link:
                 await self._room.park()
 
     async def _take_control(self, payload: bytes) -> None:
-        if payload == PONG:
+        if payload == wire.PONG:
             return
-        if payload == PING:
+        if payload == wire.PING:
             now = trio.current_time()
             if len(self._pings_at) == PINGS_PER_SECOND_MAX and now - self._pings_at[0] < 1:
                 raise ProtocolGarbage("a flood of pings")
             self._pings_at.append(now)
-            self._control_due[PONG] = encode_frame(CONTROL, PONG)
+            self._control_due[wire.PONG] = wire.encode_frame(wire.CONTROL, wire.PONG)
             self.peer.wake.unpark_all()
             return
         if self._hello_arrived.is_set():
             raise ProtocolGarbage("a second hello, or a control frame of an unknown kind")
-        hello = decode_hello(payload)
+        hello = wire.decode_hello(payload)
         ours = self._owner.hello
-        if hello.chain_id != ours.chain_id or hello.version != PROTOCOL_VERSION:
+        if hello.chain_id != ours.chain_id or hello.version != wire.PROTOCOL_VERSION:
             await trio.sleep(FAREWELL_S)
             if hello.chain_id != ours.chain_id:
                 theirs, own = hello.chain_id.hex()[:16], ours.chain_id.hex()[:16]
                 raise LinkRefused(f"another chain: the peer is on {theirs}, this node on {own}")
-            raise LinkRefused(f"another version: the peer speaks {hello.version}, this node {PROTOCOL_VERSION}")
+            raise LinkRefused(f"another version: the peer speaks {hello.version}, this node {wire.PROTOCOL_VERSION}")
         self.peer_nonce = hello.nonce
         self._hello_arrived.set()
 
@@ -304,8 +291,8 @@ class Link:
             silence_s = now - self._heard_at
             if silence_s > timing.silence_max_s:
                 self.end(f"silent for {silence_s:.1f} s")
-            elif silence_s > timing.ping_after_s and PING not in self._control_due:
-                self._control_due[PING] = encode_frame(CONTROL, PING)
+            elif silence_s > timing.ping_after_s and wire.PING not in self._control_due:
+                self._control_due[wire.PING] = wire.encode_frame(wire.CONTROL, wire.PING)
                 self.peer.wake.unpark_all()
             if not self._owner.is_admitted(self.peer.key):
                 self.end("no longer admitted")

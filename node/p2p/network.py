@@ -17,7 +17,7 @@ import trio
 from nacl.signing import SigningKey
 
 from ledger.errors import MutuaError
-from node.p2p.faults import describe
+from node.faults import describe
 from node.p2p.frames import CHAIN_ID_SIZE_MAX, FRAME_SIZE_MAX, NONCE_SIZE, PROTOCOL_VERSION, Channel, Hello
 from node.p2p.peers import Connection, Handlers, Peer, PeerStatus, Timing
 
@@ -160,11 +160,8 @@ class Network:
 
     def dial_candidates(self) -> tuple[Peer, ...]:
         """Admitted peers with an address and no connection."""
-        return tuple(
-            record
-            for key, record in self._peers.items()
-            if record.link is None and not record.is_dialling and record.address and self.is_admitted(key)
-        )
+        free = (item for item in self._peers.values() if item.link is None and not item.is_dialling and item.address)
+        return tuple(record for record in free if self.is_admitted(record.key))
 
     def link_up(self, link: Connection) -> bool:
         """Enter a link whose hellos are exchanged; False when the link that exists is the one to keep.

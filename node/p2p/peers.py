@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import trio
@@ -68,58 +68,32 @@ class Connection(Protocol):
         ...
 
 
+@dataclass(eq=False, slots=True)
 class Peer:
     """The mutable record of one peer."""
 
-    __slots__ = (
-        "address",
-        "banned_until",
-        "dial_at",
-        "dial_delay_s",
-        "dropped_frames",
-        "is_dialling",
-        "key",
-        "link",
-        "queue_bytes",
-        "queue_frames",
-        "queues",
-        "received_frames",
-        "refusal",
-        "sent_frames",
-        "since_ms",
-        "strike_times",
-        "wake",
-    )
-
-    def __init__(self, key: bytes, address: str, since_ms: int) -> None:
-        self.key = key
-        self.address = address
-        self.since_ms = since_ms
-        self.link: Connection | None = None
-        self.queues: tuple[deque[bytes], ...] = tuple(deque() for _ in Channel)
-        self.queue_frames = 0
-        self.queue_bytes = 0
-        self.wake = trio.lowlevel.ParkingLot()
-        self.sent_frames = self.received_frames = self.dropped_frames = 0
-        self.strike_times: deque[float] = deque(maxlen=64)
-        self.banned_until = 0.0
-        self.is_dialling = False
-        self.dial_at = 0.0
-        self.dial_delay_s = 0.0
-        self.refusal = ""
+    key: bytes
+    address: str
+    since_ms: int
+    link: Connection | None = None
+    queues: tuple[deque[bytes], ...] = field(default_factory=lambda: tuple(deque[bytes]() for _ in Channel))
+    queue_frames: int = 0
+    queue_bytes: int = 0
+    wake: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+    sent_frames: int = 0
+    received_frames: int = 0
+    dropped_frames: int = 0
+    strike_times: deque[float] = field(default_factory=lambda: deque[float](maxlen=64))
+    banned_until: float = 0.0
+    is_dialling: bool = False
+    dial_at: float = 0.0
+    dial_delay_s: float = 0.0
+    refusal: str = ""
 
     def status(self) -> PeerStatus:
         """A frozen picture of the record."""
-        return PeerStatus(
-            self.key,
-            self.address,
-            self.link is not None,
-            self.since_ms,
-            self.sent_frames,
-            self.received_frames,
-            self.dropped_frames,
-            len(self.strike_times),
-        )
+        counts = (self.sent_frames, self.received_frames, self.dropped_frames, len(self.strike_times))
+        return PeerStatus(self.key, self.address, self.link is not None, self.since_ms, *counts)
 
     # ---- The queue of frames that wait to be sent ----------------------------------------------------------------
 

@@ -42,18 +42,6 @@ class ProtocolGarbage(Exception):
 class YamuxStream(ReadWriteCloser):
     """One stream: bytes both ways. Reads return what is there, up to `n`; the caller sets the deadlines."""
 
-    __slots__ = (
-        "_buffer",
-        "_consumed",
-        "_lot",
-        "_session",
-        "credit",
-        "id",
-        "is_read_closed",
-        "is_write_closed",
-        "receivable",
-    )
-
     def __init__(self, session: YamuxSession, stream_id: int) -> None:
         self.id = stream_id
         self.credit = WINDOW_SIZE  # bytes that we may still send

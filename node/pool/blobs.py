@@ -1,6 +1,4 @@
-"""Sealed payout addresses, by their hash.
-
-Kept only when a known record commits to them, and only up to a limit before that record is final.
+"""Sealed payout addresses, by their hash: kept when a known record commits to them, within a limit until it is final.
 
 Rows: `o/` hash, a blob whose claim waits; `k/` hash, a blob whose claim is final (or b"" while it has not arrived).
 """
@@ -16,7 +14,7 @@ from ledger.store import Store
 WAITING_PREFIX = b"o/"
 FINAL_PREFIX = b"k/"
 WAITING_BYTES_MAX = 64 * 1024 * 1024
-"""AddressListStore beyond are not kept before their claim is final; they are asked for when a payment is due."""
+"""Blobs beyond are not kept before their claim is final; they are asked for when a payment is due."""
 
 
 def blob_hash_of(blob: bytes) -> bytes:

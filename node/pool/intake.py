@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol, TypeVar
 
 import trio
@@ -40,6 +41,7 @@ class Look(Protocol):
         ...
 
 
+@dataclass(eq=False, slots=True)
 class Intake:
     """Takes records in.
 
@@ -47,34 +49,23 @@ class Intake:
     keys whose waiting records count as this node's own; `fail` ends the daemon.
     """
 
-    def __init__(
-        self,
-        chain: Chain,
-        mempool: Mempool,
-        signer: RecordSigner,
-        *,
-        admission: Admission,
-        look: Look,
-        keep: Callable[[SignedRecord, Sequence[bytes]], Awaitable[None]],
-        authors: Callable[[], frozenset[bytes]],
-        fail: Callable[[BaseException], None],
-    ) -> None:
-        self._chain = chain
-        self._mempool = mempool
-        self._signer = signer
-        self._admission = admission
-        self._look = look
-        self._keep = keep
-        self._authors = authors
-        self._fail = fail
-        self._accepting = trio.Lock()
-        self._own_block: OpenBlock | None = None
+    chain: Chain
+    mempool: Mempool
+    signer: RecordSigner
+    _: KW_ONLY
+    admission: Admission
+    look: Look
+    keep: Callable[[SignedRecord, Sequence[bytes]], Awaitable[None]]
+    authors: Callable[[], frozenset[bytes]]
+    fail: Callable[[BaseException], None]
+    _accepting: trio.Lock = field(default_factory=trio.Lock, init=False)
+    _own_block: OpenBlock | None = field(default=None, init=False)
 
     async def submit(
         self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
     ) -> bytes:
         """Sign a record of this node's member and accept it. Returns its id; RuleBroken says why not."""
-        return await self.accept(self._signer.sign(kind, body, attestations), blobs)
+        return await self.accept(self.signer.sign(kind, body, attestations), blobs)
 
     async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
         """Accept a record that this node signed: check, keep durably, spread."""
@@ -83,37 +74,36 @@ class Intake:
     async def accept_signed(self, signed: SignedRecord) -> bytes:
         """Accept a record that somebody else signed: verify, check, keep durably, spread. Idempotent."""
         record_id = record_id_of(signed.record)
-        if record_id in self._mempool or self._admission.is_final(record_id):
+        if record_id in self.mempool or self.admission.is_final(record_id):
             return record_id
         if not await trio.to_thread.run_sync(is_record_signed, signed.record):
-            raise MalformedBytes(
-                "record_signature", "the record's signature does not verify", "send it as its author signed it"
-            )
-        if self._admission.is_expired(signed.record):
-            what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self._chain.height}"
-            raise RuleBroken("record_expired", what, "have its author sign it again")
+            what = "the record's signature does not verify"
+            raise MalformedBytes("record_signature", what, "send it as its author signed it")
+        if self.admission.is_expired(signed.record):
+            what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self.chain.height}"
+            raise RuleBroken("record_expired", what, "let its author sign it again")
         return await self._accept(signed, (), self._check_other)
 
     async def check(self, records: Sequence[tuple[str, Shape, tuple[Attestation, ...]]]) -> list[Refusal]:
         """Return for each record why the rules would refuse it in the next block, or None. Nothing is kept."""
-        with self._signer.sketching():
-            signed = [self._signer.sign(kind, body, attestations) for kind, body, attestations in records[:CHECKED_MAX]]
-        return await self._look(self._check_all, signed)
+        with self.signer.sketching():
+            signed = [self.signer.sign(kind, body, attestations) for kind, body, attestations in records[:CHECKED_MAX]]
+        return await self.look(self._check_all, signed)
 
     async def _accept(
         self, signed: SignedRecord, blobs: Sequence[bytes], check: Callable[[SignedRecord], None]
     ) -> bytes:
         try:
             async with self._accepting:  # one after the other: a second copy sees the first
-                await self._look(check, signed)
+                await self.look(check, signed)
                 try:
-                    await self._keep(signed, blobs)
+                    await self.keep(signed, blobs)
                 except BaseException:
                     self._own_block = None
                     raise
         except (MutuaError, OSError) as error:
             if is_fatal(error):
-                self._fail(error)
+                self.fail(error)
             raise
         return record_id_of(signed.record)
 
@@ -125,7 +115,7 @@ class Intake:
 
     def _check_other(self, signed: SignedRecord) -> None:
         """The same for somebody else's record, behind what waits of its author and of this node."""
-        self._behind(self._authors() | {signed.record.author}).take(act_of(signed.record, signed.body))
+        self._behind(self.authors() | {signed.record.author}).take(act_of(signed.record, signed.body))
 
     def _check_all(self, records: Sequence[SignedRecord]) -> list[Refusal]:
         block = self._own()
@@ -146,16 +136,15 @@ class Intake:
 
     def _own(self) -> OpenBlock:
         """Return the next block with all that waits of this node; built once a height."""
-        if self._own_block is None or self._own_block.day.height != self._chain.height + 1:
-            self._own_block = self._behind(self._authors())
+        if self._own_block is None or self._own_block.day.height != self.chain.height + 1:
+            self._own_block = self._behind(self.authors())
         return self._own_block
 
     def _behind(self, authors: frozenset[bytes]) -> OpenBlock:
         """Return the next block with what waits here of these authors."""
-        block = OpenBlock(
-            self._chain.state, BlockContext(height=self._chain.height + 1, randomness=self._chain.tip.header.randomness)
-        )
-        for waiting in self._mempool.of_authors(authors)[-PENDING_LOOKED_AT_MAX:]:
+        context = BlockContext(height=self.chain.height + 1, randomness=self.chain.tip.header.randomness)
+        block = OpenBlock(self.chain.state, context)
+        for waiting in self.mempool.of_authors(authors)[-PENDING_LOOKED_AT_MAX:]:
             with suppress(MalformedBytes, RuleBroken):  # it may wait for a record of somebody else
                 block.take(act_of(waiting.record, waiting.body))
         return block

@@ -131,14 +131,10 @@ class Mempool:
         with self._writing:
             with self._memory:
                 done = {record_id for record_id in included if record_id in self._records}
-                expired = {
-                    record_id
-                    for record_id, signed in self._records.items()
-                    if signed.record.valid_until_height <= height and record_id not in done
-                }
-                refused = {
-                    record_id for record_id, heights in self._refused_at.items() if len(heights) >= REFUSED_HEIGHTS_MAX
-                } - done
+                valid = {name: signed.record.valid_until_height for name, signed in self._records.items()}
+                expired = {record_id for record_id, last in valid.items() if last <= height} - done
+                counts = {record_id: len(heights) for record_id, heights in self._refused_at.items()}
+                refused = {record_id for record_id, count in counts.items() if count >= REFUSED_HEIGHTS_MAX} - done
             if done or expired or refused:
                 self._store.write({PREFIX + record_id: None for record_id in done | expired | refused})
             with self._memory:

@@ -51,9 +51,8 @@ class RecordSigner:
         """Return a signed record: by the key that its kind names, a device key only where the ledger knows it."""
         known = KINDS.get(kind)
         if known is None:
-            raise RuleBroken(
-                "kind_unknown", f"there is no record kind {kind!r}", "see the list of record kinds in the reference"
-            )
+            what = f"there is no record kind {kind!r}"
+            raise RuleBroken("kind_unknown", what, "see the list of record kinds in the reference")
         author, seed = self._author_and_seed(known.key, getattr(body, "cover_id", b""))
         return sign_record(
             seed,

@@ -87,13 +87,10 @@ def seed_of(seed: int, label: str) -> bytes:
 def free_ports(count: int) -> list[int]:
     """Return ports that are free on loopback now."""
     holders = [socket.socket() for _ in range(count)]
-    try:
-        for holder in holders:
+    with contextlib.ExitStack() as stack:
+        for holder in map(stack.enter_context, holders):
             holder.bind(("127.0.0.1", 0))
         return [holder.getsockname()[1] for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
 
 
 class Devnet:
@@ -128,9 +125,7 @@ class Devnet:
             self.nodes.append(self._make_node(f"member-{index + 1}"))
         self.start_bitcoin()
         ports = free_ports(len(self.nodes))
-        founders = [
-            self._founder(node, port, index) for index, (node, port) in enumerate(zip(self.nodes, ports, strict=True))
-        ]
+        founders = list(map(self._founder, self.nodes, ports, range(len(ports))))
         treasury = trio.run(self._fund, founders)
         draft = charters.new_charter(
             "Demo Mutual",
@@ -179,15 +174,10 @@ class Devnet:
         return Node(name, folder, KeyRing.from_seed(seed))
 
     def _founder(self, node: Node, port: int, index: int) -> Founder:
-        keys = node.keys
+        names = ("identity_key", "device_key", "cover_key", "consensus_key", "transport_key", "bitcoin_key")
         return Founder(
-            identity_key=keys.identity_key,
-            device_key=keys.device_key,
-            cover_key=keys.cover_key,
-            consensus_key=keys.consensus_key,
-            transport_key=keys.transport_key,
-            bitcoin_key=keys.bitcoin_key,
-            onion_tip=keys.onion.tip,
+            **{name: getattr(node.keys, name) for name in names},
+            onion_tip=node.keys.onion.tip,
             address=f"/ip4/127.0.0.1/tcp/{port}",
             household=f"household-{index + 1}",
             plan=self.spec.plans[0].name,
@@ -241,24 +231,18 @@ class Devnet:
 
     def stop(self) -> None:
         """Stop every process: SIGTERM, then SIGKILL for one that does not end."""
-        running = [item.process for item in [*self.nodes, *self.followers] if item.process is not None]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        for process in running:
-            _wait_or_kill(process)
-        if self.bitcoin is not None:
-            self.bitcoin.send_signal(signal.SIGTERM)
-            _wait_or_kill(self.bitcoin)
+        for group in ([node.process for node in [*self.nodes, *self.followers]], [self.bitcoin]):
+            running = [process for process in group if process is not None]
+            for process in running:
+                process.send_signal(signal.SIGTERM)
+            for process in running:
+                _wait_or_kill(process)
 
     def save(self) -> None:
         """Note what `mutua devnet status` and `down` need."""
-        state = {
-            "seed": self.spec.seed,
-            "bitcoin": self.bitcoin.pid if self.bitcoin else None,
-            "nodes": [
-                {"name": n.name, "pid": n.process.pid if n.process else None} for n in [*self.nodes, *self.followers]
-            ],
-        }
+        pids = {node.name: node.process and node.process.pid for node in [*self.nodes, *self.followers]}
+        nodes = [{"name": name, "pid": pid} for name, pid in pids.items()]
+        state = {"seed": self.spec.seed, "bitcoin": self.bitcoin and self.bitcoin.pid, "nodes": nodes}
         (self.folder / "devnet.json").write_text(json.dumps(state, indent=1) + "\n")
 
 

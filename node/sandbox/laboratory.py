@@ -29,17 +29,10 @@ def tracing(seed: int, batches: int = BATCHES) -> Evidence:
     for number in range(batches):
         count = rng.choice((1, 2, 3, 5, 8, 8, 8, 12, 16, 24))
         amounts = [int(200_000 * rng.lognormvariate(0, 1)) + 40_000 for _ in range(count)]
-        due = [
-            DuePayout(bytes([index]) * 32, bytes([index, 1]) * 16, amount, number)
-            for index, amount in enumerate(amounts)
-        ]
+        due = [DuePayout(bytes([i]) * 32, bytes([i, 1]) * 16, amount, number) for i, amount in enumerate(amounts)]
         programs = {item.commitment: tuple(bytes([index]) + rng.randbytes(21) for index in range(64)) for item in due}
-        chosen = choose(due, programs, number + policy.crowd_wait, policy)
-        outputs = [
-            (piece, payout_id)
-            for payout_id, item in plan_outputs(chosen, programs, policy).items()
-            for piece in item.split.pieces_sat
-        ]
+        plans = plan_outputs(choose(due, programs, number + policy.crowd_wait, policy), programs, policy)
+        outputs = [(piece, payout_id) for payout_id, item in plans.items() for piece in item.split.pieces_sat]
         totals, own = Counter(piece for piece, _ in outputs), Counter(outputs)
         planned += bool(outputs)
         lonely += len({payout_id for _, payout_id in outputs}) == 1
@@ -50,13 +43,9 @@ def tracing(seed: int, batches: int = BATCHES) -> Evidence:
 def _traced(links: Sequence[float], batches: str) -> Evidence:
     """Judge P(link) of each output: the payee's share of the outputs of its denomination in the batch."""
     over = sum(link > P_MAX for link in links)
-    check = Check(
-        11,
-        "outputs of batches as the signers plan them",
-        "P(link) ≤ p_max (25 %) for every output, by payee",
-        f"{share(over, len(links))} outputs above it, worst {100 * max(links, default=0):.0f} %; {batches}",
-        over == 0,
-    )
+    what, asked = "outputs of batches as the signers plan them", "P(link) ≤ p_max (25 %) for every output, by payee"
+    measured = f"{share(over, len(links))} outputs above it, worst {100 * max(links, default=0):.0f} %; {batches}"
+    check = Check(11, what, asked, measured, over == 0)
     finding = (
         "The planner of batches does not apply `p_max` yet: a payee may hold all outputs of a denomination."
         " Rules §11 asks for a cap, a queue for the rest and a wider cap after `relax_wait`. No cap can hide a payee"
@@ -106,21 +95,14 @@ def leaking(seed: int) -> Evidence:
     store.write(block.close().delta)
     rows = [body, *(key + value for key, value in store.scan(b""))]
     hits = sum(words.encode() in data for words in SECRET_WORDS for data in rows)
+    asked, found = (
+        "no plaintext of the evidence",
+        f"{hits} hits of {len(SECRET_WORDS)} phrases in {len(rows)} byte strings",
+    )
+    unseen = "not run here: no test scans a node's log for evidence"
     checks = (
-        Check(
-            12,
-            "a claim's record and the state it makes",
-            "no plaintext of the evidence",
-            f"{hits} hits of {len(SECRET_WORDS)} phrases in {len(rows)} byte strings",
-            hits == 0,
-        ),
-        Check(
-            12,
-            "logs of a running node",
-            "no plaintext of the evidence",
-            "not run here: no test scans a node's log for evidence",
-            None,
-        ),
+        Check(12, "a claim's record and the state it makes", asked, found, hits == 0),
+        Check(12, "logs of a running node", asked, unseen, None),
     )
     finding = (
         "Hashes of documents have no salt: the same letter kept by two people has the same hash, so a guess at a short"
@@ -145,22 +127,14 @@ def lying(seed: int, runs: int = PROPOSERS) -> Evidence:
         except AssertionError as error:
             violations.append(f"seed {number}: {error}")
     has_kind = any("misbehaviour" in name for name in KINDS)
+    safe = "finality by > 2/3: one block a height, and no standstill"
+    most = f"up to {max(views, default=0):.0f} views for a height"
+    runs_words = f"{len(violations)} of {runs} runs broke safety or stood still; {most}"
+    lost = "a misbehaviour record, and the seat is lost"
+    kind_words = "a record kind takes them" if has_kind else "each node keeps proofs; no record kind takes them"
     checks = (
-        Check(
-            13,
-            "committees with an equivocating proposer",
-            "finality by > 2/3: one block a height, and no standstill",
-            f"{len(violations)} of {runs} runs broke safety or stood still; up to {max(views, default=0):.0f} views for"
-            " a height",
-            not violations and bool(views),
-        ),
-        Check(
-            13,
-            "two contradicting signatures",
-            "a misbehaviour record, and the seat is lost",
-            "a record kind takes them" if has_kind else "each node keeps proofs; no record kind takes them",
-            has_kind,
-        ),
+        Check(13, "committees with an equivocating proposer", safe, runs_words, not violations and bool(views)),
+        Check(13, "two contradicting signatures", lost, kind_words, has_kind),
     )
     finding = (
         "An equivocating proposer cannot hurt safety, and keeps its seat: nodes keep the two signatures"

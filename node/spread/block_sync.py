@@ -18,14 +18,7 @@ from ledger.errors import MutuaError
 from node.execution.ledger import LedgerService
 from node.faults import is_fatal
 from node.p2p.network import Channel, Network
-from node.spread.wire import (
-    BLOCKS_ANSWER_BYTES_MAX,
-    BLOCKS_PER_ANSWER_MAX,
-    Blocks,
-    GetBlocks,
-    Tip,
-    encode_message,
-)
+from node.spread import wire
 
 log = structlog.get_logger("mutua.sync")
 
@@ -35,17 +28,14 @@ PATIENCE_S = 0.25
 ANSWER_EVERY_S = 0.05
 DOUBT_S = 30.0
 
+ChoosePeer = Callable[[Sequence[bytes]], bytes]
+
 
 class BlockSync:
     """Tips of the peers, and the one request under way."""
 
     def __init__(
-        self,
-        network: Network,
-        ledger: LedgerService,
-        *,
-        choose_peer: Callable[[Sequence[bytes]], bytes],
-        clock: Callable[[], float],
+        self, network: Network, ledger: LedgerService, choose_peer: ChoosePeer, clock: Callable[[], float]
     ) -> None:
         self._network = network
         self._ledger = ledger
@@ -57,7 +47,7 @@ class BlockSync:
         self._asked: bytes | None = None
         self._applying = False
         self._wake = trio.Event()
-        self._inbox_send, self._inbox = trio.open_memory_channel[tuple[bytes, Blocks]](4)
+        self._inbox_send, self._inbox = trio.open_memory_channel[tuple[bytes, wire.Blocks]](4)
 
     @property
     def target(self) -> int:
@@ -78,35 +68,32 @@ class BlockSync:
 
     def tell(self, peer: bytes | None = None) -> None:
         """Tell one peer, or all, the newest final height of this node."""
-        payload = encode_message(Tip(self._ledger.height, self._ledger.block_hash))
+        payload = wire.encode_message(wire.Tip(self._ledger.height, self._ledger.block_hash))
         if peer is None:
             self._network.broadcast(Channel.SYNC, payload)
         else:
             self._network.send(peer, Channel.SYNC, payload)
 
-    def hear_tip(self, peer: bytes, tip: Tip) -> None:
+    def hear_tip(self, peer: bytes, tip: wire.Tip) -> None:
         """Note a peer's height; wake the asking when it is ahead."""
         self._tips[peer] = tip.height
-        if (
-            tip.height == self._ledger.height
-            and tip.block_hash != self._ledger.block_hash
-            and peer not in self._doubted_until
-        ):
-            log.error(
-                "tips_differ", peer=peer.hex()[:12], height=tip.height, hint="compare mutua audit verify of both nodes"
-            )
+        differs = tip.height == self._ledger.height and tip.block_hash != self._ledger.block_hash
+        if differs and peer not in self._doubted_until:
+            hint = "compare mutua audit verify of both nodes"
+            log.error("tips_differ", peer=peer.hex()[:12], height=tip.height, hint=hint)
             self._doubt(peer)
         if tip.height > self._ledger.height and peer in self._believed():
             self._wake.set()
 
-    async def answer(self, peer: bytes, request: GetBlocks) -> None:
+    async def answer(self, peer: bytes, request: wire.GetBlocks) -> None:
         """Send final blocks from `start` on, within the bounds. A peer that asks without pause is served slowly."""
         now = self._clock()
         wait_s = self._answered_at.get(peer, -ANSWER_EVERY_S) + ANSWER_EVERY_S - now
         self._answered_at[peer] = now + max(0.0, wait_s)
         if wait_s > 0:
             await trio.sleep(wait_s)
-        payload = await trio.to_thread.run_sync(self._read, request.start, min(request.count, BLOCKS_PER_ANSWER_MAX))
+        count = min(request.count, wire.BLOCKS_PER_ANSWER_MAX)
+        payload = await trio.to_thread.run_sync(self._read, request.start, count)
         self._network.send(peer, Channel.SYNC, payload)
 
     def _read(self, start: int, count: int) -> bytes:
@@ -118,24 +105,20 @@ class BlockSync:
             if item is None:
                 break
             size += len(encode(item))
-            if items and size > BLOCKS_ANSWER_BYTES_MAX:
+            if items and size > wire.BLOCKS_ANSWER_BYTES_MAX:
                 break
             items.append(item)
-        return encode_message(Blocks(tuple(items)))
+        return wire.encode_message(wire.Blocks(tuple(items)))
 
-    def hear_blocks(self, peer: bytes, blocks: Blocks) -> None:
+    def hear_blocks(self, peer: bytes, blocks: wire.Blocks) -> None:
         """Queue the answer of the peer that was asked; applied in order by the apply loop. One answer a question."""
         if self._asked == peer and not self._applying:
             self._applying = True
             self._inbox_send.send_nowait((peer, blocks))
 
     def _believed(self) -> list[bytes]:
-        now = self._clock()
-        return [
-            peer
-            for peer in self._network.connected()
-            if peer in self._tips and self._doubted_until.get(peer, 0.0) <= now
-        ]
+        now, known = self._clock(), [peer for peer in self._network.connected() if peer in self._tips]
+        return [peer for peer in known if self._doubted_until.get(peer, 0.0) <= now]
 
     def _doubt(self, peer: bytes) -> None:
         """Do not believe a peer's tip for a while: it told of blocks and did not send them."""
@@ -172,7 +155,7 @@ class BlockSync:
             return None
         peer = self._asked = self._choose_peer(ahead)
         self._network.send(
-            peer, Channel.SYNC, encode_message(GetBlocks(self._ledger.height + 1, BLOCKS_PER_ANSWER_MAX))
+            peer, Channel.SYNC, wire.encode_message(wire.GetBlocks(self._ledger.height + 1, wire.BLOCKS_PER_ANSWER_MAX))
         )
         return peer
 

@@ -9,6 +9,7 @@ addresses) travel with the record that commits to them, and are asked for by has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 import structlog
 import trio
@@ -21,17 +22,7 @@ from node.p2p.network import Channel, Network
 from node.pool.admission import Admission
 from node.pool.blobs import AddressListStore, blob_hash_of
 from node.pool.mempool import Mempool
-from node.spread.wire import (
-    BUNDLE_BYTES_MAX,
-    BUNDLE_RECORDS_MAX,
-    DIGEST_ID_SIZE,
-    DIGEST_IDS_MAX,
-    WANT_BLOBS_MAX,
-    Bundle,
-    Digest,
-    RecordRequest,
-    encode_message,
-)
+from node.spread import wire
 
 log = structlog.get_logger("mutua.gossip")
 
@@ -43,30 +34,21 @@ COMPARE_EVERY_S = 1.0
 WANT_PAUSE_S = 0.02
 
 
+@dataclass(eq=False, slots=True)
 class Gossip:
     """The records and blobs of this node, and their way to and from the peers."""
 
-    def __init__(
-        self,
-        network: Network,
-        mempool: Mempool,
-        blobs: AddressListStore,
-        admission: Admission,
-        *,
-        tick_s: float,
-        digest_every_s: float,
-        choose_peer: Callable[[Sequence[bytes]], bytes],
-    ) -> None:
-        self._network = network
-        self._mempool = mempool
-        self._blobs = blobs
-        self._admission = admission
-        self._tick_s = tick_s
-        self._digest_every_s = digest_every_s
-        self._choose_peer = choose_peer
-        self._outgoing: list[SignedRecord] = []
-        self._asked_blobs: frozenset[bytes] = frozenset()
-        self._compared_at: dict[bytes, float] = {}
+    network: Network
+    mempool: Mempool
+    blobs: AddressListStore
+    admission: Admission
+    _: KW_ONLY
+    tick_s: float
+    digest_every_s: float
+    choose_peer: Callable[[Sequence[bytes]], bytes]
+    _outgoing: list[SignedRecord] = field(default_factory=list[SignedRecord], init=False)
+    _asked_blobs: frozenset[bytes] = field(default=frozenset(), init=False)
+    _compared_at: dict[bytes, float] = field(default_factory=dict[bytes, float], init=False)
 
     async def run(self) -> None:
         """Flush bundles and compare digests until cancelled."""
@@ -80,18 +62,17 @@ class Gossip:
         if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
             self._outgoing.append(signed)
 
-    async def accept_bundle(self, peer: bytes, bundle: Bundle) -> None:
+    async def accept_bundle(self, peer: bytes, bundle: wire.Bundle) -> None:
         """Verify a peer's bundle and keep what is new. MalformedBytes: the peer is to be struck."""
-        fresh = (
-            await trio.to_thread.run_sync(self._verified, bundle.records)
-            if len(bundle.records) >= THREAD_FROM_RECORDS
-            else self._verified(bundle.records)
-        )
-        wanted = {commitment for signed in fresh for commitment in self._admission.commitments_of(signed)}
+        if len(bundle.records) >= THREAD_FROM_RECORDS:
+            fresh = await trio.to_thread.run_sync(self._verified, bundle.records)
+        else:
+            fresh = self._verified(bundle.records)
+        wanted = {commitment for signed in fresh for commitment in self.admission.commitments_of(signed)}
         blobs: list[bytes] = []
         for blob in bundle.blobs:
             commitment = blob_hash_of(blob)
-            if commitment in wanted or (commitment in self._asked_blobs and self._blobs.get(commitment) is None):
+            if commitment in wanted or (commitment in self._asked_blobs and self.blobs.get(commitment) is None):
                 blobs.append(blob)
         if fresh or blobs:
             try:
@@ -102,101 +83,99 @@ class Gossip:
                 log.warning("bundle_not_kept", code=error.code, records=len(fresh))
                 return
         self._asked_blobs -= {blob_hash_of(blob) for blob in blobs}
-        missing = sorted(commitment for commitment in wanted if self._blobs.get(commitment) is None)[:WANT_BLOBS_MAX]
-        if missing:
+        missing = sorted(commitment for commitment in wanted if self.blobs.get(commitment) is None)
+        if missing := missing[: wire.WANT_BLOBS_MAX]:
             self._asked_blobs |= frozenset(missing) if len(self._asked_blobs) < ASKED_BLOBS_MAX else frozenset()
-            self._network.send(peer, Channel.RECORDS, encode_message(RecordRequest((), tuple(missing))))
+            self.network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest((), tuple(missing))))
 
     def _verified(self, records: Sequence[SignedRecord]) -> list[SignedRecord]:
         """Return the records that are new and may wait here, every signature verified."""
         fresh: list[SignedRecord] = []
         for signed in records:
             record = signed.record
-            check_record_shape(record, self._admission.chain_id)
+            check_record_shape(record, self.admission.chain_id)
             if not is_body_of(record, signed.body):
-                raise MalformedBytes(
-                    "record_body", "a record came with another body", "send the body the author signed"
-                )
+                what = "a record came with another body"
+                raise MalformedBytes("record_body", what, "send the body the author signed")
             record_id = record_id_of(record)
-            is_late = self._admission.is_expired(record)
-            is_known = record_id in self._mempool or self._admission.is_final(record_id)
-            if is_late or is_known or not self._admission.may_wait(signed):
+            is_late = self.admission.is_expired(record)
+            is_known = record_id in self.mempool or self.admission.is_final(record_id)
+            if is_late or is_known or not self.admission.may_wait(signed):
                 continue
             if not is_record_signed(record):
-                raise MalformedBytes(
-                    "record_signature", "a record's signature does not verify", "send it as its author signed it"
-                )
+                what = "a record's signature does not verify"
+                raise MalformedBytes("record_signature", what, "send it as its author signed it")
             fresh.append(signed)
         return fresh
 
-    async def answer_digest(self, peer: bytes, digest: Digest) -> None:
+    async def answer_digest(self, peer: bytes, digest: wire.Digest) -> None:
         """Send what the peer lacks and ask for what is missing here. A peer that compares too often gets no answer."""
         now = trio.current_time()
         if now - self._compared_at.get(peer, -COMPARE_EVERY_S) < COMPARE_EVERY_S:
             return
         self._compared_at[peer] = now
-        ours = {record_id[:DIGEST_ID_SIZE]: record_id for record_id in self._mempool.ids()}
+        ours = {record_id[: wire.DIGEST_ID_SIZE]: record_id for record_id in self.mempool.ids()}
         theirs = set(digest.ids)
         unknown = tuple(sorted(theirs - ours.keys()))
         if unknown:
-            self._network.send(peer, Channel.RECORDS, encode_message(RecordRequest(unknown, ())))
+            self.network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest(unknown, ())))
         await self._send_records(peer, [record_id for short, record_id in ours.items() if short not in theirs])
 
-    async def answer_request(self, peer: bytes, request: RecordRequest) -> None:
+    async def answer_request(self, peer: bytes, request: wire.RecordRequest) -> None:
         """Send the waiting records and blobs that a peer asks for; only it waits when it asks without pause."""
         await trio.sleep(WANT_PAUSE_S)
         asked = set(request.ids)
         if asked:
-            await self._send_records(
-                peer, [record_id for record_id in self._mempool.ids() if record_id[:DIGEST_ID_SIZE] in asked]
-            )
+            found = [record_id for record_id in self.mempool.ids() if record_id[: wire.DIGEST_ID_SIZE] in asked]
+            await self._send_records(peer, found)
         if request.blobs:
             for payload in await trio.to_thread.run_sync(self._blob_bundles, request.blobs):
-                self._network.send(peer, Channel.RECORDS, payload)
+                self.network.send(peer, Channel.RECORDS, payload)
 
     def _blob_bundles(self, commitments: Sequence[bytes]) -> list[bytes]:
         payloads: list[bytes] = []
         part: list[bytes] = []
-        for blob in [found for commitment in commitments if (found := self._blobs.get(commitment)) is not None]:
-            if part and sum(map(len, part)) + len(blob) > BUNDLE_BYTES_MAX:
-                payloads.append(encode_message(Bundle((), tuple(part))))
+        for blob in [found for commitment in commitments if (found := self.blobs.get(commitment)) is not None]:
+            if part and sum(map(len, part)) + len(blob) > wire.BUNDLE_BYTES_MAX:
+                payloads.append(wire.encode_message(wire.Bundle((), tuple(part))))
                 part = []
             part.append(blob)
-        return [*payloads, encode_message(Bundle((), tuple(part)))] if part else payloads
+        return [*payloads, wire.encode_message(wire.Bundle((), tuple(part)))] if part else payloads
 
     def ask_blobs(self, commitments: Sequence[bytes]) -> None:
         """Ask every peer for blobs that are missing here and due for payment."""
-        asked = tuple(commitments[:WANT_BLOBS_MAX])
+        asked = tuple(commitments[: wire.WANT_BLOBS_MAX])
         if asked:
             self._asked_blobs = frozenset(asked)
-            self._network.broadcast(Channel.RECORDS, encode_message(RecordRequest((), asked)))
+            self.network.broadcast(Channel.RECORDS, wire.encode_message(wire.RecordRequest((), asked)))
 
     def _keep(self, records: list[SignedRecord], blobs: list[bytes]) -> None:
-        self._blobs.add(blobs)
+        self.blobs.add(blobs)
         if records:
-            self._mempool.add(records)
+            self.mempool.add(records)
 
     async def _flush_loop(self) -> None:
         while True:
-            await trio.sleep(self._tick_s)
+            await trio.sleep(self.tick_s)
             if self._outgoing:
                 outgoing, self._outgoing = self._outgoing, []
                 for payload in await trio.to_thread.run_sync(self._bundles_of, outgoing):
-                    self._network.broadcast(Channel.RECORDS, payload)
+                    self.network.broadcast(Channel.RECORDS, payload)
 
     async def _digest_loop(self) -> None:
         while True:
-            await trio.sleep(self._digest_every_s)
-            peers = self._network.connected()
+            await trio.sleep(self.digest_every_s)
+            peers = self.network.connected()
             if peers:
-                ids = tuple(sorted(record_id[:DIGEST_ID_SIZE] for record_id in self._mempool.ids()[:DIGEST_IDS_MAX]))
-                self._network.send(self._choose_peer(peers), Channel.RECORDS, encode_message(Digest(ids)))
+                waiting = self.mempool.ids()[: wire.DIGEST_IDS_MAX]
+                digest = wire.Digest(tuple(sorted(record_id[: wire.DIGEST_ID_SIZE] for record_id in waiting)))
+                self.network.send(self.choose_peer(peers), Channel.RECORDS, wire.encode_message(digest))
 
     async def _send_records(self, peer: bytes, record_ids: Sequence[bytes]) -> None:
-        records = [signed for record_id in record_ids if (signed := self._mempool.get(record_id)) is not None]
+        records = [signed for record_id in record_ids if (signed := self.mempool.get(record_id)) is not None]
         if records:
             for payload in await trio.to_thread.run_sync(self._bundles_of, records):
-                self._network.send(peer, Channel.RECORDS, payload)
+                self.network.send(peer, Channel.RECORDS, payload)
 
     def _bundles_of(self, records: Sequence[SignedRecord]) -> list[bytes]:
         """Cut records into bundles within the bounds, each with the blobs its records commit to."""
@@ -205,14 +184,14 @@ class Gossip:
         blobs: list[bytes] = []
         size = 0
         for signed in records:
-            own = [blob for c in self._admission.commitments_of(signed) if (blob := self._blobs.get(c)) is not None]
+            own = [blob for c in self.admission.commitments_of(signed) if (blob := self.blobs.get(c)) is not None]
             weight = len(encode(signed)) + sum(len(blob) + 5 for blob in own)
-            if part and (size + weight > BUNDLE_BYTES_MAX or len(part) >= BUNDLE_RECORDS_MAX):
-                payloads.append(encode_message(Bundle(tuple(part), tuple(blobs))))
+            if part and (size + weight > wire.BUNDLE_BYTES_MAX or len(part) >= wire.BUNDLE_RECORDS_MAX):
+                payloads.append(wire.encode_message(wire.Bundle(tuple(part), tuple(blobs))))
                 part, blobs, size = [], [], 0
             part.append(signed)
             blobs.extend(own)
             size += weight
         if part:
-            payloads.append(encode_message(Bundle(tuple(part), tuple(blobs))))
+            payloads.append(wire.encode_message(wire.Bundle(tuple(part), tuple(blobs))))
         return payloads

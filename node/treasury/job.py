@@ -25,22 +25,14 @@ from typing import Any
 import trio
 
 from ledger.errors import MalformedBytes, MutuaError
+from node.treasury import messages
 from node.treasury.address_lists import AddressLists
 from node.treasury.attestations import Attestations
+from node.treasury.host import TreasuryHost
 from node.treasury.journal import Journal
-from node.treasury.messages import (
-    AddressListAnswer,
-    AddressListRequest,
-    Attested,
-    Message,
-    Partial,
-    Propose,
-    decode_message,
-    encode_message,
-)
 from node.treasury.paying import Paying
 from node.treasury.proposing import Proposing
-from node.treasury.protocols import BitcoinBackend, Context, SignerSecrets, TreasuryHost
+from node.treasury.protocols import BitcoinBackend, Context, SignerSecrets
 from wallet.transactions import Treasury
 
 INBOX_MAX = 256
@@ -51,14 +43,14 @@ TICK_S = 2.0
 class TreasuryJob:
     """One signer's part. `receive` takes what other signers send; `run` works until cancelled; `wake` at each block."""
 
-    def __init__(self, host: TreasuryHost, bitcoin: BitcoinBackend, secrets: SignerSecrets, journal_path: Path) -> None:
+    def __init__(self, host: TreasuryHost, bitcoin: BitcoinBackend, secrets: SignerSecrets, journal: Path) -> None:
         treasury = Treasury.of(host.threshold, [signer.bitcoin_key for signer in host.signers], host.network)
         self.context = Context(host, bitcoin, secrets, treasury)
         self._host = host
         self._lists = AddressLists(self.context)
         self._attestations = Attestations(self.context)
         self._proposing = Proposing(self.context, self._lists, self._attestations)
-        self.paying = Paying(self.context, self._lists, self._attestations, Journal(journal_path))
+        self.paying = Paying(self.context, self._lists, self._attestations, Journal(journal))
         self.has_worked = False
         """A pass was made to its end."""
         self.last_error: str | None = None
@@ -135,25 +127,25 @@ class TreasuryJob:
         if not 0 <= sender < len(self._host.signers):
             return
         try:
-            message = decode_message(data)
+            message = messages.decode_message(data)
         except MalformedBytes:
             self.context.refuse(sender, "malformed")
             return
         await self._handle_message(sender, message)
 
-    async def _handle_message(self, sender: int, message: Message) -> None:
+    async def _handle_message(self, sender: int, message: messages.Message) -> None:
         match message:
-            case Propose():
+            case messages.Propose():
                 await self._proposing.hear_proposal(sender, message)
-            case Attested() if message.attestation.role == "confirm":
+            case messages.Attested() if message.attestation.role == "confirm":
                 await self.paying.hear_confirmed(sender, message)
-            case Attested():
+            case messages.Attested():
                 await self._proposing.hear_attested(sender, message)
-            case Partial():
+            case messages.Partial():
                 await self.paying.hear_partial(sender, message)
-            case AddressListRequest():
+            case messages.AddressListRequest():
                 have = self._lists.opened(message.commitments)
                 if have:
-                    await self._host.send(sender, encode_message(AddressListAnswer(have)))
-            case AddressListAnswer():
+                    await self._host.send(sender, messages.encode_message(messages.AddressListAnswer(have)))
+            case messages.AddressListAnswer():
                 await self.paying.hear_lists(sender, message)

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from ledger.errors import LedgerCorrupt, MutuaError
+from node.paths import sync_folder
 
 
 class Journal:
@@ -47,7 +48,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
             if is_new:
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError:
             if self._path.exists():  # half a line of a full disk would corrupt the next one
                 os.truncate(self._path, size)
@@ -72,11 +73,3 @@ class Journal:
     def _damaged(self, reason: str) -> LedgerCorrupt:
         hint = "do not sign with this key again before it is restored from a backup"
         return LedgerCorrupt("treasury_journal", f"{self._path} is damaged: {reason}", hint)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

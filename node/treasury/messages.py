@@ -98,9 +98,8 @@ def decode_message(data: bytes) -> Message:
     """Return the message in `data`; MalformedBytes when tag, shape or a bound does not fit."""
     kind = _KINDS.get(data[0]) if data else None
     if kind is None or len(data) > MESSAGE_SIZE_MAX:
-        raise MalformedBytes(
-            "treasury_message", "a signer sent an unknown or too large message", "run the same version of mutua"
-        )
+        what = "a signer sent an unknown or too large message"
+        raise MalformedBytes("treasury_message", what, "run the same version of mutua")
     message = decode(kind, data[1:])
     match message:
         case Propose():
@@ -112,7 +111,6 @@ def decode_message(data: bytes) -> Message:
         case Attested() | Partial():
             sizes = []
     if any(size > PAYEES_MAX for size in sizes):
-        raise MalformedBytes(
-            "treasury_message", f"a signer's message has more than {PAYEES_MAX} parts", "run the same version of mutua"
-        )
+        what = f"a signer's message has more than {PAYEES_MAX} parts"
+        raise MalformedBytes("treasury_message", what, "run the same version of mutua")
     return message

@@ -11,19 +11,10 @@ import trio
 
 from ledger.codec import encode
 from ledger.errors import MalformedBytes
+from node.treasury import messages
 from node.treasury.address_lists import AddressLists
 from node.treasury.attestations import Attestations
 from node.treasury.journal import Journal
-from node.treasury.messages import (
-    CONFIRM_KIND,
-    AddressListAnswer,
-    AddressListRequest,
-    Attested,
-    ConfirmBody,
-    Partial,
-    confirm_subject,
-    encode_message,
-)
 from node.treasury.plan import OpenBatch, Plan, rebuild_plan
 from node.treasury.protocols import Context
 from wallet.transactions import check_partial, combine, sign_all
@@ -44,15 +35,15 @@ class Paying:
         """Plans rebuilt from the ledger, by txid."""
         self._partials: dict[int, dict[bytes, tuple[bytes, ...]]] = {}
         """Partial signatures by signer, then by txid; verified when the batch is known."""
-        self._confirms: dict[int, Attested] = {}
+        self._confirms: dict[int, messages.Attested] = {}
         """The newest confirmation attestation of each signer; verified when this node sees the same."""
-        self._confirming: dict[bytes, ConfirmBody] = {}
+        self._confirming: dict[bytes, messages.ConfirmBody] = {}
         """What this signer attested about the confirmation of each batch, by txid."""
 
     @property
     def subjects(self) -> set[bytes]:
         """What this signer attested of confirmations."""
-        return {confirm_subject(body) for body in self._confirming.values()}
+        return {messages.confirm_subject(body) for body in self._confirming.values()}
 
     def forget_past(self, opened: Sequence[OpenBatch]) -> None:
         """Drop what belongs to paid batches, so that memory stays bounded."""
@@ -83,7 +74,7 @@ class Paying:
         mine = await trio.to_thread.run_sync(sign_all, plan.batch, self._context.secrets.bitcoin_secret)
         self._partials.setdefault(host.signer_index, {})[txid] = mine
         if status is None:
-            await host.broadcast(encode_message(Partial(txid, mine)))
+            await host.broadcast(messages.encode_message(messages.Partial(txid, mine)))
             await self._broadcast_if_signed(plan)
 
     async def _plan_of(self, opened: OpenBatch) -> Plan | None:
@@ -94,7 +85,7 @@ class Paying:
         paid = {row.payout_id for row in opened.body.payouts if row.outputs}
         missing = {item.commitment for item in opened.payouts if item.payout_id in paid} - programs.keys()
         if missing:
-            await host.broadcast(encode_message(AddressListRequest(tuple(sorted(missing)))))
+            await host.broadcast(messages.encode_message(messages.AddressListRequest(tuple(sorted(missing)))))
             return None
         plan = await trio.to_thread.run_sync(rebuild_plan, self._context.treasury, opened, programs, host.policy)
         self._plans[txid] = plan
@@ -118,7 +109,7 @@ class Paying:
             await self._context.bitcoin.send_raw(raw)
             host.event("treasury_batch_broadcast", txid=plan.txid.hex(), signers=len(found))
 
-    async def hear_partial(self, sender: int, message: Partial) -> None:
+    async def hear_partial(self, sender: int, message: messages.Partial) -> None:
         """Keep the newest partial signatures of a signer; broadcast if they were the ones missing."""
         kept = self._partials.setdefault(sender, {})
         kept.pop(message.unsigned_txid, None)
@@ -129,7 +120,7 @@ class Paying:
         if plan is not None and await self._context.bitcoin.find_tx(plan.txid) is None:
             await self._broadcast_if_signed(plan)
 
-    async def hear_lists(self, sender: int, message: AddressListAnswer) -> None:
+    async def hear_lists(self, sender: int, message: messages.AddressListAnswer) -> None:
         """Keep lists that an open batch needs; go on with it."""
         opened = await self._context.host.open_batches()
         needed = {payout.commitment for batch in opened for payout in batch.payouts}
@@ -148,23 +139,23 @@ class Paying:
     async def _confirm(self, opened: OpenBatch, block_height: int) -> None:
         """Attest that bitcoin confirmed a batch."""
         host = self._context.host
-        body = ConfirmBody(opened.body.unsigned_txid, host.policy.confirmations, block_height)
+        body = messages.ConfirmBody(opened.body.unsigned_txid, host.policy.confirmations, block_height)
         self._confirming[body.unsigned_txid] = body
-        item = self._attestations.sign("confirm", confirm_subject(body))
-        await host.broadcast(encode_message(Attested(body.unsigned_txid, item)))
+        item = self._attestations.sign("confirm", messages.confirm_subject(body))
+        await host.broadcast(messages.encode_message(messages.Attested(body.unsigned_txid, item)))
         await self._submit_confirmation(body)
 
-    async def hear_confirmed(self, sender: int, message: Attested) -> None:
+    async def hear_confirmed(self, sender: int, message: messages.Attested) -> None:
         """Keep another signer's confirmation attestation; count it if this signer attested the same."""
         self._confirms[sender] = message
         body = self._confirming.get(message.unsigned_txid)
         if body is not None:
             await self._submit_confirmation(body)
 
-    async def _submit_confirmation(self, body: ConfirmBody) -> None:
+    async def _submit_confirmation(self, body: messages.ConfirmBody) -> None:
         """Count what others attested about the same confirmation; submit the record in this signer's turn."""
-        subject = confirm_subject(body)
+        subject = messages.confirm_subject(body)
         for index, heard in self._confirms.items():
             if heard.unsigned_txid == body.unsigned_txid:
                 self._attestations.take(index, "confirm", subject, heard.attestation)
-        await self._attestations.submit_in_turn(CONFIRM_KIND, encode(body), subject)
+        await self._attestations.submit_in_turn(messages.CONFIRM_KIND, encode(body), subject)

@@ -15,6 +15,9 @@ from node.treasury.messages import PAYEES_MAX, BatchBody, BatchPayout, batch_sub
 from wallet.splits import DMIN_SAT, OUTPUTS_MAX, OUTPUTS_MIN, Owed, Split, split_amount
 from wallet.transactions import Batch, Outpoint, Payment, Treasury, build_batch
 
+Programs = Mapping[bytes, tuple[bytes, ...]]
+"""Output programs of each sealed address list, by its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class DuePayout:
@@ -66,6 +69,10 @@ class Plan:
         """Return the txid all signers must agree on."""
         return self.body.unsigned_txid
 
+    def spends(self, outpoint: Outpoint) -> bool:
+        """Return whether the transaction spends this outpoint."""
+        return (self.body.baton_txid, self.body.baton_vout) == (outpoint.txid, outpoint.vout)
+
     @property
     def subject(self) -> bytes:
         """Return what signers attest."""
@@ -90,9 +97,7 @@ class OutputPlan:
     programs: tuple[bytes, ...]
 
 
-def plan_outputs(
-    payouts: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
-) -> dict[bytes, OutputPlan]:
+def plan_outputs(payouts: Sequence[DuePayout], programs: Programs, policy: Policy) -> dict[bytes, OutputPlan]:
     """Return each payout's split and addresses, by payout id. Payouts of one claim share one list, in turn."""
     taken: dict[bytes, int] = {}
     found: dict[bytes, OutputPlan] = {}
@@ -119,9 +124,7 @@ def _next_address(used: int, count: int, need: int) -> int:
     return used % count if count - used % count >= need else 0
 
 
-def payable_of(
-    due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
-) -> list[DuePayout]:
+def payable_of(due: Sequence[DuePayout], programs: Programs, policy: Policy) -> list[DuePayout]:
     """Return the payouts that can have outputs in one batch, oldest first: list open, no address paid twice."""
     found: list[DuePayout] = []
     used: dict[bytes, set[bytes]] = {}
@@ -147,16 +150,13 @@ def is_anonymity_set_reached(payable: Sequence[DuePayout], height: int, policy: 
     return len(payable) >= policy.crowd_payees or is_old or any(payout.is_urgent for payout in payable)
 
 
-def choose(
-    due: Sequence[DuePayout], programs: Mapping[bytes, tuple[bytes, ...]], height: int, policy: Policy
-) -> list[DuePayout]:
+def choose(due: Sequence[DuePayout], programs: Programs, height: int, policy: Policy) -> list[DuePayout]:
     """Return the payouts of the next batch, oldest first, filled up with small ones; none before the set is reached."""
     payable = payable_of(due, programs, policy)[:PAYEES_MAX]
     if not is_anonymity_set_reached(payable, height, policy):
         return []
-    riders = sorted(
-        (item for item in due if is_too_small(item, policy)), key=lambda item: (item.due_height, item.payout_id)
-    )
+    small = (item for item in due if is_too_small(item, policy))
+    riders = sorted(small, key=lambda item: (item.due_height, item.payout_id))
     return payable + riders[: PAYEES_MAX - len(payable)]
 
 
@@ -164,7 +164,7 @@ def build_plan(
     treasury: Treasury,
     outpoint: Outpoint,
     payouts: Sequence[DuePayout],
-    programs: Mapping[bytes, tuple[bytes, ...]],
+    programs: Programs,
     policy: Policy,
     *,
     locktime: int,
@@ -175,11 +175,8 @@ def build_plan(
         if not allotted[payout.payout_id].programs and not is_too_small(payout, policy):
             what = f"payout {payout.payout_id.hex()[:16]} has no usable addresses"
             raise MutuaError("batch_unpayable", what, "leave it out of this batch")
-    payments = [
-        Payment(program, piece)
-        for item in allotted.values()
-        for program, piece in zip(item.programs, item.split.pieces_sat, strict=True)
-    ]
+    outputs = (zip(item.programs, item.split.pieces_sat, strict=True) for item in allotted.values())
+    payments = [Payment(*output) for pairs in outputs for output in pairs]
     batch = build_batch(treasury, outpoint, payments, policy.fee_sat_per_vb, locktime)
     body = BatchBody(
         outpoint.txid, outpoint.vout, batch.txid, locktime, batch.fee_sat, batch.change_sat, _rows_of(allotted)
@@ -187,9 +184,7 @@ def build_plan(
     return Plan(batch, body)
 
 
-def rebuild_plan(
-    treasury: Treasury, opened: OpenBatch, programs: Mapping[bytes, tuple[bytes, ...]], policy: Policy
-) -> Plan:
+def rebuild_plan(treasury: Treasury, opened: OpenBatch, programs: Programs, policy: Policy) -> Plan:
     """Return the plan of a batch on the ledger. MutuaError `batch_differs` unless every figure and the txid agree."""
     body = opened.body
     amount_sat = body.fee_sat + body.change_sat + sum(row.paid_sat for row in body.payouts)

@@ -45,14 +45,9 @@ class Proposing:
     def forget_past(self) -> None:
         """Drop plans over past outpoints and proposals of past heights, so that memory stays bounded."""
         outpoint, height = self._context.host.outpoint(), self._context.host.height()
-        self._plans = {
-            index: plan
-            for index, plan in self._plans.items()
-            if outpoint is not None and (plan.body.baton_txid, plan.body.baton_vout) == (outpoint.txid, outpoint.vout)
-        }
-        self._proposals = {
-            index: item for index, item in self._proposals.items() if item[0] + PROPOSAL_BLOCKS >= height
-        }
+        self._plans = {index: plan for index, plan in self._plans.items() if outpoint and plan.spends(outpoint)}
+        recent = height - PROPOSAL_BLOCKS
+        self._proposals = {index: item for index, item in self._proposals.items() if item[0] >= recent}
         self._heard = Counter({at: count for at, count in self._heard.items() if at[0] == height})
 
     # ---- As the coordinator -----------------------------------------------------

@@ -1,26 +1,16 @@
-"""What the treasury job works with: who the signers are, a bitcoin node, and the daemon around it."""
+"""What the treasury job works with: this signer's secrets, a bitcoin node, and the daemon around it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from ledger.records import Attestation
-from node.treasury.plan import DuePayout, OpenBatch, Policy
-from wallet.transactions import Outpoint, Treasury
+from node.treasury.host import TreasuryHost
+from wallet.transactions import Treasury
 
 ROTATE_BLOCKS = 2
 """A coordinator has two blocks; then the next signer takes over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A treasury signer as the charter names it: the device key attests, the bitcoin key signs."""
-
-    device_key: bytes
-    bitcoin_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,71 +62,6 @@ class BitcoinBackend(Protocol):
 
     async def find_output(self, txid: bytes, vout: int) -> OutputStatus | None:
         """Return an output with its spender, or None."""
-        ...
-
-
-class TreasuryHost(Protocol):
-    """What the daemon offers the job. Everything read is of the newest final block."""
-
-    @property
-    def signer_index(self) -> int:
-        """Return this node's place in `signers`."""
-        ...
-
-    @property
-    def signers(self) -> Sequence[Signer]:
-        """Return the signers in the order of the charter."""
-        ...
-
-    @property
-    def threshold(self) -> int:
-        """Return how many signers it takes."""
-        ...
-
-    @property
-    def policy(self) -> Policy:
-        """Return the figures in force."""
-        ...
-
-    @property
-    def network(self) -> str:
-        """Return the bitcoin network, such as "regtest"."""
-        ...
-
-    def height(self) -> int:
-        """Return the ledger's newest final height."""
-        ...
-
-    def outpoint(self) -> Outpoint | None:
-        """Return the treasury outpoint, which the next batch spends, or None while there is no treasury."""
-        ...
-
-    async def payouts_due(self) -> Sequence[DuePayout]:
-        """Return payouts that are due and in no open batch."""
-        ...
-
-    async def open_batches(self) -> Sequence[OpenBatch]:
-        """Return batches on the ledger without a confirmation, oldest first."""
-        ...
-
-    def blob(self, commitment: bytes) -> bytes | None:
-        """Return a sealed address list, if it has arrived."""
-        ...
-
-    async def send(self, signer_index: int, data: bytes) -> None:
-        """Send bytes to one signer; lost silently when it is away."""
-        ...
-
-    async def broadcast(self, data: bytes) -> None:
-        """Send bytes to all other signers; lost silently for those who are away."""
-        ...
-
-    async def submit(self, kind: str, body: bytes, attestations: tuple[Attestation, ...]) -> None:
-        """Put a record of this node into its mempool. A refusal is an error (MutuaError) and changes nothing."""
-        ...
-
-    def event(self, name: str, **fields: Any) -> None:
-        """Log an event. Never addresses, never secrets."""
         ...
 
 

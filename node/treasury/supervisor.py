@@ -20,7 +20,7 @@ from node.pool.blobs import AddressListStore
 from wallet.keys import KeyRing
 
 if TYPE_CHECKING:
-    from node.treasury.host import DaemonTreasuryHost, Submit
+    from node.treasury.host import Submit, TreasuryHost
     from node.treasury.job import TreasuryJob
 
 log: Any = structlog.get_logger("mutua.daemon")
@@ -40,7 +40,7 @@ class TreasurySupervisor:
     _: KW_ONLY
     journal: Path
     bitcoin_socket: Path
-    host: DaemonTreasuryHost | None = field(default=None, init=False)
+    host: TreasuryHost | None = field(default=None, init=False)
     job: TreasuryJob | None = field(default=None, init=False)
     _fault: str | None = field(default=None, init=False)
 
@@ -71,11 +71,11 @@ class TreasurySupervisor:
     async def _run_job(self) -> None:
         await trio.to_thread.run_sync(importlib.import_module, "wallet.transactions")
         from node.sandbox.regtest.client import RegtestClient
-        from node.treasury.host import DaemonTreasuryHost
+        from node.treasury.host import TreasuryHost
         from node.treasury.job import SignerSecrets, TreasuryJob
 
         keys = self.keys
-        self.host = DaemonTreasuryHost(self.chain, self.network, self.blobs, keys.device_key, self.submit)
+        self.host = TreasuryHost(self.chain, self.network, self.blobs, keys.device_key, self.submit)
         secrets = SignerSecrets(keys.device_seed, keys.bitcoin_secret, self.chain.chain_id)
         self.job = TreasuryJob(self.host, RegtestClient(self.bitcoin_socket), secrets, self.journal)
         await self.job.run()

@@ -1,7 +1,6 @@
 """What the treasury job reads of the ledger: governance's rows, in the job's own words. Pure over a state.
 
-`LedgerTreasury(state, signers)` answers the reading half of `TreasuryHost`; the daemon adds sending, blobs and
-submitting.
+`LedgerTreasury` reads for `node.treasury.host`, which adds sending, blobs and submitting.
 """
 
 from __future__ import annotations
@@ -17,13 +16,20 @@ from ledger.errors import MutuaError
 from ledger.genesis import Charter
 from ledger.state import StateReader
 from node.treasury.plan import DuePayout, OpenBatch, Policy
-from node.treasury.protocols import Signer
 from wallet.transactions import Outpoint
 
 OPEN_BATCHES_MAX = 16
 """Batches walked back from the treasury outpoint: with one unconfirmed batch at a time there is one."""
 CONFIRMATIONS = {"regtest": 1}
 CONFIRMATIONS_ELSEWHERE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A treasury signer as the charter names it: the device key attests, the bitcoin key signs."""
+
+    device_key: bytes
+    bitcoin_key: bytes
 
 
 def signers_of(charter: Charter) -> tuple[Signer, ...]:

@@ -61,14 +61,29 @@ PLAIN = {
 }
 
 
+def named_before(tree):
+    """{line: the expression} of texts that got a name in the statement before the raise: `what = ...`, `hint = ...`."""
+    return {
+        node.lineno: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("what", "hint")
+    }
+
+
 def refusals():
     """(place, code, what, hint) of every RuleBroken made in governance, the last two as source."""
     for path in sorted((ROOT / "governance").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = named_before(tree)
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RuleBroken":
                 code = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
-                hint = node.args[2] if len(node.args) > 2 else None
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", code, node.args[1], hint
+                what, hint = (*node.args[1:3], None)[:2]
+                what, hint = (
+                    named.get(node.lineno - 1, item) if getattr(item, "id", "") in ("what", "hint") else item
+                    for item in (what, hint)
+                )
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", code, what, hint
 
 
 FOUND = list(refusals())

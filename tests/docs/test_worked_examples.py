@@ -50,9 +50,10 @@ EXAMPLES = list(examples())
 
 
 def play(lines: list[str]) -> list[dict[str, Any]]:
-    from governance.simulation.rehearse import play_lines
+    from governance.simulation.rehearse import play
+    from governance.simulation.scenario import parse
 
-    return list(play_lines(lines))
+    return list(play(parse(lines)))
 
 
 def missing(events: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -65,10 +65,11 @@ def complaint_of(vector):
     """What a vector missed under the rules as they are imported, or None."""
     from naive.expectation import first_missing
 
-    from governance.simulation.rehearse import play_lines
+    from governance.simulation.rehearse import play
+    from governance.simulation.scenario import parse
 
     try:
-        return first_missing(vector["expect"], list(play_lines(json.dumps(line) for line in vector["scenario"])))
+        return first_missing(vector["expect"], list(play(parse(json.dumps(line) for line in vector["scenario"]))))
     except Exception as error:
         return f"raised {type(error).__name__}: {error}"
 

@@ -64,9 +64,10 @@ def checked_player():
 
 def real_play(lines):
     """The events of the real player; it reads a file's lines."""
-    from governance.simulation.rehearse import play_lines
+    from governance.simulation.rehearse import play
+    from governance.simulation.scenario import parse
 
-    return list(play_lines(json.dumps(line) for line in lines))
+    return list(play(parse(json.dumps(line) for line in lines)))
 
 
 def checked_play(lines):

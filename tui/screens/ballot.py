@@ -18,10 +18,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, RadioButton, RadioSet, Static
 
+from node.api.client import AsyncClient
 from node.api.errors import ApiError
 from node.api.text import brief, clean, refusal
 from node.api.views.claims import CLAIM, CLAIMS, Case, CaseToVote, Claim
-from tui.feed import Api, fault_of
+from tui.feed import fault_of
 from tui.memory import KeptReceipt
 from tui.model import (
     CHOICES,
@@ -42,7 +43,7 @@ from tui.model import (
 from tui.screens.base import LiveScreen
 from tui.screens.document import DocumentScreen, read_document
 from tui.screens.receipt import ReceiptScreen
-from tui.widgets.words import labelled, stacked, tally_bar, title
+from tui.widgets.words import MUTED, card, labelled, muted, plain, stacked, tally_bar, title
 
 SIMILAR_MAX = 8
 """Earlier cases of the same code that are looked up: enough to judge by, few enough to be quick."""
@@ -74,11 +75,10 @@ class CaseScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """A card."""
-        yield Static(_step(1, "What is asked?"), classes="step", markup=False)
-        with VerticalScroll(classes="card", can_focus=True):
-            yield Static("", id="card", markup=False)
+        yield _step(1, "What is asked?")
+        yield card(plain(name="card"))
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch the claim again; similar cases once."""
         self._claim, _ = await asyncio.gather(client.view(CLAIM, id=self._case.claim), self.mutua.load_names(client))
         newest = self._claim.case_of(self._case.code)
@@ -122,7 +122,7 @@ class CaseScreen(LiveScreen):
         lines += [
             f"  {row}" for row in (["looking …"] if self._similar is None else similar_words(self._similar, units))
         ]
-        self.query_one("#card", Static).update(stacked(lines))
+        self.put("card", stacked(lines))
 
     def action_open_document(self) -> None:
         """Open the document; the node signs the receipt."""
@@ -218,18 +218,18 @@ class ChoiceScreen(LiveScreen):
     def body(self) -> Iterable[Widget]:
         """Three choices, two optional fields."""
         charges = self.units.money(self._case.charges_cents)
-        yield Static(_step(2, "How do you vote?"), classes="step", markup=False)
+        yield _step(2, "How do you vote?")
         with VerticalScroll(classes="card", can_focus=False):
-            yield Static(Content.assemble((clean(self._case.code, 20), "bold $accent"), f"   {charges}"), markup=False)
+            yield plain(Content.assemble((clean(self._case.code, 20), "bold $accent"), f"   {charges}"))
             with RadioSet(id="choice"):
                 yield Choice("Accept   the co-op pays", id="accept")
                 yield Choice("Deny     the co-op does not pay", id="deny")
                 yield Choice("Abstain  you have looked at it and leave the decision to others", id="abstain")
-            yield Static("  " + FIELDS["award"], id="award-label", classes="field-label", markup=False)
+            yield plain("  " + FIELDS["award"], "award-label", "field-label")
             yield Input(id="award", placeholder=self.units.figure(self._case.charges_cents), max_length=24)
-            yield Static("  " + FIELDS["reason"], id="reason-label", classes="field-label", markup=False)
+            yield plain("  " + FIELDS["reason"], "reason-label", "field-label")
             yield Input(id="reason", placeholder="", max_length=REASON_SIZE_MAX)
-            yield Static("", id="fault", markup=False)
+            yield plain(name="fault")
             yield Button("Review what will be signed", id="review")
 
     def on_mount(self) -> None:
@@ -254,13 +254,13 @@ class ChoiceScreen(LiveScreen):
         award = self.query_one("#award", Input)
         award.disabled = choice != "accept"
         (award if choice == "accept" else self.query_one("#reason", Input)).focus()
-        self.query_one("#fault", Static).update("")
+        self.put("fault", "")
 
     def on_descendant_focus(self) -> None:
         """Mark the field that takes the keys by a sign, not by its colour alone."""
         for name, words in FIELDS.items():
             sign = "▸ " if self.focused is not None and self.focused.id == name else "  "
-            self.query_one(f"#{name}-label", Static).update(sign + words)
+            self.put(f"{name}-label", sign + words)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the next field, from the last one to the review."""
@@ -280,7 +280,7 @@ class ChoiceScreen(LiveScreen):
         award, reason = self.query_one("#award", Input).value, self.query_one("#reason", Input).value.strip()
         fault = find_draft_fault(self._choice, award, reason, self._case.charges_cents, self.units)
         if fault is not None:
-            self.query_one("#fault", Static).update(Content.styled(f"✗ {fault}", "bold $error"))
+            self.put("fault", Content.styled(f"✗ {fault}", "bold $error"))
             return
         amount = self.units.parse(award) if self._choice == "accept" and award.strip() else None
         self.mutua.push_screen(
@@ -305,10 +305,10 @@ class ReviewScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """The fields, and two buttons."""
-        yield Static(_step(3, "Is this what you mean?"), classes="step", markup=False)
+        yield _step(3, "Is this what you mean?")
         with VerticalScroll(classes="card", can_focus=True):
-            yield Static(self._fields(), id="fields", markup=False)
-            yield Static("", id="fault", markup=False)
+            yield plain(self._fields(), "fields")
+            yield plain(name="fault")
             with Horizontal(classes="buttons"):
                 yield Button("Sign and send (s)", id="sign", variant="primary")
                 yield Button("Back (escape)", id="back")
@@ -345,12 +345,8 @@ class ReviewScreen(LiveScreen):
             labelled("opened", opened),
             labelled("signed by", f"you, {clean(self.mutua.member, 70)}"),
             "",
-            Content.styled(
-                "Everybody in the co-op can see that you voted, your choice, award and reason.", "$foreground-muted"
-            ),
-            Content.styled(
-                "You may change a ballot once while the vote is open, not in its last 15 blocks.", "$foreground-muted"
-            ),
+            muted("Everybody in the co-op can see that you voted, your choice, award and reason."),
+            muted("You may change a ballot once while the vote is open, not in its last 15 blocks."),
         ]
         return stacked(rows)
 
@@ -368,7 +364,7 @@ class ReviewScreen(LiveScreen):
             return
         self._is_sent = True
         self.query_one("#sign", Button).disabled = True
-        self.query_one("#fault", Static).update(Content.styled("… your node signs and stores it", "$foreground-muted"))
+        self.put("fault", muted("… your node signs and stores it"))
         self.mutua.run_worker(self._send(), group="send")  # the app's: going back must not lose the receipt
 
     async def _send(self) -> None:
@@ -397,12 +393,12 @@ class ReviewScreen(LiveScreen):
         words = f"✗ {refusal(fault.what, fault.hint, fault.rule)}"
         if fault.code == "node_silent":
             words += "\n  It may have been stored anyway. Check My ballots and the case before you send it again."
-        self.query_one("#fault", Static).update(Content.styled(words, "bold $error"))
+        self.put("fault", Content.styled(words, "bold $error"))
 
 
 # ---- Words -------------------------------------------------------------------
-def _step(number: int, question: str) -> Content:
-    return Content.assemble((f"Step {number} of 4  ", "$foreground-muted"), (question, "bold"))
+def _step(number: int, question: str) -> Static:
+    return plain(Content.assemble((f"Step {number} of 4  ", MUTED), (question, "bold")), classes="step")
 
 
 def _service_words(claim: Claim, case: CaseToVote) -> str:
@@ -425,7 +421,7 @@ def _document_words(case: CaseToVote, opened: str) -> str:
     return f"{words} – ✓ opened, receipt {brief(opened)}" if opened else f"{words} – not opened yet, press o"
 
 
-async def find_similar(client: Api, case: CaseToVote) -> list[Case]:
+async def find_similar(client: AsyncClient, case: CaseToVote) -> list[Case]:
     """Return earlier cases of the same code, newest first, at most 8."""
     wanted = [
         claim.claim

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
+from textual.widgets import Footer, Static
 
+from node.api.client import AsyncClient
 from node.api.errors import ApiError
 from node.api.text import Units
 from node.api.views.claims import CaseToVote
 from node.api.views.node import Status
-from tui.feed import Api, Feed, fault_of
+from tui.feed import Feed, fault_of
 from tui.memory import Memory
+from tui.widgets.rows import RowList
 from tui.widgets.top import Notice, TopBar
 
 
@@ -37,8 +40,8 @@ class Shell(Protocol):
     run_worker: Callable[..., Any]
     action_leave: Callable[[], None]
     provider_name: Callable[[str], str]
-    load_names: Callable[[Api], Awaitable[None]]
-    refresh_receipts: Callable[[Api], Awaitable[None]]
+    load_names: Callable[[AsyncClient], Awaitable[None]]
+    refresh_receipts: Callable[[AsyncClient], Awaitable[None]]
     tell: Callable[[ApiError], None]
     copy_text: Callable[[str, str], None]
     review: Callable[[CaseToVote], None]
@@ -50,6 +53,8 @@ class LiveScreen(Screen[Any]):
     """A screen that shows the node's newest final state. Subclasses lay out `body` and fetch and show in `load`."""
 
     PLACE: ClassVar[str] = ""
+    COPIED: ClassVar[tuple[str, str]] = ("", "")
+    """The list whose id `action_copy` takes, and what it is."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +70,7 @@ class LiveScreen(Screen[Any]):
         """Yield the widgets between top bar and footer."""
         raise AssertionError("every screen has a body")
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch what this screen shows and show it. ApiError is shown in the notice."""
 
     def on_tick(self) -> None:
@@ -86,6 +91,16 @@ class LiveScreen(Screen[Any]):
         """The newest final block."""
         status = self.mutua.status
         return status.height if status else 0
+
+    def put(self, name: str, text: Content | str) -> None:
+        """Show a text in the place of this name."""
+        self.query_one(f"#{name}", Static).update(text)
+
+    def action_copy(self) -> None:
+        """Copy the id under the cursor."""
+        rows, what = self.COPIED
+        if chosen := self.query_one(f"#{rows}", RowList).chosen:
+            self.mutua.copy_text(chosen, what)
 
     # ---- Life --------------------------------------------------------------------
 

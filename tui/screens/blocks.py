@@ -6,18 +6,17 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 
+from node.api.client import AsyncClient
 from node.api.text import brief, clean, clock
 from node.api.views.chain import Block, BlockHead
-from tui.feed import Api
 from tui.model import event_words
 from tui.screens.base import LiveScreen
 from tui.widgets.rows import RowList
-from tui.widgets.words import labelled, stacked, title
+from tui.widgets.words import MUTED, card, headline, labelled, muted, plain, stacked, title
 
 PAGE = 50
 
@@ -38,18 +37,12 @@ class BlocksScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """A list."""
-        yield Static("", id="headline", markup=False)
-        yield Static(
-            Content.styled(
-                f"  {'block':>7}  {'time (UTC)':<20} {'term':>4} {'records':>8}  {'proposer':>8}  hash",
-                "$foreground-muted",
-            ),
-            classes="columns",
-            markup=False,
-        )
+        yield plain(name="headline")
+        heads = f"  {'block':>7}  {'time (UTC)':<20} {'term':>4} {'records':>8}  {'proposer':>8}  hash"
+        yield plain(muted(heads), classes="columns")
         yield RowList(id="blocks", empty="No block yet.")
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch the page."""
         newest = self.height - self._page * PAGE
         if newest < 0:
@@ -58,9 +51,7 @@ class BlocksScreen(LiveScreen):
         start = max(0, newest - PAGE + 1)
         rows = await client.blocks(start=start, count=newest - start + 1)
         where = "the newest, live" if self._page == 0 else f"page {self._page + 1} back"
-        self.query_one("#headline", Static).update(
-            Content.assemble((f"Blocks {start} to {newest}", "bold"), (f" – {where}", "$foreground-muted"))
-        )
+        self.put("headline", headline(f"Blocks {start} to {newest}", f" – {where}"))
         self.query_one("#blocks", RowList).set_rows([(str(row.height), _row(row)) for row in reversed(rows)])
 
     def action_page(self, step: int) -> None:
@@ -92,15 +83,14 @@ class BlockScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """Everything about it."""
-        with VerticalScroll(classes="card", can_focus=True):
-            yield Static("", id="block", markup=False)
+        yield card(plain(name="block"))
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch the block."""
         wanted = self._block_height
         block = await client.block(wanted)
         if wanted == self._block_height:
-            self.query_one("#block", Static).update(block_detail(block))
+            self.put("block", block_detail(block))
 
     def action_step(self, step: int) -> None:
         """Go to the neighbour."""
@@ -114,7 +104,7 @@ def _row(row: BlockHead) -> Content:
     return Content.assemble(
         (f"  {row.height:>7}", "bold"),
         f"  {clock(row.time_ms):<20} {row.term:>4} {records}  {row.proposer + 1:>8}  ",
-        (brief(row.hash), "$foreground-muted"),
+        (brief(row.hash), MUTED),
     )
 
 
@@ -140,9 +130,7 @@ def block_detail(block: Block) -> Content:
     ]
     lines += [
         Content.assemble(
-            (f"  {clean(item.kind, 24):<20}", "bold"),
-            f"by {brief(item.author)}  ",
-            (f"record {brief(item.id)}", "$foreground-muted"),
+            (f"  {clean(item.kind, 24):<20}", "bold"), f"by {brief(item.author)}  ", (f"record {brief(item.id)}", MUTED)
         )
         for item in block.records
     ]

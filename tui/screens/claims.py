@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
+from node.api.client import AsyncClient
 from node.api.text import Units, brief, clean, percent
 from node.api.views.claims import CLAIM, CLAIMS, Case, Claim, ClaimHead, Line
 from node.api.views.money import BATCHES, Batch
-from tui.feed import Api
 from tui.model import (
     batches_by_id,
     codes_words,
@@ -32,7 +32,7 @@ from tui.model import (
 )
 from tui.screens.base import LiveScreen
 from tui.widgets.rows import RowList
-from tui.widgets.words import labelled, stacked, status_sign, tally_bar, title
+from tui.widgets.words import MUTED, labelled, muted, plain, stacked, status_sign, tally_bar, title
 
 
 def claim_row(claim: ClaimHead, units: Units) -> Content:
@@ -43,7 +43,7 @@ def claim_row(claim: ClaimHead, units: Units) -> Content:
         (f"{codes_words(claim, 2):<16}", "bold"),
         f"{units.money(claim.charge_cents):>15}  ",
         (f"{clean(claim.status, 10)}", style),
-        (f"  block {claim.height}", "$foreground-muted"),
+        (f"  block {claim.height}", MUTED),
     )
 
 
@@ -51,6 +51,7 @@ class ClaimsScreen(LiveScreen):
     """My claims."""
 
     PLACE = "claims"
+    COPIED = ("my-claims", "claim id")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy claim id", id="claims.copy", tooltip="Put the claim's id on the clipboard"),
         Binding("tab", "app.focus_next", "List/details", id="claims.pane", show=True),
@@ -65,14 +66,14 @@ class ClaimsScreen(LiveScreen):
         with Horizontal(id="panes"):
             yield RowList(id="my-claims", empty="You have filed no claim. File one: mutua claim submit")
             with VerticalScroll(id="detail", can_focus=True):
-                yield Static("", id="claim", markup=False)
+                yield plain(name="claim")
 
     def want(self, claim: str) -> None:
         """Put the cursor on a claim as soon as it is listed."""
         self._wanted = claim
         self.reload()
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch the list and the claim under the cursor."""
         status = self.mutua.status
         rows = self.query_one("#my-claims", RowList)
@@ -86,7 +87,7 @@ class ClaimsScreen(LiveScreen):
             self._wanted = None
         await self._load_claim(client, rows.chosen)
 
-    async def _load_claim(self, client: Api, claim_id: str | None) -> None:
+    async def _load_claim(self, client: AsyncClient, claim_id: str | None) -> None:
         shown = self.query_one("#claim", Static)
         if claim_id is None:
             shown.update("")
@@ -111,19 +112,13 @@ class ClaimsScreen(LiveScreen):
         event.stop()
         self.query_one("#detail").focus()
 
-    def action_copy(self) -> None:
-        """Copy the claim's id."""
-        chosen = self.query_one("#my-claims", RowList).chosen
-        if chosen:
-            self.mutua.copy_text(chosen, "claim id")
-
 
 def _short_row(claim: ClaimHead, units: Units) -> Content:
     sign, style = status_sign(claim.status)
     first = Content.assemble(
         (f"{sign} ", style), (f"{codes_words(claim, 1)[:13]:<13}", "bold"), f"{units.figure(claim.charge_cents):>11}"
     )
-    return stacked([first, Content.styled(f"  {clean(claim.status, 10)}, block {claim.height}", "$foreground-muted")])
+    return stacked([first, muted(f"  {clean(claim.status, 10)}, block {claim.height}")])
 
 
 def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Units, provider: str) -> Content:
@@ -142,7 +137,7 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
         title("Timeline"),
     ]
     for moment in timeline(claim, batches, height, units):
-        look = "" if moment.is_done else "$foreground-muted"
+        look = "" if moment.is_done else MUTED
         lines.append(
             Content.assemble(
                 (f"{'✓' if moment.is_done else '○'} {moment.height:>6}  ", "$success" if moment.is_done else look),
@@ -163,7 +158,7 @@ def claim_detail(claim: Claim, batches: dict[str, Batch], height: int, units: Un
             Content.styled(
                 f"  {payout_words(payout, batches)}; sent {payout.sent_sat:,}, waiting {payout.left_sat:,}, carried"
                 f" forward {payout.credit_sat:,} sat",
-                "$foreground-muted",
+                MUTED,
             )
         )
     return stacked(lines)
@@ -174,14 +169,12 @@ LABEL_MAX = 13
 
 def _line_detail(line: Line, units: Units) -> list[Content | str]:
     kind = "standard" if line.is_standard else "voted on"
-    head = Content.assemble(
-        title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line_words(line)}", "$foreground-muted")
-    )
+    head = Content.assemble(title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line_words(line)}", MUTED))
     days = f"day {line.first_day}" if line.first_day == line.last_day else f"days {line.first_day} to {line.last_day}"
     where = f"{days}, {line.units_paid} of {line.units} units paid" + (
         f", plan {clean(line.plan, 20)}" if line.plan else ""
     )
-    rows: list[Content | str] = [head, Content.styled(f"  {where}", "$foreground-muted")]
+    rows: list[Content | str] = [head, muted(f"  {where}")]
     for place, (sign, label, amount) in enumerate(figures(line, units)):
         is_sum = place == len(figures(line, units)) - 1
         rows.append(Content.assemble((f"  {sign} {label:<29}{amount:>12}", "bold" if is_sum else "")))
@@ -190,9 +183,7 @@ def _line_detail(line: Line, units: Units) -> list[Content | str]:
 
 def _case_detail(case: Case, height: int, units: Units) -> list[Content | str]:
     rows: list[Content | str] = [
-        Content.assemble(
-            title(f"Vote on {clean(case.code, 12)}"), (f"  {outcome_words(case, units)}", "$foreground-muted")
-        )
+        Content.assemble(title(f"Vote on {clean(case.code, 12)}"), (f"  {outcome_words(case, units)}", MUTED))
     ]
     rows += [
         Content.assemble("  ", tally_bar(case)),
@@ -208,5 +199,5 @@ def _case_detail(case: Case, height: int, units: Units) -> list[Content | str]:
             f" {time_left(case, height, units)}"
         )
     reasons = sorted({clean(ballot.reason, 120) for ballot in case.ballots if ballot.reason})
-    rows += [Content.styled(f"  “{reason}”", "$foreground-muted") for reason in reasons[:5]]
+    rows += [muted(f"  “{reason}”") for reason in reasons[:5]]
     return rows

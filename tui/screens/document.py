@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from node.api.text import clean
 from tui.screens.base import LiveScreen
-from tui.widgets.words import labelled, stacked
+from tui.widgets.words import card, labelled, plain, stacked
 
 DOCUMENT_SHOWN_MAX = 64 * 1024
 """Bytes shown here; longer documents are read with the member's own program."""
@@ -53,19 +51,10 @@ class DocumentScreen(LiveScreen):
     def body(self) -> Iterable[Widget]:
         """What it is, and its text."""
         text = self._text if self._text is not None else "This is not plain text. Open the file in another program."
-        yield Static(
-            Content.assemble(
-                ("✓ Opened.", "bold $success"), " Your node signed a receipt; it counts with your ballot."
-            ),
-            classes="step",
-            markup=False,
-        )
-        with VerticalScroll(classes="card", can_focus=True):
-            head = stacked(
-                [labelled("kind", clean(self._media, 40) or "unknown"), labelled("file", clean(self.place(), 300)), ""]
-            )
-            yield Static(head, markup=False)
-            yield Static(text, id="document", markup=False)
+        told = " Your node signed a receipt; it counts with your ballot."
+        yield plain(Content.assemble(("✓ Opened.", "bold $success"), told), classes="step")
+        kind, place = clean(self._media, 40) or "unknown", clean(self.place(), 300)
+        yield card(plain(stacked([labelled("kind", kind), labelled("file", place), ""])), plain(text, "document"))
 
     def place(self) -> str:
         """Where the document lies."""

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.widgets.words import stacked, title
+from tui.widgets.words import MUTED, muted, stacked, title
 
 WORDS = (
     ("case", "the part of a claim that members vote on: one code that is not standard."),
@@ -50,7 +50,7 @@ OWN_WAY: tuple[Content | str, ...] = (
     "  F2 switches to high contrast; the palette (ctrl+p) has more themes. NO_COLOR=1 shows no colour at all.",
     "  Everything here is also a plain command: mutua vote list, mutua vote cast, mutua claim show.",
     "",
-    Content.styled("  Escape closes this page.", "$foreground-muted"),
+    muted("  Escape closes this page."),
 )
 Key = tuple[str, str, str]
 """(key, what it does, binding id)"""
@@ -78,7 +78,7 @@ class HelpScreen(ModalScreen[None]):
     def _keys_page(self) -> Content:
         lines: list[Content | str] = [title("Keys here"), ""]
         lines += [
-            Content.assemble((f"  {key:<12}", "bold $accent"), f"{words:<26}", (name, "$foreground-muted"))
+            Content.assemble((f"  {key:<12}", "bold $accent"), f"{words:<26}", (name, MUTED))
             for key, words, name in self._keys
         ]
         return stacked([*lines, "", title("Words"), ""])

@@ -9,14 +9,14 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
+from node.api.client import AsyncClient
 from node.api.text import counted
 from node.api.views.claims import CLAIMS, NEEDS_ME, CaseToVote, ClaimHead
-from tui.feed import Api
 from tui.model import case_id, time_left
 from tui.screens.base import LiveScreen
 from tui.screens.claims import claim_row
 from tui.widgets.rows import RowList
-from tui.widgets.words import case_row, title
+from tui.widgets.words import case_row, headline, muted, plain, title
 
 
 class HomeScreen(LiveScreen):
@@ -30,24 +30,21 @@ class HomeScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """One sentence, and two lists."""
-        yield Static("", id="headline", markup=False)
+        yield plain(name="headline")
         yield Static(title("Waiting for your ballot"), classes="section")
         yield RowList(id="cases", empty="Nothing waits for you. New cases appear here automatically.")
         yield Static(title("Your open claims"), classes="section")
         yield RowList(id="claims", empty="You have no open claim.")
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch the member's open cases and claims."""
         status = self.mutua.status
         if status is None:
             return
         if status.member is None:
-            self.query_one("#headline", Static).update(
-                Content.assemble(
-                    ("This node only follows the ledger; it does not belong to a member.", "bold"),
-                    "\nMembers cast ballots from their own nodes; here you can read blocks and payouts.",
-                )
-            )
+            what = "This node only follows the ledger; it does not belong to a member."
+            where = "\nMembers cast ballots from their own nodes; here you can read blocks and payouts."
+            self.put("headline", Content.assemble((what, "bold"), where))
             for rows in self.query(RowList):
                 rows.set_rows([], "–")
             return
@@ -64,23 +61,14 @@ class HomeScreen(LiveScreen):
         voted = [case for case in cases if case.my_choice]
         if waiting:
             soonest = min(waiting, key=lambda case: case.closes_at)
-            headline = Content.assemble(
-                (f"{counted(len(waiting), 'case')} {'waits' if len(waiting) == 1 else 'wait'} for your ballot", "bold"),
-                (
-                    f" – {'first ' if len(waiting) > 1 else ''}{time_left(soonest, self.height, self.units)}",
-                    "$foreground-muted",
-                ),
-            )
+            words = f"{counted(len(waiting), 'case')} {'waits' if len(waiting) == 1 else 'wait'} for your ballot"
+            left = f"{'first ' if len(waiting) > 1 else ''}{time_left(soonest, self.height, self.units)}"
         else:
-            headline = Content.assemble(
-                ("Nothing needs you now", "bold"), (" – you may close this screen", "$foreground-muted")
-            )
-        self.query_one("#headline", Static).update(headline)
+            words, left = "Nothing needs you now", "you may close this screen"
+        self.put("headline", headline(words, f" – {left}"))
         rows = [(case_id(case), self._row(case)) for case in waiting]
         if voted:
-            rows.append(
-                ("-voted", Content.styled("You have voted; you may change your ballot once", "$foreground-muted"))
-            )
+            rows.append(("-voted", muted("You have voted; you may change your ballot once")))
             rows += [(case_id(case), self._row(case)) for case in voted]
         self.query_one("#cases", RowList).set_rows(rows)
         self.query_one("#claims", RowList).set_rows([(claim.claim, claim_row(claim, self.units)) for claim in claims])

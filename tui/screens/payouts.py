@@ -10,15 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 
+from node.api.client import AsyncClient
 from node.api.text import Units, brief, clean, counted
 from node.api.views.money import BATCHES, PAYOUTS, Batch, Payout
-from tui.feed import Api
 from tui.model import batches_by_id, part_words, payout_words
 from tui.screens.base import LiveScreen
 from tui.widgets.rows import RowList
-from tui.widgets.words import labelled, stacked, title
+from tui.widgets.words import MUTED, headline, labelled, muted, plain, stacked, title
 
 SIGNS = {
     "due": ("○", "$accent"),
@@ -32,6 +32,7 @@ class PayoutsScreen(LiveScreen):
     """Payouts, mine or all."""
 
     PLACE = "payouts"
+    COPIED = ("payouts", "payout id")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "toggle_all", "Mine/all", id="payouts.all", tooltip="Show my payouts, or those of everybody"),
         Binding("y", "copy", "Copy payout id", id="payouts.copy"),
@@ -45,17 +46,14 @@ class PayoutsScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """A sum, a list, and the details of the one under the cursor."""
-        yield Static("", id="headline", markup=False)
-        yield Static(
-            Content.styled(f"  {'due at':>8}  {'claim':<10} {'part':<15}{'amount':>17}  state", "$foreground-muted"),
-            classes="columns",
-            markup=False,
-        )
+        yield plain(name="headline")
+        heads = f"  {'due at':>8}  {'claim':<10} {'part':<15}{'amount':>17}  state"
+        yield plain(muted(heads), classes="columns")
         yield RowList(id="payouts", empty="Nothing was paid yet.")
         with VerticalScroll(id="payout-pane", can_focus=True):
-            yield Static("", id="payout", markup=False)
+            yield plain(name="payout")
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch payouts and batches."""
         answer, batches = await asyncio.gather(client.view(PAYOUTS), client.view(BATCHES))
         status = self.mutua.status
@@ -71,25 +69,15 @@ class PayoutsScreen(LiveScreen):
         paid = sum(item.amount_cents for item in shown if item.status == "confirmed")
         total = sum(item.amount_cents for item in shown)
         whose = "All payouts" if self._is_all else "Your payouts"
-        self.query_one("#headline", Static).update(
-            Content.assemble(
-                (whose, "bold"),
-                (
-                    (
-                        f" – {counted(len(shown), 'payment')}, {self.units.money(total)}, of it mined"
-                        f" {self.units.money(paid)}"
-                    ),
-                    "$foreground-muted",
-                ),
-            )
-        )
+        sums = f"{counted(len(shown), 'payment')}, {self.units.money(total)}, of it mined {self.units.money(paid)}"
+        self.put("headline", headline(whose, f" – {sums}"))
         rows = self.query_one("#payouts", RowList)
         rows.set_rows([(item.payout_id, _row(item, self._batches, self.units)) for item in shown])
         self._show_detail()
 
     def _show_detail(self) -> None:
         payout = self._payouts.get(self.query_one("#payouts", RowList).chosen or "")
-        self.query_one("#payout", Static).update("" if payout is None else _detail(payout, self._batches, self.units))
+        self.put("payout", "" if payout is None else _detail(payout, self._batches, self.units))
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show the payout under the cursor."""
@@ -101,15 +89,9 @@ class PayoutsScreen(LiveScreen):
         self._is_all = not self._is_all
         self.reload()
 
-    def action_copy(self) -> None:
-        """Copy the payout's id."""
-        chosen = self.query_one("#payouts", RowList).chosen
-        if chosen:
-            self.mutua.copy_text(chosen, "payout id")
-
 
 def _row(payout: Payout, batches: dict[str, Batch], units: Units) -> Content:
-    sign, style = SIGNS.get(payout.status, ("·", "$foreground-muted"))
+    sign, style = SIGNS.get(payout.status, ("·", MUTED))
     return Content.assemble(
         (f"{sign} ", style),
         f"{payout.height:>8}  ",

@@ -1,7 +1,4 @@
-"""Step 4, the receipt: what became of a ballot, as a list of steps that are done or still to come.
-
-And the list of all receipts.
-"""
+"""Step 4, the receipt: what became of a ballot, step by step. And the list of all receipts."""
 
 from __future__ import annotations
 
@@ -10,20 +7,19 @@ from typing import ClassVar
 
 import msgspec
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
+from node.api.client import AsyncClient
 from node.api.errors import ApiError
 from node.api.text import brief, clean, counted, refusal
 from node.api.views.chain import Reason, Receipt
 from node.api.views.claims import CLAIM
-from tui.feed import Api
 from tui.memory import KeptReceipt
 from tui.screens.base import LiveScreen
 from tui.widgets.rows import RowList
-from tui.widgets.words import stacked, status_sign, title
+from tui.widgets.words import MUTED, card, muted, plain, stacked, status_sign, title
 
 
 class ReceiptScreen(LiveScreen):
@@ -42,20 +38,16 @@ class ReceiptScreen(LiveScreen):
 
     def body(self) -> Iterable[Widget]:
         """The steps of a ballot's life."""
-        yield Static(
-            Content.assemble(("Receipt  ", "$foreground-muted"), ("What happened to your ballot", "bold")),
-            classes="step",
-            markup=False,
-        )
-        with VerticalScroll(classes="card", can_focus=True):
-            yield Static("", id="receipt", markup=False)
+        step = Content.assemble(("Receipt  ", MUTED), ("What happened to your ballot", "bold"))
+        yield plain(step, classes="step")
+        yield card(plain(name="receipt"))
 
     def on_tick(self) -> None:
         """A refusal comes without a block: look again until the ballot is final."""
         if self._kept.state == "pending":
             self.reload()
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Fetch the record's state; once final, whether the tally holds it."""
         try:
             receipt = await client.record(self._kept.record_id)
@@ -71,7 +63,7 @@ class ReceiptScreen(LiveScreen):
             case = (await client.view(CLAIM, id=self._kept.claim)).case_of(self._kept.code)
             ballot = case.ballot_of(self.mutua.member) if case else None
             self._counted = ballot is not None and ballot.height == receipt.height
-        self.query_one("#receipt", Static).update(self._words(receipt))
+        self.put("receipt", self._words(receipt))
 
     def _words(self, receipt: Receipt | None) -> Content:
         kept = self._kept
@@ -92,7 +84,7 @@ class ReceiptScreen(LiveScreen):
             "",
             "Check it whenever you like, from your own ledger:",
             Content.styled(f"  mutua vote verify {clean(kept.record_id, 70)}", "$accent"),
-            Content.styled("This id is remembered under My ballots.", "$foreground-muted"),
+            muted("This id is remembered under My ballots."),
         ]
         return stacked(lines)
 
@@ -122,26 +114,23 @@ class ReceiptScreen(LiveScreen):
 
 def _stage(is_done: bool | None, text: str) -> Content:
     """Return a step that is done (True), did not happen (False), or is still to come (None)."""
-    sign, style = (
-        ("✓", "$success") if is_done else ("–", "$warning") if is_done is False else ("○", "$foreground-muted")
-    )
-    return Content.assemble((f"{sign} ", style), (text, "" if is_done is not None else "$foreground-muted"))
+    sign, style = ("✓", "$success") if is_done else ("–", "$warning") if is_done is False else ("○", MUTED)
+    return Content.assemble((f"{sign} ", style), (text, "" if is_done is not None else MUTED))
 
 
 class BallotsScreen(LiveScreen):
     """My ballots: every receipt remembered here."""
 
     PLACE = "ballots"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy record id", id="ballots.copy"),
-    ]
+    COPIED = ("receipts", "record id")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", "Copy record id", id="ballots.copy")]
 
     def body(self) -> Iterable[Widget]:
         """A list."""
         yield Static(title("Ballots sent from here, newest first"), classes="section")
         yield RowList(id="receipts", empty="No ballot was sent from here yet. Receipts are kept in this list.")
 
-    async def load(self, client: Api) -> None:
+    async def load(self, client: AsyncClient) -> None:
         """Show what is remembered; the app keeps the states fresh."""
         await self.mutua.refresh_receipts(client)
         self.query_one("#receipts", RowList).set_rows(
@@ -155,12 +144,6 @@ class BallotsScreen(LiveScreen):
         if kept is not None:
             self.mutua.push_screen(ReceiptScreen(kept))
 
-    def action_copy(self) -> None:
-        """Copy the id under the cursor."""
-        chosen = self.query_one("#receipts", RowList).chosen
-        if chosen:
-            self.mutua.copy_text(chosen, "record id")
-
 
 def _receipt_row(item: KeptReceipt) -> Content:
     sign, style = status_sign(item.state)
@@ -169,7 +152,7 @@ def _receipt_row(item: KeptReceipt) -> Content:
         (f"{sign} ", style),
         (f"{clean(item.choice, 8):<8}", "bold"),
         f" {clean(item.code, 10):<10}",
-        (f" claim {brief(item.claim)}  ", "$foreground-muted"),
+        (f" claim {brief(item.claim)}  ", MUTED),
         f"{where:<20}",
-        (f" record {brief(item.record_id)}", "$foreground-muted"),
+        (f" record {brief(item.record_id)}", MUTED),
     )

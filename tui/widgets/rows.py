@@ -10,6 +10,8 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tui.widgets.words import muted
+
 Row = tuple[str, Content]
 """(id, what is shown). An id that begins with "-" is a title: shown, never chosen."""
 
@@ -38,7 +40,7 @@ class RowList(OptionList):
 
     def set_rows(self, rows: Sequence[Row], empty: str | None = None) -> None:
         """Show these rows; only what differs is touched while the ids stay the same."""
-        shown = list(rows) or [("-empty", Content.styled(empty or self._empty, "$foreground-muted"))]
+        shown = list(rows) or [("-empty", muted(empty or self._empty))]
         if [row[0] for row in shown] == [row[0] for row in self._rows]:
             for index, (old, new) in enumerate(zip(self._rows, shown, strict=True)):
                 if old[1] != new[1]:

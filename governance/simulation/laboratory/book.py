@@ -28,8 +28,6 @@ class ClaimNote:
     provider: str
     height: int
     lines: tuple[Line, ...]
-    standard_cents: int = 0
-    """Benefit of the standard lines."""
     benefit_cents: int = 0
     """Benefit of all parts so far."""
     paid_cents: int = 0
@@ -72,6 +70,8 @@ class CaseNote:
     award_cents: int = 0
     benefit_cents: int = 0
     paid_cents: int = 0
+    second: CaseNote | None = None
+    """Its repetition, where a lapsed case was filed again."""
     voted: int | None = None
     """Block in which the members' vote closed it; an appeal changes the rest, not this."""
     vote_accepted: bool = False
@@ -85,25 +85,27 @@ class CaseNote:
         return self.status == "accepted"
 
     @property
-    def root(self) -> str:
-        """The id of the first filing."""
-        return self.claim.rstrip("~")
+    def outcome(self) -> CaseNote:
+        """The filing that counts in the end: the second one where there is one."""
+        return self.second or self
+
+    @property
+    def is_paid_at_last(self) -> bool:
+        """True iff the filing or its repetition was settled."""
+        return self.is_paid or self.outcome.is_paid
 
 
 @dataclass(slots=True)
 class MemberNote:
-    """How a member joined and left, and the money paid and received."""
+    """How a member joined and left, and the premiums paid."""
 
-    name: str
     joined: int = 0
     left: int | None = None
     refused: int | None = None
     until: int | None = None
-    expelled: bool = False
     premiums: int = 0
     """How many were paid."""
     premiums_cents: int = 0
-    received_cents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,8 @@ class Snapshot:
 
     height: int
     voters: int
-    members: int
     claims_cents: int
     reserve_cents: int
-    owed_cents: int
-    annual_cents: int
     premium_cents: int
     joined: int
     room: int
@@ -133,32 +132,36 @@ class Draw:
     reserve_cents: int
 
 
+Look = tuple[int, dict[str, int]]
+"""A boundary, and a member's figures there."""
+
+
 @dataclass(slots=True)
 class Book:
     """All notes about one world."""
 
     setting: Setting
-    attack: str
-    is_idle: bool
     claims: dict[str, ClaimNote] = field(default_factory=dict[str, ClaimNote])
     cases: dict[tuple[str, str], CaseNote] = field(default_factory=dict[tuple[str, str], CaseNote])
     members: dict[str, MemberNote] = field(default_factory=dict[str, MemberNote])
     snapshots: list[Snapshot] = field(default_factory=list[Snapshot])
     records: dict[str, list[tuple[int, bool, bool]]] = field(default_factory=dict[str, list[tuple[int, bool, bool]]])
     """The lab's own count of closings by voter: (height, said no, by auto-accept)."""
-    watched: dict[str, list[tuple[int, dict[str, int]]]] = field(
-        default_factory=dict[str, list[tuple[int, dict[str, int]]]]
-    )
+    watched: dict[str, list[Look]] = field(default_factory=dict[str, list[Look]])
     """Denied, voted, bar and seniority of the watched members at each boundary, as the ledger says."""
     draws: list[Draw] = field(default_factory=list[Draw])
     refused: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     """(action, error code) -> how often."""
     events: Counter[str] = field(default_factory=Counter[str])
     milestones: list[tuple[int, str, str]] = field(default_factory=list[tuple[int, str, str]])
-    """(height, event, subject): promotions, run-off, stopped admissions and the like."""
+    """(height, event, subject): promotions and demotions with their code, run-off, the end."""
     broken: list[str] = field(default_factory=list[str])
     state_root: str = ""
     seconds: float = 0.0
+
+    def heights_of(self, event: str, subject: str | None = None) -> list[int]:
+        """Return the blocks of a milestone, of one subject or of all."""
+        return [height for height, name, found in self.milestones if name == event and subject in (None, found)]
 
     def denied_at(self, name: str, height: int, sample_terms: int = 13) -> tuple[int, int]:
         """Return a voter's (denied, counted) ballots in the last terms by the lab's count; auto-accept at most half."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +19,7 @@ from governance.day import Day
 from governance.events import event_json, render_text
 from governance.invariants import all_broken_invariants
 from governance.membership import members
-from governance.money import accounts, payouts
+from governance.money import accounts
 from governance.simulation.actions import ABSENT, ACTIONS, LINE_FIELDS, PROPOSALS
 from governance.simulation.laboratory.attackers.base import Attack
 from governance.simulation.laboratory.book import Book, CaseNote, Cast, ClaimNote, Draw, Line, MemberNote, Snapshot
@@ -34,22 +35,7 @@ from governance.tables import Draft
 from governance.voting import approval_threshold
 from ledger import calendar
 
-MILESTONES = (
-    "renewal_warned",
-    "renewal_refused",
-    "renewal_cleared",
-    "code_promoted",
-    "code_demoted",
-    "admission_stopped",
-    "run_off",
-    "disbanded",
-    "proposal_passed",
-    "proposal_failed",
-    "fraud_found",
-    "hold_placed",
-    "member_expelled",
-    "param_changed",
-)
+MILESTONES = ("code_promoted", "code_demoted", "run_off", "disbanded")
 """Events that are kept with their subject."""
 GROWTH_DIV = 10
 """Rules §13: voters grow by a tenth a term; a constant, because a run may try another parameter."""
@@ -62,18 +48,16 @@ class World:
         self.setting = setting
         self.attack = attack
         self.height = 0
-        genesis = founding(setting)
-        attack.found(genesis)
-        self.genesis = genesis
-        self.player = Player(parse([json.dumps(genesis)])[0])
-        self.book = Book(setting, attack.name, attack.is_idle)
+        self.genesis = founding(setting)
+        attack.found(self.genesis)
+        self.player = Player(parse([json.dumps(self.genesis)])[0])
+        self.book = Book(setting)
         self.script: list[dict[str, Any]] | None = None
         """Every action as a line of a scenario file, if one is wanted."""
         self.attackers: frozenset[str] = frozenset[str]() if attack.is_idle else attack.controlled
         self.population = Population(self)
         self._agenda: defaultdict[int, list[Callable[[], object]]] = defaultdict(list)
-        for item in genesis["members"]:
-            self.book.members[item["name"]] = MemberNote(item["name"])
+        self.book.members |= {name: MemberNote() for name in setting.founders}
 
     # ---- Time ---------------------------------------------------------------
     @property
@@ -81,9 +65,9 @@ class World:
         """The term of the open block."""
         return calendar.term_of(self.height)
 
-    def at(self, height: int, do: Callable[[], object]) -> None:
+    def at(self, height: int, do: Callable[..., object], *args: Any, **fields: Any) -> None:
         """Do something in a later block, at the earliest in the next."""
-        self._agenda[max(height, self.height + 1)].append(do)
+        self._agenda[max(height, self.height + 1)].append(partial(do, *args, **fields))
 
     def run(self) -> Book:
         """Play all blocks and return the notes."""
@@ -139,6 +123,8 @@ class World:
             is_right = all(line.is_right for line in lines if line.code == row.code)
             note = CaseNote(claim, row.code, by, provider, self.height, row.charges_cents, is_right, row.is_second)
             self.book.cases[claim, row.code] = note
+            if first := self.book.cases.get((claim.removesuffix("~"), row.code)) if claim.endswith("~") else None:
+                first.second = note
             self.population.on_case(note)
             self.attack.on_case(self, note)
         return True
@@ -166,6 +152,18 @@ class World:
     def ledger_case(self, case: CaseNote) -> CaseRow:
         """Return a case's row after the last closed block, with the tally that every member sees."""
         return CASES.get(Draft(self.player.state), case.claim.encode(), case.code)
+
+    def apply(self, name: str, vouchers: Iterable[str]) -> bool:
+        """Let a stranger apply, and others vouch; False when the rules refuse the application."""
+        is_taken = self.act("apply", name=name, plan=PLAN)
+        for voucher in vouchers if is_taken else ():
+            self.act("vouch", by=voucher, name=name)
+        return is_taken
+
+    def if_member(self, name: str, do: Callable[..., object], *args: Any, **fields: Any) -> None:
+        """Do something unless this member has left."""
+        if self.is_member(name):
+            do(*args, **fields)
 
     def is_member(self, name: str) -> bool:
         """True while a membership lasts."""
@@ -196,13 +194,10 @@ class World:
         name, book = event["event"], self.book
         book.events[name] += 1
         if name in MILESTONES:
-            subject = next((str(event[key]) for key in ("code", "member", "proposal", "name") if key in event), "")
-            book.milestones.append((self.height, name, subject))
+            book.milestones.append((self.height, name, event.get("code", "")))
         code: str = event.get("case") or ""
         if name in ("claim_accepted", "claim_denied", "claim_lapsed") and code:
             self._note_decision(book.cases[event["claim"], code], event)
-        elif name == "claim_accepted":
-            book.claims[event["claim"]].standard_cents = event["benefit_cents"]
         elif name == "claim_line" and event["refusal"] is None:
             line = (event["code"], event["standard"], event["units_paid"], event["allowed_cents"])
             book.claims[event["claim"]].allowed.append(line)
@@ -238,14 +233,13 @@ class World:
         claim = self.book.claims[event["claim"]]
         claim.paid_cents += event["amount_cents"]
         claim.paid_height = self.height
-        self.book.members[claim.by].received_cents += event["amount_cents"]
         if event["case"] is not None:
             self.book.cases[event["claim"], event["case"]].paid_cents += event["amount_cents"]
 
     def _note_member(self, event: dict[str, Any]) -> None:
         name = event["event"]
         if name == "member_joined":
-            note = self.book.members.setdefault(event["member"], MemberNote(event["member"]))
+            note = self.book.members.setdefault(event["member"], MemberNote())
             note.joined, note.left = self.height + 1, None
             return
         note = self.book.members.get(event.get("member", ""))
@@ -260,8 +254,6 @@ class World:
             note.refused, note.until = self.height, event["until"]
         elif name == "renewal_cleared":
             note.refused = note.until = None
-        elif name == "member_expelled":
-            note.expelled = True
 
     def _look(self) -> None:
         """At a boundary: the invariants, the accounts, the watched members' records."""
@@ -272,17 +264,13 @@ class World:
         joined = sum(note.joined == self.height + 1 for note in self.book.members.values())
         voting = {row.key.decode() for row in MEMBERS.scan(day.draft) if members.is_voter(row)}
         before = self.book.snapshots[-1].voters if self.book.snapshots else counts.voters
-        premium = PLANS.get(day.draft, PLAN).premium_cents
         self.book.snapshots.append(
             Snapshot(
                 height=self.height,
                 voters=counts.voters,
-                members=counts.members,
                 claims_cents=accounts.balance_of(day.draft, "claims"),
                 reserve_cents=accounts.balance_of(day.draft, "reserve"),
-                owed_cents=payouts.owed_total(day.draft),
-                annual_cents=accounts.annual_premium_of(day),
-                premium_cents=premium,
+                premium_cents=PLANS.get(day.draft, PLAN).premium_cents,
                 joined=joined,
                 room=-(-before // GROWTH_DIV),
                 attackers=len(voting & self.attackers_now()),

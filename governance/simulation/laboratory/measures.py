@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from math import comb
 from statistics import median
 
-from governance.simulation.laboratory.book import Book, CaseNote
+from governance.simulation.laboratory.book import Book, CaseNote, ClaimNote
 from ledger import calendar
 
 
@@ -17,6 +17,16 @@ def share(part: int, whole: int) -> str:
     ('3 of 12 (25.0 %)', '0 of 0')
     """
     return f"{part} of {whole} ({100 * part / whole:.1f} %)" if whole else "0 of 0"
+
+
+def share_of(flags: Iterable[object]) -> str:
+    """Return the share of those that are true.
+
+    >>> share_of([True, False])
+    '1 of 2 (50.0 %)'
+    """
+    found = [bool(flag) for flag in flags]
+    return share(sum(found), len(found))
 
 
 def spread(values: Iterable[float], unit: str = "") -> str:
@@ -67,25 +77,18 @@ def hypergeometric_tail(population: int, marked: int, drawn: int, at_least: int)
     return ways / comb(population, drawn)
 
 
-def settled_cases(book: Book, is_wanted: Callable[[CaseNote], bool], *, tail_terms: int = 5) -> list[CaseNote]:
-    """Return first filings of a kind that had time for two votes before the world ended."""
-    last = book.setting.blocks - tail_terms * calendar.TERM_BLOCKS
-    return [case for case in book.cases.values() if not case.is_second and case.s <= last and is_wanted(case)]
-
-
-def outcome_of(book: Book, case: CaseNote) -> CaseNote:
-    """Return the filing that counts in the end: the second one where there is one."""
-    return book.cases.get((case.claim + "~", case.code), case)
-
-
-def is_paid_at_last(book: Book, case: CaseNote) -> bool:
-    """True iff a filing or its repetition was settled."""
-    return case.is_paid or outcome_of(book, case).is_paid
-
-
-def paid_share(books: Sequence[Book], is_wanted: Callable[[Book, CaseNote], bool]) -> tuple[int, int]:
-    """Return (settled in the end, filed) over several books."""
-    found = [
-        (book, case) for book in books for case in settled_cases(book, lambda case, book=book: is_wanted(book, case))
+def settled_cases(
+    books: Iterable[Book], is_wanted: Callable[[CaseNote], bool], *, tail_terms: int = 5
+) -> list[CaseNote]:
+    """Return first filings of a kind that had time for two votes before their world ended."""
+    return [
+        case
+        for book in books
+        for case in book.cases.values()
+        if not case.is_second and case.s <= book.setting.blocks - tail_terms * calendar.TERM_BLOCKS and is_wanted(case)
     ]
-    return sum(is_paid_at_last(book, case) for book, case in found), len(found)
+
+
+def claims_of(books: Iterable[Book], mark: str = "") -> list[ClaimNote]:
+    """Return the claims whose id contains a mark."""
+    return [claim for book in books for claim in book.claims.values() if mark in claim.claim]

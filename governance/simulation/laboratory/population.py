@@ -7,14 +7,13 @@ lapsed case is filed again. Members whom an attack controls live and pay the sam
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import accumulate
 from random import Random
 from typing import Any
 
 from governance.simulation.laboratory.attackers.base import WorldView
 from governance.simulation.laboratory.book import CaseNote, Line
-from governance.simulation.laboratory.setting import OPEN_CODES, PLAN, STANDARD_CODES, poisson, stream
+from governance.simulation.laboratory.setting import OPEN_CODES, STANDARD_CODES, poisson, stream
 from ledger import calendar
 
 DELAY_MEAN_BLOCKS = 6.0
@@ -30,14 +29,14 @@ class Population:
     """The honest members of one world."""
 
     def __init__(self, world: WorldView) -> None:
-        self.world = world
+        self.world, self.seed = world, world.setting.seed
         self.people: list[str] = [item["name"] for item in world.genesis["members"]]
         """Everybody for whom decisions are drawn, in a fixed order."""
         self.turnouts = {name: self._turnout_of(name) for name in self.people}
 
     def _turnout_of(self, name: str) -> float:
         """Return a member's own turnout: half to one and a half times the mean."""
-        return self.world.setting.turnout * (0.5 + stream(self.world.setting.seed, "turnout", name).random())
+        return self.world.setting.turnout * (0.5 + stream(self.seed, "turnout", name).random())
 
     def is_honest(self, name: str) -> bool:
         """True iff this member's ballots are the member's own."""
@@ -50,16 +49,14 @@ class Population:
             if not self.world.is_member(name):
                 continue
             if self.world.attack.pays(name):
-                wait = stream(self.world.setting.seed, "pay", name, term).randrange(4)
-                self.world.at(self.world.height + wait, partial(self._pay, name))
+                wait = stream(self.seed, "pay", name, term).randrange(4)
+                self.world.at(
+                    self.world.height + wait, self.world.if_member, name, self.world.act, "pay_premium", by=name
+                )
             if self.world.attack.is_ill(name) and term >= self.world.setting.waiting_terms:
                 self._fall_ill(name, term)
         for index in range(self.world.setting.applicants_per_term):
             self._apply(f"a{term:02}-{index}")
-
-    def _pay(self, name: str) -> None:
-        if self.world.is_member(name):
-            self.world.act("pay_premium", by=name)
 
     def _fall_ill(self, name: str, term: int) -> None:
         setting = self.world.setting
@@ -67,8 +64,8 @@ class Population:
         for index in range(poisson(rng, setting.claims_per_term)):
             height = calendar.first_height_of(term) + rng.randrange(calendar.TERM_BLOCKS)
             line = self._service(rng, max(calendar.first_height_of(term), height - rng.randrange(4)))
-            claim = f"{name}.{term}.{index}"
-            self.world.at(height, partial(self._file, claim, name, rng.choice(setting.doctors), (line,)))
+            claim = f"{name}.{term}.{index}", name, rng.choice(setting.doctors), (line,)
+            self.world.at(height, self.world.if_member, name, self.world.claim, *claim)
 
     def _service(self, rng: Random, day: int) -> Line:
         """Return a service of a day, standard or not."""
@@ -81,10 +78,6 @@ class Population:
             return Line(open_code, max(1_000, int(setting.charge_median_cents * spread)), day, is_right)
         return Line(code, int(allowed * 1.2), day)
 
-    def _file(self, claim: str, by: str, provider: str, lines: tuple[Line, ...]) -> None:
-        if self.world.is_member(by):
-            self.world.claim(claim, by, provider, lines)
-
     # ---- Ballots --------------------------------------------------------------------
     def on_case(self, case: CaseNote) -> None:
         """Let each honest member vote on a case, or not, as drawn."""
@@ -95,7 +88,7 @@ class Population:
             delay = rng.expovariate(1 / DELAY_MEAN_BLOCKS)
             if votes < self.turnouts[name] and name != case.by and self.is_honest(name) and self.world.is_member(name):
                 height = case.s + 1 + min(LAST_BALLOT, int(delay))
-                self.world.at(height, partial(self._vote, name, case, right, opens))
+                self.world.at(height, self._vote, name, case, right, opens)
 
     def _vote(self, name: str, case: CaseNote, right: float, opens: float) -> None:
         """Cast an honest ballot, unless the member has already voted."""
@@ -128,50 +121,42 @@ class Population:
         """Let drawn members do their duty."""
         case = self.world.book.cases[event["claim"], event["case"]]
         for name in panel:
-            rng = stream(self.world.setting.seed, "duty", case.claim, case.code, event["event"], name)
+            rng = stream(self.seed, "duty", case.claim, case.code, event["event"], name)
             responds, right, opens, delay = rng.random(), rng.random(), rng.random(), rng.randrange(1, blocks)
             is_willing = responds < self.world.setting.duty_turnout and self.world.attack.does_duty(name)
             if is_willing and self.is_honest(name):
-                self.world.at(self.world.height + delay, partial(self._vote, name, case, right, opens))
+                self.world.at(self.world.height + delay, self._vote, name, case, right, opens)
 
     def _file_again(self, case: CaseNote) -> None:
         """File a lapsed case once more: the same service, a new claim."""
         claim = self.world.book.claims[case.claim]
         lines = tuple(line for line in claim.lines if line.code == case.code)
         if not case.is_second:
-            self.world.at(self.world.height + 2, partial(self._file_line_again, case, lines))
-
-    def _file_line_again(self, case: CaseNote, lines: tuple[Line, ...]) -> None:
-        self.world.claim(case.claim + "~", case.by, case.provider, lines)
+            again = case.claim + "~", case.by, case.provider, lines
+            self.world.at(self.world.height + 2, self.world.claim, *again)
 
     def _appeal(self, case: CaseNote) -> None:
         """Appeal most denials of a right claim."""
-        rng = stream(self.world.setting.seed, "appeal", case.claim, case.code)
+        rng = stream(self.seed, "appeal", case.claim, case.code)
         if case.is_right and not case.appealed and rng.random() < APPEALING and self.world.is_member(case.by):
             height = self.world.height + 1 + rng.randrange(8)
-            self.world.at(height, partial(self._file_appeal, case))
-
-    def _file_appeal(self, case: CaseNote) -> None:
-        self.world.act("appeal", by=case.by, claim=case.claim, code=case.code, ground="evidence")
+            fields = {"by": case.by, "claim": case.claim, "code": case.code, "ground": "evidence"}
+            self.world.at(height, self.world.act, "appeal", **fields)
 
     # ---- Strangers and proposals ------------------------------------------------------
     def _apply(self, name: str) -> None:
         """Let an honest stranger apply; three honest founders vouch."""
-        rng, founders = stream(self.world.setting.seed, "apply", name), self.world.setting.founders
+        rng, founders = stream(self.seed, "apply", name), self.world.setting.founders
         friends = [other for other in founders if self.is_honest(other) and self.world.is_member(other)]
-        if len(friends) >= 3 and self.world.act("apply", name=name, plan=PLAN):
-            for friend in rng.sample(friends, 3):
-                self.world.act("vouch", by=friend, name=name)
+        if len(friends) >= 3 and self.world.apply(name, rng.sample(friends, 3)):
             self.world.attack.on_applicant(self.world, name)
 
     def _decide(self, proposal: str) -> None:
         """Let honest members vote on a proposal with the attack's probability of a yes."""
         for name in self.people:
-            rng = stream(self.world.setting.seed, "proposal", proposal, name)
+            rng = stream(self.seed, "proposal", proposal, name)
             votes, feels, delay = rng.random(), rng.random(), rng.randrange(1, 28)
             if votes < PROPOSAL_TURNOUT and self.is_honest(name) and self.world.is_member(name):
                 choice = "yes" if feels < self.world.attack.honest_yes(proposal) else "no"
-                self.world.at(self.world.height + delay, partial(self._cast, name, proposal, choice))
-
-    def _cast(self, name: str, proposal: str, choice: str) -> None:
-        self.world.act("cast", by=name, proposal=proposal, choice=choice)
+                fields = {"by": name, "proposal": proposal, "choice": choice}
+                self.world.at(self.world.height + delay, self.world.act, "cast", **fields)

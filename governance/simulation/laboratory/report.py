@@ -53,6 +53,11 @@ class Report:
         """The rows of rules §13."""
         return judge_rows(check for section in self.sections for check in section.evidence.checks)
 
+    @property
+    def findings(self) -> list[tuple[Section, str]]:
+        """The findings with their sections."""
+        return [(section, finding) for section in self.sections for finding in section.evidence.findings]
+
 
 def section_of(study: Study, evidence: Evidence, *, worlds: int, seconds: float, png: bytes | None) -> Section:
     """Return the section of a study."""
@@ -100,7 +105,7 @@ def markdown(report: Report) -> str:
         for item in report.verdicts
     ]
     lines += ["", "## Findings", ""]
-    lines += [f"- *{section.title}.* {finding}" for section in report.sections for finding in section.evidence.findings]
+    lines += [f"- *{section.title}.* {finding}" for section, finding in report.findings]
     lines += [f"- **Broken invariant.** {line}" for line in report.broken]
     for section in report.sections:
         lines += ["", f"## {section.title}", "", section.story, ""]
@@ -136,11 +141,7 @@ def html(report: Report) -> str:
         kind = item.verdict.split()[0]
         parts.append(f'<tr>{_html_cells(cells)}<td class="{kind}">{escape(item.verdict)}</td></tr>')
     parts.append("</table><h2>Findings</h2><ul>")
-    parts += [
-        f"<li><b>{escape(section.title)}.</b> {escape(finding)}</li>"
-        for section in report.sections
-        for finding in section.evidence.findings
-    ]
+    parts += [f"<li><b>{escape(section.title)}.</b> {escape(finding)}</li>" for section, finding in report.findings]
     parts += [f'<li class="fail">Broken invariant: {escape(line)}</li>' for line in report.broken]
     parts.append("</ul>")
     for section in report.sections:
@@ -158,33 +159,24 @@ def html(report: Report) -> str:
 
 def table(report: Report) -> dict[str, Any]:
     """Return the table with its figures, ready for JSON. Without `seconds` two runs of one seed are alike."""
+    spent = [(section.name, section.seconds) for section in report.sections]
     return {
         "seeds": list(report.seeds),
         "terms": report.setting.terms,
         "members": report.setting.members,
         "params": dict(report.setting.params),
         "rows": [_row_json(item) for item in report.verdicts],
-        "findings": [
-            {"study": section.name, "finding": finding}
-            for section in report.sections
-            for finding in section.evidence.findings
-        ],
+        "findings": [{"study": section.name, "finding": finding} for section, finding in report.findings],
         "figures": {section.name: _plain(section.evidence.figures) for section in report.sections},
         "broken": list(report.broken),
-        "seconds": {
-            "all": round(report.seconds, 1),
-            **{section.name: round(section.seconds, 1) for section in report.sections},
-        },
+        "seconds": {name: round(seconds, 1) for name, seconds in [("all", report.seconds), *spent]},
     }
 
 
 def _row_json(item: Verdict) -> dict[str, Any]:
     row = {"row": item.row.number, "attack": item.row.attack, "asked": item.row.asked, "verdict": item.verdict}
-    return {**row, "checks": [_check_json(check) for check in item.checks]}
-
-
-def _check_json(check: Check) -> dict[str, Any]:
-    return {"what": check.what, "asked": check.asked, "measured": check.measured, "met": check.is_met}
+    checks = [{"what": c.what, "asked": c.asked, "measured": c.measured, "met": c.is_met} for c in item.checks]
+    return {**row, "checks": checks}
 
 
 def _plain(figures: Mapping[str, Any]) -> Any:

@@ -19,33 +19,28 @@ class Row:
     asked: str
 
 
-ROWS = (
-    Row(
-        1,
-        "deny-everything bot; 19 denials and stop",
-        "own claims need 75 % from 13 denials on, 100 % from 19; gone at contract end",
+_ATTACKS = {
+    "deny-everything bot; 19 denials and stop": (
+        "own claims need 75 % from 13 denials on, 100 % from 19; gone at contract end"
     ),
-    Row(2, "accept ring", "30 % of members hold a 21-panel in < 3 % of draws"),
-    Row(3, "denying by silence", "a valid claim is decided or paid after two lapses"),
-    Row(
-        4,
-        "last-minute swing, streak breaking",
-        "ballots at s+59 alone never pay; a broken run costs a real ballot kept to the end",
+    "accept ring": "30 % of members hold a 21-panel in < 3 % of draws",
+    "denying by silence": "a valid claim is decided or paid after two lapses",
+    "last-minute swing, streak breaking": (
+        "ballots at s+59 alone never pay; a broken run costs a real ballot kept to the end"
     ),
-    Row(5, "sybils", "voters grow ≤ 10 % a term in `live`"),
-    Row(
-        6,
-        "splitting, upcoding, riding on a popular code",
-        "parts of one event share ceilings; no standard payout above the amount; a case a code",
+    "sybils": "voters grow ≤ 10 % a term in `live`",
+    "splitting, upcoding, riding on a popular code": (
+        "parts of one event share ceilings; no standard payout above the amount; a case a code"
     ),
-    Row(7, "promotion by four friends", "20 cases, 5 claimants, 3 providers, 6 terms"),
-    Row(8, "whale claim", "reserve never negative; ≤ 5 % a payout and block"),
-    Row(9, "join sick, leave after", "waiting, notice; expected gain ≤ 0 over 6 terms"),
-    Row(10, "washing a record by re-joining or auto-accepting trifles", "record survives; auto-accept ≤ half of N"),
-    Row(11, "tracing a payout", "P(link) ≤ p_max for every output, by payee"),
-    Row(12, "evidence leak", "no plaintext in store, gossip or log"),
-    Row(13, "equivocating proposer", "finality by > 2/3; misbehaviour record; loses its seat"),
-)
+    "promotion by four friends": "20 cases, 5 claimants, 3 providers, 6 terms",
+    "whale claim": "reserve never negative; ≤ 5 % a payout and block",
+    "join sick, leave after": "waiting, notice; expected gain ≤ 0 over 6 terms",
+    "washing a record by re-joining or auto-accepting trifles": "record survives; auto-accept ≤ half of N",
+    "tracing a payout": "P(link) ≤ p_max for every output, by payee",
+    "evidence leak": "no plaintext in store, gossip or log",
+    "equivocating proposer": "finality by > 2/3; misbehaviour record; loses its seat",
+}
+ROWS = tuple(Row(number, attack, asked) for number, (attack, asked) in enumerate(_ATTACKS.items(), 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +55,8 @@ class Verdict:
 def judge_rows(checks: Iterable[Check]) -> list[Verdict]:
     """Return a verdict for every row: one check not met fails it; a part that nobody measured leaves it open."""
     found = list(checks)
-    return [
-        Verdict(
-            row,
-            _verdict_of([check for check in found if check.row == row.number]),
-            tuple(check for check in found if check.row == row.number),
-        )
-        for row in ROWS
-    ]
+    by_row = [(row, tuple(check for check in found if check.row == row.number)) for row in ROWS]
+    return [Verdict(row, _verdict_of(looked_at), looked_at) for row, looked_at in by_row]
 
 
 def _verdict_of(checks: Sequence[Check]) -> str:

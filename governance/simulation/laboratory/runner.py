@@ -27,10 +27,10 @@ class Result:
     broken: tuple[str, ...]
 
 
-def play(job: Job) -> Book:
+def play(job: Job, setting: Setting) -> Book:
     """Play one world."""
-    attack = job.attack(job.setting, is_idle=job.is_idle, **job.options)
-    return World(job.setting, attack).run()
+    setting = replace(setting, **job.changes)
+    return World(setting, job.attack(setting, is_idle=job.is_idle, **job.options)).run()
 
 
 def run(
@@ -43,18 +43,19 @@ def run(
 ) -> list[Result]:
     """Play and judge studies over seeds, `processes` worlds at once (None: one per core; 1: in this process)."""
     chosen = list(studies)
-    planned = [(study, job) for study in chosen for seed in seeds for job in study.jobs(replace(setting, seed=seed))]
+    planned = [(study, job, replace(setting, seed=seed)) for study in chosen for seed in seeds for job in study.jobs]
     count = min(processes or os.cpu_count() or 1, max(1, len(planned)))
     books: dict[str, dict[str, list[Book]]] = {study.name: {} for study in chosen}
     began = perf_counter()
     pool = ProcessPoolExecutor(count) if count > 1 else None
     try:
-        played = map(play, (job for _, job in planned)) if pool is None else pool.map(play, [job for _, job in planned])
-        for number, ((study, job), book) in enumerate(zip(planned, played, strict=True), 1):
+        _, jobs, settings = zip(*planned, strict=True) if planned else ((), (), ())
+        played = map(play, jobs, settings) if pool is None else pool.map(play, jobs, settings)
+        for number, ((study, job, _), book) in enumerate(zip(planned, played, strict=True), 1):
             books[study.name].setdefault(job.key, []).append(book)
             if progress is not None:
                 progress(
-                    f"world {number} of {len(planned)}: {study.name}/{job.key}, seed {job.setting.seed},"
+                    f"world {number} of {len(planned)}: {study.name}/{job.key}, seed {book.setting.seed},"
                     f" {book.seconds:.1f} s ({perf_counter() - began:.0f} s)"
                 )
     finally:

@@ -10,17 +10,21 @@ from governance.simulation.laboratory.attackers.base import Attack
 from governance.simulation.laboratory.book import Book
 from governance.simulation.laboratory.setting import Setting
 
+Options = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One world to play."""
+    """One world to play for each seed."""
 
     key: str
     """What the study calls it: the attack, its control, a variant."""
     attack: type[Attack]
-    setting: Setting
+    options: Options = field(default_factory=dict[str, Any])
+    """Of the attack."""
     is_idle: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    changes: Options = field(default_factory=dict[str, Any])
+    """Fields of the setting that are others in this world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Evidence:
 
     checks: tuple[Check, ...]
     findings: tuple[str, ...] = ()
-    figures: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    figures: Options = field(default_factory=dict[str, Any])
     picture: Picture | None = None
 
 
@@ -86,6 +90,5 @@ class Study:
     name: str
     title: str
     story: str
-    jobs: Callable[[Setting], Sequence[Job]]
-    """The worlds of one seed."""
+    jobs: Sequence[Job]
     judge: Callable[[Books, Setting], Evidence]

@@ -37,9 +37,8 @@ def read(shape: type[T], value: object) -> T:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        raise ApiError(
-            "answer_shape", f"the node's answer does not fit: {error}", "update mutua and restart the node"
-        ) from None
+        what = f"the node's answer does not fit: {error}"
+        raise ApiError("answer_shape", what, "update mutua and restart the node") from None
 
 
 def to_json(value: object) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact
-from typing import Any, cast
+from typing import Any
 
-from node.bridges.fhir.values import CHARGE_CENTS_MAX, UNITS_MAX, Unmappable
+from node.bridges.fhir.values import CHARGE_CENTS_MAX, UNITS_MAX, Unmappable, fields_of
 
 _EXACT = Context(prec=200, traps=[Inexact])
 """Three factors of 30 digits (`reading.DIGITS_MAX`) with exponents up to 30 multiply exactly in here."""
@@ -66,11 +66,11 @@ def units_of(item: dict[str, Any], path: str) -> int:
     quantity = item.get("quantity")
     if quantity is None:
         return 1
-    path = f"{path}.quantity.value"
-    if not isinstance(quantity, dict) or "value" not in quantity:
+    path, given = f"{path}.quantity.value", fields_of(quantity)
+    if "value" not in given:
         hint = "give whole units, or no quantity for one unit"
         raise Unmappable(path, "fhir_units", "the quantity has no value", hint)
-    value = _number(cast("dict[str, Any]", quantity)["value"], path)
+    value = _number(given["value"], path)
     if value != value.to_integral_value() or not 1 <= value <= UNITS_MAX:
         what = f"{value} units are not a whole number from 1 to {UNITS_MAX}"
         raise Unmappable(path, "fhir_units", what, "give whole units of the code")
@@ -78,7 +78,7 @@ def units_of(item: dict[str, Any], path: str) -> int:
 
 
 def _money(value: Any, path: str, currency: str) -> Decimal:
-    money = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    money = fields_of(value)
     given = money.get("currency")
     if given is None:
         hint = f"name it; this co-op keeps its books in {currency}"

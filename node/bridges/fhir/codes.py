@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from node.bridges.fhir.values import HCPCS_SYSTEM, MODIFIERS_MAX, TEXT_SIZE_MAX, Unmappable
+from node.bridges.fhir.values import HCPCS_SYSTEM, MODIFIERS_MAX, TEXT_SIZE_MAX, Unmappable, fields_of
 
 HCPCS_SPELLINGS = frozenset((HCPCS_SYSTEM, "urn:oid:2.16.840.1.113883.6.285"))
 """The URI and the OID under which HL7 registers HCPCS Level II."""
@@ -72,7 +72,7 @@ def checked_text(text: str, path: str) -> str:
 
 
 def _codings(concept: Any) -> list[dict[str, Any]]:
-    return list(cast("dict[str, Any]", concept).get("coding") or []) if isinstance(concept, dict) else []
+    return list(fields_of(concept).get("coding") or [])
 
 
 def _known(coding: dict[str, Any], aliases: Mapping[Coding, Coding]) -> Coding:
@@ -84,10 +84,7 @@ def _known(coding: dict[str, Any], aliases: Mapping[Coding, Coding]) -> Coding:
 
 
 def _pick(usable: list[tuple[Coding, bool]], charter_codes: frozenset[Coding]) -> Coding:
-    for coding, _ in usable:
-        if coding in charter_codes:
-            return coding
-    for coding, _ in usable:
-        if coding[0] == HCPCS_SYSTEM:
-            return coding
-    return next((coding for coding, is_selected in usable if is_selected), usable[0][0])
+    listed = [coding for coding, _ in usable if coding in charter_codes]
+    hcpcs = [coding for coding, _ in usable if coding[0] == HCPCS_SYSTEM]
+    selected = [coding for coding, is_selected in usable if is_selected]
+    return [*listed, *hcpcs, *selected, usable[0][0]][0]

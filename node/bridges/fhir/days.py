@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
-from node.bridges.fhir.values import CharterContext, FhirResource, Unmappable
+from node.bridges.fhir.values import CharterContext, FhirResource, Unmappable, fields_of
 
 _USABLE_ENCOUNTER = frozenset(("arrived", "triaged", "in-progress", "onleave", "finished", "unknown"))
 Find = Callable[[str], FhirResource | None]
@@ -34,9 +34,8 @@ def days_of(
         first, last = _period(claim["billablePeriod"], path)
     else:
         what = "the line has no service date, no encounter, and the claim no billablePeriod"
-        raise Unmappable(
-            f"{path}.servicedDate", "fhir_date_missing", what, "give servicedDate, or put the Encounter into the file"
-        )
+        hint = "give servicedDate, or put the Encounter into the file"
+        raise Unmappable(f"{path}.servicedDate", "fhir_date_missing", what, hint)
     return _heights(first, last, path, context)
 
 
@@ -54,7 +53,7 @@ def day_in(text: Any, path: str) -> date:
 
 
 def _period(period: Any, path: str) -> tuple[date, date]:
-    ends = cast("dict[str, Any]", period) if isinstance(period, dict) else {}
+    ends = fields_of(period)
     for end in ("start", "end"):
         if not ends.get(end):
             hint = "give both ends; file a stay when it is over"
@@ -64,11 +63,10 @@ def _period(period: Any, path: str) -> tuple[date, date]:
 
 def _encounters(references: list[Any], path: str, find: Find) -> tuple[date, date]:
     """Return the first start and the last end of the encounters a line names."""
-    firsts: list[date] = []
-    lasts: list[date] = []
+    periods: list[tuple[date, date]] = []
     for number, reference in enumerate(references):
         where = f"{path}[{number}]"
-        name = str(cast("dict[str, Any]", reference).get("reference", "")) if isinstance(reference, dict) else ""
+        name = str(fields_of(reference).get("reference", ""))
         encounter = find(name)
         if encounter is None or encounter.kind != "Encounter":
             what = f"the encounter {name[:80]!r} is not in the file, and the line has no date of its own"
@@ -76,10 +74,8 @@ def _encounters(references: list[Any], path: str, find: Find) -> tuple[date, dat
         if encounter.content.get("status") not in _USABLE_ENCOUNTER:
             what = f"{encounter.label} is {encounter.content.get('status')}: it says nothing about a day of service"
             raise Unmappable(where, "fhir_encounter_status", what, "file visits that took place")
-        first, last = _period(encounter.content.get("period"), f"{encounter.label}.period")
-        firsts.append(first)
-        lasts.append(last)
-    return min(firsts), max(lasts)
+        periods.append(_period(encounter.content.get("period"), f"{encounter.label}.period"))
+    return min(first for first, _ in periods), max(last for _, last in periods)
 
 
 def _heights(first: date, last: date, path: str, context: CharterContext) -> tuple[int, int]:

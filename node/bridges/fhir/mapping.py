@@ -23,6 +23,7 @@ from node.bridges.fhir.values import (
     MappedLine,
     Refusal,
     Unmappable,
+    fields_of,
 )
 
 _USES = {"claim": "claim", "preauthorization": "preauth"}
@@ -38,20 +39,17 @@ def map_claims(file: FhirFile, mapping: ImportMapping, context: CharterContext) 
     index = _Index(file.resources)
     refusals.extend(index.refusals)
     claims: dict[bytes, MappedClaim] = {}
-    claim_count = other_patients = 0
-    wanted = [resource for resource in file.resources if resource.kind == "Claim"]
+    everything = [resource for resource in file.resources if resource.kind == "Claim"]
+    wanted = [item for item in everything if not mapping.patient or _patient_of(item) == mapping.patient]
+    other_patients = len(everything) - len(wanted)
     for resource in wanted:
-        if mapping.patient and _patient_of(resource) != mapping.patient:
-            other_patients += 1
-            continue
-        claim_count += 1
         if resource.label in spoiled:
             continue
         claim, reasons = _ClaimMapper(resource, index, mapping, context).map()
         refusals.extend(reasons)
         if claim is not None:
             claims.setdefault(claim.source_hash, claim)
-    if not claim_count:
+    if not wanted:
         what = f"the file has no Claim of {mapping.patient}" if mapping.patient else "the file has no Claim"
         hint = "give FHIR R4 Claim resources; statements (ExplanationOfBenefit) are not claims"
         refusals.append(Refusal("file", "Claim", "fhir_no_claims", what, hint))
@@ -59,7 +57,7 @@ def map_claims(file: FhirFile, mapping: ImportMapping, context: CharterContext) 
     refusals.extend(_repeated_lines(claims))
     if refusals:
         return ImportPlan((), tuple(dict.fromkeys(refusals)), 0, other_patients)
-    return ImportPlan(tuple(claims.values()), (), claim_count - len(claims), other_patients)
+    return ImportPlan(tuple(claims.values()), (), len(wanted) - len(claims), other_patients)
 
 
 class _Index:
@@ -105,7 +103,7 @@ class _ClaimMapper:
         use = self._try(self._use)
         payee = self._try(self._payee)
         provider = self._try(self._provider)
-        patient = self._try(self._patient)
+        patient = self._try(lambda: codes.checked_text(_patient_of(self._resource), "Claim.patient"))
         self._try(self._check_coverage)
         lines = self._lines()
         if lines is not None and not self._reasons:
@@ -155,7 +153,7 @@ class _ClaimMapper:
         payee: Any = self._claim.get("payee")
         if not isinstance(payee, dict):
             return "member"
-        concept: dict[str, Any] = cast("dict[str, Any]", payee).get("type") or {}
+        concept: dict[str, Any] = fields_of(payee).get("type") or {}
         codings: list[dict[str, Any]] = concept.get("coding") or []
         for coding in codings:
             if coding.get("code") in _PAYEES:
@@ -172,11 +170,7 @@ class _ClaimMapper:
             identifiers: Any = resource.content.get("identifier") or []
             given.extend(cast("list[Any]", identifiers) if isinstance(identifiers, list) else [identifiers])
         spellings = [spelling for identifier in given for spelling in _spellings(identifier)]
-        known = {
-            name
-            for name in (self._mapping.providers.get(text, text) for text in spellings)
-            if name in self._context.providers
-        }
+        known = {self._mapping.providers.get(text, text) for text in spellings} & self._context.providers.keys()
         if not known:
             named = spellings[0] if spellings else "without an identifier"
             what = f"the provider {named} is not known to the co-op"
@@ -185,9 +179,6 @@ class _ClaimMapper:
             what = f"the provider's identifiers name several providers of the co-op: {', '.join(sorted(known))}"
             raise Unmappable("Claim.provider", "fhir_provider_ambiguous", what, "give one identifier")
         return min(known)
-
-    def _patient(self) -> str:
-        return codes.checked_text(_patient_of(self._resource), "Claim.patient")
 
     def _check_coverage(self) -> None:
         coverages: list[Any] = self._claim.get("insurance") or []
@@ -244,7 +235,7 @@ class _ClaimMapper:
         span = self._try(lambda: days.days_of(self._claim, item, path, self._find, context))
         if coding is None or modifiers is None or charge is None or span is None:
             return None
-        return MappedLine(coding[0], coding[1], modifiers, charge[0], charge[1], span[0], span[1])
+        return MappedLine(*coding, modifiers, *charge, *span)
 
     def _resolve(self, reference: dict[str, Any]) -> FhirResource | None:
         return self._find(str(reference.get("reference", "")))
@@ -295,22 +286,16 @@ def _repeated_lines(claims: dict[bytes, MappedClaim]) -> list[Refusal]:
 
 def _patient_of(resource: FhirResource) -> str:
     """Return the patient's reference, or its identifier when there is no reference."""
-    patient: Any = resource.content.get("patient")
-    if not isinstance(patient, dict):
-        return ""
-    reference = cast("dict[str, Any]", patient)
+    reference = fields_of(resource.content.get("patient"))
     return str(reference.get("reference") or next(iter(_spellings(reference.get("identifier"))), ""))
 
 
 def _spellings(identifier: Any) -> list[str]:
     """Return `system|value` and the bare value of an Identifier."""
-    if not isinstance(identifier, dict):
-        return []
-    members = cast("dict[str, Any]", identifier)
+    members = fields_of(identifier)
     value = str(members.get("value") or "")
-    if not value:
-        return []
-    return [f"{members['system']}|{value}", value] if members.get("system") else [value]
+    full = [f"{members['system']}|{value}"] if members.get("system") else []
+    return [*full, value] if value else []
 
 
 def _several_patients(claims: dict[bytes, MappedClaim], mapping: ImportMapping) -> list[Refusal]:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from ledger.errors import MutuaError
-from node.bridges.fhir.values import FhirFile, FhirResource, Refusal
+from node.bridges.fhir.values import FhirFile, FhirResource, Refusal, fields_of
 
 FILE_SIZE_MAX = 256 * 1024 * 1024
 """A generated patient with a whole life of visits is 7 MB; more than this belongs in several files."""
@@ -44,7 +44,6 @@ def read_fhir(data: bytes) -> FhirFile:
         raise _malformed(f"line {line} is not UTF-8 (byte {error.start})", "save the file as UTF-8 JSON") from None
     resources: list[FhirResource] = []
     ignored: Counter[str] = Counter()
-    refusals: list[Refusal] = []
     for where, value in _documents(text):
         for resource in _resources_of(value, where):
             if resource.kind not in KINDS:
@@ -53,11 +52,12 @@ def read_fhir(data: bytes) -> FhirFile:
             resources.append(resource)
             if len(resources) > RESOURCES_MAX:
                 raise _too_large(f"the file has more than {RESOURCES_MAX} resources")
-    wanted = _referenced_providers(resources)
-    for resource in resources:
-        if resource.kind in CLAIM_KINDS or not wanted.isdisjoint(keys_of(resource)):
-            refusals.extend(_invalid_parts(resource))
-    return FhirFile(tuple(resources), tuple(sorted(ignored.items())), tuple(refusals))
+    claims = [resource.content for resource in resources if resource.kind == "Claim"]
+    # only providers that claims refer to are validated: a file may hold thousands
+    wanted = {str(fields_of(claim.get("provider")).get("reference", "")) for claim in claims}
+    checked = [item for item in resources if item.kind in CLAIM_KINDS or not wanted.isdisjoint(keys_of(item))]
+    refusals = tuple(refusal for resource in checked for refusal in _invalid_parts(resource))
+    return FhirFile(tuple(resources), tuple(sorted(ignored.items())), refusals)
 
 
 def keys_of(resource: FhirResource) -> frozenset[str]:
@@ -127,10 +127,9 @@ def _members(pairs: list[tuple[str, Any]]) -> Json:
     """Return an object; a name given twice would let two readers see two claims, so it is refused."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        name = next(name for name, count in counts.items() if count > 1)
-        what = f"a JSON object gives {name!r} twice"
-        raise _malformed(what, "export the file again: readers would disagree on its meaning")
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        hint = "export the file again: readers would disagree on its meaning"
+        raise _malformed(f"a JSON object gives {name!r} twice", hint)
     return members
 
 
@@ -191,16 +190,6 @@ def _resource(content: Json, full_url: str, where: str) -> FhirResource:
         raise _malformed(f"there is a Bundle inside a Bundle in {where}", "export the inner bundle as a separate file")
     identity: Any = content.get("id")
     return FhirResource(kind, identity if isinstance(identity, str) else "", full_url, where, content)
-
-
-def _referenced_providers(resources: list[FhirResource]) -> frozenset[str]:
-    """Return the references that claims make to providers: only those are validated, a file may hold thousands."""
-    found: set[str] = set()
-    for resource in resources:
-        provider: Any = resource.content.get("provider") if resource.kind == "Claim" else None
-        if isinstance(provider, dict):
-            found.add(str(cast("Json", provider).get("reference", "")))
-    return frozenset(found)
 
 
 def _invalid_parts(resource: FhirResource) -> list[Refusal]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 HCPCS_SYSTEM = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 """URI of HCPCS Level II in HL7's registry of code systems; every accepted spelling of it becomes this one."""
@@ -20,6 +20,11 @@ TEXT_SIZE_MAX = 128
 """Characters of a code, a system URI or an identifier, as the rules of claims bound it."""
 CHARGE_CENTS_MAX = 10**12
 """Charge of one line in minor units; keeps every sum far below 2**63."""
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return a JSON object's members; none of anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 class Unmappable(Exception):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ledger.errors import MutuaError
 from node.api.text import short
 from node.api.views.coop import AUDITS, PROVIDERS, Audits, Drawn, Panel
-from node.cli.common import DEFAULT, SEND, Common, Sending, say, table
+from node.cli.common import DEFAULT, SEND, ClaimId, Common, NewBundle, Sending, say, table
 
 OUTCOMES = ("fraud", "clear")
 
@@ -18,13 +17,8 @@ def report(suspect: str, *, claim: str = "", send: Sending = SEND, common: Commo
 
     Enough reports within twelve terms place a hold on payments until a panel has examined the case.
 
-    Parameters
-    ----------
-    suspect
-        A member's key or its first digits, or a provider's identifier or key.
-    claim
-        The suspected claim, if there is a particular one.
-
+    :param suspect: A member's key or its first digits, or a provider's identifier or key.
+    :param claim: The suspected claim, if there is a particular one.
     """
     session = common.session()
     _, providers = session.member, session.view(PROVIDERS)
@@ -39,20 +33,11 @@ def report(suspect: str, *, claim: str = "", send: Sending = SEND, common: Commo
     return send.send(common, session, "audit.report", body, review=review, question="report?", done=done)
 
 
-def finding(claim: str, out: Path, *, outcome: str, reason: str, common: Common = DEFAULT) -> int:
+def finding(claim: ClaimId, out: NewBundle, *, outcome: str, reason: str, common: Common = DEFAULT) -> int:
     """Draft what an audit panel found, for its members to attest: mutua bundle attest, then mutua bundle submit.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-    out
-        The bundle to write; an existing file is never overwritten.
-    outcome
-        fraud or clear.
-    reason
-        Why, in a few words. Members' nodes see them: write no diagnosis.
-
+    :param outcome: fraud or clear.
+    :param reason: Why, in a few words. Members' nodes see them: write no diagnosis.
     """
     from node.cli.members.bundle import draft
 

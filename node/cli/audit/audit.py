@@ -1,7 +1,4 @@
-"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node.
-
-Silent with exit 0 when all is well, else exit 6.
-"""
+"""`mutua audit verify|prove|check|explain`: offline, on the folder of a stopped node. Exit 6 when anything is wrong."""
 
 from __future__ import annotations
 
@@ -37,11 +34,7 @@ def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:
     Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in
     the folder changes. Exit code 0: no finding, and nothing is printed. Exit code 6: findings, one a line.
 
-    Parameters
-    ----------
-    folder
-        The data folder of a stopped node, or a copy of it; short for --data-dir.
-
+    :param folder: The data folder of a stopped node, or a copy of it; short for --data-dir.
     """
     from node.audit.verify import audit_folder
 
@@ -80,11 +73,7 @@ def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:
 def prove(record_id: str, *, common: Common = DEFAULT) -> int:
     """Print a proof, as JSON, that a record is in the chain.
 
-    Parameters
-    ----------
-    record_id
-        The record's id, 64 hex digits.
-
+    :param record_id: The record's id, 64 hex digits.
     """
     from ledger.proofs import proof_to_json
     from node.audit.verify import prove as prove_record
@@ -92,29 +81,18 @@ def prove(record_id: str, *, common: Common = DEFAULT) -> int:
     try:
         wanted = bytes.fromhex(record_id)
     except ValueError:
-        raise MutuaError(
-            "record_id", f"{record_id!r} is not hex", "name the 64 hex digits of the record's id"
-        ) from None
+        what = f"{record_id!r} is not hex"
+        raise MutuaError("record_id", what, "name the 64 hex digits of the record's id") from None
     print(proof_to_json(prove_record(common.folder, wanted)))
     return EXIT_OK
 
 
 @app.command
-def check(
-    proof_file: Path,
-    *,
-    charter: Path | None = None,
-    printing: Printing = PRINT,
-) -> int:
+def check(proof_file: Path, *, charter: Path | None = None, printing: Printing = PRINT) -> int:
     """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
 
-    Parameters
-    ----------
-    proof_file
-        A file that `mutua audit prove` wrote.
-    charter
-        The co-op's sealed charter; with it, the chain id and the certificate are checked too.
-
+    :param proof_file: A file that `mutua audit prove` wrote.
+    :param charter: The co-op's sealed charter: with it the chain id and the certificate are judged too.
     """
     from ledger.charter_file import charter_from_file
     from ledger.proofs import proof_from_json
@@ -146,24 +124,16 @@ def explain(
     The ledger of --data-dir, of a stopped node, is replayed from genesis; nothing in the folder changes. With --json
     the receipt is printed, from which anyone can recompute the decision (docs/reference/receipts.md).
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-    proposal
-        Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
-    member
-        Instead of a claim: a member's approval threshold, and every decision on the renewal.
-    premium
-        Instead of a claim: every re-rating of a plan, by its name.
-
+    :param claim: The claim's id, or its first digits.
+    :param proposal: Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
+    :param member: Instead of a claim: a member's approval threshold, and every boundary that judged the renewal.
+    :param premium: Instead of a claim: every re-rating of a plan, by its name.
     """
     given = {"claim": claim, "proposal": proposal, "member": member, "premium": premium}
     wanted = [(kind, name) for kind, name in given.items() if name is not None]
     if len(wanted) != 1:
-        raise MutuaError(
-            "usage", "one decision is explained at a time", "give a CLAIM, or one of --proposal, --member, --premium"
-        )
+        what = "one decision is explained at a time"
+        raise MutuaError("usage", what, "give a CLAIM, or one of --proposal, --member, --premium")
     from governance.events import render_hex
     from governance.receipts.shapes import as_json
 
@@ -190,20 +160,18 @@ def _explained(
         if kind == "claim":
             claim = claim_receipt(chain, bytes.fromhex(full_id(name, lambda: claim_ids(chain), kind)), on_height)
             return claim, words.explain(claim, render_hex)
+        about: Any
         if kind == "proposal":
             about = others.ProposalCollector(spec, bytes.fromhex(full_id(name, lambda: proposal_ids(chain), kind)))
-            live_through(chain, about, on_height)
-            found = found_in(chain, about.receipt(), kind)
-            return found, other_words.explain_proposal(found, render_hex)
-        if kind == "member":
-            of_member = others.MemberCollector(spec, bytes.fromhex(full_id(name, lambda: member_ids(chain), kind)))
-            live_through(chain, of_member, on_height)
-            known = found_in(chain, of_member.receipt(), kind)
-            return known, other_words.explain_member(known, render_hex)
-        of_plan = others.PremiumCollector(spec, name)
-        live_through(chain, of_plan, on_height)
-        plan = found_in(chain, of_plan.receipt(), "plan")
-        return plan, other_words.explain_premium(plan, render_hex)
+            tell = other_words.explain_proposal
+        elif kind == "member":
+            about = others.MemberCollector(spec, bytes.fromhex(full_id(name, lambda: member_ids(chain), kind)))
+            tell = other_words.explain_member
+        else:
+            about, tell, kind = others.PremiumCollector(spec, name), other_words.explain_premium, "plan"
+        live_through(chain, about, on_height)
+        found = found_in(chain, about.receipt(), kind)
+        return found, tell(found, render_hex)
 
 
 @contextmanager

@@ -9,23 +9,17 @@ from ledger.errors import MutuaError
 from node.api.errors import ApiError
 from node.api.text import Units, counted, short
 from node.api.views.claims import Case, Claim
-from node.cli.common import DEFAULT, SEND, Common, Sending, say
+from node.cli.common import DEFAULT, SEND, ClaimId, Common, Sending, say
 
 GROUNDS = ("evidence", "rule")
 
 
-def evidence(claim: str, *files: Path, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def evidence(claim: ClaimId, *files: Path, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Add documents to one of your claims that is being voted on: a new version of its evidence.
 
     They stay on this node. Every voter may then change the ballot once more.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-    files
-        The documents.
-
+    :param files: The documents.
     """
     from node.cli.claims.evidence import forget, keep_document
 
@@ -53,16 +47,10 @@ def evidence(claim: str, *files: Path, send: Sending = SEND, common: Common = DE
     return send.report(common, session, answer, f"{counted(len(kept), 'document')} added to claim {name}")
 
 
-def withdraw(claim: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def withdraw(claim: ClaimId, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Withdraw the open cases of one of your claims, or of one that a provider filed for you.
 
     Their lines may be filed again.
-
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-
     """
     session = common.session()
     _, view = session.member, session.claim(claim)
@@ -80,19 +68,14 @@ def _open_lines(view: Claim, units: Units) -> Iterator[str]:
     yield "what was settled or decided stays"
 
 
-def appeal(claim: str, code: str | None = None, *, ground: str, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def appeal(
+    claim: ClaimId, code: str | None = None, *, ground: str, send: Sending = SEND, common: Common = DEFAULT
+) -> int:
     """Appeal the denial of one of your cases. A new panel, without the first voters, makes the final decision.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-    code
-        The case: a code of the claim; not needed where only one was denied.
-    ground
-        evidence: there is new evidence (mutua claim evidence takes it while a vote is open; name it to the panel);
-        rule: a rule was applied incorrectly.
-
+    :param code: The case: a code of the claim; not needed where only one was denied.
+    :param ground: evidence: there is new evidence (mutua claim evidence takes it while a vote is open; name it to the
+        panel); rule: a rule was applied incorrectly.
     """
     if ground not in GROUNDS:
         raise MutuaError("usage", f"{ground!r} is not a ground of appeal", "give --ground evidence or --ground rule")
@@ -105,10 +88,7 @@ def appeal(claim: str, code: str | None = None, *, ground: str, send: Sending = 
 
 
 def _denied_case(view: Claim, code: str | None) -> tuple[str, Case | None]:
-    """Return the case to appeal. One that is named goes to the daemon as it is: its refusal says why.
-
-    MutuaError `code_needed`.
-    """
+    """Return the case to appeal. A named one goes to the daemon as it is. MutuaError `code_needed`."""
     if code is not None:
         return code, view.case_of(code)
     denied = [case for case in view.cases if case.status == "denied"]

@@ -17,9 +17,10 @@ from cyclopts import App, Parameter
 from ledger.errors import MutuaError
 from node.api.text import Units, short
 from node.api.views.actions import AutoRule
-from node.cli.common import ASK, DEFAULT, Asking, Common, Session, read_amount, say, table
+from node.cli.common import ASK, DEFAULT, Asking, Common, Flag, Row, Session, read_amount, say, table
 
 app = App(name="auto", help="Auto-accept rules, by which your node accepts cases automatically.")
+RuleName = Annotated[str, Parameter(help="The rule's name.")]
 
 
 @Parameter(name="*")
@@ -51,18 +52,10 @@ class RuleWords:
 
 
 @app.command(name="list")
-def list_command(
-    *,
-    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
-    common: Common = DEFAULT,
-) -> int:
+def list_command(*, all: Flag = False, common: Common = DEFAULT) -> int:  # noqa: A002
     """List your auto-accept rules.
 
-    Parameters
-    ----------
-    all
-        Show every version, including replaced and revoked ones, to see which wording cast a ballot.
-
+    :param all: Show every version, including replaced and revoked ones, to see which wording cast a ballot.
     """
     session = common.session()
     rules: Sequence[AutoRule] = session.client.auto_rules()
@@ -70,57 +63,34 @@ def list_command(
         newest = {item.name: item for item in rules}
         rules = [item for item in newest.values() if not item.is_revoked]
     heads = ("rule", "version", "codes", "charges up to", "providers", "hash")
-    rows = [
-        (
-            item.name,
-            f"{item.version}{' revoked' if item.is_revoked else ''}",
-            " ".join(item.codes),
-            session.units.money(item.charge_max_cents),
-            " ".join(map(short, item.providers)) or "any",
-            short(item.rule_hash),
-        )
-        for item in rules
-    ]
+
+    def row(item: AutoRule) -> Row:
+        version = f"{item.version}{' revoked' if item.is_revoked else ''}"
+        limit, providers = session.units.money(item.charge_max_cents), " ".join(map(short, item.providers)) or "any"
+        return item.name, version, " ".join(item.codes), limit, providers, short(item.rule_hash)
+
     empty = "no auto-accept rules; your node casts no ballots automatically"
-    return say(common, rules, lambda: table(heads, rows, empty))
+    return say(common, rules, lambda: table(heads, map(row, rules), empty))
 
 
 @app.command
 def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
     """Add an auto-accept rule. From the next block on, your node accepts matching cases; it never denies any.
 
-    Parameters
-    ----------
-    name
-        A name for the rule, for yourself.
-
+    :param name: A name for the rule, for yourself.
     """
     return _put(common, "add", name, words, ask)
 
 
 @app.command
-def replace(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
-    """Replace an auto-accept rule by a new version; the old one stays in the list of all versions.
-
-    Parameters
-    ----------
-    name
-        The rule's name.
-
-    """
+def replace(name: RuleName, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
+    """Replace an auto-accept rule by a new version; the old one stays in the list of all versions."""
     return _put(common, "replace", name, words, ask)
 
 
 @app.command
-def revoke(name: str, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:
-    """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast.
-
-    Parameters
-    ----------
-    name
-        The rule's name.
-
-    """
+def revoke(name: RuleName, *, ask: Asking = ASK, common: Common = DEFAULT) -> int:
+    """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast."""
     session = common.session()
     _ = session.member
     if not ask.is_confirmed(common, (), f"revoke rule {name!r}?"):

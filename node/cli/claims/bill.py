@@ -68,14 +68,10 @@ def claim_body(session: Session, bill: Bill, *, use: str = "claim") -> Json:
 
 
 def bill_body(session: Session, bill: Bill, cover: str) -> Json:
-    """Return a bill as the body of a claim for a cover, filed by its member.
-
-    Errors: `usage`, and those of its parts.
-    """
+    """Return a bill as the body of a claim for a cover, filed by its member. Errors: `usage`, those of its parts."""
     if bill.payee not in ("member", "provider"):
-        raise MutuaError(
-            "usage", f"payee {bill.payee!r} is neither member nor provider", "--payee member or --payee provider"
-        )
+        what = f"payee {bill.payee!r} is neither member nor provider"
+        raise MutuaError("usage", what, "--payee member or --payee provider")
     if bill.provider is None:
         raise MutuaError("usage", "the provider is missing", "give --provider with its identifier or key")
     return {
@@ -117,9 +113,8 @@ def _claim_lines(session: Session, bill: Service) -> list[Json]:
 
 def _claim_line(row: list[str], session: Session, system: str, listed: Sequence[Code]) -> Json:
     if len(row) not in LINE_PARTS:
-        raise MutuaError(
-            "usage", f"line {','.join(row)!r} has {len(row)} parts", "write CODE,UNITS,CHARGE,DAY[,LAST_DAY]"
-        )
+        what = f"line {','.join(row)!r} has {len(row)} parts"
+        raise MutuaError("usage", what, "write CODE,UNITS,CHARGE,DAY[,LAST_DAY]")
     code, units, charge, first, last = (part.strip() for part in (*row[:4], row[4] if len(row) > 4 else row[3]))
     if not units.isascii() or not units.isdigit() or not 0 < len(units) < 10 or int(units) == 0:
         raise MutuaError("usage", f"units {units!r} is not a whole number", "such as 1")

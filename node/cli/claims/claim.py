@@ -9,10 +9,10 @@ from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
 from node.api.text import short
-from node.api.views.claims import CLAIMS
+from node.api.views.claims import CLAIMS, ClaimHead
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, Common, say, table
+from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -36,21 +36,13 @@ def import_command(
 ) -> int:
     """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON): all of them or none.
 
-    Parameters
-    ----------
-    file
-        The file.
-    patient
-        Take the claims of this patient only, such as Patient/7.
-    map_code
-        SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
-    map_provider
-        IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
-    provider_seed_file
-        Sign for the providers with this seed, where it is on this machine.
-
+    :param file: The file.
+    :param patient: Take the claims of this patient only, such as Patient/7.
+    :param map_code: SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
+    :param map_provider: IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
+    :param provider_seed_file: Sign for the providers with this seed, where it is on this machine.
     """
-    from node.bridges.fhir import ImportMapping
+    from node.bridges.fhir.values import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
@@ -66,46 +58,26 @@ def import_command(
 
 
 @app.command(name="list")
-def list_command(
-    *,
-    all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
-    common: Common = DEFAULT,
-) -> int:
+def list_command(*, all: Flag = False, common: Common = DEFAULT) -> int:  # noqa: A002
     """List your claims, newest first.
 
-    Parameters
-    ----------
-    all
-        The claims of all covers.
-
+    :param all: The claims of all covers.
     """
     session = common.session()
     claims = session.view(CLAIMS, member=None if all else session.member)
     heads = ("claim", "block", "status", "charged", "benefit", "codes")
-    rows = [
-        (
-            short(item.claim),
-            item.height,
-            item.status,
-            session.units.money(item.charge_cents),
-            session.units.money(item.benefit_cents),
-            " ".join(item.codes),
-        )
-        for item in claims
-    ]
-    return say(common, claims, lambda: table(heads, rows))
+    money = session.units.money
+
+    def row(item: ClaimHead) -> Row:
+        charged, benefit = money(item.charge_cents), money(item.benefit_cents)
+        return short(item.claim), item.height, item.status, charged, benefit, " ".join(item.codes)
+
+    return say(common, claims, lambda: table(heads, map(row, claims)))
 
 
 @app.command
-def show(claim: str, *, common: Common = DEFAULT) -> int:
-    """Show a claim with every settlement figure and the tally of its cases.
-
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-
-    """
+def show(claim: ClaimId, *, common: Common = DEFAULT) -> int:
+    """Show a claim with every settlement figure and the tally of its cases."""
     from node.cli.claims.explaining import claim_lines
 
     session = common.session()
@@ -114,16 +86,10 @@ def show(claim: str, *, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def explain(claim: str, *, common: Common = DEFAULT) -> int:
+def explain(claim: ClaimId, *, common: Common = DEFAULT) -> int:
     """Explain in plain words what became of a claim: the rule, every figure, each tally and each payment.
 
     The node replays its ledger for it. A long ledger is explained offline: mutua audit explain.
-
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-
     """
     session = common.session()
     found = session.client.receipt(session.claim_id(claim))

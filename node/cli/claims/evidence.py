@@ -1,7 +1,4 @@
-"""`mutua evidence add | open`: documents stay on this machine.
-
-The ledger holds their hashes and the receipts of opening.
-"""
+"""`mutua evidence add | open`: documents stay on this machine; the ledger holds hashes and receipts of opening."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Any
 from cyclopts import App
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, read_file, say
+from node.cli.common import DEFAULT, ClaimId, Common, read_file, say
 
 app = App(name="evidence", help="Keep and open the documents of claims.")
 
@@ -24,33 +21,18 @@ MEDIA_DEFAULT = "application/octet-stream"
 def add(*files: Path, common: Common = DEFAULT) -> int:
     """Keep documents on this node under their hashes; nothing is sent anywhere.
 
-    Parameters
-    ----------
-    files
-        The documents, such as a scan of an invoice.
-
+    :param files: The documents, such as a scan of an invoice.
     """
     if not files:
         raise MutuaError("usage", "no document was named", "mutua evidence add FILE...")
     folder = common.config().documents
-    kept = [keep_document(folder, file) for file in files]
-    return say(
-        common,
-        [item for item, _ in kept],
-        lambda: [f"{item['hash']}  {item['size_bytes']} bytes  {item['media']}" for item, _ in kept],
-    )
+    kept = [keep_document(folder, file)[0] for file in files]
+    return say(common, kept, lambda: [f"{item['hash']}  {item['size_bytes']} bytes  {item['media']}" for item in kept])
 
 
 @app.command(name="open")
-def open_command(claim: str, *, common: Common = DEFAULT) -> int:
-    """Open the document of a claim on this node; the receipt of the opening is signed and sent.
-
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-
-    """
+def open_command(claim: ClaimId, *, common: Common = DEFAULT) -> int:
+    """Open the document of a claim on this node; the receipt of the opening is signed and sent."""
     session = common.session()
     answer = session.client.open_document(session.claim_id(claim))
     receipt = f"receipt {answer.record_id}: it says that you opened the evidence"
@@ -58,10 +40,7 @@ def open_command(claim: str, *, common: Common = DEFAULT) -> int:
 
 
 def keep_document(folder: Path, file: Path) -> tuple[dict[str, Any], bool]:
-    """Copy a document into `folder` under its hash, durably.
-
-    Returns the reference a claim carries {hash, size_bytes, media}, and whether the copy is new.
-    """
+    """Copy a document into `folder`, durably; return {hash, size_bytes, media}, and whether the copy is new."""
     from ledger.hashing import tagged_hash
     from node.paths import FOLDER_MODE, SECRET_MODE, write_whole
 

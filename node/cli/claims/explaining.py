@@ -1,16 +1,13 @@
-"""A claim as tables, from the claim view of the ledger: its lines, its cases, its payouts.
-
-In words it is told by `governance.receipts.words`.
-"""
+"""A claim as tables: its lines, its cases, its payouts. `governance.receipts.words` tells it in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from node.api.text import Units, percent, short
-from node.api.views.claims import CaseBase, Claim
+from node.api.views.claims import CaseBase, Claim, Line
 from node.api.views.money import Payout
-from node.cli.common import table
+from node.cli.common import Row, table
 
 FIGURES = ("charge", "allowed", "deductible", "copay", "coinsurance", "relief", "cut", "benefit")
 
@@ -24,18 +21,13 @@ def claim_lines(claim: Claim, units: Units) -> Iterator[str]:
     for item in claim.evidence:
         yield f"evidence {item.hash}  {item.size_bytes} bytes  {item.media}"
     yield ""
-    rows = [
-        (
-            line.line,
-            line.code,
-            line.units,
-            line.first_day,
-            line.status if line.refusal is None else f"refused ({line.refusal})",
-            *(units.figure(getattr(line, f"{name}_cents")) for name in FIGURES),
-        )
-        for line in claim.lines
-    ]
-    yield from table(("line", "code", "units", "day", "status", *FIGURES), rows)
+
+    def row(line: Line) -> Row:
+        status = line.status if line.refusal is None else f"refused ({line.refusal})"
+        amounts = [units.figure(getattr(line, f"{name}_cents")) for name in FIGURES]
+        return line.line, line.code, line.units, line.first_day, status, *amounts
+
+    yield from table(("line", "code", "units", "day", "status", *FIGURES), map(row, claim.lines))
     if claim.cases:
         yield ""
         yield from case_table(claim.cases, units)
@@ -46,44 +38,24 @@ def claim_lines(claim: Claim, units: Units) -> Iterator[str]:
 
 def case_table(cases: Sequence[CaseBase], units: Units, *, height: int | None = None) -> list[str]:
     """Return cases with their tally. `height`: how many blocks are left is told from there."""
-    return table(
-        ("claim", "code", "charges", "status", "yes", "no", "quorum", "threshold", "streak", "closes"),
-        [
-            (
-                short(case.claim),
-                case.code,
-                units.money(case.charges_cents),
-                case.status,
-                case.yes,
-                case.no,
-                f"{case.cast} of {case.quorum}",
-                percent(case.bar_bp),
-                f"{case.streak} of {case.streak_needed}",
-                f"block {case.closes_at}" + ("" if height is None else f", {max(0, case.closes_at - height)} left"),
-            )
-            for case in cases
-        ],
-    )
+    heads = ("claim", "code", "charges", "status", "yes", "no", "quorum", "threshold", "streak", "closes")
+
+    def row(case: CaseBase) -> Row:
+        charges, bar = units.money(case.charges_cents), percent(case.bar_bp)
+        quorum, streak = f"{case.cast} of {case.quorum}", f"{case.streak} of {case.streak_needed}"
+        end = f"block {case.closes_at}" + ("" if height is None else f", {max(0, case.closes_at - height)} left")
+        return short(case.claim), case.code, charges, case.status, case.yes, case.no, quorum, bar, streak, end
+
+    return table(heads, map(row, cases))
 
 
 def payout_table(payouts: Sequence[Payout], units: Units) -> list[str]:
     """Return payouts: what was owed, what was sent, what waits and what is carried forward."""
-    return table(
-        ("payout", "claim", "case", "block", "amount", "satoshi", "sent", "waiting", "carried", "outputs", "status"),
-        [
-            (
-                short(item.payout_id),
-                short(item.claim),
-                item.case or "–",
-                item.height,
-                units.money(item.amount_cents),
-                item.amount_sat,
-                item.sent_sat,
-                item.left_sat,
-                item.credit_sat,
-                item.outputs,
-                item.status,
-            )
-            for item in payouts
-        ],
-    )
+    heads = ("payout", "claim", "case", "block", "amount", "satoshi", "sent", "waiting", "carried", "outputs", "status")
+
+    def row(item: Payout) -> Row:
+        ids, amount = (short(item.payout_id), short(item.claim)), units.money(item.amount_cents)
+        satoshi = item.amount_sat, item.sent_sat, item.left_sat, item.credit_sat
+        return *ids, item.case or "–", item.height, amount, *satoshi, item.outputs, item.status
+
+    return table(heads, map(row, payouts))

@@ -20,7 +20,7 @@ from node.api.errors import ApiError
 from node.api.text import short
 from node.api.views.actions import Submitted
 from node.cli.claims.bill import NO_BILL, Bill, bill_lines, claim_body, keep_evidence
-from node.cli.common import DEFAULT, SEND, WAIT, Common, Sending, Session, Waiting, read_file, say
+from node.cli.common import DEFAULT, SEND, WAIT, Common, Flag, Sending, Session, Waiting, read_file, say
 
 FILE_SIZE_MAX = 256 * 1024
 Json = dict[str, Any]
@@ -64,9 +64,8 @@ def preauthorise(
     session = common.session()
     _, (body, kept) = session.member, _body_of(common, session, bill, signed, use="preauth")
     if body["use"] != "preauth":
-        raise MutuaError(
-            "claim_draft", "the draft is of a claim", "file it with mutua claim submit, or draft with --before"
-        )
+        what = "the draft is of a claim"
+        raise MutuaError("claim_draft", what, "file it with mutua claim submit, or draft with --before")
     review = [
         *bill_lines(body, session.units),
         "it pays nothing and uses nothing up; the answer applies to the days named",
@@ -111,22 +110,11 @@ def _forget(common: Common, kept: list[tuple[Json, bool]]) -> None:
     forget(common.config().documents, kept)
 
 
-def draft_command(
-    out: Path,
-    *,
-    before: Annotated[bool, Parameter(negative="")] = False,
-    bill: Bill = NO_BILL,
-    common: Common = DEFAULT,
-) -> int:
+def draft_command(out: Path, *, before: Flag = False, bill: Bill = NO_BILL, common: Common = DEFAULT) -> int:
     """Write a claim for the provider to sign; nothing is sent.
 
-    Parameters
-    ----------
-    out
-        The file to write; an existing one is never overwritten.
-    before
-        Draft a pre-authorisation for a planned service instead (mutua claim preauthorise --draft).
-
+    :param out: The file to write; an existing one is never overwritten.
+    :param before: A pre-authorisation: it asks before the service, for days to come (mutua claim preauthorise --draft).
     """
     session = common.session()
     _ = session.member
@@ -137,23 +125,15 @@ def draft_command(
     from node.paths import write_whole
 
     write_whole(out, json.dumps({**body, "chain_id": session.status.chain_id}, indent=2).encode() + b"\n")
-    return say(
-        common,
-        {"draft": str(out)},
-        f"draft written to {out}; the provider signs it: mutua claim attest {out} --seed-file FILE",
-    )
+    words = f"draft written to {out}; the provider signs it: mutua claim attest {out} --seed-file FILE"
+    return say(common, {"draft": str(out)}, words)
 
 
 def attest(draft: Path, *, seed_file: Path, common: Common = DEFAULT) -> int:
     """Sign a claim's draft as its provider; prints the attestation as JSON. Needs no node.
 
-    Parameters
-    ----------
-    draft
-        The member's draft (mutua claim draft).
-    seed_file
-        The file with the provider's secret seed: 64 hex digits.
-
+    :param draft: The member's draft (mutua claim draft).
+    :param seed_file: The file with the provider's secret seed: 64 hex digits.
     """
     del common
     body = _read_json(draft, "claim_draft")

@@ -12,7 +12,7 @@ import json as json_lib
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -24,7 +24,9 @@ from node.api.errors import ApiError
 from node.api.text import Units, clean, counted
 from node.api.views.coop import CODES, PROVIDERS, Code, Provider
 from node.api.views.node import Status
-from node.bridges.fhir import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal, map_claims, read_fhir
+from node.bridges.fhir.mapping import map_claims
+from node.bridges.fhir.reading import read_fhir
+from node.bridges.fhir.values import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -122,10 +124,7 @@ def context_of(status: Status, providers: Sequence[Provider], codes: Sequence[Co
 
 
 def body_of(claim: MappedClaim, status: Status) -> Json:
-    """Return the JSON body of `claim.file`, all fields but the payout commitment, which the daemon makes.
-
-    The patient's reference and the resource's id are not in it: they stay on this machine.
-    """
+    """Return the body of `claim.file` but its payout commitment; the patient's reference stays on this machine."""
     return {
         "scheme": status.name,
         "cover_id": status.cover,
@@ -138,18 +137,7 @@ def body_of(claim: MappedClaim, status: Status) -> Json:
         "other_payer_cents": 0,
         "source_hash": claim.source_hash.hex(),
         "evidence": [],
-        "lines": [
-            {
-                "system": line.system,
-                "code": line.code,
-                "modifiers": list(line.modifiers),
-                "units": line.units,
-                "charge_cents": line.charge_cents,
-                "first_day": line.first_day,
-                "last_day": line.last_day,
-            }
-            for line in claim.lines
-        ],
+        "lines": [{**asdict(line), "modifiers": list(line.modifiers)} for line in claim.lines],
     }
 
 
@@ -161,10 +149,7 @@ def _attested(body: Json, attester: Attester | None) -> Json:
 
 
 def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
-    """Return why the rules would refuse claims of the file, those apart that were imported before.
-
-    Nothing is submitted.
-    """
+    """Return why the rules would refuse claims of the file, those imported before apart. Nothing is submitted."""
     found: list[Refusal] = []
     for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
         part = bodies[start : start + CHECKED_AT_ONCE_MAX]
@@ -280,13 +265,8 @@ def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_
     what = f"{path.name} was not imported, for {counted(len(refusals), 'reason')}; nothing was submitted"
     hint = "correct what is listed and import the file again"
     if as_json:
-        reasons = [
-            {"resource": r.resource, "path": r.path, "code": r.code, "what": r.what, "hint": r.hint} for r in refusals
-        ]
-        print(
-            json_lib.dumps({"error": {"code": "fhir_refused", "what": what, "hint": hint, "reasons": reasons}}),
-            file=err,
-        )
+        error = {"code": "fhir_refused", "what": what, "hint": hint, "reasons": [asdict(item) for item in refusals]}
+        print(json_lib.dumps({"error": error}), file=err)
         return
     print(_plain(f"mutua: {what}; {hint}"), file=err)
     for reason in refusals[:REASONS_SHOWN_MAX]:

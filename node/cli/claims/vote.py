@@ -20,7 +20,9 @@ from node.cli.common import (
     DEFAULT,
     ID_DIGITS,
     SEND,
+    ClaimId,
     Common,
+    Flag,
     Sending,
     Session,
     check_receipt,
@@ -91,34 +93,24 @@ def _list_lines(cases: Sequence[CaseToVote], session: Session) -> Iterator[str]:
 
 @app.command
 def cast(
-    claim: str,
+    claim: ClaimId,
     code: str | None = None,
     *,
     choice: Choice = NO_CHOICE,
     award: str | None = None,
     reason: str = "",
     opened: str = "",
-    open: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002
+    open: Flag = False,  # noqa: A002
     send: Sending = SEND,
     common: Common = DEFAULT,
 ) -> int:
     """Cast a ballot on a case, or change your own.
 
-    Parameters
-    ----------
-    claim
-        The claim's id, or its first digits.
-    code
-        The case: a code of the claim; not needed where only one is open.
-    award
-        With --accept: the amount to allow; the charges by default.
-    reason
-        A few words for your choice. Members' nodes see them: write no diagnosis.
-    opened
-        Hash of the document you opened, where the receipt is not sent yet.
-    open
-        Open the document on this node first, and sign the receipt.
-
+    :param code: The case: a code of the claim; not needed where only one is open.
+    :param award: With --accept: the amount that you find right; the charges by default.
+    :param reason: A few words for your choice. Members' nodes see them: write no diagnosis.
+    :param opened: Hash of the document you opened, where the receipt is not sent yet.
+    :param open: Open the document on this node first, and sign the receipt.
     """
     word = choice.word()
     session = common.session()
@@ -146,10 +138,7 @@ def cast(
 
 
 def _find_case(session: Session, member: str, claim: str, code: str | None) -> tuple[CaseBase, int]:
-    """Return the case to vote on, and the version of the evidence.
-
-    Where the member may not vote on it, the daemon's refusal says why, so that it is asked all the same.
-    """
+    """Return the case and the version of its evidence, also where the member may not vote: the daemon says why."""
     cases = [
         case for case in session.view(NEEDS_ME, member=member) if case.claim == claim and code in (None, case.code)
     ]
@@ -162,9 +151,8 @@ def _find_case(session: Session, member: str, claim: str, code: str | None) -> t
     found = [case for case in view.cases if code in (None, case.code)]
     if len(found) != 1:
         names = ", ".join(case.code for case in view.cases) or "none; its lines are standard"
-        raise MutuaError(
-            "case_unclear", f"claim {short(claim)} has no single case {code or ''}".rstrip(), f"its cases: {names}"
-        )
+        what = f"claim {short(claim)} has no single case {code or ''}".rstrip()
+        raise MutuaError("case_unclear", what, f"its cases: {names}")
     return found[0], view.evidence_version
 
 
@@ -187,12 +175,8 @@ def verify(receipt: str, *, common: Common = DEFAULT) -> int:
 
     Exit code 0: final and proven, or still pending. 5: refused by a rule. 6: the proof does not hold.
 
-    Parameters
-    ----------
-    receipt
-        The record's id, as it was shown when it was submitted. With the node running its first digits are enough for a
-        ballot or claim that waits or is final.
-
+    :param receipt: The record's id, as it was shown when it was submitted. With the node running its first digits are
+        enough for a ballot or claim that waits or is final.
     """
     client = common.client()
     try:
@@ -263,8 +247,7 @@ def _verify_offline(common: Common, receipt: str) -> int:
     charter = charter_from_file(folder.charter.read_bytes()) if folder.charter.exists() else None
     problems = proof_problems(proof, charter)
     if problems:
-        raise LedgerCorrupt(
-            "receipt_proof", f"the proof does not hold: {problems[0]}", "run mutua audit verify on this folder"
-        )
+        what = f"the proof does not hold: {problems[0]}"
+        raise LedgerCorrupt("receipt_proof", what, "run mutua audit verify on this folder")
     shown = {**json.loads(proof_to_json(proof)), "state": "final", "is_proven": True}
     return say(common, shown, f"{receipt}\nfinal; its proof up to the newest block holds")

@@ -1,7 +1,4 @@
-"""`mutua charter new|add|seal|show`.
-
-How founders write, complete, seal and compare the text their co-op begins with.
-"""
+"""`mutua charter new|add|seal|show`: how founders write, complete, seal and compare what their co-op begins with."""
 
 from __future__ import annotations
 
@@ -67,21 +64,15 @@ def new(
 ) -> int:
     """Write a draft without founders, with one example plan, to edit by hand.
 
-    Parameters
-    ----------
-    draft
-        The TOML file to write; an existing file is never overwritten.
-    name
-        The co-op's name: founders sign it with their entries.
-    currency, exponent
-        Code and number of decimals of the co-op's currency (USD 2, XAF 0).
-    block_interval_s
-        Seconds from block to block; 86400 is a day.
-    claims_cents, reserve_cents, rate
-        Opening balances in minor units, and minor units a bitcoin.
-    day_one
-        Date of height 1, such as 2026-01-31; tomorrow by default.
-
+    :param draft: The TOML file to write; an existing file is never overwritten.
+    :param name: The co-op's name: founders sign it with their entries.
+    :param currency: Code of the co-op's currency, such as USD.
+    :param exponent: Number of decimals of the currency (USD 2, XAF 0).
+    :param block_interval_s: Seconds from block to block; 86400 is a day.
+    :param claims_cents: Opening balance of the claims account in minor units.
+    :param reserve_cents: Opening balance of the reserve in minor units.
+    :param rate: Minor units a bitcoin.
+    :param day_one: Date of height 1, such as 2026-01-31; tomorrow by default.
     """
     now_ms = time.time_ns() // 1_000_000
     tomorrow = dt.datetime.fromtimestamp(now_ms / 1000, tz=dt.UTC).date() + dt.timedelta(days=1)
@@ -101,24 +92,16 @@ def new(
     )
     check_draft(charter)
     _write_new(draft, charter_to_toml(charter).encode())
-    return say(
-        printing,
-        {"draft": str(draft)},
-        f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add",
-    )
+    words = f"draft written to {draft}; edit it, then add each founder's entry: mutua charter add"
+    return say(printing, {"draft": str(draft)}, words)
 
 
 @app.command
 def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:
     """Add founders' signed entries to a draft; an entry of the same founder is replaced.
 
-    Parameters
-    ----------
-    draft
-        The draft, changed in place.
-    entries
-        The TOML files that founders sent.
-
+    :param draft: The draft, changed in place.
+    :param entries: The TOML files that founders sent.
     """
     if not entries:
         raise MutuaError("entry_missing", "no founder's entry was named", "mutua charter add DRAFT ENTRY...")
@@ -127,24 +110,16 @@ def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:
         charter = add_founder(charter, founder_from_file(read_file(entry)))
     _replace(draft, charter_to_toml(charter).encode())
     count = len(charter.founders)
-    return say(
-        printing,
-        {"draft": str(draft), "founders": count},
-        f"{draft} has {count} founders; when all are in: mutua charter seal",
-    )
+    words = f"{draft} has {count} founders; when all are in: mutua charter seal"
+    return say(printing, {"draft": str(draft), "founders": count}, words)
 
 
 @app.command(name="seal")
 def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = PRINT) -> int:
     """Check everything and write charter.toml and charter.bin; print the chain id that founders compare.
 
-    Parameters
-    ----------
-    draft
-        The draft with all founders.
-    out
-        The folder for the two files; the draft's folder by default.
-
+    :param draft: The draft with all founders.
+    :param out: The folder for the two files; the draft's folder by default.
     """
     charter = seal(_load(draft))
     _check_rules(charter)
@@ -157,22 +132,15 @@ def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = P
     _replace(folder / "charter.toml", text)
     _replace(folder / "charter.bin", data)
     chain_id = chain_id_of(charter).hex()
-    return say(
-        printing,
-        {"chain_id": chain_id, "folder": str(folder)},
-        f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it",
-    )
+    words = f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it"
+    return say(printing, {"chain_id": chain_id, "folder": str(folder)}, words)
 
 
 @app.command
 def show(charter: Path, *, printing: Printing = PRINT) -> int:
     """Print what a charter says; a draft is shown too, without a chain id.
 
-    Parameters
-    ----------
-    charter
-        charter.toml, charter.bin or a draft.
-
+    :param charter: charter.toml, charter.bin or a draft.
     """
     value = _load(charter)
     fault = None
@@ -217,10 +185,7 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
 
 
 def _party_lines(charter: Charter) -> list[str]:
-    """Return who attests enrolments and verifies providers.
-
-    A charter may name nobody for either, and then says who does.
-    """
+    """Return who attests enrolments and verifies providers, or who does it where the charter names nobody."""
     attesters = ", ".join(party.name for party in charter.attesters)
     verifiers = ", ".join(party.name for party in charter.verifiers)
     return [
@@ -246,13 +211,11 @@ def _write_new(path: Path, data: bytes) -> None:
         with path.open("xb") as handle:
             handle.write(data)
     except FileExistsError:
-        raise MutuaError(
-            "file_exists", f"{path} is there already", "choose another name; nothing was written"
-        ) from None
+        what = f"{path} is there already"
+        raise MutuaError("file_exists", what, "choose another name; nothing was written") from None
     except OSError as error:
-        raise MutuaError(
-            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
-        ) from None
+        what = f"{path} cannot be written ({error.strerror})"
+        raise MutuaError("file_unwritable", what, "choose another place") from None
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -262,6 +225,5 @@ def _replace(path: Path, data: bytes) -> None:
     try:
         write_whole(path, data)
     except OSError as error:
-        raise MutuaError(
-            "file_unwritable", f"{path} cannot be written ({error.strerror})", "choose another place"
-        ) from None
+        what = f"{path} cannot be written ({error.strerror})"
+        raise MutuaError("file_unwritable", what, "choose another place") from None

@@ -44,27 +44,15 @@ def lab(
     for each attack. A row that fails is a finding about the rules and no fault of the run: the exit code is 0 whenever
     the laboratory ran, 1 when an invariant broke.
 
-    Parameters
-    ----------
-    seed
-        The first seed; the same seed gives the same table.
-    seeds
-        How many seeds, one after another.
-    terms
-        Terms of thirty blocks in each world.
-    members
-        Founders in each world.
-    only
-        An attack to play; may be given several times. All of them without it.
-    settings
-        A parameter other than its default, as `streak_blocks=5`; may be given several times.
-    folder
-        Where the report goes.
-    processes
-        Worlds played at once; 0: one for each core.
-    json_output
-        Print table.json instead of the table.
-
+    :param seed: The first seed; the same seed gives the same table.
+    :param seeds: How many seeds, one after another.
+    :param terms: Terms of thirty blocks in each world.
+    :param members: Founders in each world.
+    :param only: An attack to play; may be given several times. All of them without it.
+    :param settings: A parameter other than its default, as `streak_blocks=5`; may be given several times.
+    :param folder: Where the report goes.
+    :param processes: Worlds played at once; 0: one for each core.
+    :param json_output: Print table.json instead of the table.
     """
     from dataclasses import replace
 
@@ -96,9 +84,8 @@ def make_report(setting: Setting, seeds: tuple[int, ...], only: list[str], proce
 
     unknown = sorted(set(only) - {*STUDIES, *_outside()})
     if unknown:
-        raise MutuaError(
-            "attack_unknown", f"there is no attack {unknown[0]!r}", "one of " + ", ".join([*STUDIES, *_outside()])
-        )
+        what = f"there is no attack {unknown[0]!r}"
+        raise MutuaError("attack_unknown", what, "one of " + ", ".join([*STUDIES, *_outside()]))
     began, has_pictures = perf_counter(), can_draw()
     chosen = [study for name, study in STUDIES.items() if not only or name in only]
     results = run(chosen, setting, seeds, processes=processes or None, progress=_say_progress)

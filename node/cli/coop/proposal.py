@@ -17,6 +17,7 @@ from node.cli.common import (
     ID_PREFIX_MIN,
     SEND,
     Common,
+    Row,
     Sending,
     Session,
     full_id,
@@ -28,6 +29,7 @@ from node.cli.common import (
 app = App(name="proposal", help="Propose changes to the co-op, sponsor proposals and vote on them.")
 
 Json = dict[str, Any]
+ProposalId = Annotated[str, Parameter(help="The proposal's id, or its first digits.")]
 CHOICES = ("yes", "no", "abstain")
 AMOUNTS = ("allowed", "premium", "prior", "deductible", "copay", "oop_max", "claim_ceiling", "year_ceiling")
 FIGURES = (*AMOUNTS[1:], "coinsurance_bp", "waiting_terms", "code")
@@ -102,32 +104,18 @@ def list_command(*, common: Common = DEFAULT) -> int:
     session = common.session()
     found = session.view(PROPOSALS)
     heads = ("proposal", "what", "status", "yes", "no", "abstain", "until block", "from block")
-    rows = [
-        (
-            short(item.proposal),
-            in_words(item.what, item.says, session.units),
-            _status_words(item),
-            item.yes,
-            item.no,
-            item.abstain,
-            item.closes_at,
-            item.effective_height,
-        )
-        for item in found
-    ]
-    return say(common, found, lambda: table(heads, rows, "nothing is proposed"))
+
+    def row(item: Proposal) -> Row:
+        what, status = in_words(item.what, item.says, session.units), _status_words(item)
+        votes = item.yes, item.no, item.abstain
+        return short(item.proposal), what, status, *votes, item.closes_at, item.effective_height
+
+    return say(common, found, lambda: table(heads, map(row, found), "nothing is proposed"))
 
 
 @app.command
-def show(proposal: str, *, common: Common = DEFAULT) -> int:
-    """Show a proposal: what it says, what it needs, its current state, and your vote.
-
-    Parameters
-    ----------
-    proposal
-        The proposal's id, or its first digits.
-
-    """
+def show(proposal: ProposalId, *, common: Common = DEFAULT) -> int:
+    """Show a proposal: what it says, what it needs, how it stands, and your vote."""
     session = common.session()
     answer = _proposal(session, proposal, session.status.member)
     return say(common, answer, lambda: _lines(answer, session.units))
@@ -197,10 +185,7 @@ def _figures_words(says: ProposalSays, units: Units) -> str:
 
 
 def _proposal(session: Session, text: str, member: str | None) -> ProposalWhole:
-    """Return a proposal by its id or first digits. Those that open automatically have longer ids than a record's.
-
-    MutuaError `id`, `not_found`.
-    """
+    """Return a proposal by its id, which may be longer than a record's, or first digits. Errors: `id`, `not_found`."""
     wanted = text.strip().lower()
     found = [item.proposal for item in session.view(PROPOSALS)]
     starting = [item for item in found if item.startswith(wanted)]
@@ -219,11 +204,7 @@ def open_command(what: str, *, says: Says = NOTHING, send: Sending = SEND, commo
 
     Try a parameter first: mutua rehearse --data-dir FOLDER --set NAME=VALUE.
 
-    Parameters
-    ----------
-    what
-        param, plan, list, demote, phase, expel, attester, verifier, provider, signer or protocol.
-
+    :param what: param, plan, list, demote, phase, expel, attester, verifier, provider, signer or protocol.
     """
     check_fields(what, says.given())
     session = common.session()
@@ -258,49 +239,32 @@ def check_fields(what: str, given: Mapping[str, Any]) -> None:
 def body_of(session: Session, what: str, given: Mapping[str, Any]) -> Json:
     """Return the body of a proposal as the API takes it."""
     cents = {name: read_amount(session.units, str(given[name]), name) for name in AMOUNTS if name in given}
+    fields = {"name": "", "system": "", "value": 0, "standard": False, "frequency": None, "change": "", "height": 0}
     body: Json = {
         "what": what,
-        "name": given.get("name", ""),
-        "system": given.get("system", ""),
-        "member": "",
-        "value": given.get("value", 0),
-        "standard": given.get("standard", False),
+        **{name: given.get(name, default) for name, default in fields.items()},
+        "member": session.member_id(given["member"]) if "member" in given else "",
+        "key": full_id(given["key"], lambda: (), "key") if "key" in given else "",
         "allowed_cents": cents.get("allowed"),
-        "frequency": given.get("frequency"),
         "premium_cents": cents.get("premium", 0),
         "prior_cents": cents.get("prior"),
         "figures": None,
-        "change": given.get("change", ""),
-        "key": full_id(given["key"], lambda: (), "key") if "key" in given else "",
-        "height": given.get("height", 0),
     }
-    if "member" in given:
-        body["member"] = session.member_id(given["member"])
     if what == "plan":
+        limits = ("oop_max", "claim_ceiling", "year_ceiling")
         body["figures"] = {
             "from_day": 0,
-            "deductible_cents": cents.get("deductible", 0),
-            "copay_cents": cents.get("copay", 0),
-            "coinsurance_bp": given.get("coinsurance_bp", 0),
-            "oop_max_cents": cents.get("oop_max"),
-            "claim_ceiling_cents": cents.get("claim_ceiling"),
-            "year_ceiling_cents": cents.get("year_ceiling"),
-            "waiting_terms": given.get("waiting_terms", 0),
+            **{f"{name}_cents": cents.get(name, 0) for name in ("deductible", "copay")},
+            **{f"{name}_cents": cents.get(name) for name in limits},
+            **{name: given.get(name, 0) for name in ("coinsurance_bp", "waiting_terms")},
             "codes": list(given.get("code", ())),
         }
     return body
 
 
 @app.command
-def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Sponsor a proposal: with the last needed sponsor it opens. Sponsoring is not voting.
-
-    Parameters
-    ----------
-    proposal
-        The proposal's id, or its first digits.
-
-    """
+def sponsor(proposal: ProposalId, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+    """Sponsor a proposal: with the last needed sponsor it opens. Sponsoring is not voting."""
     session = common.session()
     item = _proposal(session, proposal, session.member)
     body, done = {"proposal": item.proposal}, f"proposal {short(item.proposal)} sponsored"
@@ -309,16 +273,10 @@ def sponsor(proposal: str, *, send: Sending = SEND, common: Common = DEFAULT) ->
 
 
 @app.command
-def vote(proposal: str, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def vote(proposal: ProposalId, choice: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Vote on a proposal; your last vote counts.
 
-    Parameters
-    ----------
-    proposal
-        The proposal's id, or its first digits.
-    choice
-        yes, no or abstain.
-
+    :param choice: yes, no or abstain.
     """
     if choice not in CHOICES:
         raise MutuaError("usage", f"{choice!r} is not a valid choice", f"one of {', '.join(CHOICES)}")

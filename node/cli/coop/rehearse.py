@@ -49,17 +49,10 @@ def rehearse(
     had had this value from the first block, with every vote as it was cast, and lists the decisions that would flip.
     The folder is not changed.
 
-    Parameters
-    ----------
-    file
-        A scenario file; `-` is standard input.
-    data_dir
-        The data folder of a stopped node, or a copy of it.
-    settings
-        A parameter and the value to try, as `vote_blocks=30`; may be given several times.
-    json_output
-        Print the comparison as one JSON object. (Events of a scenario are always JSON.)
-
+    :param file: A scenario file; `-` is standard input.
+    :param data_dir: The data folder of a stopped node, or a copy of it.
+    :param settings: A parameter and the value to try, as `vote_blocks=30`; may be given several times.
+    :param json_output: Print the comparison as one JSON object. (Events of a scenario are always JSON.)
     """
     if data_dir is not None and file is None:
         return _try_change(data_dir, settings or [], is_json=json_output)
@@ -115,9 +108,8 @@ def read_settings(settings: list[str]) -> dict[str, int]:
             or not (value.isascii() and value.removeprefix("-").isdigit())
             or len(value) > VALUE_DIGITS_MAX
         ):
-            raise MutuaError(
-                "set_shape", f"--set {text!r} is not NAME=VALUE with a whole number", "write it as --set vote_blocks=30"
-            )
+            what = f"--set {text!r} is not NAME=VALUE with a whole number"
+            raise MutuaError("set_shape", what, "write it as --set vote_blocks=30")
         if name in found:
             raise MutuaError("set_shape", f"--set {name} is given twice", "give each parameter one value")
         parameter = PARAMETERS.get(name)
@@ -126,19 +118,16 @@ def read_settings(settings: list[str]) -> dict[str, int]:
 
             likely = difflib.get_close_matches(name, PARAMETERS, 1)
             hint = f"did you mean {likely[0]}? " if likely else ""
-            raise MutuaError(
-                "param_unknown", f"there is no parameter {name!r}", f"{hint}see docs/reference/parameters.md"
-            )
+            what = f"there is no parameter {name!r}"
+            raise MutuaError("param_unknown", what, f"{hint}see docs/reference/parameters.md")
         if not parameter.value_min <= int(value) <= parameter.value_max:
             bounds = f"{parameter.value_min}..{parameter.value_max} {parameter.unit}"
-            raise MutuaError(
-                "param_range", f"{name} = {value} is outside {bounds}", "choose a value within these bounds"
-            )
+            what = f"{name} = {value} is outside {bounds}"
+            raise MutuaError("param_range", what, "choose a value within these bounds")
         found[name] = int(value)
     if not found:
-        raise MutuaError(
-            "set_shape", "no parameter to try was named", "add --set NAME=VALUE, such as --set vote_blocks=30"
-        )
+        what = "no parameter to try was named"
+        raise MutuaError("set_shape", what, "add --set NAME=VALUE, such as --set vote_blocks=30")
     return found
 
 
@@ -162,11 +151,7 @@ def _try_change(folder: Path, settings: list[str], *, is_json: bool) -> int:
 def compare_folder(
     folder: Path, changes: dict[str, int], on_height: Callable[[int, int], None]
 ) -> tuple[Charter, Comparison]:
-    """Replay the ledger of a stopped data folder twice.
-
-    Errors: MutuaError `store_missing`, `store_locked`, `body_missing`; LedgerCorrupt when the unchanged replay differs
-    from the ledger.
-    """
+    """Replay a stopped folder's ledger twice. Errors: `store_*`, `body_missing`; LedgerCorrupt `history_differs`."""
     from governance.genesis import spec_of_charter
     from governance.simulation.counterfactual import Counterfactual
     from ledger.chain import Chain
@@ -241,7 +226,8 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
     """Yield the comparison for people: the flips first, then what follows from them."""
     from governance.simulation.counterfactual import AMOUNT, BAR, FLIPPED, MOVED
-    from node.cli.common import short, table
+    from node.api.text import counted, short
+    from node.cli.common import table
 
     tried = ", ".join(f"{item.name} {item.new} (was {item.old})" for item in found.changes)
     yield f"{found.height} blocks replayed with {tried}; every vote as it was cast"
@@ -249,7 +235,7 @@ def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
         yield f"note: from block {height} on {name} is {value}, as a proposal of the history decided"
     yield ""
     flips = [item for item in found.differences if item.change in (FLIPPED, AMOUNT)]
-    yield f"{_counted(len(flips), 'decision')} would flip" + (":" if flips else "")
+    yield f"{counted(len(flips), 'decision')} would flip" + (":" if flips else "")
     if flips:
         yield from table(
             ("claim", "case", "then", "now"),
@@ -264,7 +250,7 @@ def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
     ):
         count = sum(item.change == change for item in found.differences)
         if count:
-            yield f"{_counted(count, 'decision')} would be made {words}; --json lists them"
+            yield f"{counted(count, 'decision')} would be made {words}; --json lists them"
     yield ""
     yield from table(("", "then", "now"), _total_rows(found.old, found.new, money))
     rows = [(f"bar of {short(key.hex())}", *(_bar(item) for item in pair)) for key, *pair in found.standings]
@@ -276,8 +262,7 @@ def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
 
 
 def _total_rows(old: Totals, new: Totals, money: Units) -> list[tuple[str, str, str]]:
-    names = (("accepted", "accepted"), ("denied", "denied"), ("lapsed", "lapsed"))
-    rows = [(word, str(getattr(old, name)), str(getattr(new, name))) for word, name in names]
+    rows = [(word, str(getattr(old, word)), str(getattr(new, word))) for word in ("accepted", "denied", "lapsed")]
     sums = (
         ("benefits", "benefit_cents"),
         ("paid out", "paid_cents"),
@@ -290,6 +275,7 @@ def _total_rows(old: Totals, new: Totals, money: Units) -> list[tuple[str, str, 
 
 def _refusal_lines(found: Comparison) -> Iterator[str]:
     """Yield the records that the changed rules refuse, the first ones one by one."""
+    from node.api.text import counted
     from node.cli.common import table
 
     # Batches pay what was decided then; where decisions change they cannot fit, which says nothing about the members.
@@ -301,14 +287,14 @@ def _refusal_lines(found: Comparison) -> Iterator[str]:
     )
     if alike:
         yield ""
-        yield f"{_counted(len(found.refusals) - batches, 'record')} would be refused; the replay went on without:"
+        yield f"{counted(len(found.refusals) - batches, 'record')} would be refused; the replay went on without:"
         rows = [(height, count, kind, code, what) for (height, kind, code, what), count in alike.items()]
         yield from table(("block", "records", "kind", "rule", "reason"), rows[:REFUSALS_SHOWN])
         if len(rows) > REFUSALS_SHOWN:
             yield f"and {len(rows) - REFUSALS_SHOWN} more lines; --json lists every record"
     if batches:
         yield ""
-        yield f"{_counted(batches, 'record')} of the treasury would not fit what is decided now; --json lists them"
+        yield f"{counted(batches, 'record')} of the treasury would not fit what is decided now; --json lists them"
 
 
 def _words(decision: Decision | None, money: Units) -> str:
@@ -330,7 +316,3 @@ def _bar(standing: Standing | None) -> str:
         return "–"
     less = f" less {percent(standing.seniority_bp)}" if standing.seniority_bp else ""
     return percent(standing.bar_bp) + less
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s")

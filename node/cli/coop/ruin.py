@@ -12,6 +12,7 @@ import cyclopts
 
 from ledger.charter_file import charter_from_file
 from ledger.errors import MutuaError
+from node.cli.common import read_file, table
 
 if TYPE_CHECKING:
     from governance.simulation.ruin import Chance, Finances, Illness
@@ -42,29 +43,19 @@ def ruin(
     premiums are paid and re-rated as the rules say. Put the answer into the parameter live_members_min. Epidemics and
     unpaid premiums are not in it: round up.
 
-    Parameters
-    ----------
-    charter
-        The charter file, draft or sealed: plan, accounts and parameters are taken from it.
-    claims_a_year
-        Claims you expect for a member and year, such as 2.4.
-    benefit
-        What the co-op pays for a claim on average, after what members bear, such as 350.00.
-    deviation
-        Standard deviation of that, such as 900.00. For health bills it is often twice the average or more.
-    plan
-        The plan all are in; by default the charter's first.
-    members
-        Memberships to try, ascending; the first that is enough ends the list.
-    runs
-        Years drawn for each.
-    seed
-        The same seed gives the same answer.
-
+    :param charter: The charter file, draft or sealed: plan, accounts and parameters are taken from it.
+    :param claims_a_year: Claims you expect for a member and year, such as 2.4.
+    :param benefit: What the co-op pays for a claim on average, after what members bear, such as 350.00.
+    :param deviation: Standard deviation of that, such as 900.00. Health bills spread widely: often twice the average or
+        more.
+    :param plan: The plan all are in; by default the charter's first.
+    :param members: Memberships to try, ascending; the first that is enough ends the list.
+    :param runs: Years drawn for each.
+    :param seed: The same seed gives the same answer.
     """
     from governance.simulation.ruin import CHANCE_MAX, smallest_membership
 
-    text = _load(charter)
+    text = charter_from_file(read_file(charter))
     sizes = _sizes(members)
     if not RUNS_NEEDED <= runs <= RUNS_MAX:
         raise MutuaError("usage", f"{runs} runs are outside {RUNS_NEEDED}..{RUNS_MAX}", "1000 are a good start")
@@ -81,15 +72,6 @@ def ruin(
         for line in _lines(chosen.name, found, answer, CHANCE_MAX, seed):
             print(line)
     return 0
-
-
-def _load(path: Path) -> Charter:
-    try:
-        return charter_from_file(path.read_bytes())
-    except OSError as error:
-        raise MutuaError(
-            "file_unreadable", f"{path} cannot be read ({error.strerror})", "name an existing file"
-        ) from None
 
 
 def _sizes(text: str) -> list[int]:
@@ -151,8 +133,6 @@ def _json(plan: str, found: list[Chance], answer: int | None, seed: int) -> dict
 
 
 def _lines(plan: str, found: list[Chance], answer: int | None, limit: float, seed: int) -> Iterator[str]:
-    from node.cli.common import table
-
     yield f"plan {plan}, seed {seed}: chance that the first year ends in ruin"
     rows = [(item.members, item.ruined, item.runs, f"{item.chance:.2%}", f"{item.upper:.2%}") for item in found]
     yield from table(("members", "ruined", "of years", "chance", "at most (95 %)"), rows)

@@ -1,13 +1,9 @@
-"""`mutua treasury show | quote | premium`.
-
-The co-op's money, what a bitcoin costs, and deposits of members (rules §3, §11).
-"""
+"""`mutua treasury show | quote | premium`: the co-op's money, what a bitcoin costs, deposits (rules §3, §11)."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from cyclopts import App
@@ -17,7 +13,7 @@ from node.api.errors import ApiError
 from node.api.text import Units, short
 from node.api.views import money as views
 from node.api.views.coop import COOP, Coop
-from node.cli.common import DEFAULT, SEND, Common, Sending, Session, read_amount, say, table
+from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, read_amount, say, table
 
 app = App(name="treasury", help="The co-op's money, quotes of what a bitcoin costs, and deposits of members.")
 
@@ -71,24 +67,16 @@ def _balance_lines(coop: Coop, units: Units) -> Iterator[str]:
 
 
 def _batch_table(batches: tuple[views.Batch, ...]) -> list[str]:
-    return table(
-        ("batch", "block", "payouts", "fee sat", "confirmations"),
-        [
-            (short(item.unsigned_txid), item.height, len(item.payouts), item.fee_sat, item.confirmations)
-            for item in batches
-        ],
-    )
+    heads = ("batch", "block", "payouts", "fee sat", "confirmations")
+    rows = [(short(row.unsigned_txid), row.height, len(row.payouts), row.fee_sat, row.confirmations) for row in batches]
+    return table(heads, rows)
 
 
 @app.command
 def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Quote what one bitcoin costs, as a member of the committee. The rate is the lower median of a block's quotes.
 
-    Parameters
-    ----------
-    rate
-        The price of one bitcoin in the co-op's currency, such as 64000.
-
+    :param rate: The price of one bitcoin in the co-op's currency, such as 64000.
     """
     session = common.session()
     _, money = session.member, session.units.money
@@ -102,31 +90,22 @@ def quote(rate: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:
+def premium(member: str, out: NewBundle, *, deposit: str = "", commitment: str = "", common: Common = DEFAULT) -> int:
     """Draft the record of a member's premium for the signers to attest: mutua bundle attest, then mutua bundle submit.
 
     The ledger gets a commitment to the deposit and never says which bitcoin output it was. Tell the other signers the
     salt that this prints, so that each can compute the commitment before signing.
 
-    Parameters
-    ----------
-    member
-        Who paid: a member's key, or its first digits.
-    out
-        The bundle to write; an existing file is never overwritten.
-    deposit
-        The deposit: transaction id and output, as TXID:0.
-    commitment
-        Instead, a commitment that another signer computed: 64 hex digits.
-
+    :param member: Who paid: a member's key, or its first digits.
+    :param deposit: The deposit: transaction id and output, as TXID:0.
+    :param commitment: Instead, a commitment that another signer computed: 64 hex digits.
     """
     from node.cli.members.bundle import bundle_summary, summary_lines
     from node.own.bundles import new_bundle, write_bundle
 
     if bool(deposit) == bool(commitment):
-        raise MutuaError(
-            "usage", "the deposit is missing, or given twice", "give --deposit TXID:OUTPUT or --commitment HEX"
-        )
+        what = "the deposit is missing, or given twice"
+        raise MutuaError("usage", what, "give --deposit TXID:OUTPUT or --commitment HEX")
     session = common.session()
     key = session.member_id(member)
     owed_cents = next((item.owed_cents for item in session.view(views.OWING) if item.member == key), 0)
@@ -145,10 +124,7 @@ def premium(member: str, out: Path, *, deposit: str = "", commitment: str = "", 
 
 
 def deposit_commitment(txid: bytes, vout: int, salt: bytes) -> bytes:
-    """Return the 32-byte commitment to a deposit.
-
-    SHA-256, tagged, over salt (16 bytes), transaction id and output (4 bytes).
-    """
+    """Return the 32-byte commitment: SHA-256, tagged, over salt (16 bytes), transaction id, output (4 bytes)."""
     from ledger.hashing import tagged_hash
 
     return tagged_hash("deposit", salt, txid, vout.to_bytes(4, "big"))

@@ -1,7 +1,4 @@
-"""`mutua bundle new | show | attest | sign | submit`: a record in a file that travels while others sign it.
-
-Signing needs no node: a seed file, or the keys of a data folder, is enough. Submitting needs the node of any member.
-"""
+"""`mutua bundle …`: a record in a file that travels while others sign it. Only to submit needs a node."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from node.api.client import submission
 from node.api.text import short
 from node.api.views.base import to_json
 from node.api.views.node import Status
-from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Sending, Session, full_id, read_file, say
+from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Flag, Sending, Session, full_id, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom
 
 if TYPE_CHECKING:
@@ -30,6 +27,7 @@ KEYS = ("identity", "device", "cover")
 VALID_BLOCKS_MAX = 10_000
 NEWCOMERS_KINDS = ("member.apply", "member.withdraw")  # their author is not a member yet, and has no node that signs
 Json = dict[str, Any]
+BundleFile = Annotated[Path, Parameter(help="The bundle.")]
 
 
 @Parameter(name="*")
@@ -71,17 +69,10 @@ DEFAULT_SIGN = SignWith()
 def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = DEFAULT) -> int:
     """Draft a bundle of any record kind from a JSON file. The commands of an action draft their own.
 
-    Parameters
-    ----------
-    out
-        The file to write; an existing one is never overwritten.
-    kind
-        The record kind, such as treasury.confirm.
-    body
-        A JSON file with the fields of the body, as in the reference of record kinds.
-    author
-        The record's author; by default the member who submits it.
-
+    :param out: The file to write; an existing one is never overwritten.
+    :param kind: The record kind, such as treasury.confirm.
+    :param body: A JSON file with the fields of the body, as in the reference of record kinds.
+    :param author: The member in whose name it is; whoever submits it by default.
     """
     from node.own.bundles import FILE_SIZE_MAX
 
@@ -92,24 +83,17 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
     except (ValueError, RecursionError):
         fields = None
     if fields is None:
-        raise MutuaError(
-            "body_shape", f"{body} is not JSON", "write the fields of the body, as in the reference of record kinds"
-        )
+        what = f"{body} is not JSON"
+        raise MutuaError("body_shape", what, "write the fields of the body, as in the reference of record kinds")
     whole = full_id(author, lambda: (), "member") if author else None
     return draft(common, session, out, kind, fields, author=whole)
 
 
 @app.command
-def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
+def show(file: BundleFile, *, check: Flag = False, common: Common = DEFAULT) -> int:
     """Show what a bundle says, who has signed it and who may. Every signature in it is verified. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    check
-        Ask the running node whether the rules would accept it now. Only for a record of its own member.
-
+    :param check: Ask the running node whether the rules would accept it now. Only for a record of its own member.
     """
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
 
@@ -121,9 +105,8 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
         if not _is_ours(bundle, session.status):
             # The node asks the rules in its member's name, and for another's record that answer would be a false one.
             what = f"the node asks the rules for its own member, and the author is {short(str(answer['author']))}"
-            raise MutuaError(
-                "bundle_author", what, "submit it signed by its author: nothing is sent where the rules refuse it"
-            )
+            hint = "submit it signed by its author: nothing is sent where the rules refuse it"
+            raise MutuaError("bundle_author", what, hint)
         shown = bundle_to_json(bundle)
         record = submission(bundle.kind, shown["body"], shown["attestations"])
         answer["refusals"] = to_json(session.client.check([record]))
@@ -132,7 +115,7 @@ def show(file: Path, *, check: Annotated[bool, Parameter(negative="")] = False, 
 
 @app.command
 def attest(
-    file: Path,
+    file: BundleFile,
     *,
     role: str | None = None,
     sign: SignWith = DEFAULT_SIGN,
@@ -142,13 +125,7 @@ def attest(
 ) -> int:
     """Add your signature to a bundle, in its file. Read what it says first: mutua bundle show FILE. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    role
-        The role in which you sign, if this kind of record needs signatures in several roles.
-
+    :param role: The role in which you sign, if this kind of record needs signatures in several roles.
     """
     from node.own.bundles import add_attestation, read_bundle, role_of, write_bundle
 
@@ -164,7 +141,7 @@ def attest(
 
 @app.command
 def sign(
-    file: Path,
+    file: BundleFile,
     *,
     until: int,
     number: int = 1,
@@ -176,15 +153,8 @@ def sign(
 
     Sign last: signatures added afterwards do not count.
 
-    Parameters
-    ----------
-    file
-        The bundle.
-    until
-        The last block that may include it; mutua status shows the newest block.
-    number
-        The record's number, higher than any this key has used. A new key begins with 1.
-
+    :param until: The last block in which it may be taken; mutua status says the newest.
+    :param number: The record's number: above all that this key signed before. A new key begins with 1.
     """
     import secrets
 
@@ -202,15 +172,8 @@ def sign(
 
 
 @app.command
-def submit(file: Path, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it.
-
-    Parameters
-    ----------
-    file
-        The bundle.
-
-    """
+def submit(file: BundleFile, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+    """Submit a bundle through the running node, which signs it in its member's name unless its author has signed it."""
     from ledger.codec import encode
     from node.own.bundles import bundle_to_json, check_chain, read_bundle
 

@@ -1,7 +1,4 @@
-"""`mutua vote delegate | undelegate | delegations`.
-
-Let another member vote where you do not, on one code or on all (rules §6).
-"""
+"""`mutua vote delegate | undelegate | delegations`: let a member vote where you do not (rules §6)."""
 
 from __future__ import annotations
 
@@ -17,13 +14,8 @@ EVERY_TOPIC = "*"
 def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Let a member vote for you where you cast no ballot of your own. The delegate's ballots enter your voting record.
 
-    Parameters
-    ----------
-    to
-        The delegate: a member's key, or its first digits.
-    topic
-        A code, or * for all codes. A delegation for one code takes precedence over one for all.
-
+    :param to: The delegate: a member's key, or its first digits.
+    :param topic: A code, or * for all codes. One for a code comes before one for all.
     """
     session = common.session()
     own, key, words = session.member, session.member_id(to), topic_words(topic)
@@ -46,11 +38,7 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
 def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Withdraw a delegation; later tallies no longer count it.
 
-    Parameters
-    ----------
-    topic
-        The code, or * for the delegation of all codes.
-
+    :param topic: The code, or * for the delegation of all codes.
     """
     session = common.session()
     _, what = session.member, f"the delegation of {topic_words(topic)}"
@@ -61,11 +49,7 @@ def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common
 def delegations(member: str = "", *, common: Common = DEFAULT) -> int:
     """Show a member's delegates, and the members who delegate to that member.
 
-    Parameters
-    ----------
-    member
-        A member's key, or its first digits; yourself by default.
-
+    :param member: A member's key, or its first digits; yourself by default.
     """
     session = common.session()
     answer = session.view(DELEGATIONS, member=session.member_or(member))

@@ -8,8 +8,8 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.api.text import short
-from node.api.views.members import DEPENDANTS
-from node.cli.common import DEFAULT, SEND, Common, Sending, Session, full_id, say, table, whole_key
+from node.api.views.members import DEPENDANTS, Dependant
+from node.cli.common import DEFAULT, SEND, Common, Row, Sending, Session, full_id, say, table, whole_key
 
 app = App(name="dependant", help="Covers of your dependants on your contract.")
 
@@ -20,32 +20,21 @@ def list_command(*, common: Common = DEFAULT) -> int:
     session = common.session()
     found = session.view(DEPENDANTS, member=session.member)
     heads = ("cover", "standing", "from day", "waiting until", "last day", "a term")
-    rows = [
-        (
-            item.cover_id,
-            item.standing,
-            item.first_day,
-            item.waiting_last_day or None,
-            item.last_day,
-            session.units.money(item.rate_cents),
-        )
-        for item in found
-    ]
-    return say(common, found, lambda: table(heads, rows, "no dependants"))
+
+    def row(item: Dependant) -> Row:
+        waiting, share = item.waiting_last_day or None, session.units.money(item.rate_cents)
+        return item.cover_id, item.standing, item.first_day, waiting, item.last_day, share
+
+    return say(common, found, lambda: table(heads, map(row, found), "no dependants"))
 
 
 @app.command
 def add(*, cover: str = "", out: Path | None = None, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Put a dependant on your contract, from the next term on. This node makes the key and keeps it with its own.
 
-    Parameters
-    ----------
-    cover
-        A cover key that was made elsewhere: 64 hex digits; with --out.
-    out
-        With --cover: the bundle to write, for that key to sign: mutua bundle attest FILE; then mutua bundle submit
-        FILE.
-
+    :param cover: A cover key that was made elsewhere: 64 hex digits; with --out.
+    :param out: With --cover: the bundle to write, for that key to sign: mutua bundle attest FILE; then mutua bundle
+        submit FILE.
     """
     session = common.session()
     member = session.member
@@ -73,11 +62,7 @@ def add(*, cover: str = "", out: Path | None = None, send: Sending = SEND, commo
 def end(cover: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Give notice for a dependant: the cover ends with the next full term.
 
-    Parameters
-    ----------
-    cover
-        The dependant's cover key, or its first digits.
-
+    :param cover: The dependant's cover key, or its first digits.
     """
     session = common.session()
     wanted = dependant_cover(session, cover)

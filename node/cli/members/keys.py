@@ -1,18 +1,14 @@
-"""`mutua keys device | guardians | move | object`.
-
-Who signs for you, and how an identity goes to a new key (rules §2).
-"""
+"""`mutua keys device | guardians | move | object`: who signs for you, and the move to a new key (rules §2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from cyclopts import App
 
 from node.api.text import short
 from node.api.views.members import KEYS, Keys
-from node.cli.common import DEFAULT, SEND, Common, Sending, Session, full_id, say, table, whole_key
+from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, full_id, say, table, whole_key
 
 app = App(name="keys", help="Devices, guardians, and the move of an identity to a new key.")
 device = App(name="device", help="Devices that sign for you.")
@@ -37,16 +33,10 @@ def device_list(*, common: Common = DEFAULT) -> int:
 
 
 @device.command(name="add")
-def device_add(key: str, out: Path, *, common: Common = DEFAULT) -> int:
+def device_add(key: str, out: NewBundle, *, common: Common = DEFAULT) -> int:
     """Draft the certificate of a device. On the device: mutua bundle attest FILE; then here: mutua bundle submit FILE.
 
-    Parameters
-    ----------
-    key
-        The device's public key: 64 hex digits.
-    out
-        The bundle to write; an existing file is never overwritten.
-
+    :param key: The device's public key: 64 hex digits.
     """
     from node.cli.members.bundle import draft
 
@@ -59,11 +49,7 @@ def device_add(key: str, out: Path, *, common: Common = DEFAULT) -> int:
 def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Revoke a device for good: it can no longer sign for you.
 
-    Parameters
-    ----------
-    key
-        The device's public key, or its first digits.
-
+    :param key: The device's public key, or its first digits.
     """
     session = common.session()
     wanted = full_id(key, lambda: _own_keys(session).devices, "device")
@@ -80,20 +66,12 @@ def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -
 def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Name all your guardians; this replaces the earlier list. Without keys, you have none.
 
-    Parameters
-    ----------
-    keys
-        Their public keys, 64 hex digits each; of a member the identity key.
-    threshold
-        How many of them must agree.
-
+    :param keys: Their public keys, 64 hex digits each; of a member the identity key.
+    :param threshold: How many of them must agree.
     """
     session = common.session()
     _, named = session.member, [whole_key(key, "a guardian") for key in keys]
-    review = [
-        "nobody may move your identity any more;",
-        "if you lose the key, nobody can restore your membership",
-    ]
+    review = ["nobody may move your identity any more;", "if you lose the key, nobody can restore your membership"]
     if named:
         review = [
             f"any {threshold} of these {len(named)} may move your identity to a new key:",
@@ -108,11 +86,7 @@ def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: 
 def guardians_show(member: str = "", *, common: Common = DEFAULT) -> int:
     """Show a member's identity key, guardians, and any pending move.
 
-    Parameters
-    ----------
-    member
-        The member's key, or its first digits; yourself by default.
-
+    :param member: The member's key, or its first digits; yourself by default.
     """
     session = common.session()
     answer = session.view(KEYS, member=session.member_or(member))
@@ -138,7 +112,7 @@ def _guardian_lines(answer: Keys) -> Iterator[str]:
 
 
 @app.command(name="move")
-def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAULT) -> int:
+def move_command(member: str, new_key: str, out: NewBundle, *, common: Common = DEFAULT) -> int:
     """Draft the move of a member's identity to a new key, for the guardians and the new key to sign.
 
     Any member's node may submit it.
@@ -146,15 +120,8 @@ def move_command(member: str, new_key: str, out: Path, *, common: Common = DEFAU
     Each guardian: mutua bundle attest FILE --role guardian; the new key: mutua bundle attest FILE --role new-key; then
     mutua bundle submit FILE.
 
-    Parameters
-    ----------
-    member
-        The member whose key is lost: the first identity key, or its first digits.
-    new_key
-        The new identity key: 64 hex digits.
-    out
-        The bundle to write; an existing file is never overwritten.
-
+    :param member: The member whose key is lost: the first identity key, or its first digits.
+    :param new_key: The new identity key: 64 hex digits.
     """
     from node.cli.members.bundle import draft
 

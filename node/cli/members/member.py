@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,8 @@ from node.cli.common import (
     SEND,
     Asking,
     Common,
+    NewBundle,
+    Row,
     Sending,
     Session,
     full_id,
@@ -35,6 +37,7 @@ app = App(name="member", help="Look up members, see who applies, apply, vouch, o
 app.command("node.cli.members.dependants:app", name="dependant", help="Covers of your dependants on your contract.")
 
 REASON_SIZE_MAX = 280
+ApplicantKey = Annotated[str, Parameter(help="The applicant's key, or its first digits.")]
 
 
 @app.command(name="list")
@@ -42,31 +45,20 @@ def member_list(*, common: Common = DEFAULT) -> int:
     """List every member, past ones included."""
     members = common.session().view(MEMBERS)
     heads = ("member", "household", "standing", "votes", "plan", "denied", "voted", "threshold")
-    rows = [
-        (
-            short(item.member),
-            short(item.household),
-            item.standing if item.is_member else "left",
-            "yes" if item.may_vote else "no",
-            item.contract.plan if item.contract else None,
-            item.denied,
-            item.voted,
-            percent(item.bar_bp),
-        )
-        for item in members
-    ]
-    return say(common, members, lambda: table(heads, rows))
+
+    def row(item: Member) -> Row:
+        standing, votes = item.standing if item.is_member else "left", "yes" if item.may_vote else "no"
+        plan, bar = item.contract.plan if item.contract else None, percent(item.bar_bp)
+        return short(item.member), short(item.household), standing, votes, plan, item.denied, item.voted, bar
+
+    return say(common, members, lambda: table(heads, map(row, members)))
 
 
 @app.command(name="show")
 def member_show(key: str = "", *, common: Common = DEFAULT) -> int:
     """Show a member: contract, what is owed, voting record, approval threshold.
 
-    Parameters
-    ----------
-    key
-        The member's key, or its first digits; yourself by default.
-
+    :param key: The member's key, or its first digits; yourself by default.
     """
     session = common.session()
     answer = session.view(MEMBER, id=session.member_or(key))
@@ -97,27 +89,18 @@ def applications(*, common: Common = DEFAULT) -> int:
     session = common.session()
     found = session.view(APPLICATIONS)
     heads = ("applicant", "plan", "applied", "deposit", "vouched", "objections", "until block", "earliest")
-    return say(
-        common,
-        found,
-        lambda: table(
-            heads,
-            [
-                (
-                    short(item.applicant),
-                    item.plan,
-                    item.height,
-                    session.units.money(item.deposit_cents),
-                    f"{len(item.vouchers)} of {item.vouchers_needed}",
-                    f"{len(item.objectors)} of {item.objections_end}",
-                    item.objections_until,
-                    item.earliest_boundary,
-                )
-                for item in found
-            ],
-            "nobody has applied",
-        ),
-    )
+
+    def row(item: Application) -> Row:
+        deposit = session.units.money(item.deposit_cents)
+        vouched, objected = _of(item.vouchers, item.vouchers_needed), _of(item.objectors, item.objections_end)
+        ends = item.objections_until, item.earliest_boundary
+        return short(item.applicant), item.plan, item.height, deposit, vouched, objected, *ends
+
+    return say(common, found, lambda: table(heads, map(row, found), "nobody has applied"))
+
+
+def _of(given: Sequence[str], needed: int) -> str:
+    return f"{len(given)} of {needed}"
 
 
 @app.command
@@ -172,7 +155,7 @@ ALONE = Applicant()
 
 @app.command
 def apply(
-    out: Path,
+    out: NewBundle,
     *,
     plan: str,
     nullifier: str,
@@ -192,19 +175,10 @@ def apply(
     Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit),
     you sign it (mutua bundle sign), and any member submits it (mutua bundle submit).
 
-    Parameters
-    ----------
-    out
-        The bundle to write; an existing file is never overwritten.
-    plan
-        The plan's name.
-    nullifier
-        The keyed hash of your civil identity, as the attesters compute it: 64 hex digits.
-    deposit_commitment
-        Hash that commits to the bitcoin deposit, as the signers gave it: 64 hex digits.
-    terms
-        1, 3, 6 or 12 terms; over one the rate is guaranteed.
-
+    :param plan: The plan's name.
+    :param nullifier: The keyed hash of your civil identity, as the attesters compute it: 64 hex digits.
+    :param deposit_commitment: Hash that commits to the bitcoin deposit, as the signers gave it: 64 hex digits.
+    :param terms: 1, 3, 6 or 12 terms; over one the rate is guaranteed.
     """
     from node.cli.members.bundle import draft
 
@@ -235,11 +209,7 @@ def attest_enrolment(
 ) -> int:
     """Sign, as an attester, that the applicant is not already a member under another key. Needs no node.
 
-    Parameters
-    ----------
-    file
-        The application.
-
+    :param file: The application.
     """
     from node.cli.members.bundle import attest
     from node.own.bundles import read_bundle
@@ -253,19 +223,13 @@ def attest_enrolment(
 
 @app.command
 def withdraw(
-    out: Path, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
+    out: NewBundle, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
 ) -> int:
     """Draft the withdrawal of your application. Sign it (mutua bundle sign); any member can submit it.
 
     Your deposit is returned.
 
-    Parameters
-    ----------
-    out
-        The bundle to write; an existing file is never overwritten.
-    identity
-        Your identity key; that of the data folder by default.
-
+    :param identity: Your identity key; that of the data folder by default.
     """
     from node.cli.members.bundle import draft
 
@@ -287,15 +251,8 @@ def _applicant(session: Session, text: str) -> Application:
 
 
 @app.command
-def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Vouch for an applicant whom you know. You never vote on their claims afterwards. Twice a term at most.
-
-    Parameters
-    ----------
-    applicant
-        The applicant's key, or its first digits.
-
-    """
+def vouch(applicant: ApplicantKey, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+    """Vouch for an applicant whom you know. You never vote on their claims afterwards. Twice a term at most."""
     session = common.session()
     _ = session.member
     item = _applicant(session, applicant)
@@ -310,16 +267,10 @@ def vouch(applicant: str, *, send: Sending = SEND, common: Common = DEFAULT) -> 
 
 
 @app.command(name="object")
-def object_command(applicant: str, reason: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def object_command(applicant: ApplicantKey, reason: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Object to an applicant. Enough objections within 30 blocks end the application.
 
-    Parameters
-    ----------
-    applicant
-        The applicant's key, or its first digits.
-    reason
-        Why, in a few words. Members' nodes see them: accuse nobody, name no illness.
-
+    :param reason: Why, in a few words. Members' nodes see them: accuse nobody, name no illness.
     """
     if not reason.strip() or len(reason) > REASON_SIZE_MAX:
         raise MutuaError("usage", f"the reason has {len(reason)} characters", f"give 1 to {REASON_SIZE_MAX}")

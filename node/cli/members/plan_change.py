@@ -18,13 +18,8 @@ def change(plan: str, *, terms: int = 1, send: Sending = SEND, common: Common = 
 
     It starts when the present one runs out; a later change replaces this one.
 
-    Parameters
-    ----------
-    plan
-        The plan's name; your own to ask for a guaranteed rate over several terms.
-    terms
-        1, 3, 6 or 12 terms. The rate is guaranteed for each of them.
-
+    :param plan: The plan's name; your own to ask for a guaranteed rate over several terms.
+    :param terms: 1, 3, 6 or 12 terms. The rate is guaranteed for each of them.
     """
     if terms not in LENGTHS:
         hint = f"give --terms {', '.join(map(str, LENGTHS[:-1]))} or {LENGTHS[-1]}"

@@ -1,18 +1,14 @@
-"""`mutua provider list | add | claim`.
-
-Who may treat members, how another comes onto the list, and a claim that a provider files itself.
-"""
+"""`mutua provider list | add | claim`: who may treat members, and a claim that a provider files itself."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 
 from cyclopts import App
 
 from node.api.views.coop import PROVIDERS
 from node.cli.claims.bill import NO_SERVICE, Service
-from node.cli.common import DEFAULT, Common, say, table, whole_key
+from node.cli.common import DEFAULT, Common, NewBundle, say, table, whole_key
 
 app = App(name="provider", help="List providers, add one to the list, or draft a provider's claim.")
 
@@ -26,20 +22,13 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 
 @app.command
-def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> int:
+def add(key: str, identifier: str, out: NewBundle, *, common: Common = DEFAULT) -> int:
     """Draft the listing of a provider, for a verifier to attest (mutua bundle attest) and any member to submit.
 
     If the co-op has no verifier, or to take a provider off the list, use mutua proposal open.
 
-    Parameters
-    ----------
-    key
-        The provider's public key: 64 hex digits.
-    identifier
-        The name people know it by, such as a licence number.
-    out
-        The bundle to write; an existing file is never overwritten.
-
+    :param key: The provider's public key: 64 hex digits.
+    :param identifier: The name people know it by, such as a licence number.
     """
     from node.cli.members.bundle import draft
 
@@ -49,24 +38,16 @@ def add(key: str, identifier: str, out: Path, *, common: Common = DEFAULT) -> in
 
 @app.command
 def claim(
-    out: Path, *, cover: str, scheme: str, provider: str, bill: Service = NO_SERVICE, common: Common = DEFAULT
+    out: NewBundle, *, cover: str, scheme: str, provider: str, bill: Service = NO_SERVICE, common: Common = DEFAULT
 ) -> int:
     """Draft a claim that a provider files for a patient in a community scheme, and is paid for. Any node will do.
 
     The provider signs it (mutua bundle sign OUT --seed-file FILE --until HEIGHT), and any member's node submits
     it (mutua bundle submit). The patient is told, and may withdraw or report it.
 
-    Parameters
-    ----------
-    out
-        The bundle to write; an existing file is never overwritten.
-    cover
-        The patient's cover key: 64 hex digits.
-    scheme
-        The community scheme, as the charter names it.
-    provider
-        The provider: its identifier in the charter, or its key.
-
+    :param cover: The patient's cover key: 64 hex digits.
+    :param scheme: The community scheme, as the charter names it.
+    :param provider: The provider: its identifier in the charter, or its key.
     """
     from node.cli.claims.bill import Bill, bill_body
     from node.cli.members.bundle import draft

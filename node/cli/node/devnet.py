@@ -1,7 +1,4 @@
-"""`mutua devnet up|status|down`: a co-op on this machine, for development.
-
-Its passphrase is `devnet`; nothing on it has any worth.
-"""
+"""`mutua devnet up|status|down`: a co-op on this machine, for development. Its passphrase is `devnet`."""
 
 from __future__ import annotations
 
@@ -36,9 +33,8 @@ def up(
         raise MutuaError("usage", f"a devnet has 1 to 15 nodes, not {nodes}", "give --nodes 7")
     place = folder.resolve()
     if place.exists() and any(place.iterdir()):
-        raise MutuaError(
-            "folder_not_empty", f"{folder} is not empty", "mutua devnet down, then remove it, or name another folder"
-        )
+        what = f"{folder} is not empty"
+        raise MutuaError("folder_not_empty", what, "mutua devnet down, then remove it, or name another folder")
     devnet = Devnet(place, Spec(seed=seed, founders=nodes, interval_ms=interval_ms, codes=charter_codes()))
     try:
         devnet.make()
@@ -70,14 +66,11 @@ def status(*, folder: Folder = FOLDER, printing: Printing = PRINT) -> int:
             answer = Client(folder.resolve() / item["name"] / "api.sock").status()
             row |= {"height": answer.height, "peers": answer.peers.connected}
         rows.append(row)
-    return say(
-        printing,
-        rows,
-        lambda: [
-            f"{row['name']}: " + (f"block {row['height']}, {row['peers']} peers" if row["running"] else "not running")
-            for row in rows
-        ],
-    )
+
+    def words(row: dict[str, Any]) -> str:
+        return f"block {row['height']}, {row['peers']} peers" if row["running"] else "not running"
+
+    return say(printing, rows, lambda: [f"{row['name']}: {words(row)}" for row in rows])
 
 
 @app.command
@@ -106,10 +99,7 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def _is_ours(pid: int | None, folder: Path) -> bool:
-    """True iff a live process with this pid works on this folder.
-
-    A pid may have been given to another program since.
-    """
+    """True iff a live process with this pid works on this folder: another program may have the pid by now."""
     import psutil
 
     if not pid:

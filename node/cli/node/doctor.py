@@ -1,7 +1,4 @@
-"""`mutua doctor`: every check by name, with a hint for each problem.
-
-No check needs a passphrase and none changes anything.
-"""
+"""`mutua doctor`: every check by name, with a hint for each problem. None needs a passphrase or changes anything."""
 
 from __future__ import annotations
 

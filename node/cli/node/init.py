@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, is_live, read_file, say
+from node.cli.common import DEFAULT, Common, Flag, is_live, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock_seed
 
 if TYPE_CHECKING:
@@ -42,26 +42,19 @@ NO_ENTRY = Entry()
 def init(
     *,
     charter: Path | None = None,
-    restore: Annotated[bool, Parameter(negative="")] = False,
+    restore: Flag = False,
     words_file: Path | None = None,
-    show_words: Annotated[bool, Parameter(negative="")] = False,
+    show_words: Flag = False,
     entry: Entry = NO_ENTRY,
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
 ) -> int:
     """Make keys and settings in a data folder; run it again at any time.
 
-    Parameters
-    ----------
-    charter
-        The sealed charter of the co-op (charter.toml or charter.bin).
-    restore
-        Restore the key file from its 24 words; you type them unseen.
-    words_file
-        Read the 24 words from this file instead.
-    show_words
-        Print the 24 words after making or opening the key file. Anyone who sees them can act as you.
-
+    :param charter: The sealed charter of the co-op (charter.toml or charter.bin).
+    :param restore: Make the key file from its 24 words, asked for without being shown.
+    :param words_file: Read the 24 words from this file instead.
+    :param show_words: Print the 24 words after making or opening the key file. Anyone who sees them can act as you.
     """
     folder = common.config().folder
     sealed = None if charter is None else _sealed_charter(charter, folder)  # judged before anything is made
@@ -148,18 +141,16 @@ def _restored_seed(restore: bool, words_file: Path | None, folder: DataFolder) -
     if not restore and words_file is None:
         return None
     if folder.keys.exists():
-        raise MutuaError(
-            "keys_exist", f"{folder.keys} is there already", "restore into an empty data folder; nothing was changed"
-        )
+        what = f"{folder.keys} is there already"
+        raise MutuaError("keys_exist", what, "restore into an empty data folder; nothing was changed")
     from wallet.mnemonic import seed_of
 
     if words_file is not None:
         try:
             return seed_of(words_file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
-            raise MutuaError(
-                "words_file", f"{words_file} cannot be read as text", "name the file with the 24 words"
-            ) from None
+            what = f"{words_file} cannot be read as text"
+            raise MutuaError("words_file", what, "name the file with the 24 words") from None
     if not sys.stdin.isatty():
         raise MutuaError("usage", "there is no terminal on which to ask for the 24 words", "give --words-file")
     import getpass

@@ -13,9 +13,8 @@ from node.api.client import Client
 from node.api.errors import ApiError, NodeNotRunning
 from node.api.standing import consensus_words, misbehaviour_words, sync_words, treasury_words
 from node.api.text import counted, short
-from node.api.views.node import Owed, Status
-from node.cli.common import DEFAULT, Common, say, table, units_of
-from node.paths import is_held
+from node.api.views.node import Owed, Peer, Status
+from node.cli.common import DEFAULT, Common, Row, say, table, units_of
 
 STOP_WAIT_S = 30.0
 
@@ -75,10 +74,12 @@ def stop(
 
 def _has_ended(client: Client, lock: Path) -> bool:
     """True once nobody answers and the folder is free: then its ledger can be read."""
+    from ledger.leveldb import is_locked
+
     try:
         client.get_json("/v1/health")
     except NodeNotRunning:
-        return not is_held(lock)
+        return not is_locked(lock)
     return False
 
 
@@ -86,16 +87,10 @@ def peers(*, common: Common = DEFAULT) -> int:
     """List the other members' nodes."""
     answer = common.client().peers()
     heads = ("peer", "address", "state", "sent", "received", "dropped", "strikes")
-    rows = [
-        (
-            short(item.key),
-            item.address or "–",
-            "connected" if item.is_connected else "away",
-            item.sent_frames,
-            item.received_frames,
-            item.dropped_frames,
-            item.strikes,
-        )
-        for item in answer
-    ]
-    return say(common, answer, lambda: table(heads, rows))
+
+    def row(item: Peer) -> Row:
+        state = "connected" if item.is_connected else "away"
+        frames = item.sent_frames, item.received_frames, item.dropped_frames
+        return short(item.key), item.address or "–", state, *frames, item.strikes
+
+    return say(common, answer, lambda: table(heads, map(row, answer)))

@@ -28,15 +28,9 @@ def logs(
 ) -> int:
     """Show the log, follow it, or change its level.
 
-    Parameters
-    ----------
-    follow
-        Go on until interrupted.
-    lines
-        How many of the newest lines to show first.
-    level
-        Change what the running node writes (debug, info, warning, error), and show nothing.
-
+    :param follow: Go on until interrupted.
+    :param lines: How many of the newest lines to show first.
+    :param level: Change what the running node writes (debug, info, warning, error), and show nothing.
     """
     if level is not None:
         return say(common, common.client().set_log_level(level), f"the node now logs from {level} on")

@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock
-from node.paths import is_held
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -29,22 +28,15 @@ def run(
 ) -> int:
     """Run the node until it is stopped (mutua stop, SIGTERM or Ctrl-C).
 
-    Parameters
-    ----------
-    listen
-        Multiaddr where to listen for members; the charter's address by default.
-    bitcoin_socket
-        Unix socket of the bitcoin backend; without it this node signs no payouts.
-    log_level
-        debug, info, warning or error.
-    log_format
-        console, json or quiet: what standard error shows; log.jsonl is always written.
-    api_socket
-        Unix socket of the local API.
-    guest
-        Transport key (hex) of a follower that may connect; may be repeated.
-
+    :param listen: Multiaddr where to listen for members; the charter's address by default.
+    :param bitcoin_socket: Unix socket of the bitcoin backend; without it this node signs no payouts.
+    :param log_level: debug, info, warning or error.
+    :param log_format: console, json or quiet: what standard error shows; log.jsonl is always written.
+    :param api_socket: Unix socket of the local API.
+    :param guest: Transport key (hex) of a follower that may connect; may be repeated.
     """
+    from ledger.leveldb import is_locked
+
     config = common.config(
         listen=listen, bitcoin_socket=bitcoin_socket, log_level=log_level, log_format=log_format, api_socket=api_socket
     )
@@ -53,7 +45,7 @@ def run(
     if not folder.charter.exists():
         hint = "mutua init --charter FILE with the sealed charter of your co-op"
         raise MutuaError("charter_missing", f"{folder.root} holds no charter", hint)
-    if is_held(folder.lock):
+    if is_locked(folder.lock):
         # Before a passphrase is asked for; the daemon's own lock decides.
         hint = "stop it with mutua stop, or use another data folder"
         raise MutuaError("folder_in_use", f"another node runs on {folder.root}", hint)
@@ -88,7 +80,6 @@ def _key(text: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise MutuaError(
-            "key_shape", f"guest {text[:20]!r} is not a key of 64 hex digits", "copy it from the follower's mutua init"
-        )
+        what = f"guest {text[:20]!r} is not a key of 64 hex digits"
+        raise MutuaError("key_shape", what, "copy it from the follower's mutua init")
     return key

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from node.cli.common import DEFAULT, Common, say, table
+from node.cli.common import DEFAULT, Common, Flag, say, table
 
 app = App(name="config", help="Show the settings and where each comes from.")
 
 
 @app.command
-def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Common = DEFAULT) -> int:
+def show(*, origin: Flag = False, common: Common = DEFAULT) -> int:
     """Show every setting.
 
-    Parameters
-    ----------
-    origin
-        Also where each value comes from: flag, environment, file or default.
-
+    :param origin: Also where each value comes from: flag, environment, file or default.
     """
     from node.config import SETTINGS
 
@@ -34,20 +30,9 @@ def show(*, origin: Annotated[bool, Parameter(negative="")] = False, common: Com
     for setting in SETTINGS:
         value = config.values[setting.name]
         found[setting.name] = {"value": value.text, "origin": value.origin, "meaning": setting.meaning}
-    if origin:
-        return say(
-            common,
-            found,
-            lambda: table(
-                ("setting", "value", "origin"),
-                [(name, item["value"] or "–", item["origin"]) for name, item in found.items()],
-            ),
-        )
-    return say(
-        common,
-        found,
-        lambda: table(("setting", "value"), [(name, item["value"] or "–") for name, item in found.items()]),
-    )
+    fields = ("value", "origin") if origin else ("value",)
+    rows = [(name, *(item[field] or "–" for field in fields)) for name, item in found.items()]
+    return say(common, found, lambda: table(("setting", *fields), rows))
 
 
 ZSH_END = (
@@ -59,11 +44,7 @@ ZSH_END = (
 def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
     """Print the completion script of a shell. No keystroke starts mutua: commands and options stand in the script.
 
-    Parameters
-    ----------
-    shell
-        bash, zsh or fish.
-
+    :param shell: bash, zsh or fish.
     """
     from node.cli.main import app as mutua
 

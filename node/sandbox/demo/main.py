@@ -65,34 +65,27 @@ def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, An
 
 def faults_of(summary: dict[str, Any]) -> list[str]:
     """Return which of the demo's promises are broken; empty when all is well."""
-    faults: list[str] = []
-    if len(set(summary["state_roots"])) != 1:
-        faults.append("the nodes' state roots differ")
-    if summary["height"] < BLOCKS:
-        faults.append(f"the common height is {summary['height']}, not {BLOCKS}")
-    if any(summary["audit_exit_codes"]):
-        faults.append("an audit has findings")
-    if not summary["restarted_caught_up"]:
-        faults.append("the killed daemon is not back in sync")
-    if not summary["follower_caught_up"]:
-        faults.append("the follower is not in sync")
     claims, payouts = summary["claims"], summary["payouts"]
     expected = {"imported": IMPORTED, "vote_accepted": VOTED_CASES + 1, "denied": 1, "lapsed": 1}
-    faults += [
-        f"claims {name} is {claims[name]}, not {count}" for name, count in expected.items() if claims[name] != count
+    missing, few = claims["imported"] - claims["standard_accepted"], payouts["outputs_per_payee_min"]
+    late = payouts["due_by_70_open"]
+    broken = [
+        (len(set(summary["state_roots"])) != 1, "the nodes' state roots differ"),
+        (summary["height"] < BLOCKS, f"the common height is {summary['height']}, not {BLOCKS}"),
+        (any(summary["audit_exit_codes"]), "an audit has findings"),
+        (not summary["restarted_caught_up"], "the killed daemon is not back in sync"),
+        (not summary["follower_caught_up"], "the follower is not in sync"),
+        *((claims[name] != n, f"claims {name} is {claims[name]}, not {n}") for name, n in expected.items()),
+        (missing != 0, f"{missing} imported claims were not accepted in their block"),
+        (
+            list(summary["bars"].values())[DENIER] != 10_000,
+            "the member who denies everything does not have the approval threshold of 100 %",
+        ),
+        (few < OUTPUTS_MIN, f"a payout went to {few} addresses, fewer than {OUTPUTS_MIN}"),
+        (payouts["confirmed"] != len(payouts["txids"]), "a batch is not confirmed"),
+        (late, f"{late} payouts due by block 70 are not mined"),
     ]
-    if claims["standard_accepted"] != claims["imported"]:
-        missing = claims["imported"] - claims["standard_accepted"]
-        faults.append(f"{missing} imported claims were not accepted in their block")
-    if list(summary["bars"].values())[DENIER] != 10_000:
-        faults.append("the member who denies everything does not have the approval threshold of 100 %")
-    if payouts["outputs_per_payee_min"] < OUTPUTS_MIN:
-        faults.append(f"a payout went to {payouts['outputs_per_payee_min']} addresses, fewer than {OUTPUTS_MIN}")
-    if payouts["confirmed"] != len(payouts["txids"]):
-        faults.append("a batch is not confirmed")
-    if payouts["due_by_70_open"]:
-        faults.append(f"{payouts['due_by_70_open']} payouts due by block 70 are not mined")
-    return faults
+    return [words for is_broken, words in broken if is_broken]
 
 
 def _memory_mb(devnet: Devnet) -> int:

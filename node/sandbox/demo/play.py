@@ -98,12 +98,14 @@ class Play:
             self._silent.discard(story.lapsing.label)
             self._voted_on.discard(story.lapsing.label)
             jobs.append(partial(self._file, story.lapsing, again=True))
-        jobs += [
-            partial(self._import, block, member, visits) for member, visits in story.imports.get(block, {}).items()
-        ]
+        jobs += [partial(self._import, block, *item) for item in story.imports.get(block, {}).items()]
+        self._do(jobs)
+        self._vote()
+
+    def _do(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Do jobs side by side and wait for all."""
         for future in [self._pool.submit(job) for job in jobs]:
             future.result()
-        self._vote()
 
     def _vote(self) -> None:
         """Let every member vote on every new open case."""
@@ -111,30 +113,18 @@ class Play:
             cases = [case for case in self._ask(0, "/v1/views/claims") if case["status"] == "open"]
         except ApiError:
             return
-        labels = {claim.hex(): label for label, claim in self._claims.items()}
+        is_open = {case["claim"] for case in cases}
         jobs: list[Callable[[], None]] = []
-        for case in cases:
-            label = labels.get(case["claim"])
-            if label is None or label in self._voted_on:
+        for claim in (*self._story.voted, self._story.lapsing, self._story.denier):
+            filed = self._claims.get(claim.label)
+            if filed is None or filed.hex() not in is_open or claim.label in self._voted_on:
                 continue
-            self._voted_on.add(label)
-            claim = self._claim(label)
+            self._voted_on.add(claim.label)
             voters = [index for index in range(len(self._net.nodes)) if index != claim.member]
-            voters = voters[:2] if label in self._silent else voters
-            for voter in voters:
-                choice = self._choice(voter, claim)
-                jobs.append(partial(self._ballot, voter, claim, choice))
-        for future in [self._pool.submit(job) for job in jobs]:
-            future.result()
-
-    def _choice(self, voter: int, claim: VotedClaim) -> str:
-        if voter == DENIER or (claim.member == DENIER and voter == 0):
-            return "deny"
-        return "accept"
-
-    def _claim(self, label: str) -> VotedClaim:
-        everything = [*self._story.voted, self._story.lapsing, self._story.denier]
-        return next(claim for claim in everything if claim.label == label)
+            for voter in voters[:2] if claim.label in self._silent else voters:
+                denies = voter == DENIER or (claim.member == DENIER and voter == 0)
+                jobs.append(partial(self._ballot, voter, claim, "deny" if denies else "accept"))
+        self._do(jobs)
 
     # ---- Records ---------------------------------------------------------------------
 
@@ -187,17 +177,16 @@ class Play:
         path = write_ndjson(visits, node.folder / "documents" / f"visits-{block}.ndjson")
         out, err = io.StringIO(), io.StringIO()
         chain_id = bytes.fromhex(self._ask(member, "/v1/status")["chain_id"])
-        code = import_file(
-            path,
-            self._clients[node.name],
-            json=True,
-            progress=False,
-            mapping=ImportMapping(patient=f"Patient/{node.name}"),
-            attester=provider_attester(self._seeds, chain_id),
-            out=out,
-            err=err,
-        )
-        if code:
+        mapping, attester = ImportMapping(patient=f"Patient/{node.name}"), provider_attester(self._seeds, chain_id)
+        how: dict[str, Any] = {
+            "json": True,
+            "progress": False,
+            "mapping": mapping,
+            "attester": attester,
+            "out": out,
+            "err": err,
+        }
+        if import_file(path, self._clients[node.name], **how):
             what = f"{node.name} could not import {path.name}: {err.getvalue().strip()}"
             raise MutuaError("demo_import", what, "see the importer's reasons")
         self._tell("import", f"{node.name} imports {len(json.loads(out.getvalue())['imported'])} visits")
@@ -220,21 +209,14 @@ class Play:
                 return
 
     def _kill_while_voting(self, node: Node) -> int | None:
-        path = node.folder / "votes.log"
-        tip = node.client().get_json("/v1/status")["height"]
+        path, tip = node.folder / "votes.log", node.client().get_json("/v1/status")["height"]
         deadline = time.monotonic() + KILL_PATIENCE_S
         assert node.process is not None
-        while time.monotonic() < deadline:
-            cells = _cells(path)
-            newest = max((cell.height for cell in cells if cell.kind == CellKind.NOTARIZE), default=0)
-            if newest > tip:
-                node.process.send_signal(signal.SIGKILL)
-                node.process.wait()
-                return max((cell.height for cell in _cells(path) if cell.kind == CellKind.NOTARIZE), default=None)
+        while not (is_voting := _newest_vote(path) > tip) and time.monotonic() < deadline:
             time.sleep(0.002)
         node.process.send_signal(signal.SIGKILL)
         node.process.wait()
-        return None
+        return _newest_vote(path) if is_voting else None
 
     def _start_follower(self) -> None:
         for node in self._net.followers:
@@ -264,10 +246,11 @@ class Play:
                 self._clients[node.name] = node.client()
 
 
-def _cells(path: Path) -> Sequence[Any]:
+def _newest_vote(path: Path) -> int:
+    """Return the highest height of a NOTARIZE in a vote log; 0 without one."""
     data = path.read_bytes()
-    fingerprint = data[14:46]
-    return votelog.scan(data, fingerprint).cells
+    cells = votelog.scan(data, data[14:46]).cells
+    return max((cell.height for cell in cells if cell.kind == CellKind.NOTARIZE), default=0)
 
 
 def _tip_of(node: Node) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
-from typing import Any, Protocol, TextIO
+from collections import Counter, deque
+from typing import Any
 
 from node.sandbox.demo.story import BLOCKS
 
@@ -28,62 +28,41 @@ def sentence(event: dict[str, Any]) -> str:
     return ""
 
 
-class Screen(Protocol):
-    """Where the demo speaks."""
+class Screen:
+    """Where the demo speaks: lines for logs and pipes."""
 
-    def say(self, line: str) -> None:
-        """Say a line."""
-        ...
-
-    def block(self, height: int, block: dict[str, Any], heights: dict[str, int]) -> None:
-        """Show a final block."""
-        ...
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        ...
-
-
-class PlainScreen:
-    """Lines for logs and pipes."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self) -> None:
         self._started = time.monotonic()
 
     def say(self, line: str) -> None:
         """Say a line with the seconds since the start."""
-        print(f"[{time.monotonic() - self._started:6.1f}s] {line}", file=self._out, flush=True)
+        print(f"[{time.monotonic() - self._started:6.1f}s] {line}", flush=True)
 
     def block(self, height: int, block: dict[str, Any], heights: dict[str, int]) -> None:
         """Print a block's records and events, and the nodes that are behind."""
         behind = [name for name, at in heights.items() if at < height - 2]
-        kinds: dict[str, int] = {}
-        for record in block["records"]:
-            kinds[record["kind"]] = kinds.get(record["kind"], 0) + 1
+        kinds = Counter(record["kind"] for record in block["records"])
         held = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no records"
         self.say(f"block {height}/{BLOCKS} final: {held}" + (f"; behind or off: {', '.join(behind)}" if behind else ""))
-        for event in block["events"]:
-            words = sentence(event)
-            if words:
-                print(f"          {words}", file=self._out, flush=True)
+        for words in filter(None, map(sentence, block["events"])):
+            print(f"          {words}", flush=True)
 
     def close(self) -> None:
         """Nothing to restore."""
 
 
-class LiveScreen:
+class LiveScreen(Screen):
     """A table of nodes, a bar of blocks, and the newest news, drawn in place."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live
 
+        super().__init__()
         self._news: deque[str] = deque(maxlen=NEWS_MAX)
         self._height = 0
         self._heights: dict[str, int] = {}
         self._records = 0
-        self._started = time.monotonic()
         self._live = Live(console=Console(), refresh_per_second=8, get_renderable=self._draw)
         self._live.start()
 
@@ -95,10 +74,7 @@ class LiveScreen:
         """Show a final block."""
         self._height, self._heights = height, heights
         self._records += len(block["records"])
-        for event in block["events"]:
-            words = sentence(event)
-            if words:
-                self._news.append(f"{height}: {words}")
+        self._news += [f"{height}: {words}" for words in map(sentence, block["events"]) if words]
 
     def close(self) -> None:
         """Leave the last picture standing."""
@@ -123,13 +99,10 @@ class LiveScreen:
             f" {time.monotonic() - self._started:.0f} s"
         )
         news = Text("\n".join(self._news) or "starting…")
-        return Panel(
-            Group(head, bar, Text(), table, Text(), news),
-            title="Mutua: seven members, seven daemons",
-            border_style="cyan",
-        )
+        body = Group(head, bar, Text(), table, Text(), news)
+        return Panel(body, title="Mutua: seven members, seven daemons", border_style="cyan")
 
 
 def open_screen() -> Screen:
     """Return the live screen on a terminal, the plain one elsewhere."""
-    return LiveScreen() if sys.stdout.isatty() else PlainScreen(sys.stdout)
+    return LiveScreen() if sys.stdout.isatty() else Screen()

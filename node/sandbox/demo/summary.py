@@ -107,11 +107,7 @@ def _members(chain: Chain, folders: Sequence[Path]) -> dict[str, dict[str, Any]]
 def _payouts(chain: Chain, events: Events) -> dict[str, Any]:
     payments = [item.row for item in money.payouts_view(chain.state)]
     batches = money.batches_view(chain.state)
-    due = [
-        event
-        for event in events
-        if event["event"] == "payout_due" and event["height"] <= PAID_BY and event["amount_sat"]
-    ]
+    due = [event for event in events if event["event"] == "payout_due" and event["height"] <= PAID_BY]
     early = [item for item in payments if item.height <= PAID_BY and item.amount_sat]
     sent = [item for item in payments if item.sent_sat]
     mined = {item.row.unsigned_txid for item in batches if item.confirmations > 0}
@@ -123,7 +119,7 @@ def _payouts(chain: Chain, events: Events) -> dict[str, Any]:
         return not item.sent_sat and not item.left_sat and bool(item.credit_sat)
 
     return {
-        "due_by_70": len(due),
+        "due_by_70": sum(1 for event in due if event["amount_sat"]),
         "due_by_70_mined": sum(map(is_mined, early)),
         "due_by_70_credit_only": sum(map(is_credit, early)),
         "due_by_70_open": sum(1 for item in early if item.left_sat or not set(item.batches) <= mined),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from node.bridges.fhir import CharterContext
+from node.bridges.fhir.values import CharterContext
 
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 

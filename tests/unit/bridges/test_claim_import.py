@@ -13,7 +13,7 @@ from node.api.errors import ApiError
 from node.api.text import clean
 from node.api.views.actions import Refusal, Submitted
 from node.api.views.coop import Code, Provider
-from node.bridges.fhir import ImportMapping
+from node.bridges.fhir.values import ImportMapping
 from node.cli.claims.importing import import_file, provider_attester
 
 SEED = b"p" * 32

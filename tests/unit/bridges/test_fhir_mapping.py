@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from governance.filing import claims
-from node.bridges.fhir import ImportMapping, MappedLine, map_claims, read_fhir, values
-from node.bridges.fhir.values import HCPCS_SYSTEM
+from node.bridges.fhir import values
+from node.bridges.fhir.mapping import map_claims
+from node.bridges.fhir.reading import read_fhir
+from node.bridges.fhir.values import HCPCS_SYSTEM, ImportMapping, MappedLine
 
 PLAIN = ImportMapping()
 

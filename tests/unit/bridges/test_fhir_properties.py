@@ -6,10 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import MutuaError
-from node.bridges.fhir import CharterContext, ImportMapping, map_claims, read_fhir
 from node.bridges.fhir.amounts import cents_of
 from node.bridges.fhir.canonical import canonical_json, source_hash_of
-from node.bridges.fhir.values import CHARGE_CENTS_MAX, Unmappable
+from node.bridges.fhir.mapping import map_claims
+from node.bridges.fhir.reading import read_fhir
+from node.bridges.fhir.values import CHARGE_CENTS_MAX, CharterContext, ImportMapping, Unmappable
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 json_values = st.recursive(

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from ledger.errors import MutuaError
-from node.bridges.fhir import read_fhir
 from node.bridges.fhir.canonical import canonical_json, source_hash_of
+from node.bridges.fhir.reading import read_fhir
 
 
 def test_a_single_resource_a_bundle_and_ndjson_hold_the_same_claim(make):

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import MutuaError
-from node.bridges.fhir import CharterContext, ImportMapping, map_claims, read_fhir
+from node.bridges.fhir.mapping import map_claims
+from node.bridges.fhir.reading import read_fhir
+from node.bridges.fhir.values import CharterContext, ImportMapping
 from node.sandbox import synthea
 from node.sandbox.synthea import (
     DEMO_CODES,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from governance.events import render
 from governance.filing.claims import ClaimBody, ClaimLine, claim_subject_hash
@@ -306,8 +306,6 @@ def test_a_ballot_of_a_voter_shows_what_still_needs_them():
 
 
 def test_only_members_of_the_committee_quote_the_rate() -> None:
-    from dataclasses import replace
-
     from governance.money.rates import QuoteBody
 
     state = MemoryStore(genesis_rows(replace(SPEC, quoters=(MEMBERS[0].key, MEMBERS[1].key))))

@@ -11,7 +11,7 @@ from governance.events import event_json, render_text
 from governance.invariants import all_broken_invariants
 from governance.params import PARAMETERS
 from governance.simulation import rehearse
-from governance.simulation.counterfactual import Counterfactual, Decision, PastBlock, change_of, compare
+from governance.simulation.counterfactual import Comparison, Counterfactual, Decision, PastBlock, change_of
 from governance.simulation.rehearse import Player, spec_of
 from governance.simulation.scenario import parse
 from governance.transition import OpenBlock
@@ -29,6 +29,13 @@ GENESIS = {
     "members": [{"name": f"m{i}", "plan": "free", "contract_terms": 12} for i in range(8)],
     "codes": [{"code": "S", "standard": True, "allowed_cents": 30_000}, {"code": "X"}],
 }
+
+
+def compare(spec, blocks, changes) -> Comparison:
+    both = Counterfactual(spec, changes)
+    for block in blocks:
+        both.step(block)
+    return both.result()
 
 
 def claim(at, name, by="m0", code="X", charge=20_000, **fields):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger import signatures
-from ledger.blocks import Block, BlockWithBodies, Header, encode_header, next_randomness, records_root_of
+from ledger.blocks import Block, BlockWithBodies, Header, contents_of, encode_header, next_randomness
 from ledger.chain import Chain
 from ledger.genesis import Charter, CharterTreasury
 from ledger.hashing import ZERO_HASH
@@ -88,7 +88,7 @@ class Builder:
             records,
             0,
             tip.block_hash,
-            records_root_of([s.record for s in signed]),
+            contents_of([s.record for s in signed]).root,
             self.chain.tree.root_after(changes),
             self.chain.history_root(),
             ZERO_HASH,

@@ -28,11 +28,11 @@ ROWS = {b"members/a": b"1", b"members/b\xff": b"2", b"plans/x": b"3"}
 
 
 def test_genesis_is_a_block_like_any_other(store, charter) -> None:
-    chain = Chain.create(store, charter, ROWS, b"events")
+    chain = Chain.create(store, charter, ROWS)
     assert chain.height == 0
     assert chain.tip.header.randomness == charter.seed
     assert chain.tip.header.state_root == chain.tree.root()
-    assert chain.events(0) == b"events"
+    assert chain.events(0) == b""
     assert chain.certificate(0) is None
     assert list(chain.state.scan(b"members/")) == [(b"members/a", b"1"), (b"members/b\xff", b"2")]
     assert chain.state.get(b"plans/x") == b"3"

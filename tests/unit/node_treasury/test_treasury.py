@@ -38,7 +38,8 @@ from node.treasury.messages import (
     encode_message,
 )
 from node.treasury.plan import DuePayout, OpenBatch, Policy, choose, is_anonymity_set_reached, payable_of, plan_outputs
-from node.treasury.protocols import Signer, SignerSecrets
+from node.treasury.protocols import SignerSecrets
+from node.treasury.view import Signer
 from wallet.addresses import account_of, claim_programs, script_of
 from wallet.keys import KeyRing
 from wallet.seal import SealedBlob, commitment_of, seal_addresses

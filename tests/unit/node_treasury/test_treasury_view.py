@@ -13,8 +13,7 @@ from ledger.errors import MutuaError
 from ledger.records import attest
 from node.treasury.messages import ConfirmBody, confirm_subject
 from node.treasury.plan import build_plan, choose, rebuild_plan
-from node.treasury.protocols import Signer
-from node.treasury.view import LedgerTreasury, index_of
+from node.treasury.view import LedgerTreasury, Signer, index_of
 from wallet.addresses import claim_programs
 from wallet.keys import KeyRing
 from wallet.transactions import CHANGE_VOUT, Outpoint, Treasury

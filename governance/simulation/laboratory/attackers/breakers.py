@@ -9,14 +9,12 @@ fifteen blocks, should stop them (§6).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from governance import params
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, CaseNote
-from governance.simulation.laboratory.measures import settled_cases, share, spread
+from governance.simulation.laboratory.measures import settled_cases, share, share_of, spread
 from governance.simulation.laboratory.setting import Setting
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 
@@ -55,22 +53,15 @@ class Breakers(Attack):
             fresh = [name for name in self.crew if name not in case.ballots]
             if len(fresh) >= more:
                 self._break(world, case, fresh[:more])
-            elif case.ballots:
-                used = [name for name in self.crew if name in case.ballots]
-                for name in used[:1]:  # one who changed already tries again: the rules refuse a third ballot
+            else:  # one who changed already tries again: the rules refuse a third ballot
+                for name in [name for name in self.crew if name in case.ballots][:1]:
                     world.ballot(name, case, "deny")
 
     def _break(self, world: WorldView, case: CaseNote, names: Sequence[str]) -> None:
         for name in names:
             world.ballot(name, case, "deny")
             if world.height + 1 <= case.s + self.set_now.vote_blocks - self.set_now.freeze_blocks:
-                world.at(world.height + 1, partial(world.ballot, name, case, "abstain"))
-
-
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the breakers among few voters, and the same bloc keeping silent: all that differs is the breaking."""
-    setting = replace(setting, turnout=TURNOUT)
-    return (Job("breakers", Breakers, setting), Job("without", Breakers, setting, options={"passive": True}))
+                world.at(world.height + 1, world.ballot, name, case, "abstain")
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
@@ -80,7 +71,7 @@ def judge(books: Books, setting: Setting) -> Evidence:
     prevented: list[CaseNote] = []
     third = tried = broken = recorded = 0
     for book, other in zip(books["breakers"], books["without"], strict=True):
-        for case in settled_cases(book, lambda case: case.is_right and case.by not in breakers):
+        for case in _right([book], breakers):
             casts = [cast for name, cast in case.ballots.items() if name in breakers]
             broken += bool(casts)
             third += sum(cast.casts > 2 for cast in casts)
@@ -94,21 +85,12 @@ def judge(books: Books, setting: Setting) -> Evidence:
         tried += book.refused["ballot", "ballot_changed"] + book.refused["ballot", "ballot_frozen"]
         recorded += sum(is_no for name in breakers for _, is_no, _ in book.records.get(name, ()))
     kept = [sum(cast.choice == "deny" for name, cast in case.ballots.items() if name in breakers) for case in prevented]
+    again, asked = "cannot break the run a second time", "each cost a real ballot kept to the end"
+    taken = f"{third} third ballots taken, {tried} refused"
+    cost = f"{share_of(kept)} with denials kept, {spread(kept, 'ballots')}"
     checks = (
-        Check(
-            4,
-            "a breaker who took the denial back",
-            "cannot break the run a second time",
-            f"{third} third ballots taken, {tried} refused",
-            third == 0 and broken > 0,
-        ),
-        Check(
-            4,
-            "payments prevented by breaking runs",
-            "each cost a real ballot kept to the end",
-            f"{share(sum(count > 0 for count in kept), len(kept))} with denials kept, {spread(kept, 'ballots')}",
-            all(kept),
-        ),
+        Check(4, "a breaker who took the denial back", again, taken, third == 0 and broken > 0),
+        Check(4, "payments prevented by breaking runs", asked, cost, all(kept)),
     )
     late = [value for value in delays if value > 0]
     restored = sum(case.appealed and case.is_paid for case in prevented)
@@ -121,22 +103,19 @@ def judge(books: Books, setting: Setting) -> Evidence:
             " denials."
         ),
     )
-    return Evidence(
-        checks,
-        findings,
-        {"delays": late, "prevented": len(prevented), "kept": kept},
-        _picture(books["breakers"], books["without"], breakers),
-    )
+    figures = {"delays": late, "prevented": len(prevented), "kept": kept}
+    return Evidence(checks, findings, figures, _picture(books["breakers"], books["without"], breakers))
+
+
+def _right(books: Sequence[Book], breakers: set[str]) -> list[CaseNote]:
+    """Return the others' right claims."""
+    return settled_cases(books, lambda case: case.is_right and case.by not in breakers)
 
 
 def _picture(attacked: Sequence[Book], without: Sequence[Book], breakers: set[str]) -> Picture:
     def accepted(role: str, label: str, books: Sequence[Book]) -> Layer:
         """Return the share of claims accepted by vote by the number of blocks since s."""
-        found = [
-            case
-            for book in books
-            for case in settled_cases(book, lambda case: case.is_right and case.by not in breakers)
-        ]
+        found = _right(books, breakers)
         waits = [(case.voted or 0) - case.s for case in found if case.vote_accepted]
         shares = ((day, 100 * sum(wait <= day for wait in waits) / max(1, len(found))) for day in range(61))
         return curve("step", role, label, shares)
@@ -151,4 +130,7 @@ def _picture(attacked: Sequence[Book], without: Sequence[Book], breakers: set[st
     return Picture(title, "blocks since the claim was included", "right claims accepted by vote, %", layers)
 
 
-STUDY = Study("breakers", "Streak breakers", __doc__ or "", jobs, judge)
+FEW = {"turnout": TURNOUT}
+JOBS = Job("breakers", Breakers, changes=FEW), Job("without", Breakers, {"passive": True}, changes=FEW)
+"""The breakers among few voters, and the same bloc keeping silent: all that differs is the breaking."""
+STUDY = Study("breakers", "Streak breakers", __doc__ or "", JOBS, judge)

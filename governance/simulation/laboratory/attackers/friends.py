@@ -8,13 +8,12 @@ cases, five claimants, three providers and six terms should stop them (§8), and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from governance.simulation.laboratory.attackers.base import WorldView
 from governance.simulation.laboratory.attackers.ring import Ring
 from governance.simulation.laboratory.book import Book, Line
-from governance.simulation.laboratory.measures import share, spread
+from governance.simulation.laboratory.measures import claims_of, share, share_of, spread
 from governance.simulation.laboratory.setting import Setting, stream
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
@@ -51,13 +50,9 @@ class Friends(Ring):
             for index in range(2):
                 rng = stream(self.setting.seed, "friends", name, world.term, index)
                 doctor = self.setting.doctors[rng.randrange(int(self.options.get("doctors", 3)))]
-                world.at(
-                    world.height + 1 + rng.randrange(28),
-                    partial(self._bill, world, f"{name}.{world.term}.{index}.ring", name, doctor),
-                )
-        promoted = [
-            height for height, event, code in world.book.milestones if event == "code_promoted" and code == CODE
-        ]
+                claim, height = f"{name}.{world.term}.{index}.ring", world.height + 1 + rng.randrange(28)
+                world.at(height, self._bill, world, claim, name, doctor)
+        promoted = world.book.heights_of("code_promoted", CODE)
         if is_standard and promoted and (world.height - promoted[-1]) // calendar.TERM_BLOCKS % 3 == 2:
             self._ask_for_demotion(world)
 
@@ -76,114 +71,80 @@ class Friends(Ring):
         """The ring votes against the demotion."""
         if event["event"] == "proposal_opened":
             for name in self.crew:
-                world.at(world.height + 1, partial(world.act, "cast", by=name, proposal=event["proposal"], choice="no"))
+                world.at(world.height + 1, world.act, "cast", by=name, proposal=event["proposal"], choice="no")
 
 
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return four friends, six friends of two doctors, and six of three."""
-    return (
-        Job("four friends", Friends, setting, options={"claimants": 4, "doctors": 3}),
-        Job("two doctors", Friends, setting, options={"claimants": 6, "doctors": 2}),
-        Job("wash", Friends, setting, options={"claimants": 6, "doctors": 3}),
-    )
+Conditions = tuple[int, int, int, int, int]
 
 
-def conditions_at(book: Book, code: str, boundary: int) -> tuple[int, int, int, int, int]:
+def conditions_at(book: Book, code: str, boundary: int) -> Conditions:
     """Return (accepted, decided, claimants, providers, terms) of a code in the twelve terms up to a block."""
-    first = boundary - calendar.YEAR_BLOCKS
     found = [
         case
         for case in book.cases.values()
-        if case.code == code and case.voted is not None and first < case.voted <= boundary
+        if case.code == code and case.voted is not None and boundary - calendar.YEAR_BLOCKS < case.voted <= boundary
     ]
+    people, doctors = {case.by for case in found}, {case.provider for case in found}
     terms = {calendar.term_of(case.voted or 0) for case in found}
-    return (
-        sum(case.vote_accepted for case in found),
-        len(found),
-        len({case.by for case in found}),
-        len({case.provider for case in found}),
-        len(terms),
-    )
+    return sum(case.vote_accepted for case in found), len(found), len(people), len(doctors), len(terms)
 
 
-def meets(conditions: tuple[int, int, int, int, int]) -> bool:
+def meets(conditions: Conditions) -> bool:
     """True iff all conditions of rules §8 hold."""
     accepted, decided, claimants, providers, terms = conditions
-    return (
-        100 * accepted > PERCENT * decided
-        and decided >= CASES
-        and claimants >= CLAIMANTS
-        and providers >= PROVIDERS
-        and terms >= TERMS
-    )
-
-
-def _promotions(books: Sequence[Book]) -> list[tuple[Book, int, str]]:
-    return [
-        (book, height, code) for book in books for height, event, code in book.milestones if event == "code_promoted"
-    ]
-
-
-def _tried(books: Sequence[Book]) -> list[tuple[int, int, int, int, int]]:
-    """Return the conditions of the made-up code at the last boundary of each world."""
-    return [conditions_at(book, CODE, book.setting.blocks) for book in books]
+    is_wide = claimants >= CLAIMANTS and providers >= PROVIDERS and terms >= TERMS
+    return is_wide and decided >= CASES and 100 * accepted > PERCENT * decided
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
     """Recount every promotion, and measure what washing costs and brings."""
     few = [*books["four friends"], *books["two doctors"]]
-    promoted_few = [item for item in _promotions(few) if item[2] == CODE]
-    every = _promotions([book for group in books.values() for book in group])
-    sound = sum(meets(conditions_at(book, code, height)) for book, height, code in every)
-    tried = _tried(few)
-    checks = (
-        Check(
-            7,
-            "promotion by four friends (or by two doctors)",
-            "none: 20 cases, 5 claimants, 3 providers, 6 terms",
-            f"{share(len(promoted_few), len(few))} worlds promoted it, with"
-            f" {spread([item[1] for item in tried], 'decided cases')} a year,"
-            f" {share(sum(item[0] for item in tried), sum(item[1] for item in tried))} accepted",
-            not promoted_few and any(item[1] >= CASES for item in tried),
-        ),
-        Check(
-            7,
-            "every promotion in these worlds",
-            "20 cases, 5 claimants, 3 providers, 6 terms, over 75 %",
-            f"{share(sound, len(every))} by the lab's own count",
-            sound == len(every),
-        ),
+    promoted_few = [height for book in few for height in book.heights_of("code_promoted", CODE)]
+    sound = [
+        meets(conditions_at(book, code, height))
+        for group in books.values()
+        for book in group
+        for height, event, code in book.milestones
+        if event == "code_promoted"
+    ]
+    tried = [conditions_at(book, CODE, book.setting.blocks) for book in few]
+    is_stopped = not promoted_few and any(item[1] >= CASES for item in tried)
+    promoted = (
+        f"{share(len(promoted_few), len(few))} worlds promoted it, with"
+        f" {spread([item[1] for item in tried], 'decided cases')} a year,"
+        f" {share(sum(item[0] for item in tried), sum(item[1] for item in tried))} accepted"
     )
-    washed = [item for item in _promotions(books["wash"]) if item[2] == CODE]
-    findings: list[str] = []
-    if washed:
-        findings.append(_wash_words(books["wash"], washed))
-    figures = {"washed_in_block": [height for _, height, _ in washed], "tried": tried}
-    return Evidence(checks, tuple(findings), figures, _picture(books))
+    asked, counted = "20 cases, 5 claimants, 3 providers, 6 terms", f"{share_of(sound)} by the lab's own count"
+    checks = (
+        Check(7, "promotion by four friends (or by two doctors)", f"none: {asked}", promoted, is_stopped),
+        Check(7, "every promotion in these worlds", f"{asked}, over 75 %", counted, all(sound)),
+    )
+    washed = [(book, height) for book in books["wash"] for height in book.heights_of("code_promoted", CODE)]
+    findings = (_wash_words(books["wash"], washed),) if washed else ()
+    figures = {"washed_in_block": [height for _, height in washed], "tried": tried}
+    return Evidence(checks, findings, figures, _picture(books))
 
 
 def _by_term(book: Book) -> list[int]:
     """Return the benefits of the made-up code by term, in cents."""
     sums = [0] * book.setting.terms
-    for claim in book.claims.values():
-        if ".ring" in claim.claim:
-            sums[calendar.term_of(claim.height)] += claim.benefit_cents
+    for claim in claims_of([book], ".ring"):
+        sums[calendar.term_of(claim.height)] += claim.benefit_cents
     return sums
 
 
-def _wash_words(books: Sequence[Book], washed: Sequence[tuple[Book, int, str]]) -> str:
+def _wash_words(books: Sequence[Book], washed: Sequence[tuple[Book, int]]) -> str:
     """Return what washing cost and brought."""
-    before = [sum(_by_term(book)[: height // 30]) / (height // 30) for book, height, _ in washed]
-    after = [max(_by_term(book)[height // 30 : height // 30 + 3], default=0) for book, height, _ in washed]
+    before = [sum(_by_term(book)[: height // 30]) / (height // 30) for book, height in washed]
+    after = [max(_by_term(book)[height // 30 : height // 30 + 3], default=0) for book, height in washed]
     ends = [
-        next((h for h, event, code in book.milestones if event == "code_demoted" and code == CODE and h > height), None)
-        for book, height, _ in washed
+        [end - height for end in book.heights_of("code_demoted", CODE) if end > height][:1] for book, height in washed
     ]
-    ended = [end - height for end, (_, height, _) in zip(ends, washed, strict=True) if end is not None]
+    ended = [blocks for found in ends for blocks in found]
     return (
         "Washing needs five claimants, three providers and a bloc that wins votes: with six claimants the code was"
-        f" standard in {share(len({id(b) for b, _, _ in washed}), len(books))} of the worlds, in block"
-        f" {spread([height for _, height, _ in washed])}. It costs the bloc nothing: the cases that wash pay it"
+        f" standard in {share(len({id(book) for book, _ in washed}), len(books))} of the worlds, in block"
+        f" {spread([height for _, height in washed])}. It costs the bloc nothing: the cases that wash pay it"
         f" {spread([cents / 100 for cents in before])} a term; standard, {spread([cents / 100 for cents in after])} a"
         " term without a vote. Demotion, proposed two terms later and every third term, against the bloc's no, passed"
         f" in {share(len(ended), len(washed))} of the promotions, after {spread(ended, 'blocks')} (§8; no new promotion"
@@ -199,17 +160,18 @@ def _picture(books: Books) -> Picture:
             ("attacker", "six friends, three doctors", books["wash"][0]),
         )
     ]
-    for _, height, code in _promotions(books["wash"][:1]):
-        if code == CODE:
-            layers.append(Layer("vline", "attacker", f"standard from block {height + 1}", (height / 30,)))
+    washed = books["wash"][0]
     layers += [
-        Layer("vline", "bound", "demoted", (height / 30,))
-        for height, event, code in books["wash"][0].milestones
-        if event == "code_demoted" and code == CODE
+        Layer("vline", "attacker", f"standard from block {height + 1}", (height / 30,))
+        for height in washed.heights_of("code_promoted", CODE)
     ]
-    ending = ", until the members demote it" if any(layer.label == "demoted" for layer in layers) else ""
+    demoted = [Layer("vline", "bound", "demoted", (height / 30,)) for height in washed.heights_of("code_demoted", CODE)]
+    ending = ", until the members demote it" if demoted else ""
     title = f"Four friends never make a code standard; six with three doctors do{ending}"
-    return Picture(title, "term", "benefits of the made-up code a term", tuple(layers))
+    return Picture(title, "term", "benefits of the made-up code a term", (*layers, *demoted))
 
 
-STUDY = Study("friends", "Promotion by friends, and wash promotion", __doc__ or "", jobs, judge)
+TRIED = {"four friends": (4, 3), "two doctors": (6, 2), "wash": (6, 3)}
+"""Claimants and doctors."""
+JOBS = tuple(Job(key, Friends, {"claimants": people, "doctors": count}) for key, (people, count) in TRIED.items())
+STUDY = Study("friends", "Promotion by friends, and wash promotion", __doc__ or "", JOBS, judge)

@@ -9,15 +9,13 @@ expected gain over six terms zero or negative (§3).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from statistics import mean
 from typing import Any
 
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
-from governance.simulation.laboratory.book import Book, Line
-from governance.simulation.laboratory.measures import money, spread
-from governance.simulation.laboratory.setting import PLAN, Setting, founding, stream
+from governance.simulation.laboratory.book import Book, ClaimNote, Line, MemberNote
+from governance.simulation.laboratory.measures import claims_of, money, spread
+from governance.simulation.laboratory.setting import Setting, founding, stream
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
 
@@ -48,10 +46,7 @@ class Joiners(Attack):
             return
         for index in range(JOINERS_A_TERM):
             name = f"j{world.term:02}-{index}"
-            rng = stream(self.setting.seed, "join", name)
-            if world.act("apply", name=name, plan=PLAN):
-                for friend in rng.sample(self.setting.founders, 3):
-                    world.act("vouch", by=friend, name=name)
+            world.apply(name, stream(self.setting.seed, "join", name).sample(self.setting.founders, 3))
 
     def pays(self, name: str) -> bool:
         """Joiners pay by their own plan."""
@@ -67,30 +62,15 @@ class Joiners(Attack):
         treated = first + self.setting.waiting_terms
         for term in range(first, self.setting.terms):
             if not (self.style == "grace" and term >= treated):
-                world.at(calendar.first_height_of(term), partial(self._pay, world, name))
+                world.at(calendar.first_height_of(term), world.if_member, name, world.act, "pay_premium", by=name)
         day = calendar.first_height_of(treated) + 5
-        world.at(day + 1, partial(self._file, world, name, day))
+        world.at(day + 1, self._file, world, name, day)
         if self.style == "notice":
-            world.at(calendar.first_height_of(treated) - 10, partial(world.act, "leave", by=name))
-
-    def _pay(self, world: WorldView, name: str) -> None:
-        if world.is_member(name):
-            world.act("pay_premium", by=name)
+            world.at(calendar.first_height_of(treated) - 10, world.act, "leave", by=name)
 
     def _file(self, world: WorldView, name: str, day: int) -> None:
         cost = int(COST_MEDIAN_CENTS * stream(self.setting.seed, "cost", name).lognormvariate(0, COST_SPREAD))
         world.claim(f"{name}.join", name, self.setting.doctors[0], (Line(f"J{name}", cost, day),))
-
-
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the rule as it stands, the two other styles, and longer waiting."""
-    return (
-        *(Job(style, Joiners, setting, options={"style": style}) for style in ("notice", "grace", "stay")),
-        *(
-            Job(f"waiting {waiting}", Joiners, replace(setting, waiting_terms=waiting), options={"style": "notice"})
-            for waiting in WAITINGS
-        ),
-    )
 
 
 def gains(books: Sequence[Book]) -> list[int]:
@@ -98,26 +78,21 @@ def gains(books: Sequence[Book]) -> list[int]:
     found: list[int] = []
     for book in books:
         last = book.setting.blocks - (max(TERMS_OF_THE_RULE, book.setting.waiting_terms + 1) + 3) * calendar.TERM_BLOCKS
-        for name, note in book.members.items():
-            claim = book.claims.get(f"{name}.join")
-            if name.startswith("j") and 0 < note.joined <= last and claim is not None:
-                premiums = (
-                    note.premiums_cents
-                    if note.left is not None
-                    else TERMS_OF_THE_RULE * book.snapshots[-1].premium_cents
-                )
-                found.append(claim.benefit_cents - premiums)
+        stayed_cents = TERMS_OF_THE_RULE * book.snapshots[-1].premium_cents
+        for claim, note in _joiners([book]):
+            if 0 < note.joined <= last:
+                found.append(claim.benefit_cents - (stayed_cents if note.left is None else note.premiums_cents))
     return found
+
+
+def _joiners(books: Sequence[Book]) -> list[tuple[ClaimNote, MemberNote]]:
+    """Return the joiners who claimed."""
+    return [(claim, book.members[claim.by]) for book in books for claim in claims_of([book], ".join")]
 
 
 def _paid_terms(books: Sequence[Book]) -> float:
     """Return the mean number of premiums that joiners paid before they left."""
-    found = [
-        note.premiums
-        for book in books
-        for name, note in book.members.items()
-        if name.startswith("j") and note.left is not None and f"{name}.join" in book.claims
-    ]
+    found = [note.premiums for _, note in _joiners(books) if note.left is not None]
     return mean(found) if found else 0.0
 
 
@@ -131,37 +106,27 @@ def judge(books: Books, setting: Setting) -> Evidence:
     """Compute the mean gain of joining for one treatment, and the waiting that would end it."""
     by_style = {key: gains(books[key]) for key in books}
     average = {key: mean(values) if values else 0.0 for key, values in by_style.items()}
-    spreads = {key: spread([cents / 100 for cents in values]) for key, values in by_style.items()}
-    notice, grace = by_style["notice"], by_style["grace"]
+    asked = "expected gain of at most 0 over six terms"
+
+    def check(what: str, style: str) -> Check:
+        gained = [cents / 100 for cents in by_style[style]]
+        measured = f"mean {money(average[style])}, {spread(gained)}"
+        return Check(9, what, asked, measured, bool(gained) and average[style] <= 0)
+
     checks = (
-        Check(
-            9,
-            "join sick, give notice, leave after",
-            "expected gain of at most 0 over six terms",
-            f"mean {money(average['notice'])}, {spreads['notice']}",
-            bool(notice) and average["notice"] <= 0,
-        ),
-        Check(
-            9,
-            "join sick, never pay the last premium",
-            "expected gain of at most 0 over six terms",
-            f"mean {money(average['grace'])}, {spreads['grace']}",
-            bool(grace) and average["grace"] <= 0,
-        ),
+        check("join sick, give notice, leave after", "notice"),
+        check("join sick, never pay the last premium", "grace"),
     )
-    premium = mean(book.snapshots[-1].premium_cents for book in books["notice"])
-    benefit = mean(notice or [0]) + _paid_terms(books["notice"]) * premium
+    premium, terms = mean(book.snapshots[-1].premium_cents for book in books["notice"]), _paid_terms(books["notice"])
+    benefit = mean(by_style["notice"] or [0]) + terms * premium
     break_even = benefit / premium - 1 if premium else 0.0
-    small = _break_even_cost(_paid_terms(books["notice"]) * premium, books["notice"])
-    longer = "; ".join(
-        f"waiting {waiting}: {money(average[f'waiting {waiting}'])} (n = {len(by_style[f'waiting {waiting}'])})"
-        for waiting in WAITINGS
-    )
+    small = _break_even_cost(terms * premium, books["notice"])
+    waiting = [f"{key}: {money(average[key])} (n = {len(by_style[key])})" for key in books if "waiting" in key]
     findings = [
         (
-            f"One term of waiting and a term of notice cost {_paid_terms(books['notice']):.1f} premiums"
-            f" ({money(premium)} each); treatment of a median cost of {money(COST_MEDIAN_CENTS)} brings a mean benefit"
-            f" of {money(benefit)}. Expected gain by waiting: {longer}. It is at most 0 from about {break_even:.0f}"
+            f"One term of waiting and a term of notice cost {terms:.1f} premiums ({money(premium)} each); treatment of"
+            f" a median cost of {money(COST_MEDIAN_CENTS)} brings a mean benefit of {money(benefit)}. Expected gain by"
+            f" waiting: {'; '.join(waiting)}. It is at most 0 from about {break_even:.0f}"
             " terms of waiting on (benefit / premium - 1). With one term of waiting any treatment that can be planned"
             f" and costs more than about {money(small)} is worth joining for. No waiting of a term or two can change"
             " the sign: an open door and a known illness are enough (§3)."
@@ -181,9 +146,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
         "n": {key: len(values) for key, values in by_style.items()},
         "break_even_waiting_terms": break_even,
     }
-    return Evidence(
-        checks, tuple(findings), figures, _picture({key: average[key] for key, values in by_style.items() if values})
-    )
+    shown = {key: average[key] for key, values in by_style.items() if values}
+    return Evidence(checks, tuple(findings), figures, _picture(shown))
 
 
 def _picture(average: dict[str, float]) -> Picture:
@@ -201,4 +165,8 @@ def _picture(average: dict[str, float]) -> Picture:
     return Picture(title, "how they join and leave", "mean gain of a joiner", layers)
 
 
-STUDY = Study("join", "Join sick, leave after", __doc__ or "", jobs, judge)
+JOBS = (
+    *(Job(style, Joiners, {"style": style}) for style in ("notice", "grace", "stay")),
+    *(Job(f"waiting {waiting}", Joiners, changes={"waiting_terms": waiting}) for waiting in WAITINGS),
+)
+STUDY = Study("join", "Join sick, leave after", __doc__ or "", JOBS, judge)

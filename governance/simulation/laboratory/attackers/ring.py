@@ -8,12 +8,19 @@ should stop them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from hashlib import sha256
+from typing import ClassVar
 
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book, CaseNote, Line
-from governance.simulation.laboratory.measures import hypergeometric_tail, money, percent, settled_cases, share
+from governance.simulation.laboratory.measures import (
+    claims_of,
+    hypergeometric_tail,
+    money,
+    percent,
+    settled_cases,
+    share,
+)
 from governance.simulation.laboratory.setting import Setting, stream
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from governance.voting import panels
@@ -21,6 +28,7 @@ from ledger import calendar
 
 SHARE = 0.30
 PANEL = 21
+MAJORITY = PANEL // 2 + 1
 BOUND = 0.03
 DRAWS = 20_000
 CHARGE_CENTS = 80_000
@@ -32,6 +40,8 @@ class Ring(Attack):
 
     name = "ring"
     share_controlled = SHARE
+    delay: ClassVar[int] = 1
+    """Blocks after s in which the ring votes."""
 
     def at_block(self, world: WorldView) -> None:
         """In each term a third of the ring files a false claim."""
@@ -39,10 +49,8 @@ class Ring(Attack):
             return
         for index, name in enumerate(self.crew):
             if (world.term + index) % CLAIM_EVERY_TERMS == 0:
-                height = world.height + stream(self.setting.seed, "ring", name, world.term).randrange(
-                    calendar.TERM_BLOCKS
-                )
-                world.at(height, partial(self._file, world, f"{name}.{world.term}.ring", name))
+                wait = stream(self.setting.seed, "ring", name, world.term).randrange(calendar.TERM_BLOCKS)
+                world.at(world.height + wait, self._file, world, f"{name}.{world.term}.ring", name)
 
     def _file(self, world: WorldView, claim: str, name: str) -> None:
         if world.is_member(name):
@@ -50,71 +58,49 @@ class Ring(Attack):
             world.claim(claim, name, doctor, (Line(f"F{name}", CHARGE_CENTS, world.height, is_right=False),))
 
     def on_case(self, world: WorldView, case: CaseNote) -> None:
-        """Accept the ring's own in s+1."""
-        if self.is_idle or case.by not in self.controlled:
-            return
-        for name in self.crew:
-            if name != case.by:
-                world.at(case.s + 1, partial(world.ballot, name, case, "accept"))
-
-
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the ring, and the same people without an agreement."""
-    return (Job("ring", Ring, setting), Job("without", Ring, setting, is_idle=True))
+        """Accept the ring's own."""
+        if not self.is_idle and case.by in self.controlled:
+            for name in self.crew:
+                if name != case.by:
+                    world.at(case.s + self.delay, world.ballot, name, case, "accept")
 
 
 def hold_share(members: int, share_of_ring: float, draws: int, seed: int) -> float:
     """Return how often the ring holds a majority in real draws of a 21-panel."""
     keys = [f"m{index:04}".encode() for index in range(members)]
     ring = set(keys[members - round(share_of_ring * members) :])
-    need = PANEL // 2 + 1
     held = 0
     for index in range(draws):
         randomness = sha256(f"lab panel {seed} {index}".encode()).digest()
-        held += sum(key in ring for key in panels.draw(randomness, b"duty/claim/code", keys, PANEL)) >= need
+        held += sum(key in ring for key in panels.draw(randomness, b"duty/claim/code", keys, PANEL)) >= MAJORITY
     return held / draws
-
-
-def _false(book: Book) -> list[CaseNote]:
-    return settled_cases(book, lambda case: case.claim.endswith(".ring"))
 
 
 def _paid(books: Sequence[Book]) -> tuple[int, int, int]:
     """Return (paid, filed, cents paid) of the false claims."""
-    found = [(book, case) for book in books for case in _false(book)]
-    paid = sum(case.is_paid or book.cases.get((case.claim + "~", case.code), case).is_paid for book, case in found)
-    cents = sum(claim.benefit_cents for book in books for claim in book.claims.values() if ".ring" in claim.claim)
-    return paid, len(found), cents
+    found = settled_cases(books, lambda case: case.claim.endswith(".ring"))
+    paid = sum(case.is_paid_at_last for case in found)
+    return paid, len(found), sum(claim.benefit_cents for claim in claims_of(books, ".ring"))
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
     """Compute and draw the panels, and compare the benefits of false claims."""
-    need = PANEL // 2 + 1
-    exact = {size: hypergeometric_tail(size, round(SHARE * size), PANEL, need) for size in (60, 100, 1_000, 100_000)}
+    sizes = 60, 100, 1_000, 100_000
+    exact = {size: hypergeometric_tail(size, round(SHARE * size), PANEL, MAJORITY) for size in sizes}
     draws = DRAWS if setting.terms > 20 else DRAWS // 4
-    seen = {size: hold_share(size, SHARE, draws // (size // 60), setting.seed) for size in (60, 180)}
-    worst = max(exact.values())
+    tries = {size: draws // (size // 60) for size in (60, 180)}
+    seen = {size: hold_share(size, SHARE, count, setting.seed) for size, count in tries.items()}
     drawn = [case for book in books["ring"] for case in book.cases.values() if len(case.panel) == PANEL]
     ring = set(Ring(setting).crew)
-    held = sum(sum(name in ring for name in case.panel) >= need for case in drawn)
+    held = sum(sum(name in ring for name in case.panel) >= MAJORITY for case in drawn)
+    what, asked = "30 % of the members hold a 21-panel, exactly", "in less than 3 % of draws"
+    by_size = "; ".join(f"{100 * value:.2f} % of {size:,} members" for size, value in exact.items())
+    by_draw = "; ".join(
+        f"{100 * seen[size]:.2f} % of {count:,} draws ({size} members)" for size, count in tries.items()
+    )
     checks = (
-        Check(
-            2,
-            "30 % of the members hold a 21-panel, exactly",
-            "in less than 3 % of draws",
-            "; ".join(f"{100 * value:.2f} % of {size:,} members" for size, value in exact.items()),
-            worst < BOUND,
-        ),
-        Check(
-            2,
-            "the same, by the ledger's own draw",
-            "in less than 3 % of draws",
-            "; ".join(
-                f"{100 * value:.2f} % of {draws // (size // 60):,} draws ({size} members)"
-                for size, value in seen.items()
-            ),
-            max(seen.values()) < BOUND,
-        ),
+        Check(2, what, asked, by_size, max(exact.values()) < BOUND),
+        Check(2, "the same, by the ledger's own draw", asked, by_draw, max(seen.values()) < BOUND),
     )
     with_ring, without = _paid(books["ring"]), _paid(books["without"])
     findings = (
@@ -134,7 +120,7 @@ def judge(books: Books, setting: Setting) -> Evidence:
 def _picture(setting: Setting, draws: int) -> Picture:
     """Plot the probability against the ring's share, computed and drawn."""
     shares = [index / 100 for index in range(10, 61)]
-    exact = tuple(100 * hypergeometric_tail(1_000, round(value * 1_000), PANEL, PANEL // 2 + 1) for value in shares)
+    exact = tuple(100 * hypergeometric_tail(1_000, round(value * 1_000), PANEL, MAJORITY) for value in shares)
     tried = (0.2, 0.3, 0.4, 0.5)
     dots = tuple(100 * hold_share(120, value, max(200, draws // 10), setting.seed) for value in tried)
     layers = (
@@ -147,4 +133,5 @@ def _picture(setting: Setting, draws: int) -> Picture:
     return Picture(title, "share of the ring, % of members", "draws in which it holds 11 of 21, %", layers)
 
 
-STUDY = Study("ring", "The accept ring", __doc__ or "", jobs, judge)
+JOBS = Job("ring", Ring), Job("without", Ring, is_idle=True)
+STUDY = Study("ring", "The accept ring", __doc__ or "", JOBS, judge)

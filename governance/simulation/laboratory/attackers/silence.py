@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from governance.simulation.laboratory.attackers.base import Attack
-from governance.simulation.laboratory.book import Book, CaseNote
-from governance.simulation.laboratory.measures import money, outcome_of, percent, settled_cases, share, spread
+from governance.simulation.laboratory.book import CaseNote
+from governance.simulation.laboratory.measures import money, percent, settled_cases, share, share_of, spread
 from governance.simulation.laboratory.setting import Setting
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 
@@ -31,63 +31,49 @@ class Silence(Attack):
         return frozenset(self.some(self.setting.members - awake))
 
 
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the silent world and the same with everybody awake."""
-    return (Job("silent", Silence, setting), Job("awake", Silence, setting, is_idle=True))
-
-
-def _is_settled(book: Book, case: CaseNote) -> bool:
+def _is_settled(case: CaseNote) -> bool:
     """True iff a right claim was decided by vote, or paid something, in the end."""
-    last = outcome_of(book, case)
+    last = case.outcome
     return last.status == "denied" or (last.status == "accepted" and last.award_cents > 0)
+
+
+def _wait(case: CaseNote) -> int:
+    return (case.outcome.closed or 0) - case.s
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
     """Look at the outcome of every right claim and of every wrong one."""
-    silent = books["silent"]
-    right = [(book, case) for book in silent for case in settled_cases(book, lambda case: case.is_right)]
-    wrong = [(book, case) for book in silent for case in settled_cases(book, lambda case: not case.is_right)]
-    settled = sum(_is_settled(book, case) for book, case in right)
-    last = [outcome_of(book, case) for book, case in right]
+    right = settled_cases(books["silent"], lambda case: case.is_right)
+    wrong, wrong_voted = (settled_cases(books[key], lambda case: not case.is_right) for key in ("silent", "awake"))
+    paid = settled_cases(books["awake"], lambda case: case.is_right and case.is_paid)
+    settled = [_is_settled(case) for case in right]
+    last = [case.outcome for case in right]
     by_lapse = [case for case in last if case.how == "lapse"]
-    days = [(outcome_of(book, case).closed or 0) - case.s for book, case in right]
-    awake = [
-        (case.closed or 0) - case.s
-        for book in books["awake"]
-        for case in settled_cases(book, lambda case: case.is_right and case.is_paid)
-    ]
+    days = spread(map(_wait, right), "blocks")
     charged, awarded = sum(case.charges_cents for case in by_lapse), sum(case.award_cents for case in by_lapse)
-    wrong_paid = sum(outcome_of(book, case).is_paid for book, case in wrong)
-    wrong_voted = [case for book in books["awake"] for case in settled_cases(book, lambda case: not case.is_right)]
-    checks = (
-        Check(
-            3,
-            "right claims while 95 % never vote",
-            "each is decided or paid after two lapses",
-            f"{share(settled, len(right))} decided or paid; {share(len(by_lapse), len(right))} by the second lapse,"
-            f" after {spread(days, 'blocks')}",
-            bool(right) and settled == len(right),
-        ),
-    )
+    wrong_paid = [case.outcome.is_paid for case in wrong]
+    what, asked = "right claims while 95 % never vote", "each is decided or paid after two lapses"
+    lapsed = share(len(by_lapse), len(right))
+    measured = f"{share_of(settled)} decided or paid; {lapsed} by the second lapse, after {days}"
+    checks = (Check(3, what, asked, measured, bool(right) and all(settled)),)
     findings = (
         (
             f"Paid is not paid in full: a second lapse awards at most `lapse_pay_cents`. Here {money(awarded)} of"
             f" {money(charged)} charged ({percent(awarded, charged):.0f} %); of a large claim it is a small part, and"
-            f" it comes after {spread(days, 'blocks')} against {spread(awake, 'blocks')} with voters."
+            f" it comes after {days} against {spread(map(_wait, paid), 'blocks')} with voters."
         ),
         (
-            f"Silence pays wrong claims too: {share(wrong_paid, len(wrong))} of the wrong ones were settled, against"
-            f" {share(sum(case.is_paid for case in wrong_voted), len(wrong_voted))} with voters. Without a quorum the"
-            " rule gives up to `lapse_pay_cents` a case to anyone who files."
+            f"Silence pays wrong claims too: {share_of(wrong_paid)} of the wrong ones were settled, against"
+            f" {share_of(case.is_paid for case in wrong_voted)} with voters. Without a quorum the rule gives up to"
+            " `lapse_pay_cents` a case to anyone who files."
         ),
     )
-    figures: dict[str, object] = {"settled": [settled, len(right)], "wrong_paid": [wrong_paid, len(wrong)]}
+    figures: dict[str, object] = {"settled": [sum(settled), len(right)], "wrong_paid": [sum(wrong_paid), len(wrong)]}
     figures["awarded_percent"] = percent(awarded, charged)
-    return Evidence(checks, findings, figures, _picture(last, books["awake"], setting))
+    return Evidence(checks, findings, figures, _picture(last, paid, setting))
 
 
-def _picture(last: Sequence[CaseNote], awake: Sequence[Book], setting: Setting) -> Picture:
-    paid = [case for book in awake for case in settled_cases(book, lambda case: case.is_right and case.is_paid)]
+def _picture(last: Sequence[CaseNote], paid: Sequence[CaseNote], setting: Setting) -> Picture:
     bound = dict(setting.params).get("lapse_pay_cents", LAPSE_PAY_CENTS) / 100
 
     def points(role: str, label: str, found: Sequence[CaseNote]) -> Layer:
@@ -102,4 +88,5 @@ def _picture(last: Sequence[CaseNote], awake: Sequence[Book], setting: Setting) 
     return Picture(title, "charges of the case", "award", layers, x_log=True, y_log=True)
 
 
-STUDY = Study("silence", "The silent majority", __doc__ or "", jobs, judge)
+JOBS = Job("silent", Silence), Job("awake", Silence, is_idle=True)
+STUDY = Study("silence", "The silent majority", __doc__ or "", JOBS, judge)

@@ -9,13 +9,12 @@ should stop them (§4, §5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
-from governance.simulation.laboratory.book import Book, CaseNote, Line
-from governance.simulation.laboratory.measures import money, settled_cases, share, spread
+from governance.simulation.laboratory.book import Book, Line
+from governance.simulation.laboratory.measures import claims_of, money, settled_cases, share_of, spread
 from governance.simulation.laboratory.setting import STANDARD_CODES, Setting
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 from ledger import calendar
@@ -69,7 +68,7 @@ class Splitters(Attack):
                 self._bill(world, mode, name)
         for index, name in enumerate(self.billers[len(MODES) :]):
             act = self._upcode if index < 2 else self._ride
-            world.at(world.height + 5 + index, partial(act, world, name))
+            world.at(world.height + 5 + index, act, world, name)
 
     def _bill(self, world: WorldView, mode: str, name: str) -> None:
         is_split, over_days, over_doctors, is_named = MODES[mode]
@@ -80,31 +79,19 @@ class Splitters(Attack):
         ]
         parts = [(line,) for line in lines] if is_split else [tuple(lines)]
         for index, part in enumerate(parts):
-            doctor = self.setting.doctors[index if over_doctors else 0]
-            world.at(
-                world.height + 4,
-                partial(world.claim, f"{name}.{world.term}.{mode}.{index}", name, doctor, part, event=event),
-            )
+            doctor, claim = self.setting.doctors[index if over_doctors else 0], f"{name}.{world.term}.{mode}.{index}"
+            world.at(world.height + 4, world.claim, claim, name, doctor, part, event=event)
 
     def _upcode(self, world: WorldView, name: str) -> None:
         """Bill a small service as the most expensive one, half again above its amount."""
-        world.claim(
-            f"{name}.{world.term}.up",
-            name,
-            self.setting.doctors[0],
-            (Line(UPCODED, 3 * AMOUNTS[UPCODED] // 2, world.height, is_right=False),),
-        )
+        line = Line(UPCODED, 3 * AMOUNTS[UPCODED] // 2, world.height, is_right=False)
+        world.claim(f"{name}.{world.term}.up", name, self.setting.doctors[0], (line,))
 
     def _ride(self, world: WorldView, name: str) -> None:
         """One rider puts junk beside a popular code, the other files it alone."""
         lines = [Line(POPULAR, 30_000, world.height), Line(JUNK, 50_000, world.height, is_right=False)]
         part = tuple(lines) if name == self.billers[-2] else (lines[1],)
         world.claim(f"{name}.{world.term}.ride", name, self.setting.doctors[1], part)
-
-
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return one world: the modes of billing are each other's control."""
-    return (Job("split", Splitters, setting),)
 
 
 def _benefits(books: Sequence[Book]) -> dict[str, list[int]]:
@@ -119,79 +106,58 @@ def _benefits(books: Sequence[Book]) -> dict[str, list[int]]:
     return {mode: list(events.values()) for mode, events in found.items()}
 
 
-def _over_amount(books: Sequence[Book]) -> tuple[int, int]:
-    """Return (standard lines allowed above amount × units, standard lines) of the codes listed at the founding."""
-    lines = [
-        (units, allowed, AMOUNTS[code])
-        for book in books
-        for claim in book.claims.values()
+def _over_amount(books: Sequence[Book]) -> list[bool]:
+    """Return for each standard line of a code listed at the founding whether more than amount × units was allowed."""
+    return [
+        allowed > units * AMOUNTS[code]
+        for claim in claims_of(books)
         for code, is_standard, units, allowed in claim.allowed
         if is_standard and code in AMOUNTS
     ]
-    return sum(allowed > units * amount for units, allowed, amount in lines), len(lines)
 
 
-def _without_case(books: Sequence[Book]) -> tuple[int, int]:
-    """Return (non-standard lines paid without an accepted case of their own code, such lines)."""
-    lines = [
-        (book.cases.get((claim.claim, code)), units)
-        for book in books
-        for claim in book.claims.values()
-        for code, is_standard, units, _ in claim.allowed
-        if not is_standard
-    ]
-    return sum(case is None or not case.is_paid for case, _ in lines), len(lines)
+def _without_case(books: Sequence[Book]) -> list[bool]:
+    """Return for each non-standard line that was paid whether it has no accepted case of its own code."""
+    lines = [(book, claim, line) for book in books for claim in book.claims.values() for line in claim.allowed]
+    cases = [book.cases.get((claim.claim, line[0])) for book, claim, line in lines if not line[1]]
+    return [case is None or not case.is_paid for case in cases]
 
 
-def _junk(books: Sequence[Book], place: int) -> list[CaseNote]:
-    """Return the junk cases of one rider: -2 rides, -1 files it alone."""
-    name = Splitters(books[0].setting).billers[place]
-    return [
-        case
-        for book in books
-        for case in settled_cases(book, lambda case: case.by == name and case.code == JUNK, tail_terms=3)
-    ]
+def _junk_paid(books: Sequence[Book], name: str) -> str:
+    """Return how many junk cases of a rider were paid."""
+    cases = settled_cases(books, lambda case: case.by == name and case.code == JUNK, tail_terms=3)
+    return share_of(case.is_paid for case in cases)
 
 
 def _upcoding(books: Sequence[Book]) -> str:
     """Return how upcoding paid."""
-    upcoded = [claim for book in books for claim in book.claims.values() if claim.claim.endswith(".up")]
-    audited = sum(claim.audit is not None for claim in upcoded)
+    upcoded = claims_of(books, ".up")
     allowed = spread([sum(item[3] for item in claim.allowed) / 100 for claim in upcoded if claim.allowed])
     return (
         f"An amount limits a code, not the choice of the code: a service worth {money(AMOUNTS[TRUE_CODE])} billed as"
-        f" {UPCODED} was allowed {allowed} at once, without a vote; {share(audited, len(upcoded))} of these claims were"
-        " drawn for audit."
+        f" {UPCODED} was allowed {allowed} at once, without a vote;"
+        f" {share_of(claim.audit is not None for claim in upcoded)} of these claims were drawn for audit."
     )
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
     """Compare what the modes bring, look for amounts exceeded and for codes paid without a case."""
-    found = books["split"]
+    found, riders = books["split"], Splitters(setting).billers[-2:]
     most = {mode: max(values, default=0) for mode, values in _benefits(found).items()}
     named = {mode: cents for mode, cents in most.items() if mode not in UNNAMED and mode != "whole"}
-    whole, over = most["whole"], _over_amount(found)
-    without_case, ridden, alone = _without_case(found), _junk(found, -2), _junk(found, -1)
-    is_within = over[1] > 0 and over[0] == 0
     worse = {mode: cents for mode, cents in named.items() if cents > CEILING_CENTS}
+    whole, over, without_case = most["whole"], _over_amount(found), _without_case(found)
+    ceiling, shared = f"share the ceiling ({money(CEILING_CENTS)})", f"whole {money(whole)}; {_each(named)}"
+    ridden, alone = (_junk_paid(found, name) for name in riders)
+    riding = (
+        f"{share_of(without_case)} lines paid without a case of their code; junk paid {ridden} beside a popular code,"
+        f" {alone} alone"
+    )
+    is_within, has_cases = bool(over) and not any(over), bool(without_case) and not any(without_case)
     checks = (
-        Check(
-            6,
-            "parts of one event",
-            f"share the ceiling ({money(CEILING_CENTS)})",
-            f"whole {money(whole)}; " + "; ".join(f"{mode} {money(cents)}" for mode, cents in named.items()),
-            bool(whole) and not worse,
-        ),
-        Check(6, "standard payouts", "none above the amount", f"{share(*over)} lines above it", is_within),
-        Check(
-            6,
-            "riding on a popular code",
-            "a case a code",
-            f"{share(*without_case)} lines paid without a case of their code; junk paid"
-            f" {share(sum(case.is_paid for case in ridden), len(ridden))} beside a popular code,"
-            f" {share(sum(case.is_paid for case in alone), len(alone))} alone",
-            without_case[1] > 0 and without_case[0] == 0,
-        ),
+        Check(6, "parts of one event", ceiling, shared, bool(whole) and not worse),
+        Check(6, "standard payouts", "none above the amount", f"{share_of(over)} lines above it", is_within),
+        Check(6, "riding on a popular code", "a case a code", riding, has_cases),
     )
     findings = [
         "Only claims that name the same event share a ceiling: if they do not name it, "
@@ -201,14 +167,14 @@ def judge(books: Books, setting: Setting) -> Evidence:
         _upcoding(found),
     ]
     if worse:
-        findings.insert(
-            0,
-            "Parts that name one event do not share the ceiling across days or providers: "
-            + "; ".join(f"{m} {money(c)}" for m, c in worse.items())
-            + ". §5 says cover, provider and day; §13 says parts of one event.",
-        )
-    figures = {"benefit_cents": most, "over_amount": over[0], "without_case": without_case[0]}
+        words = "Parts that name one event do not share the ceiling across days or providers: "
+        findings.insert(0, f"{words}{_each(worse)}. §5 says cover, provider and day; §13 says parts of one event.")
+    figures = {"benefit_cents": most, "over_amount": sum(over), "without_case": sum(without_case)}
     return Evidence(checks, tuple(findings), figures, _picture(most))
+
+
+def _each(most: Mapping[str, int]) -> str:
+    return "; ".join(f"{mode} {money(cents)}" for mode, cents in most.items())
 
 
 def _picture(most: dict[str, int]) -> Picture:
@@ -219,4 +185,4 @@ def _picture(most: dict[str, int]) -> Picture:
     return Picture(title, f"an event of {money(4 * EVENT_AMOUNT_CENTS)}, billed in parts", "benefit", (bars, bound))
 
 
-STUDY = Study("split", "Splitters, upcoders and riders", __doc__ or "", jobs, judge)
+STUDY = Study("split", "Splitters, upcoders and riders", __doc__ or "", (Job("split", Splitters),), judge)

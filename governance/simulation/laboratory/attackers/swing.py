@@ -7,12 +7,10 @@ majority at the end that nobody had time to see. Fifteen passing blocks in a row
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
-from governance.simulation.laboratory.attackers.base import WorldView
 from governance.simulation.laboratory.attackers.ring import Ring
-from governance.simulation.laboratory.book import Book, CaseNote
-from governance.simulation.laboratory.measures import share
+from governance.simulation.laboratory.book import CaseNote
+from governance.simulation.laboratory.measures import share, share_of
 from governance.simulation.laboratory.setting import Setting
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study
 
@@ -25,59 +23,30 @@ class LateSwing(Ring):
     """The ring, with all its ballots in s+59."""
 
     name = "swing"
-
-    def on_case(self, world: WorldView, case: CaseNote) -> None:
-        """Accept the ring's own at the last moment but one."""
-        if self.is_idle or case.by not in self.controlled:
-            return
-        for name in self.crew:
-            if name != case.by:
-                world.at(case.s + LATE, partial(world.ballot, name, case, "accept"))
-
-
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the late ring and the early one."""
-    return (Job("late", LateSwing, setting), Job("early", Ring, setting))
+    delay = LATE
 
 
 def _is_carried_late(case: CaseNote) -> bool:
     """True iff a case was settled by vote though the ballots before s+59 would not have paid it."""
     early = [cast.choice for cast in case.ballots.values() if cast.height < case.s + LATE and cast.choice != "abstain"]
-    passed_before = len(early) >= QUORUM and 10_000 * early.count("accept") >= (case.bar_bp - case.seniority_bp) * len(
-        early
-    )
-    return case.is_paid and case.how == "vote" and not passed_before
-
-
-def _false(books: Sequence[Book], *, is_second: bool) -> list[CaseNote]:
-    return [
-        case
-        for book in books
-        for case in book.cases.values()
-        if ".ring" in case.claim and case.is_second == is_second and case.status != "open"
-    ]
+    is_over_bar = 10_000 * early.count("accept") >= (case.bar_bp - case.seniority_bp) * len(early)
+    return case.is_paid and case.how == "vote" and not (len(early) >= QUORUM and is_over_bar)
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
     """Count the cases that ballots in s+59 alone carried, at the first and at the second filing."""
-    first, second = _false(books["late"], is_second=False), _false(books["late"], is_second=True)
+    late, early = (
+        [case for book in books[key] for case in book.cases.values() if ".ring" in case.claim and case.status != "open"]
+        for key in ("late", "early")
+    )
+    first, second = ([case for case in late if case.is_second == is_second] for is_second in (False, True))
     late_first, late_second = sum(map(_is_carried_late, first)), sum(map(_is_carried_late, second))
     lapsed = sum(case.status == "lapsed" for case in first)
+    of_first, of_second = share(late_first, len(first)), share(late_second, len(second))
+    what, is_first_safe = "ballots at s+59 alone", bool(first) and late_first == 0
     checks = (
-        Check(
-            4,
-            "ballots at s+59 alone, first filing",
-            "never pay",
-            f"{share(late_first, len(first))} paid by them",
-            bool(first) and late_first == 0,
-        ),
-        Check(
-            4,
-            "ballots at s+59 alone, second filing",
-            "never pay",
-            f"{share(late_second, len(second))} paid by them",
-            late_second == 0,
-        ),
+        Check(4, f"{what}, first filing", "never pay", f"{of_first} paid by them", is_first_safe),
+        Check(4, f"{what}, second filing", "never pay", f"{of_second} paid by them", late_second == 0),
     )
     findings: list[str] = []
     if late_second:
@@ -85,18 +54,12 @@ def judge(books: Books, setting: Setting) -> Evidence:
             "Rules §6 against §13: at the first filing a swing in s+59 turns a denial into a lapse"
             f" ({share(lapsed, len(first))}; pass(s+60) holds, fifteen blocks do not), and a lapse may be filed again."
             " The second time three ballots decide by the threshold of s+60 alone, so the same swing in s+59 pays:"
-            f" {share(late_second, len(second))}. A fix: at the end of a second filing count the ballots cast up to"
-            " s+45, or deny what did not pass in s+46 … s+60."
+            f" {of_second}. A fix: at the end of a second filing count the ballots cast up to s+45, or deny what did"
+            " not pass in s+46 … s+60."
         )
-    early = [
-        case
-        for book in books["early"]
-        for case in book.cases.values()
-        if ".ring" in case.claim and case.status != "open"
-    ]
     findings.append(
-        f"The same ring voting in s+1 had {share(sum(case.is_paid for case in early), len(early))} of its cases paid:"
-        " waiting does not make it strong, it hides it."
+        f"The same ring voting in s+1 had {share_of(case.is_paid for case in early)} of its cases paid: waiting does"
+        " not make it strong, it hides it."
     )
     figures = {"first": [late_first, len(first)], "second": [late_second, len(second)], "lapsed_first": lapsed}
     return Evidence(checks, tuple(findings), figures, _picture(first, second))
@@ -112,4 +75,5 @@ def _picture(first: Sequence[CaseNote], second: Sequence[CaseNote]) -> Picture:
     return Picture(title, "false claims of a ring that votes in s+59 only", "cases", layers)
 
 
-STUDY = Study("swing", "The late swing", __doc__ or "", jobs, judge)
+JOBS = Job("late", LateSwing), Job("early", Ring)
+STUDY = Study("swing", "The late swing", __doc__ or "", JOBS, judge)

@@ -9,14 +9,13 @@ should stop it (§2).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
 from governance.simulation.laboratory.book import Book
 from governance.simulation.laboratory.measures import share, spread
-from governance.simulation.laboratory.setting import PLAN, Setting, stream
+from governance.simulation.laboratory.setting import Setting, stream
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
 
@@ -54,23 +53,15 @@ class Sybils(Attack):
         """Apply at a boundary, so that the applications are thirty blocks old at the next."""
         if self.is_idle or not calendar.is_boundary(world.height):
             return
-        able = [
-            *self.ring,
-            *(
-                name
-                for name, term in self.joined_term.items()
-                if world.term - term >= STANDING_TERMS and world.is_member(name)
-            ),
-        ]
+        straws = (name for name, term in self.joined_term.items() if world.term - term >= STANDING_TERMS)
+        able = [*self.ring, *filter(world.is_member, straws)]
         for number in range(len(able) * VOUCHES_A_TERM // VOUCHERS):
             name = f"s{self.count:04}"
             self.count += 1
-            friends = _friends(able, number * VOUCHERS)
-            if world.act("apply", name=name, plan=PLAN):
-                for friend in friends:
-                    world.act("vouch", by=friend, name=name)
-                if self.options.get("objected"):
-                    self._object(world, name)
+            # three different vouchers, each used twice over a round of applications
+            friends = [able[(number * VOUCHERS + place) % len(able)] for place in range(VOUCHERS)]
+            if world.apply(name, friends) and self.options.get("objected"):
+                self._object(world, name)
 
     def _object(self, world: WorldView, name: str) -> None:
         for other in self.setting.founders:
@@ -90,29 +81,15 @@ class Sybils(Attack):
                 world.act("object", by=friend, name=name, reason="")
 
 
-def _friends(able: Sequence[str], start: int) -> list[str]:
-    """Return three different vouchers, each used twice over a round of applications."""
-    return [able[(start + offset) % len(able)] for offset in range(VOUCHERS)]
-
-
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the flood, the flood with attentive members, and a co-op without a flood."""
-    setting = replace(setting, applicants_per_term=1)
-    return (
-        Job("flood", Sybils, setting),
-        Job("objected", Sybils, setting, options={"objected": True}),
-        Job("without", Sybils, setting, is_idle=True),
-    )
-
-
 def _majority_term(book: Book) -> int | None:
     """Return the term at whose end the ring holds half of the votes."""
     held = (item.height for item in book.snapshots if 2 * item.attackers > item.voters)
     return next((height // calendar.TERM_BLOCKS for height in held), None)
 
 
-def _honest_joined(book: Book) -> int:
-    return sum(note.joined > 0 and name.startswith("a") for name, note in book.members.items())
+def _honest_joined(books: Sequence[Book]) -> str:
+    joined = sum(note.joined > 0 and name[0] == "a" for book in books for name, note in book.members.items())
+    return f"{joined} of {sum(book.setting.terms for book in books)}"
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
@@ -124,21 +101,11 @@ def judge(books: Books, setting: Setting) -> Evidence:
     worst = max((100 * (now.voters - before) / before for before, now in pairs), default=0.0)
     full = sum(now.joined == now.room for _, now in pairs)
     terms = [term for term in map(_majority_term, books["flood"]) if term is not None]
+    admissions = f"{len(over)} of {len(pairs)} boundaries above it, {full} at it"
+    growth = f"{len(grown)} of {len(pairs)} boundaries above it; most {worst:.1f} %"
     checks = (
-        Check(
-            5,
-            "admissions a term in live",
-            "at most a tenth of the voters, rounded up",
-            f"{len(over)} of {len(pairs)} boundaries above it, {full} at it",
-            not over,
-        ),
-        Check(
-            5,
-            "growth of the voters a term in live",
-            "at most 10 % (rounded up)",
-            f"{len(grown)} of {len(pairs)} boundaries above it; most {worst:.1f} %",
-            not grown,
-        ),
+        Check(5, "admissions a term in live", "at most a tenth of the voters, rounded up", admissions, not over),
+        Check(5, "growth of the voters a term in live", "at most 10 % (rounded up)", growth, not grown),
     )
     stopped, free = (
         [100 * book.snapshots[-1].attackers / book.snapshots[-1].voters for book in books[key]]
@@ -157,10 +124,8 @@ def judge(books: Books, setting: Setting) -> Evidence:
         ),
         (
             "The same three objections keep honest people out: with three of the ring objecting to everybody,"
-            f" {sum(map(_honest_joined, flood))} of {sum(book.setting.terms for book in flood)} honest applicants"
-            f" joined, against {sum(map(_honest_joined, books['without']))} of"
-            f" {sum(book.setting.terms for book in books['without'])} without. An objection costs nothing, and the"
-            " applicant cannot answer it (§2)."
+            f" {_honest_joined(flood)} honest applicants joined, against {_honest_joined(books['without'])} without. An"
+            " objection costs nothing, and the applicant cannot answer it (§2)."
         ),
     )
     return Evidence(checks, findings, {"majority_term": terms, "worst_growth_percent": worst}, _picture(books))
@@ -180,4 +145,10 @@ def _picture(books: Books) -> Picture:
     return Picture(title, "term", "votes held by the ring, %", layers)
 
 
-STUDY = Study("sybils", "Sybils", __doc__ or "", jobs, judge)
+STRANGERS = {"applicants_per_term": 1}
+JOBS = (
+    Job("flood", Sybils, changes=STRANGERS),
+    Job("objected", Sybils, {"objected": True}, changes=STRANGERS),
+    Job("without", Sybils, is_idle=True, changes=STRANGERS),
+)
+STUDY = Study("sybils", "Sybils", __doc__ or "", JOBS, judge)

@@ -9,12 +9,11 @@ a block, and ceilings should protect them (§3, §11).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from governance.simulation.laboratory.attackers.base import Attack, WorldView
-from governance.simulation.laboratory.book import Book, Line
-from governance.simulation.laboratory.measures import money, settled_cases, share, spread
+from governance.simulation.laboratory.book import Book, CaseNote, Line
+from governance.simulation.laboratory.measures import money, settled_cases, share, share_of, spread
 from governance.simulation.laboratory.setting import Setting
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
 from ledger import calendar
@@ -46,83 +45,57 @@ class Whales(Attack):
             return
         for index, name in enumerate(self.whales):
             line = Line(f"W{index}", CHARGE_CENTS, world.height)
-            world.at(
-                world.height + 3,
-                partial(world.claim, f"{name}.{world.term}.whale", name, self.setting.doctors[index], (line,)),
-            )
+            claim, doctor = f"{name}.{world.term}.whale", self.setting.doctors[index]
+            world.at(world.height + 3, world.claim, claim, name, doctor, (line,))
 
 
-def jobs(setting: Setting) -> Sequence[Job]:
-    """Return the whales under a ceiling, without one, and no whales."""
-    return (
-        Job("ceiling", Whales, setting),
-        Job("no ceiling", Whales, setting, options={"no_ceiling": True}),
-        Job("without", Whales, setting, is_idle=True),
-    )
+def _of_others(books: Sequence[Book]) -> list[CaseNote]:
+    """Return the others' accepted cases."""
+    return settled_cases(books, lambda case: case.is_paid and not case.claim.endswith(".whale"))
 
 
-def _waits(books: Sequence[Book]) -> list[int]:
+def _waits(books: Sequence[Book]) -> str:
     """Return blocks from the decision to the last payment, of the others' accepted cases that were paid in full."""
     found: list[int] = []
     for book in books:
-        for case in settled_cases(book, lambda case: case.is_paid and not case.claim.endswith(".whale")):
+        for case in _of_others([book]):
             paid = book.claims[case.claim].paid_height
             if paid is not None and case.closed is not None and case.paid_cents == case.benefit_cents:
                 found.append(paid - case.closed)
-    return found
-
-
-def _unpaid(books: Sequence[Book]) -> tuple[int, int]:
-    """Return (not paid in full at the end, accepted) of the others' cases carried after the whales'."""
-    found = [
-        case
-        for book in books
-        for case in settled_cases(book, lambda case: case.is_paid and not case.claim.endswith(".whale"))
-        if case.s > FIRST_TERM * calendar.TERM_BLOCKS
-    ]
-    return sum(case.paid_cents < case.benefit_cents for case in found), len(found)
-
-
-def _ends(books: Sequence[Book]) -> list[int]:
-    return [height for book in books for height, event, _ in book.milestones if event == "run_off"]
+    return spread(found, "blocks")
 
 
 def judge(books: Books, setting: Setting) -> Evidence:
     """Look at every draw on the reserve, at the accounts, and at what the others received."""
     every = [book for group in books.values() for book in group]
-    ends = {height for book in every for height, event, _ in book.milestones if event == "disbanded"}
+    ends = {height for book in every for height in book.heights_of("disbanded")}
     draws = [draw for book in every for draw in book.draws if draw.height not in ends]
     last = sum(len(book.draws) for book in every) - len(draws)
     over = [draw for draw in draws if draw.taken_cents > draw.reserve_cents * SHARE_BP // 10_000]
     most = max((100 * draw.taken_cents / draw.reserve_cents for draw in draws), default=0.0)
     low = min(item.reserve_cents for book in every for item in book.snapshots)
     negative = [line for book in every for line in book.broken if "holds -" in line]
-    checks = (
-        Check(
-            8,
-            "reserve",
-            "never negative",
-            f"lowest at a boundary {money(low)}; {len(negative)} negative balances",
-            low >= 0 and not negative,
-        ),
-        Check(
-            8,
-            "what one payout takes from the reserve in a block",
-            "at most 5 % of it",
-            f"{len(over)} of {len(draws)} draws above it; most {most:.2f} %; {last} last payments of co-ops that"
-            " disband are outside (§11: without the cap)",
-            bool(draws) and not over,
-        ),
+    lowest = f"lowest at a boundary {money(low)}; {len(negative)} negative balances"
+    taken = (
+        f"{len(over)} of {len(draws)} draws above it; most {most:.2f} %; {last} last payments of co-ops that disband"
+        " are outside (§11: without the cap)"
     )
+    one = "what one payout takes from the reserve in a block"
+    checks = (
+        Check(8, "reserve", "never negative", lowest, low >= 0 and not negative),
+        Check(8, one, "at most 5 % of it", taken, bool(draws) and not over),
+    )
+    later = [case for case in _of_others(books["no ceiling"]) if case.s > FIRST_TERM * calendar.TERM_BLOCKS]
     findings = [
-        (
-            f"The others wait: from decision to payment {spread(_waits(books['ceiling']), 'blocks')} with whales under"
-            f" a ceiling, {spread(_waits(books['without']), 'blocks')} without whales. Without a ceiling"
-            f" {share(*_unpaid(books['no ceiling']))} of the others' accepted cases are never paid in full: a debt"
-            " keeps its place in the queue, and takes what is in `claims` before those behind it."
-        ),
+        f"The others wait: from decision to payment {_waits(books['ceiling'])} with whales under a ceiling,"
+        f" {_waits(books['without'])} without whales. Without a ceiling"
+        f" {share_of(case.paid_cents < case.benefit_cents for case in later)} of the others' accepted cases are never"
+        " paid in full: a debt keeps its place in the queue, and takes what is in `claims` before those behind it."
     ]
-    run_off = {name: _ends(books[name]) for name in ("ceiling", "no ceiling")}
+    run_off = {
+        key: [height for book in books[key] for height in book.heights_of("run_off")]
+        for key in ("ceiling", "no ceiling")
+    }
     if run_off["no ceiling"]:
         findings.append(
             "A plan without a ceiling lets three right claims end the co-op: run-off in"
@@ -149,4 +122,5 @@ def _picture(books: Books) -> Picture:
     return Picture(title, "term", "claims account and reserve", layers)
 
 
-STUDY = Study("whale", "The whale", __doc__ or "", jobs, judge)
+JOBS = (Job("ceiling", Whales), Job("no ceiling", Whales, {"no_ceiling": True}), Job("without", Whales, is_idle=True))
+STUDY = Study("whale", "The whale", __doc__ or "", JOBS, judge)
