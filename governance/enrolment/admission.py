@@ -44,7 +44,7 @@ class WithdrawApplicationBody(Shape):
 ENROLMENT = Attested(
     "enrolment",
     hash_of("enrolment", with_author=True),
-    "enrolment attesters vouch that this person is nobody else here",
+    "enrolment attesters confirm that this person is not already a member",
     key="device",
 )
 

@@ -51,7 +51,7 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
         what = f"the case was appealed in block {earlier.height}"
-        raise RuleBroken("appealed", what, "a case is appealed once; the panel's judgement is final")
+        raise RuleBroken("appealed", what, "a case can be appealed only once; the panel's decision is final")
     within = params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
         raise _not_now(day, case, within)

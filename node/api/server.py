@@ -305,7 +305,7 @@ def _hash(text: str, name: str) -> bytes:
         value = b""
     if len(value) != HASH_SIZE:
         what = f"{name} is not {2 * HASH_SIZE} hex digits"
-        raise MalformedBytes("hash_shape", what, "give the whole id as it was shown")
+        raise MalformedBytes("hash_shape", what, "give the full id as it was shown")
     return value
 
 

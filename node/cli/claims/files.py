@@ -114,7 +114,7 @@ def draft_command(out: Path, *, before: Flag = False, bill: Bill = NO_BILL, comm
     """Write a claim for the provider to sign; nothing is sent.
 
     :param out: The file to write; an existing one is never overwritten.
-    :param before: A pre-authorisation: it asks before the service, for days to come (mutua claim preauthorise --draft).
+    :param before: Draft a pre-authorisation for a planned service instead (mutua claim preauthorise --draft).
     """
     session = common.session()
     _ = session.member

@@ -107,7 +107,7 @@ def cast(
     """Cast a ballot on a case, or change your own.
 
     :param code: The case: a code of the claim; not needed where only one is open.
-    :param award: With --accept: the amount that you find right; the charges by default.
+    :param award: With --accept: the amount to allow; the charges by default.
     :param reason: A few words for your choice. Members' nodes see them: write no diagnosis.
     :param opened: Hash of the document you opened, where the receipt is not sent yet.
     :param open: Open the document on this node first, and sign the receipt.

@@ -115,7 +115,7 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 @app.command
 def show(proposal: ProposalId, *, common: Common = DEFAULT) -> int:
-    """Show a proposal: what it says, what it needs, how it stands, and your vote."""
+    """Show a proposal: what it says, what it needs, its current state, and your vote."""
     session = common.session()
     answer = _proposal(session, proposal, session.status.member)
     return say(common, answer, lambda: _lines(answer, session.units))

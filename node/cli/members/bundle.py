@@ -72,7 +72,7 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
     :param out: The file to write; an existing one is never overwritten.
     :param kind: The record kind, such as treasury.confirm.
     :param body: A JSON file with the fields of the body, as in the reference of record kinds.
-    :param author: The member in whose name it is; whoever submits it by default.
+    :param author: The record's author; by default the member who submits it.
     """
     from node.own.bundles import FILE_SIZE_MAX
 
@@ -153,8 +153,8 @@ def sign(
 
     Sign last: signatures added afterwards do not count.
 
-    :param until: The last block in which it may be taken; mutua status says the newest.
-    :param number: The record's number: above all that this key signed before. A new key begins with 1.
+    :param until: The last block that may include it; mutua status shows the newest block.
+    :param number: The record's number, higher than any this key has used. A new key begins with 1.
     """
     import secrets
 

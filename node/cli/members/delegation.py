@@ -15,7 +15,7 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
     """Let a member vote for you where you cast no ballot of your own. The delegate's ballots enter your voting record.
 
     :param to: The delegate: a member's key, or its first digits.
-    :param topic: A code, or * for all codes. One for a code comes before one for all.
+    :param topic: A code, or * for all codes. A delegation for one code takes precedence over one for all.
     """
     session = common.session()
     own, key, words = session.member, session.member_id(to), topic_words(topic)

@@ -52,7 +52,7 @@ def init(
     """Make keys and settings in a data folder; run it again at any time.
 
     :param charter: The sealed charter of the co-op (charter.toml or charter.bin).
-    :param restore: Make the key file from its 24 words, asked for without being shown.
+    :param restore: Restore the key file from its 24 words; you type them unseen.
     :param words_file: Read the 24 words from this file instead.
     :param show_words: Print the 24 words after making or opening the key file. Anyone who sees them can act as you.
     """
