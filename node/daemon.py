@@ -60,7 +60,7 @@ DIGEST_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person may choose for one run; None stands for the default."""
+    """Settings that can be chosen for one run; None means the default."""
 
     listen: str | None = None
     bitcoin_socket: Path | None = None
@@ -247,11 +247,11 @@ class Daemon:
     async def submit(
         self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
     ) -> bytes:
-        """Sign, check, keep durably and spread a record. Returns its id; RuleBroken says why not."""
+        """Sign, check, durably store and spread a record. Returns its id; RuleBroken says why not."""
         return await self.intake.submit(kind, body, attestations, blobs)
 
     async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
-        """Accept a record that this node signed: check it behind what waits of its own, keep it durably, spread it."""
+        """Accept a record that this node signed: check it after its own waiting records, store it, spread it."""
         return await self.intake.accept(signed, blobs)
 
     # ---- What happens around it -----------------------------------------------------

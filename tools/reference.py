@@ -281,10 +281,11 @@ seniority, every settlement step and every payment. `mutua claim explain CLAIM` 
 It is collected by replaying the ledger from genesis, so it holds nothing that the ledger does not.
 
 Keys and ids are hexadecimal, amounts minor units of the currency, times block heights, `_bp` hundredths of a percent.
-`null`: there is no such limit, or no such thing. The claimant's member key is not in it: a claim names a cover. Voters
-are named as on the ledger. `bar` is the approval threshold; `s` is the block that included the claim.
+`null` means that there is no such limit or no such item. The receipt does not contain the claimant's member key,
+because a claim names a cover. Voters are named as on the ledger. `bar` is the approval threshold; `s` is the block that
+included the claim.
 
-## Compute it again
+## Recompute it
 
 You do not need the program for this. Some figures are inputs that only the ledger can show: the ballots, the accounts
 of a block, what the cover had used up before the claim's first line, the plan and the code of the day. Everything else
@@ -320,7 +321,7 @@ follows, with `//` for division rounded down:
    byte, key); a claim is drawn for audit when its number is below `random_bp`, or ten times that for another trigger
    than `random`.
 
-`tests/receipts/stranger.py` does this in one file and imports nothing of the program.
+`tests/receipts/stranger.py` does all this in one file and imports nothing from the program.
 
 ## Fields
 """

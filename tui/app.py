@@ -40,7 +40,7 @@ PENDING_CHECKED_MAX = 20
 
 
 class MutuaApp(App[None]):
-    """The app: five places, one line to the node, what is remembered."""
+    """The app: five places, a connection to the node, and what is remembered."""
 
     TITLE = "Mutua"
     CSS_PATH = "styles/app.tcss"
@@ -133,7 +133,7 @@ class MutuaApp(App[None]):
     # ---- Life --------------------------------------------------------------------
 
     async def on_mount(self) -> None:
-        """Put on the member's look and keys, show the last place, begin to follow the node."""
+        """Apply the member's theme and keys, show the last place, and start following the node."""
         self.animation_level = "full" if self.memory.animations else "none"
         self.theme = self.memory.theme if self.memory.theme in self.available_themes else CALM.name
         self.theme_changed_signal.subscribe(self, self._keep_theme)

@@ -38,5 +38,5 @@ def seed_of(text: str) -> bytes:
     try:
         return bytes(_english().to_entropy(words))
     except ValueError:
-        what = "the words are known, but do not belong together"
+        what = "every word is on the list, but together they are not valid"
         raise MutuaError("words_checksum", what, "look for a swapped or misread word") from None

@@ -32,7 +32,7 @@ MemberStatus = Literal["waiting", "covered", "suspended", "leaving", "not_renewe
 
 
 class PlanChangeBody(Shape):
-    """The author's next contract: it starts when the present one runs out."""
+    """The author's next contract, which starts when the current one ends."""
 
     plan: str
     contract_terms: int

@@ -59,7 +59,7 @@ def check_add(day: Day, act: Act, body: CoverAddBody) -> None:
             "dependants_full",
             f"{count} of {limit} dependants' covers are on the contract, including those that ended in the last"
             " twelve terms",
-            "wait until one has ended for a year",
+            "wait until a year after one of them ended",
         )
     identity.check_fresh(day, body.cover)
     if body.cover in guardians.guardians_of(day.draft, act.author).keys:

@@ -44,7 +44,7 @@ class WithdrawApplicationBody(Shape):
 ENROLMENT = Attested(
     "enrolment",
     hash_of("enrolment", with_author=True),
-    "enrolment attesters vouch that this person is nobody else here",
+    "enrolment attesters confirm that this person is not already a member",
     key="device",
 )
 
@@ -143,7 +143,7 @@ def _check_deposit(day: Day, act: Act, body: ApplyBody) -> None:
 
 
 def apply_apply(day: Day, act: Act, body: ApplyBody) -> None:
-    """Put an application up and keep its deposit."""
+    """Record an application and hold its deposit."""
     treasury.note_seen(day.draft, body.deposit_commitment)
     deposits.take(day, act.author, body.cover_id, body.deposit_cents, body.payout_commitment)
     APPLICATIONS.put(day.draft, ApplicationRow(act.author, body, day.height), act.author)
@@ -226,7 +226,7 @@ def apply_object(day: Day, act: Act, body: ObjectBody) -> None:
 
 
 def _forget(day: Day, row: ApplicationRow) -> None:
-    """Take an application off the list. Somebody who never was a member may come back under another key."""
+    """Take an application off the list. A person who was never a member may apply again under another key."""
     APPLICATIONS.delete(day.draft, row.applicant)
     APPLICATION_QUEUE.delete(day.draft, row.height, row.applicant)
     if row.body.nullifier and MEMBERS.find(day.draft, row.applicant) is None:
@@ -241,12 +241,12 @@ def check_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:
 
 
 def apply_withdraw(day: Day, act: Act, _body: WithdrawApplicationBody) -> None:
-    """Take an application back."""
+    """Withdraw an application."""
     end_application(day, APPLICATIONS.get(day.draft, act.author), "withdrawn")
 
 
 def end_application(day: Day, row: ApplicationRow, why: str) -> None:
-    """End an application without membership; its deposit goes back, less what is owed from an earlier membership."""
+    """End an application without membership; its deposit is returned, less what is owed from an earlier membership."""
     _forget(day, row)
     if (
         MEMBERS.find(day.draft, row.applicant) is None
@@ -271,7 +271,7 @@ def _end_old(day: Day) -> None:
 
 
 def end_term(day: Day) -> None:
-    """Admit who has vouchers and has waited, first come first served, within the bound on growth."""
+    """Admit applicants who have enough vouchers and have waited, oldest first, within the bound on growth."""
     _end_old(day)
     coop = day.coop
     if coop.is_admission_stopped or coop.run_off_height is not None:

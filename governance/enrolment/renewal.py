@@ -1,4 +1,4 @@
-"""Renewal: whoever denied nearly everything for a year is not renewed (rules §7).
+"""Renewal: a member who denied nearly everything for a year is not renewed (rules §7).
 
 Judged at every boundary from 360 on, over the twelve terms that end there. A refusal gives notice to the end of the
 contract, at least a term; it is judged once more there, and cleared when the condition fails before. A warning comes

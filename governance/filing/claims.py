@@ -295,7 +295,7 @@ def check_own_claim(day: Day, author: bytes, claim_id: bytes) -> ClaimRow:
     """Return a claim of the author (by member or cover key) with open cases; RuleBroken otherwise."""
     claim = CLAIMS.find(day.draft, claim_id)
     if claim is None or author not in (claim.member, claim.cover):
-        raise RuleBroken("claim_not_own", "the author has no claim with this id", "name an own claim")
+        raise RuleBroken("claim_not_own", "the author has no claim with this id", "name one of your own claims")
     if all(case.status != "open" for case in CASES.scan(day.draft, claim_id)):
         found = ", ".join(f"{case.code} {case.status}" for case in CASES.scan(day.draft, claim_id)) or "it has none"
         what = f"the claim has no open case: {found}"

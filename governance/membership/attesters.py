@@ -1,6 +1,6 @@
 """Parties that members trust to answer one question (rules §2, §12).
 
-Enrolment attesters answer: is this a person who is nobody else here? Verifiers of providers: may this one treat people?
+Enrolment attesters answer: is this person not a member yet? Provider verifiers answer: may this one treat people?
 The charter names the first of them, proposals the others. While fewer attesters are listed than an application needs,
 the treasury's signers stand in for them: so admission never hangs on a list that a vote has just shortened.
 """
@@ -22,7 +22,7 @@ PARTIES_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """Whose signatures an application needs now: so many of these keys."""
+    """The signatures that an application needs now: how many, and from which keys."""
 
     keys: tuple[bytes, ...]
     needed: int

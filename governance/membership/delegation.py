@@ -26,7 +26,7 @@ class DelegateBody(Shape):
 
 
 class UndelegateBody(Shape):
-    """Take a delegation back."""
+    """Withdraw a delegation."""
 
     topic: str
 
@@ -74,7 +74,7 @@ def check_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
 
 
 def apply_undelegate(day: Day, act: Act, body: UndelegateBody) -> None:
-    """Take a delegation back; it counts in no later tally."""
+    """Withdraw a delegation; later tallies no longer count it."""
     to = DELEGATES.get(day.draft, act.author, body.topic).to
     DELEGATES.delete(day.draft, act.author, body.topic)
     DELEGATORS.delete(day.draft, to, body.topic, act.author)

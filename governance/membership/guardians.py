@@ -1,8 +1,7 @@
 """Guardians: k of n keys that a member trusts to move the identity to a new key when the old one is lost (rules §2).
 
-Guardians can do nothing but open a move, and the old key can take that back. Whoever names guardians names keys, not
-people: a guardian who is a member here speaks with the identity key of the day, so that a key lost by a guardian is no
-way in.
+Guardians can only open a move, and the old key can cancel it. A member names guardians by key. A guardian who is also a
+member signs with the current identity key, so a key that a guardian has lost gives nobody access.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ NAME_SIZE_MAX = 128
 
 
 class GuardiansBody(Shape):
-    """The author's guardians from now on: `threshold` of `keys` may move the identity. None and 0: no guardians."""
+    """Name the author's guardians: `threshold` of `keys` may move the identity. No keys and 0: no guardians."""
 
     threshold: int
     keys: tuple[bytes, ...]
@@ -70,7 +69,7 @@ def signing_keys_of(draft: Draft, row: GuardiansRow) -> set[bytes]:
 
 
 def _signing_key_of(draft: Draft, key: bytes) -> bytes | None:
-    """Return the key that speaks for a guardian; a device that its member revoked speaks no more."""
+    """Return the key with which a guardian signs; a device that its member revoked no longer can."""
     taken = KEY_OWNERS.find(draft, key)
     if taken is not None and taken.role == "device":
         return key if DEVICES.find(draft, key) is not None else None

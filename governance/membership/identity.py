@@ -27,13 +27,13 @@ DEVICES_MAX = 16
 
 
 class DeviceBody(Shape):
-    """Certify a device: from now on it signs daily records for the author. The device attests that it agrees."""
+    """Certify a device: from now on it signs daily records for the author. The device key signs its consent."""
 
     device: bytes
 
 
 class RevokeBody(Shape):
-    """Revoke a device: it signs no record from now on, and never again."""
+    """Revoke a device for good: it can no longer sign any record."""
 
     device: bytes
 
@@ -47,7 +47,7 @@ class MoveBody(Shape):
 
 
 class MoveObjectBody(Shape):
-    """The identity key takes back a move of itself."""
+    """The current identity key objects to a move and cancels it."""
 
 
 DEVICE = Attested(

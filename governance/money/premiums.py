@@ -22,7 +22,7 @@ from ledger.errors import RuleBroken
 
 # ---- Records ------------------------------------------------------------
 class PremiumBody(Shape):
-    """A confirmed deposit of `member`, under a commitment; attested by m of n signers in the role `deposit`."""
+    """A confirmed deposit by `member`, under a commitment; m of n signers attest it in the role `deposit`."""
 
     member: bytes
     amount_cents: int

@@ -15,7 +15,7 @@ RATE_MAX = 10**15
 
 # ---- Records ------------------------------------------------------------
 class QuoteBody(Shape):
-    """What one bitcoin costs, in minor units, says the author."""
+    """The author's price of one bitcoin, in minor units."""
 
     rate: int
 

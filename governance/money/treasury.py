@@ -85,7 +85,7 @@ def check_unseen(draft: Draft, commitment: bytes) -> None:
     """Raise RuleBroken where a deposit was counted before: its attestation could else be handed in again and again."""
     if DEPOSITS_SEEN.find(draft, commitment) is not None:
         what = f"the deposit under {commitment.hex()[:12]} was counted before"
-        raise RuleBroken("deposit_counted", what, "deposit anew, and have the signers attest that")
+        raise RuleBroken("deposit_counted", what, "make another deposit and have the signers attest it")
 
 
 def note_seen(draft: Draft, commitment: bytes) -> None:

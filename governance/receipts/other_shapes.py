@@ -8,7 +8,7 @@ from ledger.codec import Shape
 
 
 class Sponsor(Shape):
-    """A member who signed a proposal, first the proposer; no sponsor: a finding of fraud opened it."""
+    """A member who signed a proposal, the proposer first. No sponsors: a finding of fraud opened it."""
 
     member: bytes
     height: int
@@ -56,11 +56,11 @@ class ProposalReceipt(Shape):
     """gathering | open | passed | failed | in_force | void"""
     void_reason: str
     reason: str
-    """The inequality that decided, with its figures; empty before."""
+    """The inequality that decided, with its figures; empty until then."""
 
 
 class RenewalTerm(Shape):
-    """The member's closings in one term of the window."""
+    """The member's ballots in cases closed in one term."""
 
     term: int
     denied: int
@@ -69,7 +69,7 @@ class RenewalTerm(Shape):
 
 
 class Renewal(Shape):
-    """A boundary at which the member's renewal was judged (rules §7)."""
+    """A boundary at which the member's renewal was decided (rules §7)."""
 
     height: int
     terms: tuple[RenewalTerm, ...]
@@ -94,7 +94,7 @@ class Renewal(Shape):
 
 
 class MemberReceipt(Shape):
-    """A member's approval threshold as of the last block, and every boundary that judged the renewal."""
+    """A member's approval threshold as of the last block, and every boundary that decided on the renewal."""
 
     member: bytes
     height: int
@@ -125,7 +125,7 @@ class Rerating(Shape):
     credibility_k: int
     prior_cents: int
     estimate_cents: int | None
-    """None: no experience and no credibility, the target is the old premium."""
+    """None: no data and no prior weight, so the target is the old premium."""
     reserve_cents: int
     annual_premium_cents: int
     reserve_bp: int

@@ -17,7 +17,7 @@ RECEIPT_VERSION = 1
 
 # ---- Filing and the tests of the carrying block (rules §5) -------------------
 class CoverSpan(Shape):
-    """Days of cover with the figures of a plan; open while `last_day` is None."""
+    """Days of cover under one plan; the span has no end while `last_day` is None."""
 
     first_day: int
     last_day: int | None
@@ -25,24 +25,24 @@ class CoverSpan(Shape):
 
 
 class Cover(Shape):
-    """The cover as the carrying block saw it. Days of `gaps` and days from `suspended_from` on are without cover."""
+    """The cover as of the carrying block. Days in `gaps` and days from `suspended_from` on are not covered."""
 
     spans: tuple[CoverSpan, ...]
     gaps: tuple[tuple[int, int], ...]
     suspended_from: int | None
     waiting_first_day: int
     waiting_last_day: int
-    """The waiting of a first contract; last is 0 where there is none."""
+    """The waiting period of a first contract; the last day is 0 if there is none."""
     benefit_start: int
     """Benefit years of 360 days are counted from this day."""
     run_off_height: int | None
-    """Days after it are without cover."""
+    """Days after it are not covered."""
     known_end: int | None
-    """Notice or a refused renewal end cover with this day; a pre-authorisation of later days is refused."""
+    """Last day of cover after notice or a refused renewal; a pre-authorisation for later days is refused."""
 
 
 class PlanFacts(Shape):
-    """A plan's figures on the days of the claim. No codes: every code."""
+    """A plan's figures on the days of the claim. An empty code list means every code."""
 
     name: str
     from_day: int
@@ -99,7 +99,7 @@ class Ceiling(Shape):
 
 
 class Settlement(Shape):
-    """One line settled or refused: what each step read, what it gave, what is left after it."""
+    """A settled or refused line: the inputs and result of each step, and what is left after it."""
 
     line: int
     height: int
@@ -116,19 +116,19 @@ class Settlement(Shape):
     units: int
     frequency: int | None
     units_before: int
-    """Of the code and cover, settled before for the benefit year."""
+    """Units of the code settled earlier for this cover and benefit year."""
     units_paid: int
     allowed_amount_cents: int | None
     award_before_cents: int | None
-    """Of a case, or of the pre-authorisation that the line uses."""
+    """Award left, of the case or of the pre-authorisation that the line uses."""
     allowed_cents: int
     deductible_plan_cents: int
     deductible_before_cents: int
-    """Of the benefit year, borne before."""
+    """Paid toward the deductible earlier in the benefit year."""
     deductible_cents: int
     copay_plan_cents: int
     is_copay_taken: bool
-    """By an earlier line of the claim."""
+    """True if an earlier line of the claim took the copay."""
     copay_cents: int
     coinsurance_bp: int
     coinsurance_cents: int
@@ -148,7 +148,7 @@ class Settlement(Shape):
 
 # ---- A case and its vote (rules §6, §7) ---------------------------------------
 class CaseParams(Shape):
-    """The parameters a case keeps from its block s."""
+    """The parameters in force in block s, which the case keeps."""
 
     vote_blocks: int
     streak_blocks: int
@@ -171,7 +171,7 @@ class CaseParams(Shape):
 
 
 class Excluded(Shape):
-    """Members who may not vote on the case, and how many of them are voters."""
+    """Members who may not vote on the case; `voters` counts those who otherwise could."""
 
     reason: str
     """claimant | household | provider | voucher | other; a member is counted under the first that applies."""
@@ -180,7 +180,7 @@ class Excluded(Shape):
 
 
 class TermRecord(Shape):
-    """The claimant's closings in one term: denials, ballots by hand or delegate, ballots by auto-accept."""
+    """The claimant's ballots in cases closed in one term: denials, by hand or delegate, and by auto-accept."""
 
     term: int
     denied: int
@@ -189,14 +189,14 @@ class TermRecord(Shape):
 
 
 class Bar(Shape):
-    """The claimant's approval threshold as of block s: D of N over the window, the row, and seniority."""
+    """The claimant's approval threshold as of block s: D and N over the terms, the row, and seniority."""
 
     first_term: int
     last_term: int
     terms: tuple[TermRecord, ...]
     denied: int
     voted: int
-    """N: by hand or delegate, and of auto-accept at most as many again."""
+    """N: ballots by hand or delegate, plus auto-accept ballots up to the same number."""
     sample: int
     """n = max(N, deny_sample_min)"""
     row_percent: int
@@ -209,7 +209,7 @@ class Bar(Shape):
 
 
 class CountedBallot(Shape):
-    """A ballot as it counted in the tallies of blocks `from_height` to `to_height`."""
+    """A ballot that counted in the tallies of blocks `from_height` to `to_height`."""
 
     voter: bytes
     delegator: bytes | None
@@ -223,7 +223,7 @@ class CountedBallot(Shape):
 
 
 class TallyRow(Shape):
-    """The tally at the end of one block, and what the rules made of it."""
+    """The tally at the end of one block, and whether it passes."""
 
     height: int
     yes: int
@@ -245,12 +245,12 @@ class Panel(Shape):
     randomness: str
     """Of the block in which it was drawn, hexadecimal."""
     size: int
-    """The size wanted; fewer if fewer were eligible."""
+    """The size required; the panel is smaller if fewer were eligible."""
     members: tuple[bytes, ...]
 
 
 class AppealBallot(Shape):
-    """A panel member's live ballot at the end."""
+    """A panel member's final ballot."""
 
     voter: bytes
     choice: str
@@ -259,7 +259,7 @@ class AppealBallot(Shape):
 
 
 class Appeal(Shape):
-    """An appeal: its panel, its ballots, its judgement (None while it is open)."""
+    """An appeal: its panel, its ballots, and its decision (None while it is open)."""
 
     height: int
     ground: str
@@ -277,7 +277,7 @@ class Appeal(Shape):
 
 
 class Decision(Shape):
-    """How a part of a claim was decided, and by which sentence of the rules."""
+    """How a part of a claim was decided, and by which rule."""
 
     height: int
     outcome: str
@@ -288,7 +288,7 @@ class Decision(Shape):
     reason: str
     """The inequality that decided, with its figures."""
     awards: tuple[int, ...]
-    """Of the accepting ballots, ascending; the award is the lower median."""
+    """Awards of the accepting ballots, ascending; the lower median applies."""
     award_cents: int | None
     benefit_cents: int
 
@@ -335,7 +335,7 @@ class Case(Shape):
 
 # ---- Money, audits, the whole -------------------------------------------------
 class Transfer(Shape):
-    """How far the bitcoin of a payment is: due | queued | batched | confirmed. amount = sent + left + credit."""
+    """Status of a payment's bitcoin: due | queued | batched | confirmed. amount = sent + left + credit."""
 
     status: str
     sent_sat: int
@@ -345,7 +345,7 @@ class Transfer(Shape):
 
 
 class Payment(Shape):
-    """What the ledger paid in one block, with the accounts right before it and before the block's first payment."""
+    """What the ledger paid in one block, with the accounts just before this payment and before the block's first."""
 
     height: int
     owed_cents: int
@@ -355,7 +355,7 @@ class Payment(Shape):
     start_reserve_cents: int
     claim_reserve_bp: int
     cap_cents: int | None
-    """Of the reserve for one payout; None at the end of run-off."""
+    """The most that one payout may take from the reserve; None at the end of run-off."""
     payouts: int
     """Number of payouts due and not on hold."""
     total_owed_cents: int
@@ -366,7 +366,7 @@ class Payment(Shape):
     amount_sat: int
     left_cents: int
     transfer: Transfer | None
-    """Of all that the block paid for this part; None: nothing was paid."""
+    """The transfer of everything the block paid for this part; None: nothing was paid."""
 
 
 class Payout(Shape):
@@ -386,7 +386,7 @@ class Payout(Shape):
 
 
 class AuditDraw(Shape):
-    """The draw of the claim for audit: drawn iff number < odds. `trigger` names what raised the odds tenfold."""
+    """The audit draw: the claim is drawn if number < odds. `trigger` names what raised the odds tenfold."""
 
     randomness: str
     """Of the carrying block, hexadecimal; number = SHA-256(randomness ‖ "audit" ‖ claim) mod 10 000."""
@@ -397,7 +397,7 @@ class AuditDraw(Shape):
 
 
 class Happening(Shape):
-    """A hold, its end, or a finding that touched the claim, its cover or its provider."""
+    """A hold, its end, or a finding that affected the claim, its cover or its provider."""
 
     height: int
     event: str
@@ -406,7 +406,7 @@ class Happening(Shape):
 
 
 class Receipt(Shape):
-    """Everything about one claim, as of block `height`."""
+    """Everything that decided one claim, as of block `height`."""
 
     version: int
     claim: bytes

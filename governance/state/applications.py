@@ -19,7 +19,7 @@ class ApplyBody(Shape):
     deposit_commitment: bytes
     """Commitment to the bitcoin deposit that the signers saw."""
     payout_commitment: bytes
-    """Hash of the sealed addresses the deposit goes back to."""
+    """Hash of the sealed addresses to which the deposit is returned."""
 
 
 class ApplicationRow(Shape):

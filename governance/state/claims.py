@@ -40,7 +40,7 @@ class LineRow(Shape):
 
 
 class EvidenceRef(Shape):
-    """A document of the evidence: salted hash, size, media type. Its text never comes here."""
+    """A document of the evidence: salted hash, size, media type. The document itself is never stored here."""
 
     hash: bytes
     size_bytes: int
@@ -89,7 +89,7 @@ UNITS_USED = Numbers("benefits/units")
 DAY_BENEFITS = Numbers("benefits/day_benefit")
 """Benefit of one cover, provider and day: parts of one visit share the ceiling of a claim."""
 EVENT_BENEFITS = Numbers("benefits/event_benefit")
-"""(cover, event) -> benefit of all claims of a cover that are of one event: they share the ceiling of a claim."""
+"""(cover, event) -> benefit of all claims of a cover that are of one event: both share one claim ceiling."""
 
 
 class LineUse(Shape):

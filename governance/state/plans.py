@@ -7,7 +7,7 @@ from ledger.codec import Shape
 
 
 class PlanFigures(Shape):
-    """What a plan bears on days from `from_day` on. None: no ceiling, no maximum. No codes: every code."""
+    """A plan's figures from `from_day` on. None: no ceiling or maximum. An empty code list means every code."""
 
     from_day: int
     deductible_cents: int

@@ -12,7 +12,7 @@ from ledger.errors import RuleBroken
 
 
 class BatchPayout(Shape):
-    """One payment's share of a batch: sent now, left for later, or kept as credit below the smallest denomination."""
+    """A payout's part in a batch: what is sent now, what is left for later, and the remainder carried forward."""
 
     payout_id: bytes
     paid_sat: int
@@ -22,7 +22,7 @@ class BatchPayout(Shape):
 
 
 class BatchBody(Shape):
-    """An unsigned transaction that m of n signers built alike."""
+    """An unsigned transaction that m of n signers built identically."""
 
     baton_txid: bytes
     baton_vout: int

@@ -42,7 +42,7 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     claim = CLAIMS.find(day.draft, body.claim)
     case = CASES.find(day.draft, body.claim, body.code)
     if claim is None or case is None or act.author not in (claim.member, claim.cover):
-        raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name an own case")
+        raise RuleBroken("claim_not_own", "the author has no case of this claim and code", "name one of your own cases")
     if body.ground not in GROUNDS:
         what = f"{body.ground!r} is not a valid ground of appeal"
         raise RuleBroken("ground_unknown", what, "new evidence, or a named rule error")
@@ -51,7 +51,7 @@ def check_appeal(day: Day, act: Act, body: AppealBody) -> None:
     earlier = APPEALS.find(day.draft, body.claim, body.code)
     if earlier is not None:
         what = f"the case was appealed in block {earlier.height}"
-        raise RuleBroken("appealed", what, "a case is appealed once; the panel's judgement is final")
+        raise RuleBroken("appealed", what, "a case can be appealed only once; the panel's decision is final")
     within = params_at(day.draft, case.params_version).appeal_within
     if case.status != "denied" or not case.closed_height < day.height <= case.closed_height + within:
         raise _not_now(day, case, within)

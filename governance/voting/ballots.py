@@ -41,7 +41,7 @@ class BallotBody(Shape):
 
 
 class AutoBallotBody(Shape):
-    """A yes cast by the author's own node in s+1 under a standing rule, named by the rule's hash."""
+    """A yes vote that the author's node casts in s+1 under an auto-accept rule, which it names by hash."""
 
     claim: bytes
     code: str

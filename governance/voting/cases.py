@@ -38,7 +38,7 @@ from governance.voting import approval_threshold, ballots, duties
 
 # ---- Rules --------------------------------------------------------------
 SECOND_LAPSE_BALLOTS = 3
-"""So many yes/no ballots decide a second filing that would lapse."""
+"""The number of yes/no ballots that decide a second filing that would lapse."""
 
 
 def open_case(day: Day, claim: ClaimRow, code: str, indexes: tuple[int, ...], is_second: bool) -> None:
@@ -101,7 +101,7 @@ def has_majority(case: CaseRow, tally: ballots.Tally | TallyRow) -> bool:
 
 
 def end_day(day: Day) -> None:
-    """Judge every open case, in the order in which they were carried; its ballots are read only when it closes."""
+    """Evaluate every open case, in filing order; a case's ballots are read only when it closes."""
     for key in list(OPEN_CASES.scan(day.draft)):
         case = CASES.get(day.draft, key.claim, key.code)
         if case.carried_height == day.height:
@@ -310,7 +310,7 @@ def _free_lines(day: Day, claim: ClaimRow, case: CaseRow, *, lapses: int) -> Non
 
 
 def forget_lines(day: Day, claim: ClaimRow) -> None:
-    """Let every line of a claim be filed anew, as if it had not been: the patient never filed it."""
+    """Let every line of a claim be filed again, as if it never had been: the patient did not file it."""
     for line in claim.lines:
         key = line_key_of(claim, line)
         use = LINE_USES.find(day.draft, *key)

@@ -1,6 +1,6 @@
 """Duties: who was drawn and cast no ballot. Three missed duties in twelve terms cost a reviewer's credit (rules §6).
 
-Credit is a word about a reviewer, shown with the member. It changes nothing in a tally, a draw, a bar or a renewal.
+Credit is only shown with the member. It does not affect tallies, draws, approval thresholds or renewals.
 """
 
 from __future__ import annotations

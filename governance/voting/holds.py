@@ -40,7 +40,7 @@ FRAUD_TERMS = 12
 
 
 class ReportBody(Shape):
-    """The author suspects a member, or a provider, of fraud, on a claim or in general (empty)."""
+    """The author suspects a member or a provider of fraud, in one claim or (empty) in general."""
 
     member: bytes
     claim: bytes
@@ -191,7 +191,7 @@ def _check_cheaply(day: Day, act: Act, body: FindingBody) -> None:
         raise RuleBroken(
             "audit_over",
             f"the audit was drawn in block {drawn.height}; its panel could report for {members.HISTORY_BLOCKS} blocks",
-            "report it anew",
+            "report it again",
         )
     owners = {
         members.owner_of_key(day.draft, key)

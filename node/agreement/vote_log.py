@@ -28,7 +28,7 @@ class VoteLog:
     """The open vote log of one consensus key. Safe for several threads."""
 
     def __init__(self, path: Path, fingerprint: bytes, *, is_first_start: bool) -> None:
-        """Open the log; on `is_first_start` a missing one is no loss. One not to be trusted begins a quarantine."""
+        """Open the log; on `is_first_start` a missing one is no loss. An untrustworthy log starts a quarantine."""
         self._path = path
         self._mark = path.with_name(MARK)
         self._fingerprint = fingerprint

@@ -1,4 +1,4 @@
-"""What may be done through a daemon: records are signed, stored durably before the answer, and sent to the members."""
+"""Actions through a daemon: records are signed, stored durably before the answer, and sent to the members."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ class _Asked(msgspec.Struct, frozen=True):
         name = next((item for item in names if item in self.arguments), names[-1])
         key = hex_bytes(self.arguments.get(name, ""))
         if not key:
-            raise MutuaError("usage", f"{name} must be a hexadecimal id", "give the whole id as it was shown")
+            raise MutuaError("usage", f"{name} must be a hexadecimal id", "give the full id as it was shown")
         return key
 
     def optional_key(self, name: str) -> bytes | None:

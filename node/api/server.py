@@ -239,7 +239,9 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
         except OSError as error:
             log.exception("disk_error", what=str(error))
             return error_response(
-                MutuaError("disk", f"the disk did not take it: {error.strerror}", "free space and send it again")
+                MutuaError(
+                    "disk", f"the disk did not accept the write: {error.strerror}", "free space and send it again"
+                )
             )
         except Exception:
             # The edge of the daemon: a fault in one answer is told and logged, and never ends the node.
@@ -301,7 +303,7 @@ def _hash(text: str, name: str) -> bytes:
     value = hex_bytes(text)
     if len(value) != HASH_SIZE:
         what = f"{name} is not {2 * HASH_SIZE} hex digits"
-        raise MalformedBytes("hash_shape", what, "give the whole id as it was shown")
+        raise MalformedBytes("hash_shape", what, "give the full id as it was shown")
     return value
 
 

@@ -219,11 +219,11 @@ def _check_attestation(bundle: Bundle, item: Attestation) -> None:
     shown = item.key.hex()[:12]
     if item.subject_hash != subject_of(bundle, wanted):
         what = f"the signature of {shown} is for a different body"
-        raise MutuaError("bundle_subject", what, "let it be signed again, or leave it out")
+        raise MutuaError("bundle_subject", what, "have it signed again, or remove it")
     message = records.attestation_message(item.role, item.subject_hash)
     if not signatures.is_signed(item.key, item.signature, "attestation", bundle.chain_id, message):
         what = f"the signature of {shown} does not verify"
-        raise MutuaError("bundle_signature", what, "let it be signed again, or leave it out")
+        raise MutuaError("bundle_signature", what, "have it signed again, or remove it")
 
 
 def _record(bundle: Bundle, value: object) -> SignedRecord | None:
@@ -233,17 +233,19 @@ def _record(bundle: Bundle, value: object) -> SignedRecord | None:
     try:
         signed = records.decode_signed_record(bytes.fromhex(cast("str", value)), bundle.chain_id)
     except (ValueError, TypeError):
-        raise MutuaError("bundle_record", "record must be hexadecimal digits", "let the author sign it again") from None
+        raise MutuaError(
+            "bundle_record", "record must be hexadecimal digits", "have the author sign it again"
+        ) from None
     except MutuaError as error:
         what = f"the record in it is malformed: {error.what}"
-        raise MutuaError("bundle_record", what, "let the author sign it again") from None
+        raise MutuaError("bundle_record", what, "have the author sign it again") from None
     record = signed.record
     shows = (bundle.kind, bundle.author, encode(bundle.body), bundle.attestations)
     if (record.kind, record.author, signed.body.data, record.attestations) != shows:
         what = "its author signed something different from what the bundle shows"
-        raise MutuaError("bundle_record", what, "let the author sign it again")
+        raise MutuaError("bundle_record", what, "have the author sign it again")
     if not records.is_record_signed(record):
-        raise MutuaError("bundle_record", "the author's signature does not verify", "let the author sign it again")
+        raise MutuaError("bundle_record", "the author's signature does not verify", "have the author sign it again")
     return signed
 
 

@@ -81,7 +81,7 @@ class Intake:
             raise MalformedBytes("record_signature", what, "send it as its author signed it")
         if self.admission.is_expired(signed.record):
             what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self.chain.height}"
-            raise RuleBroken("record_expired", what, "let its author sign it again")
+            raise RuleBroken("record_expired", what, "have its author sign it again")
         return await self._accept(signed, (), self._check_other)
 
     async def check(self, records: Sequence[tuple[str, Shape, tuple[Attestation, ...]]]) -> list[Refusal]:

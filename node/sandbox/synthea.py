@@ -308,7 +308,7 @@ def price(
                 break
         else:
             what = f"more visits of {patient} for {code.code} than days {first} to {last}"
-            raise MutuaError("synthea_days", what, "widen the days or lower the count")
+            raise MutuaError("synthea_days", what, "allow more days or ask for fewer visits")
         used.add((patient, provider, code.code, moved))
         amount = code.price_min + _draw(seed, visit, "charge", code.price_max - code.price_min + 1)
         charge, on = {"value": amount, "currency": currency}, (day_one + timedelta(days=moved - 1)).isoformat()

@@ -13,7 +13,9 @@ def test_every_place_on_the_page_exists_and_the_way_of_a_claim_enters_each_file_
     text = PAGE.read_text(encoding="utf-8")
     places = PLACE.findall(text)
     assert [place for place in places if not (ROOT / place).exists()] == []
-    way = text.partition("## The way of a claim")[2].partition("## Why these borders")[0]
+    way = text.partition("## How a claim travels through the code")[2].partition(
+        "## Why the packages are divided this way"
+    )[0]
     files = Counter(place for place in PLACE.findall(way) if place.endswith(".py"))
     assert len(files) >= 30
     assert [place for place, count in files.items() if count > 1] == []

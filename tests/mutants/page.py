@@ -10,7 +10,7 @@ INTRO = """# Mutants: what the rule vectors notice
 A mutant is the rules with one mistake: a boundary off by one, a rounding reversed, an exclusion forgotten, two steps
 swapped. The tests play each of the {count} mutants below and fail unless its vector notices it: an event, or a figure
 in it, differs from the result computed by hand from the rules. A vector is named as `topic: name`; it is the line of
-that name in `tests/vectors/rules/<topic>.jsonl`, with its arithmetic. The mutants themselves are in
+that name in `tests/vectors/rules/<topic>.jsonl`, with its arithmetic. The mutants are in
 `tests/vectors/mutants/<topic>.jsonl`.
 
 This page is made by `python tests/mutants/page.py`; a test checks that it is current.

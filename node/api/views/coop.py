@@ -69,7 +69,7 @@ class Parameter(View, frozen=True, kw_only=True):
 
 
 class PlanFigures(View, frozen=True, kw_only=True):
-    """What a plan pays and what its members bear."""
+    """What a plan pays and what its members pay themselves."""
 
     from_day: int
     deductible_cents: int
@@ -127,7 +127,7 @@ class ProposalSays(View, frozen=True, kw_only=True):
 
 
 class Proposal(View, frozen=True, kw_only=True):
-    """What is proposed, what it needs and how it stands."""
+    """What is proposed, what it needs and its current state."""
 
     proposal: str
     what: str

@@ -43,7 +43,7 @@ class Member(View, frozen=True, kw_only=True):
 
 
 class Guardians(View, frozen=True, kw_only=True):
-    """Who may move an identity to a new key."""
+    """The guardians who may move an identity to a new key."""
 
     threshold: int
     keys: tuple[str, ...]

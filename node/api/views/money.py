@@ -65,7 +65,7 @@ class Premium(View, frozen=True, kw_only=True):
 
 
 class Owing(View, frozen=True, kw_only=True):
-    """Who owes premiums, and whether cover is suspended for it."""
+    """The members who owe premiums, and whether their cover is suspended."""
 
     member: str
     owed_cents: int

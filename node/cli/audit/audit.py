@@ -92,7 +92,7 @@ def check(proof_file: Path, *, charter: Path | None = None, printing: Printing =
     """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
 
     :param proof_file: A file that `mutua audit prove` wrote.
-    :param charter: The co-op's sealed charter: with it the chain id and the certificate are judged too.
+    :param charter: The co-op's sealed charter; with it, the chain id and the certificate are checked too.
     """
     from ledger.charter_file import charter_from_file
     from ledger.proofs import proof_from_json
@@ -122,11 +122,11 @@ def explain(
     """Explain a decision from its ledger alone: the rule, every figure, each tally, step and payment.
 
     The ledger of --data-dir, of a stopped node, is replayed from genesis; nothing in the folder changes. With --json
-    the receipt is printed, from which a stranger can compute the decision again (docs/reference/receipts.md).
+    the receipt is printed, from which anyone can recompute the decision (docs/reference/receipts.md).
 
     :param claim: The claim's id, or its first digits.
     :param proposal: Instead of a claim: a proposal's sponsors, votes, turnout and effect, by its id or first digits.
-    :param member: Instead of a claim: a member's approval threshold, and every boundary that judged the renewal.
+    :param member: Instead of a claim: a member's approval threshold, and every decision on the renewal.
     :param premium: Instead of a claim: every re-rating of a plan, by its name.
     """
     given = {"claim": claim, "proposal": proposal, "member": member, "premium": premium}

@@ -75,7 +75,7 @@ def list_command(*, all: Flag = False, common: Common = DEFAULT) -> int:  # noqa
 
 @app.command
 def add(name: str, *, words: RuleWords, ask: Asking = ASK, common: Common = DEFAULT) -> int:
-    """Add an auto-accept rule. From the next block on your node accepts what it says; it never denies automatically.
+    """Add an auto-accept rule. From the next block on, your node accepts matching cases; it never denies any.
 
     :param name: A name for the rule, for yourself.
     """

@@ -50,11 +50,11 @@ class Bill(Service):
     evidence: Annotated[
         list[Path] | None, Parameter(negative="", help="A document; it stays on this node. May be repeated.")
     ] = None
-    supersedes: Annotated[str, Parameter(help="One of your own claims, whose open cases this claim replaces.")] = ""
+    supersedes: Annotated[str, Parameter(help="One of your claims; this claim replaces its open cases.")] = ""
     cover: Annotated[str, Parameter(help="For a dependant: the cover key, or its first digits.")] = ""
     event: Annotated[
         str,
-        Parameter(help="The first claim of the same event, such as one accident: they share the ceiling of a claim."),
+        Parameter(help="The first claim of the same event, such as one accident: both share one claim ceiling."),
     ] = ""
 
 

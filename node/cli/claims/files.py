@@ -56,7 +56,7 @@ def submit(*, bill: Bill = NO_BILL, signed: Signed = NOT_SIGNED, send: Waiting =
 def preauthorise(
     *, bill: Bill = NO_BILL, signed: Signed = NOT_SIGNED, send: Sending = SEND, common: Common = DEFAULT
 ) -> int:
-    """Ask before a service whether it will be paid: days to come, nothing is paid yet. The bill is that of a claim.
+    """Ask before a service whether it will be paid. Give the planned bill as for a claim; nothing is paid yet.
 
     Standard codes are answered at once with what a claim would pay as of now; the members vote on the others. Once
     accepted, a claim that fits is settled without a vote.
@@ -114,7 +114,7 @@ def draft_command(out: Path, *, before: Flag = False, bill: Bill = NO_BILL, comm
     """Write a claim for the provider to sign; nothing is sent.
 
     :param out: The file to write; an existing one is never overwritten.
-    :param before: A pre-authorisation: it asks before the service, for days to come (mutua claim preauthorise --draft).
+    :param before: Draft a pre-authorisation for a planned service instead (mutua claim preauthorise --draft).
     """
     session = common.session()
     _ = session.member

@@ -1,4 +1,4 @@
-"""`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted claim by claim to the own daemon.
+"""`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted claim by claim to this node's daemon.
 
 Nothing is submitted unless every claim of the file maps and the rules would take it now, each behind those before it.
 After a crash the same command is run again: the daemon refuses a source it knows (`source_known`), and such claims

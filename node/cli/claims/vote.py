@@ -51,9 +51,9 @@ app.command(
 class Choice:
     """The three choices."""
 
-    accept: Annotated[bool, Parameter(negative="", help="The case is to be paid.")] = False
-    deny: Annotated[bool, Parameter(negative="", help="The case is not to be paid.")] = False
-    abstain: Annotated[bool, Parameter(negative="", help="Take part without a yes or no.")] = False
+    accept: Annotated[bool, Parameter(negative="", help="Vote to pay the case.")] = False
+    deny: Annotated[bool, Parameter(negative="", help="Vote against paying the case.")] = False
+    abstain: Annotated[bool, Parameter(negative="", help="Count as having voted, without a yes or no.")] = False
 
     def word(self) -> str:
         """Return the one that is given. MutuaError `usage` for none or several."""
@@ -107,7 +107,7 @@ def cast(
     """Cast a ballot on a case, or change your own.
 
     :param code: The case: a code of the claim; not needed where only one is open.
-    :param award: With --accept: the amount that you find right; the charges by default.
+    :param award: With --accept: the amount to allow; the charges by default.
     :param reason: A few words for your choice. Members' nodes see them: write no diagnosis.
     :param opened: Hash of the document you opened, where the receipt is not sent yet.
     :param open: Open the document on this node first, and sign the receipt.

@@ -65,26 +65,26 @@ class Says:
     system: Annotated[str | None, Parameter(help="The code's system.")] = None
     standard: Annotated[bool | None, Parameter(negative="", help="The code is standard: paid without a vote.")] = None
     allowed: Annotated[str | None, Parameter(help="The code's allowed amount.")] = None
-    frequency: Annotated[int | None, Parameter(help="Units of the code for a cover and benefit year.")] = None
-    member: Annotated[str | None, Parameter(help="Whom to expel: a key, or its first digits.")] = None
+    frequency: Annotated[int | None, Parameter(help="Units of the code allowed per cover and benefit year.")] = None
+    member: Annotated[str | None, Parameter(help="The member to expel: a key, or its first digits.")] = None
     change: Annotated[str | None, Parameter(help="add or remove; for signers also threshold.")] = None
     key: Annotated[
         str | None, Parameter(help="The key of an attester, verifier, provider or signer: 64 hex digits.")
     ] = None
     height: Annotated[int | None, Parameter(help="The first block of a protocol version.")] = None
     premium: Annotated[
-        str | None, Parameter(help="A new plan's premium a term; later it moves by re-rating alone.")
+        str | None, Parameter(help="A new plan's premium per term; later only re-rating changes it.")
     ] = None
-    prior: Annotated[str | None, Parameter(help="A plan's prior cost a term, for its target premium.")] = None
-    deductible: Annotated[str | None, Parameter(help="A plan's deductible a benefit year.")] = None
-    copay: Annotated[str | None, Parameter(help="A plan's copay a claim.")] = None
+    prior: Annotated[str | None, Parameter(help="A plan's prior cost per term, used for its target premium.")] = None
+    deductible: Annotated[str | None, Parameter(help="A plan's deductible per benefit year.")] = None
+    copay: Annotated[str | None, Parameter(help="A plan's copay per claim.")] = None
     coinsurance_bp: Annotated[int | None, Parameter(help="A plan's coinsurance in basis points.")] = None
-    oop_max: Annotated[str | None, Parameter(help="What a member bears in a benefit year at most.")] = None
-    claim_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling a claim.")] = None
-    year_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling a year.")] = None
-    waiting_terms: Annotated[int | None, Parameter(help="A plan's waiting of a first contract.")] = None
+    oop_max: Annotated[str | None, Parameter(help="A plan's out-of-pocket maximum per benefit year.")] = None
+    claim_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling per claim.")] = None
+    year_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling per benefit year.")] = None
+    waiting_terms: Annotated[int | None, Parameter(help="A plan's waiting terms for a first contract.")] = None
     code: Annotated[
-        list[str] | None, Parameter(negative="", help="A code that the plan covers; again for each. None: every code.")
+        list[str] | None, Parameter(negative="", help="A code that the plan covers; may be repeated. Default: all.")
     ] = None
 
     def given(self) -> Json:
@@ -115,7 +115,7 @@ def list_command(*, common: Common = DEFAULT) -> int:
 
 @app.command
 def show(proposal: ProposalId, *, common: Common = DEFAULT) -> int:
-    """Show a proposal: what it says, what it needs, how it stands, and your vote."""
+    """Show a proposal: what it says, what it needs, its current state, and your vote."""
     session = common.session()
     answer = _proposal(session, proposal, session.status.member)
     return say(common, answer, lambda: _lines(answer, session.units))

@@ -97,7 +97,7 @@ def _inputs(
         raise MutuaError("plan_unknown", f"the charter has no plan {plan!r}", hint)
     if not (0 < claims <= 1_000 and 0 < benefit <= 1e9 and 0 <= deviation <= 1e9):
         hint = "claims and benefit are above 0, deviation is not below it"
-        raise MutuaError("usage", "claims, benefit or deviation is no possible figure", hint)
+        raise MutuaError("usage", "claims, benefit or deviation is out of range", hint)
     unit = 10**charter.exponent
     figures = params_of(dict(charter.params))
     prior = (

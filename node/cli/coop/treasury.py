@@ -140,7 +140,7 @@ def _commitment(text: str, salt: bytes) -> bytes:
 def _hex(text: str, digits: int, name: str) -> bytes:
     value = hex_bytes(text)
     if len(text) != digits or len(value) * 2 != digits:
-        raise MutuaError("usage", f"{name} is not {digits} hex digits", "give it whole, as it was shown")
+        raise MutuaError("usage", f"{name} is not {digits} hex digits", "give it in full, as it was shown")
     return value
 
 

@@ -72,7 +72,7 @@ def new(out: Path, *, kind: str, body: Path, author: str = "", common: Common = 
     :param out: The file to write; an existing one is never overwritten.
     :param kind: The record kind, such as treasury.confirm.
     :param body: A JSON file with the fields of the body, as in the reference of record kinds.
-    :param author: The member in whose name it is; whoever submits it by default.
+    :param author: The record's author; by default the member who submits it.
     """
     from node.own.bundles import FILE_SIZE_MAX
 
@@ -149,12 +149,12 @@ def sign(
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
 ) -> int:
-    """Sign a bundle whole as its author, so that any member's node can submit it.
+    """Sign a complete bundle as its author, so that any member's node can submit it.
 
-    It comes last: later signatures do not count.
+    Sign last: signatures added afterwards do not count.
 
-    :param until: The last block in which it may be taken; mutua status says the newest.
-    :param number: The record's number: above all that this key signed before. A new key begins with 1.
+    :param until: The last block that may include it; mutua status shows the newest block.
+    :param number: The record's number, higher than any this key has used. A new key begins with 1.
     """
     import secrets
 
@@ -271,5 +271,5 @@ def _next_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         for item in answer["wanted"]:
             yield f"sign it: mutua bundle attest {file}" + (f" --role {item['role']}" if several else "")
         if answer["kind"] in NEWCOMERS_KINDS:
-            yield f"an author without a node signs it whole, last of all: mutua bundle sign {file} --until BLOCK"
+            yield f"an author without a node signs the complete record last: mutua bundle sign {file} --until BLOCK"
     yield f"submit it: mutua bundle submit {file}"

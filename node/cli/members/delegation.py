@@ -15,7 +15,7 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
     """Let a member vote for you where you cast no ballot of your own. The delegate's ballots enter your voting record.
 
     :param to: The delegate: a member's key, or its first digits.
-    :param topic: A code, or * for all codes. One for a code comes before one for all.
+    :param topic: A code, or * for all codes. A delegation for one code takes precedence over one for all.
     """
     session = common.session()
     own, key, words = session.member, session.member_id(to), topic_words(topic)
@@ -36,7 +36,7 @@ def delegate(to: str, *, topic: str = EVERY_TOPIC, send: Sending = SEND, common:
 
 
 def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Take a delegation back; it counts in no later tally.
+    """Withdraw a delegation; later tallies no longer count it.
 
     :param topic: The code, or * for the delegation of all codes.
     """
@@ -47,7 +47,7 @@ def undelegate(*, topic: str = EVERY_TOPIC, send: Sending = SEND, common: Common
 
 
 def delegations(member: str = "", *, common: Common = DEFAULT) -> int:
-    """Show whom a member lets vote, and for whom the member votes.
+    """Show a member's delegates, and the members who delegate to that member.
 
     :param member: A member's key, or its first digits; yourself by default.
     """

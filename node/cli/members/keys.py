@@ -47,7 +47,7 @@ def device_add(key: str, out: NewBundle, *, common: Common = DEFAULT) -> int:
 
 @device.command(name="revoke")
 def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Revoke a device: it signs nothing for you any more, and never again.
+    """Revoke a device for good: it can no longer sign for you.
 
     :param key: The device's public key, or its first digits.
     """
@@ -64,7 +64,7 @@ def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -
 
 @guardians.command(name="set")
 def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Name your guardians again, all of them. Without keys: no guardians any more.
+    """Name all your guardians; this replaces the earlier list. Without keys, you have none.
 
     :param keys: Their public keys, 64 hex digits each; of a member the identity key.
     :param threshold: How many of them must agree.
@@ -84,7 +84,7 @@ def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: 
 
 @guardians.command(name="show")
 def guardians_show(member: str = "", *, common: Common = DEFAULT) -> int:
-    """Show a member's identity key, guardians, and a move on its way.
+    """Show a member's identity key, guardians, and any pending move.
 
     :param member: The member's key, or its first digits; yourself by default.
     """
@@ -134,7 +134,7 @@ def move_command(member: str, new_key: str, out: NewBundle, *, common: Common = 
 
 @app.command(name="object")
 def object_command(*, send: Sending = SEND, common: Common = DEFAULT) -> int:
-    """Object to the move of your identity that is on its way. The identity key of this node signs it."""
+    """Object to the pending move of your identity. The identity key of this node signs it."""
     session = common.session()
     move = _own_keys(session).move
     review = (

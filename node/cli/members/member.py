@@ -85,7 +85,7 @@ def _member_lines(item: Member, units: Units) -> Iterator[str]:
 
 @app.command
 def applications(*, common: Common = DEFAULT) -> int:
-    """List who has applied, first come first, and what each still lacks."""
+    """List the applications, oldest first, with what each one still needs."""
     session = common.session()
     found = session.view(APPLICATIONS)
     heads = ("applicant", "plan", "applied", "deposit", "vouched", "objections", "until block", "earliest")
@@ -134,7 +134,7 @@ class Applicant:
         str, Parameter(help="What you deposited, at least one premium of the plan; one premium by default.")
     ] = ""
     payout_commitment: Annotated[
-        str, Parameter(help="Hash of the sealed addresses to which the deposit goes back.")
+        str, Parameter(help="Hash of the sealed addresses to which the deposit is returned.")
     ] = ""
     identity: Annotated[str, Parameter(help="Your identity key; that of the data folder by default.")] = ""
     cover: Annotated[str, Parameter(help="Your cover key; that of the data folder by default.")] = ""
@@ -167,13 +167,13 @@ def apply(
 ) -> int:
     """Draft an application, for attesters and signers to sign.
 
-    It needs a node in sync, of any member, and no membership.
+    You need access to any member's node that is in sync, but no membership.
 
     If you have no node, ask a member to draft it and give them both keys (mutua init prints them): --identity and
     --cover.
 
     Then: attesters sign (mutua member attest-enrolment), signers see the deposit (mutua bundle attest --role deposit),
-    you sign it whole (mutua bundle sign), and any member submits it (mutua bundle submit).
+    you sign it (mutua bundle sign), and any member submits it (mutua bundle submit).
 
     :param plan: The plan's name.
     :param nullifier: The keyed hash of your civil identity, as the attesters compute it: 64 hex digits.
@@ -225,9 +225,9 @@ def attest_enrolment(
 def withdraw(
     out: NewBundle, *, identity: str = "", passphrase: PassphraseFrom = DEFAULT_PASSPHRASE, common: Common = DEFAULT
 ) -> int:
-    """Draft the withdrawal of your application; sign it whole (mutua bundle sign), any member submits it.
+    """Draft the withdrawal of your application. Sign it (mutua bundle sign); any member can submit it.
 
-    The deposit goes back.
+    Your deposit is returned.
 
     :param identity: Your identity key; that of the data folder by default.
     """
@@ -295,7 +295,7 @@ def leave(*, send: Sending = SEND, common: Common = DEFAULT) -> int:
     term, owed = session.status.term, session.units.money(row.owed_cents if row else 0)
     review = [
         f"cover and membership end with term {term + 1}, block {30 * (term + 2)}, if it is final in this term",
-        f"owed now: {owed}; a deposit goes back less what is owed then",
+        f"owed now: {owed}; a deposit is returned less what is owed then",
         "notice cannot be withdrawn; to return, you have to apply again",
     ]
     question = "leave the co-op?"

@@ -25,7 +25,7 @@ def list_command(*, common: Common = DEFAULT) -> int:
 def add(key: str, identifier: str, out: NewBundle, *, common: Common = DEFAULT) -> int:
     """Draft the listing of a provider, for a verifier to attest (mutua bundle attest) and any member to submit.
 
-    Where the co-op has no verifier, or to take a provider off the list: mutua proposal open.
+    If the co-op has no verifier, or to take a provider off the list, use mutua proposal open.
 
     :param key: The provider's public key: 64 hex digits.
     :param identifier: The name people know it by, such as a licence number.
@@ -42,7 +42,7 @@ def claim(
 ) -> int:
     """Draft a claim that a provider files for a patient in a community scheme, and is paid for. Any node will do.
 
-    The provider signs it whole (mutua bundle sign OUT --seed-file FILE --until HEIGHT), and any member's node submits
+    The provider signs it (mutua bundle sign OUT --seed-file FILE --until HEIGHT), and any member's node submits
     it (mutua bundle submit). The patient is told, and may withdraw or report it.
 
     :param cover: The patient's cover key: 64 hex digits.

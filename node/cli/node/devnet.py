@@ -56,7 +56,7 @@ def up(
 
 @app.command
 def status(*, folder: Folder = FOLDER, printing: Printing = PRINT) -> int:
-    """Show where each node of a devnet stands."""
+    """Show the state of each node of a devnet."""
     from node.api.client import Client
 
     rows: list[dict[str, Any]] = []

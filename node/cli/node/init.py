@@ -29,7 +29,7 @@ class Entry:
         Parameter(help="The charter's draft: sign a founder's entry for it, to be sent to whoever keeps the draft."),
     ] = None
     address: Annotated[str, Parameter(help="Multiaddr where the others reach this node.")] = "/ip4/127.0.0.1/tcp/4001"
-    household: Annotated[str, Parameter(help="Name of the household; empty: one of its own.")] = ""
+    household: Annotated[str, Parameter(help="Name of the household; a new one by default.")] = ""
     plan: Annotated[str, Parameter(help="Name of a plan of the draft; empty: its first.")] = ""
     contract_terms: Annotated[int, Parameter(help="Length of the first contract: 1, 3, 6 or 12 terms.")] = 12
     prepaid_terms: Annotated[int, Parameter(help="First terms whose premium is already in the genesis accounts.")] = 0
@@ -52,7 +52,7 @@ def init(
     """Make keys and settings in a data folder; run it again at any time.
 
     :param charter: The sealed charter of the co-op (charter.toml or charter.bin).
-    :param restore: Make the key file from its 24 words, asked for without being shown.
+    :param restore: Restore the key file from its 24 words; you type them unseen.
     :param words_file: Read the 24 words from this file instead.
     :param show_words: Print the 24 words after making or opening the key file. Anyone who sees them can act as you.
     """
@@ -152,7 +152,7 @@ def _restored_seed(restore: bool, words_file: Path | None, folder: DataFolder) -
             what = f"{words_file} cannot be read as text"
             raise MutuaError("words_file", what, "name the file with the 24 words") from None
     if not sys.stdin.isatty():
-        raise MutuaError("usage", "nobody can be asked for the 24 words", "give --words-file")
+        raise MutuaError("usage", "there is no terminal on which to ask for the 24 words", "give --words-file")
     import getpass
 
     return seed_of(getpass.getpass("the 24 words: "))
