@@ -19,6 +19,7 @@ from cyclopts import Parameter
 
 from ledger.errors import MutuaError, RuleBroken
 from node.api.client import Client
+from node.api.standing import waiting_words
 from node.api.text import Units, clean, short
 from node.api.views.base import to_json
 from node.api.views.chain import Receipt
@@ -289,7 +290,7 @@ class Waiting:
         is_final, name = receipt.state == "final", answer.record_id
         if self.quiet and not common.json:
             return say(common, {}, name)
-        place = f"it is final in block {receipt.height}" if is_final else "it is on disk and on its way"
+        place = f"it is final in block {receipt.height}" if is_final else f"it is {waiting_words(session.status)}"
         next_words = f"\nnext: {then}" if then else ""
         return say(
             common,

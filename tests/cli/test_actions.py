@@ -54,7 +54,7 @@ def test_what_is_looked_up_is_lines_and_with_json_one_value(on, arguments):
 def test_an_action_sends_its_record_and_names_the_receipt(on, node, arguments, kind, body):
     plain = on(*arguments)
     assert (plain.code, plain.err) == (0, "")
-    assert "it is on disk and on its way" in plain.out
+    assert "it is stored on this node and on its way" in plain.out
     assert "check it: mutua vote verify cdcdcdcdcdcd" in [
         part.strip() for part in plain.out.splitlines()[1].split(";")
     ]  # as it can be copied

@@ -82,7 +82,7 @@ SENDING = [
 def test_an_action_is_reviewed_sent_and_named(on, node, monkeypatch, arguments, kind, body, words):
     plain = on(*arguments)
     assert (plain.code, plain.err) == (0, "")
-    assert "it is on disk and on its way" in plain.out
+    assert "it is stored on this node and on its way" in plain.out
     assert json.loads(on(*arguments, "--json").out)["record_id"] == "cd" * 32
     assert node.submitted == [(kind, body)] * 2
     monkeypatch.setattr("node.cli.common.is_live", lambda: True)

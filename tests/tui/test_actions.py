@@ -446,6 +446,8 @@ def test_the_top_line_says_what_the_daemon_knows_of_signing_treasury_and_misbeha
 
     status = node.data["status"]
     told("✓ in sync · block 112")
+    status["peers"] = {"connected": 0, "known": 6, "alone_since_ms": 0}
+    told("✗ cut off since 1970-01-01 00:00:00 UTC · ", "0 of 6 peers")
     status["consensus"].update(is_signing=False)
     told("! not signing yet")
     status["consensus"].update(quarantine="own vote unknown", quarantine_until=140, misbehaviour=1)
