@@ -68,7 +68,8 @@ class Common(Printing):
 
     def client(self) -> Client:
         """Return a client of the node's API; nothing is asked yet."""
-        return Client(self.config().api_socket)
+        config = self.config()
+        return Client(config.api_socket, advise=config.folder.advice_when_off)
 
     def session(self) -> Session:
         """Return a session with the running node; nothing is asked yet."""

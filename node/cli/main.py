@@ -101,7 +101,8 @@ def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir"
     from node.config import load_config
     from tui.app import main as open_screens
 
-    return open_screens(load_config(Path(data_dir) if data_dir else None).api_socket)
+    config = load_config(Path(data_dir) if data_dir else None)
+    return open_screens(config.api_socket, config.root, config.folder.advice_when_off)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -156,6 +157,13 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
         assert second.code == 2
         assert "another node runs on" in second.err
         assert call("stop", "-d", folder).code == 0
+    assert "start it: mutua run" in call("claim", "explain", claim, "-d", folder).err
+    copy = folder.parent / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("api.sock"))
+    told = call("claim", "explain", claim, "-d", copy).err
+    assert f"this is a copy of {folder}: read it with mutua audit" in told
+    (copy / "keys.json").unlink()
+    assert "holds no keys: a copy is read with mutua audit" in call("status", "-d", copy).err
     verified = call("vote", "verify", claim, "-d", folder, "--json")
     assert verified.code == 0, verified.err
     assert json.loads(verified.out)["is_proven"]

@@ -217,7 +217,7 @@ def _check_node(config: Config) -> tuple[bool, list[Check]]:
     try:
         status = Client(config.api_socket, 5.0).status()
     except NodeNotRunning:
-        return False, [Check("node", "note", "it is not running", "mutua run")]
+        return False, [Check("node", "note", "it is not running", config.folder.advice_when_off())]
     except ApiError as error:
         return True, [Check("node", "fault", error.what, error.hint)]
     return True, list(node_checks(status))
