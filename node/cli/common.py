@@ -6,6 +6,7 @@ Nothing heavy is imported here: `mutua status` loads the standard library, cyclo
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,11 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from ledger.errors import MutuaError, RuleBroken
 from node.api.client import Client
-from node.api.text import Units, clean, short
+from node.api.text import Units, clean, read_whole, short
 from node.api.views.base import to_json
 from node.api.views.chain import Receipt
 from node.api.views.claims import CLAIM, CLAIMS, Claim
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ID_DIGITS = 64
 ID_PREFIX_MIN = 6
 WAIT_STEP_S = 0.3
+DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII)
 
 
 @Parameter(name="*")
@@ -76,6 +78,25 @@ class Common(Printing):
 
 PRINT, DEFAULT = Printing(), Common()
 Flag = Annotated[bool, Parameter(negative="")]
+
+
+def _whole(_hint: object, tokens: Sequence[Token]) -> int:
+    found = read_whole(tokens[0].value)
+    if found is None:
+        raise ValueError(f"{tokens[0].value!r} is not a whole number; write digits only, such as 12")
+    return found
+
+
+def _decimal(_hint: object, tokens: Sequence[Token]) -> float:
+    if not DECIMAL.fullmatch(tokens[0].value):
+        raise ValueError(f"{tokens[0].value!r} is not a number; write digits, such as 12 or 0.5")
+    return float(tokens[0].value)
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""The integer of every option: cyclopts' own rounds 1.9 to 2 and takes 0x10."""
+Real = Annotated[float, Parameter(converter=_decimal)]
+"""The same for numbers with a fraction."""
 ClaimId = Annotated[str, Parameter(help="The claim's id, or its first digits.")]
 NewBundle = Annotated[Path, Parameter(help="The bundle to write; an existing file is never overwritten.")]
 
@@ -279,7 +300,7 @@ class Asking:
 class Waiting:
     """How a submitted record is waited for."""
 
-    wait: Annotated[float, Parameter(help="Seconds to wait until the record is final.")] = 0.0
+    wait: Annotated[Real, Parameter(help="Seconds to wait until the record is final.")] = 0.0
 
     def report(self, common: Common, session: Session, answer: Receipt, done: str, *, then: str = "") -> int:
         """Print what became of a submitted record, with --wait its end, and what to do `then`. RuleBroken: refused."""

@@ -141,7 +141,7 @@ def test_a_ballot_can_be_waited_for(on, node) -> None:
         (("plan", "show", "gold"), 2, "no plan 'gold'"),
         (("block", "show", "99"), 2, "there is no block 99"),
         (("block", "list", "--count", "0"), 2, "whole number"),
-        (("block", "show", "x"), 2, "Invalid value"),
+        (("block", "show", "x"), 2, "'x' is not a whole number"),
         (("claim", "explain"), 2, "see mutua claim explain --help"),
         (("claim", "vote"), 2, "there is no command 'vote'; see mutua claim --help"),
         (("logs", "--level", "loud"), 2, "no log level"),

@@ -15,7 +15,7 @@ from node.api.client import submission
 from node.api.text import short
 from node.api.views.base import to_json
 from node.api.views.node import Status
-from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Flag, Sending, Session, full_id, read_file, say
+from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Flag, Sending, Session, Whole, full_id, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ def attest(
 def sign(
     file: BundleFile,
     *,
-    until: int,
-    number: int = 1,
+    until: Whole,
+    number: Whole = 1,
     sign: SignWith = DEFAULT_SIGN,
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
