@@ -27,6 +27,7 @@ from node.api.views.claims import CLAIM, CLAIMS, Claim
 from node.api.views.coop import PROVIDERS, Plan
 from node.api.views.members import MEMBERS
 from node.api.views.node import Status
+from node.cli.undo import CANNOT_UNDO
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -286,10 +287,18 @@ class Asking:
 
     yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask before.")] = False
 
-    def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
-        """True with --yes or --json, where nobody watches, or after a person read `review` and said yes."""
-        if self.yes or common.json or not is_live():
+    def is_confirmed(self, common: Common, kind: str, review: Iterable[str], question: str) -> bool:
+        """True with --yes, or after a person read `review` and said yes.
+
+        Where nobody can be asked only what can be taken back goes on. MutuaError `not_confirmed` for the rest.
+        """
+        if self.yes:
             return True
+        if common.json or not is_live():
+            if kind not in CANNOT_UNDO:
+                return True
+            what = f"nobody can be asked here, and this cannot be undone: {CANNOT_UNDO[kind]}"
+            raise MutuaError("not_confirmed", what, "give --yes if you mean it; nothing was sent")
         for line in review:
             print(clean(line, None))
         return input(f"{clean(question, None)} [y/N] ").strip().lower() in ("y", "yes")
@@ -333,7 +342,7 @@ class Sending(Asking, Waiting):
         done: str,
     ) -> int:
         """Review, let the node sign and send a record, and say that it is `done`."""
-        if not self.is_confirmed(common, review, question):
+        if not self.is_confirmed(common, kind, review, question):
             return say(common, {}, "nothing was sent")
         return self.report(common, session, session.client.submit(kind, body), done)
 

@@ -215,7 +215,7 @@ def open_command(what: str, *, says: Says = NOTHING, send: Sending = SEND, commo
         f"you propose: {words}",
         "it opens when enough members sponsor it, and is voted on then; all members' nodes see that it is yours",
     ]
-    if not send.is_confirmed(common, review, "propose it?"):
+    if not send.is_confirmed(common, "proposal.open", review, "propose it?"):
         return say(common, {}, "nothing was sent")
     answer = session.client.submit("proposal.open", body)
     new = short(answer.record_id)
