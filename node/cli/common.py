@@ -310,12 +310,15 @@ class Waiting:
     """How a submitted record is waited for."""
 
     wait: Annotated[Real, Parameter(help="Seconds to wait until the record is final.")] = 0.0
+    quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative="", help="Print the record's id only.")] = False
 
     def report(self, common: Common, session: Session, answer: Receipt, done: str, *, then: str = "") -> int:
         """Print what became of a submitted record, with --wait its end, and what to do `then`. RuleBroken: refused."""
         receipt = wait_final(session.client, answer.record_id, self.wait) if self.wait > 0 else answer
         check_receipt(receipt)
         is_final, name = receipt.state == "final", answer.record_id
+        if self.quiet and not common.json:
+            return say(common, {}, name)
         place = f"it is final in block {receipt.height}" if is_final else "it is on disk and on its way"
         next_words = f"\nnext: {then}" if then else ""
         return say(
