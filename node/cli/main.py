@@ -128,7 +128,7 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
         # Whoever read our output has enough (`mutua block list | head`); Python must not try to flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.OK
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, (KeyboardInterrupt, EOFError)):  # EOFError: Ctrl-D where a question is asked
         print(file=sys.stderr)
         return exit_codes.INTERRUPTED
     if isinstance(error, (MutuaError, ApiError)):

@@ -217,10 +217,10 @@ def test_a_question_before_the_service_and_a_claim_that_the_provider_files(home,
             *at,
         )
         assert drafted.code == 0, drafted.err
-        unsigned = call("bundle", "submit", visit, *at)
+        unsigned = call("bundle", "submit", "--yes", visit, *at)
         assert unsigned.code != 0
         assert call("bundle", "sign", visit, "--seed-file", seed, "--until", "5000").code == 0
-        filed = call("bundle", "submit", visit, "--wait", "20", *at, "--json")
+        filed = call("bundle", "submit", "--yes", visit, "--wait", "20", *at, "--json")
         assert filed.code == 0, filed.err
         claims = json.loads(call("claim", "list", *at, "--json").out)
         mine = next(item for item in claims if item["use"] == "claim")
@@ -295,23 +295,23 @@ def test_devices_guardians_and_a_dependant_whose_claims_this_node_signs(home, ca
     with running(home, call):
         member = done("status")["member"]
         done("keys", "device", "add", phone, home.parent / "phone.json")
-        done("bundle", "attest", home.parent / "phone.json", "--seed-file", seeds["phone"])
-        done("bundle", "submit", home.parent / "phone.json", "--wait", "20")
+        done("bundle", "attest", "--yes", home.parent / "phone.json", "--seed-file", seeds["phone"])
+        done("bundle", "submit", "--yes", home.parent / "phone.json", "--wait", "20")
         assert phone in done("keys", "device", "list")
-        done("keys", "device", "revoke", phone[:8], "--wait", "20")
+        done("keys", "device", "revoke", "--yes", phone[:8], "--wait", "20")
         assert phone not in done("keys", "device", "list")
         done("keys", "guardians", "set", friend, "--threshold", "1", "--wait", "20")
         done("keys", "move", member, new, home.parent / "move.json")
         for role, name in (("guardian", "friend"), ("new-key", "new")):
-            done("bundle", "attest", home.parent / "move.json", "--role", role, "--seed-file", seeds[name])
-        done("bundle", "submit", home.parent / "move.json", "--wait", "20")
-        assert done("keys", "object", "--wait", "20")["state"] == "final"
+            done("bundle", "attest", "--yes", home.parent / "move.json", "--role", role, "--seed-file", seeds[name])
+        done("bundle", "submit", "--yes", home.parent / "move.json", "--wait", "20")
+        assert done("keys", "object", "--yes", "--wait", "20")["state"] == "final"
         shown = done("keys", "guardians", "show")
         assert (shown["move"], shown["guardians"]["paused_until"] is None) == (None, False)
-        again = call("bundle", "submit", home.parent / "move.json", "-d", home)
+        again = call("bundle", "submit", "--yes", home.parent / "move.json", "-d", home)
         assert (again.code, "guardians" in again.err or "objected" in again.err) == (5, True)
         for count in (1, 2):
-            done("member", "dependant", "add", "--wait", "20")
+            done("member", "dependant", "add", "--yes", "--wait", "20")
             assert len({item["cover_id"] for item in done("member", "dependant", "list")}) == count
         cover = done("member", "dependant", "list")[1]["cover_id"]
         bill = (
