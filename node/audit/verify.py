@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consensus.committee import committee_hash
-from consensus.messages import VoteKind, decode_certificate
-from consensus.signing import verify_certificate
-from ledger.blocks import Header, block_hash_of, decode_header
+from consensus.messages import decode_certificate
+from ledger.blocks import Contents, Header, decode_header
 from ledger.chain import CHARTER_KEY, Chain
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
+from ledger.inventory import Finding
 from ledger.leveldb import is_locked, opened_aside
 from ledger.proofs import InclusionProof, build_inclusion_proof, inclusion_problems
 from ledger.records import Body, Record
 from ledger.state import StateReader
 from ledger.store import Store
-from ledger.verify import Applied, Counts, Finding, replay
-from node.execution.header_rules import committee_of, header_problems
+from ledger.verify import Applied, Counts, replay
+from node.execution.header_rules import certificate_problem, committee_of, header_problems
 from node.execution.verifier import Verifier
 
 
@@ -35,12 +35,6 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-def committee_named(charter: Charter, header: Header) -> tuple[bytes, ...] | None:
-    """Return the members' committee when this header names it, else None."""
-    committee = committee_of(charter)
-    return committee if committee_hash(committee) == header.committee_hash else None
-
-
 class NodeRules:
     """`ledger.verify.Rules` by the same functions that the daemon applies blocks with."""
 
@@ -50,10 +44,13 @@ class NodeRules:
 
         return genesis_rows(charter), b"", committee_hash(committee_of(charter))
 
-    def header_problems(self, state: StateReader, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
-        """Return what is wrong with committee, proposer, schedule and reserved bytes."""
-        del state
-        return header_problems(charter, committee_named(charter, header), parent, header)
+    def header_problems(self, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
+        """Return what is wrong with epoch, times, committee, proposer and reserved bytes."""
+        return [what for _, what in header_problems(charter, committee_of(charter), parent, header)]
+
+    def certificate_problem(self, charter: Charter, header: Header, certificate: bytes) -> str | None:
+        """Return what is wrong with the commit certificate of this header's block, or None."""
+        return commit_problem(charter, header, certificate)
 
     def apply(
         self,
@@ -64,35 +61,29 @@ class NodeRules:
         *,
         records: Sequence[Record],
         bodies: Mapping[bytes, Body],
-        ids: Sequence[bytes],
+        contents: Contents,
     ) -> Applied:
         """Return the effect of the block; MutuaError when the rules refuse it."""
         from node.execution.apply import apply_block, encode_events
+        from node.execution.validate import check_size
 
-        committee = committee_named(charter, header)
-        if committee is None or header.proposer >= len(committee):
+        committee = committee_of(charter)
+        if header.proposer >= len(committee):
             raise LedgerCorrupt("committee", "the proposer is not known", "see the finding on the header")
-        applied = apply_block(state, header, parent.randomness, committee[header.proposer], records, bodies, ids)
+        check_size(contents, (bodies[record.body_hash] for record in records))
+        leader = committee[header.proposer]
+        applied = apply_block(state, header, parent.randomness, leader, records, bodies, contents.ids)
         return Applied(applied.delta, encode_events(applied.events))
 
 
-def certificate_problem(charter: Charter, header: Header, data: bytes) -> str | None:
-    """Return what is wrong with a commit certificate of this header, or None."""
+def commit_problem(charter: Charter, header: Header, data: bytes) -> str | None:
+    """Return what is wrong with the bytes of a commit certificate of this header's block, or None."""
     try:
         certificate = decode_certificate(data)
     except MalformedBytes as error:
         return error.what
-    committee = committee_named(charter, header)
-    if committee is None:
-        return "the header's committee is not the members'"
-    if certificate.kind != VoteKind.FINALIZE:
-        return "it is not a commit certificate"
-    named = (certificate.epoch, certificate.height, certificate.block_hash)
-    if named != (header.epoch, header.height, block_hash_of(header)):
-        return "it certifies another block"
-    if not verify_certificate(certificate, committee, header.chain_id):
-        return "there is no quorum of valid signatures by its committee"
-    return None
+    # The founders are the committee as long as nobody can join it.
+    return certificate_problem(committee_of(charter), chain_id_of(charter), header, certificate)
 
 
 def audit_folder(folder: Path, on_height: Callable[[int, int], None] | None = None) -> Report:
@@ -101,7 +92,7 @@ def audit_folder(folder: Path, on_height: Callable[[int, int], None] | None = No
     try:
         with opened_ledger(folder) as store:
             with closing(Verifier()) as verifier:
-                findings = list(replay(store, NodeRules(), _verify, counts, verifier))
+                findings = list(replay(store, NodeRules(), counts, verifier))
             findings += _charter_file(folder, store)
     except LedgerCorrupt as error:
         findings = [Finding(0, "store", error.what)]
@@ -132,13 +123,8 @@ def proof_problems(proof: InclusionProof, charter: Charter | None) -> list[str]:
         return problems
     if chain_id_of(charter) != proof.chain_id:
         return ["the proof belongs to another chain than the charter"]
-    problem = certificate_problem(charter, decode_header(proof.anchor), proof.certificate)
+    problem = commit_problem(charter, decode_header(proof.anchor), proof.certificate)
     return [] if problem is None else [f"the certificate is not valid: {problem}"]
-
-
-def _verify(state: StateReader, charter: Charter, header: Header, certificate: bytes) -> str | None:
-    del state  # the founders are the committee as long as nobody can join it
-    return certificate_problem(charter, header, certificate)
 
 
 def _charter_file(folder: Path, store: Store) -> list[Finding]:
