@@ -28,6 +28,8 @@ class DataFolder:
         """The LevelDB of the chain."""
         self.mempool = root / "mempool"
         """The LevelDB of what waits for a block."""
+        self.votes = root / "votes.log"
+        """What this node has signed."""
         self.treasury_journal = root / "treasury.journal"
         """The promises of a treasury signer."""
         self.documents = root / "documents"
