@@ -15,6 +15,7 @@ from consensus.messages import decode_certificate
 from consensus.votelog import newest_height
 from ledger.blocks import Contents, Header, block_hash_of, decode_header
 from ledger.chain import CHARTER_KEY, Chain
+from ledger.end_mark import mark_path
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
 from ledger.hashing import HASH_SIZE
@@ -116,7 +117,7 @@ def audit_folder(
 
 def _unexpected(counts: Counts, expected: Expected) -> Iterator[Finding]:
     charter, height = expected.charter, expected.height
-    if charter is not None and chain_id_of(charter) != counts.chain_id:
+    if charter is not None and counts.chain_id and chain_id_of(charter) != counts.chain_id:
         what = f"this is not the ledger of the charter of {charter.name}, chain {chain_id_of(charter).hex()}"
         yield Finding(0, "charter", what)
     if height is not None and counts.height < height:
@@ -132,14 +133,16 @@ def _vote_log(folder: Path, tip: int) -> Iterator[Finding]:
         yield Finding(max(0, tip), "vote_log", error.what)
         return
     if newest > tip + 1:
-        what = f"this node voted on block {newest}, so its ledger held block {newest - 1}; now it ends at block {tip}"
+        end = f"it ends at block {tip}" if tip >= 0 else "no block can be read"
+        what = f"this node voted on block {newest}, so its ledger held block {newest - 1}; now {end}"
         yield Finding(max(0, tip), "vote_log", what)
 
 
 @contextmanager
 def opened_ledger(folder: Path) -> Generator[Store]:
     """Open the ledger of a stopped data folder without changing it."""
-    ledger = folder / "ledger" if (folder / "ledger").is_dir() else folder
+    inside = DataFolder(folder).ledger
+    ledger = inside if inside.is_dir() or mark_path(inside).exists() else folder
     if is_locked(folder / "lock"):
         what = f"a daemon runs on {folder}"
         raise MutuaError("store_locked", what, "stop it first, or work on a copy made after it stopped")
@@ -175,7 +178,7 @@ def proof_problems(proof: InclusionProof, charter: Charter | None = None, anchor
 
 
 def _charter_file(folder: Path, store: Store) -> list[Finding]:
-    path = folder / "charter.bin"
-    if path.exists() and path.read_bytes() != store.get(CHARTER_KEY):
+    path, stored = folder / "charter.bin", store.get(CHARTER_KEY)
+    if stored is not None and path.exists() and path.read_bytes() != stored:
         return [Finding(0, "charter", "charter.bin is not the charter that the ledger began with")]
     return []
