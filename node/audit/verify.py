@@ -26,6 +26,7 @@ from ledger.records import Body, Record
 from ledger.state import StateReader
 from ledger.store import Store
 from ledger.verify import Applied, Counts, replay
+from node.agreement.vote_log import problem_of as vote_log_problem
 from node.execution.header_rules import certificate_problem, committee_of, header_problems
 from node.execution.verifier import Verifier
 from node.paths import DataFolder
@@ -127,11 +128,13 @@ def _unexpected(counts: Counts, expected: Expected) -> Iterator[Finding]:
 def _vote_log(folder: Path, tip: int) -> Iterator[Finding]:
     """A node votes at a height once the block before it is on its disk: where it voted shows what its ledger held."""
     path = DataFolder(folder).votes
+    problem = vote_log_problem(path)
+    if problem is not None:
+        yield Finding(max(0, tip), "vote_log", problem)
     try:
         newest = newest_height(path.read_bytes()) if path.exists() else 0
-    except LedgerCorrupt as error:
-        yield Finding(max(0, tip), "vote_log", error.what)
-        return
+    except LedgerCorrupt:
+        return  # its problem is told
     if newest > tip + 1:
         end = f"it ends at block {tip}" if tip >= 0 else "no block can be read"
         what = f"this node voted on block {newest}, so its ledger held block {newest - 1}; now {end}"
