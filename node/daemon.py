@@ -8,7 +8,6 @@ noticed.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +20,7 @@ from governance.state.members import MemberRow
 from governance.tables import Draft
 from ledger.codec import Shape
 from ledger.leveldb import LevelDB
-from ledger.records import Attestation, SignedRecord
+from ledger.records import Attestation
 from ledger.selftest import check_signatures
 from node.agreement.candidates import ProposedBlocks
 from node.agreement.driver import Driver, Seat
@@ -42,7 +41,7 @@ from node.own.hooks import run_hooks, words_of
 from node.p2p.network import Channel, Network
 from node.paths import DataFolder
 from node.pool.blobs import AddressListStore
-from node.pool.intake import Intake
+from node.pool.intake import Intake, RecordDraft, accepted
 from node.pool.mempool import Mempool
 from node.pool.record_signing import RecordSigner, member_of_keys
 from node.spread.block_sync import BlockSync
@@ -175,7 +174,7 @@ class Daemon:
             member=self._member_key,
             is_syncing=lambda: self.sync.is_syncing,
             look=self.ledger.look,
-            submit=self.submit,
+            submit=self.intake.submit,
         )
 
     # ---- Running --------------------------------------------------------------
@@ -244,15 +243,9 @@ class Daemon:
         own = () if row is None else (row.key, *seeds_of(Draft(self.chain.state), self.keys))
         return frozenset({self.keys.identity_key, self.keys.cover_key, *own})
 
-    async def submit(
-        self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
-    ) -> bytes:
+    async def submit(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = ()) -> bytes:
         """Sign, check, durably store and spread a record. Returns its id; RuleBroken says why not."""
-        return await self.intake.submit(kind, body, attestations, blobs)
-
-    async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
-        """Accept a record that this node signed: check it after its own waiting records, store it, spread it."""
-        return await self.intake.accept(signed, blobs)
+        return accepted(await self.intake.submit([RecordDraft(kind, body, attestations)]))
 
     # ---- What happens around it -----------------------------------------------------
 

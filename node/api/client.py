@@ -20,6 +20,7 @@ import msgspec
 from node.api.errors import ApiError, NodeNotRunning, node_not_running
 from node.api.views.actions import (
     AutoRule,
+    BatchAnswer,
     CheckAnswer,
     Done,
     ErrorAnswer,
@@ -146,11 +147,15 @@ class Client:
         """Hand a record's body to the node, which signs it; returns once it is on disk."""
         return self._post(Submitted, "/v1/submit", submission(kind, body, attestations))
 
+    def submit_all(self, records: Sequence[SubmitRequest | msgspec.Raw]) -> BatchAnswer:
+        """Hand in many records, each checked behind those before it; what is taken is on disk when this returns."""
+        return self._post(BatchAnswer, "/v1/batch", {"records": records})
+
     def accept(self, record: str) -> Submitted:
         """Hand in a record that its author signed elsewhere, as hex; returns once it is on disk."""
         return self._post(Submitted, "/v1/accept", {"record": record})
 
-    def check(self, records: Sequence[SubmitRequest]) -> tuple[Refusal, ...]:
+    def check(self, records: Sequence[SubmitRequest | msgspec.Raw]) -> tuple[Refusal, ...]:
         """Return why the rules would refuse records now, each behind those before it. Nothing is kept."""
         return self._post(CheckAnswer, "/v1/check", {"records": records}).refusals
 

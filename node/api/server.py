@@ -145,11 +145,19 @@ def _accept(api: Api, _: Request, wanted: actions.AcceptRequest) -> Any:
     return api.actions.accept(data)
 
 
-async def _check(api: Api, _: Request, wanted: actions.CheckRequest) -> Any:
-    if len(wanted.records) > schema.CHECK_RECORDS_MAX:
-        what = f"the request has more than {schema.CHECK_RECORDS_MAX} records"
-        raise MalformedBytes("body_size", what, "check fewer at a time")
-    return actions.CheckAnswer(refusals=await api.actions.check(wanted.records))
+def _batch(api: Api, _: Request, wanted: actions.RecordsRequest) -> Any:
+    return api.actions.submit_all(_bounded(wanted))
+
+
+async def _check(api: Api, _: Request, wanted: actions.RecordsRequest) -> Any:
+    return actions.CheckAnswer(refusals=await api.actions.check(_bounded(wanted)))
+
+
+def _bounded(wanted: actions.RecordsRequest) -> list[actions.SubmitRequest]:
+    if len(wanted.records) > schema.BATCH_RECORDS_MAX:
+        what = f"the request has more than {schema.BATCH_RECORDS_MAX} records"
+        raise MalformedBytes("body_size", what, "send fewer at a time")
+    return wanted.records
 
 
 def _log(api: Api, _: Request, wanted: actions.LogRequest) -> Any:
@@ -210,6 +218,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("GET", "/v1/events"): _events,
     ("GET", "/v1/openapi.json"): _openapi,
     ("POST", "/v1/submit"): lambda api, _, wanted: api.actions.submit(wanted.kind, wanted.body),
+    ("POST", "/v1/batch"): _batch,
     ("POST", "/v1/accept"): _accept,
     ("POST", "/v1/check"): _check,
     ("POST", "/v1/open"): lambda api, _, wanted: api.actions.open_document(_hash(wanted.claim, "the claim id")),

@@ -5,7 +5,7 @@ Rows: `o/` hash, a blob whose claim waits; `k/` hash, a blob whose claim is fina
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 
 from ledger.hashing import tagged_hash
@@ -34,10 +34,10 @@ class AddressListStore:
         """Return the blob with this hash."""
         return self._store.get(FINAL_PREFIX + commitment) or self._store.get(WAITING_PREFIX + commitment)
 
-    def add(self, blobs: Iterable[bytes]) -> None:
-        """Keep blobs durably; what is there already is not written again. Blocks on the disk."""
+    def add(self, blobs: Iterable[bytes], beside: Mapping[bytes, bytes] | None = None) -> None:
+        """Keep blobs durably, in one write with the rows `beside`; none is written twice. Blocks on the disk."""
         with self._lock:
-            batch: dict[bytes, bytes | None] = {}
+            batch: dict[bytes, bytes | None] = dict(beside or {})
             waiting = self.waiting_bytes
             for blob in blobs:
                 commitment = blob_hash_of(blob)

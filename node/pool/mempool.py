@@ -1,4 +1,4 @@
-"""Records that wait for a block: durable, bounded, in the order they came.
+"""Records that wait for a block: durable, bounded, in the order they came (after a restart: of their numbers).
 
 "Accepted" is said only after the record is on disk. A record that the rules refuse while a block is built stays for a
 few heights (a peer may simply be a block ahead) and is then dropped with its reason, which the member can read.
@@ -7,7 +7,7 @@ few heights (a peer may simply be a block ahead) and is then dropped with its re
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -26,6 +26,7 @@ PER_AUTHOR_CROWDED_MAX = 100
 REFUSED_HEIGHTS_MAX = 4
 """A record refused while building at this many heights is dropped: it is not early, it is wrong."""
 REFUSALS_KEPT_MAX = 2_000
+Write = Callable[[Sequence[SignedRecord], Mapping[bytes, bytes]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Mempool:
         self._records: OrderedDict[bytes, SignedRecord] = OrderedDict()
         self._sizes: dict[bytes, int] = {}
         self._per_author: dict[bytes, int] = {}
+        self._per_signer: dict[bytes, tuple[int, int]] = {}
         self._refused_at: dict[bytes, set[int]] = {}
         self.refusals: OrderedDict[bytes, Refusal] = OrderedDict()
         self.size_bytes = 0
@@ -64,8 +66,14 @@ class Mempool:
         return record_id in self._records
 
     def __iter__(self) -> Iterator[tuple[bytes, SignedRecord]]:
+        """Give the records as they came, but those of one key by their numbers: out of order, most would be refused."""
         with self._memory:
-            return iter(list(self._records.items()))
+            items = list(self._records.items())
+        numbered: dict[bytes, list[tuple[int, bytes, SignedRecord]]] = {}
+        for record_id, signed in items:
+            numbered.setdefault(signed.record.signer, []).append((signed.record.number, record_id, signed))
+        ordered = {signer: iter(sorted(own, key=lambda item: item[:2])) for signer, own in numbered.items()}
+        return iter([next(ordered[signed.record.signer])[1:] for _, signed in items])
 
     def ids(self) -> list[bytes]:
         """Return the ids, oldest first."""
@@ -80,25 +88,46 @@ class Mempool:
         """Return a waiting record."""
         return self._records.get(record_id)
 
-    def add(self, signed_records: Iterable[SignedRecord]) -> list[bytes]:
-        """Keep checked records durably; return the ids that are new. MutuaError `mempool_full`. Blocks on the disk."""
+    def highest_number(self, signer: bytes) -> int:
+        """Return the highest number of a waiting record that this key signed, or 0."""
+        return self._per_signer.get(signer, (0, 0))[1]
+
+    def room_of(self, author: bytes) -> int:
+        """Return how many records more this author may have waiting now, by their number."""
+        return max(0, min(RECORDS_MAX - len(self._records), self._share() - self._per_author.get(author, 0)))
+
+    def add(self, signed_records: Iterable[SignedRecord], write: Write | None = None) -> list[bytes]:
+        """Keep checked records durably, all in one write; return the ids that are new. Blocks on the disk.
+
+        `write` gets those that fit and their rows, where more is to be written with them. MutuaError `mempool_full`
+        when none of them fits.
+        """
         with self._writing:
             fresh, is_full = self._choose(signed_records)
             if is_full and not fresh:
-                what = "this node holds as many waiting records as it may"
-                raise MutuaError("mempool_full", what, "wait for the next block and send it again")
-            if fresh:
-                self._store.write({PREFIX + record_id: data for record_id, _, data in fresh})
+                raise pool_full()
+            rows = {PREFIX + record_id: data for record_id, _, data in fresh}
+            if write is not None:
+                write([signed for _, signed, _ in fresh], rows)
+            elif rows:
+                self._store.write(rows)
             with self._memory:
                 for record_id, signed, data in fresh:
                     self._remember(record_id, signed, len(data))
         return [record_id for record_id, _, _ in fresh]
 
+    def _share(self, more: int = 0, more_bytes: int = 0) -> int:
+        """Return what one author may have waiting, with so much more in the pool."""
+        is_crowded = (
+            len(self._records) + more >= RECORDS_MAX // 2 or self.size_bytes + more_bytes > BYTES_MAX - BYTES_MAX // 2
+        )
+        return PER_AUTHOR_CROWDED_MAX if is_crowded else PER_AUTHOR_MAX
+
     def _choose(self, signed_records: Iterable[SignedRecord]) -> tuple[list[tuple[bytes, SignedRecord, bytes]], bool]:
         """Return the records that are new and fit, and whether any did not fit."""
         fresh: dict[bytes, tuple[bytes, SignedRecord, bytes]] = {}
         is_full = False
-        room = BYTES_MAX - self.size_bytes
+        used = 0
         authors = dict[bytes, int]()
         for signed in signed_records:
             record_id = record_id_of(signed.record)
@@ -107,13 +136,12 @@ class Mempool:
             data = encode(signed)
             author = _bucket(signed)
             count = len(self._records) + len(fresh)
-            is_crowded = count >= RECORDS_MAX // 2 or room < BYTES_MAX // 2
-            share = PER_AUTHOR_CROWDED_MAX if is_crowded else PER_AUTHOR_MAX
             of_author = self._per_author.get(author, 0) + authors.get(author, 0)
-            if count >= RECORDS_MAX or len(data) > room or of_author >= share:
+            is_too_large = self.size_bytes + used + len(data) > BYTES_MAX
+            if count >= RECORDS_MAX or is_too_large or of_author >= self._share(len(fresh), used):
                 is_full = True
                 continue
-            room -= len(data)
+            used += len(data)
             authors[author] = authors.get(author, 0) + 1
             fresh[record_id] = (record_id, signed, data)
         return list(fresh.values()), is_full
@@ -160,6 +188,8 @@ class Mempool:
         self.size_bytes += size
         author = _bucket(signed)
         self._per_author[author] = self._per_author.get(author, 0) + 1
+        count, highest = self._per_signer.get(signed.record.signer, (0, 0))
+        self._per_signer[signed.record.signer] = count + 1, max(highest, signed.record.number)
 
     def _forget(self, record_id: bytes) -> None:
         self._refused_at.pop(record_id, None)
@@ -171,6 +201,15 @@ class Mempool:
         self._per_author[author] -= 1
         if not self._per_author[author]:
             del self._per_author[author]
+        count, highest = self._per_signer.pop(signed.record.signer)
+        if count > 1:
+            self._per_signer[signed.record.signer] = count - 1, highest
+
+
+def pool_full() -> MutuaError:
+    """Return the error of a record for which there is no room now."""
+    what = "this node holds as many waiting records as it may"
+    return MutuaError("mempool_full", what, "wait for the next block and send it again")
 
 
 def _bucket(signed: SignedRecord) -> bytes:

@@ -8,7 +8,7 @@ addresses) travel with the record that commits to them, and are asked for by has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 import structlog
@@ -56,11 +56,11 @@ class Gossip:
             nursery.start_soon(self._flush_loop)
             nursery.start_soon(self._digest_loop)
 
-    async def accept_own(self, signed: SignedRecord, blobs: Sequence[bytes]) -> None:
-        """Keep this node's own checked record durably, then queue it for the peers. Cancelling loses nothing."""
-        await trio.to_thread.run_sync(self._keep, [signed], list(blobs))
-        if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
-            self._outgoing.append(signed)
+    async def accept_own(self, records: Sequence[SignedRecord], blobs: Sequence[bytes]) -> None:
+        """Keep this node's own checked records durably, then queue them for the peers. Cancelling loses nothing."""
+        fresh = set(await trio.to_thread.run_sync(self._keep, records, blobs))
+        room = OUTGOING_MAX - len(self._outgoing)  # the digests spread what does not fit here
+        self._outgoing += [signed for signed in records if record_id_of(signed.record) in fresh][: max(0, room)]
 
     async def accept_bundle(self, peer: bytes, bundle: wire.Bundle) -> None:
         """Verify a peer's bundle and keep what is new. MalformedBytes: the peer is to be struck."""
@@ -68,7 +68,7 @@ class Gossip:
             fresh = await trio.to_thread.run_sync(self._verified, bundle.records)
         else:
             fresh = self._verified(bundle.records)
-        wanted = {commitment for signed in fresh for commitment in self.admission.commitments_of(signed)}
+        wanted = self._commitments(fresh)
         blobs: list[bytes] = []
         for blob in bundle.blobs:
             commitment = blob_hash_of(blob)
@@ -83,7 +83,8 @@ class Gossip:
                 log.warning("bundle_not_kept", code=error.code, records=len(fresh))
                 return
         self._asked_blobs -= {blob_hash_of(blob) for blob in blobs}
-        missing = sorted(commitment for commitment in wanted if self.blobs.get(commitment) is None)
+        kept = [signed for signed in fresh if record_id_of(signed.record) in self.mempool]
+        missing = sorted(commitment for commitment in self._commitments(kept) if self.blobs.get(commitment) is None)
         if missing := missing[: wire.WANT_BLOBS_MAX]:
             self._asked_blobs |= frozenset(missing) if len(self._asked_blobs) < ASKED_BLOBS_MAX else frozenset()
             self.network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest((), tuple(missing))))
@@ -149,10 +150,17 @@ class Gossip:
             self._asked_blobs = frozenset(asked)
             self.network.broadcast(Channel.RECORDS, wire.encode_message(wire.RecordRequest((), asked)))
 
-    def _keep(self, records: list[SignedRecord], blobs: list[bytes]) -> None:
-        self.blobs.add(blobs)
-        if records:
-            self.mempool.add(records)
+    def _keep(self, records: Sequence[SignedRecord], blobs: Sequence[bytes]) -> list[bytes]:
+        """Keep records in one write with their blobs, and blobs that were asked for; return the ids that are new."""
+
+        def write(fresh: Sequence[SignedRecord], rows: Mapping[bytes, bytes]) -> None:
+            wanted = self._commitments(fresh) | self._asked_blobs
+            self.blobs.add((blob for blob in blobs if blob_hash_of(blob) in wanted), rows)
+
+        return self.mempool.add(records, write)
+
+    def _commitments(self, records: Sequence[SignedRecord]) -> set[bytes]:
+        return {commitment for signed in records for commitment in self.admission.commitments_of(signed)}
 
     async def _flush_loop(self) -> None:
         while True:

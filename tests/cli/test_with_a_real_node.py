@@ -147,7 +147,7 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
         assert call("vote", "verify", claim[:12], "-d", folder).code == 0
         again = call("claim", "submit", *bill, "--day", "1", "-d", folder)
         assert again.code == 5
-        assert "is already in a claim" in again.err
+        assert f"is already in claim {claim[:12]}" in again.err
         opened = call("evidence", "open", claim, "-d", folder)
         assert opened.out.startswith(str(folder / "documents")), opened.err
         assert call("claim", "show", claim, "-d", folder).code == 0
@@ -263,15 +263,25 @@ def test_a_file_is_imported_once_and_nothing_of_one_that_repeats_a_line(home, ca
         first = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
         assert first.code == 0, first.err
         again = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
-        assert json.loads(again.out)["known"] == ["Claim/a", "Claim/b"], again.err
+        told = json.loads(again.out)
+        assert [item["resource"] for item in (*told["stood"], *told["waiting"])] == ["Claim/a", "Claim/b"], again.err
         wait_for(lambda: len(claims()) == 2)
         final = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
-        assert (final.code, json.loads(final.out)["imported"]) == (0, [])
+        assert (final.code, json.loads(final.out)["submitted"]) == (0, [])
+        shown = fhir_claim("a", "G0101", 100)
+        shown["item"][0]["productOrService"]["text"] = "a screening, as the clinic calls it now"
+        changed = imported(shown, fhir_claim("b", "X9", 100), fhir_claim("e", "X7", 100))
+        told = json.loads(changed.out)
+        assert [[item["resource"] for item in told[name]] for name in ("submitted", "stood")] == [
+            ["Claim/e"],
+            ["Claim/a", "Claim/b"],
+        ]
+        wait_for(lambda: len(claims()) == 3)
         repeats = imported(fhir_claim("c", "X8", 100), fhir_claim("d", "G0101", 90))
         assert repeats.code == 5
         (reason,) = json.loads(repeats.err)["error"]["reasons"]
         assert (reason["resource"], reason["code"]) == ("Claim/d", "duplicate_line")
-        assert len(claims()) == 2
+        assert len(claims()) == 3
         assert json.loads(call("status", "-d", home, "--json").out)["mempool"] == 0
 
 

@@ -32,15 +32,21 @@ def import_command(
     map_code: Annotated[list[str] | None, Parameter(negative="")] = None,
     map_provider: Annotated[list[str] | None, Parameter(negative="")] = None,
     provider_seed_file: Path | None = None,
+    leave_out: Annotated[list[str] | None, Parameter(negative="")] = None,
+    wait: float = 60.0,
     common: Common = DEFAULT,
 ) -> int:
-    """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON): all of them or none.
+    """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON).
+
+    Nothing is sent unless every claim can be filed or stands already. Run it again as often as you like.
 
     :param file: The file.
     :param patient: Take the claims of this patient only, such as Patient/7.
     :param map_code: SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
     :param map_provider: IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
     :param provider_seed_file: Sign for the providers with this seed, where it is on this machine.
+    :param leave_out: A claim of the file that is not to be filed, such as Claim/7.
+    :param wait: Seconds to wait for blocks to make room when this node can hold no more records.
     """
     from node.bridges.fhir.values import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
@@ -54,7 +60,15 @@ def import_command(
 
         seed = read_provider_seed(provider_seed_file)
         attester = provider_attester({public_key_of(seed): seed}, session.chain_id)
-    return import_file(file, session.client, json=common.json, mapping=mapping, attester=attester)
+    return import_file(
+        file,
+        session.client,
+        json=common.json,
+        mapping=mapping,
+        leave_out=leave_out or (),
+        wait_s=wait,
+        attester=attester,
+    )
 
 
 @app.command(name="list")

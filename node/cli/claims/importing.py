@@ -1,27 +1,34 @@
-"""`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted claim by claim to this node's daemon.
+"""`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted in batches to this node's daemon.
 
-Nothing is submitted unless every claim of the file maps and the rules would take it now, each behind those before it.
-After a crash the same command is run again: the daemon refuses a source it knows (`source_known`), and such claims
-count as imported. Progress and reasons go to standard error, results to standard output; with `--json` the result is
-one object.
+Nothing is submitted unless every claim of the file maps, and stands already or would be taken by the rules now. The
+node holds a bounded number of waiting records: the import waits for blocks to make room, and what is not sent in the
+end is left to the next run. That run, also after a crash of either side, finds out from the node what stands and what
+waits; it needs no notes of its own. Every claim of the file is accounted for in one of the lists of `_Account`.
+
+Progress and reasons go to standard error, results to standard output; with `--json` the result is one object.
 """
 
 from __future__ import annotations
 
 import json as json_lib
 import sys
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+import msgspec
+
 from ledger.errors import MutuaError
 from ledger.records import Attestation
 from node.api.client import Client, submission
-from node.api.errors import ApiError
+from node.api.schema import BATCH_SIZE_MAX
 from node.api.text import Units, clean, counted
+from node.api.views.actions import BatchAnswer
+from node.api.views.actions import Refusal as NodeRefusal
 from node.api.views.coop import CODES, PROVIDERS, Code, Provider
 from node.api.views.node import Status
 from node.bridges.fhir.mapping import map_claims
@@ -31,27 +38,63 @@ from node.bridges.fhir.values import CharterContext, ImportMapping, ImportPlan, 
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_REFUSED = 5
-KNOWN_CODE = "source_known"
+FULL_CODE, DUPLICATE_CODE = "mempool_full", "duplicate_line"
 REASONS_SHOWN_MAX = 50
 """Reasons printed for people; `--json` gives all."""
-CHECKED_AT_ONCE_MAX = 500
+AT_ONCE_MAX = 250
+"""Claims of one request: the node answers within a second."""
+ROOM_WAIT_S = 60.0
+WAIT_STEP_S = 0.3
 
 Json = dict[str, Any]
 Attester = Callable[[Json], Sequence[Attestation]]
 """Gives the provider's attestation of a complete body (all fields but the payout commitment)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A claim of the file and the request that submits it, encoded once."""
+
+    resource: str
+    request: msgspec.Raw
+
+
 @dataclass(slots=True)
-class _Result:
-    """What became of the claims, in the order of the file."""
+class _Account:
+    """What became of the claims: each is in one list, in the order of the file."""
 
-    imported: list[Json] = field(default_factory=list[Json])
-    known: list[str] = field(default_factory=list[str])
+    submitted: list[Json] = field(default_factory=list[Json])
+    """By this run, with their record ids."""
+    stood: list[Json] = field(default_factory=list[Json])
+    """On the ledger before, with the claims that hold them."""
+    waiting: list[Json] = field(default_factory=list[Json])
+    """Submitted before, and waiting on this node for a block."""
+    refused: list[Json] = field(default_factory=list[Json])
+    """By a rule, with the reason."""
+    unsent: list[str] = field(default_factory=list[str])
+    unsure: list[str] = field(default_factory=list[str])
+    """On their way when the node fell silent: the next run finds out."""
 
-    @property
-    def count(self) -> int:
-        """Return how many claims the ledger has or will have."""
-        return len(self.imported) + len(self.known)
+    def note_standing(self, resource: str, refusal: NodeRefusal) -> str:
+        """Note a claim that stands already; return a line that says so."""
+        place: Json = {"resource": resource, "claim": refusal.claim}
+        if refusal.height:
+            self.stood.append({**place, "height": refusal.height})
+            return f"{resource} is on the ledger already, as claim {refusal.claim} in block {refusal.height}"
+        self.waiting.append(place)
+        return f"{resource} waits on this node already, as claim {refusal.claim}"
+
+    def words(self, total: int) -> str:
+        """Return the account in one line."""
+        rest = {
+            "on the ledger before": self.stood,
+            "waiting on this node since an earlier run": self.waiting,
+            "refused": self.refused,
+            "not yet sent": self.unsent,
+            "on their way when the node fell silent": self.unsure,
+        }
+        parts = [f"{len(items)} {what}" for what, items in rest.items() if items]
+        return "; ".join([f"submitted {len(self.submitted)} of {counted(total, 'claim')}", *parts])
 
 
 def import_file(
@@ -61,14 +104,17 @@ def import_file(
     json: bool = False,
     progress: bool = True,
     mapping: ImportMapping | None = None,
+    leave_out: Collection[str] = (),
+    wait_s: float = ROOM_WAIT_S,
     attester: Attester | None = None,
     out: TextIO | None = None,
     err: TextIO | None = None,
 ) -> int:
     """Import a FHIR file through the local daemon; return the exit code: 0, 2 (no FHIR file) or 5 (refused).
 
-    Errors of the daemon other than refusals (not running, locked) are raised for the caller, who knows their exit
-    codes; when claims were being submitted, a line says how far the import came.
+    `leave_out` names claims of the file that are not to be filed; `wait_s` is how long to wait for blocks when the node
+    has no room. Errors of the daemon other than refusals (not running, no room) are raised for the caller, who
+    knows their exit codes, after the account of what became of each claim.
     """
     output, errors = out or sys.stdout, err or sys.stderr
     try:
@@ -85,28 +131,31 @@ def import_file(
     if plan.refusals:
         _print_refusals(plan.refusals, path, errors, as_json=json)
         return EXIT_REFUSED
-    bodies = [(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims]
-    refusals = _check_all(bodies, client)
+    plan = _without(plan, leave_out)
+    drafts = [_draft_of(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims]
+    account = _Account()
+    fresh, refusals = _look_up(drafts, client, account)
     if refusals:
         _print_refusals(refusals, path, errors, as_json=json)
         return EXIT_REFUSED
     if not json:
         _print_summary(path, plan, context, output)
-    result = _Result()
     screen = _Screen(output, is_quiet=json or not progress)
     try:
-        _submit_all(bodies, client, result, screen)
-    except ApiError as error:
-        taken = (
-            f"{result.count} of {len(bodies)} claims were submitted; run the command again, no claim is submitted twice"
+        _submit_all(fresh, client, account, screen, wait_s)
+    finally:
+        _print_account(path, plan, account, output, as_json=json)
+    if account.unsent:
+        what = f"{len(account.unsent)} of {len(drafts)} claims are not sent: this node holds as many records as it may"
+        raise MutuaError(
+            "mempool_full", what, "run the same command again after the next block; nothing is filed twice"
         )
-        if error.family not in ("rule", "malformed"):
-            if not json:
-                print(f"{path.name}: the import stopped; {taken}", file=errors)
-            raise
-        _print_error(error.code, error.what, f"{error.hint}; {taken}", path, errors, as_json=json)
+    if account.refused:
+        refusals = [
+            Refusal(item["resource"], "claim", item["code"], item["what"], item["hint"]) for item in account.refused
+        ]
+        _print_refusals(refusals, path, errors, as_json=json, is_partial=True)
         return EXIT_REFUSED
-    _print_result(path, plan, result, output, as_json=json)
     return EXIT_OK
 
 
@@ -148,33 +197,104 @@ def _attested(body: Json, attester: Attester | None) -> Json:
     return body if attester is None else {**body, "attestations": [body_to_json(item) for item in attester(body)]}
 
 
-def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
-    """Return why the rules would refuse claims of the file, those imported before apart. Nothing is submitted."""
-    found: list[Refusal] = []
-    for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
-        part = bodies[start : start + CHECKED_AT_ONCE_MAX]
-        found += [
-            Refusal(part[item.index][0], "claim", item.code, item.what, item.hint)
-            for item in client.check([submission("claim.file", body) for _, body in part])
-            if item.code != KNOWN_CODE
-        ]
-    return found
+def _draft_of(resource: str, body: Json) -> _Draft:
+    return _Draft(resource, msgspec.Raw(msgspec.json.encode(submission("claim.file", body))))
 
 
-def _submit_all(bodies: Sequence[tuple[str, Json]], client: Client, result: _Result, screen: _Screen) -> None:
-    """Submit every claim in order; `result` says how far it came whatever happens."""
-    with screen.counting(len(bodies)) as show:
-        for resource, body in bodies:
-            try:
-                answer = client.submit("claim.file", body)
-            except ApiError as error:
-                if error.code != KNOWN_CODE:
-                    raise
-                result.known.append(resource)
-                show(f"{resource} was imported before")
+def _without(plan: ImportPlan, leave_out: Collection[str]) -> ImportPlan:
+    """Return a plan without the claims that a member leaves out. MutuaError `usage` for one that is not in the file."""
+    unknown = sorted(set(leave_out) - {claim.resource for claim in plan.claims})
+    if unknown:
+        raise MutuaError("usage", f"the file has no claim {unknown[0]!r} to leave out", "name it as Claim/ID")
+    return replace(plan, claims=tuple(claim for claim in plan.claims if claim.resource not in leave_out))
+
+
+def _parts(drafts: Sequence[_Draft]) -> Iterator[Sequence[_Draft]]:
+    """Yield the drafts in parts that one request may hold."""
+    start, size = 0, 0
+    for index, draft in enumerate(drafts):
+        weight = len(bytes(draft.request)) + 1
+        if index - start >= AT_ONCE_MAX or (index > start and size + weight > BATCH_SIZE_MAX - 100):
+            yield drafts[start:index]
+            start, size = index, 0
+        size += weight
+    yield drafts[start:]
+
+
+def _look_up(drafts: Sequence[_Draft], client: Client, account: _Account) -> tuple[list[_Draft], list[Refusal]]:
+    """Return the claims that are new, and why the rules would refuse some; note those that stand already."""
+    fresh: list[_Draft] = []
+    refusals: list[Refusal] = []
+    for part in _parts(drafts):
+        found = {item.index: item for item in client.check([item.request for item in part])}
+        for index, draft in enumerate(part):
+            refusal = found.get(index)
+            if refusal is None:
+                fresh.append(draft)
+            elif refusal.claim:
+                account.note_standing(draft.resource, refusal)
             else:
-                result.imported.append({"resource": resource, "record_id": answer.record_id})
-                show(f"{resource} submitted as {answer.record_id}")
+                refusals.append(_reason_of(draft.resource, refusal))
+    return fresh, refusals
+
+
+def _reason_of(resource: str, refusal: NodeRefusal) -> Refusal:
+    """Return why a claim is refused; one that contradicts a claim on the ledger can be left out."""
+    hint = refusal.hint
+    if refusal.code == DUPLICATE_CODE:
+        hint = f"compare the two: mutua claim show; if the earlier one is right: --leave-out {resource}"
+    return Refusal(resource, "claim", refusal.code, refusal.what, hint)
+
+
+def _submit_all(drafts: Sequence[_Draft], client: Client, account: _Account, screen: _Screen, wait_s: float) -> None:
+    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens."""
+    queue = list(drafts)
+    part: Sequence[_Draft] = ()
+    deadline = time.monotonic() + wait_s
+    try:
+        with screen.counting(len(drafts)) as show:
+            while queue:
+                height = client.blocks(count=1)[-1].height
+                part = next(_parts(queue))
+                answer = client.submit_all([item.request for item in part])
+                full = _note_answer(part, answer, account, show)
+                if len(full) < len(part):
+                    deadline = time.monotonic() + wait_s
+                queue, part = [*full, *queue[len(part) :]], ()
+                if full and not _is_block_coming(client, height, deadline):
+                    break
+    finally:
+        account.unsure = [item.resource for item in part]
+        account.unsent = [item.resource for item in queue[len(part) :]]
+
+
+def _note_answer(
+    part: Sequence[_Draft], answer: BatchAnswer, account: _Account, show: Callable[[str], None]
+) -> list[_Draft]:
+    """Note what the node says of each claim; return those for which it has no room."""
+    refusals = {item.index: item for item in answer.refusals}
+    full: list[_Draft] = []
+    for index, draft in enumerate(part):
+        name, refusal = draft.resource, refusals.get(index)
+        if refusal is None:
+            account.submitted.append({"resource": name, "record_id": answer.records[index]})
+            show(f"{name} submitted as {answer.records[index]}")
+        elif refusal.claim:
+            show(account.note_standing(name, refusal))
+        elif refusal.code == FULL_CODE:
+            full.append(draft)
+        else:
+            reason = _reason_of(name, refusal)
+            account.refused.append({"resource": name, "code": reason.code, "what": reason.what, "hint": reason.hint})
+            show(f"{name} refused: {reason.what}")
+    return full
+
+
+def _is_block_coming(client: Client, height: int, deadline: float) -> bool:
+    """Wait for a block after `height`; False when none came in time."""
+    while client.blocks(count=1)[-1].height <= height and time.monotonic() < deadline:
+        time.sleep(WAIT_STEP_S)
+    return time.monotonic() < deadline
 
 
 def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
@@ -245,24 +365,21 @@ def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: T
     print(_plain(text), file=out, flush=True)
 
 
-def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *, as_json: bool) -> None:
+def _print_account(path: Path, plan: ImportPlan, account: _Account, out: TextIO, *, as_json: bool) -> None:
+    counts = {"file": path.name, "claims": len(plan.claims)}
+    rest = {"repeated": plan.repeated, "other_patients": plan.other_patients}
     if as_json:
-        answer = {
-            "file": path.name,
-            "claims": len(plan.claims),
-            "imported": result.imported,
-            "known": result.known,
-            "repeated": plan.repeated,
-            "other_patients": plan.other_patients,
-        }
-        print(json_lib.dumps(answer), file=out)
-        return
-    known = f", {len(result.known)} were imported before" if result.known else ""
-    print(f"submitted {len(result.imported)} of {len(plan.claims)} claims{known}", file=out)
+        print(json_lib.dumps({**counts, **asdict(account), **rest}), file=out, flush=True)
+    else:
+        print(_plain(account.words(len(plan.claims))), file=out, flush=True)
 
 
-def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool) -> None:
+def _print_refusals(
+    refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool, is_partial: bool = False
+) -> None:
     what = f"{path.name} was not imported, for {counted(len(refusals), 'reason')}; nothing was submitted"
+    if is_partial:
+        what = f"{path.name}: the rules refused {counted(len(refusals), 'claim')}; the others were submitted"
     hint = "correct what is listed and import the file again"
     if as_json:
         error = {"code": "fhir_refused", "what": what, "hint": hint, "reasons": [asdict(item) for item in refusals]}

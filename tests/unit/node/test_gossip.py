@@ -187,4 +187,4 @@ async def test_a_disk_that_is_full_is_passed_on_so_that_the_daemon_stops(node, n
     with pytest.raises(MutuaError):
         await gossip_of(node, network).accept_bundle(PEER, Bundle((record,), ()))
     with pytest.raises(MutuaError):
-        await gossip_of(node, network).accept_own(record, ())
+        await gossip_of(node, network).accept_own([record], ())
