@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embit import bech32
 
@@ -71,7 +71,7 @@ def _hash160(key: bytes) -> bytes:
 
 
 @cache
-def _empty_ripemd160() -> hashlib._Hash | None:
+def _empty_ripemd160() -> Any:
     try:
         return hashlib.new("ripemd160")
     except ValueError:
