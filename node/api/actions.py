@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from node.api.views.claims import CLAIM
 from node.clock import salt
 from node.own import auto_accept
 from node.own.dependants import next_seed, wanting
-from node.pool.intake import Outcome, RecordDraft, Refused, accepted
+from node.pool.intake import KEPT_AT_ONCE, Outcome, RecordDraft, Refused, accepted
 from node.pool.mempool import pool_full
 from node.spread.gossip import blob_hash_of
 from wallet.seal import new_payout_blob
@@ -57,49 +58,57 @@ class Actions:
         return BatchAnswer(records=ids, refusals=_refusals(outcomes))
 
     async def _submit(self, records: Sequence[SubmitRequest]) -> list[Outcome]:
+        drafts = self._drafts(records)
         room: dict[bytes, int] = {}
-        drafts: list[RecordDraft | Refused] = []
-        for draft in map(self._draft, records):
+        for index, draft in enumerate(drafts):
             if isinstance(draft, RecordDraft) and isinstance(draft.body, ClaimBody):
-                cover = draft.body.cover_id  # no addresses for what finds no room
-                left = room.setdefault(cover, self._node.mempool.room_of(cover))
-                room[cover] = left - 1
-                drafts.append(draft if left > 0 else Refused(pool_full()))
-            else:
-                drafts.append(draft)
-        fit = [item for item in drafts if isinstance(item, RecordDraft)]
-        found = iter(await self._node.intake.submit(await trio.to_thread.run_sync(self._with_addresses, fit)))
+                cover = draft.body.cover_id
+                room.setdefault(cover, self._node.mempool.room_of(cover))
+                room[cover] -= 1
+                if room[cover] < 0:  # no addresses for what finds no room
+                    drafts[index] = Refused(pool_full())
+        found = iter(await self._file([item for item in drafts if isinstance(item, RecordDraft)]))
         return [item if isinstance(item, Refused) else next(found) for item in drafts]
 
-    def _draft(self, record: SubmitRequest) -> RecordDraft | Refused:
-        """Return what is to be signed, but the payout addresses of a claim, or what is wrong with the request."""
-        try:
-            known, fields, attestations = self._parts_of(record)
-            if record.kind == "claim.file":
-                self._default_claim(fields)
-            if record.kind == "cover.add" and not fields.get("cover"):
-                attestations = self._new_cover(fields)
-            return RecordDraft(record.kind, body_from_json(known.body, fields), attestations)
-        except MutuaError as error:
-            return Refused(error)
+    async def _file(self, drafts: Sequence[RecordDraft]) -> list[Outcome]:
+        """Accept drafts part by part; the addresses of the next part are made in a thread meanwhile."""
+        outcomes: list[Outcome] = []
+        failures: list[MutuaError | OSError] = []
+        ready: list[RecordDraft] = []
 
-    def _parts_of(self, record: SubmitRequest) -> tuple[Kind, dict[str, Any], tuple[Attestation, ...]]:
-        """Return the kind, the fields of the body and the attestations that came with them."""
-        kind, body = record.kind, record.body
-        known = KINDS.get(kind)
-        if known is None:
-            raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
-        if known.key != "identity":
-            self._own_member()
-        fields = dict(body)
-        given = fields.pop("attestations", ())
-        if not isinstance(given, (list, tuple)):
-            raise MutuaError("body_shape", "attestations must be a list", "see the record kinds in the reference")
-        shaped = [
-            cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
-            for index, item in enumerate(cast("list[object]", given))
-        ]
-        return known, fields, tuple(shaped)
+        async def accept(part: Sequence[RecordDraft]) -> None:
+            try:
+                outcomes.extend(await self._node.intake.submit(part))
+            except (MutuaError, OSError) as error:
+                failures.append(error)  # raised outside of the nursery, which would wrap it
+
+        for start in range(0, len(drafts) + KEPT_AT_ONCE, KEPT_AT_ONCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(accept, ready)
+                part = drafts[start : start + KEPT_AT_ONCE]
+                ready = await trio.to_thread.run_sync(self._with_addresses, part)
+            if failures:
+                raise failures[0]
+        return outcomes
+
+    def _drafts(self, records: Sequence[SubmitRequest]) -> list[RecordDraft | Refused]:
+        """Return what is to be signed, but the payout addresses of claims, or what is wrong with a request."""
+        own_member = cache(self._own_member)
+
+        def draft_of(record: SubmitRequest) -> RecordDraft | Refused:
+            try:
+                known, fields, attestations = _parts_of(record)
+                if known.key != "identity":
+                    own_member()
+                if record.kind == "claim.file":
+                    self._default_claim(fields)
+                if record.kind == "cover.add" and not fields.get("cover"):
+                    attestations = self._new_cover(fields)
+                return RecordDraft(record.kind, body_from_json(known.body, fields), attestations)
+            except MutuaError as error:
+                return Refused(error)
+
+        return list(map(draft_of, records))
 
     def _own_member(self) -> bytes:
         """Return this member's key. MutuaError `not_a_member` on a node that only follows."""
@@ -121,7 +130,7 @@ class Actions:
 
     async def check(self, records: Sequence[SubmitRequest]) -> tuple[Refusal, ...]:
         """Return what the rules would refuse of these records in the next block, one after the other."""
-        drafts = list(map(self._draft, records))
+        drafts = self._drafts(records)
         found = iter(await self._node.intake.check([item for item in drafts if isinstance(item, RecordDraft)]))
         return _refusals([item if isinstance(item, Refused) else next(found) for item in drafts])
 
@@ -221,6 +230,23 @@ class Actions:
     def stop(self) -> None:
         """Ask the daemon to end."""
         self._node.stop()
+
+
+def _parts_of(record: SubmitRequest) -> tuple[Kind, dict[str, Any], tuple[Attestation, ...]]:
+    """Return the kind, the fields of the body and the attestations that came with them."""
+    kind = record.kind
+    known = KINDS.get(kind)
+    if known is None:
+        raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
+    fields = dict(record.body)
+    given = fields.pop("attestations", ())
+    if not isinstance(given, (list, tuple)):
+        raise MutuaError("body_shape", "attestations must be a list", "see the record kinds in the reference")
+    shaped = [
+        cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
+        for index, item in enumerate(cast("list[object]", given))
+    ]
+    return known, fields, tuple(shaped)
 
 
 def _refusals(outcomes: Sequence[Outcome | None]) -> tuple[Refusal, ...]:
