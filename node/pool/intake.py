@@ -7,8 +7,8 @@ of the rule. Checking alone (`check`) keeps nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol, TypeVar
 
@@ -36,8 +36,6 @@ from node.pool.admission import Admission
 from node.pool.mempool import Mempool, pool_full
 from node.pool.record_signing import RecordSigner
 
-CHECKED_MAX = 1_000
-"""Records of one `check`: it holds up the committing of blocks while it works, about a second at most."""
 KEPT_AT_ONCE = 100
 """Records in one write: they hold up everything else for 10 ms to be signed, and blocks for 50 ms to be checked."""
 
@@ -66,6 +64,7 @@ class Refused:
 
 Outcome = bytes | Refused
 """A record's id, once it is on disk, or why it is not."""
+Take = Callable[[Sequence[SignedRecord], Sequence[bytes]], list[Refused | None]]
 
 
 class Look(Protocol):
@@ -102,7 +101,7 @@ class Intake:
         for start in range(0, len(drafts), KEPT_AT_ONCE):
             part = drafts[start : start + KEPT_AT_ONCE]
             signed = [self.signer.sign(item.kind, item.body, item.attestations) for item in part]
-            outcomes += await self._accept(signed, [blob for item in part for blob in item.blobs], self._own)
+            outcomes += await self._accept(signed, [blob for item in part for blob in item.blobs], self._take_all)
         return outcomes
 
     async def accept_signed(self, signed: SignedRecord) -> bytes:
@@ -116,28 +115,31 @@ class Intake:
         if self.admission.is_expired(signed.record):
             what = f"it was valid until block {signed.record.valid_until_height}, the newest is {self.chain.height}"
             raise RuleBroken("record_expired", what, "have its author sign it again")
-        return accepted(await self._accept([signed], (), lambda: self._behind(self.authors() | {signed.record.author})))
+        is_own = signed.record.author in self.authors()
+        return accepted(await self._accept([signed], (), self._take_all if is_own else self._take_other))
 
     async def check(self, drafts: Sequence[RecordDraft]) -> list[Refused | None]:
         """Return for each record why the rules would refuse it in the next block, or None. Nothing is kept."""
         with self.signer.sketching():
-            sketched = [self.signer.sketch(item.kind, item.body, item.attestations) for item in drafts[:CHECKED_MAX]]
+            sketched = [self.signer.sketch(item.kind, item.body, item.attestations) for item in drafts]
         return await self.look(self._check_all, sketched)
 
-    async def _accept(
-        self, signed: Sequence[SignedRecord], blobs: Sequence[bytes], block: Callable[[], OpenBlock]
-    ) -> list[Outcome]:
+    async def _accept(self, signed: Sequence[SignedRecord], blobs: Sequence[bytes], take: Take) -> list[Outcome]:
+        ids = [record_id_of(item.record) for item in signed]
         try:
             async with self._accepting:  # one after the other: a second copy sees the first
                 try:
-                    refusals = await self.look(self._take_all, signed, block)
+                    refusals = await self.look(take, signed, ids)
                     fit = [item for item, refusal in zip(signed, refusals, strict=True) if refusal is None]
                     if fit:
                         await self._keep(fit, blobs)
                 except BaseException:
                     self._own_block = None
                     raise
-                return [self._outcome(item, found) for item, found in zip(signed, refusals, strict=True)]
+                kept = {record_id: self._kept(record_id) for record_id in ids}
+                if any(not refusal and kept[name] != name for name, refusal in zip(ids, refusals, strict=True)):
+                    self._own_block = None  # it took records that found no room
+                return [refusal or kept[name] for name, refusal in zip(ids, refusals, strict=True)]
         except (MutuaError, OSError) as error:
             if is_fatal(error):
                 self.fail(error)
@@ -149,35 +151,32 @@ class Intake:
         except MutuaError as error:
             if error.code != pool_full().code:
                 raise
-        if any(record_id_of(item.record) not in self.mempool for item in fit):
-            self._own_block = None  # it took records that found no room
 
-    def _outcome(self, signed: SignedRecord, refusal: Refused | None) -> Outcome:
-        record_id = record_id_of(signed.record)
-        if refusal is not None:
-            return refusal
+    def _kept(self, record_id: bytes) -> Outcome:
         is_kept = record_id in self.mempool or self.admission.is_final(record_id)
         return record_id if is_kept else Refused(pool_full())
 
     # ---- Checking, in a thread, while no block is committed ------------------------
 
-    def _take_all(self, records: Sequence[SignedRecord], block: Callable[[], OpenBlock]) -> list[Refused | None]:
-        """Put records into the next block, each behind those before; return for each why not, or None."""
-        opened = block()
-        return [_whole(signed, self.chain.chain_id) or self._take(opened, signed) for signed in records]
+    def _take_all(self, records: Sequence[SignedRecord], ids: Sequence[bytes]) -> list[Refused | None]:
+        """Put records of this node into its next block, each behind those before; return for each why not, or None."""
+        block, chain_id = self._own(), self.chain.chain_id
+        pairs = zip(records, ids, strict=True)
+        return [_whole(signed, chain_id) or self._take(block, signed, name) for signed, name in pairs]
+
+    def _take_other(self, records: Sequence[SignedRecord], ids: Sequence[bytes]) -> list[Refused | None]:
+        """The same for records of one other author, behind what waits of that author too; the block stays as it is."""
+        with _undone(self._own()) as block:
+            _take_waiting(block, self.mempool.of_authors(frozenset({records[0].record.author})))
+            return self._take_all(records, ids)
 
     def _check_all(self, records: Sequence[SignedRecord]) -> list[Refused | None]:
-        block = self._own()
-        mark, count = block.day.draft.savepoint(), len(block.day.events)
-        try:
-            return [self._take(block, signed) for signed in records]
-        finally:
-            block.day.draft.rollback(mark)
-            del block.day.events[count:]
+        with _undone(self._own()) as block:
+            return [self._take(block, signed, record_id_of(signed.record)) for signed in records]
 
-    def _take(self, block: OpenBlock, signed: SignedRecord) -> Refused | None:
+    def _take(self, block: OpenBlock, signed: SignedRecord, record_id: bytes) -> Refused | None:
         try:
-            block.take(act_of(signed.record, signed.body))
+            block.take(act_of(signed.record, signed.body, record_id))
         except (MalformedBytes, RuleBroken) as error:
             return self._refused(block, signed, error)
         return None
@@ -193,19 +192,30 @@ class Intake:
         return Refused(error)
 
     def _own(self) -> OpenBlock:
-        """Return the next block with all that waits of this node; built once a height."""
-        if self._own_block is None or self._own_block.day.height != self.chain.height + 1:
-            self._own_block = self._behind(self.authors())
+        """Return the next block with all that waits of this node, or a claim could be filed twice; once a height."""
+        height = self.chain.height + 1
+        if self._own_block is None or self._own_block.day.height != height:
+            context = BlockContext(height=height, randomness=self.chain.tip.header.randomness)
+            self._own_block = OpenBlock(self.chain.state, context)
+            _take_waiting(self._own_block, self.mempool.of_authors(self.authors()))
         return self._own_block
 
-    def _behind(self, authors: frozenset[bytes]) -> OpenBlock:
-        """Return the next block with what waits here of these authors: all, for a claim must not be filed twice."""
-        context = BlockContext(height=self.chain.height + 1, randomness=self.chain.tip.header.randomness)
-        block = OpenBlock(self.chain.state, context)
-        for waiting in self.mempool.of_authors(authors):
-            with suppress(MalformedBytes, RuleBroken):  # it may wait for a record of somebody else
-                block.take(act_of(waiting.record, waiting.body))
-        return block
+
+def _take_waiting(block: OpenBlock, waiting: Sequence[SignedRecord]) -> None:
+    for signed in waiting:
+        with suppress(MalformedBytes, RuleBroken):  # it may wait for a record of somebody else
+            block.take(act_of(signed.record, signed.body))
+
+
+@contextmanager
+def _undone(block: OpenBlock) -> Generator[OpenBlock]:
+    """Give a block to try records on; afterwards it is as it was."""
+    mark, count = block.day.draft.savepoint(), len(block.day.events)
+    try:
+        yield block
+    finally:
+        block.day.draft.rollback(mark)
+        del block.day.events[count:]
 
 
 def accepted(outcomes: Sequence[Outcome]) -> bytes:

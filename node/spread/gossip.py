@@ -58,9 +58,9 @@ class Gossip:
 
     async def accept_own(self, records: Sequence[SignedRecord], blobs: Sequence[bytes]) -> None:
         """Keep this node's own checked records durably, then queue them for the peers. Cancelling loses nothing."""
-        fresh = set(await trio.to_thread.run_sync(self._keep, records, blobs))
-        room = OUTGOING_MAX - len(self._outgoing)  # the digests spread what does not fit here
-        self._outgoing += [signed for signed in records if record_id_of(signed.record) in fresh][: max(0, room)]
+        fresh = await trio.to_thread.run_sync(self._keep, records, blobs)
+        room = max(0, OUTGOING_MAX - len(self._outgoing))  # the digests spread what does not fit here
+        self._outgoing += [signed for name in fresh[:room] if (signed := self.mempool.get(name)) is not None]
 
     async def accept_bundle(self, peer: bytes, bundle: wire.Bundle) -> None:
         """Verify a peer's bundle and keep what is new. MalformedBytes: the peer is to be struck."""

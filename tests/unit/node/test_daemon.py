@@ -46,7 +46,7 @@ async def test_a_record_is_checked_behind_what_waits_already(node):
     first = node.record_signer.sign("rate.quote", QuoteBody(6_000_000))
     await node.intake.accept_signed(first)
     await node.submit("rate.quote", QuoteBody(6_000_001))
-    (again,) = await node.intake._accept([first], (), node.intake._own)
+    (again,) = await node.intake._accept([first], (), node.intake._take_all)
     assert again.error.code == "number_used"
     assert len(node.mempool) == 2
 
