@@ -32,6 +32,7 @@ def import_command(
     map_code: Annotated[list[str] | None, Parameter(negative="")] = None,
     map_provider: Annotated[list[str] | None, Parameter(negative="")] = None,
     provider_seed_file: Path | None = None,
+    partial: Flag = False,
     common: Common = DEFAULT,
 ) -> int:
     """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON): all of them or none.
@@ -41,12 +42,14 @@ def import_command(
     :param map_code: SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
     :param map_provider: IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
     :param provider_seed_file: Sign for the providers with this seed, where it is on this machine.
+    :param partial: Take a file that holds only some pages of a search's answer.
     """
     from node.bridges.fhir.values import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
-    mapping = ImportMapping(codes=codes, providers=dict(map(_pair, map_provider or ())), patient=patient)
+    providers = dict(map(_pair, map_provider or ()))
+    mapping = ImportMapping(codes=codes, providers=providers, patient=patient, is_partial=partial)
     session = common.session()
     attester = None
     if provider_seed_file is not None:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from ledger.errors import MutuaError
 from node.bridges.fhir.amounts import cents_of
-from node.bridges.fhir.canonical import canonical_json, source_hash_of
 from node.bridges.fhir.mapping import map_claims
 from node.bridges.fhir.reading import read_fhir
 from node.bridges.fhir.values import CHARGE_CENTS_MAX, CharterContext, ImportMapping, Unmappable
@@ -59,20 +58,6 @@ def test_a_claims_lines_sum_to_what_the_file_says(make, charges, data):
     plan = map_claims(read_fhir(text.encode()), ImportMapping(), context)
     assert [line.charge_cents for line in plan.claims[0].lines] == charges
     assert [line.first_day for line in plan.claims[0].lines] == [day + 1 for day in days]
-
-
-@QUICK
-@given(json_values)
-def test_canonical_json_is_json_with_the_same_meaning(value):
-    assert json.loads(canonical_json(value)) == value
-
-
-@QUICK
-@given(st.dictionaries(st.text(max_size=6), json_values, max_size=6), st.randoms())
-def test_a_source_hash_does_not_depend_on_the_order_of_names(content, random):
-    names = list(content)
-    random.shuffle(names)
-    assert source_hash_of({name: content[name] for name in names}) == source_hash_of(content)
 
 
 @settings(max_examples=300, deadline=None)
