@@ -42,6 +42,8 @@ def missing_pages(pages: Sequence[Page]) -> str:
         matches = sum(page.matches for page in group)
         if total is not None and matches < total:
             return f"the file holds {matches} of {total} results of a search"
-        if total is None and any(page.next_url and page.next_url not in held for page in group):
+        # a server may name a page otherwise than the page does itself: with all results there, the last page will do
+        is_whole = total is not None and any(not page.next_url for page in group)
+        if not is_whole and any(page.next_url and page.next_url not in held for page in group):
             return "the file holds a page of a search's answer that names a next page, and not that page"
     return ""

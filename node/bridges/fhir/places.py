@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 _BUCKETS = 256
 """Small sorted parts: sorting one at a time needs little memory beside them."""
@@ -28,15 +28,15 @@ class Places:
         self._numbers[key % _BUCKETS].append(number)
         self._is_sorted = False
 
-    def find(self, name: Hashable) -> list[int]:
-        """Return the numbers of all resources that may bear this name, in ascending order."""
+    def find(self, name: Hashable) -> Iterator[int]:
+        """Yield the numbers of all resources that may bear this name, in ascending order."""
         self._sort()
         key = hash(name)
         hashes, numbers = self._hashes[key % _BUCKETS], self._numbers[key % _BUCKETS]
-        first = last = bisect_left(hashes, key)
-        while last < len(hashes) and hashes[last] == key:
-            last += 1
-        return numbers[first:last].tolist()
+        at = bisect_left(hashes, key)
+        while at < len(hashes) and hashes[at] == key:
+            yield numbers[at]
+            at += 1
 
     def repeated(self) -> list[int]:
         """Return, in ascending order, the numbers of all resources that may bear a name that was noted twice."""

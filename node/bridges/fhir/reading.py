@@ -57,7 +57,7 @@ class FhirFile:
         """Of each resource that may be used: offset, size, line, entry."""
         self._places = Places()
         self._documents = 0
-        self._cached = lru_cache(CACHED_MAX)(self.resource)
+        self._find_once = lru_cache(CACHED_MAX)(self._find)
         self.claims = array("Q")
         """Numbers of the claims, in the order of the file."""
         self.bundles: list[Refusal] = []
@@ -103,18 +103,22 @@ class FhirFile:
         A relative reference means the server of whoever refers, `server`. An address may differ only from a resource
         that states none. Unmappable `fhir_duplicate_id` when several may be meant.
         """
-        base, name = parsed(reference)
-        found = [item for item in map(self._cached, self._places.find(name)) if name in _named(item)[1]]
-        exactly = [item for item in found if _named(item)[0] == (base or server)]
-        if not exactly and (base or server):
-            exactly = [item for item in found if not _named(item)[0]]
-        if not exactly and not base:
-            exactly = found
-        if any(not is_same(exactly[0], item) for item in exactly[1:]):
-            places = " and ".join(item.where for item in exactly[:2])
-            what = f"{places} hold different resources named {name}"
+        first, other = self._find_once(reference, server)
+        if first is not None and other is not None:
+            what = f"{first.where} and {other.where} hold different resources named {parsed(reference)[1]}"
             raise Unmappable(path, "fhir_duplicate_id", what, "keep one version of each resource")
-        return exactly[0] if exactly else None
+        return first
+
+    def _find(self, reference: str, server: str) -> tuple[FhirResource | None, FhirResource | None]:
+        """Return the resource a reference names, and another that it may mean as well."""
+        base, name = parsed(reference)
+        server = base or server
+        found = [item for item in map(self.resource, self._places.find(name)) if name in _named(item)[1]]
+        meant = [item for item in found if _named(item)[0] == server] or [
+            item for item in found if not (server and _named(item)[0])
+        ]
+        first = meant[0] if meant else None
+        return first, next((item for item in meant[1:] if first and not is_same(first, item)), None)
 
     def check_unchanged(self) -> None:
         """Raise MutuaError unless the file is still what it was when it was opened."""

@@ -124,12 +124,16 @@ class _Window:
 
     def __init__(self, read_at: ReadAt) -> None:
         self._read_at = read_at
-        self.seek(0)
+        self._start, self._text, self._has_ended = 0, b"", False
+        self._pos = self._counted = 0
+        self._line = 1
 
     def seek(self, offset: int, line: int = 1) -> None:
         """Go to an offset of the file, which is in `line`."""
-        self._start, self._text, self._pos, self._has_ended = offset, b"", 0, False
-        self._line, self._counted = line, 0
+        if not self._start <= offset <= self._start + len(self._text):
+            self._start, self._text, self._has_ended = offset, b"", False
+        self._pos = self._counted = offset - self._start
+        self._line = line
 
     @property
     def offset(self) -> int:

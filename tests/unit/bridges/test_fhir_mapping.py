@@ -446,6 +446,7 @@ def test_two_servers_may_use_one_id_and_a_claim_means_its_own(make, context, pla
     visits = entry(a, make.encounter(start="2026-01-02", end="2026-01-02")), entry(b, make.encounter())
     assert bundle(claim(a, "A0001"), *visits).claims[0].lines[0].first_day == 2
     assert bundle(*visits, claim(b, "A0001")).claims[0].lines[0].first_day == 3
+    assert not bundle(claim("https://c.example", "A0001"), *visits).claims
     stateless = {"resource": claim(a, "A0001")["resource"]}
     assert [(r.path, r.code) for r in bundle(stateless, *visits).refusals] == [
         ("Claim.item[0].encounter[0]", "fhir_duplicate_id")
@@ -520,7 +521,7 @@ def test_a_code_that_is_listed_under_another_system_is_said_and_the_hint_can_be_
 
 def test_a_page_of_a_search_is_taken_only_if_asked_for(make, context):
     def page(claim, own, following, total=2):
-        links = [{"relation": "self", "url": own}, {"relation": "next", "url": following}]
+        links = [{"relation": "self", "url": own}, *([{"relation": "next", "url": following}] if following else [])]
         entry = {"resource": claim, "search": {"mode": "match"}}
         sent_along = {"resource": {"resourceType": "Patient"}, "search": {"mode": "include"}}
         bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [entry, sent_along], "link": links}
@@ -536,9 +537,11 @@ def test_a_page_of_a_search_is_taken_only_if_asked_for(make, context):
         taken = plan(first, is_partial=True)
         assert len(taken.claims) == 1
         assert taken.missing_pages
-        last = page(two, "urn:page:2", "urn:page:1" if total is None else "urn:page:3", total)
-        whole = plan(first + b"\n" + last)
+        whole = plan(first + b"\n" + page(two, "urn:page:2", "", total))
         assert (len(whole.claims), whole.missing_pages) == (2, "")
+    assert plan(page(one, "urn:page:1", "urn:page:2", 1)).refusals
+    renamed = plan(page(one, "urn:page:1", "urn:page:2") + b"\n" + page(two, "urn:other", ""))
+    assert len(renamed.claims) == 2
 
 
 # ---- Large files ----------------------------------------------------------------------------------------------------

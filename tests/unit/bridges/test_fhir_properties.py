@@ -60,16 +60,32 @@ def test_a_claims_lines_sum_to_what_the_file_says(make, charges, data):
     assert [line.first_day for line in plan.claims[0].lines] == [day + 1 for day in days]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200) | st.text(alphabet='{}[]":,0123456789.eE-\\ \nresourceTypClm', max_size=80).map(str.encode)
 )
-def test_no_bytes_bring_the_reader_down(data):
+def test_no_bytes_bring_the_reader_down(context, data):
+    check_bytes(data, context)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 12), st.binary(max_size=4)), min_size=1, max_size=3))
+def test_no_damage_to_a_file_brings_the_reader_down(make, context, damages):
+    data = make.bytes(make.bundle(make.encounter(), make.claim(make.item(encounter=[{"reference": "Encounter/e1"}]))))
+    for at, length, put in damages:
+        at %= len(data)
+        data = data[:at] + put + data[at + length :]
+    check_bytes(data, context)
+
+
+def check_bytes(data, context):
     try:
-        read_fhir(data)
+        plan = map_claims(read_fhir(data), ImportMapping(), context)
     except MutuaError as error:
         assert error.code == "fhir_malformed"
         assert error.hint
+    else:
+        assert bool(plan.claims) != bool(plan.refusals)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -149,6 +149,14 @@ def test_the_pieces_in_which_a_file_is_read_change_nothing(make, monkeypatch, si
     assert list(scan(lambda offset, count: data[offset : offset + count])) == whole
 
 
+def test_a_file_is_read_once_whatever_the_order_of_its_names(make):
+    claim = dict(sorted(make.claim().items(), key=lambda item: item[0] == "resourceType"))
+    data, read = b"\n".join(make.bytes(claim) for _ in range(4_000)), []
+    parts = list(scan(lambda offset, size: read.append(offset) or data[offset : offset + size]))
+    assert len(parts) == 4_000
+    assert len(read) < 20
+
+
 def test_memory_holds_one_entry_and_not_the_file(make):
     head, entry, tail = b'{"resourceType":"Bundle","entry":[', make.bytes({"resource": make.claim()}) + b",", b"{}]}"
     count = 20_000
