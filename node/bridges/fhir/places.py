@@ -1,4 +1,4 @@
-"""Where things are in a file: names to resource numbers, 16 bytes an entry, so that a file of a gigabyte fits.
+"""Where things are in a file: names to resource numbers, 12 bytes an entry, so that a file of a gigabyte fits.
 
 A name is kept as its hash. What is found under it is a candidate, and the caller compares.
 """
@@ -18,7 +18,7 @@ class Places:
 
     def __init__(self) -> None:
         self._hashes = [array("q") for _ in range(_BUCKETS)]
-        self._numbers = [array("Q") for _ in range(_BUCKETS)]
+        self._numbers = [array("I") for _ in range(_BUCKETS)]
         self._is_sorted = False
 
     def add(self, name: Hashable, number: int) -> None:
@@ -55,5 +55,5 @@ class Places:
             order = sorted(range(len(hashes)), key=hashes.__getitem__)
             numbers = self._numbers[bucket]
             self._hashes[bucket] = array("q", [hashes[at] for at in order])
-            self._numbers[bucket] = array("Q", [numbers[at] for at in order])
+            self._numbers[bucket] = array("I", [numbers[at] for at in order])
         self._is_sorted = True
