@@ -46,9 +46,10 @@ def patient_of(claim: FhirResource, file: FhirFile) -> tuple[str, str]:
     return (server, name) if name else ("", "")
 
 
-def identifiers_of_patient(claim: FhirResource) -> set[str]:
-    """Return the spellings of the identifier by which a claim names its patient."""
-    return set(spellings(fields_of(claim.content.get("patient")).get("identifier")))
+def spellings_of_patient(claim: FhirResource) -> set[str]:
+    """Return what a claim writes for its patient: the reference as it stands, and the identifier."""
+    reference = fields_of(claim.content.get("patient"))
+    return {str(reference.get("reference") or ""), *spellings(reference.get("identifier"))}
 
 
 class ClaimMapper:
@@ -68,6 +69,10 @@ class ClaimMapper:
         return _OneClaim(self, resource).map()
 
 
+class _Spoiled(Exception):
+    """What a part of a claim refers to is not valid R4; the reasons have been noted."""
+
+
 class _OneClaim:
     """The mapping of one claim that has the shape of R4."""
 
@@ -79,6 +84,7 @@ class _OneClaim:
         self._server = _server_of(resource)
         self._reasons: list[Refusal] = []
         self._found: dict[str, FhirResource | None] = {}
+        self._spoiled: set[str] = set()
 
     def map(self) -> tuple[MappedClaim | None, list[Refusal]]:
         """Return (claim, no reasons) or (None, reasons)."""
@@ -113,7 +119,9 @@ class _OneClaim:
             return part()
         except Unmappable as reason:
             self._refuse(reason)
-            return None
+        except _Spoiled:
+            pass
+        return None
 
     def _refuse(self, reason: Unmappable) -> None:
         label, where = self._resource.label, self._resource.where
@@ -254,10 +262,13 @@ class _OneClaim:
         """Return the resource a reference names: contained in this claim (`#id`) or elsewhere in the file, and R4."""
         name = str(reference.get("reference") or "")
         if name not in self._found:
-            found = self._find(name, path) if name else None
-            self._found[name] = found
+            found = self._found[name] = self._find(name, path) if name else None
             faults = faults_of(found.content, found.kind) if found is not None and found.kind in TABLES else []
-            self._reasons += [fault.refusal(found.label, found.where) for fault in faults if found is not None]
+            if found is not None and faults:
+                self._reasons += [fault.refusal(found.label, found.where) for fault in faults]
+                self._spoiled.add(name)
+        if name in self._spoiled:
+            raise _Spoiled
         return self._found[name]
 
     def _find(self, name: str, path: str) -> FhirResource | None:

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 from typing import overload
 
-from node.bridges.fhir.claim import ClaimMapper, identifiers_of_patient, patient_of
+from node.bridges.fhir.claim import ClaimMapper, patient_of, spellings_of_patient
 from node.bridges.fhir.places import Places
 from node.bridges.fhir.reading import FhirFile, is_same
 from node.bridges.fhir.references import parsed
@@ -21,6 +21,7 @@ from node.bridges.fhir.values import (
     ImportPlan,
     MappedClaim,
     Refusal,
+    Unmappable,
 )
 
 KEPT_MAX = 20_000
@@ -59,8 +60,8 @@ class _Plan:
             if len(self._refusals) >= REASONS_MAX:
                 break
         self._check_some()
-        self._check_one_patient()
-        self._check_repeated_lines()
+        if not self._has_several_patients():
+            self._check_repeated_lines()
         self._file.check_unchanged()
         if self._refusals:
             refusals = tuple(dict.fromkeys(self._refusals))
@@ -82,8 +83,14 @@ class _Plan:
         return len(self._taken)
 
     def _add(self, number: int, resource: FhirResource) -> None:
-        server, patient = patient_of(resource, self._file)
-        if not self._is_wanted(server, patient, resource):
+        try:
+            server, patient = patient_of(resource, self._file)
+        except Unmappable:  # the mapper will say so
+            server = patient = ""
+        written = spellings_of_patient(resource)
+        if self._mapping.patient[:1] == "#" and self._mapping.patient in written:
+            patient = self._mapping.patient  # who stands inside of each claim is one person, says the member
+        if not self._is_wanted(server, patient, written):
             self._other_patients += 1
             return
         twin = self._file.earlier_twin(number, resource)
@@ -104,14 +111,14 @@ class _Plan:
         self._taken.append(number)
         self._patients.setdefault(patient, set()).add(server)
         for line in claim.lines:
-            self._lines.add((patient, claim.provider_key, line.code, line.first_day), len(self._taken) - 1)
+            self._lines.add((claim.provider_key, line.code, line.first_day), len(self._taken) - 1)
 
-    def _is_wanted(self, server: str, patient: str, resource: FhirResource) -> bool:
+    def _is_wanted(self, server: str, patient: str, written: set[str]) -> bool:
         """True iff a claim is of the chosen patient, or does not say whose it is: that is a fault, not a choice."""
         if not self._mapping.patient or not patient:
             return True
         wanted_server, wanted = parsed(self._mapping.patient)
-        is_named = wanted == patient or self._mapping.patient in identifiers_of_patient(resource)
+        is_named = wanted == patient or self._mapping.patient in written
         return is_named and (not wanted_server or not server or wanted_server == server)
 
     # ---- The file as a whole ----------------------------------------------------------------------------------------
@@ -124,8 +131,8 @@ class _Plan:
         hint = "give FHIR R4 Claim resources; statements (ExplanationOfBenefit) are not claims"
         self._refusals.append(Refusal("file", "Claim", "fhir_no_claims", what, hint))
 
-    def _check_one_patient(self) -> None:
-        """Refuse a file with claims of several people: a member signs only for one cover."""
+    def _has_several_patients(self) -> bool:
+        """Refuse a file with claims of several people, because a member signs only for one cover; say if it is one."""
         people = sorted(
             f"{server}/{name}" if server else name
             for name, servers in self._patients.items()
@@ -135,15 +142,16 @@ class _Plan:
             what = f"the file has claims of {len(people)} patients, such as {people[0]} and {people[1]}"
             hint = "name yours, with its server if two servers use one id: --patient REFERENCE"
             self._refusals.append(Refusal("file", "Claim.patient", "fhir_several_patients", what, hint))
+        return len(people) > 1
 
     def _check_repeated_lines(self) -> None:
-        """Refuse each line whose (patient, provider, code, first day) is already in the file (rules §5)."""
-        seen: dict[tuple[str, bytes, str, int], str] = {}
+        """Refuse each line of the patient whose (provider, code, first day) is already in the file (rules §5)."""
+        seen: dict[tuple[bytes, str, int], str] = {}
         for number in self._lines.repeated():
             claim = self.claim(number)
             for index, line in enumerate(claim.lines):
                 place = f"Claim.item[{index}]"
-                key = claim.patient, claim.provider_key, line.code, line.first_day
+                key = claim.provider_key, line.code, line.first_day
                 earlier = seen.setdefault(key, f"{claim.resource} {place}")
                 if earlier != f"{claim.resource} {place}":
                     what = f"{line.code} of day {line.first_day} at this provider is already in {earlier}"

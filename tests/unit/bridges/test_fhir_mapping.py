@@ -141,6 +141,17 @@ def test_an_encounter_may_be_contained_named_by_address_or_by_urn(plan_of, make)
     )
     assert plan_of(outside, make.encounter()).claims[0].lines[0].first_day == 3
     identity = "0d197c4c-5a60-4ed1-b8a4-f236f66f95ac"
+    inside = [
+        make.claim(
+            make.item(f"A000{n}"),
+            id=f"c{n}",
+            patient={"reference": "#p"},
+            contained=[{"resourceType": "Patient", "id": "p"}],
+        )
+        for n in range(2)
+    ]
+    assert [reason.code for reason in plan_of(*inside).refusals] == ["fhir_several_patients"]
+    assert len(plan_of(*inside, mapping=ImportMapping(patient="#p")).claims) == 2
     by_urn = make.claim(make.item(servicedDate=None, encounter=[{"reference": f"urn:uuid:{identity}"}]))
     assert plan_of(by_urn, make.encounter(identity)).claims[0].lines[0].first_day == 3
 
@@ -397,6 +408,18 @@ def test_a_urn_means_the_resource_that_bears_it(make, context):
     bundle["entry"].append({"fullUrl": "urn:uuid:ab", "resource": make.encounter()})
     first, second = map_claims(read_fhir(make.bytes(bundle)), PLAIN, context).claims
     assert first.event_id == second.event_id
+    bundle["entry"].append({"fullUrl": "urn:uuid:ab", "resource": make.encounter("e2")})
+    assert {reason.code for reason in map_claims(read_fhir(make.bytes(bundle)), PLAIN, context).refusals} == {
+        "fhir_duplicate_id"
+    }
+
+
+def test_a_patient_that_is_two_is_a_reason(make, context):
+    bundle = make.bundle(make.claim(patient={"reference": "urn:uuid:ab"}))
+    bundle["entry"] += [{"fullUrl": "urn:uuid:ab", "resource": {"resourceType": "Patient", "id": i}} for i in "pq"]
+    for patient in ("", "Patient/p"):
+        plan = map_claims(read_fhir(make.bytes(bundle)), ImportMapping(patient=patient), context)
+        assert [(reason.path, reason.code) for reason in plan.refusals] == [("Claim.patient", "fhir_duplicate_id")]
 
 
 def test_a_patient_is_one_under_all_spellings(plan_of, reasons_of, make):
@@ -425,6 +448,17 @@ def test_a_patient_may_be_named_by_an_identifier_or_a_urn(plan_of, make):
     assert len(plan_of(by_identifier, mapping=ImportMapping(patient="urn:ids|7")).claims) == 1
     by_query = make.claim(patient={"reference": "Patient?identifier=urn:ids%7C7"})
     assert plan_of(by_query).claims[0].patient == "Patient?identifier=urn:ids|7"
+    inside = [
+        make.claim(
+            make.item(f"A000{n}"),
+            id=f"c{n}",
+            patient={"reference": "#p"},
+            contained=[{"resourceType": "Patient", "id": "p"}],
+        )
+        for n in range(2)
+    ]
+    assert [reason.code for reason in plan_of(*inside).refusals] == ["fhir_several_patients"]
+    assert len(plan_of(*inside, mapping=ImportMapping(patient="#p")).claims) == 2
     by_urn = make.claim(patient={"reference": "urn:uuid:0d197c4c-5a60-4ed1-b8a4-f236f66f95ac"})
     plan = plan_of(by_urn, mapping=ImportMapping(patient="Patient/0D197C4C-5A60-4ED1-B8A4-F236F66F95AC"))
     assert len(plan.claims) == 1

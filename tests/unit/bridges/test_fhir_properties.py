@@ -86,16 +86,58 @@ def check_bytes(data, context):
         assert error.hint
     else:
         assert bool(plan.claims) != bool(plan.refusals)
+        for claim in plan.claims:
+            claim.resource.encode()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HOLDERS = {
+    "claim": ["item", "patient", "provider", "insurance", "total", "payee", "contained", "billablePeriod", "status"],
+    "item": [
+        "encounter",
+        "net",
+        "quantity",
+        "factor",
+        "productOrService",
+        "modifier",
+        "servicedDate",
+        "servicedPeriod",
+    ],
+    "visit": ["period", "status", "identifier", "id", "class", "contained"],
+    "clinic": ["identifier", "id", "contained", "resourceType"],
+    "bundle": ["type", "total", "link", "meta"],
+    "entry": ["fullUrl", "search", "resource"],
+}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from(
-        ["item", "patient", "provider", "insurance", "total", "payee", "contained", "billablePeriod", "status", "use"]
+    st.sampled_from([(holder, name) for holder, names in HOLDERS.items() for name in names]),
+    json_values
+    | st.recursive(
+        st.sampled_from(["#x", "#", "Encounter/e1", "urn:uuid:1", "a?identifier=b|c", "http://[/Patient/1", "\ud800"]),
+        lambda inner: (
+            st.fixed_dictionaries(
+                {},
+                optional=dict.fromkeys(["reference", "identifier", "value", "system", "coding", "code", "id"], inner),
+            )
+            | st.lists(inner, max_size=2)
+        ),
+        max_leaves=6,
     ),
-    json_values,
 )
-def test_any_value_in_any_place_gives_a_plan_and_never_a_crash(make, context, name, value):
-    file = read_fhir(json.dumps(make.claim(**{name: value}) | {name: value}).encode())
-    plan = map_claims(file, ImportMapping(), context)
-    assert bool(plan.claims) != bool(plan.refusals)
+def test_any_value_in_any_place_gives_a_plan_or_says_what_is_wrong(make, context, place, value):
+    item = make.item(encounter=[{"reference": "Encounter/e1"}])
+    claim = make.claim(item, provider={"reference": "Organization/o"})
+    clinic = {"resourceType": "Organization", "id": "o", "identifier": [{"value": "south"}]}
+    bundle = make.bundle(make.encounter(), clinic, claim)
+    entry, visit, holder = bundle["entry"][2], bundle["entry"][0]["resource"], place[0]
+    held = {
+        "claim": claim,
+        "item": claim["item"][0],
+        "visit": visit,
+        "clinic": clinic,
+        "bundle": bundle,
+        "entry": entry,
+    }
+    held[holder][place[1]] = value
+    check_bytes(json.dumps(bundle).encode(), context)
