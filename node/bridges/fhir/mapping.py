@@ -1,4 +1,4 @@
-"""Resources to claims of the co-op: all of a file, or none with every reason. Pure; decides no rule of the co-op.
+"""Resources to claims of the co-op: all of a file, or none with every reason. Decides no rule of the co-op.
 
 The same file and context give the same plan. What the mapping cannot know from FHIR R4 it refuses instead of guessing:
 a second coverage (what it pays is not in a Claim), nested line details, amounts that contradict each other.
