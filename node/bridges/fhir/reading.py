@@ -28,7 +28,6 @@ KINDS = frozenset(("Claim", "Encounter", "Organization", "Practitioner", "Practi
 """Resource types that a claim is made of."""
 CACHED_MAX = 256
 """Referenced resources kept in memory: claims of one visit stand together, and providers are few."""
-_FIELDS = 4
 
 Json = dict[str, Any]
 
@@ -53,8 +52,8 @@ class FhirFile:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._spans = array("Q")
-        """Of each resource that may be used: offset, size, line, entry."""
+        self._offsets, self._spans = array("Q"), array("I")
+        """Of each resource that may be used: its offset; its size, line and entry."""
         self._places = Places()
         self._documents = 0
         self._find_once = lru_cache(CACHED_MAX)(self._find)
@@ -70,7 +69,7 @@ class FhirFile:
 
     def resource(self, number: int) -> FhirResource:
         """Return a resource by its number; its numbers are exact."""
-        offset, size, line, entry = self._spans[_FIELDS * number : _FIELDS * (number + 1)]
+        offset, (size, line, entry) = self._offsets[number], self._spans[3 * number : 3 * number + 3]
         span = Span(offset, self._source.read_at(offset, size), line, entry)
         content: Any = self._exact(span)
         full_url: Any = ""
@@ -149,8 +148,9 @@ class FhirFile:
         return ignored
 
     def _note(self, span: Span, kind: str, names: tuple[str, ...]) -> None:
-        number = len(self._spans) // _FIELDS
-        self._spans.extend((span.offset, len(span.text), span.line, span.entry))
+        number = len(self._offsets)
+        self._offsets.append(span.offset)
+        self._spans.extend((len(span.text), span.line, span.entry))
         if kind == "Claim":
             self.claims.append(number)
         for name in names:
