@@ -174,3 +174,15 @@ def test_every_fault_the_library_finds_in_what_a_claim_needs_is_found_here_and_n
         if element.kind not in ("", "Tag") and name not in NOT_UNDERSTOOD
     }
     assert looked_at <= seen
+
+
+def test_the_library_reads_the_same_values_but_for_digits_that_a_float_loses(make):
+    claim = full_claim(make)
+    text = json.dumps(claim, default=float)
+    theirs = json.loads(model_of("Claim").model_validate_json(text).model_dump_json())
+    for path, kind, name in places_in(claim, "Claim"):
+        ours, place = claim, theirs
+        for step in path:
+            ours, place = ours[step], place[step]
+        if TABLES[kind].elements[name].kind in PRIMITIVES:
+            assert (float(ours) == float(place)) if isinstance(ours, Decimal) else (ours == place), path
