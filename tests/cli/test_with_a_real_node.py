@@ -252,23 +252,23 @@ def fhir_claim(name: str, code: str, charge: int) -> dict:
 
 
 def test_a_file_is_imported_once_and_nothing_of_one_that_repeats_a_line(home, call, tmp_path) -> None:
-    def imported(*claims):
+    def imported(*claims, options=(), **fields):
         path = tmp_path / "claims.json"
-        path.write_text(
-            json.dumps(
-                {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": claim} for claim in claims]}
-            )
-        )
+        bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": claim} for claim in claims]}
+        path.write_text(json.dumps(bundle | fields))
         provider = ("--map-provider", "urn:clinics|1=clinic", "--provider-seed-file", tmp_path / "provider.seed")
-        return call("claim", "import", path, *provider, "-d", home, "--json")
+        return call("claim", "import", path, *provider, *options, "-d", home, "--json")
 
     def claims():
         return json.loads(call("claim", "list", "-d", home, "--json").out)
 
     with running(home, call):
         wait_for(lambda: json.loads(call("status", "-d", home, "--json").out)["height"] >= 2)
-        first = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
-        assert first.code == 0, first.err
+        page = {"type": "searchset", "total": 250}
+        refused = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100), **page)
+        assert (refused.code, json.loads(refused.err)["error"]["reasons"][0]["code"]) == (5, "fhir_pages_missing")
+        first = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100), options=["--partial"], **page)
+        assert (first.code, json.loads(first.out)["missing_pages"][:20]) == (0, "the file holds 2 of "), first.err
         again = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
         told = json.loads(again.out)
         assert [item["resource"] for item in (*told["stood"], *told["waiting"])] == ["Claim/a", "Claim/b"], again.err

@@ -34,6 +34,7 @@ def import_command(
     provider_seed_file: Path | None = None,
     leave_out: Annotated[list[str] | None, Parameter(negative="")] = None,
     wait: float = 60.0,
+    partial: Flag = False,
     common: Common = DEFAULT,
 ) -> int:
     """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON).
@@ -47,12 +48,14 @@ def import_command(
     :param provider_seed_file: Sign for the providers with this seed, where it is on this machine.
     :param leave_out: A claim of the file that is not to be filed, such as Claim/7.
     :param wait: Seconds to wait for blocks to make room when this node can hold no more records.
+    :param partial: Take a file that holds only some pages of a search's answer.
     """
     from node.bridges.fhir.values import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
-    mapping = ImportMapping(codes=codes, providers=dict(map(_pair, map_provider or ())), patient=patient)
+    providers = dict(map(_pair, map_provider or ()))
+    mapping = ImportMapping(codes=codes, providers=providers, patient=patient, is_partial=partial)
     session = common.session()
     attester = None
     if provider_seed_file is not None:

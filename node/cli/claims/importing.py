@@ -118,7 +118,7 @@ def import_file(
     """
     output, errors = out or sys.stdout, err or sys.stderr
     try:
-        file = read_fhir(_read_bytes(path))
+        file = read_fhir(path)
     except MutuaError as error:
         _print_error(error.code, error.what, error.hint, path, errors, as_json=json)
         return EXIT_USAGE
@@ -314,14 +314,6 @@ def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
     return attest_body
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        hint = "check the name and its permissions"
-        raise MutuaError("fhir_unreadable", f"{path} cannot be read: {error.strerror}", hint) from None
-
-
 # ---- What people see ----------------------------------------------------------------------------------------------
 
 
@@ -361,13 +353,15 @@ def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: T
     amount = Units(context.currency, context.exponent).money(cents)
     left_out = f"; {plan.other_patients} of other patients left out" if plan.other_patients else ""
     repeated = f"; {plan.repeated} repeated" if plan.repeated else ""
-    text = f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}{left_out}{repeated}"
+    missing = f"; {plan.missing_pages}" if plan.missing_pages else ""
+    text = f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}{left_out}{repeated}{missing}"
     print(_plain(text), file=out, flush=True)
 
 
 def _print_account(path: Path, plan: ImportPlan, account: _Account, out: TextIO, *, as_json: bool) -> None:
     counts = {"file": path.name, "claims": len(plan.claims)}
-    rest = {"repeated": plan.repeated, "other_patients": plan.other_patients}
+    names = ("repeated", "other_patients", "missing_pages")
+    rest = {name: getattr(plan, name) for name in names}
     if as_json:
         print(json_lib.dumps({**counts, **asdict(account), **rest}), file=out, flush=True)
     else:
@@ -387,7 +381,9 @@ def _print_refusals(
         return
     print(_plain(f"mutua: {what}; {hint}"), file=err)
     for reason in refusals[:REASONS_SHOWN_MAX]:
-        print(_plain(f"  {reason.resource}  {reason.path}: {reason.what}; {reason.hint} [{reason.code}]"), file=err)
+        where = f" ({reason.where})" if reason.where not in ("", "file") else ""
+        words = f"  {reason.resource}{where}  {reason.path}: {reason.what}; {reason.hint} [{reason.code}]"
+        print(_plain(words), file=err)
     if len(refusals) > REASONS_SHOWN_MAX:
         print(f"  and {len(refusals) - REASONS_SHOWN_MAX} more; --json lists all", file=err)
 

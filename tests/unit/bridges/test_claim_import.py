@@ -167,7 +167,7 @@ def test_reasons_are_printed_and_nothing_is_submitted(run, write, make):
         == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; correct what is listed and"
         " import the file again"
     )
-    assert "Claim/c4  Claim.use: use 'bogus'" in err
+    assert "Claim/c4 (entry 4)  Claim.use: use 'bogus'" in err
     assert "[fhir_amount_not_positive]" in err
 
 
@@ -175,7 +175,7 @@ def test_reasons_as_json_are_complete(run, write, make):
     code, out, err = run(write(*[make.claim(id=f"c{n}", use="bogus") for n in range(60)]), FakeDaemon(), json=True)
     error = json.loads(err)["error"]
     assert (code, out, error["code"], len(error["reasons"])) == (5, "", "fhir_refused", 60)
-    assert set(error["reasons"][0]) == {"resource", "path", "code", "what", "hint"}
+    assert set(error["reasons"][0]) == {"resource", "path", "code", "what", "hint", "where"}
 
 
 def test_a_long_list_of_reasons_is_cut_for_people(run, write, make):
