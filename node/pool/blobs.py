@@ -34,8 +34,11 @@ class AddressListStore:
         """Return the blob with this hash."""
         return self._store.get(FINAL_PREFIX + commitment) or self._store.get(WAITING_PREFIX + commitment)
 
-    def add(self, blobs: Iterable[bytes], beside: Mapping[bytes, bytes] | None = None) -> None:
-        """Keep blobs durably, in one write with the rows `beside`; none is written twice. Blocks on the disk."""
+    def add(self, blobs: Iterable[bytes], beside: Mapping[bytes, bytes] | None = None, *, is_own: bool = False) -> None:
+        """Keep blobs durably, in one write with the rows `beside`; none is written twice. Blocks on the disk.
+
+        Those of this node's own claims are kept beyond the limit, for nobody else could give them back.
+        """
         with self._lock:
             batch: dict[bytes, bytes | None] = dict(beside or {})
             waiting = self.waiting_bytes
@@ -45,7 +48,7 @@ class AddressListStore:
                     continue
                 if self._store.get(FINAL_PREFIX + commitment) is not None:
                     batch[FINAL_PREFIX + commitment] = blob
-                elif WAITING_PREFIX + commitment not in batch and waiting + len(blob) <= WAITING_BYTES_MAX:
+                elif WAITING_PREFIX + commitment not in batch and (is_own or waiting + len(blob) <= WAITING_BYTES_MAX):
                     batch[WAITING_PREFIX + commitment] = blob
                     waiting += len(blob)
             if batch:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 
 import structlog
 import trio
@@ -58,7 +59,7 @@ class Gossip:
 
     async def accept_own(self, records: Sequence[SignedRecord], blobs: Sequence[bytes]) -> None:
         """Keep this node's own checked records durably, then queue them for the peers. Cancelling loses nothing."""
-        fresh = await trio.to_thread.run_sync(self._keep, records, blobs)
+        fresh = await trio.to_thread.run_sync(partial(self._keep, records, blobs, is_own=True))
         room = max(0, OUTGOING_MAX - len(self._outgoing))  # the digests spread what does not fit here
         self._outgoing += [signed for name in fresh[:room] if (signed := self.mempool.get(name)) is not None]
 
@@ -150,12 +151,12 @@ class Gossip:
             self._asked_blobs = frozenset(asked)
             self.network.broadcast(Channel.RECORDS, wire.encode_message(wire.RecordRequest((), asked)))
 
-    def _keep(self, records: Sequence[SignedRecord], blobs: Sequence[bytes]) -> list[bytes]:
+    def _keep(self, records: Sequence[SignedRecord], blobs: Sequence[bytes], *, is_own: bool = False) -> list[bytes]:
         """Keep records in one write with their blobs, and blobs that were asked for; return the ids that are new."""
 
         def write(fresh: Sequence[SignedRecord], rows: Mapping[bytes, bytes]) -> None:
             wanted = self._commitments(fresh) | self._asked_blobs
-            self.blobs.add((blob for blob in blobs if blob_hash_of(blob) in wanted), rows)
+            self.blobs.add((blob for blob in blobs if blob_hash_of(blob) in wanted), rows, is_own=is_own)
 
         return self.mempool.add(records, write)
 

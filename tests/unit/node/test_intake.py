@@ -17,6 +17,7 @@ from ledger.signatures import public_key_of
 from node.api.bodies import body_from_json, body_to_json
 from node.api.views.actions import SubmitRequest
 from node.daemon import Daemon, Options
+from node.pool import blobs as blobs_module
 from node.pool import mempool as pool_module
 from node.pool.blobs import WAITING_PREFIX
 from node.pool.intake import RecordDraft, Refused
@@ -131,6 +132,17 @@ async def test_what_finds_no_room_leaves_no_trace_and_can_be_sent_again(node, mo
     answer = await node.api.actions.submit_all(batch)
     assert [record is None for record in answer.records] == [True, True, True, False, False]
     assert len(list(node.mempool_store.scan(WAITING_PREFIX))) == len(node.mempool) == 5
+
+
+async def test_the_addresses_of_an_own_claim_are_kept_however_many_blobs_others_sent(node, monkeypatch):
+    """Only this node has them: without them the claim could never be paid."""
+    monkeypatch.setattr(blobs_module, "WAITING_BYTES_MAX", 0)
+    answer = await node.api.actions.submit_all([claim(node, 1)])
+    (record,) = [node.mempool.get(bytes.fromhex(item)) for item in answer.records]
+    (commitment,) = node.ledger.admission.commitments_of(record)
+    assert node.blobs.get(commitment) is not None
+    node.blobs.add([b"a blob of somebody else"])
+    assert len(list(node.mempool_store.scan(WAITING_PREFIX))) == 1
 
 
 async def test_what_stands_is_named_with_its_place_and_what_contradicts_it_is_not(node):
