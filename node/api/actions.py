@@ -71,24 +71,27 @@ class Actions:
         return [item if isinstance(item, Refused) else next(found) for item in drafts]
 
     async def _file(self, drafts: Sequence[RecordDraft]) -> list[Outcome]:
-        """Accept drafts part by part; the addresses of the next part are made in a thread meanwhile."""
+        """Accept drafts part by part, while the addresses of the next parts are made in a thread."""
+        parts = [drafts[start : start + KEPT_AT_ONCE] for start in range(0, len(drafts), KEPT_AT_ONCE)]
+        ready_in, ready = trio.open_memory_channel[list[RecordDraft]](len(parts))
         outcomes: list[Outcome] = []
-        failures: list[MutuaError | OSError] = []
-        ready: list[RecordDraft] = []
+        failures: list[MutuaError | OSError] = []  # raised outside of the nursery, which would wrap them
 
-        async def accept(part: Sequence[RecordDraft]) -> None:
+        async def complete() -> None:
+            with ready_in:
+                for part in parts:
+                    ready_in.send_nowait(await trio.to_thread.run_sync(self._with_addresses, part))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(complete)
             try:
-                outcomes.extend(await self._node.intake.submit(part))
+                async for part in ready:
+                    outcomes += await self._node.intake.submit(part)
             except (MutuaError, OSError) as error:
-                failures.append(error)  # raised outside of the nursery, which would wrap it
-
-        for start in range(0, len(drafts) + KEPT_AT_ONCE, KEPT_AT_ONCE):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(accept, ready)
-                part = drafts[start : start + KEPT_AT_ONCE]
-                ready = await trio.to_thread.run_sync(self._with_addresses, part)
-            if failures:
-                raise failures[0]
+                failures.append(error)
+                nursery.cancel_scope.cancel()
+        if failures:
+            raise failures[0]
         return outcomes
 
     def _drafts(self, records: Sequence[SubmitRequest]) -> list[RecordDraft | Refused]:

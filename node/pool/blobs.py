@@ -44,9 +44,10 @@ class AddressListStore:
             waiting = self.waiting_bytes
             for blob in blobs:
                 commitment = blob_hash_of(blob)
-                if self.get(commitment) is not None or not blob:
+                final = self._store.get(FINAL_PREFIX + commitment)
+                if not blob or final or self._store.get(WAITING_PREFIX + commitment):
                     continue
-                if self._store.get(FINAL_PREFIX + commitment) is not None:
+                if final is not None:
                     batch[FINAL_PREFIX + commitment] = blob
                 elif WAITING_PREFIX + commitment not in batch and (is_own or waiting + len(blob) <= WAITING_BYTES_MAX):
                     batch[WAITING_PREFIX + commitment] = blob

@@ -13,7 +13,9 @@ from __future__ import annotations
 import json as json_lib
 import sys
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -43,6 +45,8 @@ REASONS_SHOWN_MAX = 50
 """Reasons printed for people; `--json` gives all."""
 AT_ONCE_MAX = 250
 """Claims of one request: the node answers within a second."""
+IN_FLIGHT = 2
+"""Requests at a time: the node makes the addresses of one while it checks the claims of the other."""
 ROOM_WAIT_S = 60.0
 WAIT_STEP_S = 0.3
 
@@ -132,7 +136,7 @@ def import_file(
         _print_refusals(plan.refusals, path, errors, as_json=json)
         return EXIT_REFUSED
     plan = _without(plan, leave_out)
-    drafts = [_draft_of(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims]
+    drafts = (_draft_of(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims)
     account = _Account()
     fresh, refusals = _look_up(drafts, client, account)
     if refusals:
@@ -146,7 +150,7 @@ def import_file(
     finally:
         _print_account(path, plan, account, output, as_json=json)
     if account.unsent:
-        what = f"{len(account.unsent)} of {len(drafts)} claims are not sent: this node holds as many records as it may"
+        what = f"{len(account.unsent)} of {len(plan.claims)} claims are not sent: this node holds as many records as it may"
         raise MutuaError(
             "mempool_full", what, "run the same command again after the next block; nothing is filed twice"
         )
@@ -209,32 +213,44 @@ def _without(plan: ImportPlan, leave_out: Collection[str]) -> ImportPlan:
     return replace(plan, claims=tuple(claim for claim in plan.claims if claim.resource not in leave_out))
 
 
-def _parts(drafts: Sequence[_Draft]) -> Iterator[Sequence[_Draft]]:
+def _parts(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
     """Yield the drafts in parts that one request may hold."""
-    start, size = 0, 0
-    for index, draft in enumerate(drafts):
+    part: list[_Draft] = []
+    size = 0
+    for draft in drafts:
         weight = len(bytes(draft.request)) + 1
-        if index - start >= AT_ONCE_MAX or (index > start and size + weight > BATCH_SIZE_MAX - 100):
-            yield drafts[start:index]
-            start, size = index, 0
+        if part and (len(part) >= AT_ONCE_MAX or size + weight > BATCH_SIZE_MAX - 100):
+            yield part
+            part, size = [], 0
+        part.append(draft)
         size += weight
-    yield drafts[start:]
+    if part:
+        yield part
 
 
-def _look_up(drafts: Sequence[_Draft], client: Client, account: _Account) -> tuple[list[_Draft], list[Refusal]]:
+def _look_up(drafts: Iterable[_Draft], client: Client, account: _Account) -> tuple[list[_Draft], list[Refusal]]:
     """Return the claims that are new, and why the rules would refuse some; note those that stand already."""
     fresh: list[_Draft] = []
     refusals: list[Refusal] = []
-    for part in _parts(drafts):
-        found = {item.index: item for item in client.check([item.request for item in part])}
-        for index, draft in enumerate(part):
-            refusal = found.get(index)
-            if refusal is None:
-                fresh.append(draft)
-            elif refusal.claim:
-                account.note_standing(draft.resource, refusal)
-            else:
-                refusals.append(_reason_of(draft.resource, refusal))
+    parts: list[list[_Draft]] = []
+
+    def kept_parts() -> Iterator[list[_Draft]]:
+        for part in _parts(drafts):
+            parts.append(part)
+            yield part
+
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:  # the next part is written while the node looks at this one
+        answers = pool.map(lambda part: client.check([item.request for item in part]), kept_parts())
+        for number, answer in enumerate(answers):
+            found = {item.index: item for item in answer}
+            for index, draft in enumerate(parts[number]):
+                refusal = found.get(index)
+                if refusal is None:
+                    fresh.append(draft)
+                elif refusal.claim:
+                    account.note_standing(draft.resource, refusal)
+                else:
+                    refusals.append(_reason_of(draft.resource, refusal))
     return fresh, refusals
 
 
@@ -247,25 +263,38 @@ def _reason_of(resource: str, refusal: NodeRefusal) -> Refusal:
 
 
 def _submit_all(drafts: Sequence[_Draft], client: Client, account: _Account, screen: _Screen, wait_s: float) -> None:
-    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens."""
-    queue = list(drafts)
-    part: Sequence[_Draft] = ()
+    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens.
+
+    The next request is on its way while the node answers one.
+    """
+    queue, flying = deque(_parts(drafts)), deque[tuple[list[_Draft], Future[BatchAnswer]]]()
+    full: list[_Draft] = []
     deadline = time.monotonic() + wait_s
-    try:
-        with screen.counting(len(drafts)) as show:
-            while queue:
-                height = client.blocks(count=1)[-1].height
-                part = next(_parts(queue))
-                answer = client.submit_all([item.request for item in part])
-                full = _note_answer(part, answer, account, show)
-                if len(full) < len(part):
-                    deadline = time.monotonic() + wait_s
-                queue, part = [*full, *queue[len(part) :]], ()
-                if full and not _is_block_coming(client, height, deadline):
-                    break
-    finally:
-        account.unsure = [item.resource for item in part]
-        account.unsent = [item.resource for item in queue[len(part) :]]
+    with screen.counting(len(drafts)) as show:
+        try:
+            with ThreadPoolExecutor(IN_FLIGHT) as pool:
+                while queue or flying:
+                    height = client.blocks(count=1)[-1].height
+                    while queue and not full and len(flying) < IN_FLIGHT:
+                        part = queue.popleft()
+                        flying.append((part, pool.submit(client.submit_all, [item.request for item in part])))
+                    part, coming = flying[0]
+                    left = _note_answer(part, coming.result(), account, show)
+                    flying.popleft()
+                    full += left
+                    deadline = time.monotonic() + wait_s if len(left) < len(part) else deadline
+                    if full and not flying:
+                        queue.extendleft(reversed(list(_parts(full))))
+                        full = []
+                        if not _is_block_coming(client, height, deadline):
+                            break
+        finally:
+            for part, coming in flying:
+                if coming.done() and coming.exception() is None:
+                    full += _note_answer(part, coming.result(), account, show)
+                else:
+                    account.unsure += [item.resource for item in part]
+            account.unsent = [item.resource for part in (full, *queue) for item in part]
 
 
 def _note_answer(
