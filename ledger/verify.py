@@ -65,7 +65,9 @@ class Rules(Protocol):
         """Return the faults of what charter and parent fix in a header: epoch, times, committee, proposer."""
         ...
 
-    def certificate_problem(self, charter: Charter, header: Header, certificate: bytes) -> str | None:
+    def certificate_problem(
+        self, charter: Charter, parent: Header | None, header: Header, certificate: bytes
+    ) -> str | None:
         """Return what is wrong with the stored certificate of a header's block, or None."""
         ...
 
@@ -299,7 +301,7 @@ class _Replay:
         certificate = self.source.get(layout.CERTIFICATE_PREFIX + layout.height_bytes(height))
         problem: str | None = "there is none"
         if certificate is not None:
-            problem = self.rules.certificate_problem(charter, header, certificate)
+            problem = self.rules.certificate_problem(charter, self.parent, header, certificate)
         self.counts.certificates += 1
         if problem is not None:
             yield Finding(height, "certificate", f"the certificate of block {height} is not valid: {problem}")

@@ -42,7 +42,7 @@ class ToyRules:
     def header_problems(self, charter, parent, header):
         return ["scheduled"] if header.scheduled_time_ms else []
 
-    def certificate_problem(self, charter, header, certificate):
+    def certificate_problem(self, charter, parent, header, certificate):
         return None if certificate == b"good" else "it is not good"
 
     def apply(self, state, charter, parent, header, *, records, bodies, contents):
