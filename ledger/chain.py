@@ -53,6 +53,7 @@ Delta = Mapping[bytes, bytes | None]
 
 _TIP = struct.Struct(">Q32sQ")
 _PLACE = struct.Struct(">QI")
+PLACE_SIZE = _PLACE.size
 _REBUILD = "keep the folder as evidence and sync a fresh one from the peers"
 
 
@@ -83,6 +84,11 @@ def height_bytes(height: int) -> bytes:
 def decode_tip(data: bytes) -> tuple[int, bytes, int] | None:
     """Return (height, block hash, number of state rows) of a tip row, or None for bytes of another length."""
     return _TIP.unpack(data) if len(data) == _TIP.size else None
+
+
+def encode_place(height: int, index: int) -> bytes:
+    """Return a record's index row."""
+    return _PLACE.pack(height, index)
 
 
 def decode_place(data: bytes) -> tuple[int, int] | None:
@@ -300,7 +306,7 @@ class Chain:
             if body is not None:
                 rows[BODY_PREFIX + record.body_hash] = encode(body)
         for index, record_id in enumerate(contents.ids):
-            rows[RECORD_PREFIX + record_id] = _PLACE.pack(header.height, index)
+            rows[RECORD_PREFIX + record_id] = encode_place(header.height, index)
         rows.update((STATE_PREFIX + key, value) for key, value in delta.items())
         return NextBlock(Tip(header.height, block_hash, header), delta, rows)
 

@@ -135,8 +135,8 @@ def replay(
 ) -> Iterator[Finding]:
     """Yield every finding of the chain in `source`, oldest first. Silent when all is well."""
     try:
-        with closing(Spool()) as bodies:
-            yield from _Replay(source, rules, counts or Counts(), checks or ChecksHere(), bodies).run()
+        with closing(Spool(HASH_SIZE + layout.PLACE_SIZE)) as places, closing(Spool(HASH_SIZE)) as bodies:
+            yield from _Replay(source, rules, counts or Counts(), checks or ChecksHere(), places, bodies).run()
     except MutuaError as error:
         yield Finding(max(0, counts.height if counts else 0), "store", f"the rows cannot be read: {error}")
 
@@ -159,16 +159,14 @@ class _Replay:
     rules: Rules
     counts: Counts
     checks: SignatureChecks
+    places: Spool
+    """Of every record: its id and its index row."""
     body_hashes: Spool
     """Every body hash to which a record commits."""
     state: MemoryStore | None = None
     """The replayed state; None once it cannot be known any more."""
     tree: StateTree = field(default_factory=StateTree)
     history: merkle.Frontier = field(default_factory=merkle.Frontier)
-    found_count: int = 0
-    """Records that the index leads to."""
-    ids_at: tuple[int, list[bytes]] | None = None
-    """A height at which a repeated record was looked for, and the ids there."""
     parent: Header | None = None
     is_history_known: bool = True
     """False once a header is lost: no later history_root can be computed."""
@@ -195,7 +193,7 @@ class _Replay:
         if self.parent is None or block_hash_of(self.parent) != tip_hash:
             yield Finding(height, "tip", "the tip names another block than the last one")
         yield from self._state_rows(height, row_count)
-        yield from unaccounted(self.source, height, self.found_count, self.body_hashes)
+        yield from unaccounted(self.source, height, self.places, self.body_hashes)
 
     def _tick(self, height: int) -> None:
         self.counts.height = height
@@ -323,56 +321,29 @@ class _Replay:
             if not are_signed and not is_record_signed(record):
                 what = "the signature of the record, or of an attestation, does not verify"
                 yield Finding(height, "record_signature", what, record_id)
-            yield from self._place(height, index, record_id)
+            self.places.add(record_id + layout.encode_place(height, index))
             if len(record.body_hash) == HASH_SIZE:
                 self.body_hashes.add(record.body_hash)
-            body, finding = self._body(height, record, record_id)
-            if finding is not None:
-                yield finding
-            if body is None:
+            body = self._body(height, record, record_id)
+            if isinstance(body, Finding):
+                yield body
                 bodies = None
             elif bodies is not None:
                 bodies[record.body_hash] = body
         return bodies
 
-    def _place(self, height: int, index: int, record_id: bytes) -> Iterator[Finding]:
-        """Look a record up in the index. The index has one place a record: a repeated one is elsewhere as well."""
-        data = self.source.get(layout.RECORD_PREFIX + record_id)
-        place = None if data is None else layout.decode_place(data)
-        if place == (height, index):
-            self.found_count += 1
-            return
-        if place is not None and self._is_at(place, record_id):
-            what = f"the record is already included in the chain, as number {place[1]} of block {place[0]}"
-            yield Finding(height, "record_repeated", what, record_id)
-        else:
-            what = f"the record is not found as number {index} of block {height}"
-            yield Finding(height, "record_index", what, record_id)
-
-    def _is_at(self, place: tuple[int, int], record_id: bytes) -> bool:
-        height, index = place
-        if self.ids_at is None or self.ids_at[0] != height:
-            block, _, _ = self._load(height)
-            self.ids_at = height, [] if block is None else contents_of(block.records).ids
-        ids = self.ids_at[1]
-        return index < len(ids) and ids[index] == record_id
-
-    def _body(self, height: int, record: Record, record_id: bytes) -> tuple[Body | None, Finding | None]:
+    def _body(self, height: int, record: Record, record_id: bytes) -> Body | Finding:
         data = self.source.get(layout.BODY_PREFIX + record.body_hash)
         if data is None:
-            return None, Finding(
-                height,
-                "body_missing",
-                f"the body of a {record.kind} record is not kept: its effect cannot be replayed",
-                record_id,
-            )
+            what = f"the body of a {record.kind} record is not kept: its effect cannot be replayed"
+            return Finding(height, "body_missing", what, record_id)
         try:
             body = decode(Body, data)
         except MalformedBytes as error:
-            return None, Finding(height, "body_hash", f"the body does not decode: {error.what}", record_id)
+            return Finding(height, "body_hash", f"the body does not decode: {error.what}", record_id)
         if not is_body_of(record, body):
-            return None, Finding(height, "body_hash", "the stored body is not the one the record commits to", record_id)
-        return body, None
+            return Finding(height, "body_hash", "the stored body is not the one the record commits to", record_id)
+        return body
 
     def _meaning(
         self, charter: Charter, loaded: _Loaded, header: Header, bodies: dict[bytes, Body] | None
