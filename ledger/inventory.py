@@ -54,7 +54,7 @@ def unaccounted(source: Store, tip: int, places: Iterable[bytes], body_hashes: I
         yield from islice(rows, ROW_FINDINGS_MAX)
         more = sum(1 for _ in rows)
         if more:
-            yield Finding(tip, "row_unknown", f"{more} more rows of this table belong to no final block")
+            yield Finding(tip, "row_unknown", f"{more} more rows like these are too many, missing or out of place")
 
 
 def state_differences(source: Store, state: MemoryStore, size: int) -> tuple[int, dict[bytes, str]]:

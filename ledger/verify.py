@@ -38,8 +38,9 @@ from ledger.spool import Spool
 from ledger.state import StateReader, StateTree
 from ledger.store import MemoryStore, Store
 
-AHEAD_RECORDS = 8_192
-"""Blocks are loaded, and their signatures handed out, as far ahead as these records: memory stays flat."""
+BEHIND_RECORDS = 8_192
+"""Signatures are asked about so many records later, and at the very end: others verify them meanwhile, none waits for
+the last block's replay, and memory stays flat."""
 
 
 FIELD_CHECKS = {"history_root": "history_root", "record_count": "record_count", "records_root": "records_root"}
@@ -133,7 +134,10 @@ class Counts:
 def replay(
     source: Store, rules: Rules, counts: Counts | None = None, checks: SignatureChecks | None = None
 ) -> Iterator[Finding]:
-    """Yield every finding of the chain in `source`, oldest first. Silent when all is well."""
+    """Yield every finding of the chain in `source`. Silent when all is well.
+
+    Oldest first, but for signatures, which are verified meanwhile, and rows too many, which are told at the end.
+    """
     try:
         with closing(Spool(HASH_SIZE + layout.PLACE_SIZE)) as places, closing(Spool(HASH_SIZE)) as bodies:
             yield from _Replay(source, rules, counts or Counts(), checks or ChecksHere(), places, bodies).run()
@@ -143,14 +147,13 @@ def replay(
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A block as it is stored, with what is wrong about its bytes; its signatures are being verified."""
+    """A block as it is stored, with what is wrong about its bytes."""
 
     height: int
     records: Sequence[Record]
     header: Header | None
     findings: list[Finding]
     contents: Contents
-    parts: Any
 
 
 @dataclass(slots=True)
@@ -167,6 +170,9 @@ class _Replay:
     """The replayed state; None once it cannot be known any more."""
     tree: StateTree = field(default_factory=StateTree)
     history: merkle.Frontier = field(default_factory=merkle.Frontier)
+    unproved: deque[tuple[int, Sequence[Record], Contents, Any]] = field(default_factory=deque[Any])
+    """Height, records, their bytes and the answer to come, of blocks whose signatures are being verified."""
+    unproved_count: int = 0
     parent: Header | None = None
     is_history_known: bool = True
     """False once a header is lost: no later history_root can be computed."""
@@ -187,13 +193,15 @@ class _Replay:
         height, tip_hash, row_count = tip
         self.counts.tip = height
         yield from self._genesis(charter)
-        for loaded in self._load_ahead(height):
+        for loaded in self._loaded(height):
             yield from self._block(charter, loaded)
+            yield from self._signatures(BEHIND_RECORDS)
             self._tick(loaded.height)
         if self.parent is None or block_hash_of(self.parent) != tip_hash:
             yield Finding(height, "tip", "the tip names another block than the last one")
         yield from self._state_rows(height, row_count)
         yield from unaccounted(self.source, height, self.places, self.body_hashes)
+        yield from self._signatures(0)
 
     def _tick(self, height: int) -> None:
         self.counts.height = height
@@ -250,10 +258,8 @@ class _Replay:
             findings.append(Finding(height, "header_link", f"block {height} is not found under its hash"))
         return block, header, findings
 
-    def _load_ahead(self, tip: int) -> Iterator[_Loaded]:
-        """Yield the blocks 1 .. tip, each loaded well before it is needed."""
-        waiting: deque[_Loaded] = deque()
-        count = 0
+    def _loaded(self, tip: int) -> Iterator[_Loaded]:
+        """Yield the blocks 1 .. tip with their signatures under verification; the way leads over a gap in one step."""
         height = 0
         while height < tip:
             height += 1
@@ -266,12 +272,21 @@ class _Replay:
             records = () if block is None else block.records
             contents = contents_of(records)
             seals = [seal for pair in zip(records, contents.signed, strict=True) for seal in seals_of(*pair)]
-            waiting.append(_Loaded(height, records, header, findings, contents, self.checks.submit(seals)))
-            count += len(records)
-            while count > AHEAD_RECORDS:
-                count -= len(waiting[0].contents.ids)
-                yield waiting.popleft()
-        yield from waiting
+            if records:
+                self.unproved.append((height, records, contents, self.checks.submit(seals)))
+                self.unproved_count += len(records)
+            yield _Loaded(height, records, header, findings, contents)
+
+    def _signatures(self, behind: int) -> Iterator[Finding]:
+        """Ask how signatures turned out, the oldest first, until those of `behind` records are left."""
+        while self.unproved_count > behind:
+            height, records, contents, parts = self.unproved.popleft()
+            self.unproved_count -= len(records)
+            if not self.checks.finish(parts):
+                for record, record_id in zip(records, contents.ids, strict=True):
+                    if not is_record_signed(record):
+                        what = "the signature of the record, or of an attestation, does not verify"
+                        yield Finding(height, "record_signature", what, record_id)
 
     def _block(self, charter: Charter, loaded: _Loaded) -> Iterator[Finding]:
         height, header = loaded.height, loaded.header
@@ -311,16 +326,12 @@ class _Replay:
         """Yield findings about single records; return the bodies by hash, or None when one is missing."""
         height = loaded.height
         bodies: dict[bytes, Body] | None = {}
-        are_signed = self.checks.finish(loaded.parts)
         for index, (record, record_id) in enumerate(zip(loaded.records, loaded.contents.ids, strict=True)):
             self.counts.records += 1
             try:
                 check_record_shape(record, self.counts.chain_id)
             except MalformedBytes as error:
                 yield Finding(height, "record_shape", error.what, record_id)
-            if not are_signed and not is_record_signed(record):
-                what = "the signature of the record, or of an attestation, does not verify"
-                yield Finding(height, "record_signature", what, record_id)
             self.places.add(record_id + layout.encode_place(height, index))
             if len(record.body_hash) == HASH_SIZE:
                 self.body_hashes.add(record.body_hash)

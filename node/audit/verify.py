@@ -116,7 +116,7 @@ def audit_folder(
     except LedgerCorrupt as error:
         findings = [Finding(0, "store", error.what)]
     findings += [*_vote_log(folder, counts.height), *_unexpected(counts, expected)]
-    return Report(counts, tuple(findings))
+    return Report(counts, tuple(sorted(findings, key=lambda finding: finding.height)))
 
 
 def _unexpected(counts: Counts, expected: Expected) -> Iterator[Finding]:
