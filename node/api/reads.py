@@ -177,8 +177,8 @@ class Reads:
     def record(self, record_id: bytes) -> Receipt:
         """Return a record's receipt: pending, refused with the reason, or final with its inclusion proof."""
         chain, mempool, name = self._node.chain, self._node.mempool, record_id.hex()
-        place = chain.find_record(record_id)
-        if place is None:
+        placed = chain.placed_record(record_id)
+        if placed is None:
             refusal = mempool.refusals.get(record_id)
             if record_id in mempool:
                 return Receipt(record_id=name, state="pending", height=chain.height)
@@ -187,17 +187,16 @@ class Reads:
                 return Receipt(record_id=name, state="refused", height=refusal.height, reason=reason)
             what = f"this node knows no record {name}"
             raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
-        height, index = place
-        block = chain.block(height)
-        assert block is not None
+        block, index = placed
+        header = decode_header(block.header)
         hashes = [merkle.leaf_hash(encode(record)) for record in block.records]
         return Receipt(
             record_id=name,
             state="final",
-            height=height,
+            height=header.height,
             index=index,
             kind=block.records[index].kind,
-            records_root=decode_header(block.header).records_root.hex(),
+            records_root=header.records_root.hex(),
             tree_size=len(hashes),
             proof=tuple(item.hex() for item in merkle.inclusion_proof(hashes, index)),
             leaf=hashes[index].hex(),

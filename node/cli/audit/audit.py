@@ -14,7 +14,7 @@ from ledger.errors import MutuaError
 from ledger.hashing import HASH_SIZE
 from node.api.text import clock
 from node.cli.audit.actions import drawn, finding, report
-from node.cli.common import DEFAULT, PRINT, Common, Printing, read_file, say
+from node.cli.common import DEFAULT, PRINT, Common, Printing, Whole, read_file, say
 
 if TYPE_CHECKING:
     from ledger.genesis import Charter
@@ -40,7 +40,7 @@ def verify(
     /,
     *,
     charter: Path | None = None,
-    at_least: int | None = None,
+    at_least: Whole | None = None,
     common: Common = DEFAULT,
 ) -> int:
     """Replay the ledger from genesis and list every contradiction.
