@@ -116,9 +116,8 @@ def build_app(api: Api) -> Starlette:
 def _blocks(api: Api, request: Request, _: Any) -> Any:
     count = _number(request.query_params.get("count", "20"), "count", 1, schema.BLOCKS_PAGE_MAX)
     given = request.query_params.get("start")
-    newest = api.reads.status().height if given is None else 0
-    start = max(0, newest - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
-    return api.reads.blocks(start, count)
+    start = api.reads.height() - count + 1 if given is None else _number(given, "start", 0, HEIGHT_MAX)
+    return api.reads.blocks(max(0, start), count)
 
 
 def _view(api: Api, request: Request, _: Any) -> Any:
@@ -127,7 +126,7 @@ def _view(api: Api, request: Request, _: Any) -> Any:
         key.isidentifier() and key not in ("self", "question") for key in arguments
     ):
         raise MutuaError("arguments", "the arguments do not fit this view", "see the views in the reference")
-    return api.reads.view(question_of(request.path_params["name"]), **arguments)
+    return api.reads.ask(question_of(request.path_params["name"]), **arguments)
 
 
 def _openapi(_api: Api, _request: Request, _: Any) -> Any:
