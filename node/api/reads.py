@@ -138,8 +138,7 @@ class Reads:
 
     async def ask(self, question: Question[T], **arguments: str) -> T:
         """Return the same, read in a thread: a list of all claims takes a while, and holds up nobody."""
-        work: Callable[[], T] = partial(self.view, question, **arguments)
-        return await self._node.ledger.look(work)
+        return await self._node.ledger.look(lambda: self.view(question, **arguments))
 
     def _keep(self, name: object, read: Callable[..., T], *arguments: Any) -> T:
         """Return what was read, once a block: it does not change before the next one."""
