@@ -25,7 +25,7 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -235,6 +235,8 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
             return found if isinstance(found, Response) else _json(found)
         except MutuaError as error:
             return error_response(error)
+        except ClientDisconnect:  # cut off in the middle of its body: there is nobody to answer
+            return Response(status_code=400)
         except OSError as error:
             log.exception("disk_error", what=str(error))
             return error_response(
