@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import hypercorn.trio
+import hypercorn.trio.run
 import msgspec
 import structlog
 import trio
 from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -37,6 +39,7 @@ from node.api.reads import Reads, question_of
 from node.api.text import hex_bytes
 from node.api.views import actions
 from node.api.views.node import Health
+from node.faults import describe
 
 if TYPE_CHECKING:
     from node.api.actions import Actions
@@ -89,6 +92,7 @@ async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]]
     config.errorlog = None
     config.include_server_header = False
     config.graceful_timeout = 0.5
+    vars(hypercorn.trio.run)["TCPServer"] = Connection
     run: Any = cast("Any", hypercorn.trio).serve  # it names the ASGI types of starlette differently
     try:
         await run(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
@@ -105,6 +109,21 @@ def build_app(api: Api) -> Starlette:
         routes=[Route(item.path, _answering(api, item), methods=[item.method]) for item in schema.ENDPOINTS],
         exception_handlers={HTTPException: _http_error},
     )
+
+
+class Connection(TCPServer):
+    """A connection whose faults end it alone.
+
+    Hypercorn 0.18.0 lets them out of its server, and so would end the daemon: a request that is cut off can meet the
+    answer to it half-way (trio.BusyResourceError), and what is an OSError comes in a group that it does not look into.
+    """
+
+    async def run(self) -> None:
+        """Serve the connection to its end, whatever that is."""
+        try:
+            await super().run()
+        except* Exception as group:
+            log.debug("api_connection_failed", error=describe(group))
 
 
 # ---- Handlers -------------------------------------------------------------------
