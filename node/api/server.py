@@ -92,10 +92,10 @@ async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]]
     config.errorlog = None
     config.include_server_header = False
     config.graceful_timeout = 0.5
-    vars(hypercorn.trio.run)["TCPServer"] = Connection
-    run: Any = cast("Any", hypercorn.trio).serve  # it names the ASGI types of starlette differently
+    library = cast("Any", hypercorn.trio)  # it names the ASGI types of starlette differently
+    library.run.TCPServer = Connection
     try:
-        await run(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+        await library.serve(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
     except OSError as error:
         hint = "use a data folder that can hold a socket"
         raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint) from None
