@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import hypercorn.trio
-import hypercorn.trio.run
+import hypercorn.trio.run  # pyright: ignore[reportUnusedImport] - for its name
 import msgspec
 import structlog
 import trio

@@ -5,7 +5,8 @@
 The seventh founder never runs: its keys are the attacker's. Before each attack the six daemons start again, so that no
 ban and no memory of the one before is left. The figures of an attack: the longest gap between two blocks, the memory of
 the largest daemon, the lines that the most talkative one wrote (blocks apart) and their tracebacks, who banned the
-attacker, and what junk still waits. An older tree is measured with its own packages: PYTHONPATH names it.
+attacker, and what junk still waits. An older tree is measured with its own packages: PYTHONSAFEPATH=1 and PYTHONPATH
+name it.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Row:
     tracebacks: int = 0
     banned_by: int = 0
     waiting: int = 0
+    ended: int = 0
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -311,6 +313,7 @@ async def cut_posts(me: Hostile) -> None:
     async def cut() -> None:
         stream = await trio.open_unix_socket(me.devnet.nodes[0].socket)
         await stream.send_all(b"POST /v1/submit HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n" + b'{"kind": "ca')
+        await trio.sleep(me.random.choice((0, 0.02)))
         await stream.aclose()
 
     await for_ever(cut, 0.1)
@@ -340,6 +343,7 @@ class Battery:
             since = time.time()
             trio.run(self._attack, act, is_peer, row)
             alive = [node for node in self.honest if node.process is not None and node.process.poll() is None]
+            row.ended = len(self.honest) - len(alive)
             row.notes += [f"{node.name} ended" for node in self.honest if node not in alive]
             row.waiting = max((_status(node)["mempool"] for node in alive), default=0)
         finally:
@@ -386,11 +390,11 @@ class Battery:
         for node, size in zip(self.honest, sizes, strict=True):
             text = (node.folder / "log.jsonl").read_bytes()[size:].decode()
             lines = [json.loads(line) for line in text.splitlines()]
-            times = [_seconds(line) for line in lines if line["event"] == "block_final"]
-            gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
             end = since + self.seconds
-            gaps.append(max(0.0, end - times[-1]) if times else self.seconds)
+            times = [at for line in lines if line["event"] == "block_final" and (at := _seconds(line)) < end]
             row.blocks = max(row.blocks, len(times))
+            times = [since, *times, end]
+            gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
             row.gap_s = max(row.gap_s, *gaps)
             row.usual_gap_s = max(row.usual_gap_s, statistics.median(gaps))
             others = [line for line in lines if line["event"] not in ("block_final", "node_stopped")]
@@ -414,6 +418,7 @@ def _size(node: Node) -> int:
 def played(seed: int, seconds: float, wanted: frozenset[str] = frozenset()) -> list[Row]:
     """Play the battery and print its table."""
     folder = Path(tempfile.mkdtemp(prefix="mutua-b-"))
+    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     rows: list[Row] = []
     battery: Battery | None = None
