@@ -43,7 +43,7 @@ def test_a_flood_of_one_peer_writes_a_few_lines_and_one_that_counts_the_rest(tmp
     for number in range(1_000):
         log.warning("peer_struck", peer="aa", number=number)
         log.warning("treasury_message_refused", signer=3)
-        logging.getLogger("libp2p.noise").error("bad handshake %d", number)
+        logging.getLogger("hypercorn.error").warning("bad handshake %d", number)
         log.info("block_final", height=number)
     log.warning("peer_struck", peer="bb")
     clock.now = PEER_LINES_EVERY_S
@@ -53,7 +53,7 @@ def test_a_flood_of_one_peer_writes_a_few_lines_and_one_that_counts_the_rest(tmp
     assert {(line["peer"], line["of"]): line["more"] for line in told} == {
         ("aa", "peer_struck"): 1_000 - PEER_LINES_MAX,
         ("3", "treasury_message_refused"): 1_000 - PEER_LINES_MAX,
-        ("libp2p.noise", "library_message"): 1_000 - PEER_LINES_MAX,
+        ("hypercorn.error", "library_message"): 1_000 - PEER_LINES_MAX,
     }
     struck = [line.get("number") for line in lines if line["event"] == "peer_struck" and line["peer"] == "aa"]
     assert struck == [*range(PEER_LINES_MAX), 1_000]
