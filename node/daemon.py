@@ -267,6 +267,8 @@ class Daemon:
         self.sync.tell()
         self.driver.height_moved(header.height)
         self.auto.wake()
+        if not self.sync.is_syncing:
+            await self.ledger.weed()
         for event in candidate.events:
             self.hub.publish(event_json(event))
         block = {"height": header.height, "hash": candidate.block_hash.hex(), "records": header.record_count}

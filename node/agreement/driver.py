@@ -19,7 +19,7 @@ import trio
 from consensus import effects as fx
 from consensus import events as ev
 from consensus import machine
-from consensus.messages import Certificate, Message, VoteKind, encode_message
+from consensus.messages import Certificate, Message, Proposal, VoteKind, encode_message
 from consensus.signing import sign_proposal, sign_vote
 from ledger.blocks import BlockWithBodies, decode_header
 from ledger.errors import MutuaError
@@ -216,7 +216,9 @@ class Driver:
                         self._out(message)
                 case fx.ReportMisbehaviour():
                     first = effect.first
-                    log.warning("misbehaviour_seen", height=first.height, view=first.view, kind=type(first).__name__)
+                    by = first.proposer if isinstance(first, Proposal) else first.voter
+                    facts = {"height": first.height, "view": first.view, "kind": type(first).__name__}
+                    log.warning("misbehaviour_seen", peer=self._name_of(by), **facts)
                     self.misbehaviour.append(effect)
                 case fx.Finalize():
                     if await self._finalize(effect.certificate):
@@ -296,7 +298,8 @@ class Driver:
         is_timely = self._is_notarized(block_hash) or self._ledger.is_timely(header, self.receiver.seen_ms(block_hash))
         if not is_timely:
             facts = {"height": header.height, "proposed_time_ms": header.proposed_time_ms}
-            log.warning("proposal_untimely", **facts, hint="check this computer's clock")
+            hint = "check this computer's clock"
+            log.warning("proposal_untimely", peer=self._name_of(header.proposer), **facts, hint=hint)
             self._untimely.add(block_hash)
             self._answer(ev.BlockChecked(block_hash, is_valid=False))
             return
@@ -306,11 +309,17 @@ class Driver:
             except MutuaError as error:
                 if is_fatal(error):
                     raise
-                log.warning("proposal_invalid", code=error.code, what=error.what)
+                by = self._name_of(header.proposer)
+                log.warning("proposal_invalid", peer=by, code=error.code, what=error.what)
                 self._answer(ev.BlockChecked(block_hash, is_valid=False))
                 return
         await trio.to_thread.run_sync(self._candidates.keep, block_hash)
         self._answer(ev.BlockChecked(block_hash, is_valid=True))
+
+    def _name_of(self, member: int) -> str:
+        """Return a committee member for the log; a header may name one who is not there."""
+        committee = self._ledger.committee
+        return committee[member].hex()[:16] if 0 <= member < len(committee) else f"member {member}"
 
     async def _obtain(self, block_hash: bytes) -> BlockWithBodies:
         wait_s = ASK_AFTER_S

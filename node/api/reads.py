@@ -28,12 +28,14 @@ from node.api.schema import BLOCKS_PAGE_MAX, VIEWS
 from node.api.text import hex_bytes
 from node.api.views.base import Question, T, read
 from node.api.views.chain import Block, BlockHead, ClaimReceipt, Reason, Receipt, RecordHead
-from node.api.views.claims import CLAIM, NEEDS_ME
+from node.api.views.claims import CLAIM
 from node.api.views.members import DEPENDANTS
 from node.api.views.node import Consensus, Owed, Peer, PeerCounts, ProtocolState, Status, TreasuryJob
 from node.audit.receipts import LIVE_S_MAX, claim_receipt, told
 
 RECEIPTS_KEPT_MAX = 16
+ANSWERS_KEPT_MAX = 32
+"""Views of the newest block that are kept: a screen asks for the same few every second."""
 
 
 class Reads:
@@ -43,12 +45,18 @@ class Reads:
         self._node = node
         self._replaying = trio.Lock()
         self._receipts: dict[tuple[bytes, int], ClaimReceipt] = {}
+        self._kept_at = -1
+        self._kept: dict[object, Any] = {}
 
     # ---- The node -----------------------------------------------------------------
 
     def is_ready(self) -> bool:
         """True once the node is in sync."""
         return not self._node.sync.is_syncing
+
+    def height(self) -> int:
+        """Return the newest final height."""
+        return self._node.chain.height
 
     def status(self) -> Status:
         """Return what `mutua status` shows."""
@@ -76,7 +84,7 @@ class Reads:
             member=member,
             cover=None if row is None else node.keys.cover_key.hex(),
             dependants=() if row is None else tuple(item.cover_id for item in self.view(DEPENDANTS, member=member)),
-            needs_me=0 if row is None else len(self.view(NEEDS_ME, member=member)),
+            needs_me=0 if row is None else self._keep("needs me", claims.needs_me_count, chain.state, height, row.key),
             protocol=protocol_state(chain.state, height),
         )
 
@@ -133,7 +141,26 @@ class Reads:
         """Return a governance view. MutuaError `not_found` for an unknown member or claim, `usage` for an argument."""
         chain = self._node.chain
         given = {key: value for key, value in arguments.items() if value is not None}
-        return read_view(chain.state, chain.height, question, given)
+        key = (question.name, tuple(sorted(given.items())))
+        return self._keep(key, read_view, chain.state, chain.height, question, given)
+
+    async def ask(self, question: Question[T], **arguments: str) -> T:
+        """Return the same, read in a thread: a list of all claims takes a while, and holds up nobody."""
+        return await self._node.ledger.look(lambda: self.view(question, **arguments))
+
+    def _keep(self, name: object, read: Callable[..., T], *arguments: Any) -> T:
+        """Return what was read, once a block: it does not change before the next one."""
+        height = self._node.chain.height
+        if self._kept_at != height:
+            self._kept_at, self._kept = height, {}
+        kept = self._kept  # another thread may begin a new height
+        if name not in kept:
+            found = read(*arguments)
+            while len(kept) >= ANSWERS_KEPT_MAX:
+                kept.pop(next(iter(kept)), None)
+            kept[name] = found
+            return found
+        return kept[name]
 
     def blocks(self, start: int, count: int) -> tuple[BlockHead, ...]:
         """Return headers from `start` on, at most 200."""

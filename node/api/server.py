@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import hypercorn.trio
+import hypercorn.trio.run  # pyright: ignore[reportUnusedImport] - for its name
 import msgspec
 import structlog
 import trio
 from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -37,6 +39,7 @@ from node.api.reads import Reads, question_of
 from node.api.text import hex_bytes
 from node.api.views import actions
 from node.api.views.node import Health
+from node.faults import describe
 
 if TYPE_CHECKING:
     from node.api.actions import Actions
@@ -89,9 +92,10 @@ async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]]
     config.errorlog = None
     config.include_server_header = False
     config.graceful_timeout = 0.5
-    run: Any = cast("Any", hypercorn.trio).serve  # it names the ASGI types of starlette differently
+    library = cast("Any", hypercorn.trio)  # it names the ASGI types of starlette differently
+    library.run.TCPServer = Connection
     try:
-        await run(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+        await library.serve(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
     except OSError as error:
         hint = "use a data folder that can hold a socket"
         raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint) from None
@@ -107,6 +111,21 @@ def build_app(api: Api) -> Starlette:
     )
 
 
+class Connection(TCPServer):
+    """A connection whose faults end it alone.
+
+    Hypercorn 0.18.0 lets them out of its server, and so would end the daemon: a request that is cut off can meet the
+    answer to it half-way (trio.BusyResourceError), and what is an OSError comes in a group that it does not look into.
+    """
+
+    async def run(self) -> None:
+        """Serve the connection to its end, whatever that is."""
+        try:
+            await super().run()
+        except* Exception as group:
+            log.debug("api_connection_failed", error=describe(group))
+
+
 # ---- Handlers -------------------------------------------------------------------
 
 
@@ -116,9 +135,8 @@ def build_app(api: Api) -> Starlette:
 def _blocks(api: Api, request: Request, _: Any) -> Any:
     count = _number(request.query_params.get("count", "20"), "count", 1, schema.BLOCKS_PAGE_MAX)
     given = request.query_params.get("start")
-    newest = api.reads.status().height if given is None else 0
-    start = max(0, newest - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
-    return api.reads.blocks(start, count)
+    start = api.reads.height() - count + 1 if given is None else _number(given, "start", 0, HEIGHT_MAX)
+    return api.reads.blocks(max(0, start), count)
 
 
 def _view(api: Api, request: Request, _: Any) -> Any:
@@ -127,7 +145,7 @@ def _view(api: Api, request: Request, _: Any) -> Any:
         key.isidentifier() and key not in ("self", "question") for key in arguments
     ):
         raise MutuaError("arguments", "the arguments do not fit this view", "see the views in the reference")
-    return api.reads.view(question_of(request.path_params["name"]), **arguments)
+    return api.reads.ask(question_of(request.path_params["name"]), **arguments)
 
 
 def _openapi(_api: Api, _request: Request, _: Any) -> Any:
@@ -245,6 +263,8 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
             return found if isinstance(found, Response) else _json(found)
         except MutuaError as error:
             return error_response(error)
+        except ClientDisconnect:  # cut off in the middle of its body: there is nobody to answer
+            return Response(status_code=400)
         except OSError as error:
             log.exception("disk_error", what=str(error))
             return error_response(

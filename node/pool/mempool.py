@@ -1,7 +1,8 @@
 """Records that wait for a block: durable, bounded, in the order they came (after a restart: of their numbers).
 
 "Accepted" is said only after the record is on disk. A record that the rules refuse while a block is built stays for a
-few heights (a peer may simply be a block ahead) and is then dropped with its reason, which the member can read.
+few heights (a peer may simply be a block ahead) and is then dropped with its reason, which the member can read. The
+pool remembers what it dropped, so that gossip does not bring it back.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 
 from ledger.codec import decode, encode
@@ -18,6 +20,8 @@ from ledger.store import Store
 from node.pool.admission import APPLY_KIND
 
 PREFIX = b"p/"
+SHORT_ID_SIZE = 8
+"""Bytes of an id that name a record in a digest."""
 RECORDS_MAX = 20_000
 BYTES_MAX = 64 * 1024 * 1024
 PER_AUTHOR_MAX = 2_000
@@ -26,6 +30,8 @@ PER_AUTHOR_CROWDED_MAX = 100
 REFUSED_HEIGHTS_MAX = 4
 """A record refused while building at this many heights is dropped: it is not early, it is wrong."""
 REFUSALS_KEPT_MAX = 2_000
+DROPPED_KEPT_MAX = 40_000
+"""Ids of dropped records that are remembered: twice what can wait here, and thus at a peer."""
 Write = Callable[[Sequence[SignedRecord], Mapping[bytes, bytes]], None]
 
 
@@ -51,7 +57,11 @@ class Mempool:
         self._per_author: dict[bytes, int] = {}
         self._per_signer: dict[bytes, tuple[int, int]] = {}
         self._refused_at: dict[bytes, set[int]] = {}
+        self._passed_by: dict[bytes, int] = {}
+        """Blocks that became final while a record waited."""
         self.refusals: OrderedDict[bytes, Refusal] = OrderedDict()
+        self._dropped: OrderedDict[bytes, bytes] = OrderedDict()
+        """Short id -> id of what the rules refused for good."""
         self.size_bytes = 0
         for key, value in list(store.scan(PREFIX)):
             try:
@@ -83,6 +93,17 @@ class Mempool:
     def of_authors(self, authors: frozenset[bytes]) -> list[SignedRecord]:
         """Return what waits of these authors, oldest first."""
         return [signed for _, signed in self if signed.record.author in authors]
+
+    def is_dropped(self, record_id: bytes) -> bool:
+        """True for a record that the rules refused so often that it was dropped; known by its short id, too."""
+        found = self._dropped.get(record_id[:SHORT_ID_SIZE])
+        return found is not None and found.startswith(record_id)
+
+    def suspects(self, count: int) -> list[tuple[bytes, SignedRecord]]:
+        """Return the oldest records that several blocks passed over, for another look."""
+        with self._memory:
+            passed = (name for name, blocks in self._passed_by.items() if blocks > 1)
+            return [(name, self._records[name]) for name in islice(passed, count)]
 
     def get(self, record_id: bytes) -> SignedRecord | None:
         """Return a waiting record."""
@@ -175,6 +196,11 @@ class Mempool:
                 dropped = [self._records[record_id] for record_id in sorted(expired | refused)]
                 for record_id in done | expired | refused:
                     self._forget(record_id)
+                self._passed_by = {name: self._passed_by.get(name, 0) + 1 for name in self._records}
+                for record_id in sorted(refused):
+                    self._dropped[record_id[:SHORT_ID_SIZE]] = record_id
+                while len(self._dropped) > DROPPED_KEPT_MAX:
+                    self._dropped.popitem(last=False)
         return dropped
 
     def _note(self, record_id: bytes, refusal: Refusal) -> None:
@@ -183,6 +209,7 @@ class Mempool:
             self.refusals.popitem(last=False)
 
     def _remember(self, record_id: bytes, signed: SignedRecord, size: int) -> None:
+        self._dropped.pop(record_id[:SHORT_ID_SIZE], None)  # its author's own node had it checked anew
         self._records[record_id] = signed
         self._sizes[record_id] = size
         self.size_bytes += size
@@ -193,6 +220,7 @@ class Mempool:
 
     def _forget(self, record_id: bytes) -> None:
         self._refused_at.pop(record_id, None)
+        self._passed_by.pop(record_id, None)
         signed = self._records.pop(record_id, None)
         if signed is None:
             return

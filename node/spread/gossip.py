@@ -31,6 +31,8 @@ THREAD_FROM_RECORDS = 4
 """Verifying this many records or more goes to a thread: a thread hop costs about two verifications."""
 OUTGOING_MAX = 20_000
 ASKED_BLOBS_MAX = 4_096
+LEFT_MAX = 40_000
+"""Records left by admission that are remembered until the next block, so that digests do not bring them again."""
 COMPARE_EVERY_S = 1.0
 WANT_PAUSE_S = 0.02
 
@@ -49,6 +51,8 @@ class Gossip:
     choose_peer: Callable[[Sequence[bytes]], bytes]
     _outgoing: list[SignedRecord] = field(default_factory=list[SignedRecord], init=False)
     _asked_blobs: frozenset[bytes] = field(default=frozenset(), init=False)
+    _left: dict[bytes, int] = field(default_factory=dict[bytes, int], init=False)
+    """Short id of a record that may not wait here -> the height at which it was left."""
     _compared_at: dict[bytes, float] = field(default_factory=dict[bytes, float], init=False)
 
     async def run(self) -> None:
@@ -81,7 +85,7 @@ class Gossip:
             except MutuaError as error:
                 if is_fatal(error):
                     raise
-                log.warning("bundle_not_kept", code=error.code, records=len(fresh))
+                log.warning("bundle_not_kept", peer=peer.hex()[:16], code=error.code, records=len(fresh))
                 return
         self._asked_blobs -= {blob_hash_of(blob) for blob in blobs}
         kept = [signed for signed in fresh if record_id_of(signed.record) in self.mempool]
@@ -102,13 +106,26 @@ class Gossip:
             record_id = record_id_of(record)
             is_late = self.admission.is_expired(record)
             is_known = record_id in self.mempool or self.admission.is_final(record_id)
-            if is_late or is_known or not self.admission.may_wait(signed):
+            if is_known or self.mempool.is_dropped(record_id):
+                continue
+            if is_late or not self.admission.may_wait(signed):
+                self._leave(record_id)
                 continue
             if not is_record_signed(record):
                 what = "a record's signature does not verify"
                 raise MalformedBytes("record_signature", what, "send it as its author signed it")
             fresh.append(signed)
         return fresh
+
+    def _leave(self, record_id: bytes) -> None:
+        """Remember that a record may not wait here as things stand."""
+        if len(self._left) >= LEFT_MAX:
+            self._left.clear()
+        self._left[record_id[: wire.DIGEST_ID_SIZE]] = self.admission.height
+
+    def _is_unwanted(self, short: bytes) -> bool:
+        """True for a record that the rules refused for good, or that admission left at this height."""
+        return self.mempool.is_dropped(short) or self._left.get(short) == self.admission.height
 
     async def answer_digest(self, peer: bytes, digest: wire.Digest) -> None:
         """Send what the peer lacks and ask for what is missing here. A peer that compares too often gets no answer."""
@@ -118,7 +135,7 @@ class Gossip:
         self._compared_at[peer] = now
         ours = {record_id[: wire.DIGEST_ID_SIZE]: record_id for record_id in self.mempool.ids()}
         theirs = set(digest.ids)
-        unknown = tuple(sorted(theirs - ours.keys()))
+        unknown = tuple(sorted(short for short in theirs - ours.keys() if not self._is_unwanted(short)))
         if unknown:
             self.network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest(unknown, ())))
         await self._send_records(peer, [record_id for short, record_id in ours.items() if short not in theirs])

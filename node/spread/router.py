@@ -82,7 +82,7 @@ class Router:
             if is_fatal(error):
                 self.fail(error)
                 return
-            log.warning("frame_refused", peer=peer.hex()[:12], error=str(error))
+            log.warning("frame_refused", peer=peer.hex()[:16], error=str(error))
 
     async def _hear_message(self, peer: bytes, message: wire.Message, size: int) -> None:
         match message:

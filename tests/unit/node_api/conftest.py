@@ -52,7 +52,10 @@ class FakeDaemon:
             protocol=ProtocolState(version=1, knows_next=True),
         )
 
-    def view(self, question, **arguments: str) -> object:
+    def height(self) -> int:
+        return 41
+
+    async def ask(self, question, **arguments: str) -> object:
         if question.name == "claim" and arguments.get("id") != CLAIM:
             raise MutuaError("not_found", "there is no such claim", "see mutua claim list")
         if question.name == "accounts":
