@@ -75,8 +75,10 @@ class OpenBlock:
 def apply_block(state: StateReader, context: BlockContext, acts: Iterable[Act]) -> Outcome:
     """Apply a whole block; RuleBroken or MalformedBytes when one of its records is refused."""
     block = OpenBlock(state, context)
+    day = block.day
     for act in acts:
-        block.take(act)
+        take_record(day, act)
+        day.draft.forget_undo()  # a record that is refused ends the block: nothing is ever rolled back to here
     return block.close()
 
 

@@ -10,7 +10,7 @@ from ledger.blocks import BlockWithBodies, Contents, Header, contents_of, decode
 from ledger.chain import Chain, NextBlock
 from ledger.codec import encode
 from ledger.errors import MalformedBytes
-from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of
+from ledger.records import Record, SignedRecord, check_record_shape, is_body_of
 from node.execution.apply import Applied, apply_block, encode_events
 from node.execution.header_rules import INVALID, check_header
 from node.execution.verifier import Verifier
@@ -62,28 +62,31 @@ def check_candidate(
     """
     header, records = decode_header(block.block.header), block.block.records
     contents = contents_of(records)
-    check_header(chain, committee, header, contents)
-    _check_bodies(block, contents)
-    bodies: dict[bytes, Body] = {}
-    for record, body in zip(records, block.bodies, strict=True):
-        check_record_shape(record, chain.chain_id)
-        assert body is not None
-        bodies[record.body_hash] = body
-
-    def effect() -> Candidate:
-        leader, randomness = committee[header.proposer], chain.tip.header.randomness
-        applied = apply_block(chain.state, header, randomness, leader, records, bodies, contents.ids)
-        if chain.tree.root_after(applied.delta) != header.state_root:
-            raise MalformedBytes("block_state_root", "applying the block does not give its state root", INVALID)
-        return candidate_of(chain, block, applied, contents)
-
     unverified = [item for item in zip(records, contents.signed, strict=True) if not is_verified(item[0])]
-    is_signed, outcome = (verifier or Verifier(0)).check_while(unverified, effect)
-    if not is_signed:
-        raise MalformedBytes("record_signature", "a record of the block has a bad signature", INVALID)
+    with (verifier or Verifier(0)).checking(unverified) as are_signed:
+        check_header(chain, committee, header, contents)
+        _check_bodies(block, contents)
+        for record in records:
+            check_record_shape(record, chain.chain_id)
+        try:
+            outcome = _effect_of(chain, committee[header.proposer], block, header, contents)
+        except Exception as error:  # whatever it is, a bad signature is named before it
+            outcome = error
+        if not are_signed():
+            raise MalformedBytes("record_signature", "a record of the block has a bad signature", INVALID)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+def _effect_of(chain: Chain, leader: bytes, block: BlockWithBodies, header: Header, contents: Contents) -> Candidate:
+    """Return a block whose parts fit together with its effect."""
+    records, randomness = block.block.records, chain.tip.header.randomness
+    bodies = {record.body_hash: body for record, body in zip(records, block.bodies, strict=True) if body is not None}
+    applied = apply_block(chain.state, header, randomness, leader, records, bodies, contents.ids)
+    if chain.tree.root_after(applied.delta) != header.state_root:
+        raise MalformedBytes("block_state_root", "applying the block does not give its state root", INVALID)
+    return candidate_of(chain, block, applied, contents)
 
 
 def check_whole(block: BlockWithBodies) -> None:
