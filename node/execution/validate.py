@@ -33,11 +33,11 @@ class Candidate:
     delta: Mapping[bytes, bytes | None]
     events: tuple[Event, ...]
     next: NextBlock
-    """All of it in rows, ready for `Chain.keep`."""
+    """All of it staged for `Chain.keep`."""
 
 
 def candidate_of(chain: Chain, block: BlockWithBodies, applied: Applied, contents: Contents) -> Candidate:
-    """Return an applied block as a candidate, with its rows."""
+    """Return an applied block as a candidate, staged."""
     prepared = chain.prepare(block, applied.delta, encode_events(applied.events), contents)
     tip = prepared.tip
     return Candidate(block, tip.header, tip.block_hash, applied.delta, applied.events, prepared)
