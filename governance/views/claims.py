@@ -191,7 +191,7 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[Ballot
     for key in OPEN_CASES.scan(day.draft):
         case, claim = CASES.get(day.draft, key.claim, key.code), CLAIMS.get(day.draft, key.claim)
         try:
-            ballots.check_open_case(day, member, key.claim, key.code)
+            ballots.check_open_case(day, member, case)
             ballots.check_change(day, case, member, claim.evidence_version)
         except RuleBroken:
             continue
