@@ -27,6 +27,10 @@ class Store(StateReader, Protocol):
         """Return what writes a batch later, with the rows it is given then; what can be done before is done now."""
         ...
 
+    def merge(self) -> None:
+        """Lay the rows out anew where a read has to look in several places; what is read does not change."""
+        ...
+
     def close(self) -> None:
         """Release the files."""
         ...
@@ -110,6 +114,9 @@ class MemoryStore:
                 if key not in self._rows:
                     self._keys.add(key)
                 self._rows[key] = value
+
+    def merge(self) -> None:
+        """Nothing to merge: a row lies in one place."""
 
     def close(self) -> None:
         """Nothing to release."""
