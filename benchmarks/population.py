@@ -162,7 +162,7 @@ def _put_closed(day: Day, number: int, count: int, total: int) -> None:
         excluded=tuple(sorted((member, provider))),
         eligible=count - 1,
         bar_bp=5_000,
-        streak=15,
+        passing_since=(height + 16) * is_yes,
         status="accepted" if is_yes else "denied",
         how="vote" if is_yes else "",
         yes=BALLOTS_A_CASE * is_yes,

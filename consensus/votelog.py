@@ -83,6 +83,12 @@ def scan(data: bytes, fingerprint: bytes) -> Scan:
     return Scan(tuple(cells), head, position)
 
 
+def newest_height(data: bytes) -> int:
+    """Return the greatest height of any cell in a log, whoever's it is; 0 without one. LedgerCorrupt as of `scan`."""
+    fingerprint = data[len(_MAGIC) : len(_MAGIC) + _DIGEST_SIZE]
+    return max((cell.height for cell in scan(data, fingerprint).cells), default=0)
+
+
 def _end_of_record(data: bytes, position: int, head: bytes) -> int | None:
     """Return where the record at `position` ends, or None when no whole record chained on `head` is there."""
     size = int.from_bytes(data[position : position + _LENGTH_SIZE], "big")

@@ -30,6 +30,10 @@ class Day:
     delegates_changed: dict[str, set[bytes]] = field(default_factory=dict[str, set[bytes]])
     """By topic: delegates whose delegators changed in this block. Cases on which they voted are counted anew at its
     end."""
+    tallies_moved: set[tuple[bytes, str]] = field(default_factory=set[tuple[bytes, str]])
+    """(claim, code) of the cases whose tally moved in this block: the end of the day looks at these and those due."""
+    proposals_opened: set[bytes] = field(default_factory=set[bytes])
+    """Proposals that this block opened. A record that is rolled back may leave its own here: who reads looks again."""
     watch: Callable[[Event], None] | None = None
     """Told of each event as it is said, with the draft as it is then: receipts read there what the rules read."""
 

@@ -8,7 +8,7 @@ from governance.membership import attesters, guardians, identity, members
 from governance.money import accounts, deposits, payouts, treasury
 from governance.state.coop import COOP, COUNTS
 from governance.tables import Draft
-from governance.voting import cases
+from governance.voting import appeals, audits, cases, proposals
 from ledger.state import StateReader
 
 
@@ -31,6 +31,9 @@ def all_broken_invariants(state: StateReader) -> list[str]:
         *preauthorisation.broken_invariants(draft),
         *community.broken_invariants(draft, COOP.get(draft).community),
         *cases.broken_invariants(draft, counts.open_cases),
+        *appeals.broken_invariants(draft),
+        *audits.broken_invariants(draft),
+        *proposals.broken_invariants(draft),
         *deposits.broken_invariants(draft),
         *payouts.broken_invariants(draft),
         *treasury.broken_invariants(draft),

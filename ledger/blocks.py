@@ -8,7 +8,7 @@ rule counts heights.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -128,6 +128,29 @@ def contents_of(records: Sequence[Record]) -> Contents:
     """Return the records in their bytes. They are hashed when somebody asks: other cores may verify meanwhile."""
     encoded = list(map(encode, records))
     return Contents(encoded, list(map(signed_bytes_of, records, encoded)))
+
+
+def link_problems(
+    header: Header, chain_id: bytes, parent: Header | None, history_root: bytes | None, contents: Contents | None
+) -> Iterator[tuple[str, str]]:
+    """Yield (field, what) for each field by which a header hangs on the chain and on its records but does not fit.
+
+    One text for whoever keeps a block, opens a ledger or audits it. `parent`, `history_root`, `contents`: None where
+    they are not known, which leaves their fields unjudged.
+    """
+    height = header.height
+    if header.chain_id != chain_id:
+        yield "chain_id", f"block {height} belongs to another chain"
+    if parent is not None and height != parent.height + 1:
+        yield "height", f"the block at height {parent.height + 1} says height {height}"
+    if parent is not None and header.parent != block_hash_of(parent):
+        yield "parent", f"block {height} does not name block {parent.height} as its parent"
+    if history_root is not None and header.history_root != history_root:
+        yield "history_root", f"the history_root of block {height} is not the root over the headers before it"
+    if contents is not None and header.record_count != len(contents.ids):
+        yield "record_count", f"block {height} says {header.record_count} records and holds {len(contents.ids)}"
+    if contents is not None and header.records_root != contents.root:
+        yield "records_root", f"the records_root of block {height} is not the root over its records"
 
 
 def encode_block(header: bytes, contents: Contents) -> bytes:

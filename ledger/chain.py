@@ -46,6 +46,8 @@ RECORD_PREFIX = b"r/"
 EVENTS_PREFIX = b"e/"
 HASH_PREFIX = b"x/"
 
+HEIGHT_SIZE = 8
+
 Delta = Batch
 """Rows that a block changes; None: the row is gone."""
 
@@ -76,7 +78,7 @@ class NextBlock:
 
 def height_bytes(height: int) -> bytes:
     """Return a height as 8 bytes, so that rows sort by height."""
-    return height.to_bytes(8, "big")
+    return height.to_bytes(HEIGHT_SIZE, "big")
 
 
 def decode_tip(data: bytes) -> tuple[int, bytes, int] | None:
@@ -289,18 +291,10 @@ class Chain:
         return tip
 
     def _check_next(self, header: Header, whole: BlockWithBodies, contents: Contents) -> None:
-        records = whole.block.records
-        problem = None
-        if header.chain_id != self.chain_id:
-            problem = "it belongs to another chain"
-        elif header.height != self.height + 1 or header.parent != self._tip.block_hash:
-            problem = f"it does not follow the tip at height {self.height}"
-        elif header.history_root != self.history_root():
-            problem = "its history_root is not the root over the headers before it"
-        elif header.record_count != len(records) or len(whole.bodies) != len(records):
+        links = blocks.link_problems(header, self.chain_id, self._tip.header, self.history_root(), contents)
+        problem = next((what for _, what in links), None)
+        if problem is None and len(whole.bodies) != len(whole.block.records):
             problem = "its numbers of records and bodies do not agree"
-        elif header.records_root != contents.root:
-            problem = "its records_root is not the root over its records"
         if problem is not None:
             raise _not_kept(header.height, problem)
 
@@ -334,7 +328,7 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
     """Check that the headers 0 .. height are all there and linked, and return the last with the frontier over them."""
     history = merkle.Frontier()
     header: Header | None = None
-    parent = ZERO_HASH
+    parent: Header | None = None
     for expected, (key, data) in enumerate(store.scan(HEADER_PREFIX)):
         try:
             header = decode_header(data)
@@ -342,12 +336,11 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
             what = f"the stored header {expected} does not decode ({error.what})"
             raise LedgerCorrupt("header_bytes", what, _REBUILD) from None
         is_in_place = key == HEADER_PREFIX + height_bytes(expected) and header.height == expected
-        follows = (header.parent, header.chain_id, header.history_root) == (parent, chain_id, history.root())
-        if not is_in_place or not follows:
+        if not is_in_place or any(blocks.link_problems(header, chain_id, parent, history.root(), None)):
             what = f"the stored header {expected} does not follow the one before it"
             raise LedgerCorrupt("header_link", what, _REBUILD)
-        parent = blocks.block_hash_of(header)
+        parent = header
         history.append(merkle.leaf_hash(data))
-    if header is None or header.height != height or parent != block_hash:
+    if header is None or header.height != height or blocks.block_hash_of(header) != block_hash:
         raise LedgerCorrupt("tip_header", f"the stored headers do not end at the tip, height {height}", _REBUILD)
     return header, history

@@ -1,15 +1,16 @@
 """A proof that a record is in the chain, which anyone can check without the chain.
 
 It leads from the record to the records_root of its block, from that block's header to the history_root of a later
-header (the anchor), and ends at the anchor's commit certificate. Whoever checks it needs the chain id and, to judge the
-certificate, the committee. A record in the newest block has no later header: there the anchor is its own header.
+header (the anchor), and ends at the anchor's commit certificate by the committee that the anchor names. So every word
+of it hangs on the anchor, which whoever checks it compares with what they know: the charter, or the anchor's hash. A
+record in the newest block has no later header: there the anchor is its own header.
 Source: RFC 6962 sections 2.1.1 and 2.1.3.
 """
 
 from __future__ import annotations
 
 import json
-from typing import cast
+from typing import Any, cast
 
 from ledger import merkle
 from ledger.blocks import block_hash_of, decode_header
@@ -18,7 +19,7 @@ from ledger.codec import Shape, decode, encode
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.records import Record, check_record_shape, is_record_signed, record_id_of
 
-PROOF_VERSION = 1
+PROOF_VERSION = 2
 PROOF_SIZE_MAX = 1024 * 1024
 PATH_MAX = 64
 """Steps of a path: a tree of 2^64 leaves."""
@@ -39,9 +40,11 @@ class InclusionProof(Shape):
     header_path: tuple[bytes, ...]
     certificate: bytes
     """The commit certificate of the anchor."""
+    committee: tuple[bytes, ...]
+    """The consensus keys to which the anchor's committee_hash commits."""
 
 
-def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
+def build_inclusion_proof(chain: Chain, record_id: bytes, committee: tuple[bytes, ...]) -> InclusionProof:
     """Return the proof of a final record up to the tip. MutuaError `record_unknown` when no block holds it."""
     place = chain.find_record(record_id)
     block = chain.block(place[0]) if place is not None else None
@@ -57,11 +60,11 @@ def build_inclusion_proof(chain: Chain, record_id: bytes) -> InclusionProof:
     path = merkle.inclusion_proof(chain.header_hashes()[: chain.height], height) if height < chain.height else ()
     record, record_path = encode(block.records[index]), merkle.inclusion_proof(leaves, index)
     shown = (PROOF_VERSION, chain.chain_id, record, index, block.header, record_path)
-    return InclusionProof(*shown, anchor.header, path, certificate)
+    return InclusionProof(*shown, anchor.header, path, certificate, committee)
 
 
 def inclusion_problems(proof: InclusionProof) -> list[str]:
-    """Return what is wrong, in the order of the reasoning; empty when all is well, the certificate aside."""
+    """Return what is wrong, in the order of the reasoning; the committee and its certificate aside."""
     try:
         record = decode(Record, proof.record)
         check_record_shape(record, proof.chain_id)
@@ -87,10 +90,10 @@ def inclusion_problems(proof: InclusionProof) -> list[str]:
     return problems
 
 
-def proof_to_json(proof: InclusionProof) -> str:
-    """Return the proof as a JSON file: bytes as hex, and what a reader wants to see first."""
+def shown_of(proof: InclusionProof) -> dict[str, Any]:
+    """Return the words of a proof's file: what a reader wants to see first, and its fields, bytes as hex."""
     record, header, anchor = decode(Record, proof.record), decode_header(proof.header), decode_header(proof.anchor)
-    shown: dict[str, object] = {
+    shown: dict[str, Any] = {
         "record_id": record_id_of(record).hex(),
         "kind": record.kind,
         "height": header.height,
@@ -105,28 +108,50 @@ def proof_to_json(proof: InclusionProof) -> str:
             shown[name] = [step.hex() for step in cast("tuple[bytes, ...]", value)]
         else:
             shown[name] = value
-    return json.dumps(shown, indent=2)
+    return shown
 
 
-def proof_from_json(data: bytes) -> InclusionProof:
-    """Return the proof in a JSON file; what is there only for readers is not read. MalformedBytes otherwise."""
+def proof_to_json(proof: InclusionProof) -> str:
+    """Return the proof as a JSON file."""
+    return json.dumps(shown_of(proof), indent=2)
+
+
+def proof_from_json(data: bytes) -> tuple[InclusionProof, list[str]]:
+    """Return the proof in a JSON file, and what the file says beside or against it. MalformedBytes for no proof."""
     if len(data) > PROOF_SIZE_MAX:
         raise _malformed(f"it has more than {PROOF_SIZE_MAX} bytes")
     try:
-        table = json.loads(data)
+        table = json.loads(data, object_pairs_hook=_once)
         version, index = table["version"], table["index"]
         names, paths = ("chain_id", "record", "header", "anchor", "certificate"), ("record_path", "header_path")
         chain_id, record, header, anchor, certificate = (bytes.fromhex(table[name]) for name in names)
-        record_path, header_path = (tuple(bytes.fromhex(step) for step in table[name]) for name in paths)
+        lists = (tuple(bytes.fromhex(step) for step in table[name]) for name in (*paths, "committee"))
+        record_path, header_path, committee = lists
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _malformed(f"{type(error).__name__}: {error}") from None
     if type(version) is not int or type(index) is not int:
         raise _malformed("version and index are whole numbers")
-    proof = InclusionProof(version, chain_id, record, index, header, record_path, anchor, header_path, certificate)
+    shown = (version, chain_id, record, index, header, record_path)
+    proof = InclusionProof(*shown, anchor, header_path, certificate, committee)
     try:
-        return decode(InclusionProof, encode(proof))
+        proof = decode(InclusionProof, encode(proof))
+        proved = shown_of(proof)
     except (OverflowError, MalformedBytes) as error:
         raise _malformed(str(error)) from None
+    differing = sorted(name for name in proved.keys() | table.keys() if not _is_same(name, proved, table))
+    return proof, [f"the file's word {name!r} is not what it proves" for name in differing]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a word is there twice")
+    return table
+
+
+def _is_same(name: str, proved: dict[str, Any], table: dict[str, Any]) -> bool:
+    """True when both say the same under a name, in the same spelling: true is not 1, and hex is in small letters."""
+    return name in proved and name in table and json.dumps(proved[name]) == json.dumps(table[name])
 
 
 def _malformed(reason: str) -> MalformedBytes:

@@ -3,42 +3,47 @@
 Nothing is thrown: each contradiction becomes a `Finding` with its height, its check and, where there is one, its
 record. What the rules mean and who may certify a block is injected, so the ledger imports nothing else. After the first
 block whose effect cannot be recomputed, states are not compared any more (all later ones would differ for the same
-reason); links, roots, signatures, bodies and certificates still are.
+reason); headers, links, roots, signatures, bodies and certificates still are. `ledger.inventory` looks for rows that no
+block explains.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain as chained
 from typing import Any, Protocol
 
 from ledger import chain as layout
 from ledger import merkle
-from ledger.blocks import Block, Contents, Header, block_hash_of, contents_of, decode_header, encode_header
+from ledger.blocks import (
+    Block,
+    Contents,
+    Header,
+    block_hash_of,
+    contents_of,
+    decode_header,
+    encode_header,
+    link_problems,
+)
 from ledger.codec import decode
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
+from ledger.hashing import HASH_SIZE
+from ledger.inventory import ROW_FINDINGS_MAX, Finding, next_height, state_differences, unaccounted
 from ledger.records import Body, Record, Seal, check_record_shape, is_body_of, is_record_signed, seals_of
 from ledger.signatures import are_sealed
+from ledger.spool import Spool
 from ledger.state import StateReader, StateTree
 from ledger.store import MemoryStore, Store
 
-ROW_FINDINGS_MAX = 20
-"""Rows listed one by one; the rest is counted."""
 AHEAD_RECORDS = 8_192
 """Blocks are loaded, and their signatures handed out, as far ahead as these records: memory stays flat."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One contradiction: where, which check (docs/reference names them), and what in plain words."""
-
-    height: int
-    check: str
-    what: str
-    record_id: bytes | None = None
+FIELD_CHECKS = {"history_root": "history_root", "record_count": "record_count", "records_root": "records_root"}
+"""The check named for a field of `link_problems`; the others are `header_link`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,12 @@ class Rules(Protocol):
         """Return the state rows, the events and the committee hash of block 0."""
         ...
 
-    def header_problems(self, state: StateReader, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
-        """Return the faults of the header's committee, proposer, times and randomness, given the state before it."""
+    def header_problems(self, charter: Charter, parent: Header, header: Header) -> Sequence[str]:
+        """Return the faults of what charter and parent fix in a header: epoch, times, committee, proposer."""
+        ...
+
+    def certificate_problem(self, charter: Charter, header: Header, certificate: bytes) -> str | None:
+        """Return what is wrong with the stored certificate of a header's block, or None."""
         ...
 
     def apply(
@@ -69,14 +78,10 @@ class Rules(Protocol):
         *,
         records: Sequence[Record],
         bodies: Mapping[bytes, Body],
-        ids: Sequence[bytes],
+        contents: Contents,
     ) -> Applied:
         """Return the effect of the block, or raise MutuaError when the rules refuse it."""
         ...
-
-
-VerifyCertificate = Callable[[StateReader, Charter, Header, bytes], str | None]
-"""(state before the block, charter, header, certificate) -> what is wrong with the certificate, or None."""
 
 
 class SignatureChecks(Protocol):
@@ -112,22 +117,24 @@ class Counts:
     records: int = 0
     certificates: int = 0
     states: int = 0
+    name: str = ""
+    """Of the co-op, as its charter says."""
     chain_id: bytes = b""
+    tip_hash: bytes = b""
+    """Of the last block that could be read, as `time_ms`, when it was proposed."""
+    time_ms: int = 0
     state_root: bytes = b""
     on_height: Callable[[int, int], None] | None = None
     """Called with (height, tip) after each block."""
 
 
 def replay(
-    source: Store,
-    rules: Rules,
-    verify_certificate: VerifyCertificate,
-    counts: Counts | None = None,
-    checks: SignatureChecks | None = None,
+    source: Store, rules: Rules, counts: Counts | None = None, checks: SignatureChecks | None = None
 ) -> Iterator[Finding]:
     """Yield every finding of the chain in `source`, oldest first. Silent when all is well."""
     try:
-        yield from _Replay(source, rules, verify_certificate, counts or Counts(), checks or ChecksHere()).run()
+        with closing(Spool()) as bodies:
+            yield from _Replay(source, rules, counts or Counts(), checks or ChecksHere(), bodies).run()
     except MutuaError as error:
         yield Finding(max(0, counts.height if counts else 0), "store", f"the rows cannot be read: {error}")
 
@@ -148,16 +155,18 @@ class _Loaded:
 class _Replay:
     source: Store
     rules: Rules
-    verify_certificate: VerifyCertificate
     counts: Counts
     checks: SignatureChecks
+    body_hashes: Spool
+    """Every body hash to which a record commits."""
     state: MemoryStore | None = None
     """The replayed state; None once it cannot be known any more."""
     tree: StateTree = field(default_factory=StateTree)
     history: merkle.Frontier = field(default_factory=merkle.Frontier)
-    seen: set[bytes] = field(default_factory=set[bytes])
-    bodies_seen: set[bytes] = field(default_factory=set[bytes])
-    hashes: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    found_count: int = 0
+    """Records that the index leads to."""
+    ids_at: tuple[int, list[bytes]] | None = None
+    """A height at which a repeated record was looked for, and the ids there."""
     parent: Header | None = None
     is_history_known: bool = True
     """False once a header is lost: no later history_root can be computed."""
@@ -169,7 +178,7 @@ class _Replay:
         except MalformedBytes as error:
             yield Finding(0, "charter", f"there is no readable charter ({error.what})")
             return
-        self.counts.chain_id = chain_id_of(charter)
+        self.counts.name, self.counts.chain_id = charter.name, chain_id_of(charter)
         packed = self.source.get(layout.TIP_KEY)
         tip = layout.decode_tip(packed) if packed is not None else None
         if tip is None:
@@ -184,7 +193,7 @@ class _Replay:
         if self.parent is None or block_hash_of(self.parent) != tip_hash:
             yield Finding(height, "tip", "the tip names another block than the last one")
         yield from self._state_rows(height, row_count)
-        yield from self._strays(height)
+        yield from unaccounted(self.source, height, self.found_count, self.body_hashes)
 
     def _tick(self, height: int) -> None:
         self.counts.height = height
@@ -209,7 +218,7 @@ class _Replay:
             yield Finding(0, "header_link", f"block 0 is not the one that the charter gives: {', '.join(names)} differ")
         if block is not None and block.records:
             yield Finding(0, "record_count", f"block 0 holds {len(block.records)} records, not 0")
-        if events is not None and (self.source.get(layout.EVENTS_PREFIX + layout.height_bytes(0)) or b"") != events:
+        if events is not None and self.source.get(layout.EVENTS_PREFIX + layout.height_bytes(0)) != events:
             yield Finding(0, "events", "the stored events of block 0 are not those of the charter")
         if header is None:
             header = expected
@@ -219,8 +228,8 @@ class _Replay:
 
     def _advance(self, header: Header) -> None:
         self.history.append(merkle.leaf_hash(encode_header(header)))
-        self.hashes[block_hash_of(header)] = header.height
         self.parent = header
+        self.counts.tip_hash, self.counts.time_ms = block_hash_of(header), header.proposed_time_ms
 
     def _load(self, height: int) -> tuple[Block | None, Header | None, list[Finding]]:
         """Return block and header of a height with what is wrong about their bytes."""
@@ -245,8 +254,15 @@ class _Replay:
         """Yield the blocks 1 .. tip, each loaded well before it is needed."""
         waiting: deque[_Loaded] = deque()
         count = 0
-        for height in range(1, tip + 1):
+        height = 0
+        while height < tip:
+            height += 1
             block, header, findings = self._load(height)
+            if block is None and self.source.get(layout.HEADER_PREFIX + layout.height_bytes(height)) is None:
+                last = min(next_height(self.source, height) or tip + 1, tip + 1) - 1
+                if last > height:
+                    findings = [Finding(height, "block_missing", f"there are no blocks {height} to {last}")]
+                    height = last
             records = () if block is None else block.records
             contents = contents_of(records)
             seals = [seal for pair in zip(records, contents.signed, strict=True) for seal in seals_of(*pair)]
@@ -268,25 +284,28 @@ class _Replay:
             else:
                 self._advance(beside)
             return
-        yield from self._links(height, header)
-        yield from _records_of(height, header, loaded.contents)
+        if self.parent is None and header.height != height:
+            yield Finding(height, "header_link", f"the block at height {height} says height {header.height}")
+        history_root = self.history.root() if self.is_history_known else None
+        for name, what in link_problems(header, self.counts.chain_id, self.parent, history_root, loaded.contents):
+            yield Finding(height, FIELD_CHECKS.get(name, "header_link"), what)
+        yield from self._agreement(charter, height, header)
         bodies = yield from self._records(loaded)
         yield from self._meaning(charter, loaded, header, bodies)
         self._advance(header)
 
-    def _links(self, height: int, header: Header) -> Iterator[Finding]:
-        if header.height != height:
-            yield Finding(height, "header_link", f"the block at height {height} says height {header.height}")
-        if header.chain_id != self.counts.chain_id:
-            yield Finding(height, "header_link", f"block {height} belongs to another chain")
+    def _agreement(self, charter: Charter, height: int, header: Header) -> Iterator[Finding]:
+        """Check the certificate, and what charter and parent fix in a header."""
+        certificate = self.source.get(layout.CERTIFICATE_PREFIX + layout.height_bytes(height))
+        problem: str | None = "there is none"
+        if certificate is not None:
+            problem = self.rules.certificate_problem(charter, header, certificate)
+        self.counts.certificates += 1
+        if problem is not None:
+            yield Finding(height, "certificate", f"the certificate of block {height} is not valid: {problem}")
         if self.parent is not None:
-            if header.parent != block_hash_of(self.parent):
-                yield Finding(height, "header_link", f"block {height} does not name block {height - 1} as its parent")
-            if header.epoch < self.parent.epoch or header.proposed_time_ms < self.parent.proposed_time_ms:
-                yield Finding(height, "header_link", f"block {height} has an earlier epoch or time than its parent")
-        if self.is_history_known and header.history_root != self.history.root():
-            what = f"the history_root of block {height} is not the root over the headers before it"
-            yield Finding(height, "history_root", what)
+            for each in self.rules.header_problems(charter, self.parent, header):
+                yield Finding(height, "header_rules", each)
 
     def _records(self, loaded: _Loaded) -> Generator[Finding, None, dict[bytes, Body] | None]:
         """Yield findings about single records; return the bodies by hash, or None when one is missing."""
@@ -302,14 +321,9 @@ class _Replay:
             if not are_signed and not is_record_signed(record):
                 what = "the signature of the record, or of an attestation, does not verify"
                 yield Finding(height, "record_signature", what, record_id)
-            if record_id in self.seen:
-                yield Finding(height, "record_repeated", "the record is already included in the chain", record_id)
-            self.seen.add(record_id)
-            place = self.source.get(layout.RECORD_PREFIX + record_id)
-            if place is None or layout.decode_place(place) != (height, index):
-                what = f"the record is not found as number {index} of block {height}"
-                yield Finding(height, "record_index", what, record_id)
-            self.bodies_seen.add(record.body_hash)
+            yield from self._place(height, index, record_id)
+            if len(record.body_hash) == HASH_SIZE:
+                self.body_hashes.add(record.body_hash)
             body, finding = self._body(height, record, record_id)
             if finding is not None:
                 yield finding
@@ -318,6 +332,28 @@ class _Replay:
             elif bodies is not None:
                 bodies[record.body_hash] = body
         return bodies
+
+    def _place(self, height: int, index: int, record_id: bytes) -> Iterator[Finding]:
+        """Look a record up in the index. The index has one place a record: a repeated one is elsewhere as well."""
+        data = self.source.get(layout.RECORD_PREFIX + record_id)
+        place = None if data is None else layout.decode_place(data)
+        if place == (height, index):
+            self.found_count += 1
+            return
+        if place is not None and self._is_at(place, record_id):
+            what = f"the record is already included in the chain, as number {place[1]} of block {place[0]}"
+            yield Finding(height, "record_repeated", what, record_id)
+        else:
+            what = f"the record is not found as number {index} of block {height}"
+            yield Finding(height, "record_index", what, record_id)
+
+    def _is_at(self, place: tuple[int, int], record_id: bytes) -> bool:
+        height, index = place
+        if self.ids_at is None or self.ids_at[0] != height:
+            block, _, _ = self._load(height)
+            self.ids_at = height, [] if block is None else contents_of(block.records).ids
+        ids = self.ids_at[1]
+        return index < len(ids) and ids[index] == record_id
 
     def _body(self, height: int, record: Record, record_id: bytes) -> tuple[Body | None, Finding | None]:
         data = self.source.get(layout.BODY_PREFIX + record.body_hash)
@@ -339,26 +375,18 @@ class _Replay:
     def _meaning(
         self, charter: Charter, loaded: _Loaded, header: Header, bodies: dict[bytes, Body] | None
     ) -> Iterator[Finding]:
-        """Check certificate, committee and effect: everything that needs the state before the block."""
-        height = self.counts.height + 1
-        parent, state = self.parent, self.state
+        """Check the effect: everything that needs the state before the block."""
+        height, parent, state = loaded.height, self.parent, self.state
         if parent is None or state is None:
             return
-        certificate = self.source.get(layout.CERTIFICATE_PREFIX + layout.height_bytes(height))
-        problem: str | None = "there is none"
-        if certificate is not None:
-            problem = self.verify_certificate(state, charter, header, certificate)
-        self.counts.certificates += 1
-        if problem is not None:
-            yield Finding(height, "certificate", f"the certificate of block {height} is not valid: {problem}")
-        for each in self.rules.header_problems(state, charter, parent, header):
-            yield Finding(height, "header_rules", each)
         if bodies is None:
             self.state = None
             return
-        records, ids = loaded.records, loaded.contents.ids
         try:
-            applied = self.rules.apply(state, charter, parent, header, records=records, bodies=bodies, ids=ids)
+            records, contents = loaded.records, loaded.contents
+            applied = self.rules.apply(
+                state, charter, parent, header, records=records, bodies=bodies, contents=contents
+            )
         except MutuaError as error:
             yield Finding(height, "rules", f"the rules refuse block {height}: {error}")
             self.state = None
@@ -371,7 +399,7 @@ class _Replay:
             self.state = None
             return
         self.counts.state_root = header.state_root
-        if (self.source.get(layout.EVENTS_PREFIX + layout.height_bytes(height)) or b"") != applied.events:
+        if self.source.get(layout.EVENTS_PREFIX + layout.height_bytes(height)) != applied.events:
             yield Finding(height, "events", f"the stored events of block {height} are not those that the rules give")
 
     def _state_rows(self, height: int, row_count: int) -> Iterator[Finding]:
@@ -381,7 +409,7 @@ class _Replay:
             tree = StateTree(layout.StoredState(self.source).scan(b""))
             count, wrong = tree.size, dict[bytes, str]()
         else:
-            count, wrong = _differences(self.source, state, self.tree.size)
+            count, wrong = state_differences(self.source, state, self.tree.size)
         if count != row_count:
             yield Finding(height, "state_rows", f"the state has {count} rows where the tip counted {row_count}")
         if tree is not None and self.parent is not None and tree.root() != self.parent.state_root:
@@ -391,43 +419,6 @@ class _Replay:
         if len(wrong) > ROW_FINDINGS_MAX:
             yield Finding(height, "state_rows", f"{len(wrong) - ROW_FINDINGS_MAX} more state rows differ")
 
-    def _strays(self, height: int) -> Iterator[Finding]:
-        """Name rows that no final block accounts for."""
-        limit = layout.height_bytes(height + 1)
-        by_height = (layout.HEADER_PREFIX, layout.BLOCK_PREFIX, layout.CERTIFICATE_PREFIX, layout.EVENTS_PREFIX)
-        for key, _ in chained.from_iterable(self.source.scan(prefix, limit) for prefix in by_height):
-            what = f"row {key[:2].decode()} {int.from_bytes(key[2:], 'big')} lies beyond the tip"
-            yield Finding(height, "beyond_tip", what)
-        for key, _ in self.source.scan(layout.RECORD_PREFIX):
-            if key[len(layout.RECORD_PREFIX) :] not in self.seen:
-                what = "the index names a record that no block holds"
-                yield Finding(height, "record_index", what, key[len(layout.RECORD_PREFIX) :])
-        for key, _ in self.source.scan(layout.HASH_PREFIX):
-            if key[len(layout.HASH_PREFIX) :] not in self.hashes:
-                what = f"the index names a block that is not in the chain: {key[len(layout.HASH_PREFIX) :].hex()}"
-                yield Finding(height, "header_link", what)
-        for key, _ in self.source.scan(layout.BODY_PREFIX):
-            if key[len(layout.BODY_PREFIX) :] not in self.bodies_seen:
-                what = f"there is a body to which no record commits: {key[len(layout.BODY_PREFIX) :].hex()}"
-                yield Finding(height, "body_stray", what)
-
-
-def _differences(source: Store, state: MemoryStore, size: int) -> tuple[int, dict[bytes, str]]:
-    """Compare stored state rows with the `size` replayed ones; return how many are stored, and what is wrong by key."""
-    count = matched = 0
-    wrong: dict[bytes, str] = {}
-    for stored_key, value in source.scan(layout.STATE_PREFIX):
-        count += 1
-        key = stored_key[len(layout.STATE_PREFIX) :]
-        expected = state.get(key)
-        matched += expected is not None
-        if expected != value:
-            wrong[key] = "should not be there" if expected is None else "has another value"
-    if matched != size:
-        missing = (key for key, _ in state.scan(b"") if source.get(layout.STATE_PREFIX + key) is None)
-        wrong.update(dict.fromkeys(missing, "is missing"))
-    return count, wrong
-
 
 def _header_beside(source: Store, height: int) -> Header | None:
     """Return the header kept beside a block that is lost, if it still decodes."""
@@ -435,11 +426,3 @@ def _header_beside(source: Store, height: int) -> Header | None:
         return decode_header(source.get(layout.HEADER_PREFIX + layout.height_bytes(height)) or b"")
     except MalformedBytes:
         return None
-
-
-def _records_of(height: int, header: Header, contents: Contents) -> Iterator[Finding]:
-    count = len(contents.ids)
-    if header.record_count != count:
-        yield Finding(height, "record_count", f"block {height} says {header.record_count} records and holds {count}")
-    if header.records_root != contents.root:
-        yield Finding(height, "records_root", f"the records_root of block {height} is not the root over its records")

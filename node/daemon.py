@@ -157,7 +157,7 @@ class Daemon:
         socket = self._options.bitcoin_socket
         if self.founder is None or not self.founder.bitcoin_key or socket is None:
             return None
-        parts = (self.chain, self.network, self.blobs, self.keys, self.submit)
+        parts = (self.chain, self.network, self.blobs, self.keys, self.submit, self.ledger.look)
         return TreasurySupervisor(*parts, journal=self.folder.treasury_journal, bitcoin_socket=socket)
 
     def _new_router(self) -> Router:

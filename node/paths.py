@@ -28,6 +28,8 @@ class DataFolder:
         """The LevelDB of the chain."""
         self.mempool = root / "mempool"
         """The LevelDB of what waits for a block."""
+        self.votes = root / "votes.log"
+        """What this node has signed."""
         self.treasury_journal = root / "treasury.journal"
         """The promises of a treasury signer."""
         self.documents = root / "documents"
@@ -39,7 +41,26 @@ class DataFolder:
         self.log = root / "log.jsonl"
         """Events, one JSON object a line."""
         self.lock = root / "lock"
-        """The lock that a running daemon holds."""
+        """The lock that a running daemon holds; it tells its process, its own inode and its folder."""
+
+    def original(self) -> str:
+        """Return the folder that this one was copied from; empty if it was not, or no daemon ever ran in it."""
+        try:
+            _, inode, place = self.lock.read_text(encoding="utf-8").split("\n", 2)
+            is_here = inode == str(self.lock.stat().st_ino) or place == str(self.root.resolve())
+        except (OSError, ValueError):
+            return ""
+        return "" if is_here else place
+
+    def advice_when_off(self) -> str:
+        """Return what to do where no node answers. It never leads to a second node with the same keys."""
+        if not self.charter.exists():
+            return "name your node's data folder with --data-dir; a new one begins with mutua init"
+        if not self.keys.exists():
+            return f"{self.root} holds no keys: a copy is read with mutua audit verify, prove or explain"
+        if place := self.original():
+            return f"this is a copy of {place}: read it with mutua audit; run it only once that one is gone for good"
+        return "start it: mutua run"
 
 
 def default_root() -> Path:

@@ -39,7 +39,8 @@ def lock_folder(folder: Path) -> IO[bytes]:
         raise MutuaError("folder_in_use", f"another daemon runs on {folder}", hint) from None
     try:
         handle.truncate(0)
-        handle.write(str(os.getpid()).encode())
+        place = os.getpid(), os.fstat(handle.fileno()).st_ino, folder.resolve()
+        handle.write("\n".join(map(str, place)).encode())
         handle.flush()
     except OSError as error:
         handle.close()

@@ -122,9 +122,26 @@ Codes: [errors.md](errors.md). `mutua COMMAND --help` shows the same text as thi
 """
 
 
+UNDO_INTRO = """
+## What cannot be undone
+
+A command asks before it sends a record. Without a terminal, or with `--json`, nobody can be asked: what can be taken
+back is sent, and the following only with `--yes` (otherwise exit code 2, and nothing is sent).
+
+| record | why |
+|---|---|
+"""
+
+
+def _undo_rows() -> list[str]:
+    from node.cli.undo import CANNOT_UNDO
+
+    return [f"| `{kind}` | {reason} |" for kind, reason in CANNOT_UNDO.items()]
+
+
 def commands_page() -> str:
     """Return every command with its options."""
-    lines = [NOTE, *COMMANDS_INTRO.splitlines(), "", *_exit_codes(), ""]
+    lines = [NOTE, *COMMANDS_INTRO.splitlines(), "", *_exit_codes(), "", *UNDO_INTRO.splitlines(), *_undo_rows(), ""]
     for path, command in commands():
         lines += [f"## mutua {path}", ""]
         if command is None:

@@ -16,7 +16,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from node.api.client import AsyncClient
+from node.api.client import Advise, AsyncClient, start_it
 from node.api.errors import ApiError
 from node.api.text import Units, brief, clean, counted, refusal
 from node.api.views.claims import CaseToVote
@@ -70,10 +70,10 @@ class MutuaApp(App[None]):
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Close this program; the node keeps running"),
     ]
 
-    def __init__(self, socket_path: Path, connect: Connect = AsyncClient) -> None:
+    def __init__(self, socket_path: Path, folder: Path, connect: Connect = AsyncClient) -> None:
         super().__init__()
         self.socket_path = socket_path
-        self.folder = socket_path.parent
+        self.folder = folder
         self.memory = load_memory(self.folder)
         self.feed = Feed(socket_path, connect, self._on_status, self._on_fault)
         self.status: Status | None = None
@@ -244,8 +244,8 @@ def _help_order(item: tuple[str, Any]) -> tuple[int, str]:
     return ({"go": 1, "app": 2}.get(name.partition(".")[0], 0), key)
 
 
-def main(socket_path: Path) -> int:
-    """Show the terminal UI until the member closes it; return the exit code."""
-    app = MutuaApp(socket_path)
+def main(socket_path: Path, folder: Path, advise: Advise = start_it) -> int:
+    """Show the terminal UI until the member closes it; return the exit code. `folder` is the node's data folder."""
+    app = MutuaApp(socket_path, folder, lambda path: AsyncClient(path, advise=advise))
     app.run()
     return app.return_code or 0

@@ -89,7 +89,7 @@ def outcome_words(case: CaseBase, units: Units) -> str:
         case "denied":
             return f"denied by vote{at}"
         case "lapsed":
-            return f"lapsed{at}: too few ballots; it may be filed again once"
+            return f"lapsed{at}: not enough votes in time; it may be filed again once"
         case other:
             return f"{clean(other, 20)}{at}"
 

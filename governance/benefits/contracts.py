@@ -17,11 +17,11 @@ from governance.acts import Act
 from governance.benefits import covers, plans
 from governance.day import Day
 from governance.membership import members
-from governance.state.contracts import CONTRACTS, OWING, ContractRow, CoverSpan
+from governance.state.contracts import CONTRACTS, CONTRACTS_ON, OWING, ContractRow, CoverSpan
 from governance.state.covers import DEPENDANTS
 from governance.state.members import COVERS, MEMBERS, MemberRow
 from governance.state.plans import PLANS
-from governance.tables import Draft
+from governance.tables import Draft, Name
 from ledger import calendar
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
@@ -131,6 +131,7 @@ def start_contract(
         dependants=() if old is None else old.dependants,
     )
     CONTRACTS.put(day.draft, row, member)
+    CONTRACTS_ON.put(day.draft, Name(member), member)
     day.count(rates_cents=row.rate_cents, long_rates_cents=row.rate_cents if length_terms > 1 else 0)
 
 
@@ -144,9 +145,17 @@ def is_deferred(row: ContractRow) -> bool:
     return not row.is_in_force and not row.spans
 
 
+def contracts_on(draft: Draft) -> Iterator[ContractRow]:
+    """Yield the contracts of present members, by member. One that ends or begins meanwhile does no harm."""
+    for name in list(CONTRACTS_ON.scan(draft)):
+        row = CONTRACTS.find(draft, name.value)
+        if row is not None:
+            yield row
+
+
 def start_deferred_contracts(day: Day) -> None:
     """Begin every contract held back with the next term, at its rate: recruiting is over."""
-    for row in list(CONTRACTS.scan(day.draft)):
+    for row in contracts_on(day.draft):
         if is_deferred(row) and MEMBERS.get(day.draft, row.member).is_member:
             _drop_deferred(day, row)
             start_contract(
@@ -163,6 +172,7 @@ def _drop_deferred(day: Day, row: ContractRow) -> None:
     """Take a held contract away; there was no cover and nothing is owed."""
     day.count(rates_cents=-row.rate_cents, long_rates_cents=-row.rate_cents if row.length_terms > 1 else 0)
     CONTRACTS.delete(day.draft, row.member)
+    CONTRACTS_ON.delete(day.draft, row.member)
 
 
 def end_deferred(day: Day, row: ContractRow) -> None:
@@ -180,6 +190,7 @@ def end_contract(day: Day, member: bytes) -> None:
         gaps = (*gaps, (row.suspended_from, day.height))
     spans = tuple(_closed(span, day.height) for span in row.spans if span.first_day <= day.height)
     OWING.delete(day.draft, member)
+    CONTRACTS_ON.delete(day.draft, member)
     row = change(day, member, is_in_force=False, suspended_from=None, gaps=gaps, spans=spans, next_plan=None)
     day.emit("contract_ended", member=member, plan=row.plan, amount_cents=row.owed_cents)
     if row.dependants:
@@ -303,7 +314,7 @@ def end_term(day: Day) -> None:
     """Count contracts in force, then end or roll over those whose time has come (rules §1, end of term 1)."""
     unpaid_terms = day.params.unpaid_terms
     in_force: dict[str, int] = {}
-    for row in CONTRACTS.scan(day.draft):
+    for row in contracts_on(day.draft):
         member = MEMBERS.get(day.draft, row.member)
         if is_deferred(row) and member.leave_term is not None and member.leave_term <= day.term:
             end_deferred(day, row)
@@ -352,6 +363,9 @@ def broken_invariants(draft: Draft, rates_cents: int) -> Iterator[str]:
     total = sum(row.rate_cents for row in CONTRACTS.scan(draft) if row.is_in_force or is_deferred(row))
     if total != rates_cents:
         yield f"contracts have rates of {total}, the counter says {rates_cents}"
+    present = [row.key for row in MEMBERS.scan(draft) if row.is_member]
+    if present != [name.value for name in CONTRACTS_ON.scan(draft)]:
+        yield "the list of present contracts names others than the members"
     for row in CONTRACTS.scan(draft):
         if not row.is_in_force and any(span.last_day is None for span in row.spans):
             yield f"{row.member.hex()} has open cover without a contract"

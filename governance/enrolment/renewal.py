@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from governance.benefits import contracts
 from governance.day import Day
-from governance.state.contracts import CONTRACTS, ContractRow
+from governance.state.contracts import ContractRow
 from governance.state.members import MEMBERS
 from governance.voting import approval_threshold
 from ledger import calendar
@@ -24,13 +24,13 @@ FIRST_BOUNDARY = calendar.YEAR_BLOCKS
 
 # ---- Rules --------------------------------------------------------------
 def end_term(day: Day) -> None:
-    """Judge every member with a contract; linear in members."""
+    """Judge every member with a contract; linear in present members."""
     if day.height < FIRST_BOUNDARY:
         return
     set_now = day.params
-    for row in MEMBERS.scan(day.draft):
-        contract = CONTRACTS.find(day.draft, row.key)
-        if not row.is_member or contract is None or not contract.is_in_force:
+    for contract in contracts.contracts_on(day.draft):
+        row = MEMBERS.get(day.draft, contract.member)
+        if not row.is_member or not contract.is_in_force:
             continue
         denied, voted, terms = approval_threshold.record_over_terms(
             day.draft, row.key, range(day.term - 11, day.term + 1)

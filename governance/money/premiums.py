@@ -40,7 +40,7 @@ def start_term(day: Day) -> None:
     coop = day.coop
     if coop.phase == "recruit" or coop.run_off_height is not None:
         return
-    for row in CONTRACTS.scan(day.draft):
+    for row in contracts.contracts_on(day.draft):
         if not row.is_in_force or row.first_term > day.term:
             continue
         is_prepaid = day.term < row.prepaid_until_term  # the member's own rate; dependants were not foreseen

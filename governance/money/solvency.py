@@ -8,7 +8,6 @@ from governance.money import accounts, payouts, rates
 from governance.state.accounts import PREMIUMS_PAID
 from governance.state.appeals import OPEN_APPEALS
 from governance.state.cases import OPEN_CASES
-from governance.state.contracts import CONTRACTS
 from governance.state.members import MEMBERS
 from governance.state.payouts import PAYOUTS
 from ledger import calendar
@@ -59,7 +58,7 @@ def _end_run_off(day: Day, run_off_height: int) -> None:
         payouts.pay(day, row, min(amount, payouts.payable_cents(rate)), rate, is_final=True)
     day.set_coop(is_disbanded=True)
     day.emit("disbanded", **{"from": False, "to": True})
-    for row in list(CONTRACTS.scan(day.draft)):
+    for row in contracts.contracts_on(day.draft):
         if row.is_in_force:
             contracts.end_contract(day, row.member)
     _share_rest(day, rate)

@@ -6,6 +6,7 @@ outpoint moves with each `treasury.batch`, so no two batches can both be valid a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -13,9 +14,11 @@ from msgspec.structs import replace
 from governance.acts import Act, Attested, check_attested, hash_of
 from governance.day import Day
 from governance.state.treasury import (
+    ADDRESSES_USED,
     BATCHES,
     DEPOSITS_SEEN,
     PAYMENTS,
+    PAYMENTS_OF,
     TREASURY,
     UNSENT_PAYMENTS,
     BatchBody,
@@ -77,6 +80,7 @@ def open_payment(
         status="due" if amount_sat else "confirmed",
     )
     PAYMENTS.put(day.draft, row, payment_id)
+    PAYMENTS_OF.put(day.draft, Name(payment_id), claim, day.height, payment_id)
     if amount_sat:
         UNSENT_PAYMENTS.put(day.draft, Name(payment_id), day.height, payment_id)
 
@@ -151,6 +155,7 @@ def apply_batch(day: Day, _act: Act, body: BatchBody) -> None:
             status="queued" if item.queued_sat else "batched",
         )
         PAYMENTS.put(day.draft, fresh, item.payout_id)
+        ADDRESSES_USED.add(day.draft, item.outputs, payment.commitment)
         if not item.queued_sat:
             UNSENT_PAYMENTS.delete(day.draft, payment.height, item.payout_id)
 
@@ -183,7 +188,18 @@ def apply_confirm(day: Day, _act: Act, body: ConfirmBody) -> None:
 
 # ---- Invariants ---------------------------------------------------------
 def broken_invariants(draft: Draft) -> Iterator[str]:
-    """Yield a sentence for each payment whose parts do not sum to its amount."""
+    """Yield a sentence for each payment whose parts do not sum to its amount or that no index finds."""
+    used = Counter[bytes]()
+    listed = unsent = 0
     for row in PAYMENTS.scan(draft):
         if row.left_sat + row.sent_sat + row.credit_sat != row.amount_sat:
             yield f"payout {row.payment_id.hex()} does not sum to {row.amount_sat} sat"
+        used[row.commitment] += row.outputs
+        listed += PAYMENTS_OF.find(draft, row.claim, row.height, row.payment_id) is not None
+        unsent += (UNSENT_PAYMENTS.find(draft, row.height, row.payment_id) is not None) == (row.left_sat > 0)
+    payments = sum(1 for _ in PAYMENTS.scan(draft))
+    if not listed == unsent == payments == sum(1 for _ in PAYMENTS_OF.scan(draft)):
+        yield f"of {payments} payments {listed} are listed by claim, and {unsent} rightly among those to send or not"
+    wrong = [name for name, outputs in sorted(used.items()) if ADDRESSES_USED.value(draft, name) != outputs]
+    if wrong or sum(row.value for row in ADDRESSES_USED.scan(draft)) != used.total():
+        yield "the numbers of addresses used are not those of the payments"

@@ -24,7 +24,7 @@ from governance.money import accounts, rates
 from governance.receipts import facts, parts, reasons, shapes
 from governance.state.appeals import APPEALS
 from governance.state.audits import DRAWN_AUDITS
-from governance.state.cases import CASES, SMALL_PAID
+from governance.state.cases import CASES, SMALL_PAID, streak_of
 from governance.state.claims import CLAIMS
 from governance.state.params import params_at
 from governance.state.payouts import RECEIVABLES
@@ -233,7 +233,15 @@ class Collector:
         tally.abstain = sum(how[0] == "abstain" for _, how in noted.live[code].values())
         holds_now, share = cases.has_quorum(row, tally, case_params), cases.has_majority(row, tally)
         mark = shapes.TallyRow(
-            day.height, row.yes, row.no, tally.abstain, row.opened, holds_now, share, holds_now and share, row.streak
+            day.height,
+            row.yes,
+            row.no,
+            tally.abstain,
+            row.opened,
+            holds_now,
+            share,
+            holds_now and share,
+            streak_of(row, day.height),
         )
         return replace(case, tallies=(*case.tallies, mark))
 

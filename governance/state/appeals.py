@@ -26,4 +26,5 @@ class AppealRow(Shape):
 
 APPEALS = Table("voting/appeal", AppealRow)
 OPEN_APPEALS = Table("voting/open_appeal", CaseKey)
+"""By (height at whose end it is judged, height of the appeal, claim, code)."""
 APPEAL_BALLOTS = Table("voting/appeal_ballot", BallotRow)

@@ -26,8 +26,8 @@ PAIR_TERMS = Table("voting/pair_claims", PairRow)
 """By (term, provider, cover)."""
 PAIR_SUMS = Numbers("voting/pair_sum", keeps_zero=False)
 """(provider, cover) -> claims in the last 12 terms."""
-PAIR_COUNTS = Numbers("voting/pair_count", keeps_zero=False)
-"""number of claims -> pairs that have so many in the last 12 terms; 0 -> pairs that have any."""
+PAIRS_FROM = Numbers("voting/pairs_from", keeps_zero=False)
+"""number of claims -> pairs that have at least so many in the last 12 terms: a claim moves one row, and one is read."""
 
 
 class DrawnAuditRow(Shape):

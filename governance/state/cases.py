@@ -28,7 +28,8 @@ class CaseRow(Shape):
     bar_bp: int = 0
     seniority_bp: int = 0
     params_version: int = 0
-    streak: int = 0
+    passing_since: int = 0
+    """First of the passing blocks in a row, the last one included; 0: the last block did not pass."""
     panel: tuple[bytes, ...] = ()
     status: CaseStatus = "open"
     how: How = ""
@@ -40,6 +41,15 @@ class CaseRow(Shape):
     closed_height: int = 0
 
 
+def streak_of(case: CaseRow, height: int) -> int:
+    """Return the passing blocks in a row of a case: at the end of block `height`, or as it closed."""
+    if not case.passing_since:
+        return 0
+    if case.status == "open":
+        return height - case.passing_since + 1
+    return case.closed_height - case.passing_since + (case.status not in ("withdrawn", "cancelled"))
+
+
 class CaseKey(Shape):
     """Names a case."""
 
@@ -49,6 +59,9 @@ class CaseKey(Shape):
 
 CASES = Table("voting/case", CaseRow)
 OPEN_CASES = Table("voting/open_case", CaseKey)
+"""By (carrying height, claim, code)."""
+CASES_DUE = Table("voting/case_due", CaseKey)
+"""(height at whose end an open case is accepted or closed if nobody votes before, carrying height, claim, code)."""
 PANELS_DUE = Table("voting/panel_due", CaseKey)
 """(height at which a duty panel may be drawn, carrying height, claim, code)."""
 SMALL_PAID = Table("voting/small_paid", Mark)

@@ -62,6 +62,8 @@ class ContractRow(Shape):
 
 
 CONTRACTS = Table("benefits/contract", ContractRow)
+CONTRACTS_ON = Table("benefits/contract_on", Name)
+"""Members whose contract is in force, to come, or held back: a boundary visits these, and nobody who left."""
 OWING = Table("benefits/owing", Name)
 """Members who owe a premium: the end of grace and the boundary visit these alone."""
 

@@ -93,7 +93,7 @@ class SponsorRow(Shape):
 
 PROPOSALS = Table("voting/proposal", ProposalRow)
 OPEN_PROPOSALS = Table("voting/open_proposal", Name)
-"""(height opened, id) -> id."""
+"""(height at whose end it is judged, height opened, id) -> id."""
 PASSED_PROPOSALS = Table("voting/passed_proposal", Name)
 """(effective height, id) -> id."""
 PROPOSAL_VOTES = Table("voting/proposal_vote", ProposalVoteRow)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from governance.tables import Draft, Mark, Name, Table
+from governance.tables import Draft, Mark, Name, Numbers, Table
 from ledger.codec import Shape
 from ledger.errors import RuleBroken
 
@@ -80,6 +80,10 @@ class BatchRow(Shape):
 
 TREASURY = Table("money/treasury", TreasuryRow)
 PAYMENTS = Table("money/payment", PaymentRow)
+PAYMENTS_OF = Table("money/payment_of", Name)
+"""Payments by (claim, height, id): who asks about one claim reads its payments alone."""
+ADDRESSES_USED = Numbers("money/addresses_used", keeps_zero=False)
+"""Commitment -> addresses of its list that the batches so far used; all payments of a claim share one list."""
 UNSENT_PAYMENTS = Table("money/unsent", Name)
 """Payments with something left to send, by (height, id)."""
 BATCHES = Table("money/batch", BatchRow)

@@ -10,13 +10,13 @@ from governance.day import Day
 from governance.receipts.words import REFUSALS
 from governance.shaping import filled
 from governance.state.ballots import BALLOTS, BallotRow, Choice
-from governance.state.cases import CASES, OPEN_CASES, CaseRow, CaseStatus, How
+from governance.state.cases import CASES, OPEN_CASES, CaseRow, CaseStatus, How, streak_of
 from governance.state.claims import CLAIMS, ClaimRow, EvidenceRef, LineRow
 from governance.state.params import Params, params_at
 from governance.state.preauthorisation import ESTIMATES, AuthorisationRow, EstimateRow
 from governance.tables import Draft
 from governance.views.base import ROWS_MAX, View, day_at
-from governance.views.money import PaymentView, payouts_view
+from governance.views.money import PaymentView, payments_of
 from governance.voting import ballots, cases
 from ledger.errors import RuleBroken
 from ledger.state import StateReader
@@ -154,39 +154,41 @@ def claim_view(state: StateReader, height: int, claim_id: bytes) -> ClaimView | 
         cases=found,
         estimates=list(ESTIMATES.scan(day.draft, claim_id)),
         authorisations=preauthorisation.authorisations_of(day.draft, claim),
-        payouts=[item for item in payouts_view(state) if item.row.claim == claim_id],
+        payouts=payments_of(day.draft, claim_id),
         explanation=[*(line.explanation for line in lines), *(case.explanation for case in found)],
     )
 
 
 def case_view(day: Day, case: CaseRow) -> CaseView:
-    """Return a case as it stands."""
+    """Return a case as it stands at the end of the day's block."""
     case_params = params_at(day.draft, case.params_version)
     tally = ballots.tally_of(day, case)
     quorum = cases.quorum_of(case, case_params)
     counted = tally if case.status == "open" else case
+    streak = streak_of(case, day.height)
     return filled(
         CaseView,
         case,
         use=CLAIMS.get(day.draft, case.claim).use,
         opens_at=case.carried_height + 1,
-        closes_at=case.carried_height + case_params.vote_blocks,
+        closes_at=cases.closes_at(case, case_params),
         quorum=quorum,
         opened_needed=-(-quorum // 2),
         yes=counted.yes,
         no=counted.no,
         abstain=tally.abstain,
         opened=counted.opened,
+        streak=streak,
         streak_needed=case_params.streak_blocks,
         closed_height=case.closed_height or None,
         ballots=list(BALLOTS.scan(day.draft, case.claim, case.code)),
-        explanation=explain_case(case, tally, quorum, case_params),
+        explanation=explain_case(case, tally, quorum, case_params, streak),
     )
 
 
 def needs_me_view(state: StateReader, height: int, member: bytes) -> list[BallotNeededView]:
     """Return open cases on which a member may cast or change a ballot in the next block, those without one first."""
-    day = day_at(state, height + 1)
+    now, day = day_at(state, height), day_at(state, height + 1)
     found: list[BallotNeededView] = []
     for key in OPEN_CASES.scan(day.draft):
         case, claim = CASES.get(day.draft, key.claim, key.code), CLAIMS.get(day.draft, key.claim)
@@ -200,7 +202,7 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[Ballot
             filled(
                 BallotNeededView,
                 claim,
-                row=replace(case_view(day, case), seniority_bp=msgspec.UNSET),
+                row=replace(case_view(now, case), seniority_bp=msgspec.UNSET),
                 my_choice=None if live is None else live.choice,
                 on_duty=member in case.panel,
                 provider_id=claim.provider,
@@ -228,7 +230,7 @@ def explain_line(line: LineRow) -> str:
     return f"{line.code}: {words.get(line.status, line.status)}, nothing settled."
 
 
-def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, case_params: Params) -> str:
+def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, case_params: Params, streak: int) -> str:
     """Return in a few sentences how a case stands and why. Seniority is told once the vote is over (rules §7)."""
     need = case.bar_bp if case.status == "open" else case.bar_bp - case.seniority_bp
     needs = (
@@ -237,10 +239,10 @@ def explain_case(case: CaseRow, tally: ballots.Tally, quorum: int, case_params: 
     )
     stands = f"{tally.yes} yes, {tally.no} no, {tally.opened} opened"
     if case.status == "open":
-        last = case.carried_height + case_params.vote_blocks
+        last = cases.closes_at(case, case_params)
         return (
             f"{case.code}: open until block {last}. {needs}, {case_params.streak_blocks} blocks in a row (now"
-            f" {case.streak}). So far {stands}."
+            f" {streak}). So far {stands}."
         )
     if case.status == "accepted" and case.how == "small":
         return f"{case.code}: no decision by vote; a small claim is settled in full at its first lapse, once a term."

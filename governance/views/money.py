@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
+
 from governance.shaping import filled
 from governance.state.payouts import PAYOUTS, PayoutRow
-from governance.state.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT_PAYMENTS, BatchBody, PaymentRow, TreasuryRow
+from governance.state.treasury import (
+    BATCHES,
+    PAYMENTS,
+    PAYMENTS_OF,
+    TREASURY,
+    UNSENT_PAYMENTS,
+    BatchBody,
+    PaymentRow,
+    TreasuryRow,
+)
 from governance.tables import Draft
 from governance.views.base import ROWS_MAX, View
 from ledger.state import StateReader
@@ -27,9 +38,15 @@ class BatchView(View, frozen=True, kw_only=True):
 
 
 def payouts_view(state: StateReader) -> list[PaymentView]:
-    """Return what the ledger paid, oldest first."""
-    rows = sorted(PAYMENTS.scan(Draft(state)), key=lambda row: (row.height, row.payment_id))
-    return [PaymentView(payout_id=row.payment_id, row=row) for row in rows[:ROWS_MAX]]
+    """Return what the ledger paid, oldest first; of very many the newest."""
+    rows = nlargest(ROWS_MAX, PAYMENTS.scan(Draft(state)), key=lambda row: (row.height, row.payment_id))
+    return [PaymentView(payout_id=row.payment_id, row=row) for row in reversed(rows)]
+
+
+def payments_of(draft: Draft, claim: bytes) -> list[PaymentView]:
+    """Return what the ledger paid for a claim, oldest first."""
+    rows = (PAYMENTS.get(draft, name.value) for name in PAYMENTS_OF.scan(draft, claim))
+    return [PaymentView(payout_id=row.payment_id, row=row) for row in rows]
 
 
 def owed_view(state: StateReader) -> list[PayoutRow]:

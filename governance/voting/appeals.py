@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 from msgspec.structs import replace
@@ -97,8 +98,18 @@ def apply_appeal(day: Day, _act: Act, body: AppealBody) -> None:
     panel = panels.draw(day.randomness, label, fresh if len(fresh) >= PANEL_MIN else eligible, case_params.appeal_panel)
     row = AppealRow(body.claim, body.code, day.height, cast("Ground", body.ground), tuple(panel), "open")
     APPEALS.put(day.draft, row, body.claim, body.code)
-    OPEN_APPEALS.put(day.draft, CaseKey(body.claim, body.code), day.height, body.claim, body.code)
+    OPEN_APPEALS.put(day.draft, CaseKey(body.claim, body.code), *_due_key(day.draft, row))
     day.emit("appeal_opened", claim=body.claim, case=body.code, panel=row.panel)
+
+
+def judged_at(draft: Draft, row: AppealRow) -> int:
+    """Return the block at whose end an appeal is judged."""
+    case = CASES.get(draft, row.claim, row.code)
+    return row.height + params_at(draft, case.params_version).appeal_blocks
+
+
+def _due_key(draft: Draft, row: AppealRow) -> tuple[int, int, bytes, str]:
+    return judged_at(draft, row), row.height, row.claim, row.code
 
 
 def cancel_open(day: Day, claim_id: bytes) -> None:
@@ -106,7 +117,7 @@ def cancel_open(day: Day, claim_id: bytes) -> None:
     for row in list(APPEALS.scan(day.draft, claim_id)):
         if row.status == "open":
             APPEALS.put(day.draft, replace(row, status="cancelled"), claim_id, row.code)
-            OPEN_APPEALS.delete(day.draft, row.height, claim_id, row.code)
+            OPEN_APPEALS.delete(day.draft, *_due_key(day.draft, row))
 
 
 def is_open(draft: Draft, claim: bytes, code: str) -> bool:
@@ -171,13 +182,10 @@ def apply_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> Non
 
 def end_day(day: Day) -> None:
     """Judge appeals whose ballots end with this block, by (height, id)."""
-    for key in list(OPEN_APPEALS.scan(day.draft)):
+    for key in list(OPEN_APPEALS.scan(day.draft, day.height)):
         row = APPEALS.get(day.draft, key.claim, key.code)
         case = CASES.get(day.draft, key.claim, key.code)
-        case_params = params_at(day.draft, case.params_version)
-        if day.height < row.height + case_params.appeal_blocks:
-            continue
-        OPEN_APPEALS.delete(day.draft, row.height, key.claim, key.code)
+        OPEN_APPEALS.delete(day.draft, *_due_key(day.draft, row))
         live = list(APPEAL_BALLOTS.scan(day.draft, key.claim, key.code))
         yes = sum(item.choice == "accept" for item in live)
         no = sum(item.choice == "deny" for item in live)
@@ -193,3 +201,13 @@ def end_day(day: Day) -> None:
         else:
             opened = sum(ballots.is_opened(day, key.claim, item.voter) for item in live if item.choice != "abstain")
             cases.emit_closed(day, "claim_denied", case, opened=opened, eligible=len(row.panel), quorum=quorum)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each open appeal that would never be judged."""
+    opened = [row for row in APPEALS.scan(draft) if row.status == "open"]
+    if any(OPEN_APPEALS.find(draft, *_due_key(draft, row)) is None for row in opened):
+        yield "an open appeal would never be judged"
+    if len(opened) != sum(1 for _ in OPEN_APPEALS.scan(draft)):
+        yield "an appeal that is over is to be judged"

@@ -277,6 +277,7 @@ def _add_to_tally(
     day: Day, claim: bytes, code: str, *, yes: int = 0, no: int = 0, opened: int = 0, ballots: int = 0
 ) -> None:
     row = TALLIES.find(day.draft, claim, code) or NO_BALLOTS
+    day.tallies_moved.add((claim, code))
     TALLIES.put(
         day.draft, TallyRow(row.yes + yes, row.no + no, row.opened + opened, row.ballots + ballots), claim, code
     )
@@ -285,15 +286,23 @@ def _add_to_tally(
 def tally_now(day: Day, case: CaseRow) -> TallyRow:
     """Return an open case's tally, counted again where a voter gained or lost delegators today."""
     row = TALLIES.find(day.draft, case.claim, case.code) or NO_BALLOTS
-    if day.delegates_changed and row.ballots:
-        changed = day.delegates_changed.get(case.code, set()) | day.delegates_changed.get(delegation.EVERY_TOPIC, set())
-        if len(changed) > row.ballots or any(
-            BALLOTS.find(day.draft, case.claim, case.code, key) is not None for key in sorted(changed)
-        ):
-            tally = tally_of(day, case)
-            row = TallyRow(tally.yes, tally.no, tally.opened, row.ballots)
-            TALLIES.put(day.draft, row, case.claim, case.code)
+    if is_recounted(day, case.claim, case.code):
+        tally = tally_of(day, case)
+        row = TallyRow(tally.yes, tally.no, tally.opened, row.ballots)
+        TALLIES.put(day.draft, row, case.claim, case.code)
     return row
+
+
+def is_recounted(day: Day, claim: bytes, code: str) -> bool:
+    """True for an open case on which a delegate voted whose delegators changed today."""
+    if not day.delegates_changed:
+        return False
+    changed = day.delegates_changed.get(code, set()) | day.delegates_changed.get(delegation.EVERY_TOPIC, set())
+    row = TALLIES.find(day.draft, claim, code) if changed else None
+    if row is None or not row.ballots:
+        return False
+    voted = (BALLOTS.find(day.draft, claim, code, key) is not None for key in sorted(changed))
+    return len(changed) > row.ballots or any(voted)
 
 
 def tally_of(day: Day, case: CaseRow) -> Tally:

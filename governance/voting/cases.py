@@ -18,6 +18,7 @@ from governance.shaping import filled
 from governance.state.ballots import BALLOTS, NO_BALLOTS, TALLIES, TallyRow
 from governance.state.cases import (
     CASES,
+    CASES_DUE,
     CLOSED_VOTES,
     OPEN_CASES,
     PANELS_DUE,
@@ -79,7 +80,10 @@ def freeze(day: Day) -> None:
             seniority_bp=record.seniority_bp,
             params_version=current_version(day.draft),
         )
+        if passes(frozen, NO_BALLOTS, day.params):  # nobody is eligible, so nobody is missing
+            frozen = replace(frozen, passing_since=day.height + 1)
         CASES.put(day.draft, frozen, case.claim, case.code)
+        _note_due(day, frozen)
         PANELS_DUE.put(day.draft, key, day.height + day.params.panel_block, day.height, case.claim, case.code)
 
 
@@ -100,24 +104,81 @@ def has_majority(case: CaseRow, tally: ballots.Tally | TallyRow) -> bool:
     return 10_000 * tally.yes >= (case.bar_bp - case.seniority_bp) * (tally.yes + tally.no)
 
 
+def passes(case: CaseRow, tally: ballots.Tally | TallyRow, case_params: Params) -> bool:
+    """True iff a block with this tally is a passing one."""
+    return has_quorum(case, tally, case_params) and has_majority(case, tally)
+
+
+def closes_at(case: CaseRow, case_params: Params) -> int:
+    """Return the last block of a case."""
+    return case.carried_height + case_params.vote_blocks
+
+
+def accepted_at(case: CaseRow, case_params: Params) -> int | None:
+    """Return the block at whose end a case is accepted if it goes on passing; None where it does not pass, or may not.
+
+    The electorate of a case is fixed: one that is too small never grows.
+    """
+    is_possible = case.passing_since and case.eligible >= case_params.min_voters
+    return case.passing_since + case_params.streak_blocks - 1 if is_possible else None
+
+
+def due_at(draft: Draft, case: CaseRow) -> int:
+    """Return the block at whose end an open case is decided if its tally does not move before."""
+    case_params = params_at(draft, case.params_version)
+    last, accepted = closes_at(case, case_params), accepted_at(case, case_params)
+    return last if accepted is None else min(last, accepted)
+
+
+def _note_due(day: Day, case: CaseRow) -> None:
+    key = CaseKey(case.claim, case.code)
+    CASES_DUE.put(day.draft, key, due_at(day.draft, case), case.carried_height, case.claim, case.code)
+
+
+def _forget_due(day: Day, case: CaseRow) -> None:
+    CASES_DUE.delete(day.draft, due_at(day.draft, case), case.carried_height, case.claim, case.code)
+
+
+def _looked_at(day: Day) -> list[CaseRow]:
+    """Return the open cases that may change today, in filing order: those that are due and those whose tally moved.
+
+    A change of delegations moves the tallies on which a delegate voted. That day alone asks every open case, with one
+    row each and one more for each delegate concerned.
+    """
+    keys = day.tallies_moved | {(key.claim, key.code) for key in CASES_DUE.scan(day.draft, day.height)}
+    if day.delegates_changed:
+        keys |= {
+            (key.claim, key.code)
+            for key in OPEN_CASES.scan(day.draft)
+            if ballots.is_recounted(day, key.claim, key.code)
+        }
+    found = [row for key in keys if (row := CASES.find(day.draft, *key)) is not None]
+    looked_at = [row for row in found if row.status == "open" and row.carried_height < day.height]
+    return sorted(looked_at, key=lambda row: (row.carried_height, row.claim, row.code))
+
+
 def end_day(day: Day) -> None:
-    """Evaluate every open case, in filing order; a case's ballots are read only when it closes."""
-    for key in list(OPEN_CASES.scan(day.draft)):
-        case = CASES.get(day.draft, key.claim, key.code)
-        if case.carried_height == day.height:
-            continue
+    """Evaluate the open cases that may change, in filing order; a case's ballots are read only when it closes.
+
+    Eligible, bar, seniority and parameters of a case are fixed, so it passes or not as its tally stands: a case whose
+    tally did not move goes on as before until it is due.
+    """
+    for case in _looked_at(day):
         case_params = params_at(day.draft, case.params_version)
         tally = ballots.tally_now(day, case)
-        quorum_holds = has_quorum(case, tally, case_params)
-        passes = quorum_holds and has_majority(case, tally)
-        streak = case.streak + 1 if passes else 0
-        if (case.streak, case.yes, case.no, case.opened) != (streak, tally.yes, tally.no, tally.opened):
-            case = replace(case, streak=streak, yes=tally.yes, no=tally.no, opened=tally.opened)
+        is_passing = passes(case, tally, case_params)
+        since = (case.passing_since or day.height) if is_passing else 0
+        if (case.passing_since, case.yes, case.no, case.opened) != (since, tally.yes, tally.no, tally.opened):
+            _forget_due(day, case)
+            case = replace(case, passing_since=since, yes=tally.yes, no=tally.no, opened=tally.opened)
             CASES.put(day.draft, case, case.claim, case.code)
-        if streak >= case_params.streak_blocks and case.eligible >= case_params.min_voters:
+            _note_due(day, case)
+        accepted = accepted_at(case, case_params)
+        if accepted is not None and day.height >= accepted:
             accept_by_vote(day, case, ballots.tally_of(day, case))
-        elif day.height >= case.carried_height + case_params.vote_blocks:
-            is_denied = quorum_holds and not passes and case.eligible >= case_params.min_voters
+        elif day.height >= closes_at(case, case_params):
+            is_denied = has_quorum(case, tally, case_params) and not is_passing
+            is_denied = is_denied and case.eligible >= case_params.min_voters
             _close(day, case, ballots.tally_of(day, case), is_denied=is_denied)
 
 
@@ -226,6 +287,7 @@ def _emit_accepted(day: Day, name: str, case: CaseRow, **more: int) -> None:
 
 def _end(day: Day, case: CaseRow, status: CaseStatus) -> CaseRow:
     """Take a case off the open ones."""
+    _forget_due(day, case)
     case = replace(case, status=status, closed_height=day.height)
     CASES.put(day.draft, case, case.claim, case.code)
     OPEN_CASES.delete(day.draft, case.carried_height, case.claim, case.code)
@@ -329,6 +391,7 @@ def line_key_of(claim: ClaimRow, line: LineRow) -> tuple[bytes, bytes, str, int]
 def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
     """Yield a sentence for each case without one state, and for a counter that drifted."""
     indexed = sum(1 for _ in OPEN_CASES.scan(draft))
+    due = sum(1 for _ in CASES_DUE.scan(draft))
     found = 0
     day = Day(draft, 0, b"")
     for case in CASES.scan(draft):
@@ -341,6 +404,10 @@ def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
                     f"case {case.code} of claim {case.claim.hex()} has {tally.yes}:{tally.no}, {tally.opened} opened;"
                     f" its tally row says {kept}"
                 )
+            if bool(case.passing_since) != passes(case, tally, params_at(draft, case.params_version)):
+                yield f"case {case.code} of claim {case.claim.hex()} is not passing since {case.passing_since}"
+            if CASES_DUE.find(draft, due_at(draft, case), case.carried_height, case.claim, case.code) is None:
+                yield f"case {case.code} of claim {case.claim.hex()} would never end"
         elif row is not None:
             yield f"case {case.code} of claim {case.claim.hex()} is {case.status} and still has a tally"
         if case.benefit_cents and case.status != "accepted":
@@ -348,5 +415,5 @@ def broken_invariants(draft: Draft, open_cases: int) -> Iterator[str]:
         is_paid = case.status == "accepted" and CLAIMS.get(draft, case.claim).use != preauthorisation.USE
         if is_paid and PAYOUT_HISTORY.find(draft, case.claim, case.code) is None:
             yield f"case {case.code} of claim {case.claim.hex()} was accepted without a payout row"
-    if not indexed == found == open_cases:
-        yield f"{found} cases are open, {indexed} are indexed, the counter says {open_cases}"
+    if not indexed == due == found == open_cases:
+        yield f"{found} cases are open, {indexed} are indexed, {due} are due, the counter says {open_cases}"

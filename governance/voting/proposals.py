@@ -6,6 +6,7 @@ passed takes effect at the next boundary, what is critical at the one after. Ope
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 from msgspec.structs import replace
@@ -146,8 +147,18 @@ def open_proposal(day: Day, row: ProposalRow) -> None:
         params_version=current_version(day.draft),
     )
     PROPOSALS.put(day.draft, row, row.proposal)
-    OPEN_PROPOSALS.put(day.draft, Name(row.proposal), day.height, row.proposal)
+    OPEN_PROPOSALS.put(day.draft, Name(row.proposal), *_due_key(day.draft, row))
+    day.proposals_opened.add(row.proposal)
     _emit(day, "proposal_opened", row)
+
+
+def closes_at(draft: Draft, row: ProposalRow) -> int:
+    """Return the last block whose votes on an open proposal count."""
+    return row.opened_height + params_at(draft, row.params_version).proposal_blocks
+
+
+def _due_key(draft: Draft, row: ProposalRow) -> tuple[int, int, bytes]:
+    return closes_at(draft, row), row.opened_height, row.proposal
 
 
 def open_expulsion(day: Day, member: bytes, claim: bytes) -> None:
@@ -167,7 +178,7 @@ def check_cast(day: Day, act: Act, body: CastBody) -> None:
     row = PROPOSALS.find(day.draft, body.proposal)
     if row is None or row.status != "open":
         raise RuleBroken("proposal_unknown", "no proposal of this id is open", "see the list of proposals")
-    last = row.opened_height + params_at(day.draft, row.params_version).proposal_blocks
+    last = closes_at(day.draft, row)
     if not row.opened_height < day.height <= last:
         what = f"votes count in blocks {row.opened_height + 1} to {last}, this is {day.height}"
         raise RuleBroken("vote_not_open", what, "cast it in one of them")
@@ -192,19 +203,18 @@ def apply_cast(day: Day, act: Act, body: CastBody) -> None:
 
 def freeze(day: Day) -> None:
     """Fix who is eligible on proposals that opened in this block."""
-    for name in list(OPEN_PROPOSALS.scan(day.draft, day.height)):
-        row = PROPOSALS.get(day.draft, name.value)
-        PROPOSALS.put(day.draft, replace(row, eligible=day.counts.voters), name.value)
+    for proposal in sorted(day.proposals_opened):
+        row = PROPOSALS.find(day.draft, proposal)
+        if row is not None and row.status == "open" and row.opened_height == day.height:
+            PROPOSALS.put(day.draft, replace(row, eligible=day.counts.voters), proposal)
 
 
 def end_day(day: Day) -> None:
     """Judge proposals whose votes end with this block, by (height, id)."""
-    for name in list(OPEN_PROPOSALS.scan(day.draft)):
+    for name in list(OPEN_PROPOSALS.scan(day.draft, day.height)):
         row = PROPOSALS.get(day.draft, name.value)
         vote_params = params_at(day.draft, row.params_version)
-        if day.height < row.opened_height + vote_params.proposal_blocks:
-            continue
-        OPEN_PROPOSALS.delete(day.draft, row.opened_height, row.proposal)
+        OPEN_PROPOSALS.delete(day.draft, *_due_key(day.draft, row))
         is_passed = row.yes > row.no and row.yes + row.no + row.abstain >= turnout_needed(row, vote_params)
         if is_critical(row.body):
             is_passed = is_passed and 3 * row.yes >= 2 * (row.yes + row.no)
@@ -229,3 +239,13 @@ def end_term(day: Day) -> None:
         PROPOSALS.put(day.draft, replace(row, status="void" if why else "in_force", why=why or ""), row.proposal)
         if why:
             day.emit("proposal_void", proposal=row.proposal, why=why)
+
+
+# ---- Invariants ---------------------------------------------------------
+def broken_invariants(draft: Draft) -> Iterator[str]:
+    """Yield a sentence for each open proposal that would never be judged."""
+    opened = [row for row in PROPOSALS.scan(draft) if row.status == "open"]
+    if any(OPEN_PROPOSALS.find(draft, *_due_key(draft, row)) is None for row in opened):
+        yield "an open proposal would never be judged"
+    if len(opened) != sum(1 for _ in OPEN_PROPOSALS.scan(draft)):
+        yield "a proposal that is over is to be judged"

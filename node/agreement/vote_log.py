@@ -16,7 +16,7 @@ from consensus import votelog
 from consensus.messages import Cell, CellKind
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.faults import disk_error
-from node.paths import sync_folder
+from node.paths import DataFolder, sync_folder
 
 PRUNE_FROM_BYTES = 4 * 1024 * 1024
 MARK = "votes.quarantine"
@@ -153,7 +153,7 @@ class VoteLog:
 
 def vote_log_path(folder: Path) -> Path:
     """Return where the vote log lies in a data folder."""
-    return folder / "votes.log"
+    return DataFolder(folder).votes
 
 
 def _key(cell: Cell) -> Key:

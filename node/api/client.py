@@ -10,14 +10,14 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from node.api.errors import ApiError, NodeNotRunning, node_not_running
+from node.api.errors import ApiError, NodeNotRunning
 from node.api.views.actions import (
     AutoRule,
     CheckAnswer,
@@ -58,6 +58,15 @@ def _path(path: str, query: Mapping[str, Any]) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
+Advise = Callable[[], str]
+"""What to do where no node answers: `node.paths.DataFolder.advice_when_off` knows, the client knows its socket only."""
+
+
+def start_it() -> str:
+    """Return the plain advice, for a folder that is known to be a node's own."""
+    return "start it: mutua run"
+
+
 def submission(kind: str, body: Mapping[str, Any], attestations: Attestations = ()) -> SubmitRequest:
     """Return the request of `/v1/submit`; attestations travel inside the body."""
     extra = {"attestations": [dict(item) for item in attestations]} if attestations else {}
@@ -81,6 +90,10 @@ def _answer(shape: type[T], status: int, data: bytes) -> T:
     raise ApiError(error.code, error.what, error.hint, family=error.family, status=status, rule=error.rule)
 
 
+def _node_not_running(socket_path: Path, advise: Advise) -> NodeNotRunning:
+    return NodeNotRunning("node_not_running", f"no node answers at {socket_path}", advise(), family="off")
+
+
 def _silent() -> ApiError:
     return ApiError("node_silent", "the node did not answer in time", "look at its log: mutua logs")
 
@@ -101,8 +114,9 @@ class _UnixConnection(http.client.HTTPConnection):
 class Client:
     """The plain client: one connection a call."""
 
-    def __init__(self, socket_path: Path, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, socket_path: Path, timeout_s: float = TIMEOUT_S, advise: Advise = start_it) -> None:
         self.path = socket_path
+        self._advise = advise
         self._timeout_s = timeout_s
 
     def get_json(self, path: str, **query: Any) -> Any:
@@ -186,7 +200,7 @@ class Client:
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
         except (OSError, http.client.HTTPException):
-            raise node_not_running(self.path) from None
+            raise _node_not_running(self.path, self._advise) from None
         finally:
             connection.close()
 
@@ -210,7 +224,7 @@ class Client:
         except TimeoutError:
             raise _silent() from None
         except (OSError, http.client.HTTPException):
-            raise node_not_running(self.path) from None
+            raise _node_not_running(self.path, self._advise) from None
         finally:
             connection.close()
 
@@ -218,10 +232,11 @@ class Client:
 class AsyncClient:
     """The client for asyncio (Textual), on httpx; it works under trio too. May be used as an async context manager."""
 
-    def __init__(self, socket_path: Path, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, socket_path: Path, timeout_s: float = TIMEOUT_S, advise: Advise = start_it) -> None:
         import httpx
 
         self.path = socket_path
+        self._advise = advise
         self._http: httpx.AsyncClient = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(socket_path)), base_url="http://mutua", timeout=timeout_s
         )
@@ -276,7 +291,7 @@ class AsyncClient:
                     if line.startswith("data: "):
                         yield json.loads(line[6:])
         except httpx.TransportError:
-            raise node_not_running(self.path) from None
+            raise _node_not_running(self.path, self._advise) from None
 
     async def _call(self, shape: type[T], method: str, path: str, value: Any = None) -> T:
         import httpx
@@ -286,5 +301,5 @@ class AsyncClient:
         except httpx.TimeoutException:
             raise _silent() from None
         except httpx.TransportError:
-            raise node_not_running(self.path) from None
+            raise _node_not_running(self.path, self._advise) from None
         return _answer(shape, response.status_code, response.content)

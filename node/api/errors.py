@@ -29,8 +29,3 @@ class ApiError(Exception):
 
 class NodeNotRunning(ApiError):
     """Nobody answers at the socket of this data folder."""
-
-
-def node_not_running(socket_path: object) -> NodeNotRunning:
-    """Return the error for a socket where nobody answers."""
-    return NodeNotRunning("node_not_running", f"no node answers at {socket_path}", "start it: mutua run", family="off")

@@ -66,9 +66,7 @@ class Reads:
             term=max(0, calendar.term_of(max(height, 1))),
             day_one=charter.day_one,
             block_interval_ms=charter.block_interval_ms,
-            peers=PeerCounts(
-                connected=len(node.network.connected()), known=len(charter.founders) - (node.founder is not None)
-            ),
+            peers=self._peer_counts(),
             mempool=len(node.mempool),
             is_syncing=node.sync.is_syncing,
             sync_target=node.sync.target,
@@ -81,6 +79,16 @@ class Reads:
             needs_me=0 if row is None else len(self.view(NEEDS_ME, member=member)),
             protocol=protocol_state(chain.state, height),
         )
+
+    def _peer_counts(self) -> PeerCounts:
+        node = self._node
+        others = len(node.charter.founders) - (node.founder is not None)
+        peers = node.network.status()
+        if not others or not peers or any(item.is_connected for item in peers):
+            return PeerCounts(connected=len(node.network.connected()), known=others)
+        last = max(peers, key=lambda item: (item.received_frames > 0, item.since_ms))
+        heard = last.key.hex() if last.received_frames else None
+        return PeerCounts(connected=0, known=others, alone_since_ms=last.since_ms, last_heard=heard)
 
     def _consensus(self) -> Consensus:
         node, driver = self._node, self._node.driver

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from node.api.text import clean, counted
+from node.api.text import clean, clock, counted, short
 from node.api.views.node import Status, TreasuryJob
 
 
 def sync_words(status: Status) -> str:
-    """Return whether the node is in sync, with the share it has while it is not."""
+    """Return whether the node is in sync, with the share it has while it is not; a cut-off node cannot know."""
+    if status.peers.alone_since_ms is not None:
+        return f"cut off since {clock(status.peers.alone_since_ms)} UTC"
     if not status.is_syncing:
         return "in sync"
     if not status.sync_target:
         return "syncing"
     return f"syncing {status.height} of {status.sync_target} ({100 * status.height // status.sync_target} %)"
+
+
+def peer_words(status: Status) -> str:
+    """Return how many members' nodes are connected; for a cut-off node also whom it heard last."""
+    peers = status.peers
+    words = f"{peers.connected} of {peers.known} connected"
+    if peers.alone_since_ms is None:
+        return words
+    heard = f"the last one heard was {short(peers.last_heard)}" if peers.last_heard else "none heard since the start"
+    return f"{words}; {heard}. What you send waits here until one is connected"
+
+
+def waiting_words(status: Status) -> str:
+    """Return where a record is that the node has taken and that is in no block yet."""
+    if status.peers.alone_since_ms is None:
+        return "stored on this node and on its way into a block"
+    return f"stored on this node, where it waits: the node is {sync_words(status)}"
 
 
 def consensus_words(status: Status) -> str:

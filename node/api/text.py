@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 TEXT_SHOWN_MAX = 2_000
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 AMOUNT = re.compile(r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,13})(?:\.(\d*))?", re.ASCII)
 """Commas only where thousands are: 1,5 is not an amount, for it could mean two."""
 
@@ -50,6 +51,15 @@ def brief(identifier: str) -> str:
     '01234567…'
     """
     return clean(identifier if len(identifier) <= 9 else identifier[:8] + "…")
+
+
+def read_whole(text: str) -> int | None:
+    """Return a whole number as people type it, None for anything else: nothing is rounded or guessed.
+
+    >>> read_whole("-12"), read_whole("1.9"), read_whole("0x10"), read_whole("1_0"), read_whole("١")
+    (-12, None, None, None, None)
+    """
+    return int(text) if WHOLE.fullmatch(text) else None
 
 
 def hex_bytes(text: str) -> bytes:

@@ -6,6 +6,7 @@ Nothing heavy is imported here: `mutua status` loads the standard library, cyclo
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,17 +16,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from ledger.errors import MutuaError, RuleBroken
 from node.api.client import Client
-from node.api.text import Units, clean, short
+from node.api.standing import waiting_words
+from node.api.text import Units, clean, read_whole, short
 from node.api.views.base import to_json
 from node.api.views.chain import Receipt
 from node.api.views.claims import CLAIM, CLAIMS, Claim
 from node.api.views.coop import PROVIDERS, Plan
 from node.api.views.members import MEMBERS
 from node.api.views.node import Status
+from node.cli.undo import CANNOT_UNDO
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 ID_DIGITS = 64
 ID_PREFIX_MIN = 6
 WAIT_STEP_S = 0.3
+DECIMAL = re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII)
 
 
 @Parameter(name="*")
@@ -67,7 +71,8 @@ class Common(Printing):
 
     def client(self) -> Client:
         """Return a client of the node's API; nothing is asked yet."""
-        return Client(self.config().api_socket)
+        config = self.config()
+        return Client(config.api_socket, advise=config.folder.advice_when_off)
 
     def session(self) -> Session:
         """Return a session with the running node; nothing is asked yet."""
@@ -76,6 +81,25 @@ class Common(Printing):
 
 PRINT, DEFAULT = Printing(), Common()
 Flag = Annotated[bool, Parameter(negative="")]
+
+
+def _whole(_hint: object, tokens: Sequence[Token]) -> int:
+    found = read_whole(tokens[0].value)
+    if found is None:
+        raise ValueError(f"{tokens[0].value!r} is not a whole number; write digits only, such as 12")
+    return found
+
+
+def _decimal(_hint: object, tokens: Sequence[Token]) -> float:
+    if not DECIMAL.fullmatch(tokens[0].value):
+        raise ValueError(f"{tokens[0].value!r} is not a number; write digits, such as 12 or 0.5")
+    return float(tokens[0].value)
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""The integer of every option: cyclopts' own rounds 1.9 to 2 and takes 0x10."""
+Real = Annotated[float, Parameter(converter=_decimal)]
+"""The same for numbers with a fraction."""
 ClaimId = Annotated[str, Parameter(help="The claim's id, or its first digits.")]
 NewBundle = Annotated[Path, Parameter(help="The bundle to write; an existing file is never overwritten.")]
 
@@ -265,10 +289,18 @@ class Asking:
 
     yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask before.")] = False
 
-    def is_confirmed(self, common: Common, review: Iterable[str], question: str) -> bool:
-        """True with --yes or --json, where nobody watches, or after a person read `review` and said yes."""
-        if self.yes or common.json or not is_live():
+    def is_confirmed(self, common: Common, kind: str, review: Iterable[str], question: str) -> bool:
+        """True with --yes, or after a person read `review` and said yes.
+
+        Where nobody can be asked only what can be taken back goes on. MutuaError `not_confirmed` for the rest.
+        """
+        if self.yes:
             return True
+        if common.json or not is_live():
+            if kind not in CANNOT_UNDO:
+                return True
+            what = f"nobody can be asked here, and this cannot be undone: {CANNOT_UNDO[kind]}"
+            raise MutuaError("not_confirmed", what, "give --yes if you mean it; nothing was sent")
         for line in review:
             print(clean(line, None))
         return input(f"{clean(question, None)} [y/N] ").strip().lower() in ("y", "yes")
@@ -279,7 +311,7 @@ class Asking:
 class Waiting:
     """How a submitted record is waited for."""
 
-    wait: Annotated[float, Parameter(help="Seconds to wait until the record is final.")] = 0.0
+    wait: Annotated[Real, Parameter(help="Seconds to wait until the record is final.")] = 0.0
     quiet: Annotated[bool, Parameter(name=("--quiet", "-q"), negative="", help="Print the record's id only.")] = False
 
     def report(self, common: Common, session: Session, answer: Receipt, done: str, *, then: str = "") -> int:
@@ -289,7 +321,7 @@ class Waiting:
         is_final, name = receipt.state == "final", answer.record_id
         if self.quiet and not common.json:
             return say(common, {}, name)
-        place = f"it is final in block {receipt.height}" if is_final else "it is on disk and on its way"
+        place = f"it is final in block {receipt.height}" if is_final else f"it is {waiting_words(session.status)}"
         next_words = f"\nnext: {then}" if then else ""
         return say(
             common,
@@ -315,7 +347,7 @@ class Sending(Asking, Waiting):
         done: str,
     ) -> int:
         """Review, let the node sign and send a record, and say that it is `done`."""
-        if not self.is_confirmed(common, review, question):
+        if not self.is_confirmed(common, kind, review, question):
             return say(common, {}, "nothing was sent")
         return self.report(common, session, session.client.submit(kind, body), done)
 

@@ -10,7 +10,7 @@ from node.api.text import Units, clock, percent, short
 from node.api.views.chain import Block
 from node.api.views.coop import CODES, PLANS, Code, Plan
 from node.api.views.money import PAYOUTS
-from node.cli.common import DEFAULT, Common, Row, plan_named, say, table
+from node.cli.common import DEFAULT, Common, Row, Whole, plan_named, say, table
 from node.cli.members.plan_change import change
 
 plan = App(name="plan", help="Look up plans, and name your next contract.")
@@ -87,7 +87,7 @@ def payout_list(*, claim: str = "", common: Common = DEFAULT) -> int:
 
 
 @block.command(name="list")
-def block_list(*, count: int = 20, start: int | None = None, common: Common = DEFAULT) -> int:
+def block_list(*, count: Whole = 20, start: Whole | None = None, common: Common = DEFAULT) -> int:
     """List blocks, the newest by default.
 
     :param count: How many, at most 200.
@@ -102,7 +102,7 @@ def block_list(*, count: int = 20, start: int | None = None, common: Common = DE
 
 
 @block.command(name="show")
-def block_show(height: int, *, common: Common = DEFAULT) -> int:
+def block_show(height: Whole, *, common: Common = DEFAULT) -> int:
     """Show a block with its records and events.
 
     :param height: The block's height.

@@ -101,7 +101,8 @@ def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir"
     from node.config import load_config
     from tui.app import main as open_screens
 
-    return open_screens(load_config(Path(data_dir) if data_dir else None).api_socket)
+    config = load_config(Path(data_dir) if data_dir else None)
+    return open_screens(config.api_socket, config.root, config.folder.advice_when_off)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,7 +128,7 @@ def _answer(error: BaseException, *, is_json: bool) -> int:
         # Whoever read our output has enough (`mutua block list | head`); Python must not try to flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.OK
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, (KeyboardInterrupt, EOFError)):  # EOFError: Ctrl-D where a question is asked
         print(file=sys.stderr)
         return exit_codes.INTERRUPTED
     if isinstance(error, (MutuaError, ApiError)):

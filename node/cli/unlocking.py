@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
+from node.cli.common import Whole
 
 if TYPE_CHECKING:
     from node.paths import DataFolder
@@ -28,7 +29,7 @@ class PassphraseFrom:
     """Where the passphrase comes from; the prompt when neither is given."""
 
     passphrase_fd: Annotated[
-        int | None, Parameter(help="Read the passphrase's first line from this open descriptor.")
+        Whole | None, Parameter(help="Read the passphrase's first line from this open descriptor.")
     ] = None
     passphrase_file: Annotated[Path | None, Parameter(help="Read the passphrase's first line from this file.")] = None
 

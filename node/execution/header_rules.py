@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from consensus.catchup import earliest_proposal_ms
 from consensus.committee import committee_hash, draw_committee
-from ledger.blocks import HEADER_VERSION, Contents, Header
+from consensus.messages import Certificate, VoteKind
+from consensus.signing import verify_certificate
+from ledger.blocks import HEADER_VERSION, Contents, Header, block_hash_of, link_problems
 from ledger.calendar import is_boundary
 from ledger.chain import Chain
 from ledger.errors import MalformedBytes
@@ -14,6 +17,14 @@ from ledger.genesis import Charter
 from ledger.hashing import ZERO_HASH
 
 INVALID = "count the proposal as invalid"
+RULED = {
+    "epoch": "changes the epoch",
+    "scheduled_time_ms": "is not scheduled as the charter says",
+    "committee_hash": "names a committee that is not the members'",
+    "next_committee_hash": "names another next committee than the rules give",
+    "reserved": "uses reserved bytes",
+}
+"""Fields that charter and parent fix, and what a block does that has another value there."""
 
 
 def committee_of(charter: Charter) -> tuple[bytes, ...]:
@@ -26,12 +37,15 @@ def scheduled_ms(charter: Charter, height: int) -> int:
     return charter.genesis_time_ms + height * charter.block_interval_ms
 
 
+def earliest_after(charter: Charter, parent: Header) -> int:
+    """Return when the block after `parent` may be proposed: at its nominal time, and half an interval after it."""
+    nominal_ms = scheduled_ms(charter, parent.height + 1)
+    return earliest_proposal_ms(nominal_ms, parent.proposed_time_ms, charter.block_interval_ms)
+
+
 def earliest_ms(chain: Chain) -> int:
-    """Return when the next block may be proposed: at its nominal time, and half an interval after its parent."""
-    charter, parent = chain.charter, chain.tip.header
-    return earliest_proposal_ms(
-        scheduled_ms(charter, parent.height + 1), parent.proposed_time_ms, charter.block_interval_ms
-    )
+    """Return when the next block may be proposed."""
+    return earliest_after(chain.charter, chain.tip.header)
 
 
 def next_committee_hash(own_hash: bytes, height: int) -> bytes:
@@ -39,59 +53,77 @@ def next_committee_hash(own_hash: bytes, height: int) -> bytes:
     return own_hash if is_boundary(height) else ZERO_HASH
 
 
-def header_after(chain: Chain, committee: tuple[bytes, ...], contents: Contents, proposed_ms: int) -> Header:
-    """Return the header that follows from the tip; the proposer's fields and the state root are still empty."""
-    tip, own_hash = chain.tip, committee_hash(committee)
-    height = tip.height + 1
+def ruled_header(charter: Charter, committee: tuple[bytes, ...], parent: Header) -> Header:
+    """Return the header after `parent` as far as charter and parent fix it: the fields `RULED` and the earliest time.
+
+    Its links and contents are those of `ledger.blocks.link_problems`; proposer, reveal, randomness and state root are
+    judged when the block is applied. So every field of a header is judged, by proposer, validator and auditor alike.
+    """
+    own_hash = committee_hash(committee)
+    height = parent.height + 1
     return Header(
         version=HEADER_VERSION,
-        chain_id=chain.chain_id,
-        epoch=tip.header.epoch,
+        chain_id=parent.chain_id,
+        epoch=parent.epoch,
         height=height,
-        scheduled_time_ms=scheduled_ms(chain.charter, height),
-        proposed_time_ms=max(proposed_ms, tip.header.proposed_time_ms),
-        record_count=len(contents.ids),
+        scheduled_time_ms=scheduled_ms(charter, height),
+        proposed_time_ms=earliest_after(charter, parent),
+        record_count=0,
         proposer=0,
-        parent=tip.block_hash,
-        records_root=contents.root,
-        history_root=chain.history_root(),
+        parent=ZERO_HASH,
+        records_root=ZERO_HASH,
         committee_hash=own_hash,
         next_committee_hash=next_committee_hash(own_hash, height),
     )
 
 
+def header_after(chain: Chain, committee: tuple[bytes, ...], contents: Contents, proposed_ms: int) -> Header:
+    """Return the header that follows from the tip; the proposer's fields and the state root are still empty."""
+    tip = chain.tip
+    return replace(
+        ruled_header(chain.charter, committee, tip.header),
+        proposed_time_ms=proposed_ms,
+        record_count=len(contents.ids),
+        parent=tip.block_hash,
+        records_root=contents.root,
+        history_root=chain.history_root(),
+    )
+
+
 def check_header(chain: Chain, committee: tuple[bytes, ...], header: Header, contents: Contents) -> None:
     """Raise MalformedBytes unless a header follows from the tip, but for reveal, randomness and state root."""
-    if not 0 <= header.proposer < len(committee):
-        raise MalformedBytes("block_proposer", "the block names a proposer outside the committee", INVALID)
-    expected = replace(
-        header_after(chain, committee, contents, header.proposed_time_ms),
-        proposer=header.proposer,
-        onion_reveal=header.onion_reveal,
-        randomness=header.randomness,
-        state_root=header.state_root,
-    )
-    if expected != header:
-        names = [name for name in Header.__dataclass_fields__ if getattr(expected, name) != getattr(header, name)]
-        raise MalformedBytes("block_header", f"the block's {', '.join(names)} do not follow from the tip", INVALID)
-    if header.proposed_time_ms < earliest_ms(chain):
-        raise MalformedBytes("block_early", "the block was proposed before its time", INVALID)
+    links = link_problems(header, chain.chain_id, chain.tip.header, chain.history_root(), contents)
+    for name, what in (*links, *header_problems(chain.charter, committee, chain.tip.header, header)):
+        if name == "proposer":
+            raise MalformedBytes("block_proposer", what, INVALID)
+        if name == "proposed_time_ms":
+            raise MalformedBytes("block_early", what, INVALID)
+        raise MalformedBytes("block_header", what, INVALID)
 
 
-def header_problems(charter: Charter, committee: tuple[bytes, ...] | None, parent: Header, header: Header) -> list[str]:
-    """Return what is wrong with a stored header; `committee` is None where it does not name the members' own."""
-    problems: list[str] = []
-    height = header.height
-    if committee is None:
-        problems.append(f"block {height} names a committee that is not the members'")
-    elif header.proposer >= len(committee):
-        problems.append(f"block {height} names proposer {header.proposer} of {len(committee)}")
-    if parent.committee_hash != header.committee_hash:
-        problems.append(f"block {height} changes the committee inside a term")
-    if header.next_committee_hash != next_committee_hash(header.committee_hash, height):
-        problems.append(f"block {height} names another next committee than the rules give")
-    if header.scheduled_time_ms != scheduled_ms(charter, height):
-        problems.append(f"block {height} is not scheduled as the charter says")
-    if header.reserved != ZERO_HASH:
-        problems.append(f"block {height} uses reserved bytes")
-    return problems
+def header_problems(
+    charter: Charter, committee: tuple[bytes, ...], parent: Header, header: Header
+) -> Iterator[tuple[str, str]]:
+    """Yield (field, what) for each field of a header that is not what the rules give after `parent`."""
+    expected, height = ruled_header(charter, committee, parent), header.height
+    for name, words in RULED.items():
+        if getattr(header, name) != getattr(expected, name):
+            yield name, f"block {height} {words}"
+    if header.proposed_time_ms < expected.proposed_time_ms:
+        yield "proposed_time_ms", f"block {height} was proposed before its time"
+    if header.proposer >= len(committee):
+        yield "proposer", f"block {height} names proposer {header.proposer} of a committee of {len(committee)}"
+
+
+def certificate_problem(
+    committee: tuple[bytes, ...], chain_id: bytes, header: Header, certificate: Certificate
+) -> str | None:
+    """Return why a certificate does not commit this header's block on this chain, or None."""
+    if certificate.kind != VoteKind.FINALIZE:
+        return "it is not a commit certificate"
+    named = (certificate.epoch, certificate.height, certificate.block_hash)
+    if named != (header.epoch, header.height, block_hash_of(header)):
+        return "it certifies another block"
+    if not verify_certificate(certificate, committee, chain_id):
+        return "there is no quorum of valid signatures by its committee"
+    return None

@@ -12,15 +12,14 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
-from consensus.messages import Certificate, VoteKind, decode_certificate, encode_certificate
-from consensus.signing import verify_certificate
+from consensus.messages import Certificate, decode_certificate, encode_certificate
 from consensus.state import Config
-from ledger.blocks import BlockWithBodies, FinalBlock, Header, block_hash_of, decode_header
+from ledger.blocks import BlockWithBodies, FinalBlock, Header, decode_header
 from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Record, SignedRecord, record_id_of
 from node.clock import now_ms
-from node.execution.header_rules import committee_of, earliest_ms
+from node.execution.header_rules import certificate_problem, committee_of, earliest_ms
 from node.execution.propose import Proposer, build_candidate
 from node.execution.validate import Candidate, check_candidate, check_whole
 from node.execution.verifier import Verifier
@@ -171,14 +170,11 @@ class LedgerService:
             what = f"block {header.height} does not follow height {self.chain.height}"
             raise MalformedBytes("block_gap", what, "send blocks in order")
         certificate = decode_certificate(item.certificate)
-        named = (certificate.kind, certificate.height, certificate.epoch, certificate.block_hash)
-        problem = None
-        if named != (VoteKind.FINALIZE, header.height, header.epoch, block_hash_of(header)):
-            problem = "the certificate does not commit this block"
-        elif not await trio.to_thread.run_sync(verify_certificate, certificate, self.committee, self.chain_id):
-            problem = "the certificate's signatures do not hold"
+        parts = (self.committee, self.chain_id, header, certificate)
+        problem = await trio.to_thread.run_sync(certificate_problem, *parts)
         if problem is not None:
-            raise MalformedBytes("certificate", problem, "send the block's own certificate")
+            what = f"the certificate is not valid: {problem}"
+            raise MalformedBytes("certificate", what, "send the block's own certificate")
         await trio.to_thread.run_sync(check_whole, item.block)
         try:
             candidate = await self.check(item.block)

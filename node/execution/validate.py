@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from governance.events import Event
@@ -10,7 +10,7 @@ from ledger.blocks import BlockWithBodies, Contents, Header, contents_of, decode
 from ledger.chain import Chain, NextBlock
 from ledger.codec import encode
 from ledger.errors import MalformedBytes
-from ledger.records import Record, SignedRecord, check_record_shape, is_body_of
+from ledger.records import Body, Record, SignedRecord, check_record_shape, is_body_of
 from node.execution.apply import Applied, apply_block, encode_events
 from node.execution.header_rules import INVALID, check_header
 from node.execution.verifier import Verifier
@@ -104,11 +104,15 @@ def _check_bodies(block: BlockWithBodies, contents: Contents) -> None:
     if len(block.bodies) != len(records):
         what = "the block has another number of bodies than records"
         raise MalformedBytes("block_bodies", what, "send one body a record")
-    size = 0
-    for record, body, encoded in zip(records, block.bodies, contents.encoded, strict=True):
+    for record, body in zip(records, block.bodies, strict=True):
         if body is None or not is_body_of(record, body):
             raise MalformedBytes("record_body", "a record of the block has no body that fits", "fetch the block again")
-        size += SIGNED_HEADER_SIZE + len(encoded) + len(encode(body))
+    check_size(contents, (body for body in block.bodies if body is not None))
+
+
+def check_size(contents: Contents, bodies: Iterable[Body]) -> None:
+    """Raise MalformedBytes when the records with their bodies are more than a block may hold."""
+    size = sum(SIGNED_HEADER_SIZE + len(data) for data in contents.encoded) + sum(len(encode(body)) for body in bodies)
     if size > BLOCK_BYTES_MAX:
         what = f"the block has {size} bytes of records, more than {BLOCK_BYTES_MAX}"
         raise MalformedBytes("block_size", what, INVALID)

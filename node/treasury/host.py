@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
+import trio
 
 from governance.kinds import decode_body
 from ledger.chain import Chain
@@ -13,6 +14,7 @@ from ledger.codec import Shape
 from ledger.records import Attestation
 from node.p2p.network import Channel, Network
 from node.pool.blobs import AddressListStore
+from node.pool.intake import Look
 from node.treasury.plan import DuePayout, OpenBatch, Policy
 from node.treasury.view import LedgerTreasury, index_of, signers_of
 from wallet.transactions import Outpoint
@@ -26,7 +28,14 @@ class TreasuryHost:
     """What the job sees and does through this node. Everything read is of the newest final block."""
 
     def __init__(
-        self, chain: Chain, network: Network, blobs: AddressListStore, own_device_key: bytes, submit: Submit
+        self,
+        chain: Chain,
+        network: Network,
+        blobs: AddressListStore,
+        own_device_key: bytes,
+        submit: Submit,
+        *,
+        look: Look,
     ) -> None:
         treasury, signers = chain.charter.treasury, signers_of(chain.charter)
         index = index_of(signers, own_device_key)
@@ -41,6 +50,9 @@ class TreasuryHost:
         self._network = network
         self._blobs = blobs
         self._submit = submit
+        self._look = look
+        self._reading = trio.Lock()
+        self._found: tuple[int, Sequence[DuePayout], Sequence[OpenBatch]] | None = None
         self._ledger = LedgerTreasury(chain.state)
         self._transport = [founder.transport_key for founder in chain.charter.founders if founder.bitcoin_key]
 
@@ -59,11 +71,26 @@ class TreasuryHost:
 
     async def payouts_due(self) -> Sequence[DuePayout]:
         """Payments with something left to send and in no open batch, oldest first."""
-        return self._ledger.payouts_due()
+        return (await self._read())[0]
 
     async def open_batches(self) -> Sequence[OpenBatch]:
         """Batches on the ledger without a confirmation, oldest first."""
-        return self._ledger.open_batches()
+        return (await self._read())[1]
+
+    async def _read(self) -> tuple[Sequence[DuePayout], Sequence[OpenBatch]]:
+        """Read the newest final state, once a block and in a thread: twenty thousand payments may wait to be sent."""
+        async with self._reading:
+            if self._found is None or self._found[0] != self._chain.height:
+                ledger = self._ledger
+                self._found = await self._look(
+                    lambda: (self._chain.height, ledger.payouts_due(), ledger.open_batches())
+                )
+            return self._found[1:]
+
+    async def missing_lists(self) -> list[bytes]:
+        """Return the address lists that payments wait for and that have not arrived, sorted."""
+        names = sorted({item.commitment for item in await self.payouts_due()})
+        return await trio.to_thread.run_sync(lambda: [name for name in names if self._blobs.get(name) is None])
 
     def blob(self, commitment: bytes) -> bytes | None:
         """A sealed address list, if it has arrived."""

@@ -127,17 +127,22 @@ def _next_address(used: int, count: int, need: int) -> int:
 def payable_of(due: Sequence[DuePayout], programs: Programs, policy: Policy) -> list[DuePayout]:
     """Return the payouts that can have outputs in one batch, oldest first: list open, no address paid twice."""
     found: list[DuePayout] = []
-    used: dict[bytes, set[bytes]] = {}
+    taken: dict[bytes, bytes] = {}
+    """Output program -> the list that pays to it."""
+    of_list: dict[bytes, tuple[list[DuePayout], list[bytes]]] = {}
     for payout in sorted(due, key=lambda item: (item.due_height, item.payout_id)):
         name = payout.commitment
         if name not in programs or is_too_small(payout, policy):
             continue
-        allotted = plan_outputs([*(item for item in found if item.commitment == name), payout], programs, policy)
+        before, held = of_list.get(name, ([], []))
+        allotted = plan_outputs([*before, payout], programs, policy)
         fresh = [program for item in allotted.values() for program in item.programs]
-        others = set[bytes]().union(*(taken for other, taken in used.items() if other != name))
-        is_paid_once = len(set(fresh)) == len(fresh) and not others.intersection(fresh)
+        is_paid_once = len(set(fresh)) == len(fresh) and all(taken.get(program, name) == name for program in fresh)
         if is_paid_once and all(item.programs for item in allotted.values()):
-            used[name] = set(fresh)
+            for program in held:
+                del taken[program]
+            taken.update(dict.fromkeys(fresh, name))
+            of_list[name] = ([*before, payout], fresh)
             found.append(payout)
     return found
 

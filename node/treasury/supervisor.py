@@ -17,6 +17,7 @@ from ledger.chain import Chain
 from node.faults import cause_of, is_fatal
 from node.p2p.network import Network
 from node.pool.blobs import AddressListStore
+from node.pool.intake import Look
 from wallet.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class TreasurySupervisor:
     blobs: AddressListStore
     keys: KeyRing
     submit: Submit
+    look: Look
     _: KW_ONLY
     journal: Path
     bitcoin_socket: Path
@@ -75,7 +77,7 @@ class TreasurySupervisor:
         from node.treasury.job import SignerSecrets, TreasuryJob
 
         keys = self.keys
-        self.host = TreasuryHost(self.chain, self.network, self.blobs, keys.device_key, self.submit)
+        self.host = TreasuryHost(self.chain, self.network, self.blobs, keys.device_key, self.submit, look=self.look)
         secrets = SignerSecrets(keys.device_seed, keys.bitcoin_secret, self.chain.chain_id)
         self.job = TreasuryJob(self.host, RegtestClient(self.bitcoin_socket), secrets, self.journal)
         await self.job.run()
@@ -91,5 +93,4 @@ class TreasurySupervisor:
         if self.job is None or self.host is None:
             return []
         self.job.wake()
-        due = await self.host.payouts_due()
-        return sorted({item.commitment for item in due if self.blobs.get(item.commitment) is None})
+        return await self.host.missing_lists()

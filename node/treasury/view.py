@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from governance.state.params import current_version, params_at
-from governance.state.treasury import BATCHES, PAYMENTS, TREASURY, UNSENT_PAYMENTS, PaymentRow, TreasuryRow
+from governance.state.treasury import (
+    ADDRESSES_USED,
+    BATCHES,
+    PAYMENTS,
+    TREASURY,
+    UNSENT_PAYMENTS,
+    PaymentRow,
+    TreasuryRow,
+)
 from governance.tables import Draft
 from ledger.errors import MutuaError
 from ledger.genesis import Charter
@@ -71,26 +79,31 @@ class LedgerTreasury:
         """Return the payments with something left to send, oldest first."""
         draft = Draft(self.state)
         unsent = [PAYMENTS.get(draft, item.value) for item in UNSENT_PAYMENTS.scan(draft)]
-        used = _addresses_used(draft) if unsent else Counter[bytes]()
-        return [_due_of(row, row.left_sat, used[row.commitment]) for row in unsent if row.rail == "bitcoin"]
+        return [
+            _due_of(row, row.left_sat, ADDRESSES_USED.value(draft, row.commitment))
+            for row in unsent
+            if row.rail == "bitcoin"
+        ]
 
     def open_batches(self) -> list[OpenBatch]:
         """Return the batches not confirmed on the ledger, oldest first, each payout as it was before its batch."""
         draft = Draft(self.state)
-        row = TREASURY.find(draft)
+        box = TREASURY.find(draft)
         bodies: list[OpenBatch] = []
-        used: Counter[bytes] | None = None
-        txid = b"" if row is None else row.outpoint_txid
+        later = Counter[bytes]()
+        txid = b"" if box is None else box.outpoint_txid
         while len(bodies) < OPEN_BATCHES_MAX:
             batch = BATCHES.find(draft, txid)
             if batch is None or batch.confirmations:
                 break
-            used = _addresses_used(draft) if used is None else used
             rows = {item.payout_id: PAYMENTS.get(draft, item.payout_id) for item in batch.body.payouts}
             for item in batch.body.payouts:  # walking back: what this batch used was free before it
-                used[rows[item.payout_id].commitment] -= item.outputs
+                later[rows[item.payout_id].commitment] += item.outputs
             owed = {item.payout_id: item.paid_sat + item.queued_sat + item.credit_sat for item in batch.body.payouts}
-            payouts = tuple(_due_of(payment, owed[name], used[payment.commitment]) for name, payment in rows.items())
+            payouts = tuple(
+                _due_of(row, owed[name], ADDRESSES_USED.value(draft, row.commitment) - later[row.commitment])
+                for name, row in rows.items()
+            )
             bodies.append(OpenBatch(batch.body, payouts))
             txid = batch.body.baton_txid
         return bodies[::-1]
@@ -103,11 +116,3 @@ def index_of(signers: Sequence[Signer], device_key: bytes) -> int | None:
 
 def _due_of(row: PaymentRow, owed_sat: int, first_output: int) -> DuePayout:
     return DuePayout(row.payment_id, row.commitment, owed_sat, row.height, first_output)
-
-
-def _addresses_used(draft: Draft) -> Counter[bytes]:
-    """Return how many addresses of each list the batches so far used: all payments of a claim share one list."""
-    used = Counter[bytes]()
-    for row in PAYMENTS.scan(draft):
-        used[row.commitment] += row.outputs
-    return used

@@ -52,13 +52,13 @@ def test_what_is_looked_up_is_lines_and_with_json_one_value(on, arguments):
     ("arguments", "kind", "body"), SENDING, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )
 def test_an_action_sends_its_record_and_names_the_receipt(on, node, arguments, kind, body):
-    plain = on(*arguments)
+    plain = on(*arguments, "--yes")
     assert (plain.code, plain.err) == (0, "")
-    assert "it is on disk and on its way" in plain.out
+    assert "it is stored on this node and on its way" in plain.out
     assert "check it: mutua vote verify cdcdcdcdcdcd" in [
         part.strip() for part in plain.out.splitlines()[1].split(";")
     ]  # as it can be copied
-    machine = json.loads(on(*arguments, "--json").out)
+    machine = json.loads(on(*arguments, "--json", "--yes").out)
     assert (machine["record_id"], machine["state"]) == ("cd" * 32, "pending")
     assert node.submitted == [(kind, body)] * 2
 
@@ -91,7 +91,7 @@ def test_a_person_reads_what_it_means_and_may_say_no(on, node, monkeypatch, argu
 def test_a_refusal_is_the_rules_own_words(on, refuse, node):
     refuse()
     for arguments, _, _ in SENDING:
-        done = on(*arguments)
+        done = on(*arguments, "--yes")
         assert (done.code, done.err) == (
             5,
             "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n",
@@ -143,8 +143,8 @@ def test_a_finding_is_drafted_for_the_panel_and_goes_with_its_signatures(on, cal
         "audit", "finding", "7f3aab", out, "--outcome", "fraud", "--reason", "the provider knows nothing of it"
     )
     assert "role finding: a majority of the drawn panel; signed by 0" in drafted.out
-    assert call("bundle", "attest", out, "--seed-file", seed).code == 0
-    assert on("bundle", "submit", out).code == 0
+    assert call("bundle", "attest", "--yes", out, "--seed-file", seed).code == 0
+    assert on("bundle", "submit", "--yes", out).code == 0
     kind, body = node.submitted[-1]
     assert (kind, len(body.pop("attestations")), body["outcome"], body["claim"]) == ("audit.finding", 1, "fraud", CLAIM)
 

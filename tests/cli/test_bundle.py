@@ -43,10 +43,10 @@ def draft(on, tmp_path):
 
 def test_a_bundle_is_signed_without_a_node_and_submitted_with_its_signatures(on, call, node, draft, seed_file):
     file = draft()
-    done = call("bundle", "attest", file, "--seed-file", seed_file)
+    done = call("bundle", "attest", "--yes", file, "--seed-file", seed_file)
     assert done.code == 0, done.err
     assert "role finding: a majority of the drawn panel; signed by 1" in done.out
-    assert on("bundle", "submit", file).code == 0
+    assert on("bundle", "submit", "--yes", file).code == 0
     kind, body = node.submitted[-1]
     (attestation,) = body.pop("attestations")
     assert (kind, body, attestation["key"]) == ("audit.finding", FINDING, public_key_of(b"\x07" * 32).hex())
@@ -57,12 +57,13 @@ def test_the_own_key_of_a_folder_signs_and_it_is_the_one_that_counts(call, draft
     (tmp_path / "passphrase").write_text("word\n")
     ring = KeyRing.from_seed(b"\x05" * 32)
     own = ("--data-dir", tmp_path, "--passphrase-file", tmp_path / "passphrase", "--json")
-    finding = json.loads(call("bundle", "attest", draft(), *own).out)
+    finding = json.loads(call("bundle", "attest", "--yes", draft(), *own).out)
     (tmp_path / "bundle.json").unlink()
     deposit = json.loads(
         call(
             "bundle",
             "attest",
+            "--yes",
             draft("premium.paid", {"member": MEMBER, "amount_cents": 50_000, "commitment": "cc" * 32}),
             *own,
         ).out
@@ -95,11 +96,11 @@ def test_what_stands_in_a_bundle_is_shown_and_the_rules_are_asked_where_wanted(o
 def test_a_whole_record_is_signed_by_its_author_and_handed_in(on, call, node, draft, seed_file):
     author = public_key_of(b"\x07" * 32).hex()
     file = draft("rate.quote", {"rate": 5}, "--author", author)
-    refused = on("bundle", "submit", file)
+    refused = on("bundle", "submit", "--yes", file)
     assert refused.code == 2
     assert "let the author sign it" in refused.err
     assert call("bundle", "sign", file, "--seed-file", seed_file, "--until", 60).code == 0
-    done = on("bundle", "submit", file)
+    done = on("bundle", "submit", "--yes", file)
     assert done.code == 0, done.err
     record = decode_signed_record(node.accepted[-1], bytes.fromhex(CHAIN)).record
     assert (record.author.hex(), record.number, record.valid_until_height) == (author, 1, 60)
@@ -108,12 +109,12 @@ def test_a_whole_record_is_signed_by_its_author_and_handed_in(on, call, node, dr
 
 def test_a_bundle_of_another_chain_or_an_edited_one_goes_nowhere(on, node, draft, seed_file):
     file = draft()
-    on("bundle", "attest", file, "--seed-file", seed_file)
+    on("bundle", "attest", "--yes", file, "--seed-file", seed_file)
     value = json.loads(file.read_text())
     file.write_text(json.dumps({**value, "attestations": [], "chain_id": "bb" * 32}))
-    other = on("bundle", "submit", file)
+    other = on("bundle", "submit", "--yes", file)
     file.write_text(json.dumps({**value, "body": {**FINDING, "outcome": "fraud"}}))
-    edited = on("bundle", "submit", file, "--json")
+    edited = on("bundle", "submit", "--yes", file, "--json")
     assert (other.code, edited.code) == (2, 2)
     assert "is for chain bbbbbbbbbbbb" in other.err
     assert json.loads(edited.err)["error"]["code"] == "bundle_subject"
@@ -135,10 +136,10 @@ def test_errors_of_a_bundle_are_one_line(on, tmp_path, draft, seed_file):
     file = draft()
     wrong = [
         on("bundle", "show", tmp_path / "absent"),
-        on("bundle", "attest", file, "--role", "batch", "--seed-file", seed_file),
-        on("bundle", "attest", file, "--seed-file", file),
-        on("bundle", "attest", file, "--seed-file", seed_file, "--key", "device"),
-        on("bundle", "attest", file, "--key", "onion"),
+        on("bundle", "attest", "--yes", file, "--role", "batch", "--seed-file", seed_file),
+        on("bundle", "attest", "--yes", file, "--seed-file", file),
+        on("bundle", "attest", "--yes", file, "--seed-file", seed_file, "--key", "device"),
+        on("bundle", "attest", "--yes", file, "--key", "onion"),
         on("bundle", "new", file, "--kind", "audit.finding", "--body", tmp_path / "body.json"),
         on("bundle", "new", tmp_path / "x", "--kind", "no.such", "--body", tmp_path / "body.json"),
         on("bundle", "new", tmp_path / "x", "--kind", "audit.finding", "--body", seed_file),

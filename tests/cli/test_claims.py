@@ -80,10 +80,10 @@ SENDING = [
     ("arguments", "kind", "body", "words"), SENDING, ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_an_action_is_reviewed_sent_and_named(on, node, monkeypatch, arguments, kind, body, words):
-    plain = on(*arguments)
+    plain = on(*arguments, "--yes")
     assert (plain.code, plain.err) == (0, "")
-    assert "it is on disk and on its way" in plain.out
-    assert json.loads(on(*arguments, "--json").out)["record_id"] == "cd" * 32
+    assert "it is stored on this node and on its way" in plain.out
+    assert json.loads(on(*arguments, "--json", "--yes").out)["record_id"] == "cd" * 32
     assert node.submitted == [(kind, body)] * 2
     monkeypatch.setattr("node.cli.common.is_live", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
@@ -98,11 +98,11 @@ def test_an_action_is_reviewed_sent_and_named(on, node, monkeypatch, arguments, 
 def test_a_refusal_is_the_rules_own_words(on, node):
     node.refusal = RuleBroken("nothing_open", "the claim has no open case", "nothing to do")
     for arguments, _, _, _ in SENDING:
-        assert on(*arguments).err.startswith("mutua: the claim has no open case; nothing to do")
+        assert on(*arguments, "--yes").err.startswith("mutua: the claim has no open case; nothing to do")
 
 
 def test_the_denied_case_is_found_where_there_is_one(on, node, deny):
-    assert on("claim", "appeal", CLAIM, "--ground", "evidence").code == 0
+    assert on("claim", "appeal", CLAIM, "--ground", "evidence", "--yes").code == 0
     assert node.submitted == [("case.appeal", {"claim": CLAIM, "code": "X9", "ground": "evidence"})]
 
 
@@ -115,7 +115,7 @@ def test_without_a_denied_case_the_code_is_asked_for(on, node):
 
 
 def test_new_evidence_is_kept_here_and_named_by_its_hash(on, node, letter, tmp_path):
-    done = on("claim", "evidence", "7f3aab", letter)
+    done = on("claim", "evidence", "7f3aab", letter, "--yes")
     assert (done.code, done.err) == (0, "")
     ((kind, body),) = node.submitted
     (document,) = body["evidence"]
@@ -130,7 +130,7 @@ def test_new_evidence_is_kept_here_and_named_by_its_hash(on, node, letter, tmp_p
 
 def test_refused_evidence_leaves_nothing_behind(on, node, letter, tmp_path, monkeypatch):
     node.refusal = RuleBroken("evidence_late", "evidence was taken until block 57", "let the vote end")
-    assert on("claim", "evidence", CLAIM, letter).code == 5
+    assert on("claim", "evidence", CLAIM, letter, "--yes").code == 5
     assert kept_in(tmp_path) == []
     node.refusal = None
     monkeypatch.setattr("node.cli.common.is_live", lambda: True)

@@ -84,9 +84,9 @@ def test_a_refusal_ends_with_the_section_of_the_rules(on, node) -> None:
     from ledger.errors import RuleBroken
 
     node.refusal = RuleBroken("vote_closed", "the case was denied in block 39", "see why: mutua claim explain")
-    result = on("vote", "cast", CLAIM[:8], "--accept")
+    result = on("vote", "cast", CLAIM[:8], "--accept", "--yes")
     assert result.err == "mutua: the case was denied in block 39; see why: mutua claim explain (rules §6)\n"
-    assert json.loads(on("vote", "cast", CLAIM[:8], "--accept", "--json").err)["error"]["rule"] == "§6"
+    assert json.loads(on("vote", "cast", CLAIM[:8], "--accept", "--yes", "--json").err)["error"]["rule"] == "§6"
 
 
 def test_seniority_is_not_shown_to_voters(on) -> None:
@@ -95,7 +95,7 @@ def test_seniority_is_not_shown_to_voters(on) -> None:
 
 
 def test_a_ballot_names_claim_case_award_and_the_newest_evidence(on, node) -> None:
-    result = on("vote", "cast", "7f3aab", "--accept", "--award", "120.5", "--reason", "fair")
+    result = on("vote", "cast", "7f3aab", "--yes", "--accept", "--award", "120.5", "--reason", "fair")
     assert result.code == 0, result.err
     assert node.submitted == [
         (
@@ -115,12 +115,12 @@ def test_a_ballot_names_claim_case_award_and_the_newest_evidence(on, node) -> No
 
 
 def test_opening_before_voting_puts_the_document_into_the_ballot(on, node) -> None:
-    assert on("vote", "cast", CLAIM, "X9", "--deny", "--open").code == 0
+    assert on("vote", "cast", CLAIM, "X9", "--deny", "--open", "--yes").code == 0
     assert node.submitted[0][1]["opened"] == DOCUMENT
 
 
 def test_a_ballot_can_be_waited_for(on, node) -> None:
-    assert "it is final in block 40" in on("vote", "cast", CLAIM, "--abstain", "--wait", "5").out
+    assert "it is final in block 40" in on("vote", "cast", CLAIM, "--abstain", "--yes", "--wait", "5").out
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_ballot_can_be_waited_for(on, node) -> None:
         (("plan", "show", "gold"), 2, "no plan 'gold'"),
         (("block", "show", "99"), 2, "there is no block 99"),
         (("block", "list", "--count", "0"), 2, "whole number"),
-        (("block", "show", "x"), 2, "Invalid value"),
+        (("block", "show", "x"), 2, "'x' is not a whole number"),
         (("claim", "explain"), 2, "see mutua claim explain --help"),
         (("claim", "vote"), 2, "there is no command 'vote'; see mutua claim --help"),
         (("logs", "--level", "loud"), 2, "no log level"),

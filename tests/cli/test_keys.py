@@ -55,10 +55,10 @@ def test_a_move_on_its_way_is_hard_to_overlook(on):
     ("arguments", "kind", "body"), SENDING, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )
 def test_an_action_sends_its_record_and_names_the_receipt(on, node, arguments, kind, body):
-    plain = on(*arguments)
+    plain = on(*arguments, "--yes")
     assert (plain.code, plain.err) == (0, "")
-    assert "it is on disk and on its way" in plain.out
-    assert json.loads(on(*arguments, "--json").out)["record_id"] == "cd" * 32
+    assert "it is stored on this node and on its way" in plain.out
+    assert json.loads(on(*arguments, "--json", "--yes").out)["record_id"] == "cd" * 32
     assert node.submitted == [(kind, body)] * 2
 
 

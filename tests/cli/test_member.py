@@ -61,15 +61,15 @@ def test_an_application_is_drafted_attested_signed_and_submitted_by_a_member(on,
     told = on("bundle", "show", path).out
     assert f"mutua bundle attest {path} --role deposit" in told
     assert f"mutua bundle sign {path} --until BLOCK" in told
-    assert on("member", "attest-enrolment", path, "--seed-file", seed).code == 0
-    assert on("bundle", "attest", path, "--role", "deposit", "--seed-file", seed).code == 0
+    assert on("member", "attest-enrolment", "--yes", path, "--seed-file", seed).code == 0
+    assert on("bundle", "attest", "--yes", path, "--role", "deposit", "--seed-file", seed).code == 0
     assert {item.role for item in read_bundle(path).attestations} == {"enrolment", "deposit"}
     seed.write_text(SEED.hex())
     assert on("bundle", "sign", path, "--until", 90, "--seed-file", seed).code == 0
     asked = on("bundle", "show", path, "--check")  # the node would ask the rules for its own member, who has a contract
     assert asked.code == 2
     assert "the node asks the rules for its own member" in asked.err
-    assert on("bundle", "submit", path).code == 0
+    assert on("bundle", "submit", "--yes", path).code == 0
     assert all(isinstance(item, Attestation) for item in read_bundle(path).attestations)
 
 
@@ -103,7 +103,7 @@ def test_only_an_application_is_attested_as_an_enrolment(on, tmp_path) -> None:
     assert on("member", "withdraw", path, "--identity", public_key_of(SEED).hex()).code == 0
     assert read_bundle(path).kind == "member.withdraw"
     seed.write_text(OTHER.hex())
-    refused = on("member", "attest-enrolment", path, "--seed-file", seed)
+    refused = on("member", "attest-enrolment", "--yes", path, "--seed-file", seed)
     assert refused.code != 0
     assert "is not an application but member.withdraw" in refused.err
 
@@ -121,7 +121,7 @@ def test_only_an_application_is_attested_as_an_enrolment(on, tmp_path) -> None:
     ],
 )
 def test_what_members_send_about_members(on, node, arguments, kind, body) -> None:
-    answer = on("member", *arguments, "--json")
+    answer = on("member", *arguments, "--json", "--yes")
     assert answer.code == 0, answer.err
     assert json.loads(answer.out)["state"] == "pending"
     sent_kind, sent = node.submitted[-1]

@@ -92,7 +92,7 @@ OPENED = [
 
 @pytest.mark.parametrize(("arguments", "body"), OPENED, ids=[item[0][0] for item in OPENED])
 def test_each_kind_is_proposed_with_its_own_fields(on, node, arguments, body) -> None:
-    answer = on("proposal", "open", *arguments, "--json")
+    answer = on("proposal", "open", *arguments, "--json", "--yes")
     assert answer.code == 0, answer.err
     kind, sent = node.submitted[-1]
     assert kind == "proposal.open"
@@ -127,7 +127,7 @@ def test_fields_that_a_kind_lacks_or_does_not_know_are_named_and_nothing_is_sent
 
 
 def test_sponsoring_and_voting_send_the_whole_id(on, node) -> None:
-    assert on("proposal", "sponsor", "ababab", "--json").code == 0
+    assert on("proposal", "sponsor", "ababab", "--json", "--yes").code == 0
     assert on("proposal", "vote", "ababab", "abstain", "--json").code == 0
     sponsored, voted = node.submitted
     assert (sponsored[0], sponsored[1]["proposal"]) == ("proposal.sponsor", PROPOSAL)

@@ -99,7 +99,8 @@ def test_everyday_commands_load_no_heavy_library(arguments) -> None:
 def test_no_node_is_exit_code_3_in_words_and_in_json(shell, tmp_path) -> None:
     plain = shell("status", "-d", tmp_path)
     assert (plain.code, plain.out) == (3, "")
-    assert plain.err == f"mutua: no node answers at {tmp_path}/api.sock; start it: mutua run\n"
+    hint = "name your node's data folder with --data-dir; a new one begins with mutua init"
+    assert plain.err == f"mutua: no node answers at {tmp_path}/api.sock; {hint}\n"
     machine = shell("status", "--json", env={"MUTUA_DATA_DIR": str(tmp_path)})
     assert (machine.code, json.loads(machine.err)["error"]["code"]) == (3, "node_not_running")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import reduce
 
 import pytest
 
@@ -26,11 +28,14 @@ CODES = (CharterCode("urn:hcpcs", "G0101", True, 12_000, 5),)
 @pytest.fixture
 def home(tmp_path, call):
     """A data folder with keys and the sealed charter of a co-op of one."""
-    folder, secret = tmp_path / "data", tmp_path / "passphrase"
-    folder.mkdir(mode=0o700)
+    return found_coop(tmp_path, call)
+
+
+def found_coop(tmp_path, call, *, others: int = 0):
+    """Return the folder of the first founder; the `others` have an entry in the charter and never start."""
+    secret, provider = tmp_path / "passphrase", tmp_path / "provider.seed"
     secret.write_text("open sesame\n")
-    (folder / "keys.json").write_bytes(seal_keyfile(bytes(32), "open sesame", LIGHT))
-    (folder / "keys.json").chmod(0o600)
+    provider.write_text(PROVIDER_SEED.hex())
     draft = new_charter(
         "Real Mutual",
         seed=bytes(32),
@@ -48,28 +53,22 @@ def home(tmp_path, call):
         community=("village",),
     )
     (tmp_path / "draft.toml").write_text(charter_to_toml(draft))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = call(
-        "init",
-        "-d",
-        folder,
-        "--passphrase-file",
-        secret,
-        "--draft",
-        tmp_path / "draft.toml",
-        "--no-signer",
-        "--address",
-        f"/ip4/127.0.0.1/tcp/{port}",
-    )
-    assert made.code == 0, made.err
-    sealed = seal(add_founder(draft, founder_from_file((folder / "founder.toml").read_bytes())))
-    (tmp_path / "charter.toml").write_text(charter_to_toml(sealed, is_sealed=True))
-    kept = call("init", "-d", folder, "--passphrase-file", secret, "--charter", tmp_path / "charter.toml")
+    folders = [tmp_path / name for name in ("data", *(f"other-{number}" for number in range(others)))]
+    for number, folder in enumerate(folders):
+        folder.mkdir(mode=0o700)
+        (folder / "keys.json").write_bytes(seal_keyfile(bytes([number] * 32), "open sesame", LIGHT))
+        (folder / "keys.json").chmod(0o600)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            address = f"/ip4/127.0.0.1/tcp/{probe.getsockname()[1]}"
+        entry = ("--draft", tmp_path / "draft.toml", "--no-signer", "--address", address)
+        made = call("init", "-d", folder, "--passphrase-file", secret, *entry)
+        assert made.code == 0, made.err
+    entries = [founder_from_file((folder / "founder.toml").read_bytes()) for folder in folders]
+    (tmp_path / "charter.toml").write_text(charter_to_toml(seal(reduce(add_founder, entries, draft)), is_sealed=True))
+    kept = call("init", "-d", folders[0], "--passphrase-file", secret, "--charter", tmp_path / "charter.toml")
     assert kept.code == 0, kept.err
-    (tmp_path / "provider.seed").write_text(PROVIDER_SEED.hex())
-    return folder
+    return folders[0]
 
 
 @contextmanager
@@ -158,6 +157,13 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
         assert second.code == 2
         assert "another node runs on" in second.err
         assert call("stop", "-d", folder).code == 0
+    assert "start it: mutua run" in call("claim", "explain", claim, "-d", folder).err
+    copy = folder.parent / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("api.sock"))
+    told = call("claim", "explain", claim, "-d", copy).err
+    assert f"this is a copy of {folder}: read it with mutua audit" in told
+    (copy / "keys.json").unlink()
+    assert "holds no keys: a copy is read with mutua audit" in call("status", "-d", copy).err
     verified = call("vote", "verify", claim, "-d", folder, "--json")
     assert verified.code == 0, verified.err
     assert json.loads(verified.out)["is_proven"]
@@ -211,10 +217,10 @@ def test_a_question_before_the_service_and_a_claim_that_the_provider_files(home,
             *at,
         )
         assert drafted.code == 0, drafted.err
-        unsigned = call("bundle", "submit", visit, *at)
+        unsigned = call("bundle", "submit", "--yes", visit, *at)
         assert unsigned.code != 0
         assert call("bundle", "sign", visit, "--seed-file", seed, "--until", "5000").code == 0
-        filed = call("bundle", "submit", visit, "--wait", "20", *at, "--json")
+        filed = call("bundle", "submit", "--yes", visit, "--wait", "20", *at, "--json")
         assert filed.code == 0, filed.err
         claims = json.loads(call("claim", "list", *at, "--json").out)
         mine = next(item for item in claims if item["use"] == "claim")
@@ -289,23 +295,23 @@ def test_devices_guardians_and_a_dependant_whose_claims_this_node_signs(home, ca
     with running(home, call):
         member = done("status")["member"]
         done("keys", "device", "add", phone, home.parent / "phone.json")
-        done("bundle", "attest", home.parent / "phone.json", "--seed-file", seeds["phone"])
-        done("bundle", "submit", home.parent / "phone.json", "--wait", "20")
+        done("bundle", "attest", "--yes", home.parent / "phone.json", "--seed-file", seeds["phone"])
+        done("bundle", "submit", "--yes", home.parent / "phone.json", "--wait", "20")
         assert phone in done("keys", "device", "list")
-        done("keys", "device", "revoke", phone[:8], "--wait", "20")
+        done("keys", "device", "revoke", "--yes", phone[:8], "--wait", "20")
         assert phone not in done("keys", "device", "list")
         done("keys", "guardians", "set", friend, "--threshold", "1", "--wait", "20")
         done("keys", "move", member, new, home.parent / "move.json")
         for role, name in (("guardian", "friend"), ("new-key", "new")):
-            done("bundle", "attest", home.parent / "move.json", "--role", role, "--seed-file", seeds[name])
-        done("bundle", "submit", home.parent / "move.json", "--wait", "20")
-        assert done("keys", "object", "--wait", "20")["state"] == "final"
+            done("bundle", "attest", "--yes", home.parent / "move.json", "--role", role, "--seed-file", seeds[name])
+        done("bundle", "submit", "--yes", home.parent / "move.json", "--wait", "20")
+        assert done("keys", "object", "--yes", "--wait", "20")["state"] == "final"
         shown = done("keys", "guardians", "show")
         assert (shown["move"], shown["guardians"]["paused_until"] is None) == (None, False)
-        again = call("bundle", "submit", home.parent / "move.json", "-d", home)
+        again = call("bundle", "submit", "--yes", home.parent / "move.json", "-d", home)
         assert (again.code, "guardians" in again.err or "objected" in again.err) == (5, True)
         for count in (1, 2):
-            done("member", "dependant", "add", "--wait", "20")
+            done("member", "dependant", "add", "--yes", "--wait", "20")
             assert len({item["cover_id"] for item in done("member", "dependant", "list")}) == count
         cover = done("member", "dependant", "list")[1]["cover_id"]
         bill = (
@@ -376,3 +382,20 @@ def test_the_ledger_of_another_chain_is_refused_and_left_alone(home, call, shell
         sorted((path.name, path.read_bytes()) for path in (home / "ledger").iterdir() if path.suffix == ".ldb")
         == before
     )
+
+
+def test_a_cut_off_node_says_so_and_that_what_is_sent_waits_here(tmp_path, call) -> None:
+    folder = found_coop(tmp_path, call, others=3)
+    day_before = str(json.loads(call("charter", "show", tmp_path / "charter.toml", "--json").out)["day_one"])
+    bill = ("--code", "G0101", "--charge", "150", "--day", day_before, "--provider", "clinic")
+    with running(folder, call):
+        status = call("status", "-d", folder).out
+        assert " · cut off since 20" in status
+        assert "in sync" not in status
+        assert "peers      0 of 3 connected; none heard since the start. What you send waits here" in status
+        sent = call("claim", "submit", *bill, "--provider-seed-file", tmp_path / "provider.seed", "-d", folder)
+        assert sent.code == 0, sent.err
+        assert "stored on this node, where it waits: the node is cut off since" in sent.out
+        checks = {item["name"]: item for item in json.loads(call("doctor", "-d", folder, "--json").out)}
+        assert checks["peers"]["state"] == "fault"
+        assert "in sync" not in checks["node"]["what"]

@@ -3,11 +3,10 @@
 import asyncio
 import copy
 import json
-from pathlib import Path
 
 import pytest
 
-from node.api.errors import ApiError, node_not_running
+from node.api.errors import ApiError, NodeNotRunning
 from node.api.views.actions import Opened, Submitted
 from node.api.views.base import read
 from node.api.views.chain import Block, BlockHead, Receipt
@@ -293,6 +292,9 @@ def world():
     }
 
 
+NODE_OFF = NodeNotRunning("node_not_running", "no node answers at /data/api.sock", "start it: mutua run", family="off")
+
+
 class FakeNode:
     """Answers like a node; `is_off`, `refusal` and `hold` make it misbehave; `calls` keeps what was asked."""
 
@@ -308,7 +310,7 @@ class FakeNode:
     def _check(self, *call):
         self.calls.append(call)
         if self.is_off:
-            raise node_not_running(Path("/data/api.sock"))
+            raise NODE_OFF
 
     async def status(self):
         self._check("status")
@@ -396,7 +398,7 @@ class FakeNode:
         self.calls.append(("events",))
         self.queue = asyncio.Queue()
         if self.is_off:
-            raise node_not_running(Path("/data/api.sock"))
+            raise NODE_OFF
         yield {"event": "peer_up", "height": 112}
         while True:
             yield await self.queue.get()
@@ -465,7 +467,7 @@ def make_app(node, tmp_path, monkeypatch):
     def make(**remembered):
         if remembered:
             (tmp_path / "tui.json").write_text(json.dumps(remembered))
-        return MutuaApp(tmp_path / "api.sock", connect=lambda path: node)
+        return MutuaApp(tmp_path / "api.sock", tmp_path, connect=lambda path: node)
 
     return make
 

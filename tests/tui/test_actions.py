@@ -211,6 +211,33 @@ def test_a_refused_ballot_shows_the_rule_and_may_be_sent_again(play, node, settl
     play(TO_REVIEW, check)
 
 
+@pytest.mark.parametrize("steps", [TO_REVIEW, TO_REVIEW[:5]], ids=["review", "choice"])
+def test_a_vote_that_closed_meanwhile_is_told_at_once_and_nothing_is_sent(steps, play, node, settle, text_of):
+    async def check(pilot):
+        node.data["claims"][VOTED]["cases"][0].update(status="lapsed", closed_height=113)
+        node.finish_block()
+        await settle(pilot, lambda: "the vote has closed, nothing was sent" in text_of(pilot.app))
+        await pilot.press("s" if steps == TO_REVIEW else "ctrl+r")
+        await settle(pilot)
+        assert submitted(node) == []
+        assert isinstance(pilot.app.screen, ReviewScreen if steps == TO_REVIEW else ChoiceScreen)
+
+    play(steps, check)
+
+
+@pytest.mark.parametrize("steps", [TO_REVIEW, TO_REVIEW[:4]], ids=["review", "choice"])
+def test_a_fault_and_the_buttons_are_in_sight_on_the_smallest_terminal(steps, play, node, settle):
+    async def check(pilot):
+        node.refusal = ApiError("x", "the author may not vote now", "pay what is owed", "rule", 409)
+        await pilot.press("s" if steps == TO_REVIEW else "ctrl+r")
+        screen = pilot.app.screen
+        await settle(pilot, lambda: str(screen.query_one("#fault").visual).startswith("✗"))
+        for widget in (screen.query_one("#fault"), *screen.query("Button")):
+            assert widget.region.height > 0 and screen.find_widget(widget).visible_region == widget.region
+
+    play(steps, check, size=(80, 24))
+
+
 def test_a_ballot_refused_later_is_told_with_its_reason(play, node, settle, text_of):
     async def check(pilot):
         await pilot.press("s")
@@ -419,6 +446,8 @@ def test_the_top_line_says_what_the_daemon_knows_of_signing_treasury_and_misbeha
 
     status = node.data["status"]
     told("✓ in sync · block 112")
+    status["peers"] = {"connected": 0, "known": 6, "alone_since_ms": 0}
+    told("✗ cut off since 1970-01-01 00:00:00 UTC · ", "0 of 6 peers")
     status["consensus"].update(is_signing=False)
     told("! not signing yet")
     status["consensus"].update(quarantine="own vote unknown", quarantine_until=140, misbehaviour=1)

@@ -137,8 +137,8 @@ def test_a_member_votes_by_keys_and_the_ballot_is_final_on_the_ledger():
         devnet.wait_ready(devnet.nodes)
         claimant, voter = devnet.nodes[0], devnet.nodes[1]
         wait_until(lambda: claimant.client().status().height >= 1)
-        code = "import sys; from pathlib import Path; from tui.app import main; sys.exit(main(Path(sys.argv[1])))"
-        terminal = Terminal(folder.name, [sys.executable, "-c", code, str(voter.socket)])
+        code = "import sys, tui.app; from pathlib import Path; sys.exit(tui.app.main(*map(Path, sys.argv[1:])))"
+        terminal = Terminal(folder.name, [sys.executable, "-c", code, str(voter.socket), str(voter.folder)])
         terminal.wait("Nothing needs you now", "Demo Mutual")
         claim, digest = file_voted_claim(devnet, claimant, 42_000)
         terminal.wait("1 case waits for your ballot", "A9999", "420.00 USD")

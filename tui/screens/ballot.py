@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input, RadioButton, RadioSet, Static
@@ -192,7 +192,37 @@ class Choice(RadioButton):
         return "(●)" if self.value else "( )"
 
 
-class ChoiceScreen(LiveScreen):
+class BallotStep(LiveScreen):
+    """A step before the ballot is sent: it knows as soon as the vote has closed, and says so instead of going on.
+
+    What it says stands with its buttons below the part that scrolls, so that both are seen on the smallest terminal.
+    """
+
+    def __init__(self, case: CaseToVote, draft: BallotDraft) -> None:
+        super().__init__()
+        self._case = case
+        self._draft = draft
+        self._outcome = ""
+
+    async def load(self, client: AsyncClient) -> None:
+        """Look whether the case is still open."""
+        newest = (await client.view(CLAIM, id=self._draft.claim)).case_of(self._draft.code)
+        if newest is not None and not newest.is_open:
+            self._outcome = outcome_words(newest, self.units)
+            self.is_closed()
+
+    def is_closed(self) -> bool:
+        """True once the vote has closed; then the screen says so."""
+        if self._outcome:
+            self.put_fault(f"the vote has closed, nothing was sent: the case was {self._outcome}")
+        return bool(self._outcome)
+
+    def put_fault(self, words: str) -> None:
+        """Show what is wrong, or nothing."""
+        self.put("fault", Content.styled(f"✗ {words}", "bold $error") if words else "")
+
+
+class ChoiceScreen(BallotStep):
     """Step 2, how do you vote: the choice."""
 
     PLACE = "home"
@@ -206,9 +236,7 @@ class ChoiceScreen(LiveScreen):
     ]
 
     def __init__(self, case: CaseToVote, draft: BallotDraft) -> None:
-        super().__init__()
-        self._case = case
-        self._draft = draft
+        super().__init__(case, draft)
         self._choice = ""
 
     def body(self) -> Iterable[Widget]:
@@ -225,6 +253,7 @@ class ChoiceScreen(LiveScreen):
             yield Input(id="award", placeholder=self.units.figure(self._case.charges_cents), max_length=24)
             yield plain("  " + FIELDS["reason"], "reason-label", "field-label")
             yield Input(id="reason", placeholder="", max_length=REASON_SIZE_MAX)
+        with Vertical(classes="deed"):
             yield plain(name="fault")
             yield Button("Review what will be signed", id="review")
 
@@ -250,7 +279,7 @@ class ChoiceScreen(LiveScreen):
         award = self.query_one("#award", Input)
         award.disabled = choice != "accept"
         (award if choice == "accept" else self.query_one("#reason", Input)).focus()
-        self.put("fault", "")
+        self.put_fault("")
 
     def on_descendant_focus(self) -> None:
         """Mark the field that takes the keys by a sign, not by its colour alone."""
@@ -273,10 +302,12 @@ class ChoiceScreen(LiveScreen):
 
     def action_review(self) -> None:
         """Go on to the review, or say what is missing."""
+        if self.is_closed():
+            return
         award, reason = self.query_one("#award", Input).value, self.query_one("#reason", Input).value.strip()
         fault = find_draft_fault(self._choice, award, reason, self._case.charges_cents, self.units)
         if fault is not None:
-            self.put("fault", Content.styled(f"✗ {fault}", "bold $error"))
+            self.put_fault(fault)
             return
         amount = self.units.parse(award) if self._choice == "accept" and award.strip() else None
         self.mutua.push_screen(
@@ -284,7 +315,7 @@ class ChoiceScreen(LiveScreen):
         )
 
 
-class ReviewScreen(LiveScreen):
+class ReviewScreen(BallotStep):
     """Step 3: is this what you mean? Shows every field that will be signed."""
 
     PLACE = "home"
@@ -294,9 +325,7 @@ class ReviewScreen(LiveScreen):
     ]
 
     def __init__(self, case: CaseToVote, draft: BallotDraft) -> None:
-        super().__init__()
-        self._case = case
-        self._draft = draft
+        super().__init__(case, draft)
         self._is_sent = False
 
     def body(self) -> Iterable[Widget]:
@@ -304,6 +333,7 @@ class ReviewScreen(LiveScreen):
         yield _step(3, "Is this what you mean?")
         with VerticalScroll(classes="card", can_focus=True):
             yield plain(self._fields(), "fields")
+        with Vertical(classes="deed"):
             yield plain(name="fault")
             with Horizontal(classes="buttons"):
                 yield Button("Sign and send (s)", id="sign", variant="primary")
@@ -356,7 +386,7 @@ class ReviewScreen(LiveScreen):
 
     def action_sign(self) -> None:
         """Send the ballot once, however often the key is pressed."""
-        if self._is_sent:
+        if self._is_sent or self.is_closed():
             return
         self._is_sent = True
         self.query_one("#sign", Button).disabled = True
@@ -385,10 +415,10 @@ class ReviewScreen(LiveScreen):
             self.mutua.tell(fault)
             return
         self.query_one("#sign", Button).disabled = False
-        words = f"✗ {refusal(fault.what, fault.hint, fault.rule)}"
+        words = refusal(fault.what, fault.hint, fault.rule)
         if fault.code == "node_silent":
             words += "\n  It may have been stored anyway. Check My ballots and the case before you send it again."
-        self.put("fault", Content.styled(words, "bold $error"))
+        self.put_fault(words)
 
 
 # ---- Words -------------------------------------------------------------------

@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 
 from node.api.client import AsyncClient
 from node.api.errors import ApiError
+from node.api.standing import waiting_words
 from node.api.text import brief, clean, counted, refusal
 from node.api.views.chain import Reason, Receipt
 from node.api.views.claims import CLAIM
@@ -98,7 +99,9 @@ class ReceiptScreen(LiveScreen):
             words = refusal(reason.what, reason.hint, reason.rule)
             return [Content.styled(f"✗ refused: {words}", "bold $error")]
         if receipt.state == "pending":
-            return [_stage(None, text) for text in ("pending: on its way into a block", "final", "counted")]
+            status = self.mutua.status
+            where = "on its way into a block" if status is None else waiting_words(status)
+            return [_stage(None, text) for text in (f"pending: {where}", "final", "counted")]
         place, proof = (receipt.index or 0) + 1, counted(len(receipt.proof or ()), "step")
         tally = "counted: the tally holds it" if self._counted else "you have replaced it with a newer ballot"
         return [

@@ -58,7 +58,11 @@ class TopBar(Vertical):
             words = "✗ node off" if fault is not None else "… looking for the node"
             state.update(Content.styled(words, "$error" if fault else "$foreground-muted"))
             return
-        sign, style = ("↻", "$warning") if status.is_syncing else ("✓", "$success")
+        sign, style = ("✓", "$success")
+        if status.peers.alone_since_ms is not None:
+            sign, style = ("✗", "bold $error")
+        elif status.is_syncing:
+            sign, style = ("↻", "$warning")
         warnings = "".join(f" · ! {item}" for item in _warnings(status))
         peers = f"{status.peers.connected} of {status.peers.known} peers"
         rest = f" · block {status.height} · {peers} · {'live' if is_live else 'polling'}"

@@ -15,10 +15,16 @@ class Health(View, frozen=True, kw_only=True):
 
 
 class PeerCounts(View, frozen=True, kw_only=True):
-    """How many members' nodes are connected, of how many known ones."""
+    """How many members' nodes are connected, of how many known ones.
+
+    `alone_since_ms`: since when none is, None while one is and where there is no other. `last_heard`: the key of the
+    one that was heard last before, None where none has been heard since the node started.
+    """
 
     connected: int
     known: int
+    alone_since_ms: int | None = None
+    last_heard: str | None = None
 
 
 class Consensus(View, frozen=True, kw_only=True):

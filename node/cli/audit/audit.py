@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
 from ledger.errors import MutuaError
+from ledger.hashing import HASH_SIZE
+from node.api.text import clock
 from node.cli.audit.actions import drawn, finding, report
-from node.cli.common import DEFAULT, PRINT, Common, Printing, print_json, read_file, say
+from node.cli.common import DEFAULT, PRINT, Common, Printing, read_file, say
+
+if TYPE_CHECKING:
+    from ledger.genesis import Charter
+    from ledger.proofs import InclusionProof
+    from node.audit.verify import Report
 
 app = App(
     name="audit",
@@ -28,45 +35,73 @@ EXIT_FINDING = 6
 
 
 @app.command
-def verify(folder: Path | None = None, /, *, common: Common = DEFAULT) -> int:
+def verify(
+    folder: Path | None = None,
+    /,
+    *,
+    charter: Path | None = None,
+    at_least: int | None = None,
+    common: Common = DEFAULT,
+) -> int:
     """Replay the ledger from genesis and list every contradiction.
 
     Certificates, links, roots, signatures, bodies, events and state rows are computed again and compared. Nothing in
-    the folder changes. Exit code 0: no finding, and nothing is printed. Exit code 6: findings, one a line.
+    the folder changes. Printed are the findings, one a line, and then which ledger this is and how far it goes. Exit
+    code 0: no finding. Exit code 6: findings.
 
     :param folder: The data folder of a stopped node, or a copy of it; short for --data-dir.
+    :param charter: Your co-op's sealed charter; the ledger of another co-op is a finding.
+    :param at_least: A height that the co-op has reached, as another member knows it; a shorter ledger is a finding.
     """
-    from node.audit.verify import audit_folder
+    from node.audit.verify import Expected, audit_folder
 
+    expected = Expected(_charter_of(charter), at_least)
     with _progress(common) as on_height:
-        report = audit_folder(folder or common.folder, on_height)
+        report = audit_folder(folder or common.folder, on_height, expected)
     counts = report.counts
-    if common.json:
-        findings = [
-            {
-                "height": f.height,
-                "check": f.check,
-                "what": f.what,
-                "record_id": f.record_id.hex() if f.record_id else None,
-            }
-            for f in report.findings
-        ]
-        print_json(
-            {
-                "chain_id": counts.chain_id.hex(),
-                "height": counts.height,
-                "records": counts.records,
-                "certificates": counts.certificates,
-                "states": counts.states,
-                "state_root": counts.state_root.hex(),
-                "findings": findings,
-            }
-        )
-    else:
-        for finding in report.findings:
-            record = f" record {finding.record_id.hex()}" if finding.record_id else ""
-            print(f"height {finding.height} {finding.check}{record}: {finding.what}")
-    return EXIT_FINDING if report.findings else EXIT_OK
+    findings = [
+        {
+            "height": item.height,
+            "check": item.check,
+            "what": item.what,
+            "record_id": item.record_id.hex() if item.record_id else None,
+        }
+        for item in report.findings
+    ]
+    answer = {
+        "name": counts.name,
+        "chain_id": counts.chain_id.hex(),
+        "height": counts.height,
+        "tip_hash": counts.tip_hash.hex(),
+        "tip_time": clock(counts.time_ms),
+        "records": counts.records,
+        "certificates": counts.certificates,
+        "states": counts.states,
+        "state_root": counts.state_root.hex(),
+        "findings": findings,
+    }
+    say(common, answer, lambda: _verified(report))
+    return EXIT_FINDING if findings else EXIT_OK
+
+
+def _verified(report: Report) -> Iterator[str]:
+    for item in report.findings:
+        record = f" record {item.record_id.hex()}" if item.record_id else ""
+        yield f"height {item.height} {item.check}{record}: {item.what}"
+    counts = report.counts
+    if counts.tip_hash:
+        yield f"ledger     {counts.name}, chain {counts.chain_id.hex()}"
+        yield f"tip        block {counts.height}, {clock(counts.time_ms)}, {counts.tip_hash.hex()}"
+    if counts.state_root:
+        yield f"state      {counts.state_root.hex()}"
+    yield f"checked    {counts.records} records, {counts.certificates} certificates, {counts.states} states"
+    yield f"findings   {len(report.findings) or 'none'}"
+
+
+def _charter_of(file: Path | None) -> Charter | None:
+    from ledger.charter_file import charter_from_file
+
+    return None if file is None else charter_from_file(read_file(file))
 
 
 @app.command
@@ -78,36 +113,69 @@ def prove(record_id: str, *, common: Common = DEFAULT) -> int:
     from ledger.proofs import proof_to_json
     from node.audit.verify import prove as prove_record
 
-    try:
-        wanted = bytes.fromhex(record_id)
-    except ValueError:
-        what = f"{record_id!r} is not hex"
-        raise MutuaError("record_id", what, "name the 64 hex digits of the record's id") from None
-    print(proof_to_json(prove_record(common.folder, wanted)))
+    print(proof_to_json(prove_record(common.folder, _digest(record_id, "record_id"))))
     return EXIT_OK
 
 
+def _digest(text: str, code: str) -> bytes:
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if len(digest) != HASH_SIZE:
+        what = f"{text!r} is not 64 hex digits"
+        if code == "anchor_hash":
+            raise MutuaError("anchor_hash", what, "name the anchor's hash, as mutua block show prints it")
+        raise MutuaError("record_id", what, "name the 64 hex digits of the record's id")
+    return digest
+
+
 @app.command
-def check(proof_file: Path, *, charter: Path | None = None, printing: Printing = PRINT) -> int:
-    """Check a proof: silent with exit 0 when it holds, exit 6 with the reasons when it does not.
+def check(
+    proof_file: Path, *, charter: Path | None = None, anchor: str | None = None, printing: Printing = PRINT
+) -> int:
+    """Check a proof, and print what it proves and against what: exit 6 with the reasons when it does not hold.
+
+    A proof ends at its anchor, a block that a committee certified. That it is a block of your co-op you know from your
+    co-op's charter, or from the anchor's hash, which your own node tells (mutua block show).
 
     :param proof_file: A file that `mutua audit prove` wrote.
-    :param charter: The co-op's sealed charter; with it, the chain id and the certificate are checked too.
+    :param charter: Your co-op's sealed charter; the chain and the committee must be its own.
+    :param anchor: The hash of the anchor, 64 hex digits, as you know it from elsewhere.
     """
-    from ledger.charter_file import charter_from_file
-    from ledger.proofs import proof_from_json
+    from ledger.proofs import proof_from_json, shown_of
     from node.audit.verify import proof_problems
 
-    proof = proof_from_json(read_file(proof_file))
-    problems = proof_problems(proof, charter_from_file(read_file(charter)) if charter is not None else None)
-    if printing.json:
-        print_json(
-            {"chain_id": proof.chain_id.hex(), "is_certificate_checked": charter is not None, "findings": problems}
-        )
-    else:
-        for problem in problems:
-            print(problem)
+    proof, problems = proof_from_json(read_file(proof_file))
+    known = _charter_of(charter)
+    problems += proof_problems(proof, known, None if anchor is None else _digest(anchor, "anchor_hash"))
+    compared = [name for name, item in (("charter", charter), ("anchor", anchor)) if item is not None]
+    shown = shown_of(proof)
+    answer = {name: shown[name] for name in ("chain_id", "record_id", "kind", "height", "index")}
+    answer |= {name: shown[name] for name in ("anchor_height", "anchor_hash")}
+    answer |= {"compared_with": compared, "findings": problems}
+    say(printing, answer, lambda: problems or _proved(proof, shown, compared))
     return EXIT_FINDING if problems else EXIT_OK
+
+
+def _proved(proof: InclusionProof, shown: Mapping[str, Any], compared: Sequence[str]) -> Iterator[str]:
+    from consensus.messages import decode_certificate
+    from ledger.blocks import decode_header
+    from ledger.codec import decode
+    from ledger.records import Record
+
+    record, time_ms = decode(Record, proof.record), decode_header(proof.anchor).proposed_time_ms
+    voters = len(decode_certificate(proof.certificate).voters)
+    yield f"record     {shown['record_id']}, {record.kind} by {record.author.hex()}"
+    yield f"body       {record.body_hash.hex()}"
+    yield f"place      record {proof.index + 1} of block {shown['height']}"
+    yield f"chain      {shown['chain_id']}"
+    yield f"anchor     block {shown['anchor_height']}, {clock(time_ms)}, {shown['anchor_hash']}"
+    yield f"certified  by {voters} of {len(proof.committee)} members of its committee"
+    if compared:
+        yield f"compared   with your {' and your '.join(compared)}"
+    else:
+        yield "compared   with nothing that you know: anybody can make such a chain; give --charter or --anchor"
 
 
 @app.command

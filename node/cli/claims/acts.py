@@ -28,15 +28,14 @@ def evidence(claim: ClaimId, *files: Path, send: Sending = SEND, common: Common 
     session = common.session()
     _, view = session.member, session.claim(claim)
     name, version = short(view.claim), view.evidence_version
-    documents = common.config().documents
-    kept = [keep_document(documents, file) for file in files]
     review = [
         f"claim {name} has version {version} of its evidence, with {counted(len(view.evidence), 'document')}",
-        f"version {version + 1} adds {len(kept)}; the ledger gets their hashes and sizes, the documents stay here",
+        f"version {version + 1} adds {len(files)}; the ledger gets their hashes and sizes, the documents stay here",
     ]
-    if not send.is_confirmed(common, review, "add them?"):
-        forget(documents, kept)
+    if not send.is_confirmed(common, "claim.evidence", review, "add them?"):
         return say(common, {}, "nothing was sent")
+    documents = common.config().documents
+    kept = [keep_document(documents, file) for file in files]
     body = {"claim": view.claim, "evidence": [reference for reference, _ in kept]}
     try:
         answer = session.client.submit("claim.evidence", body)

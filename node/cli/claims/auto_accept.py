@@ -20,6 +20,7 @@ from node.api.views.actions import AutoRule
 from node.cli.common import ASK, DEFAULT, Asking, Common, Flag, Row, Session, read_amount, say, table
 
 app = App(name="auto", help="Auto-accept rules, by which your node accepts cases automatically.")
+AUTO = "case.auto_ballot"
 RuleName = Annotated[str, Parameter(help="The rule's name.")]
 
 
@@ -93,7 +94,7 @@ def revoke(name: RuleName, *, ask: Asking = ASK, common: Common = DEFAULT) -> in
     """Revoke an auto-accept rule. Ballots that it cast stay; each may be replaced by hand: mutua vote cast."""
     session = common.session()
     _ = session.member
-    if not ask.is_confirmed(common, (), f"revoke rule {name!r}?"):
+    if not ask.is_confirmed(common, AUTO, (), f"revoke rule {name!r}?"):
         return say(common, {}, "nothing was changed")
     answer = session.client.change_auto_rule("revoke", {"name": name})
     return say(common, answer, f"rule {name} is revoked; your node casts no ballots by it any more")
@@ -102,7 +103,7 @@ def revoke(name: RuleName, *, ask: Asking = ASK, common: Common = DEFAULT) -> in
 def _put(common: Common, action: str, name: str, words: RuleWords, ask: Asking) -> int:
     session = common.session()
     _, rule = session.member, words.fields(session, name)
-    if not ask.is_confirmed(common, _review(rule, session.units), f"{action} this rule?"):
+    if not ask.is_confirmed(common, AUTO, _review(rule, session.units), f"{action} this rule?"):
         return say(common, {}, "nothing was changed")
     answer = session.client.change_auto_rule(action, rule)
     return say(common, answer, f"rule {name}, version {answer.version}: {short(answer.rule_hash)}")

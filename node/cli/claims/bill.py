@@ -10,11 +10,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.api.text import Units, short
+from node.api.text import Units, read_whole, short
 from node.api.views.coop import CODES, Code
-from node.cli.common import Session, read_amount, read_day
+from node.cli.common import Session, Whole, read_amount, read_day
 
 LINE_PARTS = (4, 5)
+UNITS_MAX = 999_999_999
 Json = dict[str, Any]
 
 
@@ -24,7 +25,7 @@ class Service:
     """What was done: one line, or several."""
 
     code: Annotated[str | None, Parameter(help="Code of the one line.")] = None
-    units: Annotated[int, Parameter(help="Units of the one line.")] = 1
+    units: Annotated[Whole, Parameter(help="Units of the one line.")] = 1
     charge: Annotated[str | None, Parameter(help="Charge of the one line, such as 120.50.")] = None
     day: Annotated[str | None, Parameter(help="Day of the service: a date such as 2026-01-31, or a block height.")] = (
         None
@@ -116,7 +117,8 @@ def _claim_line(row: list[str], session: Session, system: str, listed: Sequence[
         what = f"line {','.join(row)!r} has {len(row)} parts"
         raise MutuaError("usage", what, "write CODE,UNITS,CHARGE,DAY[,LAST_DAY]")
     code, units, charge, first, last = (part.strip() for part in (*row[:4], row[4] if len(row) > 4 else row[3]))
-    if not units.isascii() or not units.isdigit() or not 0 < len(units) < 10 or int(units) == 0:
+    count = read_whole(units)
+    if count is None or not 0 < count <= UNITS_MAX:
         raise MutuaError("usage", f"units {units!r} is not a whole number", "such as 1")
     systems = sorted({item.system for item in listed if item.code == code})
     if not system and len(systems) != 1:
@@ -130,7 +132,7 @@ def _claim_line(row: list[str], session: Session, system: str, listed: Sequence[
         "system": system or systems[0],
         "code": code,
         "modifiers": [],
-        "units": int(units),
+        "units": count,
         "charge_cents": read_amount(session.units, charge, "charge"),
         "first_day": read_day(first, session.status),
         "last_day": read_day(last, session.status),

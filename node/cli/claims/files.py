@@ -70,7 +70,7 @@ def preauthorise(
         *bill_lines(body, session.units),
         "it pays nothing and uses nothing up; the answer applies to the days named",
     ]
-    if not send.is_confirmed(common, review, "ask the members?"):
+    if not send.is_confirmed(common, "claim.file", review, "ask the members?"):
         _forget(common, kept)
         return say(common, {}, "nothing was sent")
     answer = _send(common, session, body, kept=kept, signed=signed)

@@ -129,7 +129,8 @@ def cast(
         "opened": opened,
     }
     award_words = "" if award is None else f", award {session.units.money(body['award_cents'])}"
-    if not send.is_confirmed(common, _review(case, session.units, session.status.height), f"cast {word}{award_words}?"):
+    review, question = _review(case, session.units, session.status.height), f"cast {word}{award_words}?"
+    if not send.is_confirmed(common, "case.ballot", review, question):
         return say(common, {}, "nothing was cast")
     if open:
         body["opened"] = session.client.open_document(claim).hash

@@ -15,7 +15,7 @@ from ledger.charter_file import charter_from_file, charter_to_json, charter_to_t
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterPlan, chain_id_of
-from node.cli.common import PRINT, Printing, read_file, say
+from node.cli.common import PRINT, Printing, Whole, read_file, say
 
 app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
 
@@ -54,11 +54,11 @@ def new(
     *,
     name: str,
     currency: str = "USD",
-    exponent: int = 2,
-    block_interval_s: int = 86_400,
-    claims_cents: int = 0,
-    reserve_cents: int = 0,
-    rate: int = 0,
+    exponent: Whole = 2,
+    block_interval_s: Whole = 86_400,
+    claims_cents: Whole = 0,
+    reserve_cents: Whole = 0,
+    rate: Whole = 0,
     day_one: str = "",
     printing: Printing = PRINT,
 ) -> int:

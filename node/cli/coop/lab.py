@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
+from node.cli.common import Whole
 
 if TYPE_CHECKING:
     from governance.simulation.laboratory.report import Report, Section
@@ -28,14 +29,14 @@ WIDTH = 100
 
 def lab(
     *,
-    seed: int = 1,
-    seeds: int = 3,
-    terms: int = 36,
-    members: int = 60,
+    seed: Whole = 1,
+    seeds: Whole = 3,
+    terms: Whole = 36,
+    members: Whole = 60,
     only: Annotated[list[str] | None, Parameter(negative="")] = None,
     settings: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     folder: Path = FOLDER,
-    processes: int = 0,
+    processes: Whole = 0,
     json_output: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Attack the rules: honest and scripted members over many terms, through the real transition.

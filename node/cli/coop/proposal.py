@@ -20,6 +20,7 @@ from node.cli.common import (
     Row,
     Sending,
     Session,
+    Whole,
     full_id,
     read_amount,
     say,
@@ -60,29 +61,29 @@ class Says:
         Parameter(help="The parameter, plan, code or phase; the name of an attester, verifier, provider or signer."),
     ] = None
     value: Annotated[
-        int | None, Parameter(help="The parameter's value, the signers' threshold, or the protocol version.")
+        Whole | None, Parameter(help="The parameter's value, the signers' threshold, or the protocol version.")
     ] = None
     system: Annotated[str | None, Parameter(help="The code's system.")] = None
     standard: Annotated[bool | None, Parameter(negative="", help="The code is standard: paid without a vote.")] = None
     allowed: Annotated[str | None, Parameter(help="The code's allowed amount.")] = None
-    frequency: Annotated[int | None, Parameter(help="Units of the code allowed per cover and benefit year.")] = None
+    frequency: Annotated[Whole | None, Parameter(help="Units of the code allowed per cover and benefit year.")] = None
     member: Annotated[str | None, Parameter(help="The member to expel: a key, or its first digits.")] = None
     change: Annotated[str | None, Parameter(help="add or remove; for signers also threshold.")] = None
     key: Annotated[
         str | None, Parameter(help="The key of an attester, verifier, provider or signer: 64 hex digits.")
     ] = None
-    height: Annotated[int | None, Parameter(help="The first block of a protocol version.")] = None
+    height: Annotated[Whole | None, Parameter(help="The first block of a protocol version.")] = None
     premium: Annotated[
         str | None, Parameter(help="A new plan's premium per term; later only re-rating changes it.")
     ] = None
     prior: Annotated[str | None, Parameter(help="A plan's prior cost per term, used for its target premium.")] = None
     deductible: Annotated[str | None, Parameter(help="A plan's deductible per benefit year.")] = None
     copay: Annotated[str | None, Parameter(help="A plan's copay per claim.")] = None
-    coinsurance_bp: Annotated[int | None, Parameter(help="A plan's coinsurance in basis points.")] = None
+    coinsurance_bp: Annotated[Whole | None, Parameter(help="A plan's coinsurance in basis points.")] = None
     oop_max: Annotated[str | None, Parameter(help="A plan's out-of-pocket maximum per benefit year.")] = None
     claim_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling per claim.")] = None
     year_ceiling: Annotated[str | None, Parameter(help="A plan's ceiling per benefit year.")] = None
-    waiting_terms: Annotated[int | None, Parameter(help="A plan's waiting terms for a first contract.")] = None
+    waiting_terms: Annotated[Whole | None, Parameter(help="A plan's waiting terms for a first contract.")] = None
     code: Annotated[
         list[str] | None, Parameter(negative="", help="A code that the plan covers; may be repeated. Default: all.")
     ] = None
@@ -214,7 +215,7 @@ def open_command(what: str, *, says: Says = NOTHING, send: Sending = SEND, commo
         f"you propose: {words}",
         "it opens when enough members sponsor it, and is voted on then; all members' nodes see that it is yours",
     ]
-    if not send.is_confirmed(common, review, "propose it?"):
+    if not send.is_confirmed(common, "proposal.open", review, "propose it?"):
         return say(common, {}, "nothing was sent")
     answer = session.client.submit("proposal.open", body)
     new = short(answer.record_id)

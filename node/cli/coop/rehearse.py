@@ -29,7 +29,6 @@ PROGRESS_EVENTS = 10_000
 PROGRESS_BLOCKS_LIVE = 20
 PROGRESS_BLOCKS_PLAIN = 1_000
 REFUSALS_SHOWN = 40
-VALUE_DIGITS_MAX = 20
 DONE = {"claim_accepted": "accepted", "claim_denied": "denied", "claim_lapsed": "lapsed", "preauthorised": "authorised"}
 
 
@@ -98,16 +97,13 @@ def _play(file: Path) -> int:
 def read_settings(settings: list[str]) -> dict[str, int]:
     """Return the parameters to try. MutuaError `set_shape`, `param_unknown` or `param_range`."""
     from governance.params import PARAMETERS
+    from node.api.text import read_whole
 
     found: dict[str, int] = {}
     for text in settings:
         name, equals, value = (part.strip() for part in text.partition("="))
-        if (
-            not equals
-            or not name
-            or not (value.isascii() and value.removeprefix("-").isdigit())
-            or len(value) > VALUE_DIGITS_MAX
-        ):
+        number = read_whole(value)
+        if not equals or not name or number is None:
             what = f"--set {text!r} is not NAME=VALUE with a whole number"
             raise MutuaError("set_shape", what, "write it as --set vote_blocks=30")
         if name in found:
@@ -120,11 +116,11 @@ def read_settings(settings: list[str]) -> dict[str, int]:
             hint = f"did you mean {likely[0]}? " if likely else ""
             what = f"there is no parameter {name!r}"
             raise MutuaError("param_unknown", what, f"{hint}see docs/reference/parameters.md")
-        if not parameter.value_min <= int(value) <= parameter.value_max:
+        if not parameter.value_min <= number <= parameter.value_max:
             bounds = f"{parameter.value_min}..{parameter.value_max} {parameter.unit}"
             what = f"{name} = {value} is outside {bounds}"
             raise MutuaError("param_range", what, "choose a value within these bounds")
-        found[name] = int(value)
+        found[name] = number
     if not found:
         what = "no parameter to try was named"
         raise MutuaError("set_shape", what, "add --set NAME=VALUE, such as --set vote_blocks=30")

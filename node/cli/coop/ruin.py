@@ -12,7 +12,8 @@ import cyclopts
 
 from ledger.charter_file import charter_from_file
 from ledger.errors import MutuaError
-from node.cli.common import read_file, table
+from node.api.text import read_whole
+from node.cli.common import Real, Whole, read_file, table
 
 if TYPE_CHECKING:
     from governance.simulation.ruin import Chance, Finances, Illness
@@ -28,13 +29,13 @@ SIZE_MAX = 1_000_000
 def ruin(
     charter: Path,
     *,
-    claims_a_year: float,
-    benefit: float,
-    deviation: float,
+    claims_a_year: Real,
+    benefit: Real,
+    deviation: Real,
     plan: str = "",
     members: str = SIZES,
-    runs: int = 1_000,
-    seed: int = 1,
+    runs: Whole = 1_000,
+    seed: Whole = 1,
     json_output: Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
     """Compute the smallest membership with which the chance of ruin in the first year is at most 1 %.
@@ -75,10 +76,10 @@ def ruin(
 
 
 def _sizes(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and 0 < len(part) < 8 and 0 < int(part) <= SIZE_MAX for part in parts):
+    sizes = [read_whole(part.strip()) or 0 for part in text.split(",")]
+    if not all(0 < size <= SIZE_MAX for size in sizes):
         raise MutuaError("usage", f"members {text!r} is not a list of membership sizes", f"such as {SIZES}")
-    return [int(part) for part in parts]
+    return sizes
 
 
 def _inputs(

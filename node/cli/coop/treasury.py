@@ -10,7 +10,7 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.api.errors import ApiError
-from node.api.text import Units, hex_bytes, short
+from node.api.text import Units, hex_bytes, read_whole, short
 from node.api.views import money as views
 from node.api.views.coop import COOP, Coop
 from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, read_amount, say, table
@@ -131,10 +131,11 @@ def deposit_commitment(txid: bytes, vout: int, salt: bytes) -> bytes:
 
 
 def _commitment(text: str, salt: bytes) -> bytes:
-    txid, _, vout = text.partition(":")
-    if not vout.isascii() or not vout.isdigit() or len(vout) > 9:
+    txid, _, place = text.partition(":")
+    vout = read_whole(place)
+    if vout is None or not 0 <= vout < 2**32:
         raise MutuaError("usage", f"{text!r} names no output", "write the deposit as TXID:OUTPUT, such as 6f…:0")
-    return deposit_commitment(_hex(txid, TXID_DIGITS, "the transaction id"), int(vout), salt)
+    return deposit_commitment(_hex(txid, TXID_DIGITS, "the transaction id"), vout, salt)
 
 
 def _hex(text: str, digits: int, name: str) -> bytes:

@@ -15,7 +15,7 @@ from node.api.client import submission
 from node.api.text import short
 from node.api.views.base import to_json
 from node.api.views.node import Status
-from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Flag, Sending, Session, full_id, read_file, say
+from node.cli.common import ASK, DEFAULT, SEND, Asking, Common, Flag, Sending, Session, Whole, full_id, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def attest(
     bundle = read_bundle(file)
     wanted = role_of(bundle, role)
     review = summary_lines(bundle_summary(file, bundle))
-    if not ask.is_confirmed(common, review, f"sign this as {wanted.role}?"):
+    if not ask.is_confirmed(common, "bundle.attest", review, f"sign this as {wanted.role}?"):
         return say(common, {}, "nothing was signed")
     signed = add_attestation(bundle, sign.seed(common, passphrase, wanted.key), wanted.role)
     write_bundle(file, signed, is_new=False)
@@ -143,8 +143,8 @@ def attest(
 def sign(
     file: BundleFile,
     *,
-    until: int,
-    number: int = 1,
+    until: Whole,
+    number: Whole = 1,
     sign: SignWith = DEFAULT_SIGN,
     passphrase: PassphraseFrom = DEFAULT_PASSPHRASE,
     common: Common = DEFAULT,
@@ -183,7 +183,7 @@ def submit(file: BundleFile, *, send: Sending = SEND, common: Common = DEFAULT) 
     if bundle.record is None and bundle.author is not None and not _is_ours(bundle, session.status):
         hint = "let the author sign it: mutua bundle sign"
         raise MutuaError("bundle_author", f"its author is {short(bundle.author.hex())}, who has not signed it", hint)
-    if not send.is_confirmed(common, summary_lines(bundle_summary(file, bundle)), "submit this?"):
+    if not send.is_confirmed(common, bundle.kind, summary_lines(bundle_summary(file, bundle)), "submit this?"):
         return say(common, {}, "nothing was submitted")
     shown = bundle_to_json(bundle)
     if bundle.record is None:

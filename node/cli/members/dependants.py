@@ -49,7 +49,7 @@ def add(*, cover: str = "", out: Path | None = None, send: Sending = SEND, commo
     review = [
         "one more is insured on your contract from the next term on, and your premium rises by a share of the plan's"
     ]
-    if not send.is_confirmed(common, review, "add a dependant?"):
+    if not send.is_confirmed(common, "cover.add", review, "add a dependant?"):
         return say(common, {}, "nothing was sent")
     then = (
         "mutua member dependant list names the cover; its share is due with your premium, and unpaid it ends your"

@@ -8,7 +8,7 @@ from cyclopts import App
 
 from node.api.text import short
 from node.api.views.members import KEYS, Keys
-from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, full_id, say, table, whole_key
+from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, Whole, full_id, say, table, whole_key
 
 app = App(name="keys", help="Devices, guardians, and the move of an identity to a new key.")
 device = App(name="device", help="Devices that sign for you.")
@@ -63,7 +63,7 @@ def device_revoke(key: str, *, send: Sending = SEND, common: Common = DEFAULT) -
 
 
 @guardians.command(name="set")
-def guardians_set(*keys: str, threshold: int = 0, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def guardians_set(*keys: str, threshold: Whole = 0, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Name all your guardians; this replaces the earlier list. Without keys, you have none.
 
     :param keys: Their public keys, 64 hex digits each; of a member the identity key.

@@ -8,12 +8,12 @@ from ledger.errors import MutuaError
 from node.api.text import Units, counted
 from node.api.views.coop import PLANS, Plan
 from node.api.views.members import MEMBER, Contract
-from node.cli.common import DEFAULT, SEND, Common, Sending, plan_named
+from node.cli.common import DEFAULT, SEND, Common, Sending, Whole, plan_named
 
 LENGTHS = (1, 3, 6, 12)
 
 
-def change(plan: str, *, terms: int = 1, send: Sending = SEND, common: Common = DEFAULT) -> int:
+def change(plan: str, *, terms: Whole = 1, send: Sending = SEND, common: Common = DEFAULT) -> int:
     """Name the plan and length of your next contract.
 
     It starts when the present one runs out; a later change replaces this one.

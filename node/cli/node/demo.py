@@ -9,10 +9,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from node.cli.common import Whole
+
 
 def demo(
     *,
-    seed: int = 1,
+    seed: Whole = 1,
     summary: Annotated[Path | None, Parameter(help="write the summary here too")] = None,
     folder: Annotated[Path, Parameter(help="where the nodes' folders go; an earlier demo there is replaced")] = Path(
         "demo-run"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import PRINT, Printing, say
+from node.cli.common import PRINT, Printing, Whole, say
 
 app = App(name="devnet", help="A whole co-op on this machine: make, look, stop.")
 
@@ -23,7 +23,12 @@ STATE = "devnet.json"
 
 @app.command
 def up(
-    *, nodes: int = 7, seed: int = 1, interval_ms: int = 3_000, folder: Folder = FOLDER, printing: Printing = PRINT
+    *,
+    nodes: Whole = 7,
+    seed: Whole = 1,
+    interval_ms: Whole = 3_000,
+    folder: Folder = FOLDER,
+    printing: Printing = PRINT,
 ) -> int:
     """Create a devnet in an empty folder, with NODES founders, and start it. It runs until `mutua devnet down`."""
     from node.sandbox.demo.story import charter_codes

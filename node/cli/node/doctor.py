@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 from ledger.errors import MutuaError
 from node import exit_codes
 from node.api.errors import ApiError, NodeNotRunning
-from node.api.standing import consensus_words, misbehaviour_words, quarantine_words, sync_words, treasury_words
+from node.api.standing import (
+    consensus_words,
+    misbehaviour_words,
+    peer_words,
+    quarantine_words,
+    sync_words,
+    treasury_words,
+)
 from node.cli.common import DEFAULT, Common, say
 
 if TYPE_CHECKING:
@@ -210,7 +217,7 @@ def _check_node(config: Config) -> tuple[bool, list[Check]]:
     try:
         status = Client(config.api_socket, 5.0).status()
     except NodeNotRunning:
-        return False, [Check("node", "note", "it is not running", "mutua run")]
+        return False, [Check("node", "note", "it is not running", config.folder.advice_when_off())]
     except ApiError as error:
         return True, [Check("node", "fault", error.what, error.hint)]
     return True, list(node_checks(status))
@@ -222,9 +229,7 @@ def node_checks(status: Status) -> Iterator[Check]:
     yield Check("node", "ok", f"block {status.height}, {sync_words(status)}")
     is_lonely = peers.known > 0 and 3 * peers.connected < peers.known
     hint = "check the network, and that the port can be reached" if is_lonely else ""
-    yield Check(
-        "peers", "fault" if is_lonely else "ok", f"{peers.connected} of {peers.known} members are connected", hint
-    )
+    yield Check("peers", "fault" if is_lonely else "ok", peer_words(status), hint)
     if consensus.quarantine is not None:
         hint = "make sure that no copy of this node runs elsewhere; it signs again automatically"
         yield Check("signing", "fault", f"this node {quarantine_words(status)}", hint)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import DEFAULT, Common, Flag, is_live, read_file, say
+from node.cli.common import DEFAULT, Common, Flag, Whole, is_live, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock_seed
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Entry:
     address: Annotated[str, Parameter(help="Multiaddr where the others reach this node.")] = "/ip4/127.0.0.1/tcp/4001"
     household: Annotated[str, Parameter(help="Name of the household; a new one by default.")] = ""
     plan: Annotated[str, Parameter(help="Name of a plan of the draft; empty: its first.")] = ""
-    contract_terms: Annotated[int, Parameter(help="Length of the first contract: 1, 3, 6 or 12 terms.")] = 12
-    prepaid_terms: Annotated[int, Parameter(help="First terms whose premium is already in the genesis accounts.")] = 0
+    contract_terms: Annotated[Whole, Parameter(help="Length of the first contract: 1, 3, 6 or 12 terms.")] = 12
+    prepaid_terms: Annotated[Whole, Parameter(help="First terms whose premium is already in the genesis accounts.")] = 0
     signer: Annotated[bool, Parameter(help="Be one of the treasury's signers.")] = True
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from node.api.client import Client
 from node.api.errors import ApiError, NodeNotRunning
-from node.api.standing import consensus_words, misbehaviour_words, sync_words, treasury_words
+from node.api.standing import consensus_words, misbehaviour_words, peer_words, sync_words, treasury_words
 from node.api.text import counted, short
 from node.api.views.node import Owed, Peer, Status
 from node.cli.common import DEFAULT, Common, Row, say, table, units_of
@@ -28,7 +28,7 @@ def status(*, common: Common = DEFAULT) -> int:
 def status_lines(answer: Status) -> Iterator[str]:
     """Yield the status for people, the first line the one to read."""
     yield f"{answer.name} · block {answer.height} · term {answer.term} · {sync_words(answer)}"
-    yield f"peers      {answer.peers.connected} of {answer.peers.known} connected"
+    yield f"peers      {peer_words(answer)}"
     yield f"consensus  view {answer.consensus.view}, {consensus_words(answer)}"
     if answer.consensus.misbehaviour:
         yield f"warning    {misbehaviour_words(answer)}"

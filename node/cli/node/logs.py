@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from ledger.errors import MutuaError
 from node.api.text import clean
-from node.cli.common import DEFAULT, Common, say
+from node.cli.common import DEFAULT, Common, Whole, say
 
 POLL_S = 0.25
 LINES_MAX = 100_000
@@ -22,7 +22,7 @@ LINES_MAX = 100_000
 def logs(
     *,
     follow: Annotated[bool, Parameter(name=("--follow", "-f"), negative="")] = False,
-    lines: Annotated[int, Parameter(name=("--lines", "-n"))] = 20,
+    lines: Annotated[Whole, Parameter(name=("--lines", "-n"))] = 20,
     level: str | None = None,
     common: Common = DEFAULT,
 ) -> int:

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from consensus.committee import committee_hash
-from consensus.messages import Certificate, Vote, VoteKind, decode_certificate, encode_certificate
+from consensus.messages import Cell, CellKind, Certificate, Vote, VoteKind, decode_certificate, encode_certificate
 from consensus.signing import sign_vote
+from consensus.votelog import append, begin
 from ledger.chain import BODY_PREFIX, CERTIFICATE_PREFIX, EVENTS_PREFIX, STATE_PREFIX, Chain, height_bytes
 from ledger.charter import add_founder, new_charter, seal, sign_founder
 from ledger.codec import encode
@@ -142,9 +143,53 @@ def damage(folder: Path, key: bytes, value: bytes | None) -> None:
     store.close()
 
 
-def test_a_sound_folder_gives_exit_0_and_silence(folder: Path, capsys) -> None:
+def test_a_sound_folder_gives_exit_0_and_says_which_ledger_it_is_and_how_far_it_goes(
+    folder, sound_rows, capsys
+) -> None:
+    chain = Chain.open(MemoryStore(sound_rows))
     assert run("verify", folder) == 0
-    assert capsys.readouterr() == ("", "")
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines() == [
+        f"ledger     Riverside, chain {chain.chain_id.hex()}",
+        f"tip        block 5, 2023-11-14 22:13:30, {chain.tip.block_hash.hex()}",
+        f"state      {chain.tip.header.state_root.hex()}",
+        "checked    2 records, 5 certificates, 5 states",
+        "findings   none",
+    ]
+    assert run("verify", folder, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["chain_id"]) == ("Riverside", chain.chain_id.hex())
+    assert (shown["tip_hash"], shown["tip_time"]) == (chain.tip.block_hash.hex(), "2023-11-14 22:13:30")
+
+
+def test_what_the_auditor_knows_and_the_ledger_does_not_show_is_a_finding(folder, tmp_path, capsys) -> None:
+    (tmp_path / "other.bin").write_bytes(encode(msgspec.structs.replace(make_charter(), name="Hillside")))
+    assert run("verify", folder, "--at-least", 5, "--charter", folder / "charter.bin") == 0
+    capsys.readouterr()
+    for words, check in (
+        (("--at-least", 6), "height 5 height: the ledger does not reach block 6"),
+        (("--charter", tmp_path / "other.bin"), "height 0 charter: this is not the ledger of the charter of Hillside"),
+    ):
+        assert run("verify", folder, *words) == 6
+        assert capsys.readouterr().out.startswith(check)
+
+
+@pytest.mark.parametrize("newest", [5, 6, 7, 90])
+def test_a_vote_log_that_knows_of_later_blocks_is_a_finding(folder: Path, newest: int, capsys) -> None:
+    data, head = begin(b"\x07" * 32)
+    for height in (3, newest):
+        record, head = append(head, Cell(CellKind.SKIP, height, 0, bytes(32)))
+        data += record
+    (folder / "votes.log").write_bytes(data + record[:20])  # a torn end is none
+    assert run("verify", folder) == (6 if newest > 6 else 0)
+    out = capsys.readouterr().out
+    assert (f"voted on block {newest}, so its ledger held block {newest - 1}; now it ends at block 5" in out) == (
+        newest > 6
+    )
+    (folder / "votes.log").write_bytes(b"x" + data)
+    assert run("verify", folder) == 6
+    assert " vote_log: " in capsys.readouterr().out
 
 
 def test_a_copy_and_a_bare_ledger_folder_are_judged_alike(folder: Path, tmp_path: Path) -> None:
@@ -248,18 +293,38 @@ def test_a_proof_is_made_and_checked_without_the_folder(folder: Path, tmp_path: 
     store.close()
     assert run("prove", record_id, "--data-dir", folder) == 0
     text = capsys.readouterr().out
-    (tmp_path / "proof.json").write_text(text)
-    assert run("check", tmp_path / "proof.json") == 0
-    assert run("check", tmp_path / "proof.json", "--charter", folder / "charter.bin") == 0
-    assert capsys.readouterr().out == ""
-    table = json.loads(text)
-    assert table["record_id"] == record_id
-    (tmp_path / "proof.json").write_text(json.dumps(table | {"certificate": table["certificate"][:-2] + "ff"}))
-    assert run("check", tmp_path / "proof.json") == 0
-    assert run("check", tmp_path / "proof.json", "--charter", folder / "charter.bin") == 6
-    (tmp_path / "proof.json").write_text(json.dumps(table | {"index": 1}))
-    assert run("check", tmp_path / "proof.json", "--json") == 6
-    for bad, code in ((("zz",), "record_id"), (("00" * 32,), "record_unknown")):
+    table, file = json.loads(text), tmp_path / "proof.json"
+    file.write_text(text)
+    assert run("check", file) == 0
+    assert "compared   with nothing that you know" in capsys.readouterr().out
+    known = ("--charter", folder / "charter.bin", "--anchor", table["anchor_hash"])
+    assert run("check", file, *known) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith(f"record     {record_id}, rate.quote by ")
+    assert f"anchor     block 5, 2023-11-14 22:13:30, {table['anchor_hash']}" in out
+    assert out[-2:] == ["certified  by 3 of 4 members of its committee", "compared   with your charter and your anchor"]
+    assert run("check", file, *known, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert {name: shown[name] for name in ("record_id", "anchor_hash")}.items() <= table.items()
+    assert (shown["compared_with"], shown["findings"]) == (["charter", "anchor"], [])
+    (tmp_path / "other.bin").write_bytes(encode(msgspec.structs.replace(make_charter(), name="Hillside")))
+    for words in (("--charter", tmp_path / "other.bin"), ("--anchor", "00" * 32)):
+        assert run("check", file, *words) == 6
+    forged = (
+        {"certificate": table["certificate"][:-2] + "ff"},
+        {"committee": table["committee"][:3]},
+        {"committee": [table["committee"][0] + "00", *table["committee"][1:]]},
+        {"index": 1},
+        {"height": 2},
+    )
+    for change in forged:
+        file.write_text(json.dumps(table | change))
+        assert run("check", file, "--json") == 6, change
+    for words, code in (
+        (("prove", "zz", "--data-dir", folder), "record_id"),
+        (("prove", "00" * 32, "--data-dir", folder), "record_unknown"),
+        (("check", file, "--anchor", "00"), "anchor_hash"),
+    ):
         with pytest.raises(MutuaError) as caught:
-            run("prove", *bad, "--data-dir", folder)
+            run(*words)
         assert caught.value.code == code

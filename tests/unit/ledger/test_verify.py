@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 
 import msgspec
 import pytest
@@ -37,10 +39,13 @@ class ToyRules:
     def genesis(self, charter):
         return ROWS, b"", ZERO_HASH
 
-    def header_problems(self, state, charter, parent, header):
+    def header_problems(self, charter, parent, header):
         return ["scheduled"] if header.scheduled_time_ms else []
 
-    def apply(self, state, charter, parent, header, *, records, bodies, ids):
+    def certificate_problem(self, charter, header, certificate):
+        return None if certificate == b"good" else "it is not good"
+
+    def apply(self, state, charter, parent, header, *, records, bodies, contents):
         value = state.get(b"n")
         for record in records:
             data = bodies[record.body_hash].data
@@ -48,10 +53,6 @@ class ToyRules:
                 raise RuleBroken("bad", "a bad body")
             value += data
         return Applied({b"n": value, b"h/%d" % header.height: b""}, b"events %d" % header.height)
-
-
-def verify_certificate(state, charter, header, certificate):
-    return None if certificate == b"good" + state.get(b"n")[:1] else "it is not good"
 
 
 @pytest.fixture
@@ -62,17 +63,17 @@ def store(charter, builder_of) -> MemoryStore:
     for height in range(1, 5):
         value = chain.state.get(b"n") + b"hello" * 2
         block, delta = builder.next_block({b"n": value, b"h/%d" % height: b""}, records=2)
-        chain.commit(block, b"good0", delta, b"events %d" % height)
+        chain.commit(block, b"good", delta, b"events %d" % height)
     return store
 
 
 def checks_of(store) -> list[str]:
-    return [finding.check for finding in replay(store, ToyRules(), verify_certificate)]
+    return [finding.check for finding in replay(store, ToyRules())]
 
 
 def test_a_sound_chain_has_no_finding(store) -> None:
     counts = Counts()
-    assert list(replay(store, ToyRules(), verify_certificate, counts)) == []
+    assert list(replay(store, ToyRules(), counts)) == []
     assert (counts.height, counts.tip, counts.records, counts.certificates, counts.states) == (4, 4, 8, 4, 4)
     assert counts.state_root == Chain.open(store).tip.header.state_root
 
@@ -154,7 +155,7 @@ def test_a_header_that_lies_is_found_by_its_field(store, fields, check) -> None:
 
 def test_a_changed_header_in_the_middle_breaks_the_link_after_it(store) -> None:
     rewrite(store, 2, proposer=1)
-    findings = list(replay(store, ToyRules(), verify_certificate))
+    findings = list(replay(store, ToyRules()))
     assert ("header_link", 3) in [(finding.check, finding.height) for finding in findings]
     assert "history_root" in [finding.check for finding in findings]
 
@@ -168,7 +169,7 @@ def test_a_forged_signature_is_found_with_its_record(store) -> None:
     records = list(block_at(store, 3).records)
     records[1] = msgspec.structs.replace(records[1], signature=records[0].signature)
     put_records(store, 3, records)
-    findings = list(replay(store, ToyRules(), verify_certificate))
+    findings = list(replay(store, ToyRules()))
     by_check = {finding.check: finding for finding in findings}
     assert by_check["record_signature"].record_id == record_id_of(records[1])
     assert by_check["record_signature"].height == 3
@@ -191,14 +192,14 @@ def test_a_block_that_the_rules_refuse_is_found(charter, builder_of) -> None:
     chain = Chain.create(store, charter, ROWS)
     builder = builder_of(chain)
     block, _ = builder.next_block(records=0)
-    chain.commit(block, b"good0", {}, b"")
+    chain.commit(block, b"good", {}, b"")
     assert checks_of(store)[0] == "state_root"
 
     class Refusing(ToyRules):
         def apply(self, *_args, **_named):
             raise RuleBroken("no", "no")
 
-    assert [finding.check for finding in replay(store, Refusing(), verify_certificate)] == ["rules"]
+    assert [finding.check for finding in replay(store, Refusing())] == ["rules"]
 
 
 def test_wrong_genesis_rows_are_found(store) -> None:
@@ -206,7 +207,7 @@ def test_wrong_genesis_rows_are_found(store) -> None:
         def genesis(self, charter):
             return {b"n": b"5"}, b"e", ZERO_HASH
 
-    found = [finding.check for finding in replay(store, Other(), verify_certificate)]
+    found = [finding.check for finding in replay(store, Other())]
     assert found[:2] == ["header_link", "events"]
 
 
@@ -216,15 +217,65 @@ def test_one_lost_body_does_not_hide_later_damage(store) -> None:
         {
             BODY_PREFIX + records[0].body_hash: None,
             STATE_PREFIX + b"n": b"x",
-            CERTIFICATE_PREFIX + height_bytes(1): b"bad",
+            CERTIFICATE_PREFIX + height_bytes(3): b"bad",
         }
     )
-    assert checks_of(store) == ["body_missing", "certificate", "state_root"]
+    rewrite(store, 4, scheduled_time_ms=7)
+    assert checks_of(store) == ["body_missing", "certificate", "header_rules", "state_root"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"",
+        b"a",
+        b"b",
+        b"g/charter2",
+        b"h/",
+        b"k/peer",
+        b"m/",
+        b"zz",
+        b"\xff\xff",
+        CERTIFICATE_PREFIX + height_bytes(0),
+        HEADER_PREFIX + height_bytes(2) + b"\x00",
+        EVENTS_PREFIX + b"\x00",
+    ],
+)
+def test_a_row_that_the_ledger_has_no_use_for_is_found(store, key: bytes) -> None:
+    store.write({key: b"x"})
+    assert checks_of(store) == ["row_unknown"]
+
+
+def test_rows_too_many_are_counted_not_listed(store) -> None:
+    store.write({b"z%d" % number: b"x" for number in range(50)})
+    assert [finding.what for finding in replay(store, ToyRules())][-1].startswith("30 more rows")
+
+
+def test_an_empty_row_that_is_missing_is_found(store) -> None:
+    store.write({EVENTS_PREFIX + height_bytes(0): None})
+    assert checks_of(store) == ["events"]
+
+
+@pytest.mark.parametrize("height", [5, 2**40, 2**64 - 1])
+def test_a_tip_above_the_last_block_is_two_findings_however_high(store, height: int) -> None:
+    store.write({TIP_KEY: height_bytes(height) + store.get(TIP_KEY)[8:]})
+    assert checks_of(store)[0] == "block_missing"
+    assert len(checks_of(store)) <= 4
+
+
+def test_more_records_than_fit_in_memory_are_spooled() -> None:
+    from ledger import spool
+
+    digests = [sha256(number.to_bytes(4, "big")).digest() for number in range(3 * spool.RUN_SIZE // 32 + 5)]
+    with closing(spool.Spool()) as held:
+        for digest in digests + digests[:1000]:
+            held.add(digest)
+        assert list(held) == sorted(digests)
 
 
 def test_many_wrong_rows_are_counted_not_listed(store) -> None:
     store.write({STATE_PREFIX + b"z%d" % number: b"x" for number in range(50)})
-    findings = [finding for finding in replay(store, ToyRules(), verify_certificate) if finding.check == "state_rows"]
+    findings = [finding for finding in replay(store, ToyRules()) if finding.check == "state_rows"]
     assert len(findings) == 22
     assert findings[-1].what.startswith("30 more")
 

@@ -17,6 +17,7 @@ from governance.simulation.laboratory.book import Book, CaseNote
 from governance.simulation.laboratory.measures import settled_cases, share, share_of, spread
 from governance.simulation.laboratory.setting import Setting
 from governance.simulation.laboratory.study import Books, Check, Evidence, Job, Layer, Picture, Study, curve
+from governance.state.cases import streak_of
 
 SHARE = 0.30
 TURNOUT = 0.2
@@ -42,7 +43,7 @@ class Breakers(Attack):
         self.cases = [case for case in self.cases if case.status == "open"]
         for case in self.cases:
             row = world.ledger_case(case) if case.s < world.height else None
-            if row is None or row.streak < self.set_now.streak_blocks - 1:
+            if row is None or streak_of(row, world.height - 1) < self.set_now.streak_blocks - 1:
                 continue
             yes = sum(cast.choice == "accept" for cast in case.ballots.values())
             no = sum(cast.choice == "deny" for cast in case.ballots.values())

@@ -1,0 +1,1 @@
+"""An auditor against a forger: sound ledgers, and what somebody who holds every key may make of them."""
