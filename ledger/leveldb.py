@@ -11,14 +11,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import plyvel
 
 from ledger.errors import LedgerCorrupt, MutuaError
-from ledger.store import end_of
+from ledger.store import Batch, end_of
 
 BLOOM_FILTER_BITS = 10
 """Bits a key: an absent key then costs 10 µs instead of 27 µs."""
@@ -75,26 +75,51 @@ class LevelDB:
         except (plyvel.Error, OSError) as error:
             raise _explained(self._folder, error) from error
 
-    def write(self, batch: Mapping[bytes, bytes | None]) -> None:
+    def write(self, batch: Batch) -> None:
         """Put (or delete, where None) all rows at once; on disk when this returns.
 
         After a failed write nothing more is written. LevelDB would go on behind the torn end of its log, say "done",
         and drop all of it at the next start, paranoid or not (measured). A restart drops the torn end and goes on.
         """
-        if self._failure is not None:
-            what = f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})"
-            raise MutuaError("store_stopped", what, "repair the disk and start the node again")
-        try:
-            with self._db.write_batch(transaction=True, sync=True) as rows:
-                for key in sorted(batch):
-                    value = batch[key]
-                    if value is None:
-                        rows.delete(key)
-                    else:
-                        rows.put(key, value)
-        except (plyvel.Error, OSError) as error:
-            self._failure = _explained(self._folder, error)
-            raise self._failure from error
+        self.stage(batch)({})
+
+    def stage(self, batch: Batch) -> Callable[[Batch], None]:
+        """Return what writes a batch later, with the rows it is given then; LevelDB's own form is made now."""
+        staged = self._db.write_batch(sync=True)
+
+        def put(rows: Batch) -> None:
+            for key in sorted(rows):  # LevelDB takes neighbours in a third of the time
+                value = rows[key]
+                if value is None:
+                    staged.delete(key)
+                else:
+                    staged.put(key, value)
+
+        def write(more: Batch) -> None:
+            if self._failure is not None:
+                what = f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})"
+                raise MutuaError("store_stopped", what, "repair the disk and start the node again")
+            put(more)
+            try:
+                staged.write()
+            except (plyvel.Error, OSError) as error:
+                self._failure = _explained(self._folder, error)
+                raise self._failure from error
+
+        put(batch)
+        return write
+
+    def merge(self) -> None:
+        """Merge the tables that are still as they were written into the old ones: every read looks into each of them.
+
+        With five of them over 60 MB an absent row took 1.7 µs and a row 3.5; merged, 0.35 and 1.9. LevelDB begins at
+        the fourth, or after some thousand reads in vain, in the middle of a block. It takes about a second per 100 MB;
+        other threads may read and write meanwhile.
+        """
+        young = self._db.get_property(b"leveldb.num-files-at-level0")
+        if young is not None and int(young) > 0:
+            # Without bounds LevelDB leaves the young tables where they are (1.22, measured).
+            self._db.compact_range(start=b"\x00", stop=b"\xff")
 
     def close(self) -> None:
         """Release the files; later calls fail."""

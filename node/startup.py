@@ -97,6 +97,7 @@ def open_chain(folder: Path, charter: Charter) -> Chain:
     """Open the ledger of a data folder, or make it with block 0."""
     store = LevelDB(DataFolder(folder).ledger, create=True)
     if store.get(CHARTER_KEY) is not None:
+        store.merge()
         return Chain.open(store, chain_id_of(charter))
     # An empty store is a first start, or a crash before block 0 was written: that batch is all or nothing.
     return Chain.create(store, charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter)))

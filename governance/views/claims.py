@@ -192,7 +192,7 @@ def cases_for(day: Day, member: bytes) -> list[CaseRow]:
     for key in OPEN_CASES.scan(day.draft):
         case, claim = CASES.get(day.draft, key.claim, key.code), CLAIMS.get(day.draft, key.claim)
         try:
-            ballots.check_open_case(day, member, key.claim, key.code)
+            ballots.check_open_case(day, member, case)
             ballots.check_change(day, case, member, claim.evidence_version)
         except RuleBroken:
             continue
