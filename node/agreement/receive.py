@@ -13,7 +13,6 @@ from consensus.messages import Certificate, Message, Proposal, Vote, decode_mess
 from consensus.signing import verify_certificate, verify_proposal, verify_vote
 from consensus.state import Config, State, is_known
 from ledger.errors import MalformedBytes
-from node.agreement.candidates import ProposedBlocks
 from node.agreement.metering import SignatureRateLimit
 from node.agreement.own_votes import OwnVotes
 from node.clock import now_ms
@@ -34,7 +33,6 @@ class Receiver:
 
     ledger: LedgerService
     network: Network
-    candidates: ProposedBlocks
     own_votes: OwnVotes | None
     _: KW_ONLY
     state: Callable[[], State | None]
@@ -109,7 +107,6 @@ class Receiver:
         if isinstance(message, Vote):
             self.put(ev.VoteReceived(message), height)
         elif isinstance(message, Proposal):
-            self.candidates.expect(message.block_hash)
             self._seen_at.setdefault(message.block_hash, seen_ms)
             if len(self._seen_at) > SEEN_MAX:
                 del self._seen_at[next(iter(self._seen_at))]

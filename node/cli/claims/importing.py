@@ -150,7 +150,8 @@ def import_file(
     finally:
         _print_account(path, plan, account, output, as_json=json)
     if account.unsent:
-        what = f"{len(account.unsent)} of {len(plan.claims)} claims are not sent: this node holds as many records as it may"
+        unsent = f"{len(account.unsent)} of {len(plan.claims)} claims are not sent"
+        what = f"{unsent}: this node holds as many records as it may"
         raise MutuaError(
             "mempool_full", what, "run the same command again after the next block; nothing is filed twice"
         )
@@ -239,8 +240,11 @@ def _look_up(drafts: Iterable[_Draft], client: Client, account: _Account) -> tup
             parts.append(part)
             yield part
 
+    def check(part: list[_Draft]) -> Sequence[NodeRefusal]:
+        return client.check([item.request for item in part])
+
     with ThreadPoolExecutor(IN_FLIGHT) as pool:  # the next part is written while the node looks at this one
-        answers = pool.map(lambda part: client.check([item.request for item in part]), kept_parts())
+        answers = pool.map(check, kept_parts())
         for number, answer in enumerate(answers):
             found = {item.index: item for item in answer}
             for index, draft in enumerate(parts[number]):
