@@ -24,9 +24,9 @@ from node.api.views.coop import PROVIDERS
 from node.api.views.node import Status
 from tui.feed import Connect, Feed
 from tui.memory import load_memory
-from tui.screens.ballot import CaseScreen
 from tui.screens.base import LiveScreen
 from tui.screens.blocks import BlocksScreen
+from tui.screens.case import CaseScreen
 from tui.screens.claims import ClaimsScreen
 from tui.screens.help import HelpScreen, Key
 from tui.screens.home import HomeScreen

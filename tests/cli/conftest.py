@@ -146,6 +146,12 @@ class FakeNode:
             "needs_me": len(self.needs_me),
         }
 
+    def height(self) -> int:
+        return 41
+
+    async def ask(self, question: Question[Any], **arguments: str) -> Any:
+        return self.view(question, **arguments)
+
     def view(self, question: Question[Any], **arguments: str | None) -> Any:
         return self.find(question.name, **arguments)
 
