@@ -306,19 +306,6 @@ async def slow_reads(me: Hostile) -> None:
     await for_ever(ask)
 
 
-@attack(AS_BYTES)
-async def cut_posts(me: Hostile) -> None:
-    """Requests to the local API that end in the middle of their body."""
-
-    async def cut() -> None:
-        stream = await trio.open_unix_socket(me.devnet.nodes[0].socket)
-        await stream.send_all(b"POST /v1/submit HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n" + b'{"kind": "ca')
-        await trio.sleep(me.random.choice((0, 0.02)))
-        await stream.aclose()
-
-    await for_ever(cut, 0.1)
-
-
 # ---- Playing them ---------------------------------------------------------------------
 
 

@@ -215,15 +215,19 @@ async def test_a_post_that_is_cut_off_leaves_no_word_in_the_log(served, monkeypa
     assert told == []
 
 
-async def test_no_way_of_hanging_up_ends_the_server(served):
-    head = b"POST /v1/submit HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n"
-    parts = (b"", b"\r\n", head, head + b"{", b"GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n" * 3, b"\xff" * 300)
-    for number in range(240):
-        stream = await trio.open_unix_socket(served)
-        await stream.send_all(parts[number % len(parts)])
-        if number % 3 == 0:
-            await stream.send_eof()
-        if number % 4 == 0:
-            await trio.sleep(0.002)
-        await stream.aclose()
+@pytest.mark.parametrize("fault", [trio.BusyResourceError("used twice"), BrokenPipeError("gone")])
+async def test_a_connection_that_fails_ends_alone(served, monkeypatch, fault) -> None:
+    run = server.TCPServer.run
+    failing = [True]
+
+    async def fail_once(connection):
+        if failing:
+            failing.clear()
+            raise ExceptionGroup("a nursery", [fault])
+        await run(connection)
+
+    monkeypatch.setattr(server.TCPServer, "run", fail_once)
+    with pytest.raises(ApiError):
+        await ask(Client(served).status)
+    assert not failing
     assert (await ask(Client(served).status)).height == 41
