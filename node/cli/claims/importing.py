@@ -150,11 +150,9 @@ def import_file(
     finally:
         _print_account(path, plan, account, output, as_json=json)
     if account.unsent:
-        unsent = f"{len(account.unsent)} of {len(plan.claims)} claims are not sent"
-        what = f"{unsent}: this node holds as many records as it may"
-        raise MutuaError(
-            "mempool_full", what, "run the same command again after the next block; nothing is filed twice"
-        )
+        what = f"{len(account.unsent)} of {counted(len(plan.claims), 'claim')} not sent: this node has no room for them"
+        hint = "run the same command again after the next block; nothing is filed twice"
+        raise MutuaError(FULL_CODE, what, hint)
     if account.refused:
         refusals = [
             Refusal(item["resource"], "claim", item["code"], item["what"], item["hint"]) for item in account.refused
