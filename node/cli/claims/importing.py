@@ -152,7 +152,7 @@ def import_file(
     if account.unsent:
         what = f"{len(account.unsent)} of {counted(len(plan.claims), 'claim')} not sent: this node has no room for them"
         hint = "run the same command again after the next block; nothing is filed twice"
-        raise MutuaError(FULL_CODE, what, hint)
+        raise MutuaError("mempool_full", what, hint)
     if account.refused:
         refusals = [
             Refusal(item["resource"], "claim", item["code"], item["what"], item["hint"]) for item in account.refused
