@@ -12,7 +12,7 @@ from node.api.text import short
 from node.api.views.claims import CLAIMS, ClaimHead
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, ClaimId, Common, Flag, Real, Row, say, table
+from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, Whole, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -33,7 +33,7 @@ def import_command(
     map_provider: Annotated[list[str] | None, Parameter(negative="")] = None,
     provider_seed_file: Path | None = None,
     leave_out: Annotated[list[str] | None, Parameter(negative="")] = None,
-    wait: Real = 60.0,
+    wait: Whole = 60,
     partial: Flag = False,
     common: Common = DEFAULT,
 ) -> int:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -45,8 +45,6 @@ REASONS_SHOWN_MAX = 50
 """Reasons printed for people; `--json` gives all."""
 AT_ONCE_MAX = 250
 """Claims of one request: the node answers within a second."""
-IN_FLIGHT = 2
-"""Requests at a time: the node makes the addresses of one while it checks the claims of the other."""
 ROOM_WAIT_S = 60.0
 WAIT_STEP_S = 0.3
 
@@ -149,6 +147,11 @@ def import_file(
         _submit_all(fresh, client, account, screen, wait_s)
     finally:
         _print_account(path, plan, account, output, as_json=json)
+    return _outcome(path, plan, account, errors, as_json=json)
+
+
+def _outcome(path: Path, plan: ImportPlan, account: _Account, err: TextIO, *, as_json: bool) -> int:
+    """Return the exit code of an import that went to its end. MutuaError `mempool_full` where claims are left."""
     if account.unsent:
         what = f"{len(account.unsent)} of {counted(len(plan.claims), 'claim')} not sent: this node has no room for them"
         hint = "run the same command again after the next block; nothing is filed twice"
@@ -157,7 +160,7 @@ def import_file(
         refusals = [
             Refusal(item["resource"], "claim", item["code"], item["what"], item["hint"]) for item in account.refused
         ]
-        _print_refusals(refusals, path, errors, as_json=json, is_partial=True)
+        _print_refusals(refusals, path, err, as_json=as_json, is_partial=True)
         return EXIT_REFUSED
     return EXIT_OK
 
@@ -227,32 +230,29 @@ def _parts(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
         yield part
 
 
+def _ahead(parts: Iterator[list[_Draft]]) -> Iterator[list[_Draft]]:
+    """Yield the same parts, the next one made in a thread while the caller is busy with one."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(next, parts, None)
+            yield part
+
+
 def _look_up(drafts: Iterable[_Draft], client: Client, account: _Account) -> tuple[list[_Draft], list[Refusal]]:
     """Return the claims that are new, and why the rules would refuse some; note those that stand already."""
     fresh: list[_Draft] = []
     refusals: list[Refusal] = []
-    parts: list[list[_Draft]] = []
-
-    def kept_parts() -> Iterator[list[_Draft]]:
-        for part in _parts(drafts):
-            parts.append(part)
-            yield part
-
-    def check(part: list[_Draft]) -> Sequence[NodeRefusal]:
-        return client.check([item.request for item in part])
-
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:  # the next part is written while the node looks at this one
-        answers = pool.map(check, kept_parts())
-        for number, answer in enumerate(answers):
-            found = {item.index: item for item in answer}
-            for index, draft in enumerate(parts[number]):
-                refusal = found.get(index)
-                if refusal is None:
-                    fresh.append(draft)
-                elif refusal.claim:
-                    account.note_standing(draft.resource, refusal)
-                else:
-                    refusals.append(_reason_of(draft.resource, refusal))
+    for part in _ahead(_parts(drafts)):
+        found = {item.index: item for item in client.check([item.request for item in part])}
+        for index, draft in enumerate(part):
+            refusal = found.get(index)
+            if refusal is None:
+                fresh.append(draft)
+            elif refusal.claim:
+                account.note_standing(draft.resource, refusal)
+            else:
+                refusals.append(_reason_of(draft.resource, refusal))
     return fresh, refusals
 
 
@@ -265,38 +265,24 @@ def _reason_of(resource: str, refusal: NodeRefusal) -> Refusal:
 
 
 def _submit_all(drafts: Sequence[_Draft], client: Client, account: _Account, screen: _Screen, wait_s: float) -> None:
-    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens.
-
-    The next request is on its way while the node answers one.
-    """
-    queue, flying = deque(_parts(drafts)), deque[tuple[list[_Draft], Future[BatchAnswer]]]()
-    full: list[_Draft] = []
+    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens."""
+    queue, part = deque(_parts(drafts)), list[_Draft]()
     deadline = time.monotonic() + wait_s
-    with screen.counting(len(drafts)) as show:
-        try:
-            with ThreadPoolExecutor(IN_FLIGHT) as pool:
-                while queue or flying:
-                    height = client.blocks(count=1)[-1].height
-                    while queue and not full and len(flying) < IN_FLIGHT:
-                        part = queue.popleft()
-                        flying.append((part, pool.submit(client.submit_all, [item.request for item in part])))
-                    part, coming = flying[0]
-                    left = _note_answer(part, coming.result(), account, show)
-                    flying.popleft()
-                    full += left
-                    deadline = time.monotonic() + wait_s if len(left) < len(part) else deadline
-                    if full and not flying:
-                        queue.extendleft(reversed(list(_parts(full))))
-                        full = []
-                        if not _is_block_coming(client, height, deadline):
-                            break
-        finally:
-            for part, coming in flying:
-                if coming.done() and coming.exception() is None:
-                    full += _note_answer(part, coming.result(), account, show)
-                else:
-                    account.unsure += [item.resource for item in part]
-            account.unsent = [item.resource for part in (full, *queue) for item in part]
+    try:
+        with screen.counting(len(drafts)) as show:
+            while queue:
+                height = client.blocks(count=1)[-1].height
+                part = queue.popleft()
+                full = _note_answer(part, client.submit_all([item.request for item in part]), account, show)
+                deadline = time.monotonic() + wait_s if len(full) < len(part) else deadline
+                part = []
+                if full:
+                    queue.appendleft(full)
+                    if not _is_block_coming(client, height, deadline):
+                        break
+    finally:
+        account.unsure = [item.resource for item in part]
+        account.unsent = [item.resource for waiting in queue for item in waiting]
 
 
 def _note_answer(
