@@ -121,11 +121,9 @@ def import_file(
 def _outcome(path: Path, plan: ImportPlan, account: Account, err: TextIO, *, as_json: bool) -> int:
     """Return the exit code of an import that went to its end. MutuaError `mempool_full` where claims are left."""
     if account.unsent:
-        unsent = f"{len(account.unsent)} of {len(plan.claims)} claims are not sent"
-        what = f"{unsent}: this node holds as many records as it may"
-        raise MutuaError(
-            "mempool_full", what, "run the same command again after the next block; nothing is filed twice"
-        )
+        what = f"{len(account.unsent)} of {counted(len(plan.claims), 'claim')} not sent: this node has no room for them"
+        hint = "run the same command again after the next block; nothing is filed twice"
+        raise MutuaError("mempool_full", what, hint)
     if account.refused:
         refusals = [Refusal(path="claim", **item) for item in account.refused]
         _print_refusals(refusals, path, err, as_json=as_json, is_partial=True)
