@@ -56,7 +56,7 @@ class Account:
     """By a rule, with the reason."""
     unsent: Items = field(default_factory=Items)
     unsure: Items = field(default_factory=Items)
-    """On their way when the node fell silent: the next run finds out."""
+    """On their way when the node failed or fell silent: the next run finds out."""
 
     def note_standing(self, resource: str, refusal: Refusal) -> str:
         """Note a claim that stands already; return a line that says so."""
@@ -74,7 +74,7 @@ class Account:
             "waiting on this node since an earlier run": self.waiting,
             "refused": self.refused,
             "not yet sent": self.unsent,
-            "on their way when the node fell silent": self.unsure,
+            "on their way when the node failed": self.unsure,
         }
         parts = [f"{len(items)} {what}" for what, items in rest.items() if items]
         return "; ".join([f"submitted {len(self.submitted)} of {counted(total, 'claim')}", *parts])

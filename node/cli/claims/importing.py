@@ -28,7 +28,7 @@ import msgspec
 
 from ledger.errors import MutuaError
 from ledger.records import Attestation
-from node.api.client import Client, submission
+from node.api.client import ApiError, Client, submission
 from node.api.schema import BATCH_SIZE_MAX
 from node.api.text import Units, clean, counted
 from node.api.views.actions import BatchAnswer
@@ -233,9 +233,11 @@ def _submit_all(
                     height = client.blocks(count=1)[-1].height
                     flying, left = left, []
                     answer = client.submit_all([item.request for item in flying])
-                    (left, lines), flying = _note_answer(flying, answer, account), []
+                    (left, lines, fault), flying = _note_answer(flying, answer, account), []
                     for line in lines:
                         show(line)
+                    if fault is not None:
+                        raise ApiError(fault.code, fault.what, fault.hint, family=fault.family)
                     deadline = time.monotonic() + wait_s if lines else deadline
                     if left and not _is_block_coming(client, height, deadline):
                         return
@@ -246,9 +248,11 @@ def _submit_all(
             account.unsent.append(name)
 
 
-def _note_answer(part: Sequence[_Draft], answer: BatchAnswer, account: Account) -> tuple[list[_Draft], list[str]]:
-    """Note what the node says of each claim; return those for which it has no room, and a line for each other."""
-    refusals = {item.index: item for item in answer.refusals}
+def _note_answer(
+    part: Sequence[_Draft], answer: BatchAnswer, account: Account
+) -> tuple[list[_Draft], list[str], NodeRefusal | None]:
+    """Note what became of each claim; return those without room, a line for each other, and what made the node fail."""
+    refusals, fault = {item.index: item for item in answer.refusals}, None
     full, lines = list[_Draft](), list[str]()
     for index, draft in enumerate(part):
         name, refusal = draft.resource, refusals.get(index)
@@ -259,11 +263,14 @@ def _note_answer(part: Sequence[_Draft], answer: BatchAnswer, account: Account) 
             lines.append(account.note_standing(name, refusal))
         elif refusal.code == FULL_CODE:
             full.append(draft)
+        elif refusal.family == "node":
+            account.unsure.append(name)
+            fault = refusal
         else:
             reason = _reason_of(name, refusal)
             account.refused.append({"resource": name, "code": reason.code, "what": reason.what, "hint": reason.hint})
             lines.append(f"{name} refused: {reason.what}")
-    return full, lines
+    return full, lines, fault
 
 
 def _is_block_coming(client: Client, height: int, deadline: float) -> bool:

@@ -10,7 +10,7 @@ from ledger import signatures
 from ledger.errors import MutuaError
 from ledger.records import attestation_message
 from node.api.bodies import body_from_json
-from node.api.errors import NodeNotRunning
+from node.api.errors import ApiError, NodeNotRunning
 from node.api.text import clean
 from node.api.views.actions import BatchAnswer, Refusal
 from node.api.views.coop import Code, Provider
@@ -28,6 +28,8 @@ CHAIN = b"c" * 32
 
 class FakeDaemon:
     """Answers as the local API does: knows claims by their source, has room for some a block, can fall silent."""
+
+    family = "rule"
 
     def __init__(self, height: int = 9, room: int = 1_000, silent_after: int | None = None) -> None:
         self.bodies: list[dict] = []
@@ -68,7 +70,7 @@ class FakeDaemon:
         }[question.name]
 
     def _refusal(self, index, body, refuses):
-        hint, known = {"hint": "leave it out", "family": "rule"}, [item["source_hash"] for item in self.bodies]
+        hint, known = {"hint": "leave it out", "family": self.family}, [item["source_hash"] for item in self.bodies]
         if body["source_hash"] in known:
             place = known.index(body["source_hash"])
             words = {"code": "source_known", "what": "known", "claim": f"{place:064}", "height": self.heights[place]}
@@ -220,6 +222,23 @@ def test_every_claim_is_accounted_for_when_the_node_falls_silent_and_the_next_ru
     stood = json.loads(third.getvalue())["stood"]
     assert (stood[0]["resource"], stood[0]["claim"], stood[0]["height"]) == ("Claim/c1", "0" * 64, 10)
     assert len(stood) == 3
+
+
+def test_a_node_that_fails_within_a_batch_stops_the_import_and_what_it_kept_is_told(write, make, monkeypatch):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 2)
+    path, daemon, out = (
+        write(*[make.claim(make.item(f"T1{n:03}"), id=f"c{n}") for n in range(5)]),
+        FakeDaemon(),
+        io.StringIO(),
+    )
+    daemon.refuses_late = {"T1001": ("disk", "the records could not be written or read (Input/output error)")}
+    daemon.family = "node"
+    with pytest.raises(ApiError, match="could not be written") as fault:
+        import_file(path, daemon, out=out, json=True)
+    account = json.loads(out.getvalue())
+    assert [item["resource"] for item in account["submitted"]] == ["Claim/c0"]
+    assert (account["unsure"], account["unsent"]) == (["Claim/c1"], ["Claim/c2", "Claim/c3", "Claim/c4"])
+    assert fault.value.code == "disk"
 
 
 def test_a_file_that_changes_under_the_import_stops_it_and_every_claim_is_accounted_for(write, make, monkeypatch):
