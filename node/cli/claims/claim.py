@@ -55,7 +55,7 @@ def import_command(
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
     providers = dict(map(_pair, map_provider or ()))
-    mapping = ImportMapping(codes=codes, providers=providers, patient=patient, is_partial=partial)
+    mapping = ImportMapping(codes, providers, patient, frozenset(leave_out or ()), is_partial=partial)
     session = common.session()
     attester = None
     if provider_seed_file is not None:
@@ -68,7 +68,6 @@ def import_command(
         session.client,
         json=common.json,
         mapping=mapping,
-        leave_out=leave_out or (),
         wait_s=wait,
         attester=attester,
     )
