@@ -156,8 +156,9 @@ def test_a_runtime_folder_of_somebody_else_is_refused(short_folder, monkeypatch)
     monkeypatch.delenv("XDG_RUNTIME_DIR")  # the link tells a program with another environment
     assert place_to_connect(path).parent == short_folder / "mutua"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder / ("y" * 100)))
-    with pytest.raises(MutuaError, match="too long for the system"):
-        place_to_listen(path)
+    for place in (place_to_listen, place_to_connect):
+        with pytest.raises(MutuaError, match="too long for the system"):
+            place(short_folder / ("z" * 100))
 
 
 def test_a_copy_of_a_folder_with_a_long_path_does_not_lead_to_the_original_s_node(short_folder, monkeypatch):
