@@ -217,7 +217,10 @@ class Daemon:
         self._stop.set()
 
     async def _signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        ends = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+            ends.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*ends) as received:
             async for _ in received:
                 self.stop()
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import MutuaError
 from node import exit_codes
 from node.api.errors import ApiError, NodeNotRunning
+from node.api.sockets import place_to_connect
 from node.api.standing import (
     consensus_words,
     misbehaviour_words,
@@ -163,9 +164,7 @@ def _check_disk(root: Path) -> Found:
 
 
 def _check_socket_path(path: Path) -> Found:
-    if len(str(path).encode()) > 103:
-        return "fault", f"{path} is too long for a socket", "set api_socket to a shorter path, or move the data folder"
-    return _ok(str(path))
+    return _ok(str(place_to_connect(path)))
 
 
 def _check_signatures() -> Found:
@@ -183,7 +182,7 @@ def _check_bitcoin(config: Config) -> Found:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(CONNECT_TIMEOUT_S)
         try:
-            probe.connect(str(path))
+            probe.connect(str(place_to_connect(path)))
         except OSError as error:
             hint = "start the Bitcoin backend, or correct bitcoin_socket"
             return "fault", f"nobody answers at {path} ({error.strerror})", hint
