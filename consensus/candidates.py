@@ -85,6 +85,11 @@ class Candidates(Generic[T]):
         self._kept.add(block_hash)
         self._trim(block_hash)
 
+    def note_lost(self, block_hash: bytes) -> None:
+        """Note that the disk gave back another block than it was given: it is awaited again."""
+        self._kept.discard(block_hash)
+        self._awaited[block_hash] = None
+
     def forget(self, block_hash: bytes) -> None:
         """Forget a block that is not valid; never one that is kept."""
         if block_hash not in self._kept:

@@ -88,10 +88,13 @@ class ProposedBlocks:
         if held is not None or not self._blocks.is_kept(block_hash):
             return held
         height = self._height
-        data = await trio.to_thread.run_sync(self._store.get, _key(height) + block_hash)
-        block = None if data is None else _block_of(data)
-        if data is not None and block is not None and height == self._height:
-            self._hold(block_hash, block, len(data))
+        data = await trio.to_thread.run_sync(self._store.get, _key(height) + block_hash) or b""
+        block = _block_of(data)
+        if height == self._height:
+            if block is None:
+                self._blocks.note_lost(block_hash)
+            else:
+                self._hold(block_hash, block, len(data))
         return block
 
     async def arrived(self, block_hash: bytes) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-import trio
 
 from governance.benefits.dependants import CoverAddBody
 from governance.filing.claims import ClaimBody
@@ -32,7 +31,7 @@ from node.api.views.claims import CLAIM
 from node.clock import salt
 from node.own import auto_accept
 from node.own.dependants import next_seed, wanting
-from node.pool.intake import KEPT_AT_ONCE, Outcome, RecordDraft, Refused, accepted
+from node.pool.intake import Outcome, RecordDraft, Refused, accepted
 from node.pool.mempool import pool_full
 from node.spread.gossip import blob_hash_of
 from wallet.seal import new_payout_blob
@@ -67,32 +66,9 @@ class Actions:
                 room[cover] -= 1
                 if room[cover] < 0:  # no addresses for what finds no room
                     drafts[index] = Refused(pool_full())
-        found = iter(await self._file([item for item in drafts if isinstance(item, RecordDraft)]))
+        own = [item for item in drafts if isinstance(item, RecordDraft)]
+        found = iter(await self._node.intake.submit(own, self._with_addresses))
         return [item if isinstance(item, Refused) else next(found) for item in drafts]
-
-    async def _file(self, drafts: Sequence[RecordDraft]) -> list[Outcome]:
-        """Accept drafts part by part, while the addresses of the next parts are made in a thread."""
-        parts = [drafts[start : start + KEPT_AT_ONCE] for start in range(0, len(drafts), KEPT_AT_ONCE)]
-        ready_in, ready = trio.open_memory_channel[list[RecordDraft]](len(parts))
-        outcomes: list[Outcome] = []
-        failures: list[MutuaError | OSError] = []  # raised outside of the nursery, which would wrap them
-
-        async def complete() -> None:
-            with ready_in:
-                for part in parts:
-                    ready_in.send_nowait(await trio.to_thread.run_sync(self._with_addresses, part))
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(complete)
-            try:
-                async for part in ready:
-                    outcomes += await self._node.intake.submit(part)
-            except (MutuaError, OSError) as error:
-                failures.append(error)
-                nursery.cancel_scope.cancel()
-        if failures:
-            raise failures[0]
-        return outcomes
 
     def _drafts(self, records: Sequence[SubmitRequest]) -> list[RecordDraft | Refused]:
         """Return what is to be signed, but the payout addresses of claims, or what is wrong with a request."""

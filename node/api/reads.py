@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import trio
@@ -30,7 +31,7 @@ from node.api.views.base import Question, T, read
 from node.api.views.chain import Block, BlockHead, ClaimReceipt, Reason, Receipt, RecordHead
 from node.api.views.claims import CLAIM
 from node.api.views.members import DEPENDANTS
-from node.api.views.node import Consensus, Owed, Peer, PeerCounts, ProtocolState, Status, TreasuryJob
+from node.api.views.node import Consensus, LogLevel, Owed, Peer, PeerCounts, ProtocolState, Status, TreasuryJob
 from node.audit.receipts import LIVE_S_MAX, claim_receipt, told
 
 RECEIPTS_KEPT_MAX = 16
@@ -86,6 +87,7 @@ class Reads:
             dependants=() if row is None else tuple(item.cover_id for item in self.view(DEPENDANTS, member=member)),
             needs_me=0 if row is None else self._keep("needs me", claims.needs_me_count, chain.state, height, row.key),
             protocol=protocol_state(chain.state, height),
+            log_level=cast("LogLevel", logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()),
         )
 
     def _peer_counts(self) -> PeerCounts:

@@ -14,7 +14,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import hypercorn.trio
 import hypercorn.trio.run  # pyright: ignore[reportUnusedImport] - for its name
@@ -39,7 +39,7 @@ from node.api.reads import Reads, question_of
 from node.api.sockets import remove
 from node.api.text import hex_bytes
 from node.api.views import actions
-from node.api.views.node import Health
+from node.api.views.node import Health, LogLevel
 from node.faults import describe
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ HEARTBEAT_S = 10.0
 """A comment on a quiet event stream, so that both ends notice a dead one."""
 ARGUMENT_MAX = 8
 HEIGHT_MAX = 2**63 - 1
-LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_LEVELS: tuple[str, ...] = get_args(LogLevel)
 STATUS_OF_CODE = {
     "not_found": 404,
     "document_missing": 404,

@@ -19,7 +19,13 @@ from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Record, SignedRecord, record_id_of
 from node.clock import now_ms
-from node.execution.header_rules import certificate_problem, committee_of, earliest_ms
+from node.execution.header_rules import (
+    INVALID,
+    certificate_problem,
+    committee_of,
+    earliest_ms,
+    proposer_problem,
+)
 from node.execution.propose import Proposer, build_candidate, refused_of
 from node.execution.validate import Candidate, check_candidate, check_whole
 from node.execution.verifier import Verifier
@@ -139,9 +145,13 @@ class LedgerService:
     async def commit(self, candidate: Candidate, certificate: Certificate) -> None:
         """Keep a final block durably, then set in motion what waits for it. A height already final is passed over."""
         async with self._lock:
-            if candidate.header.height != self.chain.height + 1:
+            header = candidate.header
+            if header.height != self.chain.height + 1:
                 return
             assert certificate.block_hash == candidate.block_hash
+            problem = proposer_problem(self.chain.tip.header, header, len(self.committee), certificate.view)
+            if problem is not None:
+                raise quorum_disagrees(header.height, MalformedBytes("block_proposer", problem, INVALID))
             with trio.CancelScope(shield=True):  # what is final is also settled when the daemon is being stopped
                 await trio.to_thread.run_sync(self._commit, candidate, certificate)
         await self._on_final(candidate)

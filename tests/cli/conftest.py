@@ -141,6 +141,7 @@ class FakeNode:
             "sync_target": 41,
             "consensus": {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0, "is_signing": True},
             "protocol": {"version": 1, "knows_next": True},
+            "log_level": self.level,
             "member": self.member,
             "cover": COVER if self.member else None,
             "needs_me": len(self.needs_me),

@@ -66,6 +66,20 @@ def sealed(call, tmp_path, folder, secret):
     return tmp_path / "sealed" / "charter.toml"
 
 
+def test_a_charter_is_sealed_with_a_word_about_each_thing_that_it_lacks(call, sealed, tmp_path) -> None:
+    again = call("charter", "seal", sealed, "--out", tmp_path / "again")
+    assert [line.split(":")[0] for line in again.out.splitlines()] == ["warning"] * 3 + [
+        "sealed",
+        "founders compare this id by voice before they run it",
+    ]
+    told = json.loads(call("charter", "seal", sealed, "--out", tmp_path / "again", "--json").out)
+    assert [gap.split(":")[0] for gap in told["warnings"]] == [
+        "no provider is listed",
+        "no code is standard",
+        "no founder has a bitcoin key",
+    ]
+
+
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("status",), ("vote", "list"), ("vote", "cast", "abcdef", "--accept"), ("claim", "list")]
 )
@@ -405,6 +419,7 @@ def status_of(**changes: object) -> Status:
         "is_syncing": False,
         "needs_me": 0,
         "protocol": {"version": 1, "knows_next": True},
+        "log_level": "info",
     }
     return read(Status, {**fields, **changes, "consensus": {**consensus, **changes.get("consensus", {})}})
 

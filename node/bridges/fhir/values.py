@@ -112,6 +112,8 @@ class ImportMapping:
     """Identifier in the file to identifier in the charter."""
     patient: str = ""
     """Reference of the patient whose claims are taken, such as `Patient/7`; empty when the file holds one patient."""
+    leave_out: frozenset[str] = frozenset()
+    """Claims of the file that are not to be filed, such as `Claim/7`."""
     is_partial: bool = False
     """Take a file that holds only some pages of a search's answer."""
 

@@ -15,6 +15,7 @@ from consensus.messages import CellKind, Vote, VoteKind, encode_message
 from consensus.signing import sign_proposal, sign_vote
 from ledger.errors import MalformedBytes
 from node.agreement import driver as driver_module
+from node.agreement import receive
 from node.agreement.candidates import ProposedBlocks
 from node.agreement.driver import Driver, Seat
 from node.agreement.receive import LATER_FRAMES_MAX
@@ -221,9 +222,25 @@ async def test_a_block_that_is_not_here_cannot_be_kept(make_member, coop):
         await member.candidates.keep(b"\x07" * 32)
 
 
+async def test_a_kept_block_that_the_disk_lost_is_awaited_again(make_member, coop):
+    member = make_member(0)
+    await member.candidates.start(1)
+    built = coop.candidate(member.node.chain)
+    member.candidates.put(built)
+    await member.candidates.keep(built.block_hash)
+    again = ProposedBlocks(member.node.store)
+    await again.start(1)
+    member.node.store.write({key: b"damaged" for key, _ in member.node.store.scan(b"n/")})
+    assert await again.get(built.block_hash) is None
+    assert await again.offer(b"\x01", built.block, 1_000, 1)
+    await again.keep(built.block_hash)
+    assert await again.get(built.block_hash) == built.block
+
+
 async def test_a_leaders_thousand_proposals_do_not_push_out_the_block_that_the_others_notarized(
-    make_member, coop, fast
+    make_member, coop, fast, monkeypatch
 ):
+    monkeypatch.setattr(receive, "SEEN_MAX", 50)
     config = make_member(0).node.ledger.config()
     number = next(index for index in range(4) if coop.node(index).ledger.own_index not in map(config.leader, (0, 1)))
     member = make_member(number)
@@ -233,10 +250,12 @@ async def test_a_leaders_thousand_proposals_do_not_push_out_the_block_that_the_o
         await member.driver.hear(b"\x01", encode_message(sound))
         await member.driver.hear_candidate(b"\x01", built.block, 1_000)
         await until(lambda: member.votes.has(CellKind.NOTARIZE, 1, 0, built.block_hash))
+        seen_ms = member.driver.receiver.seen_ms(built.block_hash)
         for shift in range(300):
             flood, _ = proposal_at(member, coop, now_ms() + shift, view=1)
             await member.driver.hear(b"\x02", encode_message(flood))
         assert await member.driver.candidate(built.block_hash) == built.block
+        assert member.driver.receiver.seen_ms(built.block_hash) == seen_ms, "when it came decides whether it is timely"
         await member.driver.hear(b"\x01", encode_message(coop.certificate(built.block_hash, 1)))
         await until(lambda: member.node.chain.height == 1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import time
 
 import msgspec
@@ -18,6 +20,7 @@ from node.api.bodies import body_from_json, body_to_json
 from node.api.views.actions import SubmitRequest
 from node.daemon import Daemon, Options
 from node.pool import blobs as blobs_module
+from node.pool import intake as intake_module
 from node.pool import mempool as pool_module
 from node.pool.blobs import WAITING_PREFIX
 from node.pool.intake import RecordDraft, Refused
@@ -132,6 +135,36 @@ async def test_what_finds_no_room_leaves_no_trace_and_can_be_sent_again(node, mo
     answer = await node.api.actions.submit_all(batch)
     assert [record is None for record in answer.records] == [True, True, True, False, False]
     assert len(list(node.mempool_store.scan(WAITING_PREFIX))) == len(node.mempool) == 5
+
+
+@pytest.mark.parametrize("place", ["keep", "_with_addresses"])
+async def test_what_was_kept_before_the_node_failed_is_told(node, monkeypatch, place):
+    monkeypatch.setattr(intake_module, "KEPT_AT_ONCE", 2)
+    owner = node.intake if place == "keep" else node.api.actions
+    work, calls = getattr(owner, place), itertools.count(1)
+
+    def fail_at(number):
+        def failing(*arguments):
+            if next(calls) == number:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return work(*arguments)
+
+        return failing
+
+    batch = [claim(node, number) for number in range(5)]
+    monkeypatch.setattr(owner, place, fail_at(2))
+    answer = await node.api.actions.submit_all(batch)
+    assert [bytes.fromhex(item) for item in answer.records if item] == node.mempool.ids()
+    assert [(item.index, item.code, item.family) for item in answer.refusals] == [
+        (n, "disk", "node") for n in (2, 3, 4)
+    ]
+    assert [len(answer.records), len(node.mempool)] == [5, 2]
+    calls = itertools.count(2)
+    with pytest.raises(OSError, match="Too many"):  # nothing was judged: an error as of one record
+        await node.api.actions.submit_all(batch[2:])
+    again = await node.api.actions.submit_all(batch)
+    assert [item.claim for item in again.refusals] == list(answer.records[:2])
+    assert len(node.mempool) == 5
 
 
 async def test_the_addresses_of_an_own_claim_are_kept_however_many_blobs_others_sent(node, monkeypatch):

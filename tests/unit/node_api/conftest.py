@@ -50,6 +50,7 @@ class FakeDaemon:
             consensus=Consensus(view=0, is_member=True, committee=7, misbehaviour=0, is_signing=True),
             needs_me=0,
             protocol=ProtocolState(version=1, knows_next=True),
+            log_level="info",
         )
 
     def height(self) -> int:
