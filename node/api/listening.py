@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from ledger.errors import MutuaError
+from node.api.errors import ApiError
 from node.api.sockets import fits, short_place
 
 
@@ -14,7 +15,10 @@ def place_to_listen(path: Path) -> Path:
     """Return where to bind the socket of `path`. MutuaError `socket_path`, `socket_unusable`; OSError passes."""
     if fits(path):
         return path
-    place = short_place(path)
+    try:
+        place = short_place(path)
+    except ApiError as error:
+        raise MutuaError("socket_path", error.what, error.hint) from None
     _check_own(place.parent)
     if path.is_symlink():
         path.unlink()

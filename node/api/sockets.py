@@ -11,14 +11,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from ledger.errors import MutuaError
+from node.api.errors import ApiError
 
 SOCKET_PATH_MAX = 103
 """Bytes of a Unix socket's path: 107 on Linux, 103 on macOS."""
 
 
 def place_to_connect(path: Path) -> Path:
-    """Return where the socket of `path` answers, or would answer. MutuaError `socket_path`."""
+    """Return where the socket of `path` answers, or would answer. ApiError `socket_path`."""
     if fits(path):
         return path
     place = short_place(path)
@@ -42,12 +42,12 @@ def fits(path: Path) -> bool:
 
 
 def short_place(path: Path) -> Path:
-    """Return the place in the runtime directory for the socket of a longer path. MutuaError `socket_path`."""
+    """Return the place in the runtime directory for the socket of a longer path. ApiError `socket_path`."""
     given = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(given) / "mutua" if given else Path(tempfile.gettempdir()) / f"mutua-{os.getuid()}"
     whole = path.parent.resolve() / path.name
     place = folder / f"{hashlib.sha256(os.fsencode(whole)).hexdigest()[:16]}.sock"
     if not fits(place):
         hint = "set XDG_RUNTIME_DIR to a folder with a short path, such as one in /tmp"
-        raise MutuaError("socket_path", f"the path of the socket is too long for the system: {place}", hint)
+        raise ApiError("socket_path", f"the path of the socket is too long for the system: {place}", hint)
     return place

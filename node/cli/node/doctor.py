@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import socket
 import stat
@@ -190,22 +189,15 @@ def _check_bitcoin(config: Config) -> Found:
 
 
 def _check_port(config: Config, *, is_running: bool) -> Found:
-    """Can the port be taken? Told by the running node itself when there is one."""
+    """Can the port be taken? Told by the running node itself when there is one. MutuaError as the start's own check."""
+    from node.startup import check_port
+
     listen = config.text("listen")
     if is_running:
         return _ok("the node is running and has it")
     if listen is None:
         return "note", "the charter's address is used", "set listen where the node stands behind another one"
-    found = re.fullmatch(r"/(ip[46])/([^/]+)/tcp/(\d{1,5})/?", listen, re.ASCII)
-    if found is None or int(found[3]) > 65_535:
-        return "fault", f"listen is {listen!r}", "write it as /ip4/0.0.0.0/tcp/4001"
-    with socket.socket(socket.AF_INET if found[1] == "ip4" else socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((found[2], int(found[3])))
-        except OSError as error:
-            hint = "stop what uses it, or choose another with listen"
-            return "fault", f"{listen} cannot be used ({error.strerror})", hint
+    check_port(listen)
     return _ok(f"{listen} is free")
 
 
