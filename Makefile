@@ -40,4 +40,4 @@ soak: setup
 	@MUTUA_SOAK=1 $(BIN)/python -m pytest -m soak -s
 
 clean:
-	rm -rf $(VENV) demo-run lab-run build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo-run .demo-run-synthea lab-run build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

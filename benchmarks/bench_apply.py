@@ -62,9 +62,12 @@ class Measured:
         self.block = block
 
     def copy(self, folder: Path) -> Chain:
-        """Open a copy of the chain."""
+        """Open a copy of the chain as a node does when it starts."""
         shutil.copytree(self.folder, folder)
-        return Chain.open(LevelDB(folder))
+        store = LevelDB(folder)
+        if hasattr(store, "merge"):
+            store.merge()
+        return Chain.open(store)
 
     def run(self, folder: Path) -> dict[str, float]:
         """Verify, apply and keep the block once, beside the raw rate."""

@@ -2,8 +2,8 @@
 
 Rival: libsodium's Ed25519 verification of the same signatures, on all cores, in the same run. The ledger holds 100,000
 ballots and their claims, in blocks of 4,800; the audit runs in a process of its own, whose start-up (an audit of the
-genesis alone) is taken off. Peak memory is told for a short and for the whole ledger: what it grows by is state, index
-and tree, not blocks. Prints a table; exits 1 when the ratio is under its target.
+genesis alone) is taken off. Peak memory is told for a short and for the whole ledger: what it grows by is the state
+and its tree, neither blocks nor records. Prints a table; exits 1 when the ratio is under its target.
 """
 
 from __future__ import annotations

@@ -59,6 +59,8 @@ class CheckBlock:
     """
 
     block_hash: bytes
+    proposer: int
+    """The leader whose proposal named it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Three votes. A node NOTARIZEs at most one block a view; on a notarization certif
 to SKIP the view; when the view's time is over it SKIPs, unless it has finalized. There are no locks: what must survive
 a crash are write-once cells (height, view) in the vote log, journalled before the vote leaves. A block is justified in
 view v when, walking down from v-1, a notarization certificate of it comes before any view that lacks a SKIP
-certificate; a fresh block needs SKIP certificates of all lower views. A quorum of FINALIZE makes it final at once.
+certificate; a fresh block needs SKIP certificates of all lower views and is its leader's own. A quorum of FINALIZE
+makes it final at once.
 
 What a crash may take away and what it may not: certificates live in memory, but a FINALIZE cell keeps the one it rests
 on, and a NOTARIZE cell its block's header (the driver keeps the body). A view that nobody has finalized may be skipped
@@ -36,6 +37,7 @@ from consensus.messages import (
 )
 from consensus.misbehaviour import is_contradiction
 from consensus.state import Config, State
+from ledger.blocks import decode_header
 from ledger.hashing import ZERO_HASH
 
 VIEWS_AHEAD_MAX = 256
@@ -278,7 +280,7 @@ class Turn:
             return
         if proposal.block_hash not in state.checked:
             self.state = replace(state, checked={**state.checked, proposal.block_hash: None})
-            self.effects.append(fx.CheckBlock(proposal.block_hash))
+            self.effects.append(fx.CheckBlock(proposal.block_hash, proposal.proposer))
         elif state.checked[proposal.block_hash]:
             self.cast(VoteKind.NOTARIZE, view, proposal.block_hash, proposal.header)
 
@@ -300,7 +302,11 @@ class Turn:
                 self.effects.append(fx.CastVote(self.state.config.own_vote(VoteKind(kind), view, block_hash)))
 
     def is_justified(self, view: int, block_hash: bytes) -> bool:
-        """Rule 1: no view below lacks the certificate that lets this block pass; a fresh one needs the open slot."""
+        """Rule 1: no view below lacks the certificate that lets this block pass; a fresh one needs the open slot.
+
+        A fresh block is the view's leader's own. Otherwise a leader could take a block that an earlier one proposed and
+        nobody notarized, and so choose between two values of the next block's randomness.
+        """
         certificates = self.state.certificates
         for below in range(view - 1, -1, -1):
             notarized = certificates.get((VoteKind.NOTARIZE, below))
@@ -308,7 +314,11 @@ class Turn:
                 return True
             if (VoteKind.SKIP, below) not in certificates:
                 return False
-        return self.state.is_open
+        return self.state.is_open and self.is_by_leader(view, block_hash)
+
+    def is_by_leader(self, view: int, block_hash: bytes) -> bool:
+        """True when the header says that the leader of this view made the block."""
+        return decode_header(self.state.headers[block_hash]).proposer == self.state.config.leader(view)
 
     def target(self) -> tuple[bool, bytes | None]:
         """Return (may anything be proposed now?, the block that must be proposed again or None for a fresh one)."""

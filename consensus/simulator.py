@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import sys
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from random import Random
@@ -26,9 +24,11 @@ from consensus import effects as fx
 from consensus import events as ev
 from consensus import machine, votelog
 from consensus import simulator_byzantine as adversary
+from consensus.candidates import Candidates
 from consensus.catchup import find_wanted
-from consensus.messages import Cell, Certificate, Message, Proposal, Vote, decode_message, encode_message
+from consensus.messages import Certificate, Message, Proposal, Vote, decode_message, encode_message
 from consensus.simulator_invariants import ALL_RULES, InvariantChecker
+from consensus.simulator_member import GENESIS, Member
 from consensus.simulator_options import Options, Report, options_of
 from consensus.state import Config, State
 from ledger.blocks import block_hash_of, decode_header
@@ -36,7 +36,6 @@ from ledger.hashing import ZERO_HASH
 
 Step = Callable[[State, ev.Event], tuple[State, tuple[fx.Effect, ...]]]
 
-GENESIS = sha256(b"simulated genesis").digest()
 TIMEOUT0_MS = 400
 TIMEOUT_CAP_MS = 3_000
 TICK_MS = 300
@@ -46,34 +45,6 @@ LATER_MAX = 200
 _FINGERPRINT_SIZE = 32
 
 
-@dataclass(slots=True)
-class Member:
-    """An honest member: what its disk holds, and what it has in memory until the power goes."""
-
-    index: int
-    disk: bytearray
-    head: bytes
-    chain: list[adversary.Final] = field(default_factory=list[adversary.Final])
-    bodies: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """Durable before a block is called checked, as `CheckBlock` asks."""
-    life: int = 0
-    state: State | None = None
-    wanted: list[bytes] = field(default_factory=list[bytes])
-    later: list[tuple[int, Message]] = field(default_factory=list[tuple[int, Message]])
-    inbox: deque[ev.Event] = field(default_factory=deque[ev.Event])
-    cells: list[Cell] = field(default_factory=list[Cell])
-
-    @property
-    def height(self) -> int:
-        """The newest final height."""
-        return len(self.chain)
-
-    @property
-    def tip(self) -> bytes:
-        """The newest final block."""
-        return self.chain[-1].certificate.block_hash if self.chain else GENESIS
-
-
 class Cluster:
     """One run."""
 
@@ -81,6 +52,7 @@ class Cluster:
         self.options = options
         self.rng = Random(options.seed)  # noqa: S311  # chance that can be repeated is the point
         self.size = options.size
+        self.flood = options.flood
         self._step = step
         self._now_ms = 0
         self._is_calm = False
@@ -176,7 +148,7 @@ class Cluster:
 
     def note_vote(self, vote: Vote) -> None:
         """Let the checker know of a vote that exists."""
-        self.checker.vote_sent(vote.voter, vote, tuple)
+        self.checker.vote_sent(vote.voter, vote, tuple, {})
 
     def final_hashes(self) -> Mapping[int, bytes]:
         """Return the final block of each height."""
@@ -186,8 +158,10 @@ class Cluster:
 
     def _start(self, member: Member) -> None:
         """Open the height after the tip, or stop at the last one."""
-        member.wanted.clear()
         member.inbox.clear()
+        member.blocks = self.new_blocks()
+        for block_hash in member.kept:
+            member.blocks.note_kept(block_hash)
         member.life += 1
         if member.height >= self.options.heights:
             member.state = None
@@ -203,7 +177,7 @@ class Cluster:
         self._carry_out(member, effects)
         for sender, message in later:
             if member.life == life:
-                self._hear(member, sender, message)
+                self.hear(member, sender, message)
 
     def _happen(self, member: Member, life: int, event: ev.Event) -> None:
         """Let an event happen to a member, unless that life or height is over; then all that follows from it."""
@@ -215,13 +189,16 @@ class Cluster:
             member.state, effects = self._step(member.state, member.inbox.popleft())
             self._view_max = max(self._view_max, member.state.view)
             self._carry_out(member, effects)
+            if member.life == life:
+                for block_hash in member.blocks.due_again(member.state.certificates.values()):
+                    self._want(member, block_hash, None)
 
     def _tick(self, member: Member, life: int) -> None:
         if member.life != life:
             return
         self._after(TICK_MS, partial(self._tick, member, life))
         self._broadcast(member, adversary.TipReport(member.height))
-        for block_hash in member.wanted:
+        for block_hash in member.blocks.awaited():
             self._broadcast(member, adversary.GetBody(block_hash))
         self._happen(member, life, ev.ResendTick())
 
@@ -241,15 +218,15 @@ class Cluster:
                 if certificate.height == member.height + 1:
                     self._commit(member, header, certificate)
             case adversary.GetBody(block_hash):
-                header = member.bodies.get(block_hash)
+                header = self.body_of(member, block_hash)
                 if header is not None:
                     self.send(to, sender, adversary.Body(header))
             case adversary.Body(header):
-                self._take_body(member, header)
+                self._take_body(member, sender, header)
             case _:
-                self._hear(member, sender, parcel)
+                self.hear(member, sender, parcel)
 
-    def _hear(self, member: Member, sender: int, message: Message) -> None:
+    def hear(self, member: Member, sender: int, message: Message) -> None:
         """Take a message as the driver does: this height's at once, the next one's later, an old one gets an answer."""
         if message.height <= member.height:
             self.send(member.index, sender, member.chain[message.height - 1])
@@ -269,26 +246,56 @@ class Cluster:
                     self._happen(member, life, ev.CertificateReceived(certificate))
                 self._happen(member, life, ev.ProposalReceived(message))
 
-    def _take_body(self, member: Member, header: bytes) -> None:
-        block_hash = block_hash_of(decode_header(header))
-        member.bodies[block_hash] = header
-        if block_hash in member.wanted:
-            member.wanted.remove(block_hash)
-            self._check(member, block_hash)
+    def _take_body(self, member: Member, sender: int, header: bytes) -> None:
+        decoded = decode_header(header)
+        block_hash = block_hash_of(decoded)
+        if decoded.height == member.height + 1:
+            is_awaited = block_hash in member.blocks.awaited()
+            member.blocks.offer(bytes([sender]), block_hash, header, len(header))
+            if is_awaited:
+                self._check(member, block_hash)
 
     def _check(self, member: Member, block_hash: bytes) -> None:
-        header = decode_header(member.bodies[block_hash])
-        is_valid = header.parent == member.tip and header.height == member.height + 1 and header.reserved == ZERO_HASH
-        answer = ev.BlockChecked(block_hash, is_valid=is_valid)
-        self._after(self.rng.randint(1, 40), partial(self._happen, member, member.life, answer))
+        header = self.body_of(member, block_hash)
+        if header is not None:
+            self._after(self.rng.randint(1, 40), partial(self._judge, member, block_hash, header, member.life))
+
+    def _judge(self, member: Member, block_hash: bytes, data: bytes, life: int) -> None:
+        """Keep a block that was found valid, as the driver does, and tell the machine."""
+        if member.life != life:
+            return
+        header = decode_header(data)
+        is_valid = header.parent == member.tip and header.reserved == ZERO_HASH
+        if is_valid:
+            self.keep(member, block_hash)
+        else:
+            member.blocks.forget(block_hash)
+        self._happen(member, life, ev.BlockChecked(block_hash, is_valid=is_valid))
 
     def _build(self, member: Member, view: int, life: int) -> None:
         if member.life != life:
             return
         header = adversary.make_header(member.height + 1, member.tip, member.index, self.rng.randbytes(8))
         block_hash = block_hash_of(decode_header(header))
-        member.bodies[block_hash] = header
+        member.blocks.hold(block_hash, header, len(header))
+        self.keep(member, block_hash)
         self._happen(member, life, ev.BlockBuilt(view, header, block_hash))
+
+    def new_blocks(self) -> Candidates[bytes]:
+        """Return where a member has the blocks of a height. Tests plant faults here."""
+        return Candidates()
+
+    def body_of(self, member: Member, block_hash: bytes) -> bytes | None:
+        """Return a block of this height from memory or disk."""
+        return member.blocks.held(block_hash) or member.kept.get(block_hash)
+
+    def keep(self, member: Member, block_hash: bytes) -> None:
+        """Write a held block to the disk."""
+        if not member.blocks.is_kept(block_hash):
+            header = member.blocks.held(block_hash)
+            assert header is not None, "a block that is to be kept is held"
+            member.kept[block_hash] = header
+            member.blocks.note_kept(block_hash)
 
     # ---- Effects --------------------------------------------------------------
 
@@ -311,7 +318,7 @@ class Cluster:
                 member.cells.append(cell)
             case fx.CastVote(vote):
                 signed = adversary.signed_vote(vote.kind, vote.height, vote.view, vote.block_hash, vote.voter)
-                self.checker.vote_sent(member.index, signed, lambda: member.cells)
+                self.checker.vote_sent(member.index, signed, lambda: member.cells, member.kept)
                 self._broadcast(member, _over_the_wire(signed))
                 member.inbox.append(ev.VoteReceived(signed))
             case fx.SendProposal(bare):
@@ -327,25 +334,27 @@ class Cluster:
                 self._after(after_ms, partial(self._happen, member, life, ev.TimerFired(view)))
             case fx.BuildBlock(view):
                 self._after(self.rng.randint(1, 60), partial(self._build, member, view, life))
-            case fx.CheckBlock(block_hash):
-                self._want(member, block_hash)
+            case fx.CheckBlock(block_hash, proposer):
+                self._want(member, block_hash, proposer)
             case fx.Resend(messages):
                 for message in messages:
                     self._broadcast(member, message)
             case fx.ReportMisbehaviour(first, second):
                 self.checker.reported(member.index, first, second)
             case fx.Finalize(certificate):
-                header = member.bodies.get(certificate.block_hash)
+                header = self.body_of(member, certificate.block_hash)
                 if header is None:
-                    self._want(member, certificate.block_hash)
+                    self._want(member, certificate.block_hash, None)
                 else:
                     self._commit(member, header, certificate)
 
-    def _want(self, member: Member, block_hash: bytes) -> None:
-        if block_hash in member.bodies:
+    def _want(self, member: Member, block_hash: bytes, proposer: int | None) -> None:
+        given_up = member.blocks.expect(block_hash, proposer)
+        if given_up is not None:
+            member.inbox.append(ev.BlockChecked(given_up, is_valid=False))
+        if member.blocks.has(block_hash):
             self._check(member, block_hash)
-        elif block_hash not in member.wanted:
-            member.wanted.append(block_hash)
+        else:
             self._broadcast(member, adversary.GetBody(block_hash))
 
     def _commit(self, member: Member, header: bytes, certificate: Certificate) -> None:
@@ -353,6 +362,7 @@ class Cluster:
         self.checker.committed(member.index, header, certificate)
         self._trace.update(bytes([member.index]) + certificate.block_hash)
         member.chain.append(adversary.Final(header, certificate))
+        member.kept.clear()
         if self.rng.random() < 0.5:
             data, member.head = votelog.prune(bytes(_FINGERPRINT_SIZE), member.cells, member.height)
             member.disk = bytearray(data)

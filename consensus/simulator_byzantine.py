@@ -20,6 +20,8 @@ from ledger.blocks import HEADER_VERSION, Header, block_hash_of, decode_header, 
 from ledger.hashing import ZERO_HASH
 
 ACT_EVERY_MS = 120
+FLOODS_MAX = 3
+"""Floods of a height: the member goes on with subtler things."""
 CHAIN_ID = sha256(b"simulated chain").digest()
 
 
@@ -60,6 +62,7 @@ class AdversaryEnvironment(Protocol):
 
     rng: Random
     size: int
+    flood: int
 
     def send(self, sender: int, to: int, parcel: Parcel) -> None:
         """Send something to one member."""
@@ -117,6 +120,7 @@ class ByzantineMember:
         self._headers: defaultdict[tuple[int, int], dict[bytes, bytes]] = defaultdict(dict)
         self._certificates: dict[tuple[int, VoteKind, int, bytes], Certificate] = {}
         self._proposed: dict[tuple[int, int], int] = {}
+        self._flooded: defaultdict[int, int] = defaultdict(int)
         self._height = 1
         self._view = 0
         self._friends = self._draw_friends()
@@ -137,6 +141,8 @@ class ByzantineMember:
                     self._keep(certificate)
                 if self._rng.random() < 0.6:
                     self._vote_in(parcel.height, parcel.view)
+                if self._around.flood and self._flooded[parcel.height] < FLOODS_MAX:
+                    self._flood(parcel.height)
             case GetBody(block_hash):
                 header = self._header_of(block_hash)
                 if header is not None and self._rng.random() < 0.5:
@@ -238,6 +244,22 @@ class ByzantineMember:
                 self._around.send(self.index, to, Body(header))
             self._around.send(self.index, to, proposal)
             self._tell(to, signed_vote(VoteKind.NOTARIZE, height, view, proposal.block_hash, self.index))
+
+    def _flood(self, height: int) -> None:
+        """Sign hundreds of blocks in its own next view: each is a valid proposal, whoever keeps them all is full."""
+        parent = self._around.final_hashes().get(height - 1)
+        if parent is None:
+            return
+        self._flooded[height] += 1
+        seed, size = leader_seed(parent), self._around.size
+        view = next(each for each in range(self._view, self._view + size) if leader_of(seed, each, size) == self.index)
+        for _ in range(self._around.flood):
+            header = make_header(height, parent, self.index, self._rng.randbytes(8))
+            proposal = signed_proposal(height, view, header, self.index, ())
+            for to in self._others():
+                self._around.send(self.index, to, proposal)
+                if self._rng.random() < 0.02:
+                    self._around.send(self.index, to, Body(header))
 
     def _block_for(self, height: int, parent: bytes) -> bytes:
         """Return an old block of this height, a fresh one, or one that is not even valid."""

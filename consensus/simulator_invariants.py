@@ -3,21 +3,24 @@
 The checker does not look into the machines it judges. I1: one final block a height. I2: no two signatures of an honest
 member fill one cell differently, crashes or not, and what is sent again is the same bytes. I3: no honest FINALIZE
 before a quorum of NOTARIZE exists. I4: no honest NOTARIZE that the votes sent so far do not justify. I5: nothing leaves
-before its cell is durable. I6: final blocks chain. Blame: proof of misbehaviour is never about an honest member.
+before its cell is durable. I6: final blocks chain. Blame: proof of misbehaviour is never about an honest member. Kept:
+an honest NOTARIZE leaves only from a disk that holds the block. Maker: a fresh block that an honest member notarizes
+was made by the leader of the view, so that no leader chooses between two values of the randomness.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
-from consensus.committee import quorum_of
+from consensus.committee import leader_of, quorum_of
 from consensus.messages import Cell, CellKind, Certificate, Proposal, Vote, VoteKind
 from consensus.misbehaviour import is_contradiction
+from consensus.simulator_byzantine import leader_seed
 from ledger.blocks import decode_header
 from ledger.hashing import ZERO_HASH
 
-ALL_RULES = frozenset({"I1", "I2", "I3", "I4", "I5", "I6", "blame", "liveness"})
+ALL_RULES = frozenset({"I1", "I2", "I3", "I4", "I5", "I6", "blame", "kept", "liveness", "maker"})
 
 _Place = tuple[int, int]
 """(height, view)."""
@@ -37,6 +40,7 @@ class InvariantChecker:
     def __init__(
         self, size: int, byzantine: Collection[int], genesis: bytes, rules: frozenset[str] = ALL_RULES
     ) -> None:
+        self._size = size
         self._quorum = quorum_of(size)
         self._byzantine = frozenset(byzantine)
         self._rules = rules
@@ -44,16 +48,18 @@ class InvariantChecker:
         self._voters: defaultdict[tuple[_Place, VoteKind, bytes], set[int]] = defaultdict(set)
         self._signed: dict[tuple[int, _Place, CellKind], tuple[bytes, bytes]] = {}
 
-    def vote_sent(self, member: int, vote: Vote, durable: Callable[[], Collection[Cell]]) -> None:
-        """Judge a vote that leaves a member; `durable` gives the cells that its disk holds at this moment."""
+    def vote_sent(
+        self, member: int, vote: Vote, durable: Callable[[], Collection[Cell]], kept: Mapping[bytes, bytes]
+    ) -> None:
+        """Judge a vote that leaves a member; `durable` and `kept` are cells and blocks on its disk at this moment."""
         place = (vote.height, vote.view)
         if member not in self._byzantine:
             self._judge_cell(member, place, CellKind(vote.kind), vote.block_hash, vote.signature)
             self._judge_durable(member, place, CellKind(vote.kind), vote.block_hash, durable)
             if vote.kind == VoteKind.FINALIZE and not self._is_certified(place, VoteKind.NOTARIZE, vote.block_hash):
                 self._fail("I3", f"member {member} finalizes {_name(place, vote.block_hash)} without a certificate")
-            if vote.kind == VoteKind.NOTARIZE and not self._is_justified(place, vote.block_hash):
-                self._fail("I4", f"member {member} notarizes {_name(place, vote.block_hash)}, not justified")
+            if vote.kind == VoteKind.NOTARIZE:
+                self._judge_block(member, place, vote.block_hash, kept)
         self._voters[place, vote.kind, vote.block_hash].add(member)
 
     def proposal_sent(self, member: int, proposal: Proposal, durable: Callable[[], Collection[Cell]]) -> None:
@@ -92,6 +98,18 @@ class InvariantChecker:
             if (member, place, other) in self._signed:
                 self._fail("I2", f"member {member} signs SKIP and FINALIZE at {place}")
 
+    def _judge_block(self, member: int, place: _Place, block_hash: bytes, kept: Mapping[bytes, bytes]) -> None:
+        height, view = place
+        if block_hash not in kept:
+            self._fail("kept", f"member {member} notarizes {_name(place, block_hash)}, which is not on its disk")
+        is_justified, is_fresh = self._judge_path(place, block_hash)
+        if not is_justified:
+            self._fail("I4", f"member {member} notarizes {_name(place, block_hash)}, not justified")
+        elif is_fresh and block_hash in kept:
+            leader = leader_of(leader_seed(self.final[height - 1]), view, self._size)
+            if decode_header(kept[block_hash]).proposer != leader:
+                self._fail("maker", f"member {member} notarizes {_name(place, block_hash)} of another than the leader")
+
     def _judge_durable(
         self, member: int, place: _Place, kind: CellKind, block_hash: bytes, durable: Callable[[], Collection[Cell]]
     ) -> None:
@@ -104,14 +122,15 @@ class InvariantChecker:
     def _is_certified(self, place: _Place, kind: VoteKind, block_hash: bytes) -> bool:
         return len(self._voters[place, kind, block_hash]) >= self._quorum
 
-    def _is_justified(self, place: _Place, block_hash: bytes) -> bool:
+    def _judge_path(self, place: _Place, block_hash: bytes) -> tuple[bool, bool]:
+        """Return (is the block justified?, is it a fresh one?)."""
         height, view = place
         for below in range(view - 1, -1, -1):
             if self._is_certified((height, below), VoteKind.NOTARIZE, block_hash):
-                return True
+                return True, False
             if not self._is_certified((height, below), VoteKind.SKIP, ZERO_HASH):
-                return False
-        return True
+                return False, False
+        return True, True
 
     def _fail(self, rule: str, text: str) -> None:
         if rule in self._rules:

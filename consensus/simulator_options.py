@@ -29,6 +29,8 @@ class Options:
     """0: the network never splits."""
     storm_every_ms: int
     """0: never. Else all members lose power at once, about so often."""
+    flood: int
+    """Proposals of its own next view that the Byzantine member signs and sends to everybody, again and again."""
 
 
 def options_of(seed: int) -> Options:
@@ -50,6 +52,7 @@ def options_of(seed: int) -> Options:
         crash=rng.choice((0.0, 0.01, 0.03, 0.08)),
         split_every_ms=rng.choice((0, 300, 1_000)),
         storm_every_ms=rng.choice((0, 0, 400, 1_500)),
+        flood=300 if rng.random() < 0.1 else 0,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -65,14 +66,16 @@ class Draft:
         self.base = base
         self.now: dict[bytes, Shape | None] = {}
         """Rows read or written in this block, as they are now; None: there is none."""
-        self.seen: dict[bytes, bytes | None] = {}
-        """Rows read from below, as bytes."""
-        self.written: set[bytes] = set()
+        self.seen: dict[bytes, bytes] = {}
+        """Rows that were read from below and are there, as bytes."""
+        self._unread: set[bytes] = set()
+        """Keys that were written before anybody read them."""
         self._sorted: dict[bytes, list[bytes]] = {}
+        """Keys written, by table. One that was rolled back stays, and one written after a walk is there twice."""
         self._unsorted: dict[bytes, list[bytes]] = {}
-        """Keys written since the last walk of their table; a walk sorts them in."""
-        self._undo: list[tuple[bytes, Any, bool]] = []
-        """(key, row before, whether it was the first write of the key)"""
+        """Keys of every write since the last walk of their table; a walk sorts them in."""
+        self._undo: list[tuple[bytes, Any]] = []
+        """(key, row before)"""
 
     def savepoint(self) -> int:
         """Return a mark to roll back to."""
@@ -81,13 +84,11 @@ class Draft:
     def rollback(self, mark: int) -> None:
         """Undo every change since `mark`."""
         while len(self._undo) > mark:
-            key, before, is_first = self._undo.pop()
+            key, before = self._undo.pop()
             if before is _NOT_HERE:
                 del self.now[key]
             else:
                 self.now[key] = before
-            if is_first:
-                self.written.discard(key)
 
     def forget_undo(self) -> None:
         """Let what was written so far stand: a rollback goes no further back than this."""
@@ -96,35 +97,35 @@ class Draft:
     def delta(self) -> dict[bytes, bytes | None]:
         """Return what differs from the state below, by key; None for rows that are gone."""
         changes: dict[bytes, bytes | None] = {}
-        encode, seen, base = _encoder.encode, self.seen, self.base
-        for key in sorted(self.written):
-            row = self.now[key]
+        encode, now, unread, seen, base = _encoder.encode, self.now, self._unread, self.seen, self.base
+        for key in dict.fromkeys(chain(*self._sorted.values(), *self._unsorted.values())):
+            row = now.get(key, _NOT_HERE)
+            if row is _NOT_HERE:  # rolled back
+                continue
             data = None if row is None else encode(row)
-            known = seen.get(key, _NOT_HERE)
-            if data != (base.get(key) if known is _NOT_HERE else known):
+            if data != (base.get(key) if key in unread else seen.get(key)):
                 changes[key] = data
         return changes
 
     def write(self, table: bytes, key: bytes, row: Shape | None) -> None:
         """Put a row, or take it away with None."""
-        written, now = self.written, self.now
-        is_first = key not in written
-        self._undo.append((key, now.get(key, _NOT_HERE), is_first))
-        now[key] = row
-        if is_first:
-            written.add(key)
-            keys = self._unsorted.get(table)
-            if keys is None:
-                self._unsorted[table] = [key]
-            else:
-                keys.append(key)
+        before: Any = self.now.get(key, _NOT_HERE)
+        if before is _NOT_HERE:
+            self._unread.add(key)
+        self._undo.append((key, before))
+        self.now[key] = row
+        keys = self._unsorted.get(table)
+        if keys is None:
+            self._unsorted[table] = [key]
+        else:
+            keys.append(key)
 
     def _written(self, table: bytes) -> list[bytes]:
-        """Return the sorted keys ever written in a table; one written again after a rollback is there twice."""
+        """Return the sorted keys ever written in a table."""
         keys = self._sorted.setdefault(table, [])
         new = self._unsorted.pop(table, None)
         if new:
-            keys += new
+            keys += dict.fromkeys(new)
             keys.sort()
         return keys
 
@@ -134,9 +135,8 @@ class Draft:
         position = bisect_left(written, prefix)
         fresh: list[bytes] = []
         while position < len(written) and written[position].startswith(prefix):
-            key = written[position]
-            if key in self.written and not (fresh and fresh[-1] == key):
-                fresh.append(key)
+            if not (fresh and fresh[-1] == written[position]):
+                fresh.append(written[position])
             position += 1
         position = 0
         for key, data in self.base.scan(prefix):
@@ -147,12 +147,11 @@ class Draft:
                 position += 1
             if position < len(fresh) and fresh[position] == key:
                 position += 1
-            if key in self.written:
-                row = self.now[key]
-                if row is not None:
-                    yield key, row  # type: ignore[misc]
-            else:
+            row: Any = self.now.get(key, _NOT_HERE)
+            if row is _NOT_HERE:
                 yield key, decoder.decode(data)
+            elif row is not None:
+                yield key, row
         for key in fresh[position:]:
             row = self.now.get(key)
             if row is not None:
@@ -174,8 +173,12 @@ class Table(Generic[T]):
         key = self._keys.get(parts) or self._key_of(parts)
         row: Any = draft.now.get(key, _NOT_HERE)
         if row is _NOT_HERE:
-            data = draft.seen[key] = draft.base.get(key)
-            row = draft.now[key] = None if data is None else self.decoder.decode(data)
+            data = draft.base.get(key)
+            if data is None:
+                row = draft.now[key] = None
+            else:
+                draft.seen[key] = data
+                row = draft.now[key] = self.decoder.decode(data)
         return row
 
     def get(self, draft: Draft, *parts: KeyPart) -> T:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from governance import protocol, windows
 from governance.acts import Act
@@ -21,13 +22,15 @@ from governance.money import deposits, payouts, premiums, rates, solvency
 from governance.tables import Draft
 from governance.voting import appeals, audits, cases, duties, holds, panels, proposals
 from ledger import calendar
-from ledger.codec import decode
+from ledger.codec import Shape, decode
 from ledger.errors import RuleBroken
 from ledger.state import StateReader
 
 __all__ = ["Act", "BlockContext", "OpenBlock", "Outcome", "apply_block", "check_act"]
 
 
+BODIES_KEPT = 256
+"""Bodies kept decoded: most ballots on a case are the same bytes, and a body has 32 KB at most."""
 AFTER_THE_END = ("treasury.batch", "treasury.confirm")
 """Records a disbanded co-op still takes: the last payments."""
 
@@ -75,8 +78,10 @@ class OpenBlock:
 def apply_block(state: StateReader, context: BlockContext, acts: Iterable[Act]) -> Outcome:
     """Apply a whole block; RuleBroken or MalformedBytes when one of its records is refused."""
     block = OpenBlock(state, context)
+    day = block.day
     for act in acts:
-        block.take(act)
+        take_record(day, act)
+        day.draft.forget_undo()  # a record that is refused ends the block: nothing is ever rolled back to here
     return block.close()
 
 
@@ -99,7 +104,7 @@ def take_record(day: Day, act: Act) -> None:
     if kind is None:
         what = f"there is no record kind {act.kind!r}"
         raise RuleBroken("kind_unknown", what, "see the list of record kinds in the reference")
-    body = decode(kind.body, act.body)
+    body = _body_of(kind.body, act.body)
     if day.coop.is_disbanded and act.kind not in AFTER_THE_END:
         raise RuleBroken("disbanded", "the co-op has disbanded", "only payouts already under way are still recorded")
     windows.take_number(day.draft, act.signer, act.number, act.valid_until_height, day.height)
@@ -109,6 +114,12 @@ def take_record(day: Day, act: Act) -> None:
         members.check_identity(day.draft, act.author, act.signer)
     kind.check(day, act, body)
     kind.apply(day, act, body)
+
+
+@lru_cache(maxsize=BODIES_KEPT)
+def _body_of(shape: type[Shape], data: bytes) -> Shape:
+    """Return a decoded body; MalformedBytes as `decode` says, every time."""
+    return decode(shape, data)
 
 
 def close_block(day: Day) -> None:

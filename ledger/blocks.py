@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import msgspec
 
@@ -103,7 +104,7 @@ class FinalBlock(Shape):
     certificate: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contents:
     """A block's records in their bytes, encoded once for all who hash, weigh, verify or keep them."""
 
@@ -111,17 +112,22 @@ class Contents:
     """Canonical bytes, signatures included."""
     signed: list[bytes]
     """What the author of each signed."""
-    ids: list[bytes]
-    root: bytes
-    """RFC 6962 root over `encoded`."""
+
+    @cached_property
+    def ids(self) -> list[bytes]:
+        """The records' ids, in order."""
+        return list(map(record_id_of_signed, self.signed))
+
+    @cached_property
+    def root(self) -> bytes:
+        """RFC 6962 root over `encoded`."""
+        return merkle.merkle_root(self.encoded)
 
 
 def contents_of(records: Sequence[Record]) -> Contents:
-    """Return the records in their bytes."""
-    encoded = [encode(record) for record in records]
-    signed = [signed_bytes_of(record, data) for record, data in zip(records, encoded, strict=True)]
-    ids = [record_id_of_signed(data) for data in signed]
-    return Contents(encoded, signed, ids, merkle.merkle_root(encoded))
+    """Return the records in their bytes. They are hashed when somebody asks: other cores may verify meanwhile."""
+    encoded = list(map(encode, records))
+    return Contents(encoded, list(map(signed_bytes_of, records, encoded)))
 
 
 def link_problems(

@@ -15,24 +15,26 @@ Rows of the store (heights as 8 bytes, big endian):
 | `x/` block hash    | height                                             |
 | `s/` state key     | a state row                                        |
 
-What is read back at start is not trusted: `Chain.open` recomputes links, row count and the state root.
+What is read back is not trusted: `Chain.open` recomputes links, row count and the state root, and every block and body
+is compared with the hashes that its header and its record commit to before anybody sees it.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ledger import blocks, merkle
 from ledger.blocks import Block, BlockWithBodies, Contents, Header, decode_header
+from ledger.calendar import is_term_start
 from ledger.codec import decode, encode
 from ledger.errors import REBUILD, LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
 from ledger.hashing import ZERO_HASH
-from ledger.records import Body
+from ledger.records import Body, body_hash_of, record_id_of
 from ledger.state import StateReader, StateTree
-from ledger.store import Store
+from ledger.store import Batch, Store
 
 CHARTER_KEY = b"g/charter"
 TIP_KEY = b"m/tip"
@@ -47,11 +49,12 @@ HASH_PREFIX = b"x/"
 
 HEIGHT_SIZE = 8
 
-Delta = Mapping[bytes, bytes | None]
+Delta = Batch
 """Rows that a block changes; None: the row is gone."""
 
 _TIP = struct.Struct(">Q32sQ")
 _PLACE = struct.Struct(">QI")
+PLACE_SIZE = _PLACE.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,13 @@ class Tip:
 
 @dataclass(frozen=True, slots=True)
 class NextBlock:
-    """A block checked against the tip it follows, with every row but its certificate."""
+    """A block checked against the tip it follows, and ready to be written."""
 
     tip: Tip
     """The tip once it is kept."""
     delta: Mapping[bytes, bytes | None]
-    rows: Mapping[bytes, bytes | None]
+    write: Callable[[Batch], None]
+    """Writes all its rows, and the row of its certificate that comes last."""
 
 
 def height_bytes(height: int) -> bytes:
@@ -81,6 +85,11 @@ def height_bytes(height: int) -> bytes:
 def decode_tip(data: bytes) -> tuple[int, bytes, int] | None:
     """Return (height, block hash, number of state rows) of a tip row, or None for bytes of another length."""
     return _TIP.unpack(data) if len(data) == _TIP.size else None
+
+
+def encode_place(height: int, index: int) -> bytes:
+    """Return a record's index row."""
+    return _PLACE.pack(height, index)
 
 
 def decode_place(data: bytes) -> tuple[int, int] | None:
@@ -209,8 +218,15 @@ class Chain:
         return [merkle.leaf_hash(data) for _, data in self.store.scan(HEADER_PREFIX)]
 
     def block(self, height: int) -> Block | None:
-        """Return the block at `height`, or None above the tip."""
-        return _load_block(self.store, height) if 0 <= height <= self.height else None
+        """Return the block at `height`, or None above the tip. LedgerCorrupt when it is not the one of its header."""
+        block = _load_block(self.store, height) if 0 <= height <= self.height else None
+        if block is None:
+            return None
+        header = self.header(height)
+        if header is None or block.header != blocks.encode_header(header) or _root_of(block) != header.records_root:
+            what = f"the stored block {height} is not the one that its header commits to"
+            raise LedgerCorrupt("block_changed", what, REBUILD)
+        return block
 
     def block_with_bodies(self, height: int) -> BlockWithBodies | None:
         """Return the block at `height` with the bodies that are still kept, or None above the tip."""
@@ -224,9 +240,18 @@ class Chain:
         return self.store.get(CERTIFICATE_PREFIX + height_bytes(height)) if height > 0 else None
 
     def body(self, body_hash: bytes) -> Body | None:
-        """Return the body with this hash, or None when it was dropped or never came."""
+        """Return the body with this hash, or None when it was dropped or never came. LedgerCorrupt for another body."""
         data = self.store.get(BODY_PREFIX + body_hash)
-        return None if data is None else decode(Body, data)
+        if data is None:
+            return None
+        try:
+            body = decode(Body, data)
+        except MalformedBytes:
+            body = None
+        if body is None or body_hash_of(body) != body_hash:
+            what = f"what is stored as the body {body_hash.hex()} is not the body with this hash"
+            raise LedgerCorrupt("body_changed", what, REBUILD)
+        return body
 
     def events(self, height: int) -> bytes | None:
         """Return what the caller kept as the events of `height`."""
@@ -236,6 +261,18 @@ class Chain:
         """Return (height, index) of a final record, or None."""
         place = self.store.get(RECORD_PREFIX + record_id)
         return None if place is None else decode_place(place)
+
+    def placed_record(self, record_id: bytes) -> tuple[Block, int] | None:
+        """Return the block that holds a record and its index in it, or None. LedgerCorrupt when it is not there."""
+        place = self.find_record(record_id)
+        if place is None:
+            return None
+        height, index = place
+        block = self.block(height)
+        if block is None or index >= len(block.records) or record_id_of(block.records[index]) != record_id:
+            what = f"the record {record_id.hex()} is not number {index} of block {height}, where the index has it"
+            raise LedgerCorrupt("record_index", what, REBUILD)
+        return block, index
 
     def commit(self, block: BlockWithBodies, certificate: bytes, delta: Delta, events: bytes = b"") -> Tip:
         """Make the next block final: one synced batch with block, certificate, bodies, events, state delta and tip.
@@ -249,7 +286,7 @@ class Chain:
     def prepare(
         self, whole: BlockWithBodies, delta: Delta, events: bytes = b"", contents: Contents | None = None
     ) -> NextBlock:
-        """Check links and roots of the next block and return all its rows. `contents`: of its records, if at hand."""
+        """Check links and roots of the next block and stage its rows. `contents`: of its records, if at hand."""
         block = whole.block
         header = decode_header(block.header)
         contents = contents or blocks.contents_of(block.records)
@@ -270,19 +307,21 @@ class Chain:
             if body is not None:
                 rows[BODY_PREFIX + record.body_hash] = encode(body)
         for index, record_id in enumerate(contents.ids):
-            rows[RECORD_PREFIX + record_id] = _PLACE.pack(header.height, index)
+            rows[RECORD_PREFIX + record_id] = encode_place(header.height, index)
         rows.update((STATE_PREFIX + key, value) for key, value in delta.items())
-        return NextBlock(Tip(header.height, block_hash, header), delta, rows)
+        return NextBlock(Tip(header.height, block_hash, header), delta, self.store.stage(rows))
 
     def keep(self, prepared: NextBlock, certificate: bytes) -> Tip:
         """Make a prepared block final with its certificate: one synced batch. Errors as of `commit`."""
         tip = prepared.tip
         if tip.header.parent != self._tip.block_hash:
             raise _not_kept(tip.height, f"it does not follow the tip at height {self.height}")
-        self.store.write({**prepared.rows, CERTIFICATE_PREFIX + height_bytes(tip.height): certificate})
+        prepared.write({CERTIFICATE_PREFIX + height_bytes(tip.height): certificate})
         self.tree.apply(prepared.delta)
         self._history.append(merkle.leaf_hash(blocks.encode_header(tip.header)))
         self._tip = tip
+        if is_term_start(tip.height):  # the last two blocks changed a row of every member
+            self.store.merge()
         return tip
 
     def _check_next(self, header: Header, whole: BlockWithBodies, contents: Contents) -> None:
@@ -296,6 +335,10 @@ class Chain:
 
 def _not_kept(height: int, problem: str) -> LedgerCorrupt:
     return LedgerCorrupt("commit_link", f"block {height} was not kept: {problem}", "report this; do not go on")
+
+
+def _root_of(block: Block) -> bytes:
+    return merkle.merkle_root([encode(record) for record in block.records])
 
 
 def _load_charter(store: Store) -> Charter:

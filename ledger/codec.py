@@ -56,26 +56,31 @@ def decode(shape: type[T], data: bytes) -> T:
 def _check_leaves(value: object, name: str) -> None:
     """Refuse integers out of bounds and text that is not NFC, at any depth. Most leaves pass at the first look."""
     if isinstance(value, msgspec.Struct):
-        items: tuple[object, ...] = msgspec.structs.astuple(value)
+        items: tuple[object, ...] = _fields_of(value)
     elif isinstance(value, tuple):
         items = cast("tuple[object, ...]", value)
     else:
         items = (value,)
     for item in items:
         kind = type(item)
-        if kind is bytes or item is None or kind is bool:
+        if kind is bytes:
             continue
-        if kind is int:
-            if not 0 <= item <= INT_MAX:  # type: ignore[operator]
-                what = f"{name} holds the integer {item}, outside 0..2^63-1"
-                raise MalformedBytes("integer_range", what, "keep integers in range")
-        elif kind is str:
+        if kind is str:
             if not item.isascii() and unicodedata.normalize("NFC", item) != item:  # type: ignore[attr-defined]
                 what = f"{name} holds text that is not in Unicode form NFC"
                 raise MalformedBytes("text_not_nfc", what, "normalise the text")
+        elif kind is int:
+            if not 0 <= item <= INT_MAX:  # type: ignore[operator]
+                what = f"{name} holds the integer {item}, outside 0..2^63-1"
+                raise MalformedBytes("integer_range", what, "keep integers in range")
+        elif item is None or kind is bool:
+            continue
         elif isinstance(item, (tuple, msgspec.Struct)):
             if item:
                 _check_leaves(cast("object", item), name)
         else:
             what = f"{name} holds a {kind.__name__}"
             raise MalformedBytes("value_type", what, "use integers, text, bytes, tuples and shapes only")
+
+
+_fields_of = msgspec.structs.astuple

@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ from threading import Lock
 
 import plyvel
 
-from ledger.end_mark import EndMark
+from ledger.end_mark import move_mark
 from ledger.errors import REBUILD, LedgerCorrupt, MutuaError
 from ledger.leveldb_files import TABLE_SUFFIXES, log_path, newest_log, problem_of
-from ledger.store import end_of
+from ledger.store import Batch, end_of
 
 BLOOM_FILTER_BITS = 10
 """Bits a key: an absent key then costs 10 µs instead of 27 µs."""
@@ -78,7 +78,7 @@ class LevelDB:
                 write_buffer_size=WRITE_BUFFER_SIZE_BYTES,
                 max_open_files=OPEN_FILES_MAX,
             )
-            self._mark = EndMark(folder) if copy_of is None else None
+            self._is_copy = copy_of is not None
             self._log, self._log_size = newest_log(folder), 0
             self._move_mark()
         except (plyvel.Error, OSError) as error:
@@ -94,49 +94,75 @@ class LevelDB:
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending, as of the first step."""
         try:
+            # plyvel's iterator takes a table whose index is damaged for one without rows; the raw one raises (1.5.1).
+            with self._db.raw_iterator(verify_checksums=True) as first:
+                first.seek(prefix + start)
             yield from self._db.iterator(start=prefix + start, stop=end_of(prefix), verify_checksums=True)
         except (plyvel.Error, OSError) as error:
             raise _explained(self._place, error) from error
 
-    def write(self, batch: Mapping[bytes, bytes | None]) -> None:
+    def write(self, batch: Batch) -> None:
         """Put (or delete, where None) all rows at once; on disk when this returns.
 
         After a failed write nothing more is written. LevelDB would go on behind the torn end of its log, say "done",
         and drop all of it at the next start, paranoid or not (measured). A restart drops the torn end and goes on.
         """
-        with self._writing:
-            if self._failure is not None:
-                what = f"{self._place} stopped at a failed write ({self._failure.what})"
-                raise MutuaError("store_stopped", what, "repair the disk and start the node again")
-            try:
-                with self._db.write_batch(transaction=True, sync=True) as rows:
-                    for key in sorted(batch):
-                        value = batch[key]
-                        if value is None:
-                            rows.delete(key)
-                        else:
-                            rows.put(key, value)
-                self._move_mark()
-            except (plyvel.Error, OSError) as error:
-                self._failure = _explained(self._place, error)
-                raise self._failure from error
+        self.stage(batch)({})
+
+    def stage(self, batch: Batch) -> Callable[[Batch], None]:
+        """Return what writes a batch later, with the rows it is given then; LevelDB's own form is made now."""
+        staged = self._db.write_batch(sync=True)
+
+        def put(rows: Batch) -> None:
+            for key in sorted(rows):  # LevelDB takes neighbours in a third of the time
+                value = rows[key]
+                if value is None:
+                    staged.delete(key)
+                else:
+                    staged.put(key, value)
+
+        def write(more: Batch) -> None:
+            put(more)
+            with self._writing:
+                if self._failure is not None:
+                    what = f"{self._place} stopped at a failed write ({self._failure.what})"
+                    raise MutuaError("store_stopped", what, "repair the disk and start the node again")
+                try:
+                    staged.write()
+                    self._move_mark()
+                except (plyvel.Error, OSError) as error:
+                    self._failure = _explained(self._place, error)
+                    raise self._failure from error
+
+        put(batch)
+        return write
+
+    def merge(self) -> None:
+        """Merge the tables that are still as they were written into the old ones: every read looks into each of them.
+
+        With five of them over 60 MB an absent row took 1.7 µs and a row 3.5; merged, 0.35 and 1.9. LevelDB begins at
+        the fourth, or after some thousand reads in vain, in the middle of a block. It takes about a second per 100 MB;
+        other threads may read and write meanwhile.
+        """
+        young = self._db.get_property(b"leveldb.num-files-at-level0")
+        if young is not None and int(young) > 0:
+            # Without bounds LevelDB leaves the young tables where they are (1.22, measured).
+            self._db.compact_range(start=b"\x00", stop=b"\xff")
 
     def close(self) -> None:
         """Release the files; later calls fail."""
         self._db.close()
-        if self._mark is not None:
-            self._mark.close()
 
     def _move_mark(self) -> None:
-        """Note how far the log reaches. One that did not grow is full: the write went to a new one."""
-        if self._mark is None:
+        """Note how far the log reaches. One that did not grow, or is gone, is full: the write went to a new one."""
+        if self._is_copy:
             return
         size = _size_of(log_path(self._folder, self._log))
-        if size == self._log_size:
+        if size <= self._log_size:
             self._log = newest_log(self._folder)
             size = _size_of(log_path(self._folder, self._log))
         self._log_size = size
-        self._mark.move(self._log, size)
+        move_mark(self._folder, self._log, size)
 
 
 @contextmanager

@@ -46,12 +46,12 @@ class InclusionProof(Shape):
 
 def build_inclusion_proof(chain: Chain, record_id: bytes, committee: tuple[bytes, ...]) -> InclusionProof:
     """Return the proof of a final record up to the tip. MutuaError `record_unknown` when no block holds it."""
-    place = chain.find_record(record_id)
-    block = chain.block(place[0]) if place is not None else None
-    if place is None or block is None:
+    placed = chain.placed_record(record_id)
+    if placed is None:
         what = f"no block holds the record {record_id.hex()}"
         raise MutuaError("record_unknown", what, "wait for the next block, or check the id")
-    height, index = place
+    block, index = placed
+    height = decode_header(block.header).height
     leaves = [merkle.leaf_hash(encode(record)) for record in block.records]
     anchor = chain.block(chain.height)
     certificate = chain.certificate(chain.height)

@@ -123,9 +123,19 @@ def sign_record(
 ) -> SignedRecord:
     """Return `body` in an envelope signed by the key of `seed`, which acts for `author`."""
     head = (RECORD_VERSION, chain_id, kind, author, signatures.public_key_of(seed), number, valid_until_height)
-    bare = Record(*head, body_hash_of(body), attestations, b"")
-    signature = signatures.sign(seed, "record", chain_id, encode(bare))
-    return SignedRecord(msgspec.structs.replace(bare, signature=signature), body)
+    return sign_draft(seed, SignedRecord(Record(*head, body_hash_of(body), attestations, b""), body))
+
+
+def sign_draft(seed: bytes, draft: SignedRecord) -> SignedRecord:
+    """Return a record that lacks only its signature, signed by the key of `seed`, which it names as its signer."""
+    bare = draft.record
+    signature = signatures.sign(seed, "record", bare.chain_id, encode(bare))
+    return SignedRecord(msgspec.structs.replace(bare, signature=signature), draft.body)
+
+
+def are_attestations_signed(record: Record) -> bool:
+    """True iff every attestation verifies; about 40 µs each, GIL released."""
+    return signatures.are_sealed(seals_of(record)[1:])
 
 
 def check_record_shape(record: Record, chain_id: bytes) -> None:

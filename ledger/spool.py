@@ -1,4 +1,4 @@
-"""Digests in any number, given back in order in little memory: sorted runs wait in a temporary file."""
+"""Short entries in any number, given back in order in little memory: sorted runs wait in a temporary file."""
 
 from __future__ import annotations
 
@@ -6,50 +6,48 @@ import os
 import tempfile
 from collections.abc import Iterator
 from heapq import merge
-from itertools import groupby
 
-from ledger.hashing import HASH_SIZE
-
-RUN_SIZE = 32_768 * HASH_SIZE
-"""Bytes of digests in memory; more become a run of the file."""
-READ_SIZE = 512 * HASH_SIZE
+RUN_SIZE_MAX = 1 << 20
+"""Bytes of entries in memory; more become a run of the file."""
+READ_ENTRIES = 512
 
 
 class Spool:
-    """Takes 32-byte digests one by one; iterating gives each once, ascending."""
+    """Takes entries of `size` bytes one by one; iterating gives them ascending."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._fresh = bytearray()
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
         self._ends = [0]
 
-    def add(self, digest: bytes) -> None:
-        """Take one digest."""
-        self._fresh += digest
-        if len(self._fresh) >= RUN_SIZE:
-            data = memoryview(b"".join(_sorted(self._fresh)))
+    def add(self, entry: bytes) -> None:
+        """Take one entry."""
+        assert len(entry) == self._size
+        self._fresh += entry
+        if len(self._fresh) >= RUN_SIZE_MAX:
+            data = memoryview(b"".join(self._sorted()))
             self._ends.append(self._ends[-1] + len(data))
             while data:
                 data = data[self._file.write(data) :]
             self._fresh.clear()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield what was taken, each digest once, ascending."""
+        """Yield what was taken, ascending."""
         runs = [self._read(start, end) for start, end in zip(self._ends, self._ends[1:], strict=False)]
-        return (digest for digest, _ in groupby(merge(*runs, _sorted(self._fresh))))
+        return merge(*runs, self._sorted())
 
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
-        for at in range(start, end, READ_SIZE):
-            yield from _split(os.pread(self._file.fileno(), min(READ_SIZE, end - at), at))
+        step = READ_ENTRIES * self._size
+        for at in range(start, end, step):
+            yield from self._split(os.pread(self._file.fileno(), min(step, end - at), at))
 
+    def _split(self, data: bytes) -> list[bytes]:
+        return [data[at : at + self._size] for at in range(0, len(data), self._size)]
 
-def _split(data: bytes) -> list[bytes]:
-    return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
-
-
-def _sorted(data: bytearray) -> list[bytes]:
-    return sorted(_split(bytes(data)))
+    def _sorted(self) -> list[bytes]:
+        return sorted(self._split(bytes(self._fresh)))

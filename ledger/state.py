@@ -14,22 +14,26 @@ sorted list of leaves is easier to describe, but one new row moves all that foll
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
-from typing import Protocol
+from itertools import groupby
+from typing import Any, Protocol
 
 from ledger.codec import Shape
 from ledger.hashing import HASH_SIZE, ZERO_HASH, tagged_hash
 
 EMPTY_TREE = ZERO_HASH
 ENTRY_SIZE = 2 * HASH_SIZE
-BUCKET_SIZE_MAX = 16 * ENTRY_SIZE
-"""Leaves lie in buckets of sixteen at most: hashing one anew costs about as much as the way from it to the root."""
 DEPTH_MAX = 8 * HASH_SIZE
-GROUP_BITS = 8
-"""Many rows are laid out by the first byte of their path."""
-GROUPED_MIN = 1 << 14
-"""Rows up to which they are laid out all at once."""
+BUCKET_ROWS = 4
+"""Rows a bucket on average, at most, when the tree is laid out.
+Fewer would cost as many hashes above the buckets as they save inside them, and more memory."""
+BUCKET_ROWS_MAX = 24
+"""Rows a bucket on average from which the tree is laid out anew: about once in six times as many rows."""
+GROUP_COUNT = 256
+"""Many rows are laid out by the first byte of their path: all at once would take twice the tree's memory."""
 
 
 class StateReader(Protocol):
@@ -101,26 +105,21 @@ def is_proved(key: bytes, value: bytes | None, proof: StateProof, state_root: by
 
 
 class StateTree:
-    """The tree in memory: buckets of leaves, and each node above by a 1 and its bits (below n lie 2n and 2n+1)."""
+    """The tree in memory: the leaves in buckets by the first bits of their paths, and every node above them by level.
+
+    A level is one array of hashes: a node's halves stand side by side in the level below, without an object for each.
+    """
 
     def __init__(self, rows: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        self._buckets: dict[int, bytes] = {}
-        """Node -> entries path ‖ leaf, sorted."""
-        self._hashes: dict[int, bytes] = {}
         self._judged: tuple[dict[bytes, bytes | None], _Change] | None = None
         """The last delta asked about: a block is judged when it is proposed and once more when it is kept."""
-        groups = [bytearray() for _ in range(1 << GROUP_BITS)]
+        groups = [bytearray() for _ in range(GROUP_COUNT)]
         for key, value in rows:
-            entry = _entry(key, value)
-            groups[entry[0]] += entry
+            path = sha256(key).digest()
+            groups[path[0]] += path + leaf_of(path, sha256(value).digest())
         self._size = sum(map(len, groups)) // ENTRY_SIZE
-        if self._size <= GROUPED_MIN:
-            _fill(_entries_of(b"".join(groups)), 1, self._buckets, self._hashes)
-            return
-        for number in range(len(groups)):  # group by group: all entries at once would take twice the tree's memory
-            _fill(_entries_of(bytes(groups[number])), len(groups) + number, self._buckets, self._hashes)
-            groups[number] = bytearray()
-        _hash_upwards({number >> 1 for number in range(len(groups), 2 * len(groups))}, self._hashes, self._hashes)
+        self._bits = _bits_for(self._size)
+        self._buckets, self._levels = _laid_out(self._bits, _emptied(groups))
 
     @property
     def size(self) -> int:
@@ -129,12 +128,12 @@ class StateTree:
 
     def root(self) -> bytes:
         """Return the state root of the rows held."""
-        return root_of(self._size, self._hashes[1])
+        return root_of(self._size, bytes(self._levels[0]))
 
     def root_after(self, delta: Mapping[bytes, bytes | None]) -> bytes:
         """Return the root that `apply(delta)` would give, without changing this tree."""
         change = self._judge(delta)
-        return root_of(self._size + change.more, change.hashes.get(1, self._hashes[1]))
+        return root_of(self._size + change.more, change.levels[0].get(0) or bytes(self._levels[0]))
 
     def size_after(self, delta: Mapping[bytes, bytes | None]) -> int:
         """Return the number of rows that `apply(delta)` would leave."""
@@ -145,25 +144,29 @@ class StateTree:
         change = self._judge(delta)
         self._judged = None
         self._size += change.more
-        for node in change.split:
-            del self._buckets[node]
-        self._buckets.update(change.buckets)
-        self._hashes.update(change.hashes)
+        for place, bucket in change.buckets.items():
+            self._buckets[place] = bucket
+        for level, changed in zip(self._levels, change.levels, strict=True):
+            for place, digest in changed.items():
+                level[HASH_SIZE * place : HASH_SIZE * (place + 1)] = digest
+        if self._size > BUCKET_ROWS_MAX << self._bits:
+            self._bits, buckets = _bits_for(self._size), self._buckets
+            pieces = (b"".join(buckets[start : start + 1024]) for start in range(0, len(buckets), 1024))
+            self._buckets, self._levels = _laid_out(self._bits, pieces)
 
     def proof_of(self, key: bytes, state: StateReader) -> StateProof:
         """Return the proof of the row at `key`, or of its absence, which scans `state` for the leaf found instead."""
         if not self._size:
             return StateProof(0, b"", b"", ())
-        path, steps, node = path_of(key), list[tuple[int, bytes]](), 1
-        while node not in self._buckets:
-            depth = node.bit_length() - 1
-            node = 2 * node + (path[depth >> 3] >> (7 - (depth & 7)) & 1)
-            sibling = self._hashes[node ^ 1]
-            if self._hashes[node] == EMPTY_TREE:
-                node ^= 1  # only one side holds rows: no fork here, and the key's path leaves the tree's
+        path, steps, place = path_of(key), list[tuple[int, bytes]](), 0
+        for depth in range(self._bits):
+            place = 2 * place + (path[depth >> 3] >> (7 - (depth & 7)) & 1)
+            sibling = _hash_at(self._levels[depth + 1], place ^ 1)
+            if _hash_at(self._levels[depth + 1], place) == EMPTY_TREE:
+                place ^= 1  # only one side holds rows: no fork here, and the key's path leaves the tree's
             elif sibling != EMPTY_TREE:
                 steps.append((depth, sibling))
-        found = _steps_in_bucket(self._buckets[node], path, steps)
+        found = _steps_in_bucket(self._buckets[place], path, steps)
         there = key if found == path else next(other for other, _ in state.scan(b"") if path_of(other) == found)
         value = state.get(there)
         assert value is not None, "the tree and the state hold the same rows"
@@ -172,42 +175,92 @@ class StateTree:
     def _judge(self, delta: Mapping[bytes, bytes | None]) -> _Change:
         judged = self._judged
         if judged is None or judged[0] != delta:
-            judged = self._judged = (dict(delta), _Change(self._buckets, self._hashes, delta))
+            judged = self._judged = (dict(delta), _Change(self._bits, self._buckets, self._levels, delta))
         return judged[1]
 
 
 class _Change:
-    """What a delta makes of a tree: new buckets and hashes, buckets that were split, rows more than before."""
+    """What a delta makes of a tree: new buckets by place, new hashes by level and place, rows more than before."""
 
     def __init__(
-        self, buckets: dict[int, bytes], hashes: dict[int, bytes], delta: Mapping[bytes, bytes | None]
+        self, bits: int, buckets: list[bytes], levels: list[bytearray], delta: Mapping[bytes, bytes | None]
     ) -> None:
-        self.buckets: dict[int, bytes] = {}
-        self.hashes: dict[int, bytes] = {}
-        self.split: list[int] = []
-        self.more = 0
         by_bucket: dict[int, dict[bytes, bytes]] = {}
-        depth = max(0, len(buckets).bit_length() - 1)
+        shift = DEPTH_MAX - bits
         for key, value in delta.items():
             path = sha256(key).digest()
-            entry = b"" if value is None else path + leaf_of(path, sha256(value).digest())
-            node = _bucket_on(buckets, hashes, path, depth)
-            new = by_bucket.get(node)
+            entry = b"" if value is None else path + sha256(b"\x00" + path + sha256(value).digest()).digest()
+            place = int.from_bytes(path, "big") >> shift
+            new = by_bucket.get(place)
             if new is None:
-                by_bucket[node] = {path: entry}
+                by_bucket[place] = {path: entry}
             else:
                 new[path] = entry
-        for node, new in by_bucket.items():
-            before = buckets[node]
-            bucket = _merged(before, new)
-            self.more += (len(bucket) - len(before)) // ENTRY_SIZE
-            if len(bucket) > BUCKET_SIZE_MAX:
-                self.split.append(node)
-                _fill(_entries_of(bucket), node, self.buckets, self.hashes)
-            else:
-                self.buckets[node] = bucket
-                self.hashes[node] = _bucket_hash(bucket)
-        _hash_upwards({node >> 1 for node in by_bucket if node > 1}, hashes, self.hashes)
+        self.buckets = {place: _merged(buckets[place], by_bucket[place]) for place in sorted(by_bucket)}
+        self.more = sum(len(bucket) - len(buckets[place]) for place, bucket in self.buckets.items()) // ENTRY_SIZE
+        below = {place: _bucket_hash(bucket) for place, bucket in self.buckets.items()}
+        self.levels = [below]
+        for depth in range(bits - 1, -1, -1):
+            below = _hashed_above(depth, below, levels[depth + 1])
+            self.levels.append(below)
+        self.levels.reverse()
+
+
+def _hashed_above(depth: int, below: dict[int, bytes], level: bytearray) -> dict[int, bytes]:
+    """Return the new hashes at `depth` over those `below` it, by ascending place; `level` has what did not change."""
+    above: dict[int, bytes] = {}
+    prefix = _FORKS[depth]
+    for place, digest in below.items():
+        start = HASH_SIZE * place
+        if not place & 1:
+            left, right = digest, below.get(place + 1) or level[start + HASH_SIZE : start + ENTRY_SIZE]
+        elif place - 1 in below:
+            continue  # both halves changed, and the left one came first
+        else:
+            left, right = level[start - HASH_SIZE : start], digest
+        if EMPTY_TREE in (left, right):
+            above[place >> 1] = _joined(depth, bytes(left), bytes(right))
+        else:
+            above[place >> 1] = sha256(prefix + left + right).digest()
+    return above
+
+
+def _bits_for(size: int) -> int:
+    """Return how many bits of the paths choose among the buckets of so many rows."""
+    return (max(0, size - 1) // BUCKET_ROWS).bit_length()
+
+
+def _emptied(groups: list[bytearray]) -> Iterator[bytes]:
+    """Yield groups, each of which then takes no memory any more."""
+    while groups:
+        yield bytes(groups.pop())
+
+
+def _laid_out(bits: int, pieces: Iterable[bytes]) -> tuple[list[bytes], list[bytearray]]:
+    """Return the buckets of entries, of which no bucket's lie in two pieces, and the levels from the root down."""
+    if 1 << bits < GROUP_COUNT:
+        pieces = [b"".join(pieces)]
+    buckets, level = [b""] * (1 << bits), bytearray(HASH_SIZE << bits)
+    shift = DEPTH_MAX - bits
+    for piece in pieces:
+        for place, entries in groupby(
+            _entries_of(piece), lambda entry: int.from_bytes(entry[:HASH_SIZE], "big") >> shift
+        ):
+            bucket = buckets[place] = b"".join(entries)
+            level[HASH_SIZE * place : HASH_SIZE * (place + 1)] = _bucket_hash(bucket)
+    levels = [level]
+    for depth in range(bits - 1, -1, -1):
+        below, level = level, bytearray()
+        for start in range(0, len(below), ENTRY_SIZE):
+            middle, end = start + HASH_SIZE, start + ENTRY_SIZE
+            level += _joined(depth, bytes(below[start:middle]), bytes(below[middle:end]))
+        levels.append(level)
+    levels.reverse()
+    return buckets, levels
+
+
+def _hash_at(level: bytearray, place: int) -> bytes:
+    return bytes(level[HASH_SIZE * place : HASH_SIZE * (place + 1)])
 
 
 def _merged(bucket: bytes, new: dict[bytes, bytes]) -> bytes:
@@ -223,33 +276,9 @@ def _merged(bucket: bytes, new: dict[bytes, bytes]) -> bytes:
     return bucket
 
 
-def _hash_upwards(nodes: set[int], hashes: dict[int, bytes], new: dict[int, bytes]) -> None:
-    """Hash into `new` the inner nodes above what changed, the deepest first."""
-    by_depth: dict[int, set[int]] = {}
-    for node in nodes:
-        by_depth.setdefault(node.bit_length() - 1, set()).add(node)
-    for depth in range(max(by_depth, default=-1), -1, -1):
-        here = by_depth.get(depth, set[int]())
-        prefix = _FORKS[depth]
-        for node in here:
-            left, right = 2 * node, 2 * node + 1
-            one, other = new.get(left) or hashes[left], new.get(right) or hashes[right]
-            if EMPTY_TREE in (one, other):
-                new[node] = _joined(depth, one, other)
-            else:
-                new[node] = sha256(prefix + one + other).digest()
-        if depth:
-            by_depth.setdefault(depth - 1, set()).update([node >> 1 for node in here])
-
-
 def _entries_of(bucket: bytes) -> list[bytes]:
     """Return entries that stand one behind the other, sorted."""
     return sorted([bucket[start : start + ENTRY_SIZE] for start in range(0, len(bucket), ENTRY_SIZE)])
-
-
-def _entry(key: bytes, value: bytes) -> bytes:
-    path = sha256(key).digest()
-    return path + sha256(b"\x00" + path + sha256(value).digest()).digest()
 
 
 def _joined(depth: int, left: bytes, right: bytes) -> bytes:
@@ -257,17 +286,6 @@ def _joined(depth: int, left: bytes, right: bytes) -> bytes:
     if left == EMPTY_TREE:
         return right
     return left if right == EMPTY_TREE else fork_of(depth, left, right)
-
-
-def _bucket_on(buckets: dict[int, bytes], hashes: dict[int, bytes], path: bytes, depth: int) -> int:
-    """Return the bucket in which a path ends, looked for from a depth at which it may well lie."""
-    bits = int.from_bytes(path, "big") | 1 << DEPTH_MAX
-    shift = DEPTH_MAX - depth
-    while bits >> shift not in hashes:
-        shift += 1
-    while (node := bits >> shift) not in buckets:
-        shift -= 1
-    return node
 
 
 def _find(bucket: bytes, path: bytes) -> int:
@@ -283,30 +301,42 @@ def _find(bucket: bytes, path: bytes) -> int:
 
 
 def _bucket_hash(bucket: bytes) -> bytes:
-    """Return the tree over a bucket's sorted entries. Neighbours fork after their common bits, the deepest first."""
-    if not bucket:
-        return EMPTY_TREE
-    fields = _BUCKETS[len(bucket) // ENTRY_SIZE].unpack(bucket)
-    waiting: list[tuple[int, bytes]] = []
-    path, digest = fields[0], fields[1]
-    for place in range(2, len(fields), 2):
-        after = fields[place]
-        depth = 64 - (path ^ after).bit_length()
-        if depth == 64:  # paths of which so many bits agree are compared whole
-            start = ENTRY_SIZE * (place // 2)
-            depth = _common_bits(bucket[start - ENTRY_SIZE : start - HASH_SIZE], bucket[start : start + HASH_SIZE])
-        while waiting and waiting[-1][0] > depth:
-            fork, left = waiting.pop()
-            digest = sha256(_FORKS[fork] + left + digest).digest()
-        waiting.append((depth, digest))
-        path, digest = after, fields[place + 1]
-    for fork, left in reversed(waiting):
-        digest = sha256(_FORKS[fork] + left + digest).digest()
-    return digest
+    """Return the tree over a bucket's sorted entries."""
+    count = len(bucket) // ENTRY_SIZE
+    if count < 2:
+        return bucket[HASH_SIZE:] or EMPTY_TREE
+    return _tree_over(bucket, _layout(count).unpack(bucket), 0, 2 * count - 2)
 
 
-_BUCKETS = [struct.Struct(">" + "Q24x32s" * count) for count in range(BUCKET_SIZE_MAX // ENTRY_SIZE + 1)]
-"""By number of entries: of each the first 64 bits of its path, and its leaf."""
+@lru_cache(maxsize=256)
+def _layout(count: int) -> struct.Struct:
+    """Return the layout of so many entries: of each the first 64 bits of its path, and its leaf."""
+    return struct.Struct(">" + "Q24x32s" * count)
+
+
+def _tree_over(bucket: bytes, fields: tuple[Any, ...], first: int, last: int) -> bytes:
+    """Return the tree over two entries or more, whose fields begin at `first` ... `last`.
+
+    It forks at the first bit in which the two ends differ; whoever agrees with the first there lies to the left.
+    """
+    differing: int = (fields[first] ^ fields[last]).bit_length()
+    if not differing:  # paths of which so many bits agree are compared whole
+        return _deep_tree(_entries_of(bucket[HASH_SIZE * first : HASH_SIZE * (last + 2)]))
+    middle = first + 2
+    while (fields[first] ^ fields[middle]).bit_length() < differing:
+        middle += 2
+    left = fields[first + 1] if middle == first + 2 else _tree_over(bucket, fields, first, middle - 2)
+    right = fields[last + 1] if middle == last else _tree_over(bucket, fields, middle, last)
+    return sha256(_FORKS[64 - differing] + left + right).digest()
+
+
+def _deep_tree(entries: list[bytes]) -> bytes:
+    """Return the tree over sorted entries, however many bits of their paths agree."""
+    if len(entries) == 1:
+        return entries[0][HASH_SIZE:]
+    depth = _common_bits(entries[0][:HASH_SIZE], entries[-1][:HASH_SIZE])
+    middle = bisect_left(entries, _first_right_of(entries[0][:HASH_SIZE], depth))
+    return fork_of(depth, _deep_tree(entries[:middle]), _deep_tree(entries[middle:]))
 
 
 def _common_bits(one: bytes, other: bytes) -> int:
@@ -331,21 +361,3 @@ def _first_right_of(path: bytes, depth: int) -> bytes:
     """Return the smallest path that agrees with `path` in its first `depth` bits and has a 1 after them."""
     shift = DEPTH_MAX - depth
     return ((int.from_bytes(path, "big") >> shift << shift) | 1 << (shift - 1)).to_bytes(HASH_SIZE, "big")
-
-
-def _fill(entries: list[bytes], node: int, buckets: dict[int, bytes], hashes: dict[int, bytes]) -> bytes:
-    """Lay sorted entries out in buckets below `node`; return its hash."""
-    if len(entries) * ENTRY_SIZE <= BUCKET_SIZE_MAX:
-        bucket = buckets[node] = b"".join(entries)
-        digest = hashes[node] = _bucket_hash(bucket)
-        return digest
-    depth = node.bit_length() - 1
-    byte, mask = depth >> 3, 0x80 >> (depth & 7)
-    low, high = 0, len(entries)
-    while low < high:  # entries are sorted and agree in all bits before this one
-        middle = (low + high) // 2
-        low, high = (low, middle) if entries[middle][byte] & mask else (middle + 1, high)
-    left = _fill(entries[:low], 2 * node, buckets, hashes)
-    right = _fill(entries[low:], 2 * node + 1, buckets, hashes)
-    digest = hashes[node] = _joined(depth, left, right)
-    return digest

@@ -7,17 +7,28 @@ bodies, the state delta and the tip go in together or not at all.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from ledger.state import StateReader
+
+Batch = Mapping[bytes, bytes | None]
+"""Rows to put, or (None) to delete."""
 
 
 class Store(StateReader, Protocol):
     """An ordered map with atomic durable batches."""
 
-    def write(self, batch: Mapping[bytes, bytes | None]) -> None:
+    def write(self, batch: Batch) -> None:
         """Put (or delete, where None) all rows at once, durably, before returning."""
+        ...
+
+    def stage(self, batch: Batch) -> Callable[[Batch], None]:
+        """Return what writes a batch later, with the rows it is given then; what can be done before is done now."""
+        ...
+
+    def merge(self) -> None:
+        """Lay the rows out anew where a read has to look in several places; what is read does not change."""
         ...
 
     def close(self) -> None:
@@ -88,7 +99,11 @@ class MemoryStore:
         rows = [(key, self._rows[key]) for key in self._keys.between(prefix + start, end_of(prefix))]
         yield from rows
 
-    def write(self, batch: Mapping[bytes, bytes | None]) -> None:
+    def stage(self, batch: Batch) -> Callable[[Batch], None]:
+        """Return what writes a batch later, with the rows it is given then."""
+        return lambda more: self.write({**batch, **more})
+
+    def write(self, batch: Batch) -> None:
         """Put (or delete, where None) all rows at once."""
         for key in sorted(batch):
             value = batch[key]
@@ -99,6 +114,9 @@ class MemoryStore:
                 if key not in self._rows:
                     self._keys.add(key)
                 self._rows[key] = value
+
+    def merge(self) -> None:
+        """Nothing to merge: a row lies in one place."""
 
     def close(self) -> None:
         """Nothing to release."""

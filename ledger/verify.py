@@ -38,8 +38,9 @@ from ledger.spool import Spool
 from ledger.state import StateReader, StateTree
 from ledger.store import MemoryStore, Store
 
-AHEAD_RECORDS = 8_192
-"""Blocks are loaded, and their signatures handed out, as far ahead as these records: memory stays flat."""
+BEHIND_RECORDS = 8_192
+"""Signatures are asked about so many records later, and at the very end: others verify them meanwhile, none waits for
+the last block's replay, and memory stays flat."""
 
 
 FIELD_CHECKS = {"history_root": "history_root", "record_count": "record_count", "records_root": "records_root"}
@@ -65,7 +66,9 @@ class Rules(Protocol):
         """Return the faults of what charter and parent fix in a header: epoch, times, committee, proposer."""
         ...
 
-    def certificate_problem(self, charter: Charter, header: Header, certificate: bytes) -> str | None:
+    def certificate_problem(
+        self, charter: Charter, parent: Header | None, header: Header, certificate: bytes
+    ) -> str | None:
         """Return what is wrong with the stored certificate of a header's block, or None."""
         ...
 
@@ -131,24 +134,26 @@ class Counts:
 def replay(
     source: Store, rules: Rules, counts: Counts | None = None, checks: SignatureChecks | None = None
 ) -> Iterator[Finding]:
-    """Yield every finding of the chain in `source`, oldest first. Silent when all is well."""
+    """Yield every finding of the chain in `source`. Silent when all is well.
+
+    Oldest first, but for signatures, which are verified meanwhile, and rows too many, which are told at the end.
+    """
     try:
-        with closing(Spool()) as bodies:
-            yield from _Replay(source, rules, counts or Counts(), checks or ChecksHere(), bodies).run()
+        with closing(Spool(HASH_SIZE + layout.PLACE_SIZE)) as places, closing(Spool(HASH_SIZE)) as bodies:
+            yield from _Replay(source, rules, counts or Counts(), checks or ChecksHere(), places, bodies).run()
     except MutuaError as error:
         yield Finding(max(0, counts.height if counts else 0), "store", f"the rows cannot be read: {error}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A block as it is stored, with what is wrong about its bytes; its signatures are being verified."""
+    """A block as it is stored, with what is wrong about its bytes."""
 
     height: int
     records: Sequence[Record]
     header: Header | None
     findings: list[Finding]
     contents: Contents
-    parts: Any
 
 
 @dataclass(slots=True)
@@ -157,16 +162,17 @@ class _Replay:
     rules: Rules
     counts: Counts
     checks: SignatureChecks
+    places: Spool
+    """Of every record: its id and its index row."""
     body_hashes: Spool
     """Every body hash to which a record commits."""
     state: MemoryStore | None = None
     """The replayed state; None once it cannot be known any more."""
     tree: StateTree = field(default_factory=StateTree)
     history: merkle.Frontier = field(default_factory=merkle.Frontier)
-    found_count: int = 0
-    """Records that the index leads to."""
-    ids_at: tuple[int, list[bytes]] | None = None
-    """A height at which a repeated record was looked for, and the ids there."""
+    unproved: deque[tuple[int, Sequence[Record], Contents, Any]] = field(default_factory=deque[Any])
+    """Height, records, their bytes and the answer to come, of blocks whose signatures are being verified."""
+    unproved_count: int = 0
     parent: Header | None = None
     is_history_known: bool = True
     """False once a header is lost: no later history_root can be computed."""
@@ -191,13 +197,15 @@ class _Replay:
         height, tip_hash, row_count = tip
         self.counts.tip = height
         yield from self._genesis(charter)
-        for loaded in self._load_ahead(height):
+        for loaded in self._loaded(height):
             yield from self._block(charter, loaded)
+            yield from self._signatures(BEHIND_RECORDS)
             self._tick(loaded.height)
         if self.parent is None or block_hash_of(self.parent) != tip_hash:
             yield Finding(height, "tip", "the tip names another block than the last one")
         yield from self._state_rows(height, row_count)
-        yield from unaccounted(self.source, height, self.found_count, self.body_hashes)
+        yield from unaccounted(self.source, height, self.places, self.body_hashes)
+        yield from self._signatures(0)
 
     def _tick(self, height: int) -> None:
         self.counts.height = height
@@ -254,10 +262,8 @@ class _Replay:
             findings.append(Finding(height, "header_link", f"block {height} is not found under its hash"))
         return block, header, findings
 
-    def _load_ahead(self, tip: int) -> Iterator[_Loaded]:
-        """Yield the blocks 1 .. tip, each loaded well before it is needed."""
-        waiting: deque[_Loaded] = deque()
-        count = 0
+    def _loaded(self, tip: int) -> Iterator[_Loaded]:
+        """Yield the blocks 1 .. tip with their signatures under verification; the way leads over a gap in one step."""
         height = 0
         while height < tip:
             height += 1
@@ -270,12 +276,21 @@ class _Replay:
             records = () if block is None else block.records
             contents = contents_of(records)
             seals = [seal for pair in zip(records, contents.signed, strict=True) for seal in seals_of(*pair)]
-            waiting.append(_Loaded(height, records, header, findings, contents, self.checks.submit(seals)))
-            count += len(records)
-            while count > AHEAD_RECORDS:
-                count -= len(waiting[0].contents.ids)
-                yield waiting.popleft()
-        yield from waiting
+            if records:
+                self.unproved.append((height, records, contents, self.checks.submit(seals)))
+                self.unproved_count += len(records)
+            yield _Loaded(height, records, header, findings, contents)
+
+    def _signatures(self, behind: int) -> Iterator[Finding]:
+        """Ask how signatures turned out, the oldest first, until those of `behind` records are left."""
+        while self.unproved_count > behind:
+            height, records, contents, parts = self.unproved.popleft()
+            self.unproved_count -= len(records)
+            if not self.checks.finish(parts):
+                for record, record_id in zip(records, contents.ids, strict=True):
+                    if not is_record_signed(record):
+                        what = "the signature of the record, or of an attestation, does not verify"
+                        yield Finding(height, "record_signature", what, record_id)
 
     def _block(self, charter: Charter, loaded: _Loaded) -> Iterator[Finding]:
         height, header = loaded.height, loaded.header
@@ -303,7 +318,7 @@ class _Replay:
         certificate = self.source.get(layout.CERTIFICATE_PREFIX + layout.height_bytes(height))
         problem: str | None = "there is none"
         if certificate is not None:
-            problem = self.rules.certificate_problem(charter, header, certificate)
+            problem = self.rules.certificate_problem(charter, self.parent, header, certificate)
         self.counts.certificates += 1
         if problem is not None:
             yield Finding(height, "certificate", f"the certificate of block {height} is not valid: {problem}")
@@ -315,66 +330,35 @@ class _Replay:
         """Yield findings about single records; return the bodies by hash, or None when one is missing."""
         height = loaded.height
         bodies: dict[bytes, Body] | None = {}
-        are_signed = self.checks.finish(loaded.parts)
         for index, (record, record_id) in enumerate(zip(loaded.records, loaded.contents.ids, strict=True)):
             self.counts.records += 1
             try:
                 check_record_shape(record, self.counts.chain_id)
             except MalformedBytes as error:
                 yield Finding(height, "record_shape", error.what, record_id)
-            if not are_signed and not is_record_signed(record):
-                what = "the signature of the record, or of an attestation, does not verify"
-                yield Finding(height, "record_signature", what, record_id)
-            yield from self._place(height, index, record_id)
+            self.places.add(record_id + layout.encode_place(height, index))
             if len(record.body_hash) == HASH_SIZE:
                 self.body_hashes.add(record.body_hash)
-            body, finding = self._body(height, record, record_id)
-            if finding is not None:
-                yield finding
-            if body is None:
+            body = self._body(height, record, record_id)
+            if isinstance(body, Finding):
+                yield body
                 bodies = None
             elif bodies is not None:
                 bodies[record.body_hash] = body
         return bodies
 
-    def _place(self, height: int, index: int, record_id: bytes) -> Iterator[Finding]:
-        """Look a record up in the index. The index has one place a record: a repeated one is elsewhere as well."""
-        data = self.source.get(layout.RECORD_PREFIX + record_id)
-        place = None if data is None else layout.decode_place(data)
-        if place == (height, index):
-            self.found_count += 1
-            return
-        if place is not None and self._is_at(place, record_id):
-            what = f"the record is already included in the chain, as number {place[1]} of block {place[0]}"
-            yield Finding(height, "record_repeated", what, record_id)
-        else:
-            what = f"the record is not found as number {index} of block {height}"
-            yield Finding(height, "record_index", what, record_id)
-
-    def _is_at(self, place: tuple[int, int], record_id: bytes) -> bool:
-        height, index = place
-        if self.ids_at is None or self.ids_at[0] != height:
-            block, _, _ = self._load(height)
-            self.ids_at = height, [] if block is None else contents_of(block.records).ids
-        ids = self.ids_at[1]
-        return index < len(ids) and ids[index] == record_id
-
-    def _body(self, height: int, record: Record, record_id: bytes) -> tuple[Body | None, Finding | None]:
+    def _body(self, height: int, record: Record, record_id: bytes) -> Body | Finding:
         data = self.source.get(layout.BODY_PREFIX + record.body_hash)
         if data is None:
-            return None, Finding(
-                height,
-                "body_missing",
-                f"the body of a {record.kind} record is not kept: its effect cannot be replayed",
-                record_id,
-            )
+            what = f"the body of a {record.kind} record is not kept: its effect cannot be replayed"
+            return Finding(height, "body_missing", what, record_id)
         try:
             body = decode(Body, data)
         except MalformedBytes as error:
-            return None, Finding(height, "body_hash", f"the body does not decode: {error.what}", record_id)
+            return Finding(height, "body_hash", f"the body does not decode: {error.what}", record_id)
         if not is_body_of(record, body):
-            return None, Finding(height, "body_hash", "the stored body is not the one the record commits to", record_id)
-        return body, None
+            return Finding(height, "body_hash", "the stored body is not the one the record commits to", record_id)
+        return body
 
     def _meaning(
         self, charter: Charter, loaded: _Loaded, header: Header, bodies: dict[bytes, Body] | None

@@ -44,8 +44,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "api_socket",
-        "Unix socket of the local API, mode 0600; relative paths start in the data folder. Set it when the data"
-        " folder's path is longer than a socket's may be (103 bytes).",
+        "Unix socket of the local API, mode 0600; relative paths start in the data folder. Where the path"
+        " is longer than a socket's may be (103 bytes), the socket lies in the runtime directory, and this is a link.",
         "api.sock",
     ),
     Setting(

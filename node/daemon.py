@@ -8,7 +8,6 @@ noticed.
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +20,7 @@ from governance.state.members import MemberRow
 from governance.tables import Draft
 from ledger.codec import Shape
 from ledger.leveldb import LevelDB
-from ledger.records import Attestation, SignedRecord
+from ledger.records import Attestation
 from ledger.selftest import check_signatures
 from node.agreement.candidates import ProposedBlocks
 from node.agreement.driver import Driver, Seat
@@ -42,7 +41,7 @@ from node.own.hooks import run_hooks, words_of
 from node.p2p.network import Channel, Network
 from node.paths import DataFolder
 from node.pool.blobs import AddressListStore
-from node.pool.intake import Intake
+from node.pool.intake import Intake, RecordDraft, accepted
 from node.pool.mempool import MEMPOOL, Mempool
 from node.pool.record_signing import RecordSigner, member_of_keys
 from node.spread.block_sync import BlockSync
@@ -175,7 +174,7 @@ class Daemon:
             member=self._member_key,
             is_syncing=lambda: self.sync.is_syncing,
             look=self.ledger.look,
-            submit=self.submit,
+            submit=self.intake.submit,
         )
 
     # ---- Running --------------------------------------------------------------
@@ -218,7 +217,10 @@ class Daemon:
         self._stop.set()
 
     async def _signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        ends = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+            ends.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*ends) as received:
             async for _ in received:
                 self.stop()
 
@@ -244,15 +246,9 @@ class Daemon:
         own = () if row is None else (row.key, *seeds_of(Draft(self.chain.state), self.keys))
         return frozenset({self.keys.identity_key, self.keys.cover_key, *own})
 
-    async def submit(
-        self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
-    ) -> bytes:
+    async def submit(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = ()) -> bytes:
         """Sign, check, durably store and spread a record. Returns its id; RuleBroken says why not."""
-        return await self.intake.submit(kind, body, attestations, blobs)
-
-    async def accept(self, signed: SignedRecord, blobs: Sequence[bytes] = ()) -> bytes:
-        """Accept a record that this node signed: check it after its own waiting records, store it, spread it."""
-        return await self.intake.accept(signed, blobs)
+        return accepted(await self.intake.submit([RecordDraft(kind, body, attestations)]))
 
     # ---- What happens around it -----------------------------------------------------
 
@@ -274,6 +270,8 @@ class Daemon:
         self.sync.tell()
         self.driver.height_moved(header.height)
         self.auto.wake()
+        if not self.sync.is_syncing:
+            await self.ledger.weed()
         for event in candidate.events:
             self.hub.publish(event_json(event))
         block = {"height": header.height, "hash": candidate.block_hash.hex(), "records": header.record_count}

@@ -1,7 +1,8 @@
 """Logs are events with fields: JSON lines in log.jsonl, and a readable or JSON copy on standard error.
 
 The level is that of the standard library's root logger, so that one call changes both, live. A field whose name
-says that it is secret is masked before it is written anywhere; a full disk costs log lines and never the node.
+says that it is secret is masked before it is written anywhere; a full disk costs log lines and never the node. A peer
+writes only so many lines a minute: what is of its making names it, and the rest is counted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,6 +22,12 @@ import structlog
 LOG_SIZE_MAX = 32 * 1024 * 1024
 """One file and the one before it: about a quarter of a million events."""
 SECRET_WORDS = ("seed", "secret", "passphrase", "password", "words", "private", "mnemonic", "diagnos")
+PEER_FIELDS = ("peer", "signer", "library")
+"""A line with one of these fields is of a peer's making. Those who are nobody here share the name `stranger`."""
+PEER_LINES_MAX = 5
+"""Lines of one event for each peer in `PEER_LINES_EVERY_S`; then one line says how many more there were."""
+PEER_LINES_EVERY_S = 60.0
+PEER_WINDOWS_MAX = 1_000
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 Event = MutableMapping[str, Any]
@@ -48,6 +58,57 @@ class LogFile:
         self._stream.close()
 
 
+@dataclass(slots=True)
+class _Window:
+    """The lines of one event that a peer caused since `began`."""
+
+    began: float
+    lines: int = 0
+
+
+class PeerLines:
+    """What peers may write: bounded for each peer and event. Several threads log."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: OrderedDict[tuple[str, str], _Window] = OrderedDict()
+        """By (peer, event), the oldest first."""
+        self._told: list[Event] = []
+
+    def let_pass(self, _logger: object, _method: str, event: Event) -> Event:
+        """Return a line, or drop it where its peer wrote too many like it."""
+        peer = next((str(event[name]) for name in PEER_FIELDS if name in event), None)
+        if peer is None:
+            return event
+        key = peer, str(event["event"])
+        with self._lock:
+            self._end_windows()
+            window = self._windows.setdefault(key, _Window(self._clock()))
+            window.lines += 1
+            if window.lines > PEER_LINES_MAX:
+                raise structlog.DropEvent
+        return event
+
+    def suppressed(self) -> list[Event]:
+        """Return a line for each peer and event whose minute ended with more lines than were written."""
+        with self._lock:
+            self._end_windows()
+            told, self._told = self._told, []
+        return told
+
+    def _end_windows(self) -> None:
+        now = self._clock()
+        while self._windows:
+            key, window = next(iter(self._windows.items()))
+            if now - window.began < PEER_LINES_EVERY_S and len(self._windows) < PEER_WINDOWS_MAX:
+                return
+            del self._windows[key]
+            if window.lines > PEER_LINES_MAX:
+                more = window.lines - PEER_LINES_MAX
+                self._told.append({"event": "peer_lines_suppressed", "peer": key[0], "of": key[1], "more": more})
+
+
 def _opened(path: Path) -> TextIO:
     return path.open("a", encoding="utf-8", buffering=1)
 
@@ -56,7 +117,8 @@ def set_up_logs(folder: Path, level: str = "info", form: str = "console", stream
     """Send events to log.jsonl in `folder` and, unless `form` is quiet, to `stream` (standard error)."""
     file = LogFile(folder / "log.jsonl")
     console = None if form == "quiet" else _console(form, stream or sys.stderr)
-    sink = _Sink(file, console)
+    lines = PeerLines()
+    sink = _Sink(file, console, lines)
     root = logging.getLogger()
     root.setLevel(LEVELS[level])
     root.handlers = [_LibraryHandler()]
@@ -64,6 +126,7 @@ def set_up_logs(folder: Path, level: str = "info", form: str = "console", stream
     structlog.configure(
         processors=[
             _drop_below_level,
+            lines.let_pass,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -94,12 +157,19 @@ def mask_secrets(_logger: object, _method: str, event: Event) -> Event:
 class _Sink:
     """Where finished events go; several threads log."""
 
-    def __init__(self, file: LogFile, console: Callable[[Event], None] | None) -> None:
+    def __init__(self, file: LogFile, console: Callable[[Event], None] | None, lines: PeerLines) -> None:
         self._file = file
         self._console = console
+        self._lines = lines
         self._lock = threading.Lock()
 
     def take(self, event: Event) -> None:
+        when = {name: event[name] for name in ("timestamp",) if name in event}
+        for told in self._lines.suppressed():
+            self._write({"logger": "mutua.logs", **told, "level": "warning", **when})
+        self._write(event)
+
+    def _write(self, event: Event) -> None:
         line = str(structlog.processors.JSONRenderer()(None, "", event))
         with self._lock:
             self._file.write(line)
@@ -138,4 +208,6 @@ class _LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
             method = "error" if record.levelno >= logging.ERROR else "warning"
-            getattr(structlog.get_logger(record.name), method)("library_message", message=record.getMessage()[:2000])
+            getattr(structlog.get_logger(record.name), method)(
+                "library_message", message=record.getMessage()[:2000], library=record.name
+            )

@@ -16,6 +16,7 @@ import structlog
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.exit_codes import FAULT, INTERRUPTED, OK, exit_code_of
 from node.faults import disk_error, is_fatal
+from node.parent import end_with_parent
 
 if TYPE_CHECKING:
     from wallet.keys import KeyRing
@@ -82,7 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--guest", action="append", default=[], type=_key, help="transport key (hex) of a follower that may connect"
     )
     parser.add_argument("--log-level", default="info", type=str.lower, choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--end-with-parent", action="store_true", help="end when standard input does")
     given = parser.parse_args(arguments)
+    if given.end_with_parent:
+        end_with_parent()
     try:
         run_node(given)
     except MutuaError as error:

@@ -7,12 +7,15 @@ only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from embit import bech32
 
 from ledger.errors import MalformedBytes, MutuaError
 from ledger.hashing import tagged_hash
+from wallet.derivation import HARDENED, ExtendedKey
 
 if TYPE_CHECKING:
     from embit.bip32 import HDKey
@@ -43,10 +46,36 @@ def claim_programs(
     root: HDKey, account: int, count: int = ADDRESS_COUNT, network: str = "regtest"
 ) -> tuple[bytes, ...]:
     """Return `count` fresh P2WPKH programs (20 bytes each) of a claim's account, in the order they will be used."""
-    from embit.hashes import hash160
+    _check_account(account)
+    branch = _coin_key(root, network).child(HARDENED + account).child(0)
+    return tuple(map(_hash160, branch.public_children(count)))
 
-    branch = root.derive(account_path(account, network)).to_public().derive([0])
-    return tuple(hash160(branch.derive([index]).key.sec()) for index in range(count))
+
+@lru_cache(maxsize=8)
+def _coin_key(root: HDKey, network: str) -> ExtendedKey:
+    """Return the key of all accounts: the path of an account but its last step."""
+    key = root.derive(account_path(0, network).rpartition("/")[0])
+    return ExtendedKey(int.from_bytes(key.key.serialize(), "big"), key.chain_code)
+
+
+def _hash160(key: bytes) -> bytes:
+    """Return RIPEMD-160 of SHA-256; an OpenSSL without the older hashes leaves it to embit, more slowly."""
+    empty = _empty_ripemd160()
+    if empty is None:
+        from embit.hashes import hash160
+
+        return hash160(key)
+    hashed = empty.copy()
+    hashed.update(hashlib.sha256(key).digest())
+    return hashed.digest()
+
+
+@cache
+def _empty_ripemd160() -> Any:
+    try:
+        return hashlib.new("ripemd160")
+    except ValueError:
+        return None
 
 
 def script_of(program: bytes) -> bytes:

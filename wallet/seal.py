@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import nacl.bindings as sodium
@@ -66,13 +67,19 @@ def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes
     key = secrets.token_bytes(KEY_SIZE)
     nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
     _check_programs(tuple(programs))
-    if not 1 <= len(signer_device_keys) <= SIGNER_MAX or not all(is_valid_key(item) for item in signer_device_keys):
+    boxes = {item: _box_key(item) for item in sorted(set(signer_device_keys))}
+    if not 1 <= len(signer_device_keys) <= SIGNER_MAX or not all(boxes.values()):
         what = "the list of signers is empty, too long or holds a bad key"
         raise MalformedBytes("seal_signers", what, "take it from the ledger")
-    boxes = {item: sodium.crypto_sign_ed25519_pk_to_curve25519(item) for item in sorted(set(signer_device_keys))}
     sealed = tuple(SealedKey(item, sodium.crypto_box_seal(key, box_key)) for item, box_key in boxes.items())
     box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
     return encode(SealedBlob(VERSION, tagged_hash("sealed-key", key), sealed, nonce, box))
+
+
+@lru_cache(maxsize=64)
+def _box_key(device_key: bytes) -> bytes:
+    """Return a device key in its X25519 form; empty for a key that is not valid. The same signers come every time."""
+    return sodium.crypto_sign_ed25519_pk_to_curve25519(device_key) if is_valid_key(device_key) else b""
 
 
 def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[bytes], network: str = "regtest") -> bytes:

@@ -18,7 +18,7 @@ from governance.state.cases import CASES
 from governance.state.claims import CLAIM_SOURCES, CLAIMS, LINE_USES, ClaimRow, EvidenceRef, LineRow, LineUse
 from governance.state.members import MemberRow
 from governance.state.providers import PROVIDERS
-from governance.tables import Name
+from governance.tables import Draft, Name
 from governance.voting import audits, cases
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
@@ -108,7 +108,7 @@ def check_claim(day: Day, act: Act, body: ClaimBody) -> None:
     freed = _freed_by_supersedes(day, body)
     if body.source_hash:  # first: whoever imports a file again is to learn that it stands, not that its lines do
         earlier = CLAIM_SOURCES.find(day.draft, body.cover_id, body.source_hash)
-        if earlier is not None and earlier.value != body.supersedes and _has_standing_lines(day, earlier.value):
+        if earlier is not None and earlier.value != body.supersedes and has_standing_lines(day.draft, earlier.value):
             filed = CLAIMS.get(day.draft, earlier.value).height
             what = f"this source was imported in block {filed}"
             raise RuleBroken("source_known", what, "see the claim it became: mutua claim list")
@@ -135,11 +135,12 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
     earliest, latest = (day.height, preauthorisation.last_day_of(day)) if is_planned else (0, day.height)
     for index, line in enumerate(body.lines):
         if not 1 <= len(line.code) <= TEXT_MAX or len(line.system) > TEXT_MAX:
-            problem = f"line {index} has no code, or too long a one"
+            problem = f"line {index + 1} has no code, or too long a one"
         elif not 1 <= line.units <= UNITS_MAX or line.charge_cents > AMOUNT_CENTS_MAX:
-            problem = f"line {index} has units outside 1..{UNITS_MAX} or a charge above {AMOUNT_CENTS_MAX}"
+            problem = f"line {index + 1} has units outside 1..{UNITS_MAX} or a charge above {AMOUNT_CENTS_MAX}"
         elif not earliest <= line.first_day <= line.last_day <= latest:
-            problem = f"line {index} has days {line.first_day}..{line.last_day}, they may lie in {earliest}..{latest}"
+            what = f"line {index + 1} is of days {line.first_day} to {line.last_day}"
+            problem = f"{what}; it may be of days {earliest} to {latest}, and the co-op's today is day {day.height}"
     if len({(line.system, line.code) for line in body.lines}) != len({line.code for line in body.lines}):
         problem = "one code stands under two coding systems"
     if problem is not None:
@@ -195,17 +196,18 @@ def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, 
         use = None if is_planned else LINE_USES.find(day.draft, *key)
         stands = use is not None and (use.lapses > 1 or (bool(use.standing) and key not in freed))
         if key in seen or stands:
+            held = f"claim {use.standing.hex()[:12]}" if use is not None and use.standing else "a claim"
             raise RuleBroken(
                 "duplicate_line",
-                f"line {index}: code {line.code} of day {line.first_day} is already in a claim",
+                f"line {index + 1}: code {line.code} of day {line.first_day} is already in {held}",
                 "leave the line out, or supersede that claim while its case is open",
             )
         seen.add(key)
 
 
-def _has_standing_lines(day: Day, claim_id: bytes) -> bool:
+def has_standing_lines(draft: Draft, claim_id: bytes) -> bool:
     """True iff a line of an earlier claim neither lapsed nor was withdrawn."""
-    return any(line.status not in ("lapsed", "withdrawn") for line in CLAIMS.get(day.draft, claim_id).lines)
+    return any(line.status not in ("lapsed", "withdrawn") for line in CLAIMS.get(draft, claim_id).lines)
 
 
 def apply_claim(day: Day, act: Act, body: ClaimBody) -> None:

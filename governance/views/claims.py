@@ -186,18 +186,37 @@ def case_view(day: Day, case: CaseRow) -> CaseView:
     )
 
 
-def needs_me_view(state: StateReader, height: int, member: bytes) -> list[BallotNeededView]:
-    """Return open cases on which a member may cast or change a ballot in the next block, those without one first."""
-    now, day = day_at(state, height), day_at(state, height + 1)
-    found: list[BallotNeededView] = []
+def cases_for(day: Day, member: bytes) -> list[CaseRow]:
+    """Return open cases on which a member may cast or change a ballot in the day's block."""
+    found: list[CaseRow] = []
     for key in OPEN_CASES.scan(day.draft):
         case, claim = CASES.get(day.draft, key.claim, key.code), CLAIMS.get(day.draft, key.claim)
         try:
-            ballots.check_open_case(day, member, key.claim, key.code)
+            ballots.check_open_case(day, member, case)
             ballots.check_change(day, case, member, claim.evidence_version)
         except RuleBroken:
             continue
-        live = BALLOTS.find(day.draft, key.claim, key.code, member)
+        found.append(case)
+    return found
+
+
+def needs_me_count(state: StateReader, height: int, member: bytes) -> int:
+    """Return how many cases `needs_me_view` shows."""
+    return min(ROWS_MAX, len(cases_for(day_at(state, height + 1), member)))
+
+
+def needs_me_view(state: StateReader, height: int, member: bytes) -> list[BallotNeededView]:
+    """Return open cases on which a member may cast or change a ballot in the next block, those without one first."""
+    now, day = day_at(state, height), day_at(state, height + 1)
+    ranked = [
+        (live is not None, cases.closes_at(case, params_at(day.draft, case.params_version)), case.claim, case.code)
+        for case in cases_for(day, member)
+        for live in (BALLOTS.find(day.draft, case.claim, case.code, member),)
+    ]
+    found: list[BallotNeededView] = []
+    for *_, claim_id, code in sorted(ranked)[:ROWS_MAX]:
+        case, claim = CASES.get(day.draft, claim_id, code), CLAIMS.get(day.draft, claim_id)
+        live = BALLOTS.find(day.draft, claim_id, code, member)
         found.append(
             filled(
                 BallotNeededView,
@@ -208,8 +227,7 @@ def needs_me_view(state: StateReader, height: int, member: bytes) -> list[Ballot
                 provider_id=claim.provider,
             )
         )
-    found.sort(key=lambda item: (item.my_choice is not None, item.row.closes_at, item.row.claim, item.row.code))
-    return found[:ROWS_MAX]
+    return found
 
 
 def explain_line(line: LineRow) -> str:

@@ -126,26 +126,27 @@ def is_open(draft: Draft, claim: bytes, code: str) -> bool:
     return row is not None and row.status == "open"
 
 
-def _is_panel_voting(day: Day, body: ballots.BallotBody) -> bool:
+def _is_panel_voting(draft: Draft, case: CaseRow | None) -> bool:
     """True while an appeal of the case is open: then its panel votes, else the members."""
-    case = CASES.find(day.draft, body.claim, body.code)
-    return case is not None and case.status != "open" and is_open(day.draft, body.claim, body.code)
+    return case is not None and case.status != "open" and is_open(draft, case.claim, case.code)
 
 
 def check_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
     """Raise RuleBroken unless the author may cast this ballot, as a voter or on the panel of an appeal."""
-    if _is_panel_voting(day, body):
+    case = CASES.find(day.draft, body.claim, body.code)
+    if _is_panel_voting(day.draft, case):
         check_panel_ballot(day, act.author, body)
     else:
-        ballots.check_ballot(day, act, body)
+        ballots.check_ballot(day, act, body, case)
 
 
 def apply_ballot(day: Day, act: Act, body: ballots.BallotBody) -> None:
     """Cast or change a ballot, as a voter or on the panel of an appeal."""
-    if _is_panel_voting(day, body):
+    case = CASES.get(day.draft, body.claim, body.code)
+    if _is_panel_voting(day.draft, case):
         apply_panel_ballot(day, act.author, body)
     else:
-        ballots.apply_ballot(day, act, body)
+        ballots.apply_ballot(day, act, body, case)
 
 
 def check_panel_ballot(day: Day, author: bytes, body: ballots.BallotBody) -> None:

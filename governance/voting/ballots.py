@@ -9,7 +9,6 @@ case keeps its yes, no and opened in a row that each ballot moves, so that a day
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
 
 from governance.acts import Act
 from governance.day import Day
@@ -80,9 +79,8 @@ def is_eligible_row(case: CaseRow, row: MemberRow) -> bool:
     return members.was_voter(row, case.carried_height) and row.key not in case.excluded
 
 
-def check_open_case(day: Day, author: bytes, claim: bytes, code: str) -> CaseRow:
-    """Return a case the author may vote on in this block; RuleBroken otherwise."""
-    case = CASES.find(day.draft, claim, code)
+def check_open_case(day: Day, author: bytes, case: CaseRow | None) -> CaseRow:
+    """Return a case the author may vote on in this block; RuleBroken otherwise, or where there is none."""
     if case is None:
         raise RuleBroken("case_unknown", "there is no such case", "name a claim and one of its non-standard codes")
     vote_blocks = params_at(day.draft, case.params_version).vote_blocks
@@ -141,9 +139,9 @@ def is_opened(day: Day, claim: bytes, voter: bytes) -> bool:
     return opening is not None and opening.is_effective
 
 
-def check_ballot(day: Day, act: Act, body: BallotBody) -> None:
+def check_ballot(day: Day, act: Act, body: BallotBody, case: CaseRow | None) -> None:
     """Raise RuleBroken unless this ballot may be cast now."""
-    case = check_open_case(day, act.author, body.claim, body.code)
+    case = check_open_case(day, act.author, case)
     claim = CLAIMS.get(day.draft, body.claim)
     check_figures(case, body)
     if body.evidence_version != claim.evidence_version:
@@ -154,17 +152,16 @@ def check_ballot(day: Day, act: Act, body: BallotBody) -> None:
     check_change(day, case, act.author, body.evidence_version)
 
 
-def apply_ballot(day: Day, act: Act, body: BallotBody) -> None:
+def apply_ballot(day: Day, act: Act, body: BallotBody, case: CaseRow) -> None:
     """Cast or change a ballot; a receipt given with it, or before, counts from now on."""
     live = BALLOTS.find(day.draft, body.claim, body.code, act.author)
     changed = 0 if live is None or live.rule_hash else body.evidence_version
     award = body.award_cents if body.choice == "accept" else None
-    row = BallotRow(
-        act.author, cast("Choice", body.choice), award, body.reason, body.evidence_version, day.height, changed, b""
-    )
+    choice: Choice = body.choice  # type: ignore[assignment]  # it was checked
+    row = BallotRow(act.author, choice, award, body.reason, body.evidence_version, day.height, changed, b"")
     was_opened, is_opened_now = note_opening(day, act.author, body)
     opened = counts_as_opened(row, is_opened_now) - (live is not None and counts_as_opened(live, was_opened))
-    move_tally(day, CASES.get(day.draft, body.claim, body.code), live, row, opened)
+    move_tally(day, case, live, row, opened)
 
 
 def note_opening(day: Day, author: bytes, body: BallotBody) -> tuple[bool, bool]:
@@ -195,7 +192,7 @@ def check_auto_ballot(day: Day, act: Act, body: AutoBallotBody) -> None:
 
 def check_auto_accept(day: Day, author: bytes, body: AutoBallotBody) -> None:
     """Raise RuleBroken unless this is the first block of voting and the author has no ballot yet."""
-    case = check_open_case(day, author, body.claim, body.code)
+    case = check_open_case(day, author, CASES.find(day.draft, body.claim, body.code))
     if day.height != case.carried_height + 1:
         what = f"auto-accept casts in block {case.carried_height + 1} only, this is {day.height}"
         raise RuleBroken("auto_late", what, "cast a ballot by hand")
@@ -267,8 +264,8 @@ def move_tally(day: Day, case: CaseRow, before: BallotRow | None, row: BallotRow
         if theirs is not None:  # it counted for this voter until now
             less_yes, less_no = _weight(theirs)
             _add_to_tally(day, case.claim, case.code, yes=-less_yes, no=-less_no)
-    moved = {"yes": times * (yes - yes_before), "no": times * (no - no_before)}
-    _add_to_tally(day, case.claim, case.code, **moved, opened=opened, ballots=int(before is None))
+    more_yes, more_no, more_ballots = times * (yes - yes_before), times * (no - no_before), int(before is None)
+    _add_to_tally(day, case.claim, case.code, yes=more_yes, no=more_no, opened=opened, ballots=more_ballots)
 
 
 def _weight(row: BallotRow) -> tuple[int, int]:

@@ -1,16 +1,15 @@
 """Blocks proposed at the height being agreed on: whole, bounded, and on the disk once this node vouches for them.
 
-A body travels apart from its proposal and may come first, so each peer may place one block that nobody asked for; all
-others must be named by a signed proposal or by a certificate. A block that this node notarizes is kept durably before
-the vote: if the whole committee loses power, somebody still holds what was notarized.
+Which block is awaited, held or may go is decided by `consensus.candidates`; here are its disk and those who wait. A
+body travels apart from its proposal and may come first. A block that this node notarizes is kept durably before the
+vote: if the whole committee loses power, somebody still holds what was notarized.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import trio
 
+from consensus.candidates import Candidates
 from ledger.blocks import BlockWithBodies, block_hash_of, decode_header
 from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes
@@ -18,9 +17,6 @@ from ledger.store import Store
 from node.execution.validate import Candidate, check_whole
 
 PREFIX = b"n/"
-HASHES_MAX = 256
-"""Proposals of one height whose blocks are awaited or held."""
-BYTES_MAX = 64 * 1024 * 1024
 
 
 class ProposedBlocks:
@@ -29,59 +25,47 @@ class ProposedBlocks:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._height = 0
-        self._blocks: OrderedDict[bytes, tuple[BlockWithBodies, int]] = OrderedDict()
-        self._early: dict[bytes, tuple[bytes, BlockWithBodies, int]] = {}
-        self._expected: OrderedDict[bytes, trio.Event] = OrderedDict()
-        self._kept: set[bytes] = set()
-        self._size_bytes = 0
+        self._blocks: Candidates[BlockWithBodies] = Candidates()
+        self._arrivals: dict[bytes, trio.Event] = {}
         self.checked: dict[bytes, Candidate] = {}
+        """What the check of a block in memory gave; another block is checked again when it becomes final."""
+
+    @property
+    def memory(self) -> Candidates[BlockWithBodies]:
+        """What is awaited, held and set aside."""
+        return self._blocks
 
     async def start(self, height: int) -> None:
         """Forget other heights; take up what was kept for this one before a restart."""
         if height != self._height:
             self._height = height
-            self._blocks.clear()
-            self._early.clear()
-            self._expected.clear()
-            self._kept.clear()
+            self._blocks = Candidates()
+            self._arrivals.clear()
             self.checked.clear()
-            self._size_bytes = 0
-        for block_hash, block, size in await trio.to_thread.run_sync(self._read_kept, height):
-            self._kept.add(block_hash)
-            self.expect(block_hash)
-            self._hold(block_hash, block, size)
+        for block_hash in await trio.to_thread.run_sync(self._find_kept, height):
+            self._blocks.note_kept(block_hash)
 
-    def _read_kept(self, height: int) -> list[tuple[bytes, BlockWithBodies, int]]:
-        found: list[tuple[bytes, BlockWithBodies, int]] = []
+    def _find_kept(self, height: int) -> list[bytes]:
+        found: list[bytes] = []
         stale: dict[bytes, bytes | None] = {}
         for key, value in list(self._store.scan(PREFIX)):
-            if key.startswith(PREFIX + height.to_bytes(8, "big")):
-                try:
-                    found.append((key[len(PREFIX) + 8 :], decode(BlockWithBodies, value), len(value)))
-                except MalformedBytes:
-                    stale[key] = None
+            if key.startswith(_key(height)) and _block_of(value) is not None:
+                found.append(key[len(_key(height)) :])
             else:
                 stale[key] = None
         if stale:
             self._store.write(stale)
         return found
 
-    def expect(self, block_hash: bytes) -> None:
-        """A signed proposal or a certificate names this block: take it when it comes."""
-        if block_hash in self._expected:
-            return
-        self._expected[block_hash] = trio.Event()
-        while len(self._expected) > HASHES_MAX:
-            gone, _ = self._expected.popitem(last=False)
-            self._drop(gone)
-        for peer, (early_hash, block, size) in list(self._early.items()):
-            if early_hash == block_hash:
-                del self._early[peer]
-                self._hold(block_hash, block, size)
+    def expect(self, block_hash: bytes, proposer: int | None) -> bytes | None:
+        """Await a block of a proposer's, or one that a certificate names (None). Return the block given up for it."""
+        given_up = self._blocks.expect(block_hash, proposer)
+        if given_up is not None:
+            self._arrivals.pop(given_up, trio.Event()).set()
+        return given_up
 
     def put(self, candidate: Candidate) -> None:
         """Take a block that this node has built."""
-        self.expect(candidate.block_hash)
         self._hold(candidate.block_hash, candidate.block, len(encode(candidate.block)))
         self.checked[candidate.block_hash] = candidate
 
@@ -89,51 +73,72 @@ class ProposedBlocks:
         """Take a block from a peer; False when it is of no use. MalformedBytes: parts are missing or wrong."""
         header = decode_header(block.block.header)
         block_hash = block_hash_of(header)
-        if header.height != height or height != self._height or block_hash in self._blocks:
+        if header.height != height or height != self._height or self._blocks.has(block_hash):
             return False
         await trio.to_thread.run_sync(check_whole, block)
-        if height != self._height or block_hash in self._blocks:
+        if height != self._height:
             return False
-        if block_hash in self._expected:
-            self._hold(block_hash, block, size)
-        else:
-            self._early[peer] = (block_hash, block, size)
+        self._blocks.offer(peer, block_hash, block, size)
+        self._tell_arrived(block_hash)
         return True
 
-    def get(self, block_hash: bytes) -> BlockWithBodies | None:
-        """Return a block that is held."""
-        held = self._blocks.get(block_hash)
-        return None if held is None else held[0]
+    async def get(self, block_hash: bytes) -> BlockWithBodies | None:
+        """Return a block that is here, in memory or on the disk."""
+        held = self._blocks.held(block_hash)
+        if held is not None or not self._blocks.is_kept(block_hash):
+            return held
+        height = self._height
+        data = await trio.to_thread.run_sync(self._store.get, _key(height) + block_hash) or b""
+        block = _block_of(data)
+        if height == self._height:
+            if block is None:
+                self._blocks.note_lost(block_hash)
+            else:
+                self._hold(block_hash, block, len(data))
+        return block
 
-    async def arrived(self, block_hash: bytes) -> None:
-        """Wait until a block is held."""
-        self.expect(block_hash)
-        if block_hash not in self._blocks:
-            await self._expected[block_hash].wait()
+    async def arrived(self, block_hash: bytes) -> bool:
+        """Wait until an expected block is here; False when it is given up or no longer wanted."""
+        if block_hash in self._blocks.awaited():
+            await self._arrivals.setdefault(block_hash, trio.Event()).wait()
+        return self._blocks.has(block_hash)
 
-    def keep(self, block_hash: bytes) -> None:
-        """Make a held block durable, before this node vouches for it. Blocks on the disk."""
-        block = self.get(block_hash)
-        if block is not None and block_hash not in self._kept:
-            self._store.write({PREFIX + self._height.to_bytes(8, "big") + block_hash: encode(block)})
-            self._kept.add(block_hash)
+    async def keep(self, block_hash: bytes) -> None:
+        """Make a held block durable, before this node vouches for it. It raises when the block is not here."""
+        if self._blocks.is_kept(block_hash):
+            return
+        block, key = self._blocks.held(block_hash), _key(self._height) + block_hash
+        assert block is not None, "a node vouches only for a block that it holds"
+        await trio.to_thread.run_sync(lambda: self._store.write({key: encode(block)}))
+        self._blocks.note_kept(block_hash)
+        self._trim()
+
+    def forget(self, block_hash: bytes) -> None:
+        """Forget a block that is not valid."""
+        self._blocks.forget(block_hash)
+        self._trim()
 
     def _hold(self, block_hash: bytes, block: BlockWithBodies, size: int) -> None:
-        if block_hash in self._blocks:
-            return
-        self._blocks[block_hash] = (block, size)
-        self._size_bytes += size
-        for old in list(self._blocks):
-            if self._size_bytes <= BYTES_MAX:
-                break
-            if old not in self._kept and old != block_hash:
-                self._drop(old)
-        self._expected[block_hash].set()
+        self._blocks.hold(block_hash, block, size)
+        self._tell_arrived(block_hash)
+        self._trim()
 
-    def _drop(self, block_hash: bytes) -> None:
-        held = self._blocks.pop(block_hash, None)
-        if held is not None:
-            self._size_bytes -= held[1]
-            self.checked.pop(block_hash, None)
-            if block_hash in self._expected:
-                self._expected[block_hash] = trio.Event()
+    def _tell_arrived(self, block_hash: bytes) -> None:
+        if self._blocks.has(block_hash):
+            self._arrivals.pop(block_hash, trio.Event()).set()
+
+    def _trim(self) -> None:
+        for block_hash in [each for each in self.checked if self._blocks.held(each) is None]:
+            del self.checked[block_hash]
+
+
+def _key(height: int) -> bytes:
+    return PREFIX + height.to_bytes(8, "big")
+
+
+def _block_of(data: bytes) -> BlockWithBodies | None:
+    """Return a kept block; None where its bytes are damaged."""
+    try:
+        return decode(BlockWithBodies, data)
+    except MalformedBytes:
+        return None

@@ -19,7 +19,7 @@ import trio
 from consensus import effects as fx
 from consensus import events as ev
 from consensus import machine
-from consensus.messages import Certificate, Message, VoteKind, encode_message
+from consensus.messages import Certificate, Message, Proposal, VoteKind, encode_message
 from consensus.signing import sign_proposal, sign_vote
 from ledger.blocks import BlockWithBodies, decode_header
 from ledger.errors import MutuaError
@@ -77,7 +77,6 @@ class Driver:
         self._candidates = candidates
         self._choose_peer = choose_peer
         self._send, self._queue = trio.open_memory_channel[tuple[int, int | None, ev.Event]](QUEUE_MAX)
-        self._untimely: set[bytes] = set()
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._state: machine.State | None = None
@@ -91,7 +90,7 @@ class Driver:
         if seat is not None and guard is not None:
             silent = self._begin_anew
             self._own_votes = OwnVotes(seat.index, ledger, network, vote_log, guard=guard, on_quarantine=silent)
-        self.receiver = Receiver(ledger, network, candidates, self._own_votes, state=lambda: self._state, put=self._put)
+        self.receiver = Receiver(ledger, network, self._own_votes, state=lambda: self._state, put=self._put)
 
     async def run(self) -> None:
         """Look back, then drive heights for ever."""
@@ -158,9 +157,9 @@ class Driver:
         if self._guard is not None:
             self._guard.hear_tip(member, height)
 
-    def candidate(self, block_hash: bytes) -> BlockWithBodies | None:
+    async def candidate(self, block_hash: bytes) -> BlockWithBodies | None:
         """Return a proposed block of this height, for a peer that asks."""
-        return self._candidates.get(block_hash)
+        return await self._candidates.get(block_hash)
 
     def votes_of(self, voter: int) -> wire.VoteReport:
         """Return what this node has seen a member sign at the height it works on, newest views first."""
@@ -173,7 +172,6 @@ class Driver:
         assert self._nursery is not None
         self._run_number += 1
         run = self._run_number
-        self._untimely.clear()
         config = self._ledger.config()
         if not self.is_signing:
             config = replace(config, own_index=None)
@@ -202,7 +200,7 @@ class Driver:
                 case fx.CastVote():
                     self._cast(effect)
                 case fx.SendProposal():
-                    self._propose(effect)
+                    await self._propose(effect)
                 case fx.SendCertificate():
                     self._out(effect.certificate)
                 case fx.SetTimer():
@@ -210,13 +208,15 @@ class Driver:
                 case fx.BuildBlock():
                     self._nursery.start_soon(self._build, effect.view)
                 case fx.CheckBlock():
-                    self._nursery.start_soon(self._check, effect.block_hash)
+                    self._check_soon(effect.block_hash, effect.proposer)
                 case fx.Resend():
                     for message in effect.messages:
                         self._out(message)
                 case fx.ReportMisbehaviour():
                     first = effect.first
-                    log.warning("misbehaviour_seen", height=first.height, view=first.view, kind=type(first).__name__)
+                    by = first.proposer if isinstance(first, Proposal) else first.voter
+                    facts = {"height": first.height, "view": first.view, "kind": type(first).__name__}
+                    log.warning("misbehaviour_seen", peer=self._name_of(by), **facts)
                     self.misbehaviour.append(effect)
                 case fx.Finalize():
                     if await self._finalize(effect.certificate):
@@ -230,8 +230,8 @@ class Driver:
             return True
         candidate = self._candidates.checked.get(certificate.block_hash)
         if candidate is None:
-            self._candidates.expect(certificate.block_hash)
-            block = self._candidates.get(certificate.block_hash)
+            self._candidates.expect(certificate.block_hash, None)
+            block = await self._candidates.get(certificate.block_hash)
             if block is None:
                 self._ask_for(certificate.block_hash)
                 return False
@@ -261,14 +261,14 @@ class Driver:
         self._out(vote)
         self._answer(ev.VoteReceived(vote))
 
-    def _propose(self, effect: fx.SendProposal) -> None:
+    async def _propose(self, effect: fx.SendProposal) -> None:
         assert self._seat is not None
         config = self._ledger.config()
         if config.height != effect.proposal.height or not self.is_signing:
             return
         proposal = sign_proposal(effect.proposal, self._seat.consensus_seed, config.chain_id)
         self._out(proposal)
-        block = self._candidates.get(proposal.block_hash)
+        block = await self._candidates.get(proposal.block_hash)
         if block is not None:
             self._network.broadcast(Channel.SYNC, wire.encode_message(wire.Candidate(block)))
         self._answer(ev.ProposalReceived(proposal))
@@ -286,48 +286,67 @@ class Driver:
         if candidate.header.height != self._working_on:
             return
         self._candidates.put(candidate)
-        await trio.to_thread.run_sync(self._candidates.keep, candidate.block_hash)
+        await self._candidates.keep(candidate.block_hash)
         self._answer(ev.BlockBuilt(view, candidate.block.block.header, candidate.block_hash))
 
+    def _check_soon(self, block_hash: bytes, proposer: int | None) -> None:
+        assert self._nursery is not None
+        given_up = self._candidates.expect(block_hash, proposer)
+        if given_up is not None:
+            log.warning("proposal_given_up", proposer=proposer, hint="its proposer names blocks and does not send them")
+        self._nursery.start_soon(self._check, block_hash)
+
     async def _check(self, block_hash: bytes) -> None:
-        """Get a proposed block, check and keep it. A fresh one must have been proposed about now, by our clock."""
+        """Get a proposed block, check and keep it; tell whether it is valid."""
         block = await self._obtain(block_hash)
+        is_valid = block is not None and await self._is_valid(block_hash, block)
+        if is_valid:
+            await self._candidates.keep(block_hash)
+        self._answer(ev.BlockChecked(block_hash, is_valid=is_valid))
+
+    async def _is_valid(self, block_hash: bytes, block: BlockWithBodies) -> bool:
+        """Check a block. A fresh one must have been proposed about now, by our clock."""
         header = decode_header(block.block.header)
-        is_timely = self._is_notarized(block_hash) or self._ledger.is_timely(header, self.receiver.seen_ms(block_hash))
-        if not is_timely:
+        if not (self._is_notarized(block_hash) or self._ledger.is_timely(header, self.receiver.seen_ms(block_hash))):
             facts = {"height": header.height, "proposed_time_ms": header.proposed_time_ms}
-            log.warning("proposal_untimely", **facts, hint="check this computer's clock")
-            self._untimely.add(block_hash)
-            self._answer(ev.BlockChecked(block_hash, is_valid=False))
-            return
+            hint = "check this computer's clock"
+            log.warning("proposal_untimely", peer=self._name_of(header.proposer), **facts, hint=hint)
+            self._candidates.memory.set_aside(block_hash)
+            return False
         if block_hash not in self._candidates.checked:
             try:
                 self._candidates.checked[block_hash] = await self._ledger.check(block)
             except MutuaError as error:
                 if is_fatal(error):
                     raise
-                log.warning("proposal_invalid", code=error.code, what=error.what)
-                self._answer(ev.BlockChecked(block_hash, is_valid=False))
-                return
-        await trio.to_thread.run_sync(self._candidates.keep, block_hash)
-        self._answer(ev.BlockChecked(block_hash, is_valid=True))
+                by = self._name_of(header.proposer)
+                log.warning("proposal_invalid", peer=by, code=error.code, what=error.what)
+                self._candidates.forget(block_hash)
+                return False
+        return True
 
-    async def _obtain(self, block_hash: bytes) -> BlockWithBodies:
+    def _name_of(self, member: int) -> str:
+        """Return a committee member for the log; a header may name one who is not there."""
+        committee = self._ledger.committee
+        return committee[member].hex()[:16] if 0 <= member < len(committee) else f"member {member}"
+
+    async def _obtain(self, block_hash: bytes) -> BlockWithBodies | None:
+        """Return a block once it is here, asking peers for it; None when it is given up."""
         wait_s = ASK_AFTER_S
-        while (block := self._candidates.get(block_hash)) is None:
+        while (block := await self._candidates.get(block_hash)) is None:
             with trio.move_on_after(wait_s):
-                await self._candidates.arrived(block_hash)
+                if not await self._candidates.arrived(block_hash):
+                    return None
                 continue
             self._ask_for(block_hash)
             wait_s = RESEND_S
         return block
 
     def _look_again(self) -> None:
-        """Check again a block refused for its time alone that the others notarized: its time no longer matters."""
-        for block_hash in [item for item in self._untimely if self._is_notarized(item)]:
-            self._untimely.discard(block_hash)
-            assert self._nursery is not None
-            self._nursery.start_soon(self._check, block_hash)
+        """Check again what was set aside and the others notarized: neither its time nor its proposer matters now."""
+        assert self._state is not None
+        for block_hash in self._candidates.memory.due_again(self._state.certificates.values()):
+            self._check_soon(block_hash, None)
 
     def _is_notarized(self, block_hash: bytes) -> bool:
         assert self._state is not None

@@ -13,7 +13,6 @@ from consensus.messages import Certificate, Message, Proposal, Vote, decode_mess
 from consensus.signing import verify_certificate, verify_proposal, verify_vote
 from consensus.state import Config, State, is_known
 from ledger.errors import MalformedBytes
-from node.agreement.candidates import ProposedBlocks
 from node.agreement.metering import SignatureRateLimit
 from node.agreement.own_votes import OwnVotes
 from node.clock import now_ms
@@ -24,8 +23,8 @@ LATER_FRAMES_MAX = 100
 LATER_BYTES_MAX = 512 * 1024
 """Messages of the next height kept for each peer; older and later ones are answered by sync."""
 THREAD_FROM_SIGNATURES = 3
-SEEN_MAX = 1_000
-"""Proposals whose time of arrival is remembered."""
+SEEN_MAX = 64
+"""Proposals of one leader whose time of arrival is remembered."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,14 +33,13 @@ class Receiver:
 
     ledger: LedgerService
     network: Network
-    candidates: ProposedBlocks
     own_votes: OwnVotes | None
     _: KW_ONLY
     state: Callable[[], State | None]
     put: Callable[[ev.Event, int], None]
     _later: dict[bytes, deque[tuple[bytes, int]]] = field(default_factory=dict[bytes, deque[tuple[bytes, int]]])
     _limits: dict[bytes, SignatureRateLimit] = field(default_factory=dict[bytes, SignatureRateLimit])
-    _seen_at: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    _seen_at: dict[int, dict[bytes, int]] = field(default_factory=dict[int, dict[bytes, int]])
     messages_in: int = 0
     messages_dropped: int = 0
     """Messages without a place or beyond what their peer may cost; resending brings them again."""
@@ -62,8 +60,10 @@ class Receiver:
                     self.network.strike(peer, error.code)
 
     def seen_ms(self, block_hash: bytes) -> int:
-        """Return when a block's proposal came; now, where it did not."""
-        return self._seen_at.get(block_hash, now_ms())
+        """Return when a block's proposal first came; now, where it did not."""
+        return min(
+            (seen_at[block_hash] for seen_at in self._seen_at.values() if block_hash in seen_at), default=now_ms()
+        )
 
     async def _hear(self, peer: bytes, data: bytes, seen_ms: int) -> None:
         message = decode_message(data)
@@ -109,10 +109,10 @@ class Receiver:
         if isinstance(message, Vote):
             self.put(ev.VoteReceived(message), height)
         elif isinstance(message, Proposal):
-            self.candidates.expect(message.block_hash)
-            self._seen_at.setdefault(message.block_hash, seen_ms)
-            if len(self._seen_at) > SEEN_MAX:
-                del self._seen_at[next(iter(self._seen_at))]
+            seen_at = self._seen_at.setdefault(message.proposer, {})
+            seen_at.setdefault(message.block_hash, seen_ms)
+            if len(seen_at) > SEEN_MAX:
+                del seen_at[next(iter(seen_at))]
             self.put(ev.ProposalReceived(message), height)
 
 

@@ -15,7 +15,7 @@ from threading import Lock
 
 from consensus import votelog
 from consensus.messages import Cell, CellKind
-from ledger.end_mark import EndMark, read_mark
+from ledger.end_mark import move_mark, read_mark
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.faults import disk_error
 from node.paths import DataFolder, sync_folder
@@ -33,7 +33,6 @@ class VoteLog:
         """Open the log; on `is_first_start` a missing one is no loss. An untrustworthy log starts a quarantine."""
         self._path = path
         self._mark = path.with_name(MARK)
-        self._end = EndMark(path)
         self._fingerprint = fingerprint
         self._lock = Lock()
         self._failure: MutuaError | None = None
@@ -103,7 +102,6 @@ class VoteLog:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
-        self._end.close()
 
     # ---- The file -------------------------------------------------------------
 
@@ -136,7 +134,7 @@ class VoteLog:
                     self._file.truncate(scan.size)
                     os.fsync(self._file.fileno())
                 self._file.seek(scan.size)
-                self._end.move(0, scan.size)
+                move_mark(self._path, 0, scan.size)
                 return
         self._head = head
         self._file = self._path.open("w+b")
@@ -147,7 +145,7 @@ class VoteLog:
         data, head = votelog.prune(self._fingerprint, self._cells, final_height)
         fresh = self._path.with_suffix(".new")
         _write_synced(fresh, data)
-        self._end.move(0, min(len(data), self._file.tell()), sync=True)  # before the file shrinks
+        move_mark(self._path, 0, min(len(data), self._file.tell()), sync=True)  # before the file shrinks
         fresh.replace(self._path)
         sync_folder(self._path.parent)
         old, self._file = self._file, self._path.open("r+b")
@@ -159,7 +157,7 @@ class VoteLog:
         self._file.write(data)
         self._file.flush()
         os.fdatasync(self._file.fileno())
-        self._end.move(0, self._file.tell())
+        move_mark(self._path, 0, self._file.tell())
 
 
 def vote_log_path(folder: Path) -> Path:

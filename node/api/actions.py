@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-import trio
 
 from governance.benefits.dependants import CoverAddBody
 from governance.filing.claims import ClaimBody
@@ -17,19 +18,22 @@ from governance.membership import members
 from governance.refusals import rule_of
 from governance.tables import Draft
 from governance.voting.ballots import OpenedBody
-from ledger.codec import Shape, encode
+from ledger.codec import encode
 from ledger.errors import MutuaError, RuleBroken, family_of
 from ledger.hashing import tagged_hash
 from ledger.records import SALT_SIZE, Attestation, decode_signed_record
 from node.api.bodies import body_from_json
 from node.api.host import Host
 from node.api.reads import Reads
-from node.api.views.actions import AutoRule, AutoRuleFields, Opened, Refusal, SubmitRequest, Submitted
+from node.api.text import dated
+from node.api.views.actions import AutoRule, AutoRuleFields, BatchAnswer, Opened, Refusal, SubmitRequest, Submitted
 from node.api.views.base import read, to_json
 from node.api.views.claims import CLAIM
 from node.clock import salt
 from node.own import auto_accept
 from node.own.dependants import next_seed, wanting
+from node.pool.intake import Outcome, RecordDraft, Refused, accepted
+from node.pool.mempool import pool_full
 from node.spread.gossip import blob_hash_of
 from wallet.seal import new_payout_blob
 
@@ -45,31 +49,46 @@ class Actions:
 
     async def submit(self, kind: str, body: dict[str, Any]) -> Submitted:
         """Build, sign, check, keep durably and spread a record. `body` may bring `attestations` by others."""
-        known, fields, attestations = self._parts_of(kind, body)
-        blobs: list[bytes] = []
-        if kind == "claim.file":
-            blobs = await self._complete_claim(fields)
-        if kind == "cover.add" and not fields.get("cover"):
-            attestations = self._new_cover(fields)
-        record_id = await self._node.submit(kind, body_from_json(known.body, fields), attestations, blobs)
-        return self._pending(record_id, kind)
+        return self._pending(accepted(await self._submit([SubmitRequest(kind=kind, body=body)])), kind)
 
-    def _parts_of(self, kind: str, body: dict[str, Any]) -> tuple[Kind, dict[str, Any], tuple[Attestation, ...]]:
-        """Return the kind, the fields of the body and the attestations that came with them."""
-        known = KINDS.get(kind)
-        if known is None:
-            raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
-        if known.key != "identity":
-            self._own_member()
-        fields = dict(body)
-        given = fields.pop("attestations", ())
-        if not isinstance(given, (list, tuple)):
-            raise MutuaError("body_shape", "attestations must be a list", "see the record kinds in the reference")
-        shaped = [
-            cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
-            for index, item in enumerate(cast("list[object]", given))
-        ]
-        return known, fields, tuple(shaped)
+    async def submit_all(self, records: Sequence[SubmitRequest]) -> BatchAnswer:
+        """Do the same with each of many records, in their order; return the id of each, or why it is refused."""
+        outcomes = await self._submit(records)
+        ids = tuple(None if isinstance(outcome, Refused) else outcome.hex() for outcome in outcomes)
+        return BatchAnswer(records=ids, refusals=_refusals(outcomes, self._reads.day_one))
+
+    async def _submit(self, records: Sequence[SubmitRequest]) -> list[Outcome]:
+        drafts = self._drafts(records)
+        room: dict[bytes, int] = {}
+        for index, draft in enumerate(drafts):
+            if isinstance(draft, RecordDraft) and isinstance(draft.body, ClaimBody):
+                cover = draft.body.cover_id
+                room.setdefault(cover, self._node.mempool.room_of(cover))
+                room[cover] -= 1
+                if room[cover] < 0:  # no addresses for what finds no room
+                    drafts[index] = Refused(pool_full())
+        own = [item for item in drafts if isinstance(item, RecordDraft)]
+        found = iter(await self._node.intake.submit(own, self._with_addresses))
+        return [item if isinstance(item, Refused) else next(found) for item in drafts]
+
+    def _drafts(self, records: Sequence[SubmitRequest]) -> list[RecordDraft | Refused]:
+        """Return what is to be signed, but the payout addresses of claims, or what is wrong with a request."""
+        own_member = cache(self._own_member)
+
+        def draft_of(record: SubmitRequest) -> RecordDraft | Refused:
+            try:
+                known, fields, attestations = _parts_of(record)
+                if known.key != "identity":
+                    own_member()
+                if record.kind == "claim.file":
+                    self._default_claim(fields)
+                if record.kind == "cover.add" and not fields.get("cover"):
+                    attestations = self._new_cover(fields)
+                return RecordDraft(record.kind, body_from_json(known.body, fields), attestations)
+            except MutuaError as error:
+                return Refused(error)
+
+        return list(map(draft_of, records))
 
     def _own_member(self) -> bytes:
         """Return this member's key. MutuaError `not_a_member` on a node that only follows."""
@@ -91,30 +110,10 @@ class Actions:
 
     async def check(self, records: Sequence[SubmitRequest]) -> tuple[Refusal, ...]:
         """Return what the rules would refuse of these records in the next block, one after the other."""
-        found: list[tuple[int, MutuaError]] = []
-        shaped: list[tuple[int, tuple[str, Shape, tuple[Attestation, ...]]]] = []
-        for index, item in enumerate(records):
-            try:
-                known, fields, attestations = self._parts_of(item.kind, item.body)
-                if item.kind == "claim.file":
-                    self._default_claim(fields)
-                    fields.setdefault("payout_commitment", "")
-                shaped.append((index, (item.kind, body_from_json(known.body, fields), attestations)))
-            except MutuaError as error:
-                found.append((index, error))
-        refusals = await self._node.intake.check([item for _, item in shaped])
-        found += [(index, error) for (index, _), error in zip(shaped, refusals, strict=True) if error is not None]
-        return tuple(
-            Refusal(
-                index=index,
-                code=error.code,
-                what=error.what,
-                hint=error.hint,
-                family=family_of(error),
-                rule=rule_of(error.code),
-            )
-            for index, error in sorted(found, key=lambda item: item[0])
-        )
+        drafts = self._drafts(records)
+        found = iter(await self._node.intake.check([item for item in drafts if isinstance(item, RecordDraft)]))
+        outcomes = [item if isinstance(item, Refused) else next(found) for item in drafts]
+        return _refusals(outcomes, self._reads.day_one)
 
     async def open_document(self, claim: bytes) -> Opened:
         """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing`."""
@@ -136,20 +135,22 @@ class Actions:
 
     # ---- What only this node knows --------------------------------------------------
 
-    async def _complete_claim(self, fields: dict[str, Any]) -> list[bytes]:
-        """Fill in the cover, and fresh payout addresses sealed to the signers."""
+    def _with_addresses(self, drafts: Sequence[RecordDraft]) -> list[RecordDraft]:
+        """Return drafts with fresh payout addresses, sealed to the signers, for the claims that can be paid."""
         node = self._node
-        self._default_claim(fields)
         signers = [founder.device_key for founder in node.charter.founders if founder.bitcoin_key]
-        if not signers or fields["use"] == "preauth":  # nothing is paid for a question
-            fields.setdefault("payout_commitment", "")
-            return []
-        unique = encode(body_from_json(ClaimBody, {**fields, "payout_commitment": ""}))
-        blob = await trio.to_thread.run_sync(
-            new_payout_blob, node.keys.bitcoin_root, unique, signers, node.charter.treasury.network
-        )
-        fields["payout_commitment"] = blob_hash_of(blob).hex()
-        return [blob]
+
+        def completed(draft: RecordDraft) -> RecordDraft:
+            body = draft.body
+            if not signers or not isinstance(body, ClaimBody) or body.use == "preauth":  # no payment for a question
+                return draft
+            unique = encode(msgspec.structs.replace(body, payout_commitment=b""))
+            blob = new_payout_blob(node.keys.bitcoin_root, unique, signers, node.charter.treasury.network)
+            return replace(
+                draft, body=msgspec.structs.replace(body, payout_commitment=blob_hash_of(blob)), blobs=(blob,)
+            )
+
+        return list(map(completed, drafts))
 
     def _default_claim(self, fields: dict[str, Any]) -> None:
         """Fill in what a claim says where nothing else is given."""
@@ -164,6 +165,7 @@ class Actions:
             "source_hash": "",
             "other_payer_cents": 0,
             "evidence": [],
+            "payout_commitment": "",
         }
         fields |= {name: value for name, value in defaults.items() if name not in fields}
 
@@ -209,6 +211,41 @@ class Actions:
     def stop(self) -> None:
         """Ask the daemon to end."""
         self._node.stop()
+
+
+def _parts_of(record: SubmitRequest) -> tuple[Kind, dict[str, Any], tuple[Attestation, ...]]:
+    """Return the kind, the fields of the body and the attestations that came with them."""
+    kind = record.kind
+    known = KINDS.get(kind)
+    if known is None:
+        raise RuleBroken("kind_unknown", f"there is no record kind {kind!r}", f"kinds: {', '.join(sorted(KINDS))}")
+    fields = dict(record.body)
+    given = fields.pop("attestations", ())
+    if not isinstance(given, (list, tuple)):
+        raise MutuaError("body_shape", "attestations must be a list", "see the record kinds in the reference")
+    shaped = [
+        cast("Attestation", body_from_json(Attestation, item, f"attestations[{index}]"))
+        for index, item in enumerate(cast("list[object]", given))
+    ]
+    return known, fields, tuple(shaped)
+
+
+def _refusals(outcomes: Sequence[Outcome | None], day_one: str) -> tuple[Refusal, ...]:
+    """Return what was refused, by its place."""
+    return tuple(
+        Refusal(
+            index=index,
+            code=item.error.code,
+            what=dated(item.error.what, day_one),
+            hint=item.error.hint,
+            family=family_of(item.error),
+            rule=rule_of(item.error.code),
+            claim=item.claim.hex(),
+            height=item.height,
+        )
+        for index, item in enumerate(outcomes)
+        if isinstance(item, Refused)
+    )
 
 
 def document_hash(data: bytes) -> bytes:

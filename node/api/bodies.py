@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from functools import cache
 from typing import Any
 
 from ledger.codec import INT_MAX, Shape
@@ -15,7 +16,7 @@ def body_from_json(shape: type[Shape], value: object, where: str = "body") -> Sh
     if not isinstance(value, dict):
         raise _misfit(where, "an object")
     given = typing.cast("dict[str, object]", value)
-    hints = typing.get_type_hints(shape)
+    hints = _hints(shape)
     unknown = sorted(set(given) - set(hints))
     if unknown:
         raise MutuaError("body_shape", f"{where} has no field {unknown[0]!r}", f"it has: {', '.join(hints)}")
@@ -36,6 +37,11 @@ def body_to_json(value: object) -> Any:
     if isinstance(value, Shape):
         return {name: body_to_json(getattr(value, name)) for name in value.__struct_fields__}
     return value
+
+
+@cache
+def _hints(shape: type[Shape]) -> dict[str, Any]:
+    return typing.get_type_hints(shape)
 
 
 def _value(hint: Any, value: object, where: str) -> Any:

@@ -18,8 +18,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from node.api.errors import ApiError, NodeNotRunning
+from node.api.sockets import place_to_connect
 from node.api.views.actions import (
     AutoRule,
+    BatchAnswer,
     CheckAnswer,
     Done,
     ErrorAnswer,
@@ -108,7 +110,7 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock.connect(str(place_to_connect(self._path)))
 
 
 class Client:
@@ -160,11 +162,15 @@ class Client:
         """Hand a record's body to the node, which signs it; returns once it is on disk."""
         return self._post(Submitted, "/v1/submit", submission(kind, body, attestations))
 
+    def submit_all(self, records: Sequence[SubmitRequest | msgspec.Raw]) -> BatchAnswer:
+        """Hand in many records, each checked behind those before it; what is taken is on disk when this returns."""
+        return self._post(BatchAnswer, "/v1/batch", {"records": records})
+
     def accept(self, record: str) -> Submitted:
         """Hand in a record that its author signed elsewhere, as hex; returns once it is on disk."""
         return self._post(Submitted, "/v1/accept", {"record": record})
 
-    def check(self, records: Sequence[SubmitRequest]) -> tuple[Refusal, ...]:
+    def check(self, records: Sequence[SubmitRequest | msgspec.Raw]) -> tuple[Refusal, ...]:
         """Return why the rules would refuse records now, each behind those before it. Nothing is kept."""
         return self._post(CheckAnswer, "/v1/check", {"records": records}).refusals
 
@@ -238,7 +244,9 @@ class AsyncClient:
         self.path = socket_path
         self._advise = advise
         self._http: httpx.AsyncClient = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket_path)), base_url="http://mutua", timeout=timeout_s
+            transport=httpx.AsyncHTTPTransport(uds=str(place_to_connect(socket_path))),
+            base_url="http://mutua",
+            timeout=timeout_s,
         )
 
     async def __aenter__(self) -> Self:

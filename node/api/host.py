@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,9 +46,7 @@ class Host(Protocol):
         """Return the member, present or past, whose keys these are, in the newest state."""
         ...
 
-    async def submit(
-        self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = (), blobs: Sequence[bytes] = ()
-    ) -> bytes:
+    async def submit(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = ()) -> bytes:
         """Sign, check, keep durably and spread a record; return its id."""
         ...
 

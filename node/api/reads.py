@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import trio
@@ -25,15 +26,17 @@ from ledger.records import record_id_of
 from ledger.state import StateReader
 from node.api.host import Host
 from node.api.schema import BLOCKS_PAGE_MAX, VIEWS
-from node.api.text import hex_bytes
+from node.api.text import dated, hex_bytes
 from node.api.views.base import Question, T, read
 from node.api.views.chain import Block, BlockHead, ClaimReceipt, Reason, Receipt, RecordHead
-from node.api.views.claims import CLAIM, NEEDS_ME
+from node.api.views.claims import CLAIM
 from node.api.views.members import DEPENDANTS
-from node.api.views.node import Consensus, Owed, Peer, PeerCounts, ProtocolState, Status, TreasuryJob
+from node.api.views.node import Consensus, LogLevel, Owed, Peer, PeerCounts, ProtocolState, Status, TreasuryJob
 from node.audit.receipts import LIVE_S_MAX, claim_receipt, told
 
 RECEIPTS_KEPT_MAX = 16
+ANSWERS_KEPT_MAX = 32
+"""Views of the newest block that are kept: a screen asks for the same few every second."""
 
 
 class Reads:
@@ -43,12 +46,23 @@ class Reads:
         self._node = node
         self._replaying = trio.Lock()
         self._receipts: dict[tuple[bytes, int], ClaimReceipt] = {}
+        self._kept_at = -1
+        self._kept: dict[object, Any] = {}
 
     # ---- The node -----------------------------------------------------------------
 
     def is_ready(self) -> bool:
         """True once the node is in sync."""
         return not self._node.sync.is_syncing
+
+    @property
+    def day_one(self) -> str:
+        """The date of day 1."""
+        return self._node.charter.day_one
+
+    def height(self) -> int:
+        """Return the newest final height."""
+        return self._node.chain.height
 
     def status(self) -> Status:
         """Return what `mutua status` shows."""
@@ -64,7 +78,7 @@ class Reads:
             block_hash=chain.tip.block_hash.hex(),
             state_root=chain.tip.header.state_root.hex(),
             term=max(0, calendar.term_of(max(height, 1))),
-            day_one=charter.day_one,
+            day_one=self.day_one,
             block_interval_ms=charter.block_interval_ms,
             peers=self._peer_counts(),
             mempool=len(node.mempool),
@@ -76,8 +90,9 @@ class Reads:
             member=member,
             cover=None if row is None else node.keys.cover_key.hex(),
             dependants=() if row is None else tuple(item.cover_id for item in self.view(DEPENDANTS, member=member)),
-            needs_me=0 if row is None else len(self.view(NEEDS_ME, member=member)),
+            needs_me=0 if row is None else self._keep("needs me", claims.needs_me_count, chain.state, height, row.key),
             protocol=protocol_state(chain.state, height),
+            log_level=cast("LogLevel", logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()),
         )
 
     def _peer_counts(self) -> PeerCounts:
@@ -133,7 +148,26 @@ class Reads:
         """Return a governance view. MutuaError `not_found` for an unknown member or claim, `usage` for an argument."""
         chain = self._node.chain
         given = {key: value for key, value in arguments.items() if value is not None}
-        return read_view(chain.state, chain.height, question, given)
+        key = (question.name, tuple(sorted(given.items())))
+        return self._keep(key, read_view, chain.state, chain.height, question, given)
+
+    async def ask(self, question: Question[T], **arguments: str) -> T:
+        """Return the same, read in a thread: a list of all claims takes a while, and holds up nobody."""
+        return await self._node.ledger.look(lambda: self.view(question, **arguments))
+
+    def _keep(self, name: object, read: Callable[..., T], *arguments: Any) -> T:
+        """Return what was read, once a block: it does not change before the next one."""
+        height = self._node.chain.height
+        if self._kept_at != height:
+            self._kept_at, self._kept = height, {}
+        kept = self._kept  # another thread may begin a new height
+        if name not in kept:
+            found = read(*arguments)
+            while len(kept) >= ANSWERS_KEPT_MAX:
+                kept.pop(next(iter(kept)), None)
+            kept[name] = found
+            return found
+        return kept[name]
 
     def blocks(self, start: int, count: int) -> tuple[BlockHead, ...]:
         """Return headers from `start` on, at most 200."""
@@ -177,27 +211,27 @@ class Reads:
     def record(self, record_id: bytes) -> Receipt:
         """Return a record's receipt: pending, refused with the reason, or final with its inclusion proof."""
         chain, mempool, name = self._node.chain, self._node.mempool, record_id.hex()
-        place = chain.find_record(record_id)
-        if place is None:
+        placed = chain.placed_record(record_id)
+        if placed is None:
             refusal = mempool.refusals.get(record_id)
             if record_id in mempool:
                 return Receipt(record_id=name, state="pending", height=chain.height)
             if refusal is not None:
-                reason = Reason(code=refusal.code, what=refusal.what, hint=refusal.hint, rule=rule_of(refusal.code))
+                what = dated(refusal.what, self.day_one)
+                reason = Reason(code=refusal.code, what=what, hint=refusal.hint, rule=rule_of(refusal.code))
                 return Receipt(record_id=name, state="refused", height=refusal.height, reason=reason)
             what = f"this node knows no record {name}"
             raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
-        height, index = place
-        block = chain.block(height)
-        assert block is not None
+        block, index = placed
+        header = decode_header(block.header)
         hashes = [merkle.leaf_hash(encode(record)) for record in block.records]
         return Receipt(
             record_id=name,
             state="final",
-            height=height,
+            height=header.height,
             index=index,
             kind=block.records[index].kind,
-            records_root=decode_header(block.header).records_root.hex(),
+            records_root=header.records_root.hex(),
             tree_size=len(hashes),
             proof=tuple(item.hex() for item in merkle.inclusion_proof(hashes, index)),
             leaf=hashes[index].hex(),
@@ -213,7 +247,7 @@ class Reads:
                 receipt = await trio.to_thread.run_sync(partial(claim_receipt, chain, claim, live_s_max=LIVE_S_MAX))
                 while len(self._receipts) >= RECEIPTS_KEPT_MAX:
                     self._receipts.pop(next(iter(self._receipts)))
-                self._receipts[key] = msgspec.convert(told(receipt), ClaimReceipt)
+                self._receipts[key] = msgspec.convert(told(receipt, self.day_one), ClaimReceipt)
             return self._receipts[key]
 
 

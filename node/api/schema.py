@@ -16,9 +16,9 @@ from node.api.views.chain import Block, BlockHead, ClaimReceipt, Receipt
 SOCKET_NAME = "api.sock"
 BODY_SIZE_MAX = 256 * 1024
 """The largest record body is 32 KiB of bytes; as JSON with hex it stays below this."""
-CHECK_SIZE_MAX = 8 * 1024 * 1024
-CHECK_RECORDS_MAX = 1_000
-"""What a file of claims may ask about at once."""
+BATCH_SIZE_MAX = 8 * 1024 * 1024
+BATCH_RECORDS_MAX = 500
+"""What a file of claims may send or ask about at once."""
 BLOCKS_PAGE_MAX = 200
 
 VIEWS: dict[str, Question[Any]] = {
@@ -58,6 +58,13 @@ ENDPOINTS = (
     GET("/v1/openapi.json", dict[str, Any], "This description."),
     POST("/v1/submit", Submitted, "Sign, check, store and send a record; durable before the answer.", SubmitRequest),
     POST(
+        "/v1/batch",
+        actions.BatchAnswer,
+        "Do the same with many records, each on its own; those that are taken are durable before the answer.",
+        actions.RecordsRequest,
+        size_max=BATCH_SIZE_MAX,
+    ),
+    POST(
         "/v1/accept",
         Submitted,
         "Take a record that its author signed elsewhere; durable before the answer.",
@@ -67,8 +74,8 @@ ENDPOINTS = (
         "/v1/check",
         actions.CheckAnswer,
         "What the rules would refuse of some records in the next block. Nothing is stored.",
-        actions.CheckRequest,
-        size_max=CHECK_SIZE_MAX,
+        actions.RecordsRequest,
+        size_max=BATCH_SIZE_MAX,
     ),
     POST("/v1/open", Opened, "Open a document of a claim that is on this node, and sign the receipt.", OpenRequest),
     GET("/v1/auto-accept", tuple[AutoRule, ...], "Every version of this member's auto-accept rules."),

@@ -9,23 +9,24 @@ narrow roles (reads, actions, events), so the server knows nothing of ledger, ne
 from __future__ import annotations
 
 import inspect
-import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import hypercorn.trio
+import hypercorn.trio.run  # pyright: ignore[reportUnusedImport] - for its name
 import msgspec
 import structlog
 import trio
 from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -33,10 +34,13 @@ from governance.refusals import rule_of
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken, family_of
 from ledger.hashing import HASH_SIZE
 from node.api import schema
+from node.api.listening import place_to_listen
 from node.api.reads import Reads, question_of
-from node.api.text import hex_bytes
+from node.api.sockets import remove
+from node.api.text import dated, hex_bytes
 from node.api.views import actions
-from node.api.views.node import Health
+from node.api.views.node import Health, LogLevel
+from node.faults import describe
 
 if TYPE_CHECKING:
     from node.api.actions import Actions
@@ -47,10 +51,8 @@ log = structlog.get_logger("mutua.api")
 HEARTBEAT_S = 10.0
 """A comment on a quiet event stream, so that both ends notice a dead one."""
 ARGUMENT_MAX = 8
-SOCKET_PATH_MAX = 103
-"""Bytes of a Unix socket's path: 107 on Linux, 103 on macOS."""
 HEIGHT_MAX = 2**63 - 1
-LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_LEVELS: tuple[str, ...] = get_args(LogLevel)
 STATUS_OF_CODE = {
     "not_found": 404,
     "document_missing": 404,
@@ -79,24 +81,33 @@ async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]]
 
     A socket left by a dead daemon is replaced.
 
-    Errors: MutuaError `socket_path` (too long), `api_in_use` (another daemon answers there), `socket_unusable`.
+    Errors: MutuaError `socket_path` (no short place for it), `api_in_use` (another daemon answers), `socket_unusable`.
     """
-    _check_socket(path)
+    try:
+        place = place_to_listen(path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    _check_socket(place)
     config = Config()
-    config.bind = [f"unix:{path}"]
+    config.bind = [f"unix:{place}"]
     config.umask = 0o177
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
     config.graceful_timeout = 0.5
-    run: Any = cast("Any", hypercorn.trio).serve  # it names the ASGI types of starlette differently
+    library = cast("Any", hypercorn.trio)  # it names the ASGI types of starlette differently
+    library.run.TCPServer = Connection
     try:
-        await run(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+        await library.serve(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
     except OSError as error:
-        hint = "use a data folder that can hold a socket"
-        raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint) from None
+        raise _unusable(path, error) from None
     finally:
-        _remove(path)
+        remove(path)
+
+
+def _unusable(path: Path, error: OSError) -> MutuaError:
+    hint = "use a data folder that can hold a socket"
+    return MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint)
 
 
 def build_app(api: Api) -> Starlette:
@@ -105,6 +116,21 @@ def build_app(api: Api) -> Starlette:
         routes=[Route(item.path, _answering(api, item), methods=[item.method]) for item in schema.ENDPOINTS],
         exception_handlers={HTTPException: _http_error},
     )
+
+
+class Connection(TCPServer):
+    """A connection whose faults end it alone.
+
+    Hypercorn 0.18.0 lets them out of its server, and so would end the daemon: a request that is cut off can meet the
+    answer to it half-way (trio.BusyResourceError), and what is an OSError comes in a group that it does not look into.
+    """
+
+    async def run(self) -> None:
+        """Serve the connection to its end, whatever that is."""
+        try:
+            await super().run()
+        except* Exception as group:
+            log.debug("api_connection_failed", error=describe(group))
 
 
 # ---- Handlers -------------------------------------------------------------------
@@ -116,9 +142,8 @@ def build_app(api: Api) -> Starlette:
 def _blocks(api: Api, request: Request, _: Any) -> Any:
     count = _number(request.query_params.get("count", "20"), "count", 1, schema.BLOCKS_PAGE_MAX)
     given = request.query_params.get("start")
-    newest = api.reads.status().height if given is None else 0
-    start = max(0, newest - count + 1) if given is None else _number(given, "start", 0, HEIGHT_MAX)
-    return api.reads.blocks(start, count)
+    start = api.reads.height() - count + 1 if given is None else _number(given, "start", 0, HEIGHT_MAX)
+    return api.reads.blocks(max(0, start), count)
 
 
 def _view(api: Api, request: Request, _: Any) -> Any:
@@ -127,7 +152,7 @@ def _view(api: Api, request: Request, _: Any) -> Any:
         key.isidentifier() and key not in ("self", "question") for key in arguments
     ):
         raise MutuaError("arguments", "the arguments do not fit this view", "see the views in the reference")
-    return api.reads.view(question_of(request.path_params["name"]), **arguments)
+    return api.reads.ask(question_of(request.path_params["name"]), **arguments)
 
 
 def _openapi(_api: Api, _request: Request, _: Any) -> Any:
@@ -145,11 +170,19 @@ def _accept(api: Api, _: Request, wanted: actions.AcceptRequest) -> Any:
     return api.actions.accept(data)
 
 
-async def _check(api: Api, _: Request, wanted: actions.CheckRequest) -> Any:
-    if len(wanted.records) > schema.CHECK_RECORDS_MAX:
-        what = f"the request has more than {schema.CHECK_RECORDS_MAX} records"
-        raise MalformedBytes("body_size", what, "check fewer at a time")
-    return actions.CheckAnswer(refusals=await api.actions.check(wanted.records))
+def _batch(api: Api, _: Request, wanted: actions.RecordsRequest) -> Any:
+    return api.actions.submit_all(_bounded(wanted))
+
+
+async def _check(api: Api, _: Request, wanted: actions.RecordsRequest) -> Any:
+    return actions.CheckAnswer(refusals=await api.actions.check(_bounded(wanted)))
+
+
+def _bounded(wanted: actions.RecordsRequest) -> list[actions.SubmitRequest]:
+    if len(wanted.records) > schema.BATCH_RECORDS_MAX:
+        what = f"the request has more than {schema.BATCH_RECORDS_MAX} records"
+        raise MalformedBytes("body_size", what, "send fewer at a time")
+    return wanted.records
 
 
 def _log(api: Api, _: Request, wanted: actions.LogRequest) -> Any:
@@ -210,6 +243,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("GET", "/v1/events"): _events,
     ("GET", "/v1/openapi.json"): _openapi,
     ("POST", "/v1/submit"): lambda api, _, wanted: api.actions.submit(wanted.kind, wanted.body),
+    ("POST", "/v1/batch"): _batch,
     ("POST", "/v1/accept"): _accept,
     ("POST", "/v1/check"): _check,
     ("POST", "/v1/open"): lambda api, _, wanted: api.actions.open_document(_hash(wanted.claim, "the claim id")),
@@ -235,14 +269,13 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
                 found = await found
             return found if isinstance(found, Response) else _json(found)
         except MutuaError as error:
-            return error_response(error)
+            return error_response(error, api.reads.day_one)
+        except ClientDisconnect:  # cut off in the middle of its body: there is nobody to answer
+            return Response(status_code=400)
         except OSError as error:
             log.exception("disk_error", what=str(error))
-            return error_response(
-                MutuaError(
-                    "disk", f"the disk did not accept the write: {error.strerror}", "free space and send it again"
-                )
-            )
+            what = f"the disk did not accept the write: {error.strerror}"
+            return error_response(MutuaError("disk", what, "free space and send it again"))
         except Exception:
             # The edge of the daemon: a fault in one answer is told and logged, and never ends the node.
             log.exception("api_fault", path=request.url.path)
@@ -252,12 +285,13 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
     return answer
 
 
-def error_response(error: MutuaError) -> Response:
+def error_response(error: MutuaError, day_one: str = "") -> Response:
     """Return an error as the API says it: its code and words, the family, and the HTTP status that goes with them."""
+    what = dated(error.what, day_one) if isinstance(error, RuleBroken) else error.what
     rule = rule_of(error.code) if isinstance(error, RuleBroken) else ""
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        actions.ErrorBody(code=error.code, what=error.what, hint=error.hint, family=family_of(error), rule=rule),
+        actions.ErrorBody(code=error.code, what=what, hint=error.hint, family=family_of(error), rule=rule),
         STATUS_OF_CODE.get(error.code, by_family),
     )
 
@@ -307,15 +341,8 @@ def _hash(text: str, name: str) -> bytes:
     return value
 
 
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-
-
 def _check_socket(path: Path) -> None:
-    """Refuse a path that is too long, is not a socket, or where somebody answers; a dead socket is removed."""
-    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-        hint = "use a data folder with a shorter path"
-        raise MutuaError("socket_path", f"the path of the API socket is too long for the system: {path}", hint)
+    """Refuse a path that is not a socket, or where somebody answers; a dead socket is removed."""
     try:
         mode = path.lstat().st_mode
     except OSError:

@@ -27,7 +27,7 @@ from ledger.state import StateReader
 from ledger.store import Store
 from ledger.verify import Applied, Counts, replay
 from node.agreement.vote_log import problem_of as vote_log_problem
-from node.execution.header_rules import certificate_problem, committee_of, header_problems
+from node.execution.header_rules import certificate_problem, committee_of, header_problems, proposer_problem
 from node.execution.verifier import Verifier
 from node.paths import DataFolder
 
@@ -53,10 +53,15 @@ class NodeRules:
         """Return what is wrong with epoch, times, committee, proposer and reserved bytes."""
         return [what for _, what in header_problems(charter, committee_of(charter), parent, header)]
 
-    def certificate_problem(self, charter: Charter, header: Header, certificate: bytes) -> str | None:
+    def certificate_problem(
+        self, charter: Charter, parent: Header | None, header: Header, certificate: bytes
+    ) -> str | None:
         """Return what is wrong with the commit certificate of this header's block, or None."""
-        # The founders are the committee as long as nobody can join it.
-        return commit_problem(committee_of(charter), chain_id_of(charter), header, certificate)
+        committee = committee_of(charter)  # the founders, as long as nobody can join it
+        problem = commit_problem(committee, chain_id_of(charter), header, certificate)
+        if problem is not None or parent is None:
+            return problem
+        return proposer_problem(parent, header, len(committee), decode_certificate(certificate).view)
 
     def apply(
         self,
@@ -113,7 +118,7 @@ def audit_folder(
     except LedgerCorrupt as error:
         findings = [Finding(0, "store", error.what)]
     findings += [*_vote_log(folder, counts.height), *_unexpected(counts, expected)]
-    return Report(counts, tuple(findings))
+    return Report(counts, tuple(sorted(findings, key=lambda finding: finding.height)))
 
 
 def _unexpected(counts: Counts, expected: Expected) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from cyclopts import Parameter, Token
 from ledger.errors import MutuaError, RuleBroken
 from node.api.client import Client
 from node.api.standing import waiting_words
-from node.api.text import Units, clean, read_whole, short
+from node.api.text import Units, clean, read_whole
 from node.api.views.base import to_json
 from node.api.views.chain import Receipt
 from node.api.views.claims import CLAIM, CLAIMS, Claim
@@ -212,7 +212,7 @@ class Session:
 
 def units_of(status: Status) -> Units:
     """Return how a co-op writes money and time."""
-    return Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms)
+    return Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms, status.day_one)
 
 
 def read_amount(units: Units, text: str, name: str = "amount") -> int:
@@ -326,7 +326,7 @@ class Waiting:
         return say(
             common,
             {**to_json(answer), **to_json(receipt)},
-            f"{done}: {place}\nreceipt {name}; check it: mutua vote verify {short(name)}{next_words}",
+            f"{done}: {place}\ncheck its receipt: mutua vote verify {name}{next_words}",
         )
 
 

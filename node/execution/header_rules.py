@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from consensus.catchup import earliest_proposal_ms
-from consensus.committee import committee_hash, draw_committee
+from consensus.committee import committee_hash, draw_committee, leader_of
 from consensus.messages import Certificate, VoteKind
 from consensus.signing import verify_certificate
 from ledger.blocks import HEADER_VERSION, Contents, Header, block_hash_of, link_problems
@@ -126,4 +126,17 @@ def certificate_problem(
         return "it certifies another block"
     if not verify_certificate(certificate, committee, chain_id):
         return "there is no quorum of valid signatures by its committee"
+    return None
+
+
+def proposer_problem(parent: Header, header: Header, committee_size: int, view: int) -> str | None:
+    """Return why nobody honest proposed this block up to the view in which it was certified, or None.
+
+    A block proposed again in a later view keeps its header: its proposer led one of the views up to that one.
+    """
+    first_view = (header.proposer - leader_of(parent.randomness, 0, committee_size)) % committee_size
+    if first_view > view:
+        return (
+            f"block {header.height} is by a member who leads no view before {first_view}, and was certified in {view}"
+        )
     return None

@@ -19,8 +19,14 @@ from ledger.chain import Chain
 from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Record, SignedRecord, record_id_of
 from node.clock import now_ms
-from node.execution.header_rules import certificate_problem, committee_of, earliest_ms
-from node.execution.propose import Proposer, build_candidate
+from node.execution.header_rules import (
+    INVALID,
+    certificate_problem,
+    committee_of,
+    earliest_ms,
+    proposer_problem,
+)
+from node.execution.propose import Proposer, build_candidate, refused_of
 from node.execution.validate import Candidate, check_candidate, check_whole
 from node.execution.verifier import Verifier
 from node.faults import is_fatal, quorum_disagrees
@@ -32,6 +38,8 @@ log = structlog.get_logger("mutua.ledger")
 T = TypeVar("T")
 OnFinal = Callable[[Candidate], Awaitable[None]]
 
+LOOKED_AT_MAX = 500
+"""Waiting records looked at again after a block: a tenth of a second of a thread at most."""
 TIMEOUT0_MIN_MS = 1_200
 TIMEOUT0_MAX_MS = 600_000
 TIMELY_MS_MIN, TIMELY_MS_MAX = 2_000, 600_000
@@ -113,6 +121,14 @@ class LedgerService:
             self.mempool.refuse(record_id, error, candidate.header.height)
         return candidate
 
+    async def weed(self) -> None:
+        """Look again at what blocks passed over: what the rules go on refusing is dropped, also where nobody builds."""
+        async with self._lock:
+            height, waiting = self.chain.height + 1, self.mempool.suspects(LOOKED_AT_MAX)
+            refused = await trio.to_thread.run_sync(refused_of, self.chain, waiting) if waiting else {}
+        for record_id, error in refused.items():
+            self.mempool.refuse(record_id, error, height)
+
     async def check(self, block: BlockWithBodies) -> Candidate:
         """Check a proposed block; MutuaError when it is not valid, or when the rules meet a fault at it."""
         async with self._lock:
@@ -122,16 +138,20 @@ class LedgerService:
             except (MutuaError, OSError):
                 raise
             except Exception as error:
-                log.exception("rules_fault", height=self.chain.height + 1)
+                log.exception("rules_fault", peer="proposer", height=self.chain.height + 1)
                 what = f"the rules met a fault at a block: {type(error).__name__}"
                 raise RuleBroken("rules_fault", what, "report it to the maintainers") from error
 
     async def commit(self, candidate: Candidate, certificate: Certificate) -> None:
         """Keep a final block durably, then set in motion what waits for it. A height already final is passed over."""
         async with self._lock:
-            if candidate.header.height != self.chain.height + 1:
+            header = candidate.header
+            if header.height != self.chain.height + 1:
                 return
             assert certificate.block_hash == candidate.block_hash
+            problem = proposer_problem(self.chain.tip.header, header, len(self.committee), certificate.view)
+            if problem is not None:
+                raise quorum_disagrees(header.height, MalformedBytes("block_proposer", problem, INVALID))
             with trio.CancelScope(shield=True):  # what is final is also settled when the daemon is being stopped
                 await trio.to_thread.run_sync(self._commit, candidate, certificate)
         await self._on_final(candidate)

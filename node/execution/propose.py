@@ -9,6 +9,7 @@ import structlog
 
 from governance.acts import act_of
 from governance.transition import BlockContext, OpenBlock
+from ledger import calendar
 from ledger.blocks import Block, BlockWithBodies, contents_of, encode_header, next_randomness
 from ledger.chain import Chain
 from ledger.errors import MutuaError, RuleBroken
@@ -63,6 +64,15 @@ def build_candidate(
     return candidate_of(chain, block, applied, contents), refused
 
 
+def refused_of(chain: Chain, waiting: Waiting) -> dict[bytes, MutuaError]:
+    """Return why the rules refuse some of these records in the next block. Nothing is kept."""
+    if calendar.is_term_start(chain.height + 1):  # such a block begins with the premiums of all members
+        return {}
+    opened = OpenBlock(chain.state, BlockContext(chain.height + 1, chain.tip.header.randomness))
+    found = ((record_id, _refusal_of(opened, record_id, signed)) for record_id, signed in waiting)
+    return {record_id: error for record_id, error in found if error is not None}
+
+
 def _fill(
     opened: OpenBlock, waiting: Waiting, is_late: Callable[[], bool]
 ) -> tuple[list[SignedRecord], dict[bytes, MutuaError]]:
@@ -91,7 +101,8 @@ def _refusal_of(opened: OpenBlock, record_id: bytes, signed: SignedRecord) -> Mu
             raise
         return error
     except Exception as error:  # a record must never be able to stop every proposer
-        log.exception("rules_fault", kind=signed.record.kind, record_id=record_id.hex())
+        author = signed.record.author.hex()[:16]
+        log.exception("rules_fault", peer=author, kind=signed.record.kind, record_id=record_id.hex())
         what = f"the rules met a fault at this record: {type(error).__name__}"
         return RuleBroken("rules_fault", what, "report it to the maintainers")
     return None

@@ -33,11 +33,11 @@ class Candidate:
     delta: Mapping[bytes, bytes | None]
     events: tuple[Event, ...]
     next: NextBlock
-    """All of it in rows, ready for `Chain.keep`."""
+    """All of it staged for `Chain.keep`."""
 
 
 def candidate_of(chain: Chain, block: BlockWithBodies, applied: Applied, contents: Contents) -> Candidate:
-    """Return an applied block as a candidate, with its rows."""
+    """Return an applied block as a candidate, staged."""
     prepared = chain.prepare(block, applied.delta, encode_events(applied.events), contents)
     tip = prepared.tip
     return Candidate(block, tip.header, tip.block_hash, applied.delta, applied.events, prepared)
@@ -62,28 +62,31 @@ def check_candidate(
     """
     header, records = decode_header(block.block.header), block.block.records
     contents = contents_of(records)
-    check_header(chain, committee, header, contents)
-    _check_bodies(block, contents)
-    bodies: dict[bytes, Body] = {}
-    for record, body in zip(records, block.bodies, strict=True):
-        check_record_shape(record, chain.chain_id)
-        assert body is not None
-        bodies[record.body_hash] = body
-
-    def effect() -> Candidate:
-        leader, randomness = committee[header.proposer], chain.tip.header.randomness
-        applied = apply_block(chain.state, header, randomness, leader, records, bodies, contents.ids)
-        if chain.tree.root_after(applied.delta) != header.state_root:
-            raise MalformedBytes("block_state_root", "applying the block does not give its state root", INVALID)
-        return candidate_of(chain, block, applied, contents)
-
     unverified = [item for item in zip(records, contents.signed, strict=True) if not is_verified(item[0])]
-    is_signed, outcome = (verifier or Verifier(0)).check_while(unverified, effect)
-    if not is_signed:
-        raise MalformedBytes("record_signature", "a record of the block has a bad signature", INVALID)
+    with (verifier or Verifier(0)).checking(unverified) as are_signed:
+        check_header(chain, committee, header, contents)
+        _check_bodies(block, contents)
+        for record in records:
+            check_record_shape(record, chain.chain_id)
+        try:
+            outcome = _effect_of(chain, committee[header.proposer], block, header, contents)
+        except Exception as error:  # whatever it is, a bad signature is named before it
+            outcome = error
+        if not are_signed():
+            raise MalformedBytes("record_signature", "a record of the block has a bad signature", INVALID)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+def _effect_of(chain: Chain, leader: bytes, block: BlockWithBodies, header: Header, contents: Contents) -> Candidate:
+    """Return a block whose parts fit together with its effect."""
+    records, randomness = block.block.records, chain.tip.header.randomness
+    bodies = {record.body_hash: body for record, body in zip(records, block.bodies, strict=True) if body is not None}
+    applied = apply_block(chain.state, header, randomness, leader, records, bodies, contents.ids)
+    if chain.tree.root_after(applied.delta) != header.state_root:
+        raise MalformedBytes("block_state_root", "applying the block does not give its state root", INVALID)
+    return candidate_of(chain, block, applied, contents)
 
 
 def check_whole(block: BlockWithBodies) -> None:

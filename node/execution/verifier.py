@@ -14,25 +14,29 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Condition, Thread
-from typing import IO, BinaryIO, TypeVar
+from typing import IO, BinaryIO
 
 import msgspec
 
 from ledger.records import Record, Seal, seals_of
 from ledger.signatures import are_sealed
 
-T = TypeVar("T")
 CORES = len(os.sched_getaffinity(0))
-PART = 64
-"""Seals a frame: three milliseconds of work."""
+PART = 128
+"""Seals a frame: five milliseconds of work, about as long as a feeder waits at worst for this interpreter's lock."""
+LAST_PART = 16
+"""Seals a frame at the end, which is shared evenly."""
 AHEAD = 6
-"""Frames a worker has before it: it works on while its feeder waits for this interpreter's lock, five milliseconds at
-worst."""
+"""Frames a worker has before it, to work on while its feeder waits."""
+PIPE_SIZE_BYTES = 1 << 20
+"""What lies ahead fits in the pipe: a feeder never waits for room in it."""
+SUBMITTED_AT_ONCE = 1_024
+"""Records whose seals are given to the workers before the next are made."""
 RECORDS_MIN = 1_024
 """Fewer to verify are done before workers could have started."""
 ANSWER_BAD, ANSWER_GOOD = b"\0", b"\1"
@@ -67,7 +71,9 @@ class Verifier:
         while len(self._workers) < self._wanted:
             try:
                 command, pipe = [sys.executable, "-m", "node.execution.verifier"], subprocess.PIPE
-                worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+                worker = subprocess.Popen(
+                    command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, pipesize=PIPE_SIZE_BYTES
+                )
             except OSError:
                 return
             self._workers.append(worker)
@@ -81,10 +87,11 @@ class Verifier:
         for worker in workers:
             _end(worker)
 
-    def submit(self, seals: Sequence[Seal]) -> list[Part]:
+    def submit(self, seals: Sequence[Seal], part_size: int | None = None) -> list[Part]:
         """Give seals to the workers, which are started once enough wait; `finish` says how it went."""
-        parts = [Part(seals[start : start + PART]) for start in range(0, len(seals), PART)]
-        if (len(self._waiting) + len(parts)) * PART >= RECORDS_MIN:
+        size = part_size or PART
+        parts = [Part(seals[start : start + size]) for start in range(0, len(seals), size)]
+        if (len(self._waiting) + len(parts)) * size >= RECORDS_MIN:
             self.start()
         with self._changed:
             self._waiting.extend(parts)
@@ -122,20 +129,25 @@ class Verifier:
             with self._changed:
                 self._waiting = deque(part for part in self._waiting if id(part) not in gone)
 
-    def check_while(self, records: Sequence[tuple[Record, bytes]], work: Callable[[], T]) -> tuple[bool, T | Exception]:
-        """Return whether every signature of the records verifies, and what `work`, done meanwhile, returned or raised.
+    @contextmanager
+    def checking(self, records: Sequence[tuple[Record, bytes]]) -> Generator[Callable[[], bool]]:
+        """Have every signature of the records verified meanwhile; what comes out says at last whether all of them do.
 
-        Each record comes with the bytes that its author signed. Few are verified before `work` starts, many beside it;
-        `work` must not trust them, and nothing is to come of it when a signature is bad.
+        Each record comes with the bytes that its author signed. Few are verified only when that is asked.
         """
-        seals = [seal for record, signed in records for seal in seals_of(record, signed)]
         if len(records) >= RECORDS_MIN:
             self.start()
         if len(records) < RECORDS_MIN or not self._workers:
-            return _verify_in_threads(seals), _outcome_of(work)
-        parts = self.submit(seals)
-        outcome = _outcome_of(work)
-        return self.finish(parts), outcome
+            yield lambda: _verify_in_threads(_seals_of(records))
+            return
+        parts: list[Part] = []
+        try:
+            for start in range(0, len(records), SUBMITTED_AT_ONCE):
+                end = start + SUBMITTED_AT_ONCE
+                parts += self.submit(_seals_of(records[start:end]), PART if end < len(records) else LAST_PART)
+            yield lambda: self.finish(parts)
+        finally:
+            self._withdraw(parts)
 
     def _feed(self, worker: subprocess.Popen[bytes]) -> None:
         """Give a worker parts as long as it lives; take back what it does not answer."""
@@ -171,11 +183,8 @@ class Verifier:
             return taken
 
 
-def _outcome_of(work: Callable[[], T]) -> T | Exception:
-    try:
-        return work()
-    except Exception as error:  # judged by the caller, after the signatures
-        return error
+def _seals_of(records: Sequence[tuple[Record, bytes]]) -> list[Seal]:
+    return [seal for record, signed in records for seal in seals_of(record, signed)]
 
 
 def _verify_in_threads(seals: Sequence[Seal]) -> bool:

@@ -34,7 +34,7 @@ from ledger.codec import Shape, decode, encode
 from ledger.errors import MutuaError, RuleBroken
 from ledger.hashing import HASH_SIZE, tagged_hash
 from ledger.state import StateReader
-from node.faults import is_fatal
+from node.pool.intake import Outcome, RecordDraft, Refused
 
 log = structlog.get_logger("mutua.auto_accept")
 
@@ -215,7 +215,7 @@ def rule_json(rule: AutoRule) -> dict[str, Any]:
 # ---- Casting ----------------------------------------------------------------------
 
 Look = Callable[..., Awaitable[Any]]
-Submit = Callable[[str, Shape], Awaitable[bytes]]
+Submit = Callable[[Sequence[RecordDraft]], Awaitable[Sequence[Outcome]]]
 
 
 @dataclass(eq=False, slots=True)
@@ -278,17 +278,14 @@ class AutoAccept:
         if member is None or not rules or self.problem is not None:
             return 0
         due = cast("list[AutoBallotBody]", await self.look(find_ballots, self.state, height, member, rules))
-        count = 0
-        for body in due:
-            try:
-                await self.submit("case.auto_ballot", body)
-            except MutuaError as error:
-                if is_fatal(error):
-                    return count  # the daemon ends with it
-                log.info("auto_ballot_refused", claim=body.claim.hex()[:12], code=error.code)
-            except OSError:
-                return count
+        try:
+            outcomes = await self.submit([RecordDraft("case.auto_ballot", body) for body in due])
+        except (MutuaError, OSError) as error:
+            log.warning("auto_ballots_not_cast", count=len(due), what=str(error))
+            return 0
+        for body, outcome in zip(due, outcomes, strict=True):
+            if isinstance(outcome, Refused):
+                log.info("auto_ballot_refused", claim=body.claim.hex()[:12], code=outcome.error.code)
             else:
-                count += 1
                 log.info("auto_ballot_cast", claim=body.claim.hex()[:12], rule=body.rule_hash.hex()[:12])
-        return count
+        return sum(not isinstance(outcome, Refused) for outcome in outcomes)

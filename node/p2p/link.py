@@ -34,7 +34,6 @@ FRAMES_PER_SECOND_MAX = 4000  # what one peer may keep this node busy with, in t
 FRAMES_BURST_MAX = 8000
 FRAMES_PER_TURN = 32  # after this many frames of one peer the others get their turn
 PINGS_PER_SECOND_MAX = 50  # an honest peer sends less than one
-LOGGED_FAULTS_MAX = 5  # of the layer above, for each link
 FAREWELL_S = 0.2  # time for our own hello to leave, so that both sides can log the true reason
 WATCH_S = 0.5
 
@@ -104,7 +103,6 @@ class Link:
         self._control_due: dict[bytes, bytes] = {}  # at most one ping and one pong wait
         self._tokens = float(FRAMES_BURST_MAX)
         self._tokens_at = self._heard_at
-        self._fault_count = 0
 
     def end(self, reason: str) -> None:
         """End the link soon; callable from anywhere."""
@@ -259,9 +257,7 @@ class Link:
         except MalformedBytes as error:
             self._owner.strike(self.peer.key, str(error))
         except Exception as error:
-            self._fault_count += 1
-            if self._fault_count <= LOGGED_FAULTS_MAX:
-                log.error("frame_handler_failed", peer=self.peer.key.hex()[:16], error=describe(error))  # noqa: TRY400
+            log.error("frame_handler_failed", peer=self.peer.key.hex()[:16], error=describe(error))  # noqa: TRY400
 
     # ---- Writing and watching ------------------------------------------------------------------------------------
 

@@ -26,7 +26,6 @@ __all__ = ["FRAME_SIZE_MAX", "Channel", "Network", "PeerStatus", "Timing"]
 log: Any = structlog.get_logger("mutua.p2p")
 
 STRIKES_MAX = 5  # within Timing.strikes_window_s
-REFUSAL_LOG_EVERY_S = 60.0
 
 
 class Network:
@@ -57,7 +56,6 @@ class Network:
         self._address_book = peers
         self._clock_ms = clock_ms
         self._peers: dict[bytes, Peer] = {}
-        self._refusals_at: dict[tuple[bytes, str], float] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the host running; report the address once it listens. MutuaError when it cannot listen at the start."""
@@ -195,12 +193,6 @@ class Network:
             log.info("peer_disconnected", peer=record.key.hex()[:16], reason=link.end_reason or "closed by us")
 
     def note_refusal(self, key: bytes | None, reason: str) -> None:
-        """Log a refused peer, each reason once a minute for each peer."""
-        now = trio.current_time()
-        entry = (key or b"", reason)
-        if now - self._refusals_at.get(entry, -REFUSAL_LOG_EVERY_S) < REFUSAL_LOG_EVERY_S:
-            return
-        if len(self._refusals_at) > 1000:
-            self._refusals_at.clear()
-        self._refusals_at[entry] = now
-        log.warning("peer_refused", peer=key.hex()[:16] if key else "unknown", reason=reason)
+        """Log a refused peer. Strangers make themselves keys as they like: in the log they are one peer."""
+        name = key.hex()[:16] if key else "unknown"
+        log.warning("peer_refused", peer=name if key in self._peers else "stranger", key=name, reason=reason)

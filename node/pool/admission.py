@@ -30,6 +30,11 @@ class Admission:
         self._chain = chain
         self.chain_id = chain.chain_id
 
+    @property
+    def height(self) -> int:
+        """The newest final height."""
+        return self._chain.height
+
     def is_expired(self, record: Record) -> bool:
         """True when no block to come may include the record."""
         return windows.is_expired(record.valid_until_height, self._chain.height + 1)

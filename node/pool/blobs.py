@@ -5,7 +5,7 @@ Rows: `o/` hash, a blob whose claim waits; `k/` hash, a blob whose claim is fina
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 
 from ledger.hashing import tagged_hash
@@ -34,18 +34,22 @@ class AddressListStore:
         """Return the blob with this hash."""
         return self._store.get(FINAL_PREFIX + commitment) or self._store.get(WAITING_PREFIX + commitment)
 
-    def add(self, blobs: Iterable[bytes]) -> None:
-        """Keep blobs durably; what is there already is not written again. Blocks on the disk."""
+    def add(self, blobs: Iterable[bytes], beside: Mapping[bytes, bytes] | None = None, *, is_own: bool = False) -> None:
+        """Keep blobs durably, in one write with the rows `beside`; none is written twice. Blocks on the disk.
+
+        Those of this node's own claims are kept beyond the limit, for nobody else could give them back.
+        """
         with self._lock:
-            batch: dict[bytes, bytes | None] = {}
+            batch: dict[bytes, bytes | None] = dict(beside or {})
             waiting = self.waiting_bytes
             for blob in blobs:
                 commitment = blob_hash_of(blob)
-                if self.get(commitment) is not None or not blob:
+                final = self._store.get(FINAL_PREFIX + commitment)
+                if not blob or final or self._store.get(WAITING_PREFIX + commitment):
                     continue
-                if self._store.get(FINAL_PREFIX + commitment) is not None:
+                if final is not None:
                     batch[FINAL_PREFIX + commitment] = blob
-                elif WAITING_PREFIX + commitment not in batch and waiting + len(blob) <= WAITING_BYTES_MAX:
+                elif WAITING_PREFIX + commitment not in batch and (is_own or waiting + len(blob) <= WAITING_BYTES_MAX):
                     batch[WAITING_PREFIX + commitment] = blob
                     waiting += len(blob)
             if batch:

@@ -1,14 +1,16 @@
-"""Records that wait for a block: durable, bounded, in the order they came.
+"""Records that wait for a block: durable, bounded, in the order they came (after a restart: of their numbers).
 
 "Accepted" is said only after the record is on disk. A record that the rules refuse while a block is built stays for a
-few heights (a peer may simply be a block ahead) and is then dropped with its reason, which the member can read.
+few heights (a peer may simply be a block ahead) and is then dropped with its reason, which the member can read. The
+pool remembers what it dropped, so that gossip does not bring it back.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 
 from ledger.codec import decode, encode
@@ -24,6 +26,8 @@ MEMPOOL = StoreKind(
     " start: only records that still waited must be sent again",
 )
 PREFIX = b"p/"
+SHORT_ID_SIZE = 8
+"""Bytes of an id that name a record in a digest."""
 RECORDS_MAX = 20_000
 BYTES_MAX = 64 * 1024 * 1024
 PER_AUTHOR_MAX = 2_000
@@ -32,6 +36,9 @@ PER_AUTHOR_CROWDED_MAX = 100
 REFUSED_HEIGHTS_MAX = 4
 """A record refused while building at this many heights is dropped: it is not early, it is wrong."""
 REFUSALS_KEPT_MAX = 2_000
+DROPPED_KEPT_MAX = 40_000
+"""Ids of dropped records that are remembered: twice what can wait here, and thus at a peer."""
+Write = Callable[[Sequence[SignedRecord], Mapping[bytes, bytes]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,13 @@ class Mempool:
         self._records: OrderedDict[bytes, SignedRecord] = OrderedDict()
         self._sizes: dict[bytes, int] = {}
         self._per_author: dict[bytes, int] = {}
+        self._per_signer: dict[bytes, tuple[int, int]] = {}
         self._refused_at: dict[bytes, set[int]] = {}
+        self._passed_by: dict[bytes, int] = {}
+        """Blocks that became final while a record waited."""
         self.refusals: OrderedDict[bytes, Refusal] = OrderedDict()
+        self._dropped: OrderedDict[bytes, bytes] = OrderedDict()
+        """Short id -> id of what the rules refused for good."""
         self.size_bytes = 0
         for key, value in list(store.scan(PREFIX)):
             try:
@@ -70,8 +82,14 @@ class Mempool:
         return record_id in self._records
 
     def __iter__(self) -> Iterator[tuple[bytes, SignedRecord]]:
+        """Give the records as they came, but those of one key by their numbers: out of order, most would be refused."""
         with self._memory:
-            return iter(list(self._records.items()))
+            items = list(self._records.items())
+        numbered: dict[bytes, list[tuple[int, bytes, SignedRecord]]] = {}
+        for record_id, signed in items:
+            numbered.setdefault(signed.record.signer, []).append((signed.record.number, record_id, signed))
+        ordered = {signer: iter(sorted(own, key=lambda item: item[:2])) for signer, own in numbered.items()}
+        return iter([next(ordered[signed.record.signer])[1:] for _, signed in items])
 
     def ids(self) -> list[bytes]:
         """Return the ids, oldest first."""
@@ -82,29 +100,61 @@ class Mempool:
         """Return what waits of these authors, oldest first."""
         return [signed for _, signed in self if signed.record.author in authors]
 
+    def is_dropped(self, record_id: bytes) -> bool:
+        """True for a record that the rules refused so often that it was dropped; known by its short id, too."""
+        found = self._dropped.get(record_id[:SHORT_ID_SIZE])
+        return found is not None and found.startswith(record_id)
+
+    def suspects(self, count: int) -> list[tuple[bytes, SignedRecord]]:
+        """Return the oldest records that several blocks passed over, for another look."""
+        with self._memory:
+            passed = (name for name, blocks in self._passed_by.items() if blocks > 1)
+            return [(name, self._records[name]) for name in islice(passed, count)]
+
     def get(self, record_id: bytes) -> SignedRecord | None:
         """Return a waiting record."""
         return self._records.get(record_id)
 
-    def add(self, signed_records: Iterable[SignedRecord]) -> list[bytes]:
-        """Keep checked records durably; return the ids that are new. MutuaError `mempool_full`. Blocks on the disk."""
+    def highest_number(self, signer: bytes) -> int:
+        """Return the highest number of a waiting record that this key signed, or 0."""
+        return self._per_signer.get(signer, (0, 0))[1]
+
+    def room_of(self, author: bytes) -> int:
+        """Return how many records more this author may have waiting now, by their number."""
+        return max(0, min(RECORDS_MAX - len(self._records), self._share() - self._per_author.get(author, 0)))
+
+    def add(self, signed_records: Iterable[SignedRecord], write: Write | None = None) -> list[bytes]:
+        """Keep checked records durably, all in one write; return the ids that are new. Blocks on the disk.
+
+        `write` gets those that fit and their rows, where more is to be written with them. MutuaError `mempool_full`
+        when none of them fits.
+        """
         with self._writing:
             fresh, is_full = self._choose(signed_records)
             if is_full and not fresh:
-                what = "this node holds as many waiting records as it may"
-                raise MutuaError("mempool_full", what, "wait for the next block and send it again")
-            if fresh:
-                self._store.write({PREFIX + record_id: data for record_id, _, data in fresh})
+                raise pool_full()
+            rows = {PREFIX + record_id: data for record_id, _, data in fresh}
+            if write is not None:
+                write([signed for _, signed, _ in fresh], rows)
+            elif rows:
+                self._store.write(rows)
             with self._memory:
                 for record_id, signed, data in fresh:
                     self._remember(record_id, signed, len(data))
         return [record_id for record_id, _, _ in fresh]
 
+    def _share(self, more: int = 0, more_bytes: int = 0) -> int:
+        """Return what one author may have waiting, with so much more in the pool."""
+        is_crowded = (
+            len(self._records) + more >= RECORDS_MAX // 2 or self.size_bytes + more_bytes > BYTES_MAX - BYTES_MAX // 2
+        )
+        return PER_AUTHOR_CROWDED_MAX if is_crowded else PER_AUTHOR_MAX
+
     def _choose(self, signed_records: Iterable[SignedRecord]) -> tuple[list[tuple[bytes, SignedRecord, bytes]], bool]:
         """Return the records that are new and fit, and whether any did not fit."""
         fresh: dict[bytes, tuple[bytes, SignedRecord, bytes]] = {}
         is_full = False
-        room = BYTES_MAX - self.size_bytes
+        used = 0
         authors = dict[bytes, int]()
         for signed in signed_records:
             record_id = record_id_of(signed.record)
@@ -113,13 +163,12 @@ class Mempool:
             data = encode(signed)
             author = _bucket(signed)
             count = len(self._records) + len(fresh)
-            is_crowded = count >= RECORDS_MAX // 2 or room < BYTES_MAX // 2
-            share = PER_AUTHOR_CROWDED_MAX if is_crowded else PER_AUTHOR_MAX
             of_author = self._per_author.get(author, 0) + authors.get(author, 0)
-            if count >= RECORDS_MAX or len(data) > room or of_author >= share:
+            is_too_large = self.size_bytes + used + len(data) > BYTES_MAX
+            if count >= RECORDS_MAX or is_too_large or of_author >= self._share(len(fresh), used):
                 is_full = True
                 continue
-            room -= len(data)
+            used += len(data)
             authors[author] = authors.get(author, 0) + 1
             fresh[record_id] = (record_id, signed, data)
         return list(fresh.values()), is_full
@@ -153,6 +202,11 @@ class Mempool:
                 dropped = [self._records[record_id] for record_id in sorted(expired | refused)]
                 for record_id in done | expired | refused:
                     self._forget(record_id)
+                self._passed_by = {name: self._passed_by.get(name, 0) + 1 for name in self._records}
+                for record_id in sorted(refused):
+                    self._dropped[record_id[:SHORT_ID_SIZE]] = record_id
+                while len(self._dropped) > DROPPED_KEPT_MAX:
+                    self._dropped.popitem(last=False)
         return dropped
 
     def _note(self, record_id: bytes, refusal: Refusal) -> None:
@@ -161,14 +215,18 @@ class Mempool:
             self.refusals.popitem(last=False)
 
     def _remember(self, record_id: bytes, signed: SignedRecord, size: int) -> None:
+        self._dropped.pop(record_id[:SHORT_ID_SIZE], None)  # its author's own node had it checked anew
         self._records[record_id] = signed
         self._sizes[record_id] = size
         self.size_bytes += size
         author = _bucket(signed)
         self._per_author[author] = self._per_author.get(author, 0) + 1
+        count, highest = self._per_signer.get(signed.record.signer, (0, 0))
+        self._per_signer[signed.record.signer] = count + 1, max(highest, signed.record.number)
 
     def _forget(self, record_id: bytes) -> None:
         self._refused_at.pop(record_id, None)
+        self._passed_by.pop(record_id, None)
         signed = self._records.pop(record_id, None)
         if signed is None:
             return
@@ -177,6 +235,15 @@ class Mempool:
         self._per_author[author] -= 1
         if not self._per_author[author]:
             del self._per_author[author]
+        count, highest = self._per_signer.pop(signed.record.signer)
+        if count > 1:
+            self._per_signer[signed.record.signer] = count - 1, highest
+
+
+def pool_full() -> MutuaError:
+    """Return the error of a record for which there is no room now."""
+    what = "this node holds as many waiting records as it may"
+    return MutuaError("mempool_full", what, "wait for the next block and send it again")
 
 
 def _bucket(signed: SignedRecord) -> bytes:

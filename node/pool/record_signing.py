@@ -18,8 +18,7 @@ from governance.tables import Draft
 from ledger.chain import Chain
 from ledger.codec import Shape, encode
 from ledger.errors import RuleBroken
-from ledger.records import SALT_SIZE, Attestation, Body, SignedRecord, sign_record
-from ledger.signatures import public_key_of
+from ledger.records import RECORD_VERSION, SALT_SIZE, Attestation, Body, Record, SignedRecord, body_hash_of, sign_draft
 from node.clock import salt
 from node.own.dependants import seeds_of
 from node.pool.mempool import Mempool
@@ -49,21 +48,29 @@ class RecordSigner:
 
     def sign(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = ()) -> SignedRecord:
         """Return a signed record: by the key that its kind names, a device key only where the ledger knows it."""
+        seed, draft = self._draft(kind, body, attestations)
+        return sign_draft(seed, draft)
+
+    def sketch(self, kind: str, body: Shape, attestations: tuple[Attestation, ...] = ()) -> SignedRecord:
+        """Return the same record without its signature, for the rules to look at."""
+        return self._draft(kind, body, attestations)[1]
+
+    def author_of(self, kind: str, body: Shape) -> bytes:
+        """Return for whom a record is signed."""
+        known = KINDS.get(kind)
+        return self._author_and_keys("" if known is None else known.key, getattr(body, "cover_id", b""))[0]
+
+    def _draft(self, kind: str, body: Shape, attestations: tuple[Attestation, ...]) -> tuple[bytes, SignedRecord]:
+        """Return the secret to sign with, and all but the signature."""
         known = KINDS.get(kind)
         if known is None:
             what = f"there is no record kind {kind!r}"
             raise RuleBroken("kind_unknown", what, "see the list of record kinds in the reference")
-        author, seed = self._author_and_seed(known.key, getattr(body, "cover_id", b""))
-        return sign_record(
-            seed,
-            chain_id=self._chain.chain_id,
-            kind=kind,
-            author=author,
-            number=self._next_number(public_key_of(seed)),
-            valid_until_height=self._chain.height + VALID_BLOCKS,
-            body=Body(salt(SALT_SIZE), encode(body)),
-            attestations=attestations,
-        )
+        author, signer, seed = self._author_and_keys(known.key, getattr(body, "cover_id", b""))
+        whole = Body(salt(SALT_SIZE), encode(body))
+        place = self._next_number(signer), self._chain.height + VALID_BLOCKS
+        head = (RECORD_VERSION, self._chain.chain_id, kind, author, signer, *place)
+        return seed, SignedRecord(Record(*head, body_hash_of(whole), attestations, b""), whole)
 
     @contextmanager
     def sketching(self) -> Generator[None]:
@@ -74,23 +81,24 @@ class RecordSigner:
         finally:
             self._given = before
 
-    def _author_and_seed(self, key: str, cover: bytes) -> tuple[bytes, bytes]:
-        """Return for whom to sign and the secret to sign with; for a claim those of its cover, also a dependant's."""
+    def _author_and_keys(self, key: str, cover: bytes) -> tuple[bytes, bytes, bytes]:
+        """Return for whom to sign, the signing key and its secret; for a claim its cover's, also a dependant's."""
         keys = self._keys
         draft = Draft(self._chain.state)
         if key == "cover":
             seed = None if cover == keys.cover_key else seeds_of(draft, keys).get(cover)
-            return (keys.cover_key, keys.cover_seed) if seed is None else (cover, seed)
+            return (keys.cover_key, keys.cover_key, keys.cover_seed) if seed is None else (cover, cover, seed)
         row = member_of_keys(draft, keys)
         author = keys.identity_key if row is None else row.key
         device = DEVICES.find(draft, keys.device_key)
         is_certified = device is not None and device.value == author
-        return author, keys.device_seed if key == "device" and is_certified else keys.identity_seed
+        if key == "device" and is_certified:
+            return author, keys.device_key, keys.device_seed
+        return author, keys.identity_key, keys.identity_seed
 
     def _next_number(self, signer: bytes) -> int:
         """Return a number above all that this key has used on the ledger, in the mempool and in this process."""
         window = WINDOWS.find(Draft(self._chain.state), signer)
-        used = [window.highest if window else 0, self._given.get(signer, 0)]
-        used += [signed.record.number for _, signed in self._mempool if signed.record.signer == signer]
+        used = window.highest if window else 0, self._given.get(signer, 0), self._mempool.highest_number(signer)
         self._given[signer] = max(used) + 1
         return self._given[signer]

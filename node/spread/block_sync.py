@@ -80,7 +80,7 @@ class BlockSync:
         differs = tip.height == self._ledger.height and tip.block_hash != self._ledger.block_hash
         if differs and peer not in self._doubted_until:
             hint = "compare mutua audit verify of both nodes"
-            log.error("tips_differ", peer=peer.hex()[:12], height=tip.height, hint=hint)
+            log.error("tips_differ", peer=peer.hex()[:16], height=tip.height, hint=hint)
             self._doubt(peer)
         if tip.height > self._ledger.height and peer in self._believed():
             self._wake.set()
@@ -166,7 +166,7 @@ class BlockSync:
             except MutuaError as error:
                 if is_fatal(error):
                     raise
-                log.warning("synced_block_refused", peer=peer.hex()[:12], code=error.code, what=error.what)
+                log.warning("synced_block_refused", peer=peer.hex()[:16], code=error.code, what=error.what)
                 self._doubt(peer)
                 self._network.strike(peer, f"a block that is not valid: {error.code}")
             self._applying = False

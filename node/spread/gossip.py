@@ -8,8 +8,9 @@ addresses) travel with the record that commits to them, and are asked for by has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 
 import structlog
 import trio
@@ -30,6 +31,8 @@ THREAD_FROM_RECORDS = 4
 """Verifying this many records or more goes to a thread: a thread hop costs about two verifications."""
 OUTGOING_MAX = 20_000
 ASKED_BLOBS_MAX = 4_096
+LEFT_MAX = 40_000
+"""Records left by admission that are remembered until the next block, so that digests do not bring them again."""
 COMPARE_EVERY_S = 1.0
 WANT_PAUSE_S = 0.02
 
@@ -48,6 +51,8 @@ class Gossip:
     choose_peer: Callable[[Sequence[bytes]], bytes]
     _outgoing: list[SignedRecord] = field(default_factory=list[SignedRecord], init=False)
     _asked_blobs: frozenset[bytes] = field(default=frozenset(), init=False)
+    _left: dict[bytes, int] = field(default_factory=dict[bytes, int], init=False)
+    """Short id of a record that may not wait here -> the height at which it was left."""
     _compared_at: dict[bytes, float] = field(default_factory=dict[bytes, float], init=False)
 
     async def run(self) -> None:
@@ -56,11 +61,11 @@ class Gossip:
             nursery.start_soon(self._flush_loop)
             nursery.start_soon(self._digest_loop)
 
-    async def accept_own(self, signed: SignedRecord, blobs: Sequence[bytes]) -> None:
-        """Keep this node's own checked record durably, then queue it for the peers. Cancelling loses nothing."""
-        await trio.to_thread.run_sync(self._keep, [signed], list(blobs))
-        if len(self._outgoing) < OUTGOING_MAX:  # the digests spread what does not fit here
-            self._outgoing.append(signed)
+    async def accept_own(self, records: Sequence[SignedRecord], blobs: Sequence[bytes]) -> None:
+        """Keep this node's own checked records durably, then queue them for the peers. Cancelling loses nothing."""
+        fresh = await trio.to_thread.run_sync(partial(self._keep, records, blobs, is_own=True))
+        room = max(0, OUTGOING_MAX - len(self._outgoing))  # the digests spread what does not fit here
+        self._outgoing += [signed for name in fresh[:room] if (signed := self.mempool.get(name)) is not None]
 
     async def accept_bundle(self, peer: bytes, bundle: wire.Bundle) -> None:
         """Verify a peer's bundle and keep what is new. MalformedBytes: the peer is to be struck."""
@@ -68,7 +73,7 @@ class Gossip:
             fresh = await trio.to_thread.run_sync(self._verified, bundle.records)
         else:
             fresh = self._verified(bundle.records)
-        wanted = {commitment for signed in fresh for commitment in self.admission.commitments_of(signed)}
+        wanted = self._commitments(fresh)
         blobs: list[bytes] = []
         for blob in bundle.blobs:
             commitment = blob_hash_of(blob)
@@ -80,10 +85,11 @@ class Gossip:
             except MutuaError as error:
                 if is_fatal(error):
                     raise
-                log.warning("bundle_not_kept", code=error.code, records=len(fresh))
+                log.warning("bundle_not_kept", peer=peer.hex()[:16], code=error.code, records=len(fresh))
                 return
         self._asked_blobs -= {blob_hash_of(blob) for blob in blobs}
-        missing = sorted(commitment for commitment in wanted if self.blobs.get(commitment) is None)
+        kept = [signed for signed in fresh if record_id_of(signed.record) in self.mempool]
+        missing = sorted(commitment for commitment in self._commitments(kept) if self.blobs.get(commitment) is None)
         if missing := missing[: wire.WANT_BLOBS_MAX]:
             self._asked_blobs |= frozenset(missing) if len(self._asked_blobs) < ASKED_BLOBS_MAX else frozenset()
             self.network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest((), tuple(missing))))
@@ -100,13 +106,26 @@ class Gossip:
             record_id = record_id_of(record)
             is_late = self.admission.is_expired(record)
             is_known = record_id in self.mempool or self.admission.is_final(record_id)
-            if is_late or is_known or not self.admission.may_wait(signed):
+            if is_known or self.mempool.is_dropped(record_id):
+                continue
+            if is_late or not self.admission.may_wait(signed):
+                self._leave(record_id)
                 continue
             if not is_record_signed(record):
                 what = "a record's signature does not verify"
                 raise MalformedBytes("record_signature", what, "send it as its author signed it")
             fresh.append(signed)
         return fresh
+
+    def _leave(self, record_id: bytes) -> None:
+        """Remember that a record may not wait here as things stand."""
+        if len(self._left) >= LEFT_MAX:
+            self._left.clear()
+        self._left[record_id[: wire.DIGEST_ID_SIZE]] = self.admission.height
+
+    def _is_unwanted(self, short: bytes) -> bool:
+        """True for a record that the rules refused for good, or that admission left at this height."""
+        return self.mempool.is_dropped(short) or self._left.get(short) == self.admission.height
 
     async def answer_digest(self, peer: bytes, digest: wire.Digest) -> None:
         """Send what the peer lacks and ask for what is missing here. A peer that compares too often gets no answer."""
@@ -116,7 +135,7 @@ class Gossip:
         self._compared_at[peer] = now
         ours = {record_id[: wire.DIGEST_ID_SIZE]: record_id for record_id in self.mempool.ids()}
         theirs = set(digest.ids)
-        unknown = tuple(sorted(theirs - ours.keys()))
+        unknown = tuple(sorted(short for short in theirs - ours.keys() if not self._is_unwanted(short)))
         if unknown:
             self.network.send(peer, Channel.RECORDS, wire.encode_message(wire.RecordRequest(unknown, ())))
         await self._send_records(peer, [record_id for short, record_id in ours.items() if short not in theirs])
@@ -149,10 +168,17 @@ class Gossip:
             self._asked_blobs = frozenset(asked)
             self.network.broadcast(Channel.RECORDS, wire.encode_message(wire.RecordRequest((), asked)))
 
-    def _keep(self, records: list[SignedRecord], blobs: list[bytes]) -> None:
-        self.blobs.add(blobs)
-        if records:
-            self.mempool.add(records)
+    def _keep(self, records: Sequence[SignedRecord], blobs: Sequence[bytes], *, is_own: bool = False) -> list[bytes]:
+        """Keep records in one write with their blobs, and blobs that were asked for; return the ids that are new."""
+
+        def write(fresh: Sequence[SignedRecord], rows: Mapping[bytes, bytes]) -> None:
+            wanted = self._commitments(fresh) | self._asked_blobs
+            self.blobs.add((blob for blob in blobs if blob_hash_of(blob) in wanted), rows, is_own=is_own)
+
+        return self.mempool.add(records, write)
+
+    def _commitments(self, records: Sequence[SignedRecord]) -> set[bytes]:
+        return {commitment for signed in records for commitment in self.admission.commitments_of(signed)}
 
     async def _flush_loop(self) -> None:
         while True:

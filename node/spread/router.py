@@ -43,7 +43,7 @@ class Agreement(Protocol):
         """Take the final height of a committee member's node."""
         ...
 
-    def candidate(self, block_hash: bytes) -> BlockWithBodies | None:
+    async def candidate(self, block_hash: bytes) -> BlockWithBodies | None:
         """Return a proposed block."""
         ...
 
@@ -82,7 +82,7 @@ class Router:
             if is_fatal(error):
                 self.fail(error)
                 return
-            log.warning("frame_refused", peer=peer.hex()[:12], error=str(error))
+            log.warning("frame_refused", peer=peer.hex()[:16], error=str(error))
 
     async def _hear_message(self, peer: bytes, message: wire.Message, size: int) -> None:
         match message:
@@ -113,7 +113,7 @@ class Router:
 
     async def _answer_candidate(self, peer: bytes, block_hash: bytes) -> None:
         """Send a proposed block; a peer that asks without pause holds up only itself."""
-        block = self.agreement.candidate(block_hash)
+        block = await self.agreement.candidate(block_hash)
         if block is not None:
             self._send(peer, wire.Candidate(block))
         await trio.sleep(ANSWER_PAUSE_S)

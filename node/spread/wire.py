@@ -14,12 +14,13 @@ from ledger.codec import Shape, decode, encode
 from ledger.errors import MalformedBytes
 from ledger.hashing import HASH_SIZE
 from ledger.records import SignedRecord
+from node.pool.mempool import SHORT_ID_SIZE
 
 BUNDLE_RECORDS_MAX = 2_000
 BUNDLE_BYTES_MAX = 1024 * 1024
 BLOB_SIZE_MAX = 64 * 1024
 DIGEST_IDS_MAX = 20_000
-DIGEST_ID_SIZE = 8
+DIGEST_ID_SIZE = SHORT_ID_SIZE
 WANT_BLOBS_MAX = 256
 BUNDLE_BLOBS_MAX = 2_000
 VOTES_SEEN_MAX = 64

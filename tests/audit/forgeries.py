@@ -347,6 +347,9 @@ SIGNED: dict[str, Callable[[Random], Bytes]] = {
     ),
     "a genesis header with another field": _genesis_time,
     "a genesis with a record": _genesis_record,
+    "blocks by another than the leader": lambda random: made_of(
+        world().plan, Coop(), by_view=random.randrange(1, len(committee()))
+    ),
     "a record too many": _with_record(lambda random, _height: _own_quote(random, 4, 700)),
     "a record by a stranger": _with_record(lambda random, _h: _own_quote(random, 4, 700, seed=random.randbytes(32))),
     "a record in another's name": _with_record(lambda r, _h: _own_quote(r, 4, 700, author=RINGS[0].identity_key)),

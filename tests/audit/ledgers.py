@@ -139,17 +139,20 @@ class Coop:
         body = BallotBody(record_id_of(claim.record), "X9", "accept", None, "", 1, PAPER.hash)
         return self.sign(ring.identity_seed, "case.ballot", ring.identity_key, body)
 
-    def grow(self, records: Sequence[SignedRecord] = (), *, late_ms: int = 0, voters=range(QUORUM)) -> None:
-        """Make the next block of these records, `late_ms` after it was due, and certify it."""
+    def grow(self, records: Sequence[SignedRecord] = (), *, late_ms: int = 0, by_view: int = 0) -> None:
+        """Make the next block of these records, `late_ms` after it was due, and certify it.
+
+        `by_view`: the view of which the leader proposes it; it is certified in view 0 all the same.
+        """
         chain = self.chain
-        index = leader_of(chain.tip.header.randomness, 0, len(committee()))
+        index = leader_of(chain.tip.header.randomness, by_view, len(committee()))
         ring = next(ring for ring in RINGS if ring.consensus_key == committee()[index])
         due_ms = chain.charter.genesis_time_ms + INTERVAL_MS * (chain.height + 1)
         proposer = Proposer(index, ring.consensus_key, ring.onion.reveal)
         waiting = [(record_id_of(signed.record), signed) for signed in records]
         made, refused = build_candidate(chain, committee(), proposer, waiting, due_ms + late_ms)
         assert refused == {}, refused
-        chain.commit(made.block, certificate_of(made.header, voters), made.delta, encode_events(made.events))
+        chain.commit(made.block, certificate_of(made.header), made.delta, encode_events(made.events))
 
 
 def made_of(plan: list[list[SignedRecord]], coop: Coop, **options) -> dict[bytes, bytes]:

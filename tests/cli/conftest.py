@@ -141,10 +141,17 @@ class FakeNode:
             "sync_target": 41,
             "consensus": {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0, "is_signing": True},
             "protocol": {"version": 1, "knows_next": True},
+            "log_level": self.level,
             "member": self.member,
             "cover": COVER if self.member else None,
             "needs_me": len(self.needs_me),
         }
+
+    def height(self) -> int:
+        return 41
+
+    async def ask(self, question: Question[Any], **arguments: str) -> Any:
+        return self.view(question, **arguments)
 
     def view(self, question: Question[Any], **arguments: str | None) -> Any:
         return self.find(question.name, **arguments)

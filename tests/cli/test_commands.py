@@ -111,7 +111,7 @@ def test_a_ballot_names_claim_case_award_and_the_newest_evidence(on, node) -> No
             },
         )
     ]
-    assert f"receipt {BALLOT}" in result.out
+    assert f"mutua vote verify {BALLOT}" in result.out
 
 
 def test_opening_before_voting_puts_the_document_into_the_ballot(on, node) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -146,7 +147,7 @@ def test_a_claim_from_bill_to_receipt(home, call) -> None:
         assert call("vote", "verify", claim[:12], "-d", folder).code == 0
         again = call("claim", "submit", *bill, "--day", "1", "-d", folder)
         assert again.code == 5
-        assert "is already in a claim" in again.err
+        assert f"is already in claim {claim[:12]}" in again.err
         opened = call("evidence", "open", claim, "-d", folder)
         assert opened.out.startswith(str(folder / "documents")), opened.err
         assert call("claim", "show", claim, "-d", folder).code == 0
@@ -251,34 +252,95 @@ def fhir_claim(name: str, code: str, charge: int) -> dict:
 
 
 def test_a_file_is_imported_once_and_nothing_of_one_that_repeats_a_line(home, call, tmp_path) -> None:
-    def imported(*claims):
+    def imported(*claims, options=(), **fields):
         path = tmp_path / "claims.json"
-        path.write_text(
-            json.dumps(
-                {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": claim} for claim in claims]}
-            )
-        )
+        bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": claim} for claim in claims]}
+        path.write_text(json.dumps(bundle | fields))
         provider = ("--map-provider", "urn:clinics|1=clinic", "--provider-seed-file", tmp_path / "provider.seed")
-        return call("claim", "import", path, *provider, "-d", home, "--json")
+        return call("claim", "import", path, *provider, *options, "-d", home, "--json")
 
     def claims():
         return json.loads(call("claim", "list", "-d", home, "--json").out)
 
     with running(home, call):
         wait_for(lambda: json.loads(call("status", "-d", home, "--json").out)["height"] >= 2)
-        first = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
-        assert first.code == 0, first.err
+        page = {"type": "searchset", "total": 250}
+        refused = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100), **page)
+        assert (refused.code, json.loads(refused.err)["error"]["reasons"][0]["code"]) == (5, "fhir_pages_missing")
+        first = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100), options=["--partial"], **page)
+        assert (first.code, json.loads(first.out)["missing_pages"][:20]) == (0, "the file holds 2 of "), first.err
         again = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
-        assert json.loads(again.out)["known"] == ["Claim/a", "Claim/b"], again.err
+        told = json.loads(again.out)
+        assert [item["resource"] for item in (*told["stood"], *told["waiting"])] == ["Claim/a", "Claim/b"], again.err
         wait_for(lambda: len(claims()) == 2)
         final = imported(fhir_claim("a", "G0101", 100), fhir_claim("b", "X9", 100))
-        assert (final.code, json.loads(final.out)["imported"]) == (0, [])
+        assert (final.code, json.loads(final.out)["submitted"]) == (0, [])
+        shown = fhir_claim("a", "G0101", 100)
+        shown["item"][0]["productOrService"]["text"] = "a screening, as the clinic calls it now"
+        changed = imported(shown, fhir_claim("b", "X9", 100), fhir_claim("e", "X7", 100))
+        told = json.loads(changed.out)
+        assert [[item["resource"] for item in told[name]] for name in ("submitted", "stood")] == [
+            ["Claim/e"],
+            ["Claim/a", "Claim/b"],
+        ]
+        wait_for(lambda: len(claims()) == 3)
         repeats = imported(fhir_claim("c", "X8", 100), fhir_claim("d", "G0101", 90))
         assert repeats.code == 5
         (reason,) = json.loads(repeats.err)["error"]["reasons"]
         assert (reason["resource"], reason["code"]) == ("Claim/d", "duplicate_line")
-        assert len(claims()) == 2
+        assert len(claims()) == 3
         assert json.loads(call("status", "-d", home, "--json").out)["mempool"] == 0
+
+
+def killed_and_run_again(folder, call, seed: int, kills: int, count: int = 320) -> None:
+    """Kill the import, the node or both with SIGKILL while claims go in, some times; then let one run end."""
+    rng, path = random.Random(seed), folder.parent / "claims.ndjson"
+    path.write_text("".join(json.dumps(fhir_claim(f"c{n}", f"C{n}", 1 + n)) + "\n" for n in range(count)))
+    seeds = ("--map-provider", "urn:clinics|1=clinic", "--provider-seed-file", folder.parent / "provider.seed")
+    words = ("claim", "import", path, *seeds, "-d", folder, "--json")
+
+    def has_begun(importing) -> bool:
+        """Something of the file is here, or the import has ended."""
+        waiting = call("status", "-d", folder, "--json")
+        return importing.poll() is not None or waiting.code != 0 or json.loads(waiting.out)["mempool"] > 0
+
+    for _ in range(kills):
+        node = start("run", "-d", folder, "--passphrase-file", folder.parent / "passphrase")
+        wait_for(lambda node=node: node.poll() is not None or call("status", "-d", folder).code == 0)
+        importing = start(*words)
+        wait_for(lambda importing=importing: has_begun(importing), 60)
+        time.sleep(rng.uniform(0, 0.3))
+        for process in rng.sample([node, importing], 2)[: rng.randint(1, 2)]:
+            process.kill()
+            time.sleep(rng.uniform(0, 0.1))
+        for process in (importing, node):
+            process.kill()
+            process.wait()
+    with running(folder, call):
+        last = call(*words)
+        assert last.code == 0, last.err
+        told = json.loads(last.out)
+        lists = [{item["resource"] for item in told[name]} for name in ("submitted", "stood", "waiting")]
+        assert sum(map(len, lists)) == len(set.union(*lists)) == count, (seed, list(map(len, lists)))
+        wait_for(lambda: json.loads(call("status", "-d", folder, "--json").out)["mempool"] == 0, 60)
+        claims = json.loads(call("claim", "list", "-d", folder, "--json").out)
+        assert sorted(claim["codes"][0] for claim in claims) == sorted(f"C{n}" for n in range(count)), seed
+
+
+def start(*words) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MUTUA_")}
+    command = [sys.executable, "-m", "node.cli.main", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+
+
+def test_an_import_that_is_killed_and_run_again_files_every_claim_once(home, call) -> None:
+    killed_and_run_again(home, call, seed=7, kills=2)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(20))
+def test_an_import_killed_at_any_moment(home, call, seed) -> None:
+    killed_and_run_again(home, call, seed, kills=4)
 
 
 def test_devices_guardians_and_a_dependant_whose_claims_this_node_signs(home, call) -> None:

@@ -34,6 +34,11 @@ def attackers() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def battery() -> ModuleType:
+    return load("mutua_battery", HERE / "battery.py")
+
+
+@pytest.fixture(scope="session")
 def p2p_helpers() -> ModuleType:
     return load("mutua_p2p_helpers", HERE.parent / "unit" / "node_p2p" / "conftest.py")
 

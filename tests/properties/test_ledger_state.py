@@ -51,12 +51,14 @@ def test_the_root_is_the_one_of_the_definition(rows, delta) -> None:
     assert tree.root_after(delta) == plain_root(after(rows, delta))
 
 
-def test_a_large_tree_keeps_the_root_of_the_definition_while_its_buckets_split() -> None:
+def test_a_large_tree_keeps_the_root_of_the_definition_while_it_is_laid_out_anew() -> None:
     rows = {i.to_bytes(2, "big"): b"v" for i in range(600)}
     tree = StateTree(list(rows.items())[:5])
     for start in range(0, 600, 150):
         tree.apply({key: rows[key] for key in list(rows)[start : start + 150]})
-    assert tree.root() == plain_root(rows)
+    assert tree.root() == plain_root(rows) == StateTree(rows.items()).root()
+    for key in (b"\0\7", b"absent"):
+        assert is_proved(key, rows.get(key), tree.proof_of(key, MemoryStore(rows)), tree.root())
     gone = {key: None for key in list(rows)[::3]}
     tree.apply(gone)
     assert tree.root() == plain_root(after(rows, gone))
@@ -93,14 +95,17 @@ def test_other_rows_have_another_root(rows, others) -> None:
 
 
 @given(rows_of, deltas, keys)
-def test_a_tree_laid_out_group_by_group_is_the_same_tree(rows, delta, key) -> None:
+def test_a_tree_with_empty_buckets_that_is_laid_out_anew_with_every_row_is_the_same_tree(rows, delta, key) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(state_module, "GROUPED_MIN", 0)
+        patch.setattr(state_module, "BUCKET_ROWS", 1)
+        patch.setattr(state_module, "BUCKET_ROWS_MAX", 1)
         tree = StateTree(rows.items())
-    assert tree.root() == plain_root(rows)
-    assert is_proved(key, rows.get(key), tree.proof_of(key, MemoryStore(rows)), tree.root())
-    tree.apply(delta)
-    assert tree.root() == plain_root(after(rows, delta))
+        assert tree.root() == plain_root(rows)
+        assert tree.root_after(delta) == plain_root(after(rows, delta))
+        tree.apply(delta)
+        now = after(rows, delta)
+        assert tree.root() == plain_root(now)
+        assert is_proved(key, now.get(key), tree.proof_of(key, MemoryStore(now)), tree.root())
 
 
 @given(st.sets(st.integers(0, 255), max_size=16), st.integers(0, 31))

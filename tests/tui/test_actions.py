@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from node.api.errors import ApiError
-from tui.screens.ballot import CaseScreen, ChoiceScreen, ReviewScreen
+from tui.screens.ballot import ChoiceScreen, ReviewScreen
+from tui.screens.case import CaseScreen
 from tui.screens.receipt import ReceiptScreen
 
 TO_REVIEW = ("enter", "o", "escape", "v", "a", "enter", "enter")

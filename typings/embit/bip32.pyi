@@ -8,6 +8,7 @@ class _Key(Protocol):
 
 class HDKey:
     key: _Key
+    chain_code: bytes
     @classmethod
     def from_seed(cls, seed: bytes) -> HDKey: ...
     def derive(self, path: str | list[int]) -> HDKey: ...

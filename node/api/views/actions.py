@@ -30,14 +30,19 @@ class AcceptRequest(Request, frozen=True, kw_only=True):
     record: str
 
 
-class CheckRequest(Request, frozen=True, kw_only=True):
-    """Body of `POST /v1/check`: records as for `/v1/submit`, checked in this order, each behind those before it."""
+class RecordsRequest(Request, frozen=True, kw_only=True):
+    """Body of `POST /v1/batch` and `/v1/check`: records as for `/v1/submit`, each checked behind those before it."""
 
     records: list[SubmitRequest]
 
 
 class Refusal(View, frozen=True, kw_only=True):
-    """Why the rules would refuse the record at `index` of the request."""
+    """Why the record at `index` of the request is refused, or would be.
+
+    `claim`: of a claim that stands already, the claim that holds the same lines; `height` its block, 0 while it waits
+    on this node. The code `mempool_full` says that there is no room now; every other one of the family `node` that the
+    node failed here: whether it kept the record is known once it answers again.
+    """
 
     index: int
     code: str
@@ -45,6 +50,15 @@ class Refusal(View, frozen=True, kw_only=True):
     hint: str
     family: str
     rule: str = ""
+    claim: str = ""
+    height: int = 0
+
+
+class BatchAnswer(View, frozen=True, kw_only=True):
+    """Answer of `/v1/batch`: for each record its id, or null and a refusal at its place."""
+
+    records: tuple[str | None, ...]
+    refusals: tuple[Refusal, ...]
 
 
 class CheckAnswer(View, frozen=True, kw_only=True):

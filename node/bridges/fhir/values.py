@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
+
+from node.api.text import dated
 
 HCPCS_SYSTEM = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 """URI of HCPCS Level II in HL7's registry of code systems; every accepted spelling of it becomes this one."""
@@ -49,11 +51,13 @@ class Refusal:
     code: str
     what: str
     hint: str
+    where: str = ""
+    """Place of the resource in the file, such as `entry 4`, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class FhirResource:
-    """One resource of a file, validated against FHIR R4, with numbers as exact decimals."""
+    """One resource of a file, with numbers as exact decimals."""
 
     kind: str
     """`resourceType`."""
@@ -69,16 +73,6 @@ class FhirResource:
     def label(self) -> str:
         """Return what a reason calls this resource."""
         return f"{self.kind}/{self.id}" if self.id else f"{self.kind} in {self.where}"
-
-
-@dataclass(frozen=True, slots=True)
-class FhirFile:
-    """A file as read: resources the mapping uses, those it passes over by type, and resources that are not valid R4."""
-
-    resources: tuple[FhirResource, ...]
-    ignored: tuple[tuple[str, int], ...]
-    """(resource type, count), sorted by type."""
-    refusals: tuple[Refusal, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +103,10 @@ class CharterContext:
         """
         return (day - self.day_one).days + 1
 
+    def dated(self, sentence: str) -> str:
+        """Return a sentence with the dates of the days that it names by number."""
+        return dated(sentence, self.day_one.isoformat())
+
 
 @dataclass(frozen=True, slots=True)
 class ImportMapping:
@@ -120,6 +118,10 @@ class ImportMapping:
     """Identifier in the file to identifier in the charter."""
     patient: str = ""
     """Reference of the patient whose claims are taken, such as `Patient/7`; empty when the file holds one patient."""
+    leave_out: frozenset[str] = frozenset()
+    """Claims of the file that are not to be filed, such as `Claim/7`."""
+    is_partial: bool = False
+    """Take a file that holds only some pages of a search's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,11 @@ class MappedClaim:
     provider_identifier: str
     provider_key: bytes
     patient: str
-    """Reference of the patient in the file. Stays on this machine: it never enters a record."""
+    """Name of the patient in the file, such as `Patient/7`. Stays on this machine: it never enters a record."""
     event_id: bytes
-    """32 bytes, the same for all claims of one encounter; empty when the claim names none."""
+    """32 bytes, the same for all claims of one encounter at one provider; empty when the claim names none."""
     source_hash: bytes
-    """32 bytes; see `canonical.source_hash_of`."""
+    """32 bytes over all that a record takes from the claim, so whatever else an export adds makes no new source."""
     lines: tuple[MappedLine, ...]
 
     @property
@@ -164,9 +166,12 @@ class MappedClaim:
 class ImportPlan:
     """All claims of a file, or all reasons why it cannot be imported: never both."""
 
-    claims: tuple[MappedClaim, ...]
+    claims: Sequence[MappedClaim]
+    """In the order of the file. Of a large file they are mapped again whenever they are iterated, to save memory."""
     refusals: tuple[Refusal, ...]
     repeated: int = 0
-    """Claims that stood in the file more than once, byte for byte the same in meaning, and are taken once."""
+    """Claims that stood in the file more than once, the same in meaning, and are taken once."""
     other_patients: int = 0
     """Claims left out because `ImportMapping.patient` names somebody else."""
+    missing_pages: str = ""
+    """A sentence when the file holds only some pages of a search's answer, else empty."""

@@ -12,7 +12,7 @@ from node.api.text import short
 from node.api.views.claims import CLAIMS, ClaimHead
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, say, table
+from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, Whole, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -32,21 +32,30 @@ def import_command(
     map_code: Annotated[list[str] | None, Parameter(negative="")] = None,
     map_provider: Annotated[list[str] | None, Parameter(negative="")] = None,
     provider_seed_file: Path | None = None,
+    leave_out: Annotated[list[str] | None, Parameter(negative="")] = None,
+    wait: Whole = 60,
+    partial: Flag = False,
     common: Common = DEFAULT,
 ) -> int:
-    """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON): all of them or none.
+    """Import the claims of a FHIR R4 file (Claim with Encounter; single, Bundle or NDJSON).
+
+    Nothing is sent unless every claim can be filed or stands already. Run it again as often as you like.
 
     :param file: The file.
     :param patient: Take the claims of this patient only, such as Patient/7.
     :param map_code: SYSTEM|CODE=SYSTEM|CODE: a code in the file, and the co-op's code for it.
     :param map_provider: IDENTIFIER=IDENTIFIER: a provider in the file, and its identifier in the charter.
     :param provider_seed_file: Sign for the providers with this seed, where it is on this machine.
+    :param leave_out: A claim of the file that is not to be filed, such as Claim/7.
+    :param wait: Seconds to wait for blocks to make room when this node can hold no more records.
+    :param partial: Take a file that holds only some pages of a search's answer.
     """
     from node.bridges.fhir.values import ImportMapping
     from node.cli.claims.importing import import_file, provider_attester
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
-    mapping = ImportMapping(codes=codes, providers=dict(map(_pair, map_provider or ())), patient=patient)
+    providers = dict(map(_pair, map_provider or ()))
+    mapping = ImportMapping(codes, providers, patient, frozenset(leave_out or ()), is_partial=partial)
     session = common.session()
     attester = None
     if provider_seed_file is not None:
@@ -54,7 +63,14 @@ def import_command(
 
         seed = read_provider_seed(provider_seed_file)
         attester = provider_attester({public_key_of(seed): seed}, session.chain_id)
-    return import_file(file, session.client, json=common.json, mapping=mapping, attester=attester)
+    return import_file(
+        file,
+        session.client,
+        json=common.json,
+        mapping=mapping,
+        wait_s=wait,
+        attester=attester,
+    )
 
 
 @app.command(name="list")

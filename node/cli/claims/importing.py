@@ -1,57 +1,67 @@
-"""`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted claim by claim to this node's daemon.
+"""`mutua claim import FILE`: a FHIR file is read and mapped here, then submitted in batches to this node's daemon.
 
-Nothing is submitted unless every claim of the file maps and the rules would take it now, each behind those before it.
-After a crash the same command is run again: the daemon refuses a source it knows (`source_known`), and such claims
-count as imported. Progress and reasons go to standard error, results to standard output; with `--json` the result is
-one object.
+Nothing is submitted unless every claim of the file maps, and stands already or would be taken by the rules now. The
+node holds a bounded number of waiting records: the import waits for blocks to make room, and what is not sent in the
+end is left to the next run. That run, also after a crash of either side, finds out from the node what stands and what
+waits; it needs no notes of its own. Every claim of the file is accounted for in one of the lists of `Account`.
+
+Of the claims two requests are in memory: each is made from the file, once to be looked up and once to be sent.
+
+Progress and reasons go to standard error, results to standard output; with `--json` the result is one object.
 """
 
 from __future__ import annotations
 
 import json as json_lib
 import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
+
+import msgspec
 
 from ledger.errors import MutuaError
 from ledger.records import Attestation
-from node.api.client import Client, submission
-from node.api.errors import ApiError
+from node.api.client import ApiError, Client, submission
+from node.api.schema import BATCH_SIZE_MAX
 from node.api.text import Units, clean, counted
+from node.api.views.actions import BatchAnswer
+from node.api.views.actions import Refusal as NodeRefusal
 from node.api.views.coop import CODES, PROVIDERS, Code, Provider
 from node.api.views.node import Status
-from node.bridges.fhir.mapping import map_claims
+from node.bridges.fhir.mapping import REASONS_MAX, map_claims
 from node.bridges.fhir.reading import read_fhir
 from node.bridges.fhir.values import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal
+from node.cli.claims.account import Account, Items, Json
 
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_REFUSED = 5
-KNOWN_CODE = "source_known"
+FULL_CODE, DUPLICATE_CODE = "mempool_full", "duplicate_line"
 REASONS_SHOWN_MAX = 50
 """Reasons printed for people; `--json` gives all."""
-CHECKED_AT_ONCE_MAX = 500
+AT_ONCE_MAX = 250
+"""Claims of one request: the node answers within a second."""
+ROOM_WAIT_S = 60.0
+WAIT_STEP_S = 0.3
 
-Json = dict[str, Any]
 Attester = Callable[[Json], Sequence[Attestation]]
 """Gives the provider's attestation of a complete body (all fields but the payout commitment)."""
 
 
-@dataclass(slots=True)
-class _Result:
-    """What became of the claims, in the order of the file."""
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A claim of the file by its number there, and the encoded request that submits it."""
 
-    imported: list[Json] = field(default_factory=list[Json])
-    known: list[str] = field(default_factory=list[str])
-
-    @property
-    def count(self) -> int:
-        """Return how many claims the ledger has or will have."""
-        return len(self.imported) + len(self.known)
+    number: int
+    resource: str
+    request: msgspec.Raw
 
 
 def import_file(
@@ -61,18 +71,20 @@ def import_file(
     json: bool = False,
     progress: bool = True,
     mapping: ImportMapping | None = None,
+    wait_s: float = ROOM_WAIT_S,
     attester: Attester | None = None,
     out: TextIO | None = None,
     err: TextIO | None = None,
 ) -> int:
     """Import a FHIR file through the local daemon; return the exit code: 0, 2 (no FHIR file) or 5 (refused).
 
-    Errors of the daemon other than refusals (not running, locked) are raised for the caller, who knows their exit
-    codes; when claims were being submitted, a line says how far the import came.
+    `wait_s` is how long to wait for blocks when the node has no room. Errors of the daemon other than refusals (not
+    running, no room) are raised for the caller, who knows their exit codes, after the account of what became of each
+    claim.
     """
     output, errors = out or sys.stdout, err or sys.stderr
     try:
-        file = read_fhir(_read_bytes(path))
+        file = read_fhir(path)
     except MutuaError as error:
         _print_error(error.code, error.what, error.hint, path, errors, as_json=json)
         return EXIT_USAGE
@@ -85,28 +97,37 @@ def import_file(
     if plan.refusals:
         _print_refusals(plan.refusals, path, errors, as_json=json)
         return EXIT_REFUSED
-    bodies = [(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims]
-    refusals = _check_all(bodies, client)
+
+    def draft(number: int) -> _Draft:
+        claim = plan.claims[number]
+        body = _attested(body_of(claim, status), attester)
+        return _Draft(number, claim.resource, msgspec.Raw(msgspec.json.encode(submission("claim.file", body))))
+
+    account = Account()
+    fresh, refusals = _look_up(map(draft, range(len(plan.claims))), client, account)
     if refusals:
         _print_refusals(refusals, path, errors, as_json=json)
         return EXIT_REFUSED
     if not json:
         _print_summary(path, plan, context, output)
-    result = _Result()
     screen = _Screen(output, is_quiet=json or not progress)
     try:
-        _submit_all(bodies, client, result, screen)
-    except ApiError as error:
-        taken = (
-            f"{result.count} of {len(bodies)} claims were submitted; run the command again, no claim is submitted twice"
-        )
-        if error.family not in ("rule", "malformed"):
-            if not json:
-                print(f"{path.name}: the import stopped; {taken}", file=errors)
-            raise
-        _print_error(error.code, error.what, f"{error.hint}; {taken}", path, errors, as_json=json)
+        _submit_all(fresh, draft, client, account, screen, wait_s=wait_s)
+    finally:
+        _print_account(path, plan, account, output, as_json=json)
+    return _outcome(path, plan, account, errors, as_json=json)
+
+
+def _outcome(path: Path, plan: ImportPlan, account: Account, err: TextIO, *, as_json: bool) -> int:
+    """Return the exit code of an import that went to its end. MutuaError `mempool_full` where claims are left."""
+    if account.unsent:
+        what = f"{len(account.unsent)} of {counted(len(plan.claims), 'claim')} not sent: this node has no room for them"
+        hint = "run the same command again after the next block; nothing is filed twice"
+        raise MutuaError("mempool_full", what, hint)
+    if account.refused:
+        refusals = [Refusal(path="claim", **item) for item in account.refused]
+        _print_refusals(refusals, path, err, as_json=as_json, is_partial=True)
         return EXIT_REFUSED
-    _print_result(path, plan, result, output, as_json=json)
     return EXIT_OK
 
 
@@ -148,33 +169,115 @@ def _attested(body: Json, attester: Attester | None) -> Json:
     return body if attester is None else {**body, "attestations": [body_to_json(item) for item in attester(body)]}
 
 
-def _check_all(bodies: Sequence[tuple[str, Json]], client: Client) -> list[Refusal]:
-    """Return why the rules would refuse claims of the file, those imported before apart. Nothing is submitted."""
-    found: list[Refusal] = []
-    for start in range(0, len(bodies), CHECKED_AT_ONCE_MAX):
-        part = bodies[start : start + CHECKED_AT_ONCE_MAX]
-        found += [
-            Refusal(part[item.index][0], "claim", item.code, item.what, item.hint)
-            for item in client.check([submission("claim.file", body) for _, body in part])
-            if item.code != KNOWN_CODE
-        ]
-    return found
+def _parts(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
+    """Yield the drafts in parts that one request may hold."""
+    part, size = list[_Draft](), 0
+    for draft in drafts:
+        weight = len(bytes(draft.request)) + 1
+        if part and (len(part) >= AT_ONCE_MAX or size + weight > BATCH_SIZE_MAX - 100):
+            yield part
+            part, size = [], 0
+        part.append(draft)
+        size += weight
+    if part:
+        yield part
 
 
-def _submit_all(bodies: Sequence[tuple[str, Json]], client: Client, result: _Result, screen: _Screen) -> None:
-    """Submit every claim in order; `result` says how far it came whatever happens."""
-    with screen.counting(len(bodies)) as show:
-        for resource, body in bodies:
-            try:
-                answer = client.submit("claim.file", body)
-            except ApiError as error:
-                if error.code != KNOWN_CODE:
-                    raise
-                result.known.append(resource)
-                show(f"{resource} was imported before")
+def _ahead(parts: Iterator[list[_Draft]]) -> Generator[list[_Draft]]:
+    """Yield the same parts, the next one made in a thread while the caller is busy with one."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(next, parts, None)
+            yield part
+
+
+def _look_up(drafts: Iterable[_Draft], client: Client, account: Account) -> tuple[Items, list[Refusal]]:
+    """Return number and name of the claims that are new, and why the rules would refuse some; note what stands."""
+    fresh, refusals = Items(), list[Refusal]()
+    for part in _ahead(_parts(drafts)):
+        found = {item.index: item for item in client.check([item.request for item in part])}
+        for index, draft in enumerate(part):
+            refusal = found.get(index)
+            if refusal is None:
+                fresh.append((draft.number, draft.resource))
+            elif refusal.claim:
+                account.note_standing(draft.resource, refusal)
             else:
-                result.imported.append({"resource": resource, "record_id": answer.record_id})
-                show(f"{resource} submitted as {answer.record_id}")
+                refusals.append(_reason_of(draft.resource, refusal))
+        if len(refusals) >= REASONS_MAX:
+            break
+    return fresh, refusals
+
+
+def _reason_of(resource: str, refusal: NodeRefusal) -> Refusal:
+    """Return why a claim is refused; one that contradicts a claim on the ledger can be left out."""
+    hint = refusal.hint
+    if refusal.code == DUPLICATE_CODE:
+        hint = f"compare the two: mutua claim show; if the earlier one is right: --leave-out {resource}"
+    return Refusal(resource, "claim", refusal.code, refusal.what, hint)
+
+
+def _submit_all(
+    fresh: Items, draft: Callable[[int], _Draft], client: Client, account: Account, screen: _Screen, *, wait_s: float
+) -> None:
+    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens."""
+    taken, left, flying = 0, list[_Draft](), list[_Draft]()
+    deadline = time.monotonic() + wait_s
+    parts = _ahead(_parts(draft(number) for number, _ in fresh))
+    try:
+        with closing(parts), screen.counting(len(fresh)) as show:
+            for part in parts:
+                taken, left = taken + len(part), part
+                while left:
+                    height = client.blocks(count=1)[-1].height
+                    flying, left = left, []
+                    answer = client.submit_all([item.request for item in flying])
+                    (left, lines, fault), flying = _note_answer(flying, answer, account), []
+                    for line in lines:
+                        show(line)
+                    if fault is not None:
+                        raise ApiError(fault.code, fault.what, fault.hint, family=fault.family)
+                    deadline = time.monotonic() + wait_s if lines else deadline
+                    if left and not _is_block_coming(client, height, deadline):
+                        return
+    finally:
+        for item in flying:
+            account.unsure.append(item.resource)
+        for name in (*(item.resource for item in left), *(name for _, name in islice(fresh, taken, None))):
+            account.unsent.append(name)
+
+
+def _note_answer(
+    part: Sequence[_Draft], answer: BatchAnswer, account: Account
+) -> tuple[list[_Draft], list[str], NodeRefusal | None]:
+    """Note what became of each claim; return those without room, a line for each other, and what made the node fail."""
+    refusals, fault = {item.index: item for item in answer.refusals}, None
+    full, lines = list[_Draft](), list[str]()
+    for index, draft in enumerate(part):
+        name, refusal = draft.resource, refusals.get(index)
+        if refusal is None:
+            account.submitted.append({"resource": name, "record_id": answer.records[index]})
+            lines.append(f"{name} submitted as {answer.records[index]}")
+        elif refusal.claim:
+            lines.append(account.note_standing(name, refusal))
+        elif refusal.code == FULL_CODE:
+            full.append(draft)
+        elif refusal.family == "node":
+            account.unsure.append(name)
+            fault = refusal
+        else:
+            reason = _reason_of(name, refusal)
+            account.refused.append({"resource": name, "code": reason.code, "what": reason.what, "hint": reason.hint})
+            lines.append(f"{name} refused: {reason.what}")
+    return full, lines, fault
+
+
+def _is_block_coming(client: Client, height: int, deadline: float) -> bool:
+    """Wait for a block after `height`; False when none came in time."""
+    while client.blocks(count=1)[-1].height <= height and time.monotonic() < deadline:
+        time.sleep(WAIT_STEP_S)
+    return time.monotonic() < deadline
 
 
 def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
@@ -192,14 +295,6 @@ def provider_attester(seeds: dict[bytes, bytes], chain_id: bytes) -> Attester:
         return [attest(seeds[key], chain_id, "provider", claim_subject_hash(shaped))]
 
     return attest_body
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        hint = "check the name and its permissions"
-        raise MutuaError("fhir_unreadable", f"{path} cannot be read: {error.strerror}", hint) from None
 
 
 # ---- What people see ----------------------------------------------------------------------------------------------
@@ -236,33 +331,31 @@ def _plain(text: str) -> str:
 
 
 def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: TextIO) -> None:
-    lines = sum(len(claim.lines) for claim in plan.claims)
-    cents = sum(claim.charge_cents for claim in plan.claims)
+    lines = cents = 0
+    for claim in plan.claims:
+        lines, cents = lines + len(claim.lines), cents + claim.charge_cents
     amount = Units(context.currency, context.exponent).money(cents)
     left_out = f"; {plan.other_patients} of other patients left out" if plan.other_patients else ""
     repeated = f"; {plan.repeated} repeated" if plan.repeated else ""
-    text = f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}{left_out}{repeated}"
+    missing = f"; {plan.missing_pages}" if plan.missing_pages else ""
+    text = f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}{left_out}{repeated}{missing}"
     print(_plain(text), file=out, flush=True)
 
 
-def _print_result(path: Path, plan: ImportPlan, result: _Result, out: TextIO, *, as_json: bool) -> None:
+def _print_account(path: Path, plan: ImportPlan, account: Account, out: TextIO, *, as_json: bool) -> None:
     if as_json:
-        answer = {
-            "file": path.name,
-            "claims": len(plan.claims),
-            "imported": result.imported,
-            "known": result.known,
-            "repeated": plan.repeated,
-            "other_patients": plan.other_patients,
-        }
-        print(json_lib.dumps(answer), file=out)
-        return
-    known = f", {len(result.known)} were imported before" if result.known else ""
-    print(f"submitted {len(result.imported)} of {len(plan.claims)} claims{known}", file=out)
+        rest = {name: getattr(plan, name) for name in ("repeated", "other_patients", "missing_pages")}
+        account.write(out, {"file": path.name, "claims": len(plan.claims)}, rest)
+    else:
+        print(_plain(account.words(len(plan.claims))), file=out, flush=True)
 
 
-def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool) -> None:
+def _print_refusals(
+    refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_json: bool, is_partial: bool = False
+) -> None:
     what = f"{path.name} was not imported, for {counted(len(refusals), 'reason')}; nothing was submitted"
+    if is_partial:
+        what = f"{path.name}: the rules refused {counted(len(refusals), 'claim')}; the others were submitted"
     hint = "correct what is listed and import the file again"
     if as_json:
         error = {"code": "fhir_refused", "what": what, "hint": hint, "reasons": [asdict(item) for item in refusals]}
@@ -270,7 +363,9 @@ def _print_refusals(refusals: Sequence[Refusal], path: Path, err: TextIO, *, as_
         return
     print(_plain(f"mutua: {what}; {hint}"), file=err)
     for reason in refusals[:REASONS_SHOWN_MAX]:
-        print(_plain(f"  {reason.resource}  {reason.path}: {reason.what}; {reason.hint} [{reason.code}]"), file=err)
+        where = f" ({reason.where})" if reason.where not in ("", "file") else ""
+        words = f"  {reason.resource}{where}  {reason.path}: {reason.what}; {reason.hint} [{reason.code}]"
+        print(_plain(words), file=err)
     if len(refusals) > REASONS_SHOWN_MAX:
         print(f"  and {len(refusals) - REASONS_SHOWN_MAX} more; --json lists all", file=err)
 

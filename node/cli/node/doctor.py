@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import socket
 import stat
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import MutuaError
 from node import exit_codes
 from node.api.errors import ApiError, NodeNotRunning
+from node.api.sockets import place_to_connect
 from node.api.standing import (
     consensus_words,
     misbehaviour_words,
@@ -163,9 +163,7 @@ def _check_disk(root: Path) -> Found:
 
 
 def _check_socket_path(path: Path) -> Found:
-    if len(str(path).encode()) > 103:
-        return "fault", f"{path} is too long for a socket", "set api_socket to a shorter path, or move the data folder"
-    return _ok(str(path))
+    return _ok(str(place_to_connect(path)))
 
 
 def _check_signatures() -> Found:
@@ -183,7 +181,7 @@ def _check_bitcoin(config: Config) -> Found:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(CONNECT_TIMEOUT_S)
         try:
-            probe.connect(str(path))
+            probe.connect(str(place_to_connect(path)))
         except OSError as error:
             hint = "start the Bitcoin backend, or correct bitcoin_socket"
             return "fault", f"nobody answers at {path} ({error.strerror})", hint
@@ -191,22 +189,15 @@ def _check_bitcoin(config: Config) -> Found:
 
 
 def _check_port(config: Config, *, is_running: bool) -> Found:
-    """Can the port be taken? Told by the running node itself when there is one."""
+    """Can the port be taken? Told by the running node itself when there is one. MutuaError as the start's own check."""
+    from node.startup import check_port
+
     listen = config.text("listen")
     if is_running:
         return _ok("the node is running and has it")
     if listen is None:
         return "note", "the charter's address is used", "set listen where the node stands behind another one"
-    found = re.fullmatch(r"/(ip[46])/([^/]+)/tcp/(\d{1,5})/?", listen, re.ASCII)
-    if found is None or int(found[3]) > 65_535:
-        return "fault", f"listen is {listen!r}", "write it as /ip4/0.0.0.0/tcp/4001"
-    with socket.socket(socket.AF_INET if found[1] == "ip4" else socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((found[2], int(found[3])))
-        except OSError as error:
-            hint = "stop what uses it, or choose another with listen"
-            return "fault", f"{listen} cannot be used ({error.strerror})", hint
+    check_port(listen)
     return _ok(f"{listen} is free")
 
 

@@ -189,7 +189,7 @@ class Play:
         if import_file(path, self._clients[node.name], **how):
             what = f"{node.name} could not import {path.name}: {err.getvalue().strip()}"
             raise MutuaError("demo_import", what, "see the importer's reasons")
-        self._tell("import", f"{node.name} imports {len(json.loads(out.getvalue())['imported'])} visits")
+        self._tell("import", f"{node.name} imports {len(json.loads(out.getvalue())['submitted'])} visits")
 
     # ---- Mishaps ---------------------------------------------------------------------
 

@@ -2,6 +2,7 @@ import io
 import json
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from governance.filing.claims import ClaimBody, claim_subject_hash
@@ -9,11 +10,15 @@ from ledger import signatures
 from ledger.errors import MutuaError
 from ledger.records import attestation_message
 from node.api.bodies import body_from_json
-from node.api.errors import ApiError
+from node.api.errors import ApiError, NodeNotRunning
 from node.api.text import clean
-from node.api.views.actions import Refusal, Submitted
+from node.api.views.actions import BatchAnswer, Refusal
 from node.api.views.coop import Code, Provider
+from node.bridges.fhir import claim as claim_module
+from node.bridges.fhir import mapping
 from node.bridges.fhir.values import ImportMapping
+from node.cli.claims import account as account_module
+from node.cli.claims import importing
 from node.cli.claims.importing import import_file, provider_attester
 
 SEED = b"p" * 32
@@ -22,12 +27,16 @@ CHAIN = b"c" * 32
 
 
 class FakeDaemon:
-    """Answers as the local API does, knows sources it has seen, and can fail at the n-th claim."""
+    """Answers as the local API does: knows claims by their source, has room for some a block, can fall silent."""
 
-    def __init__(self, height: int = 9, fail_at: int | None = None, error: ApiError | None = None) -> None:
+    family = "rule"
+
+    def __init__(self, height: int = 9, room: int = 1_000, silent_after: int | None = None) -> None:
         self.bodies: list[dict] = []
-        self.height, self.fail_at, self.error = height, fail_at, error
-        self.refuses: dict[int, tuple[str, str]] = {}
+        self.heights: list[int] = []
+        self.height, self.room, self.silent_after = height, room, silent_after
+        self.refuses: dict[str, tuple[str, str]] = {}
+        self.refuses_late: dict[str, tuple[str, str]] = {}
 
     def status(self):
         return SimpleNamespace(
@@ -40,31 +49,61 @@ class FakeDaemon:
             day_one="2026-01-01",
         )
 
+    def blocks(self, count):
+        """A full pool finds its way into a block."""
+        if self.waiting >= self.room:
+            self.settle()
+        return [SimpleNamespace(height=self.height)]
+
+    @property
+    def waiting(self):
+        return sum(height == 0 for height in self.heights)
+
+    def settle(self):
+        self.height += 1
+        self.heights = [height or self.height for height in self.heights]
+
     def view(self, question):
         return {
             "providers": [Provider(key=PROVIDER.hex(), identifier="urn:example:clinics|north")],
             "codes": [Code(system="urn:x", code="1", from_day=0, is_standard=True)],
         }[question.name]
 
-    def check(self, records):
-        known = {body["source_hash"] for body in self.bodies}
-        found = [(index, *self.refuses[index]) for index in range(len(records)) if index in self.refuses]
-        found += [
-            (index, "source_known", "known") for index, item in enumerate(records) if item.body["source_hash"] in known
-        ]
-        return [
-            Refusal(index=index, code=code, what=what, hint="leave it out", family="rule")
-            for index, code, what in found
-        ]
+    def _refusal(self, index, body, refuses):
+        hint, known = {"hint": "leave it out", "family": self.family}, [item["source_hash"] for item in self.bodies]
+        if body["source_hash"] in known:
+            place = known.index(body["source_hash"])
+            words = {"code": "source_known", "what": "known", "claim": f"{place:064}", "height": self.heights[place]}
+            return Refusal(index=index, **words, **hint)
+        for line in body["lines"]:
+            if line["code"] in refuses:
+                code, what = refuses[line["code"]]
+                return Refusal(index=index, code=code, what=what, **hint)
+        return None
 
-    def submit(self, kind, body):
-        assert kind == "claim.file"
-        if self.fail_at == len(self.bodies):
-            raise self.error
-        if body["source_hash"] in {known["source_hash"] for known in self.bodies}:
-            raise ApiError("source_known", "this source was imported before", "see the claim it became", family="rule")
-        self.bodies.append(body)
-        return Submitted(record_id=f"{len(self.bodies):064}", kind="claim.file", state="pending", height=self.height)
+    def check(self, records):
+        found = [
+            self._refusal(index, msgspec.json.decode(item)["body"], self.refuses) for index, item in enumerate(records)
+        ]
+        return [item for item in found if item is not None]
+
+    def submit_all(self, records):
+        ids, refusals = [], []
+        if self.silent_after is not None and len(self.bodies) >= self.silent_after:
+            raise NodeNotRunning("node_off", "no node answers", "start it with mutua run", family="off")
+        for index, item in enumerate(records):
+            body = msgspec.json.decode(item)["body"]
+            refusal = self._refusal(index, body, self.refuses_late)
+            if refusal is None and self.waiting >= self.room:
+                words = {"what": "full", "hint": "wait", "family": "node"}
+                refusal = Refusal(index=index, code="mempool_full", **words)
+            if refusal is None:
+                self.bodies.append(body)
+                self.heights.append(0)
+            else:
+                refusals.append(refusal)
+            ids.append(None if refusal else f"{len(self.bodies) - 1:064}")
+        return BatchAnswer(records=tuple(ids), refusals=tuple(refusals))
 
 
 @pytest.fixture
@@ -106,8 +145,9 @@ def test_a_file_is_submitted_claim_by_claim_with_plain_lines(run, write, make):
 def test_with_json_the_answer_is_one_object(run, write, make):
     code, out, err = run(write(*three(make)), FakeDaemon(), json=True)
     answer = json.loads(out)
-    assert (code, err, answer["claims"], answer["known"]) == (0, "", 3, [])
-    assert [item["resource"] for item in answer["imported"]] == ["Claim/c1", "Claim/c2", "Claim/c3"]
+    assert (code, err, answer["claims"]) == (0, "", 3)
+    assert [answer[name] for name in ("stood", "waiting", "refused", "unsent", "unsure")] == [[]] * 5
+    assert [item["resource"] for item in answer["submitted"]] == ["Claim/c1", "Claim/c2", "Claim/c3"]
 
 
 def test_a_body_is_a_whole_claim_that_names_no_patient_and_the_provider_can_attest_it(run, write, make):
@@ -132,7 +172,7 @@ def test_reasons_are_printed_and_nothing_is_submitted(run, write, make):
         == "mutua: claims.json was not imported, for 2 reasons; nothing was submitted; correct what is listed and"
         " import the file again"
     )
-    assert "Claim/c4  Claim.use: use 'bogus'" in err
+    assert "Claim/c4 (entry 4)  Claim.use: use 'bogus'" in err
     assert "[fhir_amount_not_positive]" in err
 
 
@@ -140,7 +180,7 @@ def test_reasons_as_json_are_complete(run, write, make):
     code, out, err = run(write(*[make.claim(id=f"c{n}", use="bogus") for n in range(60)]), FakeDaemon(), json=True)
     error = json.loads(err)["error"]
     assert (code, out, error["code"], len(error["reasons"])) == (5, "", "fhir_refused", 60)
-    assert set(error["reasons"][0]) == {"resource", "path", "code", "what", "hint"}
+    assert set(error["reasons"][0]) == {"resource", "path", "code", "what", "hint", "where"}
 
 
 def test_a_long_list_of_reasons_is_cut_for_people(run, write, make):
@@ -160,50 +200,161 @@ def test_preauthorizations_are_refused_before_the_daemon_is_asked(run, write, ma
     assert daemon.bodies == []
 
 
-def test_after_a_crash_in_the_middle_a_second_run_doubles_nothing(run, write, make):
-    path = write(*three(make))
-    daemon = FakeDaemon(
-        fail_at=2, error=ApiError("node_off", "no node answers", "start it with mutua run", family="off")
-    )
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.raises(ApiError):
-        import_file(path, daemon, out=out, err=err)
-    assert (
-        err.getvalue() == "claims.json: the import stopped; 2 of 3 claims were submitted; run the command again,"
-        " no claim is submitted twice\n"
-    )
-    daemon.fail_at = None
-    code, out_text, _ = run(path, daemon)
-    assert (code, len(daemon.bodies)) == (0, 3)
-    assert len({body["source_hash"] for body in daemon.bodies}) == 3
-    assert out_text.splitlines()[-1] == "submitted 1 of 3 claims, 2 were imported before"
+def test_every_claim_is_accounted_for_when_the_node_falls_silent_and_the_next_run_doubles_nothing(
+    write, make, monkeypatch
+):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 1)
+    monkeypatch.setattr(account_module, "MEMORY_MAX", 1)
+    path, daemon, out = write(*three(make)), FakeDaemon(silent_after=1), io.StringIO()
+    with pytest.raises(NodeNotRunning):
+        import_file(path, daemon, out=out, json=True)
+    account = json.loads(out.getvalue())
+    assert [item["resource"] for item in account["submitted"]] == ["Claim/c1"]
+    assert (account["unsure"], account["unsent"]) == (["Claim/c2"], ["Claim/c3"])
+    daemon.silent_after, again = None, io.StringIO()
+    assert import_file(path, daemon, out=again) == 0
+    assert len({body["source_hash"] for body in daemon.bodies}) == len(daemon.bodies) == 3
+    last = again.getvalue().splitlines()[-1]
+    assert last == "submitted 2 of 3 claims; 1 waiting on this node since an earlier run"
+    daemon.settle()
+    third = io.StringIO()
+    assert import_file(path, daemon, out=third, json=True) == 0
+    stood = json.loads(third.getvalue())["stood"]
+    assert (stood[0]["resource"], stood[0]["claim"], stood[0]["height"]) == ("Claim/c1", "0" * 64, 10)
+    assert len(stood) == 3
 
 
-def test_a_rule_that_refuses_a_claim_ends_the_import_with_its_words(run, write, make):
-    daemon = FakeDaemon(
-        fail_at=1, error=ApiError("duplicate_line", "line 0 stands in a claim already", "leave it out", family="rule")
+def test_a_node_that_fails_within_a_batch_stops_the_import_and_what_it_kept_is_told(write, make, monkeypatch):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 2)
+    path, daemon, out = (
+        write(*[make.claim(make.item(f"T1{n:03}"), id=f"c{n}") for n in range(5)]),
+        FakeDaemon(),
+        io.StringIO(),
     )
-    code, _, err = run(write(*three(make)), daemon)
-    assert code == 5
-    assert (
-        err
-        == "mutua: claims.json: line 0 stands in a claim already; leave it out; 1 of 3 claims were submitted; run the"
-        " command again, no claim is submitted twice\n"
-    )
+    daemon.refuses_late = {"T1001": ("disk", "the records could not be written or read (Input/output error)")}
+    daemon.family = "node"
+    with pytest.raises(ApiError, match="could not be written") as fault:
+        import_file(path, daemon, out=out, json=True)
+    account = json.loads(out.getvalue())
+    assert [item["resource"] for item in account["submitted"]] == ["Claim/c0"]
+    assert (account["unsure"], account["unsent"]) == (["Claim/c1"], ["Claim/c2", "Claim/c3", "Claim/c4"])
+    assert fault.value.code == "disk"
 
 
-def test_a_line_that_stands_in_an_earlier_claim_is_found_before_anything_is_filed(run, write, make):
+def test_a_file_that_changes_under_the_import_stops_it_and_every_claim_is_accounted_for(write, make, monkeypatch):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 1)
+    monkeypatch.setattr(mapping, "KEPT_MAX", 0)
+    path, daemon, out = (
+        write(*[make.claim(make.item(f"T1{n:03}"), id=f"c{n}") for n in range(9)]),
+        FakeDaemon(),
+        io.StringIO(),
+    )
+    submit_all = daemon.submit_all
+    monkeypatch.setattr(daemon, "submit_all", lambda records: (path.write_text("{}"), submit_all(records))[1])
+    with pytest.raises(MutuaError, match="changed while it was read"):
+        import_file(path, daemon, out=out, json=True)
+    account = json.loads(out.getvalue())
+    assert 1 <= len(daemon.bodies) == len(account["submitted"]) < 4
+    assert [*(item["resource"] for item in account["submitted"]), *account["unsent"]] == [
+        f"Claim/c{n}" for n in range(9)
+    ]
+
+
+def test_of_a_large_file_a_few_claims_are_in_memory(write, make, monkeypatch):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 6)
+    monkeypatch.setattr(mapping, "KEPT_MAX", 0)
+    peaks = [peak_of(monkeypatch, importing, "_Draft"), peak_of(monkeypatch, claim_module, "MappedClaim")]
+    daemon, path = FakeDaemon(), write(*[make.claim(make.item(f"T1{n:03}"), id=f"c{n}") for n in range(100)])
+    assert import_file(path, daemon, out=io.StringIO(), json=True) == 0
+    assert len(daemon.bodies) == 100
+    assert all(0 < most <= 3 * 6 for (most,) in peaks)
+
+
+def peak_of(monkeypatch, module, name: str) -> list[int]:
+    """Have a class count how many of its objects there are; return where the most of them will stand."""
+    kind, alive, peak = getattr(module, name), [0], [0]
+
+    class Counted(kind):
+        def __init__(self, *values, **named):
+            kind.__init__(self, *values, **named)
+            alive[0] += 1
+            peak[0] = max(peak[0], alive[0])
+
+        def __del__(self):
+            alive[0] -= 1
+
+    monkeypatch.setattr(module, name, Counted)
+    return peak
+
+
+def test_an_import_waits_for_blocks_to_make_room(run, write, make, monkeypatch):
+    monkeypatch.setattr(importing, "WAIT_STEP_S", 0)
+    daemon = FakeDaemon(room=1)
+    code, out, err = run(write(*three(make)), daemon, json=True)
+    assert (code, err, len(json.loads(out)["submitted"])) == (0, "", 3)
+    assert daemon.heights == sorted(daemon.heights[:2]) + [0]
+
+
+def test_what_finds_no_room_in_time_is_told_and_left_to_the_next_run(write, make):
+    path, daemon, out = write(*three(make)), FakeDaemon(room=2), io.StringIO()
+    with pytest.raises(MutuaError) as full:
+        import_file(path, daemon, out=out, json=True, wait_s=0)
+    assert full.value.code == "mempool_full"
+    account = json.loads(out.getvalue())
+    assert (len(account["submitted"]), account["unsent"], account["unsure"]) == (2, ["Claim/c3"], [])
+    daemon.room, second = 9, io.StringIO()
+    assert import_file(path, daemon, out=second, json=True) == 0
+    assert [item["resource"] for item in json.loads(second.getvalue())["submitted"]] == ["Claim/c3"]
+
+
+def test_a_rule_that_changed_meanwhile_refuses_one_claim_and_no_other(run, write, make):
     daemon = FakeDaemon()
-    daemon.refuses = {2: ("duplicate_line", "line 0: code A0428 of day 5 stands in a claim already")}
+    daemon.refuses_late = {"T1015": ("provider_unknown", "the provider is not listed")}
     code, out, err = run(write(*three(make)), daemon)
+    assert code == 5
+    assert out.splitlines()[-1] == "submitted 2 of 3 claims; 1 refused"
+    assert err.splitlines() == [
+        (
+            "mutua: claims.json: the rules refused 1 claim; the others were submitted; correct what is listed and"
+            " import the file again"
+        ),
+        "  Claim/c2  claim: the provider is not listed; leave it out [provider_unknown]",
+    ]
+
+
+def test_a_claim_that_contradicts_an_earlier_one_is_found_before_anything_is_filed_and_can_be_left_out(
+    run, write, make
+):
+    daemon, path = FakeDaemon(), write(*three(make))
+    daemon.refuses = {"A0428": ("duplicate_line", "line 0: code A0428 of day 5 is already in claim 7f3a")}
+    code, out, err = run(path, daemon)
     assert (code, out, daemon.bodies) == (5, "", [])
     assert err.splitlines() == [
         (
             "mutua: claims.json was not imported, for 1 reason; nothing was submitted; correct what is listed and"
             " import the file again"
         ),
-        "  Claim/c3  claim: line 0: code A0428 of day 5 stands in a claim already; leave it out [duplicate_line]",
+        (
+            "  Claim/c3  claim: line 0: code A0428 of day 5 is already in claim 7f3a; compare the two: mutua claim"
+            " show; if the earlier one is right: --leave-out Claim/c3 [duplicate_line]"
+        ),
     ]
+    assert run(path, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c3"])))[0] == 0
+    assert len(daemon.bodies) == 2
+    with pytest.raises(MutuaError, match="no claim 'Claim/c9'"):
+        run(path, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c9"])))
+
+
+def test_a_request_stays_within_what_the_node_takes(run, write, make, monkeypatch):
+    sizes: list[int] = []
+    daemon = FakeDaemon()
+    monkeypatch.setattr(importing, "BATCH_SIZE_MAX", 1_500)
+    monkeypatch.setattr(
+        daemon, "check", lambda records: sizes.append(len(msgspec.json.encode({"records": records}))) or []
+    )
+    assert run(write(*three(make)), daemon)[0] == 0
+    assert len(sizes) > 1
+    assert max(sizes) <= 1_500
 
 
 def test_a_provider_key_that_is_not_here_stops_before_the_first_claim(write, make):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from governance.filing import claims
+from node.bridges.fhir import mapping as mapping_module
 from node.bridges.fhir import values
 from node.bridges.fhir.mapping import map_claims
 from node.bridges.fhir.reading import read_fhir
@@ -140,6 +141,17 @@ def test_an_encounter_may_be_contained_named_by_address_or_by_urn(plan_of, make)
     )
     assert plan_of(outside, make.encounter()).claims[0].lines[0].first_day == 3
     identity = "0d197c4c-5a60-4ed1-b8a4-f236f66f95ac"
+    inside = [
+        make.claim(
+            make.item(f"A000{n}"),
+            id=f"c{n}",
+            patient={"reference": "#p"},
+            contained=[{"resourceType": "Patient", "id": "p"}],
+        )
+        for n in range(2)
+    ]
+    assert [reason.code for reason in plan_of(*inside).refusals] == ["fhir_several_patients"]
+    assert len(plan_of(*inside, mapping=ImportMapping(patient="#p")).claims) == 2
     by_urn = make.claim(make.item(servicedDate=None, encounter=[{"reference": f"urn:uuid:{identity}"}]))
     assert plan_of(by_urn, make.encounter(identity)).claims[0].lines[0].first_day == 3
 
@@ -361,3 +373,235 @@ def test_the_plan_is_the_same_every_time(plan_of, make):
     assert plan_of(make.claim(), make.claim(make.item("T1015"), id="c2")) == plan_of(
         make.claim(), make.claim(make.item("T1015"), id="c2")
     )
+
+
+# ---- Identity: one visit and one patient under all spellings, two of different clinics kept apart ------------------
+
+
+def visit_at(make, identity, provider, reference, **fields):
+    item = make.item(f"A{identity:04}", encounter=[{"reference": reference}])
+    return make.claim(item, id=f"c{identity}", provider={"identifier": {"value": provider}}, **fields)
+
+
+def test_an_event_is_a_visit_at_one_provider_however_it_is_spelled(plan_of, make):
+    mapping = ImportMapping(providers={"north": "urn:example:clinics|north"})
+    identity = "0d197c4c-5a60-4ed1-b8a4-f236f66f95ac"
+    spelled = ["Encounter/1", "https://a.example/fhir/Encounter/1", "http://b.example:8080/Encounter/1/_history/3"]
+    claims = [visit_at(make, number, "south", text) for number, text in enumerate(spelled)]
+    others = [
+        visit_at(make, 10, "north", "Encounter/1"),
+        visit_at(make, 11, "south", "Encounter/2"),
+        visit_at(make, 12, "south", f"urn:uuid:{identity}"),
+        visit_at(make, 13, "south", f"Encounter/{identity.upper()}"),
+        visit_at(make, 14, "south", "#e1", contained=[make.encounter()]),
+    ]
+    plan = plan_of(*claims, *others, mapping=mapping)
+    events = [claim.event_id for claim in plan.claims]
+    assert len(set(events[:3])) == 1
+    assert len({events[0], *events[3:6]}) == 4
+    assert events[5] == events[6]
+    assert events[7] == b""  # a contained visit is of its claim alone
+
+
+def test_a_urn_means_the_resource_that_bears_it(make, context):
+    bundle = make.bundle(visit_at(make, 1, "south", "urn:uuid:AB"), visit_at(make, 2, "south", "Encounter/e1"))
+    bundle["entry"].append({"fullUrl": "urn:uuid:ab", "resource": make.encounter()})
+    first, second = map_claims(read_fhir(make.bytes(bundle)), PLAIN, context).claims
+    assert first.event_id == second.event_id
+    bundle["entry"].append({"fullUrl": "urn:uuid:ab", "resource": make.encounter("e2")})
+    assert {reason.code for reason in map_claims(read_fhir(make.bytes(bundle)), PLAIN, context).refusals} == {
+        "fhir_duplicate_id"
+    }
+
+
+def test_a_patient_that_is_two_is_a_reason(make, context):
+    bundle = make.bundle(make.claim(patient={"reference": "urn:uuid:ab"}))
+    bundle["entry"] += [{"fullUrl": "urn:uuid:ab", "resource": {"resourceType": "Patient", "id": i}} for i in "pq"]
+    for patient in ("", "Patient/p"):
+        plan = map_claims(read_fhir(make.bytes(bundle)), ImportMapping(patient=patient), context)
+        assert [(reason.path, reason.code) for reason in plan.refusals] == [("Claim.patient", "fhir_duplicate_id")]
+
+
+def test_a_patient_is_one_under_all_spellings(plan_of, reasons_of, make):
+    spelled = ["Patient/p1", "https://a.example/fhir/Patient/p1", "https://a.example/fhir/Patient/p1/_history/2"]
+    claims = [
+        make.claim(make.item(f"A000{number}"), id=f"c{number}", patient={"reference": text})
+        for number, text in enumerate(spelled)
+    ]
+    for patient in ("", *spelled, "http://A.example/fhir/Patient/p1"):
+        plan = plan_of(*claims, mapping=ImportMapping(patient=patient))
+        assert [(claim.resource, claim.patient) for claim in plan.claims] == [
+            (f"Claim/c{number}", "Patient/p1") for number in range(3)
+        ]
+        assert plan.other_patients == 0
+    stranger = make.claim(make.item("A0009"), id="c9", patient={"reference": "https://b.example/Patient/p1"})
+    for patient in ("", "Patient/p1"):
+        assert reasons_of(*claims, stranger, mapping=ImportMapping(patient=patient)) == [
+            ("Claim.patient", "fhir_several_patients")
+        ]
+    plan = plan_of(*claims, stranger, mapping=ImportMapping(patient="https://a.example/fhir/Patient/p1"))
+    assert (len(plan.claims), plan.other_patients) == (3, 1)
+
+
+def test_a_patient_may_be_named_by_an_identifier_or_a_urn(plan_of, make):
+    by_identifier = make.claim(patient={"identifier": {"system": "urn:ids", "value": "7"}})
+    assert len(plan_of(by_identifier, mapping=ImportMapping(patient="urn:ids|7")).claims) == 1
+    by_query = make.claim(patient={"reference": "Patient?identifier=urn:ids%7C7"})
+    assert plan_of(by_query).claims[0].patient == "Patient?identifier=urn:ids|7"
+    inside = [
+        make.claim(
+            make.item(f"A000{n}"),
+            id=f"c{n}",
+            patient={"reference": "#p"},
+            contained=[{"resourceType": "Patient", "id": "p"}],
+        )
+        for n in range(2)
+    ]
+    assert [reason.code for reason in plan_of(*inside).refusals] == ["fhir_several_patients"]
+    assert len(plan_of(*inside, mapping=ImportMapping(patient="#p")).claims) == 2
+    by_urn = make.claim(patient={"reference": "urn:uuid:0d197c4c-5a60-4ed1-b8a4-f236f66f95ac"})
+    plan = plan_of(by_urn, mapping=ImportMapping(patient="Patient/0D197C4C-5A60-4ED1-B8A4-F236F66F95AC"))
+    assert len(plan.claims) == 1
+
+
+def test_two_servers_may_use_one_id_and_a_claim_means_its_own(make, context, plan_of):
+    def entry(server, resource):
+        return {"fullUrl": f"{server}/{resource['resourceType']}/{resource['id']}", "resource": resource}
+
+    def claim(server, code):
+        item = make.item(code, servicedDate=None, encounter=[{"reference": "Encounter/e1"}])
+        return entry(server, make.claim(item, id=f"c-{code}"))
+
+    def bundle(*entries):
+        data = make.bytes({"resourceType": "Bundle", "type": "collection", "entry": entries})
+        return map_claims(read_fhir(data), ImportMapping(patient="Patient/p1"), context)
+
+    a, b = "https://a.example/fhir", "https://b.example"
+    visits = entry(a, make.encounter(start="2026-01-02", end="2026-01-02")), entry(b, make.encounter())
+    assert bundle(claim(a, "A0001"), *visits).claims[0].lines[0].first_day == 2
+    assert bundle(*visits, claim(b, "A0001")).claims[0].lines[0].first_day == 3
+    assert not bundle(claim("https://c.example", "A0001"), *visits).claims
+    stateless = {"resource": claim(a, "A0001")["resource"]}
+    assert [(r.path, r.code) for r in bundle(stateless, *visits).refusals] == [
+        ("Claim.item[0].encounter[0]", "fhir_duplicate_id")
+    ]
+
+
+def test_a_provider_is_found_by_a_conditional_reference(plan_of, make):
+    by_query = {"reference": "Organization?identifier=urn:example:clinics%7Cnorth"}
+    assert plan_of(make.claim(provider=by_query)).claims[0].provider_key == b"N" * 32
+    doctor = {"resourceType": "Practitioner", "id": "d", "identifier": [{"value": "npi 7"}, {"value": "south"}]}
+    through = make.claim(provider={"reference": "Practitioner?identifier=npi 7"})
+    assert plan_of(through, doctor).claims[0].provider_key == b"S" * 32
+
+
+# ---- Dates, codes and pages -----------------------------------------------------------------------------------------
+
+
+def test_the_claims_period_dates_a_line_whose_encounter_is_elsewhere_or_has_no_period(plan_of, make):
+    item = make.item(servicedDate=None, encounter=[{"reference": "Encounter/e1"}])
+    claim = make.claim(item, billablePeriod={"start": "2026-01-06", "end": "2026-01-07"})
+    undated = {name: value for name, value in make.encounter().items() if name != "period"}
+    for others in ([], [undated]):
+        assert plan_of(claim, *others).claims[0].lines[0].first_day == 6
+    assert plan_of(claim, make.encounter()).claims[0].lines[0].first_day == 3
+
+
+def test_a_cancelled_visit_refuses_a_line_that_has_a_date_of_its_own(reasons_of, make):
+    claim = make.claim(make.item(encounter=[{"reference": "Encounter/e1"}]))
+    assert reasons_of(claim, make.encounter(status="cancelled")) == [
+        ("Claim.item[0].encounter[0]", "fhir_encounter_status")
+    ]
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+        "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets/",
+        "http://terminology.hl7.org/CodeSystem/hcpcs-Level-II",
+        "http://terminology.hl7.org/CodeSystem/HCPCS-all-codes",
+        "https://bluebutton.cms.gov/resources/codesystem/hcpcs",
+        "urn:oid:2.16.840.1.113883.6.14",
+    ],
+)
+def test_known_spellings_of_hcpcs_are_the_system_that_the_charter_lists(plan_of, make, context, system):
+    assert plan_of(make.claim(make.item(system=system))).claims[0].lines[0].system == HCPCS_SYSTEM
+    for listed in (HCPCS_SYSTEM, "urn:oid:2.16.840.1.113883.6.285"):
+        charter = replace(context, codes=frozenset({(listed, "G0439")}))
+        assert plan_of(make.claim(make.item(system=system)), context=charter).claims[0].lines[0].system == listed
+
+
+def test_level_one_of_hcpcs_is_cpt_where_one_uri_means_both(plan_of, make):
+    claim = make.claim(make.item("99213", system="https://bluebutton.cms.gov/resources/codesystem/hcpcs"))
+    assert plan_of(claim).claims[0].lines[0].system == "http://www.ama-assn.org/go/cpt"
+
+
+def test_a_code_that_is_listed_under_another_system_is_said_and_the_hint_can_be_followed(plan_of, make, context):
+    charter = replace(context, codes=frozenset({("urn:listed", "7")}))
+    claim = make.claim(make.item("7", system="urn:other"))
+    (reason,) = plan_of(claim, context=charter).refusals
+    assert (reason.path, reason.code) == ("Claim.item[0].productOrService.coding", "fhir_code_elsewhere")
+    hints = re.findall(r"'([^|']+)\|7=([^|']+)\|7'", reason.hint)
+    assert [target for _, target in hints] == ["urn:listed", "urn:other"]
+    for given, target in hints:
+        mapping = ImportMapping(codes={(given, "7"): (target, "7")})
+        assert plan_of(claim, context=charter, mapping=mapping).claims[0].lines[0].system == target
+    both = make.claim(
+        make.item(productOrService={"coding": [{"system": s, "code": "7"} for s in ("urn:o", "urn:listed")]})
+    )
+    assert plan_of(both, context=charter).claims[0].lines[0].system == "urn:listed"
+
+
+def test_a_page_of_a_search_is_taken_only_if_asked_for(make, context):
+    def page(claim, own, following, total=2):
+        links = [{"relation": "self", "url": own}, *([{"relation": "next", "url": following}] if following else [])]
+        entry = {"resource": claim, "search": {"mode": "match"}}
+        sent_along = {"resource": {"resourceType": "Patient"}, "search": {"mode": "include"}}
+        bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [entry, sent_along], "link": links}
+        return make.bytes(bundle | ({"total": total} if total else {}))
+
+    def plan(data, **options):
+        return map_claims(read_fhir(data), ImportMapping(**options), context)
+
+    one, two = make.claim(make.item("A0001")), make.claim(make.item("A0002"), id="c2")
+    for total in (2, None):
+        first = page(one, "urn:page:1", "urn:page:2", total)
+        assert [reason.code for reason in plan(first).refusals] == ["fhir_pages_missing"]
+        taken = plan(first, is_partial=True)
+        assert len(taken.claims) == 1
+        assert taken.missing_pages
+        whole = plan(first + b"\n" + page(two, "urn:page:2", "", total))
+        assert (len(whole.claims), whole.missing_pages) == (2, "")
+    assert plan(page(one, "urn:page:1", "urn:page:2", 1)).refusals
+    renamed = plan(page(one, "urn:page:1", "urn:page:2") + b"\n" + page(two, "urn:other", ""))
+    assert len(renamed.claims) == 2
+
+
+# ---- Large files ----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_too_large_to_keep_gives_the_same_claims_and_reasons(make, context, monkeypatch):
+    claims = [make.claim(make.item(f"A{number:04}"), id=f"c{number}") for number in range(7)]
+    repeated = [*claims, claims[3], make.claim(make.item("A0005"), id="c9")]
+
+    def plans():
+        return [map_claims(read_fhir(make.bytes(make.bundle(*them))), PLAIN, context) for them in (claims, repeated)]
+
+    kept = plans()
+    monkeypatch.setattr(mapping_module, "KEPT_MAX", 2)
+    again = plans()
+    assert tuple(again[0].claims) == tuple(again[0].claims) == kept[0].claims
+    assert (len(again[0].claims), again[0].claims[6], list(again[0].claims[1:3])) == (
+        7,
+        kept[0].claims[6],
+        list(kept[0].claims[1:3]),
+    )
+    assert again[1].refusals == kept[1].refusals
+    assert [reason.code for reason in kept[1].refusals] == ["fhir_duplicate_line"]
+
+
+def test_a_file_of_faults_ends_with_enough_of_them(make, context, monkeypatch):
+    monkeypatch.setattr(mapping_module, "REASONS_MAX", 5)
+    bad = make.bundle(*[make.claim(id=f"c{number}", use="bogus") for number in range(50)])
+    assert len(map_claims(read_fhir(make.bytes(bad)), PLAIN, context).refusals) == 5

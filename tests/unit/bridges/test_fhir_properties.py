@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from ledger.errors import MutuaError
 from node.bridges.fhir.amounts import cents_of
-from node.bridges.fhir.canonical import canonical_json, source_hash_of
 from node.bridges.fhir.mapping import map_claims
 from node.bridges.fhir.reading import read_fhir
 from node.bridges.fhir.values import CHARGE_CENTS_MAX, CharterContext, ImportMapping, Unmappable
@@ -61,40 +60,84 @@ def test_a_claims_lines_sum_to_what_the_file_says(make, charges, data):
     assert [line.first_day for line in plan.claims[0].lines] == [day + 1 for day in days]
 
 
-@QUICK
-@given(json_values)
-def test_canonical_json_is_json_with_the_same_meaning(value):
-    assert json.loads(canonical_json(value)) == value
-
-
-@QUICK
-@given(st.dictionaries(st.text(max_size=6), json_values, max_size=6), st.randoms())
-def test_a_source_hash_does_not_depend_on_the_order_of_names(content, random):
-    names = list(content)
-    random.shuffle(names)
-    assert source_hash_of({name: content[name] for name in names}) == source_hash_of(content)
-
-
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200) | st.text(alphabet='{}[]":,0123456789.eE-\\ \nresourceTypClm', max_size=80).map(str.encode)
 )
-def test_no_bytes_bring_the_reader_down(data):
+def test_no_bytes_bring_the_reader_down(context, data):
+    check_bytes(data, context)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 2_000), st.integers(0, 12), st.binary(max_size=4)), min_size=1, max_size=3))
+def test_no_damage_to_a_file_brings_the_reader_down(make, context, damages):
+    data = make.bytes(make.bundle(make.encounter(), make.claim(make.item(encounter=[{"reference": "Encounter/e1"}]))))
+    for at, length, put in damages:
+        at %= len(data)
+        data = data[:at] + put + data[at + length :]
+    check_bytes(data, context)
+
+
+def check_bytes(data, context):
     try:
-        read_fhir(data)
+        plan = map_claims(read_fhir(data), ImportMapping(), context)
     except MutuaError as error:
         assert error.code == "fhir_malformed"
         assert error.hint
+    else:
+        assert bool(plan.claims) != bool(plan.refusals)
+        for claim in plan.claims:
+            claim.resource.encode()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HOLDERS = {
+    "claim": ["item", "patient", "provider", "insurance", "total", "payee", "contained", "billablePeriod", "status"],
+    "item": [
+        "encounter",
+        "net",
+        "quantity",
+        "factor",
+        "productOrService",
+        "modifier",
+        "servicedDate",
+        "servicedPeriod",
+    ],
+    "visit": ["period", "status", "identifier", "id", "class", "contained"],
+    "clinic": ["identifier", "id", "contained", "resourceType"],
+    "bundle": ["type", "total", "link", "meta"],
+    "entry": ["fullUrl", "search", "resource"],
+}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from(
-        ["item", "patient", "provider", "insurance", "total", "payee", "contained", "billablePeriod", "status", "use"]
+    st.sampled_from([(holder, name) for holder, names in HOLDERS.items() for name in names]),
+    json_values
+    | st.recursive(
+        st.sampled_from(["#x", "#", "Encounter/e1", "urn:uuid:1", "a?identifier=b|c", "http://[/Patient/1", "\ud800"]),
+        lambda inner: (
+            st.fixed_dictionaries(
+                {},
+                optional=dict.fromkeys(["reference", "identifier", "value", "system", "coding", "code", "id"], inner),
+            )
+            | st.lists(inner, max_size=2)
+        ),
+        max_leaves=6,
     ),
-    json_values,
 )
-def test_any_value_in_any_place_gives_a_plan_and_never_a_crash(make, context, name, value):
-    file = read_fhir(json.dumps(make.claim(**{name: value}) | {name: value}).encode())
-    plan = map_claims(file, ImportMapping(), context)
-    assert bool(plan.claims) != bool(plan.refusals)
+def test_any_value_in_any_place_gives_a_plan_or_says_what_is_wrong(make, context, place, value):
+    item = make.item(encounter=[{"reference": "Encounter/e1"}])
+    claim = make.claim(item, provider={"reference": "Organization/o"})
+    clinic = {"resourceType": "Organization", "id": "o", "identifier": [{"value": "south"}]}
+    bundle = make.bundle(make.encounter(), clinic, claim)
+    entry, visit, holder = bundle["entry"][2], bundle["entry"][0]["resource"], place[0]
+    held = {
+        "claim": claim,
+        "item": claim["item"][0],
+        "visit": visit,
+        "clinic": clinic,
+        "bundle": bundle,
+        "entry": entry,
+    }
+    held[holder][place[1]] = value
+    check_bytes(json.dumps(bundle).encode(), context)

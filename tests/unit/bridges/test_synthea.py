@@ -124,19 +124,15 @@ def test_demo_visits_import_as_they_are(work_dir, tmp_path):
 
 @needs_synthea
 def test_what_synthea_itself_writes_is_valid_r4_and_dated_by_its_encounters(work_dir):
-    file = read_fhir(generate(7, 4, work_dir)[0].read_bytes())
-    assert file.refusals == ()
+    file = read_fhir(generate(7, 4, work_dir)[0])
     context = CharterContext("USD", 2, date(1900, 1, 1), 60_000, {})
-    reasons = Counter(reason.code for reason in map_claims(file, ImportMapping(), context).refusals)
-    assert set(reasons) == {"fhir_provider_unknown"}
-    organization = next(resource for resource in file.resources if resource.kind == "Organization")
-    for resource in file.resources:
-        if resource.kind == "Claim":
-            resource.content["provider"] = {"identifier": {"value": "known"}}
-    plan = map_claims(file, ImportMapping(), replace(context, providers={"known": b"K"}))
+    reasons = map_claims(file, ImportMapping(), context).refusals
+    assert {reason.code for reason in reasons} == {"fhir_provider_unknown"}
+    given = {reason.what.split()[2] for reason in reasons}
+    plan = map_claims(file, ImportMapping(), replace(context, providers=dict.fromkeys(given, b"K")))
     assert plan.refusals == ()
     assert {line.system for claim in plan.claims for line in claim.lines} == {"http://snomed.info/sct"}
-    assert organization.id
+    assert all(claim.event_id for claim in plan.claims)
 
 
 @needs_synthea

@@ -12,7 +12,7 @@ from consensus import effects as fx
 from consensus import events as ev
 from consensus import machine
 from consensus.messages import Cell, CellKind, Certificate, Proposal, Vote, VoteKind
-from ledger.blocks import HEADER_SIZE
+from ledger.blocks import HEADER_VERSION, Header, encode_header
 from ledger.hashing import ZERO_HASH
 
 HEIGHT = 5
@@ -23,9 +23,9 @@ def make_hash(name: str) -> bytes:
     return sha256(name.encode()).digest()
 
 
-def make_header(name: str) -> bytes:
-    """Return bytes as long as a header: the machine never looks inside."""
-    return name.encode().ljust(HEADER_SIZE, b".")
+def make_header(name: str, proposer: int = 0) -> bytes:
+    """Return a header: the machine only looks who made the block."""
+    return encode_header(Header(HEADER_VERSION, bytes(32), 0, HEIGHT, 0, 0, 0, proposer, bytes(32), make_hash(name)))
 
 
 class Bench:
@@ -75,11 +75,14 @@ class Bench:
         """Return a certificate as an event."""
         return ev.CertificateReceived(self.certificate(kind, view, name))
 
-    def proposal(self, view: int, name: str, *justification: Certificate) -> ev.ProposalReceived:
-        """Return the proposal of a view's leader."""
+    def proposal(
+        self, view: int, name: str, *justification: Certificate, maker: int | None = None
+    ) -> ev.ProposalReceived:
+        """Return the proposal of a view's leader, of its own block unless another `maker` is named."""
         leader = self.config.leader(view)
+        header = make_header(name, leader if maker is None else maker)
         return ev.ProposalReceived(
-            Proposal(0, HEIGHT, view, make_hash(name), make_header(name), leader, bytes([leader]) * 64, justification)
+            Proposal(0, HEIGHT, view, make_hash(name), header, leader, bytes([leader]) * 64, justification)
         )
 
     def checked(self, name: str, *, is_valid: bool = True) -> ev.BlockChecked:
@@ -88,7 +91,7 @@ class Bench:
 
     def built(self, view: int, name: str) -> ev.BlockBuilt:
         """Return a block that was built."""
-        return ev.BlockBuilt(view, make_header(name), make_hash(name))
+        return ev.BlockBuilt(view, make_header(name, self.config.leader(view)), make_hash(name))
 
     def cell(self, kind: CellKind, view: int, name: str = "", support: bytes = b"") -> Cell:
         """Return a cell of this height."""

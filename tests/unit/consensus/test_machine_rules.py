@@ -97,7 +97,7 @@ def test_a_leader_without_the_notarized_blocks_header_proposes_nothing_else(benc
 
 def test_a_proposal_is_checked_and_notarized_only_when_its_block_holds(bench, block_hash):
     node = bench(own=3)
-    assert node.feed(node.proposal(0, "a")) == (fx.CheckBlock(block_hash("a")),)
+    assert node.feed(node.proposal(0, "a")) == (fx.CheckBlock(block_hash("a"), 0),)
     effects = node.feed(node.checked("a"))
     assert [type(effect) for effect in effects] == [fx.Journal, fx.CastVote]
     assert node.cast() == [(N, 0, block_hash("a"))]
@@ -149,6 +149,16 @@ def test_a_fresh_block_needs_skip_certificates_of_all_lower_views(bench):
     node.feed(node.certify(S, 1), node.proposal(2, "a"))
     assert not of_type(node.effects, fx.CheckBlock)
     assert of_type(node.feed(node.certify(S, 0)), fx.CheckBlock)
+
+
+def test_a_leader_may_not_propose_anothers_block_unless_it_was_notarized(bench, block_hash):
+    # Its randomness differs from that of the leader's own block: the leader would choose between the two.
+    node = bench(own=3)
+    node.feed(node.proposal(0, "a"), node.certify(S, 0))
+    node.feed(node.proposal(1, "a", maker=0), node.checked("a"))
+    assert node.cast() == []
+    node.feed(node.certify(N, 0, "a"))
+    assert (N, 1, block_hash("a")) in node.cast()
 
 
 def test_a_fresh_block_over_a_notarized_one_is_not_justified(bench):

@@ -95,7 +95,7 @@ MUTANTS: dict[type[machine.Turn], frozenset[str]] = {
     SendsWithoutJournal: frozenset({"I5"}),
     SkipsAfterFinalize: frozenset({"I2"}),
     NeedsNoJustification: frozenset({"I4"}),
-    TakesTwoThirdsForQuorum: frozenset({"I1", "I3", "I4"}),
+    TakesTwoThirdsForQuorum: frozenset({"I1", "I3", "I4", "maker"}),
     NotarizesTwice: frozenset({"I2"}),
     NeverSkips: frozenset({"liveness"}),
 }

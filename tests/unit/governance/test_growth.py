@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from benchmarks.places import FEW, CountingState, Place, founded, place
@@ -19,6 +21,8 @@ from governance.state.treasury import TREASURY, BatchBody, BatchPayout, Treasury
 from governance.tables import Draft
 from governance.views.claims import claim_view
 from governance.voting import appeals, audits, proposals
+from node.api.reads import Reads
+from node.api.views.claims import CLAIMS
 from node.treasury.view import LedgerTreasury
 
 SIZES = (10, 100, 400)
@@ -209,3 +213,15 @@ def test_a_boundary_visits_nobody_who_left() -> None:
     assert costs[0] > costs[1] > costs[2]
     a_member = (costs[0] - costs[2]) / 100
     assert a_member >= 5, f"who left costs like who stayed: {costs}"
+
+
+def test_a_view_that_is_asked_again_is_read_once_a_block() -> None:
+    here = place("old")
+    state = CountingState(here.store)
+    chain = SimpleNamespace(state=state, height=here.height)
+    reads = Reads(SimpleNamespace(chain=chain))
+    first = reads.view(CLAIMS)
+    once = sum(state.reads.values())
+    assert first and reads.view(CLAIMS) is first and sum(state.reads.values()) == once
+    chain.height += 1
+    assert reads.view(CLAIMS) is not first and sum(state.reads.values()) == 2 * once

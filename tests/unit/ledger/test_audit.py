@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from consensus.committee import committee_hash
+from consensus.committee import committee_hash, leader_of
 from consensus.messages import Cell, CellKind, Certificate, Vote, VoteKind, decode_certificate, encode_certificate
 from consensus.signing import sign_vote
 from consensus.votelog import append, begin
@@ -86,7 +86,7 @@ def quote(chain: Chain, ring: KeyRing, number: int) -> SignedRecord:
 def grow(chain: Chain, records: list[SignedRecord]) -> None:
     committee = committee_of(chain.charter)
     rings = {ring.consensus_key: ring for ring in RINGS}
-    index = (chain.height + 1) % len(committee)
+    index = leader_of(chain.tip.header.randomness, 0, len(committee))
     key = committee[index]
     waiting = [(record_id_of(signed.record), signed) for signed in records]
     candidate, refused = build_candidate(

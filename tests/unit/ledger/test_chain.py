@@ -17,7 +17,16 @@ from ledger.blocks import (
     encode_block,
     encode_header,
 )
-from ledger.chain import BLOCK_PREFIX, HEADER_PREFIX, STATE_PREFIX, TIP_KEY, Chain, height_bytes
+from ledger.chain import (
+    BLOCK_PREFIX,
+    BODY_PREFIX,
+    HEADER_PREFIX,
+    RECORD_PREFIX,
+    STATE_PREFIX,
+    TIP_KEY,
+    Chain,
+    height_bytes,
+)
 from ledger.codec import encode
 from ledger.errors import LedgerCorrupt, MutuaError
 from ledger.genesis import chain_id_of
@@ -52,6 +61,36 @@ def test_a_committed_block_is_found_by_height_hash_and_record(store, charter, bu
     assert chain.body(record.body_hash) == block.bodies[2]
     assert chain.state.get(b"members/a") is None
     assert chain.state.get(b"members/c") == b"9"
+
+
+def test_what_is_stored_is_compared_with_its_hash_before_anybody_sees_it(charter, builder_of) -> None:
+    store = MemoryStore()
+    chain = Chain.create(store, charter, ROWS)
+    whole = builder_of(chain).grow({}, records=3)
+    records, bodies = whole.block.records, whole.bodies
+    place, body = RECORD_PREFIX + record_id_of(records[0]), BODY_PREFIX + records[0].body_hash
+    own = {key: store.get(key) for key in (place, body, BLOCK_PREFIX + height_bytes(1))}
+
+    def read() -> None:
+        assert chain.placed_record(record_id_of(records[0])) == (whole.block, 0)
+        assert chain.block_with_bodies(1) == whole
+
+    read()
+    for key, value, code in (
+        (body, encode(msgspec.structs.replace(bodies[0], data=b"other")), "body_changed"),
+        (body, b"x", "body_changed"),
+        (BLOCK_PREFIX + height_bytes(1), encode(Block(whole.block.header, records[::-1])), "block_changed"),
+        (BLOCK_PREFIX + height_bytes(1), encode(Block(encode_header(chain.header(0)), records)), "block_changed"),
+        (place, height_bytes(1) + (1).to_bytes(4, "big"), "record_index"),
+        (place, height_bytes(1) + (9).to_bytes(4, "big"), "record_index"),
+        (place, height_bytes(7) + (0).to_bytes(4, "big"), "record_index"),
+    ):
+        store.write({key: value})
+        with pytest.raises(LedgerCorrupt) as caught:
+            read()
+        assert caught.value.code == code
+        store.write(own)
+    read()
 
 
 def test_the_history_root_covers_the_headers_so_far(store, charter, builder_of) -> None:

@@ -27,6 +27,26 @@ def test_none_deletes_and_an_absent_row_may_be_deleted(store) -> None:
     assert list(store.scan(b"")) == [(b"b", b"2")]
 
 
+def test_a_staged_batch_is_written_later_and_with_more(store) -> None:
+    store.write({b"a": b"1", b"b": b"1"})
+    write = store.stage({b"a": b"2", b"b": None, b"c": b"2"})
+    assert dict(store.scan(b"")) == {b"a": b"1", b"b": b"1"}
+    write({b"d": b"3"})
+    assert dict(store.scan(b"")) == {b"a": b"2", b"c": b"2", b"d": b"3"}
+
+
+def test_merging_leaves_no_young_tables_and_every_row(tmp_path: Path) -> None:
+    store, young = LevelDB(tmp_path, create=True), b"leveldb.num-files-at-level0"
+    for number in range(5):  # each as large as what LevelDB keeps in memory
+        store.write({bytes([place, number]): bytes([number]) * (1 << 20) for place in range(9)})
+    rows = dict(store.scan(b""))
+    assert int(store._db.get_property(young)) > 0
+    store.merge()
+    assert int(store._db.get_property(young)) == 0
+    assert dict(store.scan(b"")) == rows
+    store.close()
+
+
 def test_a_prefix_that_ends_in_0xff_is_scanned_like_any_other(store) -> None:
     prefix = b"k\xff\xff"
     store.write({prefix: b"0", prefix + b"\xff" * 70: b"1", b"k\xfe": b"2", b"l": b"3"})

@@ -42,7 +42,7 @@ class ToyRules:
     def header_problems(self, charter, parent, header):
         return ["scheduled"] if header.scheduled_time_ms else []
 
-    def certificate_problem(self, charter, header, certificate):
+    def certificate_problem(self, charter, parent, header, certificate):
         return None if certificate == b"good" else "it is not good"
 
     def apply(self, state, charter, parent, header, *, records, bodies, contents):
@@ -266,11 +266,11 @@ def test_a_tip_above_the_last_block_is_two_findings_however_high(store, height: 
 def test_more_records_than_fit_in_memory_are_spooled() -> None:
     from ledger import spool
 
-    digests = [sha256(number.to_bytes(4, "big")).digest() for number in range(3 * spool.RUN_SIZE // 32 + 5)]
-    with closing(spool.Spool()) as held:
+    digests = [sha256(number.to_bytes(4, "big")).digest() for number in range(3 * spool.RUN_SIZE_MAX // 32 + 5)]
+    with closing(spool.Spool(32)) as held:
         for digest in digests + digests[:1000]:
             held.add(digest)
-        assert list(held) == sorted(digests)
+        assert list(held) == sorted(digests + digests[:1000])
 
 
 def test_many_wrong_rows_are_counted_not_listed(store) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.committee import committee_hash
+from consensus.committee import committee_hash, leader_of
 from consensus.messages import Certificate, Vote, VoteKind
 from consensus.signing import sign_vote
 from governance.kinds import encode_body
@@ -129,14 +129,17 @@ class Coop:
     def node(self, number: int = 0) -> Node:
         return Node(self.rings[number], new_chain(self.charter))
 
-    def candidate(self, chain: Chain, records: list[SignedRecord] | None = None, now_ms: int = 0) -> Candidate:
+    def candidate(
+        self, chain: Chain, records: list[SignedRecord] | None = None, now_ms: int = 0, view: int = 0
+    ) -> Candidate:
         from ledger.records import record_id_of
 
         committee = committee_of(self.charter)
-        ring = next(ring for ring in self.rings if ring.consensus_key == committee[0])
+        leader = leader_of(chain.tip.header.randomness, view, len(committee))
+        ring = next(ring for ring in self.rings if ring.consensus_key == committee[leader])
         waiting = [(record_id_of(item.record), item) for item in records or ()]
         candidate, refused = build_candidate(
-            chain, committee, Proposer(0, ring.consensus_key, ring.onion.reveal), waiting, now_ms
+            chain, committee, Proposer(leader, ring.consensus_key, ring.onion.reveal), waiting, now_ms
         )
         assert refused == {}
         return candidate

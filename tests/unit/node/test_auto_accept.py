@@ -55,7 +55,7 @@ def case(**changes):
         "bar_bp": 5_000,
         "seniority_bp": 0,
         "params_version": 0,
-        "streak": 0,
+        "passing_since": 0,
         "panel": (),
         "status": "open",
         "how": "",

@@ -44,12 +44,10 @@ async def test_what_is_accepted_is_on_the_disk_and_waits(node):
 
 async def test_a_record_is_checked_behind_what_waits_already(node):
     first = node.record_signer.sign("rate.quote", QuoteBody(6_000_000))
-    second = node.record_signer.sign("rate.quote", QuoteBody(6_000_001))
-    await node.accept(first)
-    await node.accept(second)
-    with pytest.raises(RuleBroken) as used:
-        await node.accept(first)
-    assert used.value.code == "number_used"
+    await node.intake.accept_signed(first)
+    await node.submit("rate.quote", QuoteBody(6_000_001))
+    (again,) = await node.intake._accept([first], (), node.intake._take_all)
+    assert again.error.code == "number_used"
     assert len(node.mempool) == 2
 
 

@@ -15,6 +15,7 @@ from consensus.messages import CellKind, Vote, VoteKind, encode_message
 from consensus.signing import sign_proposal, sign_vote
 from ledger.errors import MalformedBytes
 from node.agreement import driver as driver_module
+from node.agreement import receive
 from node.agreement.candidates import ProposedBlocks
 from node.agreement.driver import Driver, Seat
 from node.agreement.receive import LATER_FRAMES_MAX
@@ -55,7 +56,7 @@ class Member:
                 case wire.Candidate(block):
                     await self.driver.hear_candidate(peer, block, len(data))
                 case wire.GetCandidate(block_hash):
-                    if (held := self.driver.candidate(block_hash)) is not None:
+                    if (held := await self.driver.candidate(block_hash)) is not None:
                         self.network.send(peer, Channel.SYNC, wire.encode_message(wire.Candidate(held)))
                 case wire.VoteQuery(voter):
                     self.network.send(peer, Channel.SYNC, wire.encode_message(self.driver.votes_of(voter)))
@@ -183,9 +184,9 @@ async def test_a_block_that_nobody_proposed_is_kept_once_for_each_peer_and_not_m
     for number in range(5):
         other = coop.candidate(member.node.chain, now_ms=number * HOUR_MS)
         await member.candidates.offer(b"\x01", other.block, 1_000, 1)
-    assert member.candidates.get(other.block_hash) is None
-    member.candidates.expect(other.block_hash)
-    assert member.candidates.get(other.block_hash) == other.block
+    assert await member.candidates.get(other.block_hash) is None
+    member.candidates.expect(other.block_hash, 0)
+    assert await member.candidates.get(other.block_hash) == other.block
 
 
 async def test_a_block_with_anothers_records_under_a_proposed_header_is_refused(make_member, coop, make_quote):
@@ -193,7 +194,7 @@ async def test_a_block_with_anothers_records_under_a_proposed_header_is_refused(
     await member.candidates.start(1)
     sound = coop.candidate(member.node.chain, [make_quote(member.node.chain.chain_id, coop.rings[0], 1)])
     hollow = type(sound.block)(type(sound.block.block)(sound.block.block.header, ()), ())
-    member.candidates.expect(sound.block_hash)
+    member.candidates.expect(sound.block_hash, 0)
     with pytest.raises(MalformedBytes):
         await member.candidates.offer(b"\x01", hollow, 100, 1)
     assert await member.candidates.offer(b"\x02", sound.block, 100, 1)
@@ -204,29 +205,74 @@ async def test_a_notarized_block_is_on_the_disk_and_comes_back_after_a_restart(m
     await member.candidates.start(1)
     built = coop.candidate(member.node.chain)
     member.candidates.put(built)
-    member.candidates.keep(built.block_hash)
+    await member.candidates.keep(built.block_hash)
     again = ProposedBlocks(member.node.store)
     await again.start(1)
-    assert again.get(built.block_hash) == built.block
+    assert await again.get(built.block_hash) == built.block
     await again.start(2)
     later = ProposedBlocks(member.node.store)
     await later.start(1)
-    assert later.get(built.block_hash) is None
+    assert await later.get(built.block_hash) is None
 
 
-def proposal_at(member: Member, coop, proposed_ms: int):
-    """The proposal of view 0 with a block of this time, and the block."""
+async def test_a_block_that_is_not_here_cannot_be_kept(make_member, coop):
+    member = make_member(0)
+    await member.candidates.start(1)
+    with pytest.raises(AssertionError):
+        await member.candidates.keep(b"\x07" * 32)
+
+
+async def test_a_kept_block_that_the_disk_lost_is_awaited_again(make_member, coop):
+    member = make_member(0)
+    await member.candidates.start(1)
+    built = coop.candidate(member.node.chain)
+    member.candidates.put(built)
+    await member.candidates.keep(built.block_hash)
+    again = ProposedBlocks(member.node.store)
+    await again.start(1)
+    member.node.store.write({key: b"damaged" for key, _ in member.node.store.scan(b"n/")})
+    assert await again.get(built.block_hash) is None
+    assert await again.offer(b"\x01", built.block, 1_000, 1)
+    await again.keep(built.block_hash)
+    assert await again.get(built.block_hash) == built.block
+
+
+async def test_a_leaders_thousand_proposals_do_not_push_out_the_block_that_the_others_notarized(
+    make_member, coop, fast, monkeypatch
+):
+    monkeypatch.setattr(receive, "SEEN_MAX", 50)
+    config = make_member(0).node.ledger.config()
+    number = next(index for index in range(4) if coop.node(index).ledger.own_index not in map(config.leader, (0, 1)))
+    member = make_member(number)
+    sound, built = proposal_at(member, coop, now_ms())
+    async with running(member, wire_them=False):
+        await until(lambda: member.driver._working_on == 1)  # noqa: SLF001
+        await member.driver.hear(b"\x01", encode_message(sound))
+        await member.driver.hear_candidate(b"\x01", built.block, 1_000)
+        await until(lambda: member.votes.has(CellKind.NOTARIZE, 1, 0, built.block_hash))
+        seen_ms = member.driver.receiver.seen_ms(built.block_hash)
+        for shift in range(300):
+            flood, _ = proposal_at(member, coop, now_ms() + shift, view=1)
+            await member.driver.hear(b"\x02", encode_message(flood))
+        assert await member.driver.candidate(built.block_hash) == built.block
+        assert member.driver.receiver.seen_ms(built.block_hash) == seen_ms, "when it came decides whether it is timely"
+        await member.driver.hear(b"\x01", encode_message(coop.certificate(built.block_hash, 1)))
+        await until(lambda: member.node.chain.height == 1)
+
+
+def proposal_at(member: Member, coop, proposed_ms: int, view: int = 0):
+    """The proposal of a view with a block of this time, and the block."""
     from node.execution.propose import Proposer, build_candidate
 
     config = member.node.ledger.config()
-    leader = config.leader(0)
+    leader = config.leader(view)
     ring = next(ring for ring in coop.rings if ring.consensus_key == config.committee[leader])
     built, _ = build_candidate(
         member.node.chain, config.committee, Proposer(leader, ring.consensus_key, ring.onion.reveal), [], proposed_ms
     )
     from consensus.messages import Proposal
 
-    bare = Proposal(0, 1, 0, built.block_hash, built.block.block.header, leader)
+    bare = Proposal(0, 1, view, built.block_hash, built.block.block.header, leader)
     return sign_proposal(bare, ring.consensus_seed, config.chain_id), built
 
 

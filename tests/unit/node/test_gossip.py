@@ -8,13 +8,14 @@ import msgspec
 import pytest
 import trio
 
-from ledger.errors import MalformedBytes, MutuaError
+from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.records import Body, record_id_of, sign_record
 from ledger.store import MemoryStore
 from node.clock import choose
 from node.pool import blobs as blobs_module
 from node.pool.blobs import AddressListStore, blob_hash_of
-from node.spread.gossip import Gossip
+from node.pool.mempool import REFUSED_HEIGHTS_MAX
+from node.spread.gossip import COMPARE_EVERY_S, Gossip
 from node.spread.wire import Bundle, Digest, RecordRequest, decode_message
 
 PEER = b"peer"
@@ -187,4 +188,59 @@ async def test_a_disk_that_is_full_is_passed_on_so_that_the_daemon_stops(node, n
     with pytest.raises(MutuaError):
         await gossip_of(node, network).accept_bundle(PEER, Bundle((record,), ()))
     with pytest.raises(MutuaError):
-        await gossip_of(node, network).accept_own(record, ())
+        await gossip_of(node, network).accept_own([record], ())
+
+
+async def test_what_the_rules_refused_for_good_is_neither_taken_nor_asked_for_again(
+    node, network, record, autojump_clock
+):
+    gossip = gossip_of(node, network)
+    name, short = record_id_of(record.record), record_id_of(record.record)[:8]
+    node.mempool.add([record])
+    for height in range(1, 1 + REFUSED_HEIGHTS_MAX):
+        node.mempool.refuse(name, RuleBroken("not_on_committee", "no", "ask"), height)
+    node.mempool.settle([], REFUSED_HEIGHTS_MAX)
+    for _ in range(3):
+        await gossip.answer_digest(PEER, Digest((short,)))
+        await gossip.accept_bundle(PEER, Bundle((record,), ()))
+        await trio.sleep(COMPARE_EVERY_S * 1.1)
+    assert (len(node.mempool), network.sent) == (0, [])
+    assert node.mempool.refusals[name].code == "not_on_committee"
+    await gossip.accept_own([record], ())  # its own node had it checked anew: it may wait once more
+    assert name in node.mempool and not node.mempool.is_dropped(name)
+
+
+async def test_a_record_that_may_not_wait_is_asked_for_once_a_block(
+    node, network, coop, record, make_quote, autojump_clock
+):
+    gossip = gossip_of(node, network)
+    await node.ledger.commit(
+        candidate := coop.candidate(node.chain, [record]), coop.certificate(candidate.block_hash, 1)
+    )
+    again = make_quote(node.chain.chain_id, coop.rings[1], 1, rate=7_000_000)  # its number is used
+    short = record_id_of(again.record)[:8]
+    asked = []
+    for height in (2, 3):
+        for _ in range(3):
+            await gossip.answer_digest(PEER, Digest((short,)))
+            await gossip.accept_bundle(PEER, Bundle((again,), ()))
+            await trio.sleep(COMPARE_EVERY_S * 1.1)
+        asked.append(len(network.sent))
+        candidate = coop.candidate(node.chain, [])
+        await node.ledger.commit(candidate, coop.certificate(candidate.block_hash, height))
+    assert asked == [1, 2]
+
+
+async def test_a_node_that_never_proposes_drops_junk_after_a_few_blocks(node, network, coop, make_quote):
+    junk = [make_quote(node.chain.chain_id, coop.rings[1], number, rate=10**16) for number in range(1, 20)]
+    gossip = gossip_of(node, network)
+    heights = 0
+    await gossip.accept_bundle(PEER, Bundle(tuple(junk), ()))
+    while len(node.mempool) and heights < 20:
+        heights += 1
+        candidate = coop.candidate(node.chain, [])
+        await node.ledger.commit(candidate, coop.certificate(candidate.block_hash, heights))
+        await node.ledger.weed()
+        await gossip.accept_bundle(PEER, Bundle(tuple(junk), ()))  # another peer has it still
+    assert {item.code for item in node.mempool.refusals.values()} == {"rate_range"}
+    assert heights <= REFUSED_HEIGHTS_MAX + 3

@@ -34,6 +34,15 @@ def test_what_was_accepted_is_there_after_a_restart(store, quotes):
     assert Mempool(store).ids() == sorted(ids(quotes))
 
 
+def test_a_whole_block_is_made_of_what_one_member_had_waiting_before_a_restart(store, coop, make_quote):
+    """The store gives them back in any order, and a number more than 64 behind the highest is refused for ever."""
+    chain = coop.node().chain
+    Mempool(store).add([make_quote(chain.chain_id, coop.rings[0], number) for number in range(1, 200)])
+    waiting = [signed for _, signed in Mempool(store)]
+    assert [signed.record.number for signed in waiting] == list(range(1, 200))
+    assert coop.candidate(chain, waiting).header.record_count == 199
+
+
 def test_a_record_is_not_in_memory_when_its_write_failed(store, quotes):
     pool = Mempool(store)
 

@@ -92,10 +92,10 @@ def test_a_record_at_which_the_rules_meet_a_fault_stops_no_proposer(node, coop, 
 async def test_a_fault_of_the_rules_at_a_block_counts_as_an_invalid_block(node, coop, make_quote, monkeypatch):
     candidate = coop.candidate(node.chain, [make_quote(node.chain.chain_id, coop.rings[0], 1)])
 
-    def fault(_self, _act):
+    def fault(_day, _act):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(producer.OpenBlock, "take", fault)
+    monkeypatch.setattr("governance.transition.take_record", fault)
     with pytest.raises(RuleBroken) as refused:
         await node.ledger.check(candidate.block)
     assert refused.value.code == "rules_fault"

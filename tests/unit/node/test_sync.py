@@ -131,6 +131,19 @@ async def test_a_block_that_the_committee_made_final_and_the_rules_refuse_stops_
     assert stop.value.code == "quorum_disagrees"
 
 
+@pytest.mark.parametrize("view", [0, 1])
+async def test_a_final_block_was_made_by_a_leader_of_a_view_up_to_the_one_that_made_it_final(behind, coop, view):
+    node, _, _ = behind
+    made = coop.candidate(node.chain, view=1)
+    item = FinalBlock(made.block, encode_certificate(coop.certificate(made.block_hash, 1, view=view)))
+    if view == 1:
+        await node.ledger.accept_final(item)
+    else:
+        with pytest.raises(LedgerCorrupt) as stop:
+            await node.ledger.accept_final(item)
+        assert (stop.value.code, node.chain.height) == ("quorum_disagrees", 0)
+
+
 async def test_answers_stop_at_the_tip_whatever_is_asked(ahead, behind):
     _, network, _ = behind
     sync = BlockSync(network, ahead.ledger, choose_peer=choose, clock=trio.current_time)

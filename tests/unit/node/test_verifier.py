@@ -53,33 +53,37 @@ def forged(item):
     return other, signed_bytes_of(other)
 
 
+def are_signed(verifier, records, work=lambda: None) -> bool:
+    with verifier.checking(records) as ask:
+        work()
+        return ask()
+
+
 def test_good_records_verify_while_work_is_done(records, verifier) -> None:
-    assert verifier.check_while(records, lambda: "done") == (True, "done")
-    assert verifier.check_while(records, lambda: "again") == (True, "again")
+    assert are_signed(verifier, records)
+    assert are_signed(verifier, records)
 
 
 @pytest.mark.parametrize("index", [0, 15, 200, 399])
 def test_one_bad_signature_is_found_wherever_it_stands(records, verifier, index) -> None:
     bad = [*records[:index], forged(records[index]), *records[index + 1 :]]
-    assert verifier.check_while(bad, lambda: None)[0] is False
-    assert verifier.check_while(records, lambda: None)[0] is True
+    assert not are_signed(verifier, bad)
+    assert are_signed(verifier, records)
 
 
 @pytest.mark.parametrize("index", [0, 50, 98])
 def test_few_records_are_verified_without_workers(records, verifier, index) -> None:
     few = records[:99]
-    assert verifier.check_while(few, lambda: 1) == (True, 1)
-    assert verifier.check_while([*few[:index], forged(few[index]), *few[index + 1 :]], lambda: 1)[0] is False
+    assert are_signed(verifier, few)
+    assert not are_signed(verifier, [*few[:index], forged(few[index]), *few[index + 1 :]])
     assert not verifier._workers
 
 
-def test_what_work_raises_comes_back_beside_the_judgement(records, verifier) -> None:
-    def work() -> None:
+def test_what_is_left_undone_waits_for_nobody(records, verifier) -> None:
+    with pytest.raises(ValueError, match="refused"), verifier.checking(records):
         raise ValueError("refused")
-
-    is_good, outcome = verifier.check_while(records, work)
-    assert is_good
-    assert isinstance(outcome, ValueError)
+    assert not verifier._waiting
+    assert are_signed(verifier, records)
 
 
 def test_a_worker_that_is_killed_costs_time_only(records, verifier) -> None:
@@ -87,20 +91,20 @@ def test_a_worker_that_is_killed_costs_time_only(records, verifier) -> None:
     worker = verifier._workers[0]
     worker.kill()
     worker.wait()
-    assert verifier.check_while(records, lambda: None)[0] is True
+    assert are_signed(verifier, records)
     bad = [*records[:-1], forged(records[-1])]
-    assert verifier.check_while(bad, lambda: None)[0] is False, "a new worker, or none, judges alike"
+    assert not are_signed(verifier, bad), "a new worker, or none, judges alike"
 
 
 def test_a_worker_killed_while_it_works_leaves_nothing_unverified(records, verifier) -> None:
     verifier.start()
     pid = verifier._workers[0].pid
     bad = [forged(records[0]), *records[1:]]
-    assert verifier.check_while(bad, lambda: os.kill(pid, signal.SIGKILL))[0] is False
+    assert not are_signed(verifier, bad, lambda: os.kill(pid, signal.SIGKILL))
 
 
 def test_closing_leaves_no_process(records, verifier) -> None:
-    verifier.check_while(records, lambda: None)
+    are_signed(verifier, records)
     worker = verifier._workers[0]
     verifier.close()
     assert worker.poll() is not None
@@ -134,4 +138,4 @@ def test_a_signature_of_another_size_never_verifies(records, verifier) -> None:
     record, signed = records[0]
     for signature in (b"", record.signature[:-1], record.signature + b"\0"):
         other = msgspec.structs.replace(record, signature=signature)
-        assert verifier.check_while([(other, signed)], lambda: None)[0] is False
+        assert not are_signed(verifier, [(other, signed)])

@@ -50,9 +50,13 @@ class FakeDaemon:
             consensus=Consensus(view=0, is_member=True, committee=7, misbehaviour=0, is_signing=True),
             needs_me=0,
             protocol=ProtocolState(version=1, knows_next=True),
+            log_level="info",
         )
 
-    def view(self, question, **arguments: str) -> object:
+    def height(self) -> int:
+        return 41
+
+    async def ask(self, question, **arguments: str) -> object:
         if question.name == "claim" and arguments.get("id") != CLAIM:
             raise MutuaError("not_found", "there is no such claim", "see mutua claim list")
         if question.name == "accounts":

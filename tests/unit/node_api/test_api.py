@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from ledger.errors import MutuaError
-from node.api import schema
+from node.api import schema, server
 from node.api.client import ApiError, AsyncClient, Client, NodeNotRunning
 from node.api.server import serve
 
@@ -200,3 +200,34 @@ async def test_the_daemon_serves_its_own_description_and_every_endpoint_has_a_ha
     answer = described["paths"]["/v1/status"]["get"]["responses"]["200"]["content"]["application/json"]
     assert answer["schema"] == {"$ref": "#/components/schemas/Status"}
     assert described["components"]["schemas"]["Case"]["properties"]["s"] == {"type": "integer"}
+
+
+async def test_a_post_that_is_cut_off_leaves_no_word_in_the_log(served, monkeypatch):
+    told = []
+    monkeypatch.setattr(server.log, "exception", lambda *parts, **fields: told.append((parts, fields)))
+    for body in (b"", b'{"kind": "case.ball'):
+        stream = await trio.open_unix_socket(served)
+        head = b"POST /v1/submit HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n"
+        await stream.send_all(head + body)
+        await trio.sleep(0.05)
+        await stream.aclose()
+    await trio.sleep(0.1)
+    assert told == []
+
+
+@pytest.mark.parametrize("fault", [trio.BusyResourceError("used twice"), BrokenPipeError("gone")])
+async def test_a_connection_that_fails_ends_alone(served, monkeypatch, fault) -> None:
+    run = server.TCPServer.run
+    failing = [True]
+
+    async def fail_once(connection):
+        if failing:
+            failing.clear()
+            raise ExceptionGroup("a nursery", [fault])
+        await run(connection)
+
+    monkeypatch.setattr(server.TCPServer, "run", fail_once)
+    with pytest.raises(ApiError):
+        await ask(Client(served).status)
+    assert not failing
+    assert (await ask(Client(served).status)).height == 41

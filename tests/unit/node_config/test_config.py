@@ -12,7 +12,7 @@ import structlog
 
 from ledger.errors import LedgerCorrupt, MutuaError, RuleBroken
 from node import exit_codes
-from node.api.errors import ApiError, node_not_running
+from node.api.errors import ApiError, NodeNotRunning
 from node.config import BY_NAME, SETTINGS, config_text, load_config
 from node.logs import LogFile, set_up_logs
 from node.paths import write_whole
@@ -72,7 +72,7 @@ def test_the_written_config_sets_nothing_and_names_every_setting() -> None:
         (MutuaError("port_in_use", "port"), 2),
         (ApiError("duplicate_line", "twice", family="rule", status=409), 5),
         (ApiError("internal", "fault", status=500), 1),
-        (node_not_running("api.sock"), 3),
+        (NodeNotRunning("node_not_running", "off", family="off"), 3),
     ],
 )
 def test_each_error_has_the_exit_code_of_its_family(error, code) -> None:

@@ -1,8 +1,12 @@
 import pytest
+from embit.hashes import hash160
 from embit.networks import NETWORKS
 from embit.script import p2wpkh
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from ledger.errors import MalformedBytes, MutuaError
+from wallet import derivation
 from wallet.addresses import account_of, account_path, address_of, claim_programs, script_of
 from wallet.keys import KeyRing
 
@@ -37,6 +41,46 @@ def test_bip84_of_the_specification() -> None:
     programs = claim_programs(root, 0, count=2, network="mainnet")
     assert address_of(programs[0], "mainnet") == "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"
     assert address_of(programs[1], "mainnet") == "bc1qnjg0jd8228aq7egyzacy8cys3knf9xvrerkf9g"
+
+
+@settings(max_examples=15)
+@given(st.binary(min_size=16, max_size=64), st.integers(0, 2**31 - 1), st.sampled_from(["mainnet", "regtest"]))
+@example(bytes(16), 0, "mainnet")
+@example(b"\xff" * 64, 2**31 - 1, "regtest")
+def test_the_keys_are_those_of_embit_and_of_bitcoinlib_bit_for_bit(seed, account, network) -> None:
+    from embit.bip32 import HDKey
+
+    from wallet.transactions import _bitcoinlib
+
+    _bitcoinlib()
+    from bitcoinlib.keys import HDKey as OtherKey
+
+    root, path = HDKey.from_seed(seed), account_path(account, network)
+    branch = root.derive(f"{path}/0")
+    ours = derivation.ExtendedKey(int.from_bytes(branch.key.serialize(), "big"), branch.chain_code).public_children(32)
+    assert ours == [branch.derive([index]).to_public().key.sec() for index in range(32)]
+    assert claim_programs(root, account, network=network) == tuple(map(hash160, ours))
+    other = OtherKey.from_seed(seed).subkey_for_path(path.replace("h", "'") + "/0")
+    assert [other.child_public(index).public_byte for index in (0, 31)] == [ours[0], ours[31]]
+
+
+def test_bip32_of_the_specification() -> None:
+    """Chain m/0H/1 of vector 1: a hardened child and one that is not."""
+    from embit.bip32 import HDKey
+
+    root = HDKey.from_seed(bytes(range(16)))
+    hardened = derivation.ExtendedKey(int.from_bytes(root.key.serialize(), "big"), root.chain_code).child(2**31)
+    assert hardened.child(1).chain.hex() == "2a7857631386ba23dacac34180dd1983734e444fdbf774041578e9b6adb37c19"
+    public = "03501e454bf00751f24b1b489aa925215d66af2234e3891c3b21a52bedb3cd711c"
+    assert hardened.public_children(2)[1].hex() == public
+
+
+def test_bip32_has_no_child_where_the_hash_is_not_below_the_order() -> None:
+    order = derivation.ORDER.to_bytes(32, "big")
+    derivation._check((derivation.ORDER - 1).to_bytes(32, "big") + b"\xff" * 32)
+    for digest in (order + bytes(32), b"\xff" * 64):
+        with pytest.raises(MutuaError):
+            derivation._check(digest)
 
 
 def test_figures_out_of_range_are_refused() -> None:
