@@ -93,11 +93,18 @@ class LevelDB:
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending, as of the first step."""
+        stop = end_of(prefix)
         try:
-            # plyvel's iterator takes a table whose index is damaged for one without rows; the raw one raises (1.5.1).
-            with self._db.raw_iterator(verify_checksums=True) as first:
-                first.seek(prefix + start)
-            yield from self._db.iterator(start=prefix + start, stop=end_of(prefix), verify_checksums=True)
+            # plyvel's other iterator takes a damaged part for the end where it meets it in its first or last step.
+            with self._db.raw_iterator(verify_checksums=True) as rows:
+                is_valid, item, advance = rows.valid, rows.item, rows.next
+                rows.seek(prefix + start)
+                while is_valid():
+                    row = item()
+                    if stop is not None and row[0] >= stop:
+                        return
+                    yield row
+                    advance()
         except (plyvel.Error, OSError) as error:
             raise _explained(self._place, error) from error
 

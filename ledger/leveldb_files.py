@@ -102,7 +102,7 @@ def read_manifest(data: bytes) -> Version:
     """Return what a MANIFEST names. A torn last record is left out, as LevelDB does; ValueError on other damage."""
     version = Version()
     for _, record in _records(data):
-        _apply_edit(version, _Fields(record))
+        _apply_edit(version, Fields(record))
     return version
 
 
@@ -127,7 +127,7 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
             yield end, b"".join(parts)
 
 
-def _apply_edit(version: Version, fields: _Fields) -> None:
+def _apply_edit(version: Version, fields: Fields) -> None:
     while fields.is_more():
         match fields.number():
             case 1:
@@ -152,8 +152,8 @@ def _apply_edit(version: Version, fields: _Fields) -> None:
                 raise ValueError(f"an edit has the unknown tag {tag}")
 
 
-class _Fields:
-    """The numbers and texts of one edit, in order. ValueError past its end."""
+class Fields:
+    """The numbers and texts of an edit or a block, in order. ValueError past its end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -166,7 +166,7 @@ class _Fields:
         value = shift = 0
         while True:
             if self._at >= len(self._data) or shift > 63:
-                raise ValueError("a number of an edit does not end")
+                raise ValueError("a number does not end")
             byte = self._data[self._at]
             self._at += 1
             value |= (byte & 127) << shift
@@ -175,8 +175,13 @@ class _Fields:
                 return value
 
     def text(self) -> bytes:
-        size = self.number()
+        return self.take(self.number())
+
+    def take(self, size: int) -> bytes:
         if self._at + size > len(self._data):
-            raise ValueError("a text of an edit does not end")
+            raise ValueError("a text does not end")
         self._at += size
         return self._data[self._at - size : self._at]
+
+    def rest(self) -> bytes:
+        return self._data[self._at :]

@@ -45,22 +45,25 @@ def read_promises(path: Path) -> Promises:
     found = Promises(size=size)
     for number, line in enumerate(data[:size].splitlines(), 1):
         try:
-            row = json.loads(line)
-            outpoint = (bytes.fromhex(row["baton_txid"]), int(row["baton_vout"]))
-            txid = bytes.fromhex(row["unsigned_txid"])
-            check = row.pop("check", "") if len(row) == 4 else ""
-            if len(row) != 3:
-                raise ValueError("other fields")
+            outpoint, txid, row, check = _read_line(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(path, f"line {number} is not a promise ({error})") from None
         # Lines of the first version carry no check; they stand before all others.
-        expected = _check_of(found.check, row) if check or found.check else ""
-        if check != expected:
+        if check != (_check_of(found.check, row) if check or found.check else ""):
             raise _damaged(path, f"line {number}, or one before it, was changed")
         found.check = check
         if found.by_outpoint.setdefault(outpoint, txid) != txid:
             raise _damaged(path, f"line {number} is a second promise for one coin")
     return found
+
+
+def _read_line(line: bytes) -> tuple[Outpoint, bytes, dict[str, object], str]:
+    """Return outpoint, promised txid, the row and its check."""
+    row = json.loads(line)
+    check = row.pop("check", "")
+    if row.keys() != {"baton_txid", "baton_vout", "unsigned_txid"}:
+        raise ValueError("other fields")
+    return (bytes.fromhex(row["baton_txid"]), int(row["baton_vout"])), bytes.fromhex(row["unsigned_txid"]), row, check
 
 
 def _check_of(before: str, row: dict[str, object]) -> str:
