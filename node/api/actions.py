@@ -25,6 +25,7 @@ from ledger.records import SALT_SIZE, Attestation, decode_signed_record
 from node.api.bodies import body_from_json
 from node.api.host import Host
 from node.api.reads import Reads
+from node.api.text import dated
 from node.api.views.actions import AutoRule, AutoRuleFields, BatchAnswer, Opened, Refusal, SubmitRequest, Submitted
 from node.api.views.base import read, to_json
 from node.api.views.claims import CLAIM
@@ -55,7 +56,7 @@ class Actions:
         """Do the same with each of many records, in their order; return the id of each, or why it is refused."""
         outcomes = await self._submit(records)
         ids = tuple(None if isinstance(outcome, Refused) else outcome.hex() for outcome in outcomes)
-        return BatchAnswer(records=ids, refusals=_refusals(outcomes))
+        return BatchAnswer(records=ids, refusals=_refusals(outcomes, self._reads.day_one))
 
     async def _submit(self, records: Sequence[SubmitRequest]) -> list[Outcome]:
         drafts = self._drafts(records)
@@ -112,7 +113,8 @@ class Actions:
         """Return what the rules would refuse of these records in the next block, one after the other."""
         drafts = self._drafts(records)
         found = iter(await self._node.intake.check([item for item in drafts if isinstance(item, RecordDraft)]))
-        return _refusals([item if isinstance(item, Refused) else next(found) for item in drafts])
+        outcomes = [item if isinstance(item, Refused) else next(found) for item in drafts]
+        return _refusals(outcomes, self._reads.day_one)
 
     async def open_document(self, claim: bytes) -> Opened:
         """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing`."""
@@ -229,13 +231,13 @@ def _parts_of(record: SubmitRequest) -> tuple[Kind, dict[str, Any], tuple[Attest
     return known, fields, tuple(shaped)
 
 
-def _refusals(outcomes: Sequence[Outcome | None]) -> tuple[Refusal, ...]:
+def _refusals(outcomes: Sequence[Outcome | None], day_one: str) -> tuple[Refusal, ...]:
     """Return what was refused, by its place."""
     return tuple(
         Refusal(
             index=index,
             code=item.error.code,
-            what=item.error.what,
+            what=dated(item.error.what, day_one),
             hint=item.error.hint,
             family=family_of(item.error),
             rule=rule_of(item.error.code),

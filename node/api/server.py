@@ -37,7 +37,7 @@ from node.api import schema
 from node.api.listening import place_to_listen
 from node.api.reads import Reads, question_of
 from node.api.sockets import remove
-from node.api.text import hex_bytes
+from node.api.text import dated, hex_bytes
 from node.api.views import actions
 from node.api.views.node import Health, LogLevel
 from node.faults import describe
@@ -269,16 +269,13 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
                 found = await found
             return found if isinstance(found, Response) else _json(found)
         except MutuaError as error:
-            return error_response(error)
+            return error_response(error, api.reads.day_one)
         except ClientDisconnect:  # cut off in the middle of its body: there is nobody to answer
             return Response(status_code=400)
         except OSError as error:
             log.exception("disk_error", what=str(error))
-            return error_response(
-                MutuaError(
-                    "disk", f"the disk did not accept the write: {error.strerror}", "free space and send it again"
-                )
-            )
+            what = f"the disk did not accept the write: {error.strerror}"
+            return error_response(MutuaError("disk", what, "free space and send it again"))
         except Exception:
             # The edge of the daemon: a fault in one answer is told and logged, and never ends the node.
             log.exception("api_fault", path=request.url.path)
@@ -288,12 +285,13 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
     return answer
 
 
-def error_response(error: MutuaError) -> Response:
+def error_response(error: MutuaError, day_one: str = "") -> Response:
     """Return an error as the API says it: its code and words, the family, and the HTTP status that goes with them."""
+    what = dated(error.what, day_one) if isinstance(error, RuleBroken) else error.what
     rule = rule_of(error.code) if isinstance(error, RuleBroken) else ""
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        actions.ErrorBody(code=error.code, what=error.what, hint=error.hint, family=family_of(error), rule=rule),
+        actions.ErrorBody(code=error.code, what=what, hint=error.hint, family=family_of(error), rule=rule),
         STATUS_OF_CODE.get(error.code, by_family),
     )
 

@@ -213,7 +213,7 @@ class Session:
 
 def units_of(status: Status) -> Units:
     """Return how a co-op writes money and time."""
-    return Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms)
+    return Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms, status.day_one)
 
 
 def read_amount(units: Units, text: str, name: str = "amount") -> int:

@@ -163,7 +163,9 @@ class _Plan:
                 key = claim.provider_key, line.code, line.first_day
                 earlier = seen.setdefault(key, f"{claim.resource} {place}")
                 if earlier != f"{claim.resource} {place}":
-                    what = f"{line.code} of day {line.first_day} at this provider is already in {earlier}"
+                    what = self._mapper.context.dated(
+                        f"{line.code} of day {line.first_day} at this provider is already in {earlier}"
+                    )
                     hint = "give one line with all its units"
                     self._refusals.append(Refusal(claim.resource, place, "fhir_duplicate_line", what, hint))
 

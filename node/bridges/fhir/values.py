@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 
+from node.api.text import dated
+
 HCPCS_SYSTEM = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 """URI of HCPCS Level II in HL7's registry of code systems; every accepted spelling of it becomes this one."""
 
@@ -100,6 +102,10 @@ class CharterContext:
         3
         """
         return (day - self.day_one).days + 1
+
+    def dated(self, sentence: str) -> str:
+        """Return a sentence with the dates of the days that it names by number."""
+        return dated(sentence, self.day_one.isoformat())
 
 
 @dataclass(frozen=True, slots=True)
