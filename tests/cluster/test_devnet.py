@@ -106,16 +106,21 @@ def test_a_devnet_goes_up_down_up_and_away_and_each_step_may_be_repeated(short_f
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_whatever_ends_the_command_ends_what_it_started_and_it_can_be_begun_again(short_folder, number):
+@pytest.mark.parametrize("is_in_background", [False, True])
+def test_whatever_ends_the_command_ends_what_it_started_and_it_can_be_begun_again(
+    short_folder, number, is_in_background
+):
     net = short_folder / "net"
     command = [sys.executable, "-m", "node.cli.main", "devnet", "up", "--nodes", "1", "--folder", str(net)]
+    if is_in_background:  # a script's `&` lets nothing be interrupted by Ctrl-C
+        command = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with running(command, net, **quiet) as up:
         wait_for(lambda: (net / "bitcoin.sock").exists(), "the bitcoin engine")
         up.send_signal(number)
         up.wait(WAIT_S)
         wait_for(lambda: not working_on(net), "the end of every process")
-    with running(command, net, **quiet) as up:
+    with running(command, net, **quiet):
         wait_for(lambda: (net / "member-1" / "stderr.log").exists(), "a second beginning")
 
 
