@@ -31,6 +31,7 @@ from ledger.genesis import Charter, CharterCode, CharterPlan, CharterProvider, C
 from ledger.signatures import public_key_of
 from node.api.client import Client
 from node.parent import STAY
+from node.paths import SECRET_MODE, write_whole
 from node.sandbox.devnet_folder import State, running, write_state
 from node.sandbox.regtest.client import RegtestClient
 from wallet.keyfile import LIGHT, seal_keyfile
@@ -191,8 +192,7 @@ class Devnet:
         folder.mkdir(parents=True, mode=0o700)
         (folder / "documents").mkdir()
         seed = seed_of(self.spec.seed, name)
-        (folder / "keys.json").write_bytes(seal_keyfile(seed, PASSPHRASE, LIGHT))
-        (folder / "keys.json").chmod(0o600)
+        write_whole(folder / "keys.json", seal_keyfile(seed, PASSPHRASE, LIGHT), SECRET_MODE)
         return Node(name, folder, KeyRing.from_seed(seed))
 
     def _founder(self, node: Node, port: int, index: int) -> Founder:

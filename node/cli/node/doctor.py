@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from node.api.standing import (
     treasury_words,
 )
 from node.cli.common import DEFAULT, Common, say
+from node.paths import open_to_others
 
 if TYPE_CHECKING:
     from node.api.views.node import Status
@@ -111,9 +111,8 @@ def _check_python() -> Found:
 def _check_folder(config: Config) -> Found:
     if not config.root.is_dir():
         return "fault", f"{config.root} is not there", "make it: mutua init"
-    mode = stat.S_IMODE(config.root.stat().st_mode)
-    if mode & 0o077:
-        return "fault", f"other users can read {config.root} (mode {mode:o})", f"chmod 700 {config.root}"
+    if mode := open_to_others(config.root):
+        return "fault", f"other users can read {config.root} (mode {mode})", f"chmod 700 {config.root}"
     return _ok(str(config.root))
 
 
@@ -121,9 +120,8 @@ def _check_keys(config: Config) -> Found:
     path = config.folder.keys
     if not path.exists():
         return "fault", "there is no key file", "make one: mutua init"
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        return "fault", f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}"
+    if mode := open_to_others(path):
+        return "fault", f"other users can read {path} (mode {mode})", f"chmod 600 {path}"
     try:
         head = json.loads(path.read_bytes())["format"]
     except (ValueError, KeyError, TypeError):
