@@ -343,6 +343,8 @@ def test_a_claim_that_contradicts_an_earlier_one_is_found_before_anything_is_fil
     assert len(daemon.bodies) == 2
     with pytest.raises(MutuaError, match="no claim 'Claim/c9'"):
         run(path, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c9"])))
+    spoilt = write(*three(make), make.claim(id="c4", use="bogus"))
+    assert run(spoilt, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c3", "Claim/c4"])))[0] == 0
 
 
 def test_a_request_stays_within_what_the_node_takes(run, write, make, monkeypatch):
