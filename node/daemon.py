@@ -42,7 +42,7 @@ from node.p2p.network import Channel, Network
 from node.paths import DataFolder, open_to_others
 from node.pool.blobs import AddressListStore
 from node.pool.intake import Intake, RecordDraft, accepted
-from node.pool.mempool import Mempool
+from node.pool.mempool import MEMPOOL, Mempool
 from node.pool.record_signing import RecordSigner, member_of_keys
 from node.spread.block_sync import BlockSync
 from node.spread.gossip import Gossip
@@ -89,7 +89,7 @@ class Daemon:
         self._stop = trio.Event()
         self._failure: BaseException | None = None
         self.chain = open_chain(folder, self.charter)
-        self.mempool_store = LevelDB(self.folder.mempool, create=True)
+        self.mempool_store = LevelDB(self.folder.mempool, create=True, kind=MEMPOOL)
         self.mempool = Mempool(self.mempool_store)
         self.blobs = AddressListStore(self.mempool_store)
         self.ledger = LedgerService(self.chain, self.mempool, self.blobs, keys.consensus_key, self._on_final)

@@ -3,6 +3,7 @@
 A ledger that checks what governance checks, a network that loses messages.
 """
 
+import json
 import random
 import subprocess
 import sys
@@ -608,6 +609,43 @@ def test_a_damaged_journal_stops_the_signer(tmp_path, damage) -> None:
     (tmp_path / "journal").write_bytes(damage)
     with pytest.raises(LedgerCorrupt):
         Journal(tmp_path / "journal")
+
+
+@pytest.mark.parametrize("damage", ["cut", "a line less", "zeros", "flipped", "gone", "first line gone"])
+def test_a_promise_that_was_on_the_disk_is_not_forgotten_in_silence(tmp_path, damage) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    for number in range(3):
+        journal.promise(b"b" * 32, number, bytes([number]) * 32)
+    data = path.read_bytes()
+    lines = data.splitlines(keepends=True)
+    damaged = {
+        "cut": data[:-1],
+        "a line less": b"".join(lines[:-1]),
+        "zeros": data[:-40].ljust(len(data), b"\0"),
+        "flipped": data.replace(b"02" * 32, b"02" * 31 + b"03"),
+        "gone": b"",
+        "first line gone": b"".join(lines[1:]) + lines[0],
+    }[damage]
+    path.write_bytes(damaged)
+    if damage == "gone":
+        path.unlink()
+    with pytest.raises(LedgerCorrupt, match="the journal of promises .* is damaged") as caught:
+        Journal(path)
+    assert "never put an old copy in its place" in caught.value.hint
+    assert not path.exists() or path.read_bytes() == damaged, "evidence is left as it is"
+
+
+def test_the_lines_of_a_journal_check_those_before_them(tmp_path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).promise(b"b" * 32, 0, b"t" * 32)
+    Journal(path).promise(b"b" * 32, 1, b"u" * 32)
+    again = Journal(path)
+    assert (again.find(b"b" * 32, 0), again.find(b"b" * 32, 1)) == (b"t" * 32, b"u" * 32)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[1] + lines[0])
+    with pytest.raises(LedgerCorrupt, match="was changed"):
+        Journal(path)
 
 
 def test_a_full_disk_promises_nothing_and_leaves_no_half_line(tmp_path, monkeypatch) -> None:
