@@ -3,7 +3,6 @@
 A ledger that checks what governance checks, a network that loses messages.
 """
 
-import json
 import random
 import subprocess
 import sys
