@@ -195,6 +195,11 @@ def opened_aside(folder: Path, kind: StoreKind = LEDGER) -> Generator[LevelDB]:
             store.close()
 
 
+def check_files(folder: Path, kind: StoreKind = LEDGER) -> None:
+    """Raise LedgerCorrupt `store_corrupt` when a part of a stopped node's database is lost. Nothing is opened."""
+    _check_whole(folder, _Place(folder, kind))
+
+
 def is_locked(path: Path) -> bool:
     """True while another process holds a lock on `path`. On a file that this process locked it would drop that lock."""
     try:
