@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ledger.errors import LedgerCorrupt
 from node.api.text import counted
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def _check_votes(folder: DataFolder) -> Found:
     problem = problem_of(folder.votes)
     if problem is not None:
         hint = "leave it to the node: it signs nothing until the network has passed the heights it may have voted in"
-        raise LedgerCorrupt("vote_log", problem, hint)
+        return "fault", problem, hint
     return ("ok", "whole", "") if folder.votes.exists() else ("note", "this node has not voted yet", "")
 
 
