@@ -86,6 +86,11 @@ def test_a_devnet_goes_up_down_up_and_away_and_each_step_may_be_repeated(short_f
         assert look() == before, "nothing was started twice"
         assert "has --nodes 2, not 3" in devnet("up", "--nodes", "3", code=2)["error"]["what"]
         psutil.Process(before[1][1]).kill()
+        psutil.Process(before[1][1]).wait(WAIT_S)
+        doctor = [sys.executable, "-m", "node.cli.main", "doctor", "-d", str(net / "member-2"), "--json"]
+        found = json.loads(subprocess.run(doctor, capture_output=True, env=environment, check=False).stdout)
+        told = {item["name"]: item["what"] for item in found}
+        assert told["bitcoin"].startswith("the backend answers at"), "a stopped signer knows its backend"
         devnet("up")
         assert look()[0] == before[0]
         assert look()[1][2], "only what was missing is started"
