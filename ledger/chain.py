@@ -257,6 +257,22 @@ class Chain:
         """Return what the caller kept as the events of `height`."""
         return self.store.get(EVENTS_PREFIX + height_bytes(height)) if height >= 0 else None
 
+    def read_back(self, first: int) -> Iterator[int]:
+        """Read each block from `first` to the tip with all that belongs to it; yield its height.
+
+        LedgerCorrupt `block_missing` where a part is not there, `block_changed`, `body_changed` where it is another
+        one, and the store's own where a checksum does not fit.
+        """
+        for height in range(max(0, first), self.height + 1):
+            whole = self.block_with_bodies(height)
+            if whole is None or self.events(height) is None or (height > 0 and self.certificate(height) is None):
+                raise LedgerCorrupt("block_missing", f"block {height} is not whole in the ledger", REBUILD)
+            for index, record in enumerate(whole.block.records):
+                if self.find_record(record_id_of(record)) != (height, index):
+                    what = f"record {index + 1} of block {height} is not where the index has it"
+                    raise LedgerCorrupt("record_index", what, REBUILD)
+            yield height
+
     def find_record(self, record_id: bytes) -> tuple[int, int] | None:
         """Return (height, index) of a final record, or None."""
         place = self.store.get(RECORD_PREFIX + record_id)

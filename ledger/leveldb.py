@@ -22,7 +22,8 @@ import plyvel
 
 from ledger.end_mark import move_mark
 from ledger.errors import REBUILD, LedgerCorrupt, MutuaError
-from ledger.leveldb_files import TABLE_SUFFIXES, log_path, newest_log, problem_of
+from ledger.leveldb_files import TABLE_SUFFIXES, log_path, newest_log, problem_of, tables_of
+from ledger.leveldb_tables import table_problem
 from ledger.store import Batch, end_of
 
 BLOOM_FILTER_BITS = 10
@@ -155,13 +156,14 @@ class LevelDB:
         if young is not None and int(young) > 0:
             # Without bounds LevelDB leaves the young tables where they are (1.22, measured).
             self._db.compact_range(start=b"\x00", stop=b"\xff")
+            self.write({})  # where the merge met a damaged row it kept the tables, and only a write tells it
 
     def close(self) -> None:
         """Release the files; later calls fail."""
         self._db.close()
 
     def _move_mark(self) -> None:
-        """Note how far the log reaches. One that did not grow, or is gone, is full: the write went to a new one."""
+        """Note how far the log reaches. One that did not grow is full, or gone: the write went to a new one."""
         if self._is_copy:
             return
         size = _size_of(log_path(self._folder, self._log))
@@ -201,6 +203,19 @@ def opened_aside(folder: Path, kind: StoreKind = LEDGER) -> Generator[LevelDB]:
             yield store
         finally:
             store.close()
+
+
+def check_files(folder: Path, kind: StoreKind = LEDGER, *, is_deep: bool = False) -> None:
+    """Raise LedgerCorrupt `store_corrupt` when a part of a stopped node's database is lost. Nothing is opened.
+
+    `is_deep`: each table too, to its last byte, but for the rows, which are checked as they are read.
+    """
+    place = _Place(folder, kind)
+    _check_whole(folder, place)
+    for table in tables_of(folder) if is_deep else ():
+        problem = table_problem(table)
+        if problem is not None:
+            raise LedgerCorrupt("store_corrupt", f"{place} has a table {table.name} that {problem}", kind.remedy)
 
 
 def is_locked(path: Path) -> bool:

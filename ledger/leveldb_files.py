@@ -52,6 +52,15 @@ def problem_of(folder: Path, place: Path | None = None) -> str | None:
     return _missing_table(folder, version) or _missing_log(folder, name, version, mark)
 
 
+def tables_of(folder: Path) -> list[Path]:
+    """Return the tables of a database that `problem_of` finds whole: a crash can leave others behind."""
+    current = folder / "CURRENT"
+    if not current.exists():
+        return []
+    version = read_manifest((folder / current.read_text().strip()).read_bytes())
+    return [path for number in sorted(version.tables) if (path := _table_path(folder, number)) is not None]
+
+
 def holds_data(folder: Path) -> bool:
     """True when `folder` holds tables or a log that is not empty; a database whose making crashed has neither."""
     files = [item for item in folder.iterdir() if item.stem.isdigit()]
@@ -70,12 +79,16 @@ def log_path(folder: Path, number: int) -> Path:
 
 def _missing_table(folder: Path, version: Version) -> str | None:
     for number, size in sorted(version.tables.items()):
-        found = next((path for s in sorted(TABLE_SUFFIXES) if (path := folder / f"{number:06}{s}").exists()), None)
+        found = _table_path(folder, number)
         if found is None:
             return f"has lost its table {number:06}.ldb"
         if found.stat().st_size != size:
             return f"has a table {found.name} of {found.stat().st_size} bytes where {size} were written"
     return None
+
+
+def _table_path(folder: Path, number: int) -> Path | None:
+    return next((path for s in sorted(TABLE_SUFFIXES) if (path := folder / f"{number:06}{s}").exists()), None)
 
 
 def _missing_log(folder: Path, manifest: str, version: Version, mark: tuple[int, int] | None) -> str | None:
@@ -160,9 +173,11 @@ class Fields:
         self._at = 0
 
     def is_more(self) -> bool:
+        """True while something is left."""
         return self._at < len(self._data)
 
     def number(self) -> int:
+        """Take the next number."""
         value = shift = 0
         while True:
             if self._at >= len(self._data) or shift > 63:
@@ -175,13 +190,16 @@ class Fields:
                 return value
 
     def text(self) -> bytes:
+        """Take the next text, which its size precedes."""
         return self.take(self.number())
 
     def take(self, size: int) -> bytes:
+        """Take so many bytes."""
         if self._at + size > len(self._data):
             raise ValueError("a text does not end")
         self._at += size
         return self._data[self._at - size : self._at]
 
     def rest(self) -> bytes:
+        """Return what is left."""
         return self._data[self._at :]

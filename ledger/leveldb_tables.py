@@ -26,7 +26,7 @@ def table_problem(path: Path) -> str | None:
     try:
         blocks = blocks_of(data)
     except ValueError as error:
-        return f"is damaged ({error})"
+        return f"is damaged: {error}"
     place = 0
     for offset, size in blocks:
         if offset != place:
@@ -36,7 +36,7 @@ def table_problem(path: Path) -> str | None:
 
 
 def blocks_of(data: bytes) -> list[Handle]:
-    """Return where a table has its rows, filter, list of filters, index. ValueError on damage, but rows are not read."""
+    """Return where a table has its rows, filter, list of filters, index. ValueError on damage; rows are not read."""
     if len(data) < FOOTER_SIZE or not data.endswith(MAGIC):
         raise ValueError("it does not end like a table")
     footer = Fields(data[-FOOTER_SIZE : -len(MAGIC)])

@@ -39,7 +39,7 @@ from node.own.auto_accept import AutoAccept, Rulebook
 from node.own.dependants import seeds_of
 from node.own.hooks import run_hooks, words_of
 from node.p2p.network import Channel, Network
-from node.paths import DataFolder
+from node.paths import DataFolder, open_to_others
 from node.pool.blobs import AddressListStore
 from node.pool.intake import Intake, RecordDraft, accepted
 from node.pool.mempool import MEMPOOL, Mempool
@@ -283,6 +283,9 @@ class Daemon:
 def main(folder: Path, keys: KeyRing, options: Options) -> None:
     """Run a daemon on `folder` until it is stopped; raise the one of its errors that explains the others."""
     lock = lock_folder(folder)
+    for path, fit in ((folder, "700"), (DataFolder(folder).keys, "600")):
+        if path.exists() and (mode := open_to_others(path)):
+            log.warning("open_to_others", path=str(path), mode=mode, hint=f"chmod {fit} {path}")
     try:
         trio.run(_run, folder, keys, options)
     except BaseExceptionGroup as group:

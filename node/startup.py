@@ -24,6 +24,9 @@ from node.execution.header_rules import committee_of
 from node.faults import disk_error
 from node.paths import DataFolder
 
+READ_BACK_BLOCKS = 30
+"""The newest blocks that are read whole at each start: a term, for a crash or a failing disk hurts the newest first."""
+
 
 def lock_folder(folder: Path) -> IO[bytes]:
     """Take the folder for this process until it ends. MutuaError `folder_in_use` when another daemon has it, `disk`."""
@@ -93,10 +96,18 @@ def check_chain(folder: Path, charter: Charter) -> None:
 
 
 def open_chain(folder: Path, charter: Charter) -> Chain:
-    """Open the ledger of a data folder, or make it with block 0."""
+    """Open the ledger of a data folder, its newest blocks read whole, or make it with block 0."""
     store = LevelDB(DataFolder(folder).ledger, create=True)
-    if store.get(CHARTER_KEY) is not None:
+    try:
+        if store.get(CHARTER_KEY) is None:
+            # An empty store is a first start, or a crash before block 0 was written: that batch is all or nothing.
+            seats = committee_hash(committee_of(charter))
+            return Chain.create(store, charter, genesis_rows(charter), committee_hash=seats)
         store.merge()
-        return Chain.open(store, chain_id_of(charter))
-    # An empty store is a first start, or a crash before block 0 was written: that batch is all or nothing.
-    return Chain.create(store, charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter)))
+        chain = Chain.open(store, chain_id_of(charter))
+        for _ in chain.read_back(chain.height + 1 - READ_BACK_BLOCKS):
+            pass
+    except MutuaError:
+        store.close()
+        raise
+    return chain

@@ -18,7 +18,7 @@ from consensus.messages import Cell, CellKind
 from ledger.end_mark import move_mark, read_mark
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.faults import disk_error
-from node.paths import DataFolder, sync_folder
+from node.paths import DataFolder, sync_folder, write_whole
 
 PRUNE_FROM_BYTES = 4 * 1024 * 1024
 MARK = "votes.quarantine"
@@ -84,8 +84,7 @@ class VoteLog:
     def begin_quarantine(self, reason: str) -> None:
         """Remember durably that this node's memory of its votes is not to be trusted."""
         try:
-            _write_synced(self._mark, reason.encode() + b"\n")
-            sync_folder(self._mark.parent)
+            write_whole(self._mark, reason.encode() + b"\n")
         except OSError as error:
             raise disk_error(f"{self._mark}", error) from error
         self.quarantine = reason
@@ -143,11 +142,8 @@ class VoteLog:
 
     def _rewrite(self, final_height: int) -> None:
         data, head = votelog.prune(self._fingerprint, self._cells, final_height)
-        fresh = self._path.with_suffix(".new")
-        _write_synced(fresh, data)
         move_mark(self._path, 0, min(len(data), self._file.tell()), sync=True)  # before the file shrinks
-        fresh.replace(self._path)
-        sync_folder(self._path.parent)
+        write_whole(self._path, data)
         old, self._file = self._file, self._path.open("r+b")
         old.close()
         self._file.seek(len(data))
@@ -194,10 +190,3 @@ def _free_name(path: Path) -> Path:
     while (name := path.with_name(f"{path.name}.broken-{number}")).exists():
         number += 1
     return name
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

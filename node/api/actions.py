@@ -32,6 +32,7 @@ from node.api.views.claims import CLAIM
 from node.clock import salt
 from node.own import auto_accept
 from node.own.dependants import next_seed, wanting
+from node.paths import FOLDER_MODE, SECRET_MODE, write_whole
 from node.pool.intake import Outcome, RecordDraft, Refused, accepted
 from node.pool.mempool import pool_full
 from node.spread.gossip import blob_hash_of
@@ -120,7 +121,7 @@ class Actions:
         folder = self._node.documents
         for item in self._reads.view(CLAIM, id=claim.hex()).evidence:
             path, digest = folder / item.hash, bytes.fromhex(item.hash)
-            if path.exists() and document_hash(path.read_bytes()) == digest:
+            if path.is_file() and document_hash(path.read_bytes()) == digest:
                 record_id = await self._node.submit("case.opened", OpenedBody(claim, digest))
                 return Opened(
                     record_id=record_id.hex(),
@@ -256,6 +257,6 @@ def document_hash(data: bytes) -> bytes:
 def store_document(folder: Path, data: bytes) -> bytes:
     """Keep a document under its hash; return the hash."""
     digest = document_hash(data)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / digest.hex()).write_bytes(data)
+    folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+    write_whole(folder / digest.hex(), data, SECRET_MODE)
     return digest

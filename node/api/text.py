@@ -5,6 +5,7 @@ Amounts are minor units of the co-op's currency, shares are basis points (1 bp =
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -40,6 +41,19 @@ def clean(text: object, limit: int | None = TEXT_SHOWN_MAX) -> str:
     """
     shown = "".join(part if part == "\n" or part.isprintable() or part == "\xa0" else "·" for part in str(text))
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def clean_json(text: str) -> str:
+    r"""Return JSON text with the same characters as escapes: it says the same to a program, and nothing to a terminal.
+
+    >>> clean_json('["\u202e", "\x9b2J", "é"]')
+    '["\\u202e", "\\u009b2J", "é"]'
+    """
+    return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n"))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def short(identifier: object, digits: int = 12) -> str:

@@ -216,12 +216,12 @@ def _rule_of(error: BaseException) -> str:
 
 
 def _print_error(code: str, what: str, hint: str, *, is_json: bool, rule: str = "") -> None:
+    from node.api.text import clean_json, refusal
+
     if is_json:
         told = {"error": {"code": code, "what": what, "hint": hint, **({"rule": rule} if rule else {})}}
-        print(json.dumps(told, ensure_ascii=False), file=sys.stderr)
+        print(clean_json(json.dumps(told, ensure_ascii=False)), file=sys.stderr)
         return
-    from node.api.text import refusal
-
     print(f"mutua: {refusal(what, hint, rule)}", file=sys.stderr)
 
 

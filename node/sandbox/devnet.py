@@ -7,6 +7,7 @@ with light limits.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -31,6 +32,7 @@ from ledger.genesis import Charter, CharterCode, CharterPlan, CharterProvider, C
 from ledger.signatures import public_key_of
 from node.api.client import Client
 from node.parent import STAY
+from node.paths import SECRET_MODE, write_whole
 from node.sandbox.devnet_folder import State, running, write_state
 from node.sandbox.regtest.client import RegtestClient
 from wallet.keyfile import LIGHT, seal_keyfile
@@ -191,8 +193,9 @@ class Devnet:
         folder.mkdir(parents=True, mode=0o700)
         (folder / "documents").mkdir()
         seed = seed_of(self.spec.seed, name)
-        (folder / "keys.json").write_bytes(seal_keyfile(seed, PASSPHRASE, LIGHT))
-        (folder / "keys.json").chmod(0o600)
+        write_whole(folder / "keys.json", seal_keyfile(seed, PASSPHRASE, LIGHT), SECRET_MODE)
+        place = json.dumps(str(self.bitcoin_socket.resolve()))  # in the node's own settings: `doctor` reads them
+        (folder / "config.toml").write_text(f"bitcoin_socket = {place}\n")
         return Node(name, folder, KeyRing.from_seed(seed))
 
     def _founder(self, node: Node, port: int, index: int) -> Founder:
@@ -240,8 +243,7 @@ class Devnet:
 
     def start_node(self, node: Node) -> None:
         """Start a daemon."""
-        secret = self.folder / "passphrase"
-        options = {"--data-dir": node.folder, "--passphrase-file": secret, "--bitcoin-socket": self.bitcoin_socket}
+        options = {"--data-dir": node.folder, "--passphrase-file": self.folder / "passphrase"}
         node.process = _spawn("node.run", options, node.extra, node.folder / "stderr.log")
 
     def wait_ready(self, nodes: Sequence[Node]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -45,11 +46,13 @@ def read_promises(path: Path) -> Promises:
     found = Promises(size=size)
     for number, line in enumerate(data[:size].splitlines(), 1):
         try:
-            outpoint, txid, row, check = _read_line(line)
+            row = json.loads(line)
+            outpoint = (bytes.fromhex(row["baton_txid"]), int(row["baton_vout"]))
+            txid = bytes.fromhex(row["unsigned_txid"])
+            check = row.pop("check")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _damaged(path, f"line {number} is not a promise ({error})") from None
-        # Lines of the first version carry no check; they stand before all others.
-        if check != (_check_of(found.check, row) if check or found.check else ""):
+        if len(row) != 3 or check != _check_of(found.check, row):
             raise _damaged(path, f"line {number}, or one before it, was changed")
         found.check = check
         if found.by_outpoint.setdefault(outpoint, txid) != txid:
@@ -57,16 +60,7 @@ def read_promises(path: Path) -> Promises:
     return found
 
 
-def _read_line(line: bytes) -> tuple[Outpoint, bytes, dict[str, object], str]:
-    """Return outpoint, promised txid, the row and its check."""
-    row = json.loads(line)
-    check = row.pop("check", "")
-    if row.keys() != {"baton_txid", "baton_vout", "unsigned_txid"}:
-        raise ValueError("other fields")
-    return (bytes.fromhex(row["baton_txid"]), int(row["baton_vout"])), bytes.fromhex(row["unsigned_txid"]), row, check
-
-
-def _check_of(before: str, row: dict[str, object]) -> str:
+def _check_of(before: str, row: Mapping[str, object]) -> str:
     return sha256((before + json.dumps(row)).encode()).hexdigest()[:32]
 
 
@@ -99,7 +93,6 @@ class Journal:
         if before is not None:
             what = f"this signer promised {before.hex()[:16]}… for a coin that {unsigned_txid.hex()[:16]}… spends too"
             raise MutuaError("baton_promised", what, "never sign both: ask the other signers what happened")
-        # The keys are those of the journals that exist.
         row = {"baton_txid": txid.hex(), "baton_vout": vout, "unsigned_txid": unsigned_txid.hex()}
         check = _check_of(self._check, row)
         line = json.dumps({**row, "check": check}) + "\n"

@@ -93,7 +93,7 @@ def test_a_refusal_is_the_rules_own_words(on, refuse, node):
         done = on(*arguments, "--yes")
         assert (done.code, done.err) == (
             5,
-            "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n",
+            "mutua: line 1: code G0101 of day 10 (2026-01-10) stands in a claim already; leave it out (rules §5)\n",
         )
 
 

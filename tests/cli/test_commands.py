@@ -280,7 +280,10 @@ def test_a_refused_claim_leaves_nothing_behind(on, refuse, tmp_path) -> None:
         scan,
     )
     assert result.code == 5
-    assert result.err == "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n"
+    assert (
+        result.err
+        == "mutua: line 1: code G0101 of day 10 (2026-01-10) stands in a claim already; leave it out (rules §5)\n"
+    )
     assert list((tmp_path / "documents").iterdir()) == []
 
 

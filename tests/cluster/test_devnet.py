@@ -86,6 +86,11 @@ def test_a_devnet_goes_up_down_up_and_away_and_each_step_may_be_repeated(short_f
         assert look() == before, "nothing was started twice"
         assert "has --nodes 2, not 3" in devnet("up", "--nodes", "3", code=2)["error"]["what"]
         psutil.Process(before[1][1]).kill()
+        psutil.Process(before[1][1]).wait(WAIT_S)
+        doctor = [sys.executable, "-m", "node.cli.main", "doctor", "-d", str(net / "member-2"), "--json"]
+        found = json.loads(subprocess.run(doctor, capture_output=True, env=environment, check=False).stdout)
+        told = {item["name"]: item["what"] for item in found}
+        assert told["bitcoin"].startswith("the backend answers at"), "a stopped signer knows its backend"
         devnet("up")
         assert look()[0] == before[0]
         assert look()[1][2], "only what was missing is started"
@@ -106,16 +111,21 @@ def test_a_devnet_goes_up_down_up_and_away_and_each_step_may_be_repeated(short_f
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_whatever_ends_the_command_ends_what_it_started_and_it_can_be_begun_again(short_folder, number):
+@pytest.mark.parametrize("is_in_background", [False, True])
+def test_whatever_ends_the_command_ends_what_it_started_and_it_can_be_begun_again(
+    short_folder, number, is_in_background
+):
     net = short_folder / "net"
     command = [sys.executable, "-m", "node.cli.main", "devnet", "up", "--nodes", "1", "--folder", str(net)]
+    if is_in_background:  # a script's `&` lets nothing be interrupted by Ctrl-C
+        command = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with running(command, net, **quiet) as up:
         wait_for(lambda: (net / "bitcoin.sock").exists(), "the bitcoin engine")
         up.send_signal(number)
         up.wait(WAIT_S)
         wait_for(lambda: not working_on(net), "the end of every process")
-    with running(command, net, **quiet) as up:
+    with running(command, net, **quiet):
         wait_for(lambda: (net / "member-1" / "stderr.log").exists(), "a second beginning")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,7 +23,9 @@ from node.api.standing import (
     sync_words,
     treasury_words,
 )
-from node.cli.common import DEFAULT, Common, say
+from node.cli.common import DEFAULT, Common, Flag, say
+from node.cli.node.stores import Found, store_checks
+from node.paths import open_to_others
 
 if TYPE_CHECKING:
     from node.api.views.node import Status
@@ -47,9 +48,12 @@ class Check:
     hint: str = ""
 
 
-def doctor(*, common: Common = DEFAULT) -> int:
-    """Check the set-up and give a hint for each problem. Exit code 6 when something must be repaired."""
-    checks = list(run_checks(common))
+def doctor(*, deep: Flag = False, common: Common = DEFAULT) -> int:
+    """Check the set-up and give a hint for each problem. Exit code 6 when something must be repaired.
+
+    :param deep: Also read every row and block of a stopped node's stores, which takes about a minute a gigabyte.
+    """
+    checks = list(run_checks(common, is_deep=deep))
     is_fault = any(check.state == "fault" for check in checks)
     say(common, [asdict(check) for check in checks], lambda: _lines(checks))
     return exit_codes.FINDING if is_fault else exit_codes.OK
@@ -60,7 +64,7 @@ def _lines(checks: list[Check]) -> Iterator[str]:
         yield f"{check.state:<6} {check.name:<14} {check.what}" + (f"; {check.hint}" if check.hint else "")
 
 
-def run_checks(common: Common) -> Iterator[Check]:
+def run_checks(common: Common, *, is_deep: bool = False) -> Iterator[Check]:
     """Yield the checks in the order in which a fault matters."""
     yield _guarded("python", _check_python)
     try:
@@ -74,7 +78,8 @@ def run_checks(common: Common) -> Iterator[Check]:
     yield _guarded("folder", lambda: _check_folder(config))
     yield _guarded("keys", lambda: _check_keys(config))
     yield _guarded("charter", lambda: _check_charter(config))
-    yield _guarded("ledger", lambda: _check_ledger(config))
+    for name, check in store_checks(config.folder, is_running=is_running, is_deep=is_deep):
+        yield _guarded(name, check)
     yield _guarded("disk", lambda: _check_disk(config.root))
     yield _guarded("socket", lambda: _check_socket_path(config.api_socket))
     yield _guarded("signatures", _check_signatures)
@@ -82,10 +87,6 @@ def run_checks(common: Common) -> Iterator[Check]:
         yield _guarded("bitcoin", lambda: _check_bitcoin(config))
     yield _guarded("port", lambda: _check_port(config, is_running=is_running))
     yield from node
-
-
-Found = tuple[str, str, str]
-"""State, what, hint."""
 
 
 def _ok(what: str) -> Found:
@@ -111,9 +112,8 @@ def _check_python() -> Found:
 def _check_folder(config: Config) -> Found:
     if not config.root.is_dir():
         return "fault", f"{config.root} is not there", "make it: mutua init"
-    mode = stat.S_IMODE(config.root.stat().st_mode)
-    if mode & 0o077:
-        return "fault", f"other users can read {config.root} (mode {mode:o})", f"chmod 700 {config.root}"
+    if mode := open_to_others(config.root):
+        return "fault", f"other users can read {config.root} (mode {mode})", f"chmod 700 {config.root}"
     return _ok(str(config.root))
 
 
@@ -121,9 +121,8 @@ def _check_keys(config: Config) -> Found:
     path = config.folder.keys
     if not path.exists():
         return "fault", "there is no key file", "make one: mutua init"
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        return "fault", f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}"
+    if mode := open_to_others(path):
+        return "fault", f"other users can read {path} (mode {mode})", f"chmod 600 {path}"
     try:
         head = json.loads(path.read_bytes())["format"]
     except (ValueError, KeyError, TypeError):
@@ -143,13 +142,6 @@ def _check_charter(config: Config) -> Found:
         return "fault", "there is no charter", "mutua init --charter FILE with the sealed charter of your co-op"
     charter = charter_from_file(path.read_bytes())
     return _ok(f"{charter.name}, {len(charter.founders)} founders, chain {chain_id_of(charter).hex()}")
-
-
-def _check_ledger(config: Config) -> Found:
-    if not config.folder.ledger.exists():
-        return "note", "there is no ledger yet", "it begins with mutua run"
-    size = sum(file.stat().st_size for file in config.folder.ledger.iterdir() if file.is_file())
-    return _ok(f"{size // 1024} KiB; a full check of a stopped node: mutua audit verify {config.root}")
 
 
 def _check_disk(root: Path) -> Found:

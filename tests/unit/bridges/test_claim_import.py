@@ -326,7 +326,7 @@ def test_a_claim_that_contradicts_an_earlier_one_is_found_before_anything_is_fil
     run, write, make
 ):
     daemon, path = FakeDaemon(), write(*three(make))
-    daemon.refuses = {"A0428": ("duplicate_line", "line 0: code A0428 of day 5 is already in claim 7f3a")}
+    daemon.refuses = {"A0428": ("duplicate_line", "line 1: code A0428 of day 5 is already in claim 7f3a")}
     code, out, err = run(path, daemon)
     assert (code, out, daemon.bodies) == (5, "", [])
     assert err.splitlines() == [
@@ -335,7 +335,7 @@ def test_a_claim_that_contradicts_an_earlier_one_is_found_before_anything_is_fil
             " import the file again"
         ),
         (
-            "  Claim/c3  claim: line 0: code A0428 of day 5 is already in claim 7f3a; compare the two: mutua claim"
+            "  Claim/c3  claim: line 1: code A0428 of day 5 is already in claim 7f3a; compare the two: mutua claim"
             " show; if the earlier one is right: --leave-out Claim/c3 [duplicate_line]"
         ),
     ]
@@ -343,6 +343,8 @@ def test_a_claim_that_contradicts_an_earlier_one_is_found_before_anything_is_fil
     assert len(daemon.bodies) == 2
     with pytest.raises(MutuaError, match="no claim 'Claim/c9'"):
         run(path, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c9"])))
+    spoilt = write(*three(make), make.claim(id="c4", use="bogus"))
+    assert run(spoilt, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c3", "Claim/c4"])))[0] == 0
 
 
 def test_a_request_stays_within_what_the_node_takes(run, write, make, monkeypatch):

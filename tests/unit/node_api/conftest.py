@@ -21,6 +21,8 @@ CLAIM = "ab" * 32
 class FakeDaemon:
     """What a daemon would say."""
 
+    day_one = "2026-01-01"
+
     def __init__(self) -> None:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self.level = "info"
