@@ -2,7 +2,8 @@
 
 A fresh symmetric key encrypts the list (secretbox with a random nonce); the key is sealed to each signer's device key
 in its X25519 form. The blob also carries a hash of that key: whoever opens the blob knows that every other signer sees
-the same list (without it, one blob could be made to decrypt to two lists, and the signers would never build the same transaction).
+the same list (without it, one blob could be made to decrypt to two lists, and the signers would never build the same
+transaction).
 For the same reason a signer who can open no entry takes the key from another signer and checks it against the hash.
 """
 
