@@ -31,7 +31,8 @@ check: setup
 	@$(BIN)/lint-imports
 
 bench: setup
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@missed=; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || missed="$$missed $$file"; done; \
+	test -z "$$missed" || { echo "not as asked:$$missed"; exit 1; }
 
 bench-scale: setup
 	@$(BIN)/python benchmarks/bench_scale.py --members 1000,10000,100000,1000000

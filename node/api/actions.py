@@ -36,7 +36,7 @@ from node.paths import FOLDER_MODE, SECRET_MODE, write_whole
 from node.pool.intake import Outcome, RecordDraft, Refused, accepted
 from node.pool.mempool import pool_full
 from node.spread.gossip import blob_hash_of
-from wallet.seal import new_payout_blob
+from wallet.seal import NewKey, new_key, new_payout_blob
 
 
 class Actions:
@@ -141,12 +141,16 @@ class Actions:
         node = self._node
         signers = [founder.device_key for founder in node.charter.founders if founder.bitcoin_key]
 
+        @cache
+        def key_of(_cover: bytes) -> NewKey:
+            return new_key(signers)
+
         def completed(draft: RecordDraft) -> RecordDraft:
             body = draft.body
             if not signers or not isinstance(body, ClaimBody) or body.use == "preauth":  # no payment for a question
                 return draft
             unique = encode(msgspec.structs.replace(body, payout_commitment=b""))
-            blob = new_payout_blob(node.keys.bitcoin_root, unique, signers, node.charter.treasury.network)
+            blob = new_payout_blob(node.keys.bitcoin_root, unique, key_of(body.cover_id), node.charter.treasury.network)
             return replace(
                 draft, body=msgspec.structs.replace(body, payout_commitment=blob_hash_of(blob)), blobs=(blob,)
             )

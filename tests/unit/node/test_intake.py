@@ -13,6 +13,7 @@ import trio
 from governance.filing.claims import ClaimBody, claim_subject_hash
 from governance.money.rates import QuoteBody
 from ledger.charter import seal, sign_founder
+from ledger.codec import decode
 from ledger.genesis import CharterCode, CharterProvider
 from ledger.records import Attestation, attest
 from ledger.signatures import public_key_of
@@ -26,6 +27,7 @@ from node.pool.blobs import WAITING_PREFIX
 from node.pool.intake import RecordDraft, Refused
 from node.pool.mempool import PREFIX
 from wallet.keys import KeyRing
+from wallet.seal import SealedBlob
 
 PROVIDER = b"p" * 32
 FORGED = Attestation("provider", public_key_of(PROVIDER), bytes(32), bytes(64))
@@ -176,6 +178,19 @@ async def test_the_addresses_of_an_own_claim_are_kept_however_many_blobs_others_
     assert node.blobs.get(commitment) is not None
     node.blobs.add([b"a blob of somebody else"])
     assert len(list(node.mempool_store.scan(WAITING_PREFIX))) == 1
+
+
+async def test_claims_of_one_patient_share_a_key_and_those_of_another_do_not(node):
+    drafts = []
+    for number, cover in enumerate([b"a" * 32, b"b" * 32, b"a" * 32]):
+        fields = claim(node, number, cover_id=cover.hex()).body
+        del fields["attestations"]
+        drafts.append(RecordDraft("claim.file", body_from_json(ClaimBody, fields)))
+    made = node.api.actions._with_addresses(drafts)
+    first, other, second = (decode(SealedBlob, draft.blobs[0]) for draft in made)
+    assert (first.key_hash, first.keys) == (second.key_hash, second.keys)
+    assert first.key_hash != other.key_hash
+    assert first.nonce != second.nonce
 
 
 async def test_what_stands_is_named_with_its_place_and_what_contradicts_it_is_not(node):

@@ -42,7 +42,7 @@ from node.treasury.protocols import SignerSecrets
 from node.treasury.view import Signer
 from wallet.addresses import account_of, claim_programs, script_of
 from wallet.keys import KeyRing
-from wallet.seal import SealedBlob, commitment_of, seal_addresses
+from wallet.seal import SealedBlob, commitment_of, new_key, seal_addresses
 from wallet.transactions import Outpoint, Treasury
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 8)]
@@ -240,7 +240,7 @@ class World:
     def owe(self, number: int, amount_sat: int, due_height: int | None = None, programs=None, **more) -> bytes:
         payout_id = b"payout" + number.to_bytes(26, "big")
         programs = programs or claim_programs(PAYEE.bitcoin_root, account_of(payout_id + self.first_baton), count=12)
-        blob = more.pop("blob", None) or seal_addresses(programs, [signer.device_key for signer in SIGNERS])
+        blob = more.pop("blob", None) or seal_addresses(programs, new_key([signer.device_key for signer in SIGNERS]))
         self.blobs[commitment_of(blob)] = blob
         self.programs[payout_id] = programs
         height = self.ledger.height if due_height is None else due_height
@@ -398,7 +398,7 @@ async def test_a_list_that_is_garbage_or_repeats_an_address_holds_up_nobody_else
 async def test_a_signer_whose_entry_is_broken_or_whose_blob_never_came_gets_the_list_from_others(world) -> None:
     owe_eight(world)
     programs = claim_programs(PAYEE.bitcoin_root, 99)
-    value = decode(SealedBlob, seal_addresses(programs, [signer.device_key for signer in SIGNERS]))
+    value = decode(SealedBlob, seal_addresses(programs, new_key([signer.device_key for signer in SIGNERS])))
     keys = tuple(
         (
             msgspec.structs.replace(item, sealed=bytes(80))
