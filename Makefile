@@ -31,7 +31,8 @@ check: setup
 	@$(BIN)/lint-imports
 
 bench: setup
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@missed=; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || missed="$$missed $$file"; done; \
+	test -z "$$missed" || { echo "not as asked:$$missed"; exit 1; }
 
 bench-scale: setup
 	@$(BIN)/python benchmarks/bench_scale.py --members 1000,10000,100000,1000000
@@ -40,4 +41,4 @@ soak: setup
 	@MUTUA_SOAK=1 $(BIN)/python -m pytest -m soak -s
 
 clean:
-	rm -rf $(VENV) demo-run lab-run build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo-run .demo-run-synthea lab-run build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

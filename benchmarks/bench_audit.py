@@ -9,6 +9,7 @@ and its tree, neither blocks nor records. Prints a table; exits 1 when the ratio
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,8 @@ print(json.dumps([report.counts.records, wall, cpu, peak / 1024]))
 
 def audit(folder: Path) -> tuple[int, float, float, float]:
     """Return records, wall seconds, CPU seconds and peak MB of an audit in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", AUDIT, str(folder)], check=True, capture_output=True, text=True)
+    command, environment = [sys.executable, "-c", AUDIT, str(folder)], {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 

@@ -24,7 +24,8 @@ _HEAD = struct.Struct(">BQI32s")
 _DIGEST_SIZE = 32
 _RECORD_MAX = _LENGTH_SIZE + 0xFFFF + _DIGEST_SIZE
 _QUARANTINE = (
-    "move it away and start: the node then signs nothing until the network has passed the heights it may have voted in"
+    "leave it to the node, which sets it aside and signs nothing until the network has passed the heights it may have"
+    " voted in"
 )
 
 
@@ -85,8 +86,12 @@ def scan(data: bytes, fingerprint: bytes) -> Scan:
 
 def newest_height(data: bytes) -> int:
     """Return the greatest height of any cell in a log, whoever's it is; 0 without one. LedgerCorrupt as of `scan`."""
-    fingerprint = data[len(_MAGIC) : len(_MAGIC) + _DIGEST_SIZE]
-    return max((cell.height for cell in scan(data, fingerprint).cells), default=0)
+    return max((cell.height for cell in scan(data, fingerprint_in(data)).cells), default=0)
+
+
+def fingerprint_in(data: bytes) -> bytes:
+    """Return the fingerprint of the key that a log names."""
+    return data[len(_MAGIC) : len(_MAGIC) + _DIGEST_SIZE]
 
 
 def _end_of_record(data: bytes, position: int, head: bytes) -> int | None:

@@ -29,7 +29,7 @@ from ledger import blocks, merkle
 from ledger.blocks import Block, BlockWithBodies, Contents, Header, decode_header
 from ledger.calendar import is_term_start
 from ledger.codec import decode, encode
-from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
+from ledger.errors import REBUILD, LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
 from ledger.hashing import ZERO_HASH
 from ledger.records import Body, body_hash_of, record_id_of
@@ -55,7 +55,6 @@ Delta = Batch
 _TIP = struct.Struct(">Q32sQ")
 _PLACE = struct.Struct(">QI")
 PLACE_SIZE = _PLACE.size
-_REBUILD = "keep the folder as evidence and sync a fresh one from the peers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +178,20 @@ class Chain:
             raise MutuaError("other_chain", what, "use the folder of this charter")
         tip = decode_tip(store.get(TIP_KEY) or b"")
         if tip is None:
-            raise LedgerCorrupt("tip_missing", "the ledger has a charter but no readable tip", _REBUILD)
+            raise LedgerCorrupt("tip_missing", "the ledger has a charter but no readable tip", REBUILD)
         height, block_hash, row_count = tip
         header, history = _check_headers(store, chain_id_of(charter), height, block_hash)
         block = _load_block(store, height)
         if block is None or block.header != blocks.encode_header(header):
             what = f"the block at the tip, height {height}, is missing or has another header"
-            raise LedgerCorrupt("tip_block", what, _REBUILD)
+            raise LedgerCorrupt("tip_block", what, REBUILD)
         tree = StateTree(StoredState(store).scan(b""))
         if tree.size != row_count:
             what = f"the state has {tree.size} rows where the tip counted {row_count}"
-            raise LedgerCorrupt("row_count", what, _REBUILD)
+            raise LedgerCorrupt("row_count", what, REBUILD)
         if tree.root() != header.state_root:
             what = f"the state does not have the root of the header at height {height}"
-            raise LedgerCorrupt("state_root", what, _REBUILD)
+            raise LedgerCorrupt("state_root", what, REBUILD)
         return cls(store, charter, Tip(height, block_hash, header), tree, history)
 
     @property
@@ -226,7 +225,7 @@ class Chain:
         header = self.header(height)
         if header is None or block.header != blocks.encode_header(header) or _root_of(block) != header.records_root:
             what = f"the stored block {height} is not the one that its header commits to"
-            raise LedgerCorrupt("block_changed", what, _REBUILD)
+            raise LedgerCorrupt("block_changed", what, REBUILD)
         return block
 
     def block_with_bodies(self, height: int) -> BlockWithBodies | None:
@@ -251,12 +250,28 @@ class Chain:
             body = None
         if body is None or body_hash_of(body) != body_hash:
             what = f"what is stored as the body {body_hash.hex()} is not the body with this hash"
-            raise LedgerCorrupt("body_changed", what, _REBUILD)
+            raise LedgerCorrupt("body_changed", what, REBUILD)
         return body
 
     def events(self, height: int) -> bytes | None:
         """Return what the caller kept as the events of `height`."""
         return self.store.get(EVENTS_PREFIX + height_bytes(height)) if height >= 0 else None
+
+    def read_back(self, first: int) -> Iterator[int]:
+        """Read each block from `first` to the tip with all that belongs to it; yield its height.
+
+        LedgerCorrupt `block_missing` where a part is not there, `block_changed`, `body_changed` where it is another
+        one, and the store's own where a checksum does not fit.
+        """
+        for height in range(max(0, first), self.height + 1):
+            whole = self.block_with_bodies(height)
+            if whole is None or self.events(height) is None or (height > 0 and self.certificate(height) is None):
+                raise LedgerCorrupt("block_missing", f"block {height} is not whole in the ledger", REBUILD)
+            for index, record in enumerate(whole.block.records):
+                if self.find_record(record_id_of(record)) != (height, index):
+                    what = f"record {index + 1} of block {height} is not where the index has it"
+                    raise LedgerCorrupt("record_index", what, REBUILD)
+            yield height
 
     def find_record(self, record_id: bytes) -> tuple[int, int] | None:
         """Return (height, index) of a final record, or None."""
@@ -272,7 +287,7 @@ class Chain:
         block = self.block(height)
         if block is None or index >= len(block.records) or record_id_of(block.records[index]) != record_id:
             what = f"the record {record_id.hex()} is not number {index} of block {height}, where the index has it"
-            raise LedgerCorrupt("record_index", what, _REBUILD)
+            raise LedgerCorrupt("record_index", what, REBUILD)
         return block, index
 
     def commit(self, block: BlockWithBodies, certificate: bytes, delta: Delta, events: bytes = b"") -> Tip:
@@ -349,7 +364,7 @@ def _load_charter(store: Store) -> Charter:
     try:
         return decode(Charter, data)
     except MalformedBytes as error:
-        raise LedgerCorrupt("charter_bytes", f"the stored charter does not decode ({error.what})", _REBUILD) from None
+        raise LedgerCorrupt("charter_bytes", f"the stored charter does not decode ({error.what})", REBUILD) from None
 
 
 def _load_block(store: Store, height: int) -> Block | None:
@@ -360,7 +375,7 @@ def _load_block(store: Store, height: int) -> Block | None:
         return decode(Block, data)
     except MalformedBytes as error:
         what = f"the stored block {height} does not decode ({error.what})"
-        raise LedgerCorrupt("block_bytes", what, _REBUILD) from None
+        raise LedgerCorrupt("block_bytes", what, REBUILD) from None
 
 
 def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes) -> tuple[Header, merkle.Frontier]:
@@ -373,13 +388,13 @@ def _check_headers(store: Store, chain_id: bytes, height: int, block_hash: bytes
             header = decode_header(data)
         except MalformedBytes as error:
             what = f"the stored header {expected} does not decode ({error.what})"
-            raise LedgerCorrupt("header_bytes", what, _REBUILD) from None
+            raise LedgerCorrupt("header_bytes", what, REBUILD) from None
         is_in_place = key == HEADER_PREFIX + height_bytes(expected) and header.height == expected
         if not is_in_place or any(blocks.link_problems(header, chain_id, parent, history.root(), None)):
             what = f"the stored header {expected} does not follow the one before it"
-            raise LedgerCorrupt("header_link", what, _REBUILD)
+            raise LedgerCorrupt("header_link", what, REBUILD)
         parent = header
         history.append(merkle.leaf_hash(data))
     if header is None or header.height != height or blocks.block_hash_of(header) != block_hash:
-        raise LedgerCorrupt("tip_header", f"the stored headers do not end at the tip, height {height}", _REBUILD)
+        raise LedgerCorrupt("tip_header", f"the stored headers do not end at the tip, height {height}", REBUILD)
     return header, history

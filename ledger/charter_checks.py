@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ledger import signatures
+from ledger.addresses import check_reachable
 from ledger.codec import INT_MAX, decode, encode
 from ledger.errors import MutuaError
 from ledger.genesis import CHARTER_VERSION, Charter, Founder
@@ -157,8 +158,10 @@ def check_founder(charter: Charter, founder: Founder, where: str) -> None:
     if len(founder.onion_tip) != HASH_SIZE:
         what = f"has {len(founder.onion_tip)} bytes, not {HASH_SIZE}"
         raise invalid(f"{where} onion_tip", what, "use the entry that mutua init wrote")
-    if not _is_address(founder.address):
-        raise invalid(f"{where} address", f"{founder.address!r} is not a multiaddr such as /ip4/192.0.2.7/tcp/4001")
+    try:
+        check_reachable(founder.address)
+    except MutuaError as error:
+        raise invalid(f"{where} address", error.what, error.hint) from None
     if founder.plan not in {plan.name for plan in charter.plans}:
         raise invalid(f"{where} plan", f"{founder.plan!r} is none of the charter's plans")
     if founder.contract_terms not in CONTRACT_TERMS:
@@ -247,13 +250,6 @@ def _check_day(day_one: str) -> None:
         is_date = False
     if not is_date:
         raise invalid("day_one", f"{day_one!r} is not a date such as 2026-01-31")
-
-
-def _is_address(address: str) -> bool:
-    parts = address.split("/")
-    if len(parts) < 5 or parts[0] or not parts[2] or parts[3] != "tcp":
-        return False
-    return parts[4].isdecimal() and 0 < int(parts[4]) < 65_536
 
 
 def _is_secp256k1_key(key: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from functools import cache
 from types import NoneType, UnionType
@@ -20,7 +21,7 @@ def charter_from_file(data: bytes) -> Charter:
     """Return the charter in a file's bytes, TOML or canonical. A sealed file carries its `chain_id`, which must fit."""
     if len(data) > CHARTER_SIZE_MAX:
         raise invalid("file", f"has {len(data)} bytes, more than {CHARTER_SIZE_MAX}", "name a charter file")
-    if data[:1] >= b"\x80":  # a msgpack array; no TOML document begins like this
+    if data[:1] >= b"\x80" and not data.startswith(BOM_UTF8):  # a msgpack array; no TOML document begins like this
         return decode(Charter, data)
     table = _load_toml(data)
     chain_id = table.pop("chain_id", None)
@@ -58,8 +59,8 @@ def charter_to_json(charter: Charter) -> dict[str, Any]:
 
 
 def _load_toml(data: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(data.decode("utf-8"))
+    try:  # editors may put a byte order mark first
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise invalid("file", f"is not TOML ({error})", "correct that place, or fetch the file again") from None
 

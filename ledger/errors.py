@@ -6,6 +6,12 @@ a section in `docs/reference/errors.md`.
 
 from __future__ import annotations
 
+REBUILD = (
+    "move `ledger` and `ledger.end` away as evidence, leave every other file in its place, and start: the node fetches"
+    " the blocks from its peers"
+)
+"""What to do about a ledger that is damaged or incomplete. The log of votes and the promises must stay."""
+
 
 class MutuaError(Exception):
     """An expected failure that a person may read: a stable code, what happened, how to fix it."""

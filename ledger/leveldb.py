@@ -2,7 +2,8 @@
 
 LevelDB alone is not enough to trust a disk: with its defaults one flipped bit in its log silently loses rows. So
 `paranoid_checks` is always on, every read verifies checksums, every batch is synced, and `Chain.open` compares tip, row
-count and state root with the last header. Source: notes on storage, damage tests (10,000 rows, one bit flipped).
+count and state root with the last header. Nor is a folder opened of which a file, or the end of one, is lost: LevelDB
+would begin anew there and delete the tables (`ledger.leveldb_files`). Source: notes on storage, damage tests.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import plyvel
 
-from ledger.errors import LedgerCorrupt, MutuaError
+from ledger.end_mark import EndMark
+from ledger.errors import REBUILD, LedgerCorrupt, MutuaError
+from ledger.leveldb_files import TABLE_SUFFIXES, log_path, newest_log, problem_of
 from ledger.store import Batch, end_of
 
 BLOOM_FILTER_BITS = 10
@@ -31,20 +36,35 @@ OPEN_FILES_MAX = 1_000
 """Tables of 2 MB that stay open: enough for a state of a million members, so that no read opens one."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoreKind:
+    """What a database is called, and what to do when it is damaged: nothing that endangers a key or a promise."""
+
+    name: str
+    remedy: str
+
+
+LEDGER = StoreKind("the ledger", REBUILD)
+
+
 class LevelDB:
     """A `Store` in a folder. One process at a time; safe for several threads."""
 
-    def __init__(self, folder: Path, *, create: bool = False, shown: Path | None = None) -> None:
-        """Open the database in `folder`, or with `create` make it. Errors name the folder `shown`, where given."""
-        self._folder = shown or folder
+    def __init__(
+        self, folder: Path, *, create: bool = False, kind: StoreKind = LEDGER, copy_of: Path | None = None
+    ) -> None:
+        """Open the database in `folder`, or with `create` make it; LedgerCorrupt where a part of it is lost.
+
+        `copy_of`: the folder that errors name; a copy has no end mark.
+        """
+        self._place = _Place(copy_of or folder, kind)
+        self._folder = folder
         self._failure: MutuaError | None = None
+        self._writing = Lock()
+        _check_whole(folder, self._place)
         if not create and not (folder / "CURRENT").exists():
             what = f"there is no ledger in {folder}"
             raise MutuaError("store_missing", what, "name the data folder of a node, or run mutua init")
-        if create and not (folder / "CURRENT").exists() and _holds_data(folder):
-            # LevelDB would take it for an empty place and throw away the tables that it finds there.
-            hint = "keep the folder as evidence and sync a fresh one from the peers"
-            raise LedgerCorrupt("store_corrupt", f"the database in {folder} has lost its file CURRENT", hint)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = plyvel.DB(
@@ -58,22 +78,25 @@ class LevelDB:
                 write_buffer_size=WRITE_BUFFER_SIZE_BYTES,
                 max_open_files=OPEN_FILES_MAX,
             )
+            self._mark = EndMark(folder) if copy_of is None else None
+            self._log, self._log_size = newest_log(folder), 0
+            self._move_mark()
         except (plyvel.Error, OSError) as error:
-            raise _explained(self._folder, error) from error
+            raise _explained(self._place, error) from error
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at `key`, or None. Its checksum is verified."""
         try:
             return self._db.get(key, verify_checksums=True)
         except (plyvel.Error, OSError) as error:
-            raise _explained(self._folder, error) from error
+            raise _explained(self._place, error) from error
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending, as of the first step."""
         try:
             yield from self._db.iterator(start=prefix + start, stop=end_of(prefix), verify_checksums=True)
         except (plyvel.Error, OSError) as error:
-            raise _explained(self._folder, error) from error
+            raise _explained(self._place, error) from error
 
     def write(self, batch: Batch) -> None:
         """Put (or delete, where None) all rows at once; on disk when this returns.
@@ -96,15 +119,17 @@ class LevelDB:
                     staged.put(key, value)
 
         def write(more: Batch) -> None:
-            if self._failure is not None:
-                what = f"the ledger in {self._folder} stopped at a failed write ({self._failure.what})"
-                raise MutuaError("store_stopped", what, "repair the disk and start the node again")
             put(more)
-            try:
-                staged.write()
-            except (plyvel.Error, OSError) as error:
-                self._failure = _explained(self._folder, error)
-                raise self._failure from error
+            with self._writing:
+                if self._failure is not None:
+                    what = f"{self._place} stopped at a failed write ({self._failure.what})"
+                    raise MutuaError("store_stopped", what, "repair the disk and start the node again")
+                try:
+                    staged.write()
+                    self._move_mark()
+                except (plyvel.Error, OSError) as error:
+                    self._failure = _explained(self._place, error)
+                    raise self._failure from error
 
         put(batch)
         return write
@@ -124,35 +149,55 @@ class LevelDB:
     def close(self) -> None:
         """Release the files; later calls fail."""
         self._db.close()
+        if self._mark is not None:
+            self._mark.close()
+
+    def _move_mark(self) -> None:
+        """Note how far the log reaches. One that did not grow is full, or gone: the write went to a new one."""
+        if self._mark is None:
+            return
+        size = _size_of(log_path(self._folder, self._log))
+        if size <= self._log_size:
+            self._log = newest_log(self._folder)
+            size = _size_of(log_path(self._folder, self._log))
+        self._log_size = size
+        self._mark.move(self._log, size)
 
 
 @contextmanager
-def opened_aside(folder: Path) -> Generator[LevelDB]:
+def opened_aside(folder: Path, kind: StoreKind = LEDGER) -> Generator[LevelDB]:
     """Open the database of a stopped node without changing a byte of `folder`.
 
     LevelDB writes even when it only reads (it replays its log, writes a manifest). So it gets a temporary folder: links
     to the table files, which never change, and copies of the small rest. MutuaError `store_locked` while a daemon runs
     on it.
     """
+    place = _Place(folder, kind)
+    if is_locked(folder / "LOCK"):
+        raise _locked(place)
+    _check_whole(folder, place)
     if not (folder / "CURRENT").exists():
         raise MutuaError("store_missing", f"there is no ledger in {folder}", "name a data folder, or a copy of one")
-    if is_locked(folder / "LOCK"):
-        raise _locked(folder)
     with tempfile.TemporaryDirectory(prefix="mutua-audit-") as name:
         aside = Path(name)
         try:
             for item in sorted(folder.iterdir()):
-                if item.suffix in {".ldb", ".sst"}:
+                if item.suffix in TABLE_SUFFIXES:
                     (aside / item.name).symlink_to(item.resolve())
                 elif item.is_file() and item.name not in {"LOCK", "LOG", "LOG.old"}:
                     shutil.copyfile(item, aside / item.name)
         except OSError as error:
-            raise _explained(folder, error) from error
-        store = LevelDB(aside, shown=folder)
+            raise _explained(place, error) from error
+        store = LevelDB(aside, kind=kind, copy_of=folder)
         try:
             yield store
         finally:
             store.close()
+
+
+def check_files(folder: Path, kind: StoreKind = LEDGER) -> None:
+    """Raise LedgerCorrupt `store_corrupt` when a part of a stopped node's database is lost. Nothing is opened."""
+    _check_whole(folder, _Place(folder, kind))
 
 
 def is_locked(path: Path) -> bool:
@@ -175,32 +220,50 @@ def is_locked(path: Path) -> bool:
             os.close(handle)
 
 
-def _holds_data(folder: Path) -> bool:
-    """True when `folder` holds tables or a log that is not empty; a database whose making crashed has neither."""
-    if not folder.exists():
-        return False
-    return any(
-        item.suffix in {".ldb", ".sst"} or (item.suffix == ".log" and item.stat().st_size) for item in folder.iterdir()
-    )
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A database as errors name it."""
+
+    folder: Path
+    kind: StoreKind
+
+    def __str__(self) -> str:
+        return f"{self.kind.name} in {self.folder}"
 
 
-def _locked(folder: Path) -> MutuaError:
-    what = f"another process uses the ledger in {folder}"
+def _check_whole(folder: Path, place: _Place) -> None:
+    """Raise LedgerCorrupt `store_corrupt` when a part of the database is lost. Nothing was opened yet."""
+    try:
+        problem = problem_of(folder, place.folder)
+    except OSError as error:
+        raise _explained(place, error) from error
+    if problem is not None:
+        raise LedgerCorrupt("store_corrupt", f"{place} {problem}", place.kind.remedy)
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a log; 0 for one that LevelDB has deleted."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _locked(place: _Place) -> MutuaError:
+    what = f"another process uses {place}"
     return MutuaError("store_locked", what, "stop that node first, or work on a copy made after it stopped")
 
 
-def _explained(folder: Path, error: Exception) -> MutuaError:
+def _explained(place: _Place, error: Exception) -> MutuaError:
     """Return what a LevelDB error means to a person."""
     text = " ".join(part.decode(errors="replace") if isinstance(part, bytes) else str(part) for part in error.args)
     lower = text.lower()
     is_damaged = any(words in lower for words in ("corruption", "checksum", "missing files"))
     if is_damaged or isinstance(error, plyvel.CorruptionError):
-        what = f"the ledger in {folder} is damaged ({text})"
-        return LedgerCorrupt("store_corrupt", what, "keep the folder as evidence and sync a fresh one from the peers")
+        return LedgerCorrupt("store_corrupt", f"{place} is damaged ({text})", place.kind.remedy)
     if any(words in lower for words in ("no space left", "file too large", "quota exceeded")):
         hint = "free some space and start the node again; nothing from this write was kept"
-        return MutuaError("disk_full", f"the disk of {folder} is full", hint)
+        return MutuaError("disk_full", f"the disk of {place.folder} is full", hint)
     if "lock" in lower and ("temporarily unavailable" in lower or "already held" in lower):
-        return _locked(folder)
-    what = f"the ledger in {folder} cannot be used ({text})"
-    return MutuaError("store_unusable", what, "check the folder's rights and the disk")
+        return _locked(place)
+    return MutuaError("store_unusable", f"{place} cannot be used ({text})", "check the folder's rights and the disk")

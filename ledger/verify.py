@@ -179,8 +179,12 @@ class _Replay:
 
     def run(self) -> Iterator[Finding]:
         data = self.source.get(layout.CHARTER_KEY)
+        if data is None:
+            what = "the ledger does not hold its first block: its rows are lost, or none were ever written"
+            yield Finding(0, "store", what)
+            return
         try:
-            charter = decode(Charter, data or b"")
+            charter = decode(Charter, data)
         except MalformedBytes as error:
             yield Finding(0, "charter", f"there is no readable charter ({error.what})")
             return

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ledger.errors import MutuaError
 from node.paths import DataFolder, default_root
+from node.reading import read_bytes, text_of
 
 ENV_PREFIX = "MUTUA_"
 CONFIG_SIZE_MAX = 64 * 1024
@@ -44,8 +45,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "api_socket",
-        "Unix socket of the local API, mode 0600; relative paths start in the data folder. Set it when the data"
-        " folder's path is longer than a socket's may be (103 bytes).",
+        "Unix socket of the local API, mode 0600; relative paths start in the data folder. Where the path"
+        " is longer than a socket's may be (103 bytes), the socket lies in the runtime directory, and this is a link.",
         "api.sock",
     ),
     Setting(
@@ -157,7 +158,7 @@ def find_root(data_dir: Path | None, environ: Mapping[str, str] | None = None) -
 def read_config_file(path: Path) -> dict[str, str]:
     """Return what a config.toml sets, {} when there is none. An unknown name is an error, since it may be misspelt."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -165,7 +166,7 @@ def read_config_file(path: Path) -> dict[str, str]:
     if len(data) > CONFIG_SIZE_MAX:
         raise _invalid(f"{path} has more than {CONFIG_SIZE_MAX} bytes")
     try:
-        table = tomllib.loads(data.decode("utf-8"))
+        table = tomllib.loads(text_of(data))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise _invalid(f"{path} is not TOML: {error}") from None
     found: dict[str, str] = {}

@@ -39,10 +39,10 @@ from node.own.auto_accept import AutoAccept, Rulebook
 from node.own.dependants import seeds_of
 from node.own.hooks import run_hooks, words_of
 from node.p2p.network import Channel, Network
-from node.paths import DataFolder
+from node.paths import DataFolder, open_to_others
 from node.pool.blobs import AddressListStore
 from node.pool.intake import Intake, RecordDraft, accepted
-from node.pool.mempool import Mempool
+from node.pool.mempool import MEMPOOL, Mempool
 from node.pool.record_signing import RecordSigner, member_of_keys
 from node.spread.block_sync import BlockSync
 from node.spread.gossip import Gossip
@@ -89,7 +89,7 @@ class Daemon:
         self._stop = trio.Event()
         self._failure: BaseException | None = None
         self.chain = open_chain(folder, self.charter)
-        self.mempool_store = LevelDB(self.folder.mempool, create=True)
+        self.mempool_store = LevelDB(self.folder.mempool, create=True, kind=MEMPOOL)
         self.mempool = Mempool(self.mempool_store)
         self.blobs = AddressListStore(self.mempool_store)
         self.ledger = LedgerService(self.chain, self.mempool, self.blobs, keys.consensus_key, self._on_final)
@@ -217,7 +217,10 @@ class Daemon:
         self._stop.set()
 
     async def _signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        ends = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+            ends.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*ends) as received:
             async for _ in received:
                 self.stop()
 
@@ -280,6 +283,9 @@ class Daemon:
 def main(folder: Path, keys: KeyRing, options: Options) -> None:
     """Run a daemon on `folder` until it is stopped; raise the one of its errors that explains the others."""
     lock = lock_folder(folder)
+    for path, fit in ((folder, "700"), (DataFolder(folder).keys, "600")):
+        if path.exists() and (mode := open_to_others(path)):
+            log.warning("open_to_others", path=str(path), mode=mode, hint=f"chmod {fit} {path}")
     try:
         trio.run(_run, folder, keys, options)
     except BaseExceptionGroup as group:

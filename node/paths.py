@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -72,11 +73,18 @@ def default_root() -> Path:
     return user_data_path("mutua", appauthor=False)
 
 
+def open_to_others(path: Path) -> str:
+    """Return the mode of a file or folder that other users could read or change; empty where it is for its owner."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{mode:o}" if mode & 0o077 else ""
+
+
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file beside, sync and rename it, so that a fault leaves the old one, or none. OSError passes through."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    beside = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.new")
+    # A file or link that somebody put there is never written through, nor does it lend its mode to a secret.
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()

@@ -6,7 +6,6 @@ The passphrase comes from a file or a descriptor, never from the environment or 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +15,11 @@ import structlog
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.exit_codes import FAULT, INTERRUPTED, OK, exit_code_of
 from node.faults import disk_error, is_fatal
+from node.parent import end_with_parent
+from node.reading import read_secret
 
 if TYPE_CHECKING:
     from wallet.keys import KeyRing
-
-PASSPHRASE_SIZE_MAX = 4096
 
 
 def read_passphrase(file: Path | None, descriptor: int | None) -> str:
@@ -28,10 +27,7 @@ def read_passphrase(file: Path | None, descriptor: int | None) -> str:
     if file is None and descriptor is None:
         raise MutuaError("locked", "the key file is locked", "give --passphrase-file or --passphrase-fd")
     try:
-        with (
-            file.open(encoding="utf-8") if file is not None else os.fdopen(descriptor or 0, encoding="utf-8")
-        ) as stream:
-            return stream.readline(PASSPHRASE_SIZE_MAX).rstrip("\n")
+        return read_secret(file if file is not None else descriptor or 0, is_one_line=True)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         source = file if file is not None else f"descriptor {descriptor}"
@@ -82,7 +78,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--guest", action="append", default=[], type=_key, help="transport key (hex) of a follower that may connect"
     )
     parser.add_argument("--log-level", default="info", type=str.lower, choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--end-with-parent", action="store_true", help="end when standard input does")
     given = parser.parse_args(arguments)
+    if given.end_with_parent:
+        end_with_parent()
     try:
         run_node(given)
     except MutuaError as error:

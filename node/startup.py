@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from consensus.committee import committee_hash
+from ledger.addresses import parse_address
 from ledger.chain import CHARTER_KEY, Chain
 from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes, MutuaError
@@ -22,6 +23,9 @@ from node.execution.apply import genesis_rows
 from node.execution.header_rules import committee_of
 from node.faults import disk_error
 from node.paths import DataFolder
+
+READ_BACK_BLOCKS = 30
+"""The newest blocks that are read whole at each start: a term, for a crash or a failing disk hurts the newest first."""
 
 
 def lock_folder(folder: Path) -> IO[bytes]:
@@ -65,8 +69,6 @@ def load_charter(folder: Path) -> Charter:
 
 def check_port(listen: str) -> None:
     """Raise MutuaError `port_in_use`, `address_unusable` or `address_malformed` unless this node can listen."""
-    from node.p2p.host import parse_address
-
     host, port = parse_address(listen)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -94,10 +96,13 @@ def check_chain(folder: Path, charter: Charter) -> None:
 
 
 def open_chain(folder: Path, charter: Charter) -> Chain:
-    """Open the ledger of a data folder, or make it with block 0."""
+    """Open the ledger of a data folder, its newest blocks read whole, or make it with block 0."""
     store = LevelDB(DataFolder(folder).ledger, create=True)
     if store.get(CHARTER_KEY) is not None:
         store.merge()
-        return Chain.open(store, chain_id_of(charter))
+        chain = Chain.open(store, chain_id_of(charter))
+        for _ in chain.read_back(chain.height + 1 - READ_BACK_BLOCKS):
+            pass
+        return chain
     # An empty store is a first start, or a crash before block 0 was written: that batch is all or nothing.
     return Chain.create(store, charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter)))

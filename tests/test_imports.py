@@ -154,6 +154,9 @@ def test_the_views_the_client_and_the_words_load_nothing_of_a_node() -> None:
     assert not heavy & {name.partition(".")[0] for name in loaded}
     assert {name for name in loaded if name.startswith("node.")} <= {
         "node.api",
-        *(f"node.api.{name}" for name in ("client", "errors", "openapi", "schema", "standing", "text", "views")),
+        *(
+            f"node.api.{name}"
+            for name in ("client", "errors", "openapi", "schema", "sockets", "standing", "text", "views")
+        ),
         *(name for name in loaded if name.startswith("node.api.views.")),
     }

@@ -148,7 +148,8 @@ class MutuaApp(App[None]):
 
     def _on_status(self, status: Status, is_new_block: bool) -> None:
         before, self.status, self.fault = self.status, status, None
-        self.units = Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms)
+        interval = status.block_interval_ms or Units().interval_ms
+        self.units = Units(status.currency, status.exponent, interval, status.day_one)
         if before is not None and status.needs_me > before.needs_me and not status.is_syncing:
             self.notify(f"{counted(status.needs_me - before.needs_me, 'new case')} to vote on", markup=False)
         for screen in self._live_screens():

@@ -69,9 +69,10 @@ class Memory(Remembered):
     def save(self) -> bool:
         """Write the file; False if the disk did not take it, which never stops a vote."""
         value = Remembered(**{name: getattr(self, name) for name in Remembered.__struct_fields__})
-        aside = self.path.with_suffix(f".{os.getpid()}.part")
+        aside = self.path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}.part")
         try:
-            aside.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as stream:
+                stream.write(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
             aside.replace(self.path)
         except OSError:
             return False

@@ -1,8 +1,9 @@
 """Sealed payout addresses: one blob that only the treasury signers can open, named on the ledger by its hash alone.
 
-A fresh symmetric key encrypts the list (secretbox); the key is sealed to each signer's device key in its X25519 form.
-The blob also carries a hash of that key: whoever opens the blob knows that every other signer sees the same list
-(without it, one blob could be made to decrypt to two lists, and the signers would never build the same transaction).
+A fresh symmetric key encrypts the list (secretbox with a random nonce); the key is sealed to each signer's device key
+in its X25519 form. The blob also carries a hash of that key: whoever opens the blob knows that every other signer sees
+the same list (without it, one blob could be made to decrypt to two lists, and the signers would never build the same
+transaction).
 For the same reason a signer who can open no entry takes the key from another signer and checks it against the hash.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -62,18 +64,34 @@ def commitment_of(blob: bytes) -> bytes:
     return tagged_hash("sealed-addresses", blob)
 
 
-def seal_addresses(programs: Sequence[bytes], signer_device_keys: Sequence[bytes]) -> bytes:
-    """Return a blob of `programs` for the signers. Errors: MalformedBytes when a list or a key does not fit."""
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A fresh symmetric key and its copies for the signers, for the claims that one patient files at one moment.
+
+    Its lists go to the same signers, so that none may open one and not another; the copies take most of the time.
+    """
+
+    secret: bytes = field(repr=False)
+    sealed: tuple[SealedKey, ...]
+
+
+def new_key(signer_device_keys: Sequence[bytes]) -> NewKey:
+    """Return a key for the signers. MalformedBytes `seal_signers` when they do not fit."""
     key = secrets.token_bytes(KEY_SIZE)
-    nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
-    _check_programs(tuple(programs))
     boxes = {item: _box_key(item) for item in sorted(set(signer_device_keys))}
     if not 1 <= len(signer_device_keys) <= SIGNER_MAX or not all(boxes.values()):
         what = "the list of signers is empty, too long or holds a bad key"
         raise MalformedBytes("seal_signers", what, "take it from the ledger")
     sealed = tuple(SealedKey(item, sodium.crypto_box_seal(key, box_key)) for item, box_key in boxes.items())
-    box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
-    return encode(SealedBlob(VERSION, tagged_hash("sealed-key", key), sealed, nonce, box))
+    return NewKey(key, sealed)
+
+
+def seal_addresses(programs: Sequence[bytes], key: NewKey) -> bytes:
+    """Return a blob of `programs` for the signers of a key. MalformedBytes when the list does not fit."""
+    nonce = secrets.token_bytes(sodium.crypto_secretbox_NONCEBYTES)
+    _check_programs(tuple(programs))
+    box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key.secret)
+    return encode(SealedBlob(VERSION, tagged_hash("sealed-key", key.secret), key.sealed, nonce, box))
 
 
 @lru_cache(maxsize=64)
@@ -82,9 +100,9 @@ def _box_key(device_key: bytes) -> bytes:
     return sodium.crypto_sign_ed25519_pk_to_curve25519(device_key) if is_valid_key(device_key) else b""
 
 
-def new_payout_blob(root: HDKey, unique: bytes, signer_device_keys: Sequence[bytes], network: str = "regtest") -> bytes:
+def new_payout_blob(root: HDKey, unique: bytes, key: NewKey, network: str = "regtest") -> bytes:
     """Return a blob of fresh addresses of the claimant for the claim that `unique` (its source hash) identifies."""
-    return seal_addresses(claim_programs(root, account_of(unique), network=network), signer_device_keys)
+    return seal_addresses(claim_programs(root, account_of(unique), network=network), key)
 
 
 def check_blob(blob: bytes) -> SealedBlob:

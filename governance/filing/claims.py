@@ -135,11 +135,12 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
     earliest, latest = (day.height, preauthorisation.last_day_of(day)) if is_planned else (0, day.height)
     for index, line in enumerate(body.lines):
         if not 1 <= len(line.code) <= TEXT_MAX or len(line.system) > TEXT_MAX:
-            problem = f"line {index} has no code, or too long a one"
+            problem = f"line {index + 1} has no code, or too long a one"
         elif not 1 <= line.units <= UNITS_MAX or line.charge_cents > AMOUNT_CENTS_MAX:
-            problem = f"line {index} has units outside 1..{UNITS_MAX} or a charge above {AMOUNT_CENTS_MAX}"
+            problem = f"line {index + 1} has units outside 1..{UNITS_MAX} or a charge above {AMOUNT_CENTS_MAX}"
         elif not earliest <= line.first_day <= line.last_day <= latest:
-            problem = f"line {index} has days {line.first_day}..{line.last_day}, they may lie in {earliest}..{latest}"
+            what = f"line {index + 1} is of days {line.first_day} to {line.last_day}"
+            problem = f"{what}; it may be of days {earliest} to {latest}, and the co-op's today is day {day.height}"
     if len({(line.system, line.code) for line in body.lines}) != len({line.code for line in body.lines}):
         problem = "one code stands under two coding systems"
     if problem is not None:
@@ -198,7 +199,7 @@ def _check_duplicates(day: Day, body: ClaimBody, freed: set[tuple[bytes, bytes, 
             held = f"claim {use.standing.hex()[:12]}" if use is not None and use.standing else "a claim"
             raise RuleBroken(
                 "duplicate_line",
-                f"line {index}: code {line.code} of day {line.first_day} is already in {held}",
+                f"line {index + 1}: code {line.code} of day {line.first_day} is already in {held}",
                 "leave the line out, or supersede that claim while its case is open",
             )
         seen.add(key)

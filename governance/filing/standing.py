@@ -17,8 +17,9 @@ def find_standing(draft: Draft, body: ClaimBody) -> ClaimRow | None:
     """Return the claim of the same cover that stands for `body`: of the same source, or with the same lines.
 
     The same lines: provider, payee, use, and of each line all that was billed. Documents change where nothing is billed
-    (a display text, the address of a server), and such a change makes another source. None when nothing of it stands,
-    and when what stands is not the same.
+    (a display text, the address of a server), and such a change makes another source. How the code's system is spelled
+    bills nothing either: the rules know a line by its code alone (§5). None when nothing of it stands, and when what
+    stands is not the same.
     """
     source = CLAIM_SOURCES.find(draft, body.cover_id, body.source_hash) if body.source_hash else None
     if source is not None and has_standing_lines(draft, source.value):
@@ -34,5 +35,5 @@ def find_standing(draft: Draft, body: ClaimBody) -> ClaimRow | None:
 
 def _billed(lines: Iterable[ClaimLine | LineRow]) -> Counter[tuple[object, ...]]:
     """Return what lines bill, in whatever order."""
-    names = ClaimLine.__struct_fields__
+    names = [name for name in ClaimLine.__struct_fields__ if name != "system"]
     return Counter(tuple(getattr(line, name) for name in names) for line in lines)

@@ -347,23 +347,21 @@ def threshold_words(bar: shapes.Bar, *, is_open: bool) -> str:
 
 
 def _votes(case: shapes.Case) -> Iterator[str]:
-    """Yield the tally of each block in which it changed; the receipt has the whole list."""
+    """Yield the tally of each block in which it changed and the draw of a panel, by height; the receipt has all."""
+    told: list[tuple[int, str]] = []
     before: tuple[int, int, int, int] | None = None
     for row in case.tallies:
         now = row.yes, row.no, row.abstain, row.opened
         if now != before:
             passes = "passes" if row.passes else "no quorum" if not row.has_quorum else "below the threshold"
-            yield (
-                f"block {row.height}: {row.yes} yes, {row.no} no, {row.abstain} abstained, {row.opened} opened:"
-                f" {passes}."
-            )
+            tally = f"{row.yes} yes, {row.no} no, {row.abstain} abstained, {row.opened} opened: {passes}."
+            told.append((row.height, tally))
         before = now
     if case.panel is not None:
         drawn = len(case.panel.members)
-        yield (
-            f"block {case.panel.height}: {case.lacking} of {counted(case.quorum, 'ballot')} lacked, a duty panel of"
-            f" {drawn} was drawn and reminded."
-        )
+        lacked = f"{case.lacking} of {counted(case.quorum, 'ballot')} lacked"
+        told.append((case.panel.height, f"{lacked}, a duty panel of {drawn} was drawn and reminded."))
+    yield from (f"block {height}: {text}" for height, text in sorted(told, key=lambda item: item[0]))
 
 
 def _appeal(appeal: shapes.Appeal) -> str:

@@ -2,7 +2,8 @@
 
 One append-only file of hash-chained records (`consensus.votelog` knows the bytes). A torn last record, from a crash in
 the middle of a write, is dropped. If the log is missing, broken elsewhere, or of another key, the node cannot trust its
-memory of its own votes: it is quarantined, which a file beside the log remembers across restarts.
+memory of its own votes: it is quarantined, which a file beside the log remembers across restarts. So it is when the log
+ends before the place that the mark beside it names: that end was on the disk, so no crash tore it.
 `node.agreement.signing_guard` knows when that ends.
 """
 
@@ -14,9 +15,10 @@ from threading import Lock
 
 from consensus import votelog
 from consensus.messages import Cell, CellKind
+from ledger.end_mark import EndMark, read_mark
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.faults import disk_error
-from node.paths import DataFolder, sync_folder
+from node.paths import DataFolder, sync_folder, write_whole
 
 PRUNE_FROM_BYTES = 4 * 1024 * 1024
 MARK = "votes.quarantine"
@@ -31,6 +33,7 @@ class VoteLog:
         """Open the log; on `is_first_start` a missing one is no loss. An untrustworthy log starts a quarantine."""
         self._path = path
         self._mark = path.with_name(MARK)
+        self._end = EndMark(path)
         self._fingerprint = fingerprint
         self._lock = Lock()
         self._failure: MutuaError | None = None
@@ -82,8 +85,7 @@ class VoteLog:
     def begin_quarantine(self, reason: str) -> None:
         """Remember durably that this node's memory of its votes is not to be trusted."""
         try:
-            _write_synced(self._mark, reason.encode() + b"\n")
-            sync_folder(self._mark.parent)
+            write_whole(self._mark, reason.encode() + b"\n")
         except OSError as error:
             raise disk_error(f"{self._mark}", error) from error
         self.quarantine = reason
@@ -100,6 +102,7 @@ class VoteLog:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+        self._end.close()
 
     # ---- The file -------------------------------------------------------------
 
@@ -109,10 +112,11 @@ class VoteLog:
             self.quarantine = reason or "a quarantine was begun earlier"
         data = self._path.read_bytes() if self._path.exists() else b""
         header, head = votelog.begin(self._fingerprint)
-        if len(data) < len(header) and header.startswith(data) and is_first_start:
+        is_known = (read_mark(self._path) or (0, 0))[1] > len(header)
+        if len(data) < len(header) and header.startswith(data) and is_first_start and not is_known:
             data = b""  # missing, or torn while it was begun: nothing can have been signed
         elif not data:
-            self.begin_quarantine("the vote log is missing while the ledger is not empty")
+            self.begin_quarantine("the vote log is missing, and this node has voted")
         if data:
             try:
                 scan = votelog.scan(data, self._fingerprint)
@@ -120,6 +124,9 @@ class VoteLog:
                 self.begin_quarantine(error.what)
                 self._path.replace(_free_name(self._path))
             else:
+                lost = lost_end(self._path, scan.size)
+                if lost is not None:
+                    self.begin_quarantine(lost)
                 self._cells = list(scan.cells)
                 self._known = {_key(cell) for cell in self._cells}
                 self._head = scan.head
@@ -128,6 +135,7 @@ class VoteLog:
                     self._file.truncate(scan.size)
                     os.fsync(self._file.fileno())
                 self._file.seek(scan.size)
+                self._end.move(0, scan.size)
                 return
         self._head = head
         self._file = self._path.open("w+b")
@@ -136,10 +144,8 @@ class VoteLog:
 
     def _rewrite(self, final_height: int) -> None:
         data, head = votelog.prune(self._fingerprint, self._cells, final_height)
-        fresh = self._path.with_suffix(".new")
-        _write_synced(fresh, data)
-        fresh.replace(self._path)
-        sync_folder(self._path.parent)
+        self._end.move(0, min(len(data), self._file.tell()), sync=True)  # before the file shrinks
+        write_whole(self._path, data)
         old, self._file = self._file, self._path.open("r+b")
         old.close()
         self._file.seek(len(data))
@@ -149,11 +155,31 @@ class VoteLog:
         self._file.write(data)
         self._file.flush()
         os.fdatasync(self._file.fileno())
+        self._end.move(0, self._file.tell())
 
 
 def vote_log_path(folder: Path) -> Path:
     """Return where the vote log lies in a data folder."""
     return DataFolder(folder).votes
+
+
+def lost_end(path: Path, size: int) -> str | None:
+    """Return what a log of `size` good bytes has lost by its mark, or None. OSError passes through."""
+    mark = read_mark(path)
+    if mark is None or size >= mark[1]:
+        return None
+    return f"the vote log has lost its end: {size} good bytes where {mark[1]} were written"
+
+
+def problem_of(path: Path) -> str | None:
+    """Return what is wrong with a vote log of any key, without changing it; None when it holds, or none is there."""
+    data = path.read_bytes() if path.exists() else b""
+    if not data:
+        return lost_end(path, 0) and "the vote log is missing, and this node has voted"
+    try:
+        return lost_end(path, votelog.scan(data, votelog.fingerprint_in(data)).size)
+    except LedgerCorrupt as error:
+        return error.what
 
 
 def _key(cell: Cell) -> Key:
@@ -166,10 +192,3 @@ def _free_name(path: Path) -> Path:
     while (name := path.with_name(f"{path.name}.broken-{number}")).exists():
         number += 1
     return name
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

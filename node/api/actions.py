@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
-import trio
 
 from governance.benefits.dependants import CoverAddBody
 from governance.filing.claims import ClaimBody
@@ -26,16 +25,18 @@ from ledger.records import SALT_SIZE, Attestation, decode_signed_record
 from node.api.bodies import body_from_json
 from node.api.host import Host
 from node.api.reads import Reads
+from node.api.text import dated
 from node.api.views.actions import AutoRule, AutoRuleFields, BatchAnswer, Opened, Refusal, SubmitRequest, Submitted
 from node.api.views.base import read, to_json
 from node.api.views.claims import CLAIM
 from node.clock import salt
 from node.own import auto_accept
 from node.own.dependants import next_seed, wanting
-from node.pool.intake import KEPT_AT_ONCE, Outcome, RecordDraft, Refused, accepted
+from node.paths import FOLDER_MODE, SECRET_MODE, write_whole
+from node.pool.intake import Outcome, RecordDraft, Refused, accepted
 from node.pool.mempool import pool_full
 from node.spread.gossip import blob_hash_of
-from wallet.seal import new_payout_blob
+from wallet.seal import NewKey, new_key, new_payout_blob
 
 
 class Actions:
@@ -55,7 +56,7 @@ class Actions:
         """Do the same with each of many records, in their order; return the id of each, or why it is refused."""
         outcomes = await self._submit(records)
         ids = tuple(None if isinstance(outcome, Refused) else outcome.hex() for outcome in outcomes)
-        return BatchAnswer(records=ids, refusals=_refusals(outcomes))
+        return BatchAnswer(records=ids, refusals=_refusals(outcomes, self._reads.day_one))
 
     async def _submit(self, records: Sequence[SubmitRequest]) -> list[Outcome]:
         drafts = self._drafts(records)
@@ -67,32 +68,9 @@ class Actions:
                 room[cover] -= 1
                 if room[cover] < 0:  # no addresses for what finds no room
                     drafts[index] = Refused(pool_full())
-        found = iter(await self._file([item for item in drafts if isinstance(item, RecordDraft)]))
+        own = [item for item in drafts if isinstance(item, RecordDraft)]
+        found = iter(await self._node.intake.submit(own, self._with_addresses))
         return [item if isinstance(item, Refused) else next(found) for item in drafts]
-
-    async def _file(self, drafts: Sequence[RecordDraft]) -> list[Outcome]:
-        """Accept drafts part by part, while the addresses of the next parts are made in a thread."""
-        parts = [drafts[start : start + KEPT_AT_ONCE] for start in range(0, len(drafts), KEPT_AT_ONCE)]
-        ready_in, ready = trio.open_memory_channel[list[RecordDraft]](len(parts))
-        outcomes: list[Outcome] = []
-        failures: list[MutuaError | OSError] = []  # raised outside of the nursery, which would wrap them
-
-        async def complete() -> None:
-            with ready_in:
-                for part in parts:
-                    ready_in.send_nowait(await trio.to_thread.run_sync(self._with_addresses, part))
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(complete)
-            try:
-                async for part in ready:
-                    outcomes += await self._node.intake.submit(part)
-            except (MutuaError, OSError) as error:
-                failures.append(error)
-                nursery.cancel_scope.cancel()
-        if failures:
-            raise failures[0]
-        return outcomes
 
     def _drafts(self, records: Sequence[SubmitRequest]) -> list[RecordDraft | Refused]:
         """Return what is to be signed, but the payout addresses of claims, or what is wrong with a request."""
@@ -135,14 +113,15 @@ class Actions:
         """Return what the rules would refuse of these records in the next block, one after the other."""
         drafts = self._drafts(records)
         found = iter(await self._node.intake.check([item for item in drafts if isinstance(item, RecordDraft)]))
-        return _refusals([item if isinstance(item, Refused) else next(found) for item in drafts])
+        outcomes = [item if isinstance(item, Refused) else next(found) for item in drafts]
+        return _refusals(outcomes, self._reads.day_one)
 
     async def open_document(self, claim: bytes) -> Opened:
         """Open a local document of a claim's evidence and sign the receipt. MutuaError `document_missing`."""
         folder = self._node.documents
         for item in self._reads.view(CLAIM, id=claim.hex()).evidence:
             path, digest = folder / item.hash, bytes.fromhex(item.hash)
-            if path.exists() and document_hash(path.read_bytes()) == digest:
+            if path.is_file() and document_hash(path.read_bytes()) == digest:
                 record_id = await self._node.submit("case.opened", OpenedBody(claim, digest))
                 return Opened(
                     record_id=record_id.hex(),
@@ -162,12 +141,16 @@ class Actions:
         node = self._node
         signers = [founder.device_key for founder in node.charter.founders if founder.bitcoin_key]
 
+        @cache
+        def key_of(_cover: bytes) -> NewKey:
+            return new_key(signers)
+
         def completed(draft: RecordDraft) -> RecordDraft:
             body = draft.body
             if not signers or not isinstance(body, ClaimBody) or body.use == "preauth":  # no payment for a question
                 return draft
             unique = encode(msgspec.structs.replace(body, payout_commitment=b""))
-            blob = new_payout_blob(node.keys.bitcoin_root, unique, signers, node.charter.treasury.network)
+            blob = new_payout_blob(node.keys.bitcoin_root, unique, key_of(body.cover_id), node.charter.treasury.network)
             return replace(
                 draft, body=msgspec.structs.replace(body, payout_commitment=blob_hash_of(blob)), blobs=(blob,)
             )
@@ -252,13 +235,13 @@ def _parts_of(record: SubmitRequest) -> tuple[Kind, dict[str, Any], tuple[Attest
     return known, fields, tuple(shaped)
 
 
-def _refusals(outcomes: Sequence[Outcome | None]) -> tuple[Refusal, ...]:
+def _refusals(outcomes: Sequence[Outcome | None], day_one: str) -> tuple[Refusal, ...]:
     """Return what was refused, by its place."""
     return tuple(
         Refusal(
             index=index,
             code=item.error.code,
-            what=item.error.what,
+            what=dated(item.error.what, day_one),
             hint=item.error.hint,
             family=family_of(item.error),
             rule=rule_of(item.error.code),
@@ -278,6 +261,6 @@ def document_hash(data: bytes) -> bytes:
 def store_document(folder: Path, data: bytes) -> bytes:
     """Keep a document under its hash; return the hash."""
     digest = document_hash(data)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / digest.hex()).write_bytes(data)
+    folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+    write_whole(folder / digest.hex(), data, SECRET_MODE)
     return digest

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from node.api.errors import ApiError, NodeNotRunning
+from node.api.sockets import place_to_connect
 from node.api.views.actions import (
     AutoRule,
     BatchAnswer,
@@ -109,7 +110,7 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock.connect(str(place_to_connect(self._path)))
 
 
 class Client:
@@ -243,7 +244,9 @@ class AsyncClient:
         self.path = socket_path
         self._advise = advise
         self._http: httpx.AsyncClient = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket_path)), base_url="http://mutua", timeout=timeout_s
+            transport=httpx.AsyncHTTPTransport(uds=str(place_to_connect(socket_path))),
+            base_url="http://mutua",
+            timeout=timeout_s,
         )
 
     async def __aenter__(self) -> Self:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import trio
@@ -25,12 +26,12 @@ from ledger.records import record_id_of
 from ledger.state import StateReader
 from node.api.host import Host
 from node.api.schema import BLOCKS_PAGE_MAX, VIEWS
-from node.api.text import hex_bytes
+from node.api.text import dated, hex_bytes
 from node.api.views.base import Question, T, read
 from node.api.views.chain import Block, BlockHead, ClaimReceipt, Reason, Receipt, RecordHead
 from node.api.views.claims import CLAIM
 from node.api.views.members import DEPENDANTS
-from node.api.views.node import Consensus, Owed, Peer, PeerCounts, ProtocolState, Status, TreasuryJob
+from node.api.views.node import Consensus, LogLevel, Owed, Peer, PeerCounts, ProtocolState, Status, TreasuryJob
 from node.audit.receipts import LIVE_S_MAX, claim_receipt, told
 
 RECEIPTS_KEPT_MAX = 16
@@ -54,6 +55,11 @@ class Reads:
         """True once the node is in sync."""
         return not self._node.sync.is_syncing
 
+    @property
+    def day_one(self) -> str:
+        """The date of day 1."""
+        return self._node.charter.day_one
+
     def height(self) -> int:
         """Return the newest final height."""
         return self._node.chain.height
@@ -72,7 +78,7 @@ class Reads:
             block_hash=chain.tip.block_hash.hex(),
             state_root=chain.tip.header.state_root.hex(),
             term=max(0, calendar.term_of(max(height, 1))),
-            day_one=charter.day_one,
+            day_one=self.day_one,
             block_interval_ms=charter.block_interval_ms,
             peers=self._peer_counts(),
             mempool=len(node.mempool),
@@ -86,6 +92,7 @@ class Reads:
             dependants=() if row is None else tuple(item.cover_id for item in self.view(DEPENDANTS, member=member)),
             needs_me=0 if row is None else self._keep("needs me", claims.needs_me_count, chain.state, height, row.key),
             protocol=protocol_state(chain.state, height),
+            log_level=cast("LogLevel", logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()),
         )
 
     def _peer_counts(self) -> PeerCounts:
@@ -210,7 +217,8 @@ class Reads:
             if record_id in mempool:
                 return Receipt(record_id=name, state="pending", height=chain.height)
             if refusal is not None:
-                reason = Reason(code=refusal.code, what=refusal.what, hint=refusal.hint, rule=rule_of(refusal.code))
+                what = dated(refusal.what, self.day_one)
+                reason = Reason(code=refusal.code, what=what, hint=refusal.hint, rule=rule_of(refusal.code))
                 return Receipt(record_id=name, state="refused", height=refusal.height, reason=reason)
             what = f"this node knows no record {name}"
             raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
@@ -239,7 +247,7 @@ class Reads:
                 receipt = await trio.to_thread.run_sync(partial(claim_receipt, chain, claim, live_s_max=LIVE_S_MAX))
                 while len(self._receipts) >= RECEIPTS_KEPT_MAX:
                     self._receipts.pop(next(iter(self._receipts)))
-                self._receipts[key] = msgspec.convert(told(receipt), ClaimReceipt)
+                self._receipts[key] = msgspec.convert(told(receipt, self.day_one), ClaimReceipt)
             return self._receipts[key]
 
 

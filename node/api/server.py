@@ -9,13 +9,12 @@ narrow roles (reads, actions, events), so the server knows nothing of ledger, ne
 from __future__ import annotations
 
 import inspect
-import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import hypercorn.trio
 import hypercorn.trio.run  # pyright: ignore[reportUnusedImport] - for its name
@@ -35,10 +34,12 @@ from governance.refusals import rule_of
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError, RuleBroken, family_of
 from ledger.hashing import HASH_SIZE
 from node.api import schema
+from node.api.listening import place_to_listen
 from node.api.reads import Reads, question_of
-from node.api.text import hex_bytes
+from node.api.sockets import remove
+from node.api.text import dated, hex_bytes
 from node.api.views import actions
-from node.api.views.node import Health
+from node.api.views.node import Health, LogLevel
 from node.faults import describe
 
 if TYPE_CHECKING:
@@ -50,10 +51,8 @@ log = structlog.get_logger("mutua.api")
 HEARTBEAT_S = 10.0
 """A comment on a quiet event stream, so that both ends notice a dead one."""
 ARGUMENT_MAX = 8
-SOCKET_PATH_MAX = 103
-"""Bytes of a Unix socket's path: 107 on Linux, 103 on macOS."""
 HEIGHT_MAX = 2**63 - 1
-LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_LEVELS: tuple[str, ...] = get_args(LogLevel)
 STATUS_OF_CODE = {
     "not_found": 404,
     "document_missing": 404,
@@ -82,11 +81,15 @@ async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]]
 
     A socket left by a dead daemon is replaced.
 
-    Errors: MutuaError `socket_path` (too long), `api_in_use` (another daemon answers there), `socket_unusable`.
+    Errors: MutuaError `socket_path` (no short place for it), `api_in_use` (another daemon answers), `socket_unusable`.
     """
-    _check_socket(path)
+    try:
+        place = place_to_listen(path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    _check_socket(place)
     config = Config()
-    config.bind = [f"unix:{path}"]
+    config.bind = [f"unix:{place}"]
     config.umask = 0o177
     config.accesslog = None
     config.errorlog = None
@@ -97,10 +100,14 @@ async def serve(api: Api, path: Path, *, task_status: trio.TaskStatus[list[str]]
     try:
         await library.serve(build_app(api), config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
     except OSError as error:
-        hint = "use a data folder that can hold a socket"
-        raise MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint) from None
+        raise _unusable(path, error) from None
     finally:
-        _remove(path)
+        remove(path)
+
+
+def _unusable(path: Path, error: OSError) -> MutuaError:
+    hint = "use a data folder that can hold a socket"
+    return MutuaError("socket_unusable", f"the API cannot listen on {path} ({error.strerror})", hint)
 
 
 def build_app(api: Api) -> Starlette:
@@ -262,16 +269,13 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
                 found = await found
             return found if isinstance(found, Response) else _json(found)
         except MutuaError as error:
-            return error_response(error)
+            return error_response(error, api.reads.day_one)
         except ClientDisconnect:  # cut off in the middle of its body: there is nobody to answer
             return Response(status_code=400)
         except OSError as error:
             log.exception("disk_error", what=str(error))
-            return error_response(
-                MutuaError(
-                    "disk", f"the disk did not accept the write: {error.strerror}", "free space and send it again"
-                )
-            )
+            what = f"the disk did not accept the write: {error.strerror}"
+            return error_response(MutuaError("disk", what, "free space and send it again"))
         except Exception:
             # The edge of the daemon: a fault in one answer is told and logged, and never ends the node.
             log.exception("api_fault", path=request.url.path)
@@ -281,12 +285,13 @@ def _answering(api: Api, endpoint: schema.Endpoint) -> Callable[[Request], Await
     return answer
 
 
-def error_response(error: MutuaError) -> Response:
+def error_response(error: MutuaError, day_one: str = "") -> Response:
     """Return an error as the API says it: its code and words, the family, and the HTTP status that goes with them."""
+    what = dated(error.what, day_one) if isinstance(error, RuleBroken) else error.what
     rule = rule_of(error.code) if isinstance(error, RuleBroken) else ""
     by_family = 409 if isinstance(error, RuleBroken) else 500 if isinstance(error, LedgerCorrupt) else 400
     return _error(
-        actions.ErrorBody(code=error.code, what=error.what, hint=error.hint, family=family_of(error), rule=rule),
+        actions.ErrorBody(code=error.code, what=what, hint=error.hint, family=family_of(error), rule=rule),
         STATUS_OF_CODE.get(error.code, by_family),
     )
 
@@ -336,15 +341,8 @@ def _hash(text: str, name: str) -> bytes:
     return value
 
 
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-
-
 def _check_socket(path: Path) -> None:
-    """Refuse a path that is too long, is not a socket, or where somebody answers; a dead socket is removed."""
-    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-        hint = "use a data folder with a shorter path"
-        raise MutuaError("socket_path", f"the path of the API socket is too long for the system: {path}", hint)
+    """Refuse a path that is not a socket, or where somebody answers; a dead socket is removed."""
     try:
         mode = path.lstat().st_mode
     except OSError:

@@ -5,6 +5,7 @@ Amounts are minor units of the co-op's currency, shares are basis points (1 bp =
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -13,6 +14,13 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 AMOUNT = re.compile(r"(\d{1,3}(?:,\d{3}){1,4}|\d{1,13})(?:\.(\d*))?", re.ASCII)
 """Commas only where thousands are: 1,5 is not an amount, for it could mean two."""
+DAYS = re.compile(
+    r"\b[Dd]ays?(?: of suspension| after)? \d{1,7}(?: to (?:\d{1,7}|now)| on)?"
+    r"(?:, \d{1,7} (?:to (?:\d{1,7}|now)|on))*\b",
+    re.ASCII,
+)
+"""Days by their numbers, as the rules write them: day 4, days 4 to 6, days 1 to 9, 12 to now."""
+DIGITS = re.compile(r"\d+", re.ASCII)
 
 
 def refusal(what: object, hint: object, rule: object = "") -> str:
@@ -33,6 +41,19 @@ def clean(text: object, limit: int | None = TEXT_SHOWN_MAX) -> str:
     """
     shown = "".join(part if part == "\n" or part.isprintable() or part == "\xa0" else "·" for part in str(text))
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def clean_json(text: str) -> str:
+    r"""Return JSON text with the same characters as escapes: it says the same to a program, and nothing to a terminal.
+
+    >>> clean_json('["\u202e", "\x9b2J", "é"]')
+    '["\\u202e", "\\u009b2J", "é"]'
+    """
+    return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n"))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def short(identifier: object, digits: int = 12) -> str:
@@ -94,11 +115,13 @@ def counted(count: int, noun: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """How this co-op writes money and how long its blocks take."""
+    """How this co-op writes money and days, and how long its blocks take."""
 
     currency: str = "USD"
     exponent: int = 2
     interval_ms: int = DAY_S * 1000
+    day_one: str = ""
+    """The date of day 1; empty where it is not known."""
 
     def figure(self, amount: int | None) -> str:
         """Return an amount without the currency.
@@ -148,6 +171,56 @@ class Units:
         if seconds < DAY_S:
             return f"about {seconds // HOUR_S} h {seconds % HOUR_S // MINUTE_S} min"
         return "about " + counted(seconds // DAY_S, "day")
+
+    def day(self, number: int | None) -> str:
+        """Return a day with its date.
+
+        >>> Units(day_one="2026-01-01").day(24), Units().day(24), Units().day(None)
+        ('2026-01-24 (day 24)', 'day 24', '–')
+        """
+        if number is None:
+            return "–"
+        return f"{date_of(number, self.day_one)} (day {number})" if self.day_one else f"day {number}"
+
+    def days(self, first: int, last: int) -> str:
+        """Return a service's days with their dates.
+
+        >>> Units(day_one="2026-01-01").days(24, 26)
+        '2026-01-24 to 2026-01-26 (days 24 to 26)'
+        """
+        if first == last:
+            return self.day(first)
+        numbers = f"days {first} to {last}"
+        return (
+            f"{date_of(first, self.day_one)} to {date_of(last, self.day_one)} ({numbers})" if self.day_one else numbers
+        )
+
+
+def date_of(number: int, day_one: str) -> str:
+    """Return the date of a day; day 1 is `day_one`.
+
+    >>> date_of(24, "2026-01-01"), date_of(0, "2026-01-01")
+    ('2026-01-24', '2025-12-31')
+    """
+    from datetime import date, timedelta
+
+    try:
+        return str(date.fromisoformat(day_one) + timedelta(days=number - 1))
+    except OverflowError:
+        return "–"
+
+
+def dated(text: str, day_one: str) -> str:
+    """Return a sentence of the rules, which know days by their numbers, with the dates.
+
+    >>> dated("line 1 is of days 25 to 26; today is day 24", "2026-01-01")
+    'line 1 is of days 25 (2026-01-25) to 26 (2026-01-26); today is day 24 (2026-01-24)'
+    >>> dated("of day 3, 800.00 USD; cover held on days 1 to 2, 5 to now", "2026-01-01")
+    'of day 3 (2026-01-03), 800.00 USD; cover held on days 1 (2026-01-01) to 2 (2026-01-02), 5 (2026-01-05) to now'
+    """
+    if not day_one:
+        return text
+    return DAYS.sub(lambda found: DIGITS.sub(lambda day: f"{day[0]} ({date_of(int(day[0]), day_one)})", found[0]), text)
 
 
 def clock(time_ms: int) -> str:

@@ -19,6 +19,7 @@ from governance.tables import Draft
 from governance.transition import Outcome
 from ledger.chain import Chain
 from ledger.errors import LedgerCorrupt, MutuaError
+from node.api.text import dated
 from node.execution.apply import encode_events
 from node.execution.history import past_blocks
 
@@ -99,6 +100,7 @@ def claim_ids(chain: Chain) -> Iterator[str]:
     return (row.claim.hex() for row in CLAIMS.scan(Draft(chain.state)))
 
 
-def told(receipt: Receipt) -> dict[str, Any]:
-    """Return a receipt ready for JSON, with its sentences."""
-    return {"receipt": as_json(receipt, render_hex), "explanation": list(explain(receipt, render_hex))}
+def told(receipt: Receipt, day_one: str) -> dict[str, Any]:
+    """Return a receipt ready for JSON, with its sentences; `day_one`: the date of day 1."""
+    sentences = [dated(sentence, day_one) for sentence in explain(receipt, render_hex)]
+    return {"receipt": as_json(receipt, render_hex), "explanation": sentences}

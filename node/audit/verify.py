@@ -15,6 +15,7 @@ from consensus.messages import decode_certificate
 from consensus.votelog import newest_height
 from ledger.blocks import Contents, Header, block_hash_of, decode_header
 from ledger.chain import CHARTER_KEY, Chain
+from ledger.end_mark import mark_path
 from ledger.errors import LedgerCorrupt, MalformedBytes, MutuaError
 from ledger.genesis import Charter, chain_id_of
 from ledger.hashing import HASH_SIZE
@@ -25,6 +26,7 @@ from ledger.records import Body, Record
 from ledger.state import StateReader
 from ledger.store import Store
 from ledger.verify import Applied, Counts, replay
+from node.agreement.vote_log import problem_of as vote_log_problem
 from node.execution.header_rules import certificate_problem, committee_of, header_problems, proposer_problem
 from node.execution.verifier import Verifier
 from node.paths import DataFolder
@@ -121,7 +123,7 @@ def audit_folder(
 
 def _unexpected(counts: Counts, expected: Expected) -> Iterator[Finding]:
     charter, height = expected.charter, expected.height
-    if charter is not None and chain_id_of(charter) != counts.chain_id:
+    if charter is not None and counts.chain_id and chain_id_of(charter) != counts.chain_id:
         what = f"this is not the ledger of the charter of {charter.name}, chain {chain_id_of(charter).hex()}"
         yield Finding(0, "charter", what)
     if height is not None and counts.height < height:
@@ -131,20 +133,24 @@ def _unexpected(counts: Counts, expected: Expected) -> Iterator[Finding]:
 def _vote_log(folder: Path, tip: int) -> Iterator[Finding]:
     """A node votes at a height once the block before it is on its disk: where it voted shows what its ledger held."""
     path = DataFolder(folder).votes
+    problem = vote_log_problem(path)
+    if problem is not None:
+        yield Finding(max(0, tip), "vote_log", problem)
     try:
         newest = newest_height(path.read_bytes()) if path.exists() else 0
-    except LedgerCorrupt as error:
-        yield Finding(max(0, tip), "vote_log", error.what)
-        return
+    except LedgerCorrupt:
+        return  # its problem is told
     if newest > tip + 1:
-        what = f"this node voted on block {newest}, so its ledger held block {newest - 1}; now it ends at block {tip}"
+        end = f"it ends at block {tip}" if tip >= 0 else "no block can be read"
+        what = f"this node voted on block {newest}, so its ledger held block {newest - 1}; now {end}"
         yield Finding(max(0, tip), "vote_log", what)
 
 
 @contextmanager
 def opened_ledger(folder: Path) -> Generator[Store]:
     """Open the ledger of a stopped data folder without changing it."""
-    ledger = folder / "ledger" if (folder / "ledger").is_dir() else folder
+    inside = DataFolder(folder).ledger
+    ledger = inside if inside.is_dir() or mark_path(inside).exists() else folder
     if is_locked(folder / "lock"):
         what = f"a daemon runs on {folder}"
         raise MutuaError("store_locked", what, "stop it first, or work on a copy made after it stopped")
@@ -180,7 +186,7 @@ def proof_problems(proof: InclusionProof, charter: Charter | None = None, anchor
 
 
 def _charter_file(folder: Path, store: Store) -> list[Finding]:
-    path = folder / "charter.bin"
-    if path.exists() and path.read_bytes() != store.get(CHARTER_KEY):
+    path, stored = folder / "charter.bin", store.get(CHARTER_KEY)
+    if stored is not None and path.exists() and path.read_bytes() != stored:
         return [Finding(0, "charter", "charter.bin is not the charter that the ledger began with")]
     return []

@@ -21,7 +21,7 @@ from cyclopts import Parameter, Token
 from ledger.errors import MutuaError, RuleBroken
 from node.api.client import Client
 from node.api.standing import waiting_words
-from node.api.text import Units, clean, read_whole, short
+from node.api.text import Units, clean, clean_json, read_whole
 from node.api.views.base import to_json
 from node.api.views.chain import Receipt
 from node.api.views.claims import CLAIM, CLAIMS, Claim
@@ -29,6 +29,7 @@ from node.api.views.coop import PROVIDERS, Plan
 from node.api.views.members import MEMBERS
 from node.api.views.node import Status
 from node.cli.undo import CANNOT_UNDO
+from node.reading import read_bytes
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -119,7 +120,7 @@ def say(printing: Printing, value: Any, text: Callable[[], Iterable[str]] | str)
 
 def print_json(value: Any) -> None:
     """Print a value of the API, or of ours, as JSON."""
-    print(json.dumps(to_json(value), indent=2, ensure_ascii=False))
+    print(clean_json(json.dumps(to_json(value), indent=2, ensure_ascii=False)))
 
 
 Row = Sequence[object]
@@ -212,7 +213,7 @@ class Session:
 
 def units_of(status: Status) -> Units:
     """Return how a co-op writes money and time."""
-    return Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms)
+    return Units(status.currency, status.exponent, status.block_interval_ms or Units().interval_ms, status.day_one)
 
 
 def read_amount(units: Units, text: str, name: str = "amount") -> int:
@@ -274,7 +275,7 @@ def whole_key(text: str, whose: str) -> str:
 def read_file(file: Path, hint: str = "name an existing file") -> bytes:
     """Return a file's bytes. MutuaError `file_unreadable`."""
     try:
-        return file.read_bytes()
+        return read_bytes(file)
     except OSError as error:
         raise MutuaError("file_unreadable", f"{file} cannot be read ({error.strerror})", hint) from None
 
@@ -326,7 +327,7 @@ class Waiting:
         return say(
             common,
             {**to_json(answer), **to_json(receipt)},
-            f"{done}: {place}\nreceipt {name}; check it: mutua vote verify {short(name)}{next_words}",
+            f"{done}: {place}\ncheck its receipt: mutua vote verify {name}{next_words}",
         )
 
 

@@ -68,7 +68,7 @@ def code_list(*, common: Common = DEFAULT) -> int:
 
     def row(item: Code) -> Row:
         standard, allowed = "yes" if item.is_standard else "by vote", session.units.money(item.allowed_cents)
-        return item.code, standard, allowed, item.frequency, item.from_day, item.system
+        return item.code, standard, allowed, item.frequency, session.units.day(item.from_day), item.system
 
     return say(common, codes, lambda: table(heads, map(row, codes)))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, cast
@@ -98,6 +99,13 @@ def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir"
     """
     from pathlib import Path
 
+    from ledger.errors import MutuaError
+    from node.cli.common import is_live
+
+    if not is_live():
+        hint = "start mutua tui in one; for programs: mutua status --json"
+        raise MutuaError("usage", "the screens need a terminal", hint)
+
     from node.config import load_config
     from tui.app import main as open_screens
 
@@ -108,12 +116,27 @@ def tui(*, data_dir: Annotated[str | None, cyclopts.Parameter(name=["--data-dir"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code. Nothing else of the program catches errors for people."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        _end_in_order()
     try:
         result: Any = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except BaseException as error:
         return _answer(_innermost(error), is_json="--json" in tokens)
     return result if isinstance(result, int) else 0
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM and a closed terminal end a command as Ctrl-C does: what it started is stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, _end_as_ctrl_c)
+
+
+def _end_as_ctrl_c(number: int, _frame: object) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script
+        raise SystemExit(128 + number)
+    signal.raise_signal(signal.SIGINT)  # trio and asyncio know when they may be interrupted
 
 
 def _answer(error: BaseException, *, is_json: bool) -> int:
@@ -193,12 +216,12 @@ def _rule_of(error: BaseException) -> str:
 
 
 def _print_error(code: str, what: str, hint: str, *, is_json: bool, rule: str = "") -> None:
+    from node.api.text import clean_json, refusal
+
     if is_json:
         told = {"error": {"code": code, "what": what, "hint": hint, **({"rule": rule} if rule else {})}}
-        print(json.dumps(told, ensure_ascii=False), file=sys.stderr)
+        print(clean_json(json.dumps(told, ensure_ascii=False)), file=sys.stderr)
         return
-    from node.api.text import refusal
-
     print(f"mutua: {refusal(what, hint, rule)}", file=sys.stderr)
 
 

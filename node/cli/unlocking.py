@@ -13,12 +13,12 @@ from cyclopts import Parameter
 
 from ledger.errors import MutuaError
 from node.cli.common import Whole
+from node.reading import read_secret
 
 if TYPE_CHECKING:
     from node.paths import DataFolder
     from wallet.keys import KeyRing
 
-PASSPHRASE_SIZE_MAX = 4096
 CREDENTIAL = "mutua-passphrase"
 """Name of the systemd credential: LoadCredential=mutua-passphrase:/path."""
 
@@ -52,8 +52,7 @@ DEFAULT_PASSPHRASE = PassphraseFrom()
 
 def _first_line(source: int | Path, name: str) -> str:
     try:
-        with open(source, encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor has no path
-            line = stream.readline(PASSPHRASE_SIZE_MAX).rstrip("\r\n")
+        line = read_secret(source, is_one_line=True)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         hint = "name a readable file or descriptor"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from governance.acts import Act, act_of
 from governance.history import PastBlock
 from ledger.chain import Chain
-from ledger.errors import LedgerCorrupt, MutuaError
+from ledger.errors import REBUILD, LedgerCorrupt, MutuaError
 
 
 def past_blocks(chain: Chain, last: int | None = None) -> Iterator[PastBlock]:
@@ -16,8 +16,7 @@ def past_blocks(chain: Chain, last: int | None = None) -> Iterator[PastBlock]:
         header, whole = chain.header(height), chain.block_with_bodies(height)
         assert header is not None, "Chain.open has seen every header"
         if whole is None:
-            hint = "keep the folder as evidence and sync a fresh one from the peers"
-            raise LedgerCorrupt("block_missing", f"block {height} is not in the ledger", hint)
+            raise LedgerCorrupt("block_missing", f"block {height} is not in the ledger", REBUILD)
         acts: list[Act] = []
         for record, body in zip(whole.block.records, whole.bodies, strict=True):
             if body is None:

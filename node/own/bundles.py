@@ -24,6 +24,7 @@ from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.hashing import HASH_SIZE
 from ledger.records import Attestation, SignedRecord
 from node.api.bodies import body_from_json, body_to_json
+from node.reading import read_bytes, read_seed_file
 
 FORMAT = 1
 FILE_SIZE_MAX = 256 * 1024
@@ -256,10 +257,11 @@ def _misfit(what: str) -> MutuaError:
 def read_bundle(path: Path) -> Bundle:
     """Return the bundle of a file. Errors: `file_unreadable`, `bundle_size`, and those of `bundle_from_json`."""
     try:
-        if path.stat().st_size > FILE_SIZE_MAX:
+        data = read_bytes(path)
+        if len(data) > FILE_SIZE_MAX:
             what = f"{path} has more than {FILE_SIZE_MAX} bytes"
             raise MutuaError("bundle_size", what, "name a file that mutua wrote")
-        value = json.loads(path.read_bytes())
+        value = json.loads(data)
     except OSError as error:
         what = f"{path} cannot be read ({error.strerror})"
         raise MutuaError("file_unreadable", what, "name an existing file") from None
@@ -286,10 +288,7 @@ def check_chain(bundle: Bundle, chain_id: bytes) -> None:
 
 def read_seed(path: Path) -> bytes:
     """Return the secret seed in a file of 64 hex digits. MutuaError `seed_file`."""
-    try:
-        seed = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        seed = b""
-    if len(seed) != signatures.SECRET_SEED_SIZE:
+    seed = read_seed_file(path)
+    if not seed:
         raise MutuaError("seed_file", f"{path} holds no seed of 64 hex digits", "name the file with the signer's seed")
     return seed

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import structlog
 import trio
 
+from ledger.addresses import parse_address
 from ledger.errors import MutuaError
 from node.p2p.hardening import GatedNoise, NotAdmitted, SocketConnection, quiet_loggers, secure
 from node.p2p.link import Link, LinkOwner, LinkRefused
@@ -222,20 +223,6 @@ class _Host:
 
 
 # ---- Addresses ---------------------------------------------------------------------------------------------------
-
-
-def parse_address(address: str) -> tuple[str, int]:
-    """Host and port of a multiaddr /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT. Raises MutuaError for any other.
-
-    >>> parse_address("/ip4/127.0.0.1/tcp/4001")
-    ('127.0.0.1', 4001)
-    """
-    parts = address.split("/")
-    is_known = len(parts) >= 5 and parts[1] in {"ip4", "ip6", "dns", "dns4", "dns6"}
-    if is_known and parts[3] == "tcp" and parts[4].isdigit():
-        return parts[2], int(parts[4])
-    hint = "write it as /ip4/192.0.2.1/tcp/4001 or /dns/host/tcp/4001"
-    raise MutuaError("address_malformed", f"{address!r} is not an address", hint)
 
 
 async def _open_listeners(listen: str) -> list[trio.SocketListener]:

@@ -31,7 +31,7 @@ from ledger.records import (
     is_record_signed,
     record_id_of,
 )
-from node.faults import is_fatal
+from node.faults import disk_error, is_fatal
 from node.pool.admission import Admission
 from node.pool.mempool import Mempool, pool_full
 from node.pool.record_signing import RecordSigner
@@ -64,6 +64,7 @@ class Refused:
 
 Outcome = bytes | Refused
 """A record's id, once it is on disk, or why it is not."""
+Complete = Callable[[Sequence[RecordDraft]], Sequence[RecordDraft]]
 Take = Callable[[Sequence[SignedRecord], Sequence[bytes]], list[Refused | None]]
 
 
@@ -95,13 +96,42 @@ class Intake:
     _accepting: trio.Lock = field(default_factory=trio.Lock, init=False)
     _own_block: OpenBlock | None = field(default=None, init=False)
 
-    async def submit(self, drafts: Sequence[RecordDraft]) -> list[Outcome]:
-        """Sign records of this node's member and accept them, many in one write; return for each its id, or why not."""
+    async def submit(self, drafts: Sequence[RecordDraft], complete: Complete | None = None) -> list[Outcome]:
+        """Sign records of this node's member and accept them, many in one write; return for each its id, or why not.
+
+        `complete` adds what is missing to drafts, in a thread, while those before are checked. After an error of this
+        node (a full disk) nothing more is tried. It is raised where no record was judged, else it is why the rest is
+        not kept.
+        """
+        parts = [drafts[start : start + KEPT_AT_ONCE] for start in range(0, len(drafts), KEPT_AT_ONCE)]
+        ready_in, ready = trio.open_memory_channel[Sequence[RecordDraft]](len(parts))
         outcomes: list[Outcome] = []
-        for start in range(0, len(drafts), KEPT_AT_ONCE):
-            part = drafts[start : start + KEPT_AT_ONCE]
-            signed = [self.signer.sign(item.kind, item.body, item.attestations) for item in part]
-            outcomes += await self._accept(signed, [blob for item in part for blob in item.blobs], self._take_all)
+        failures: list[MutuaError | OSError] = []  # raised outside of the nursery, which would wrap them
+
+        async def make_ready() -> None:
+            with ready_in:
+                try:
+                    for part in parts:
+                        made = await trio.to_thread.run_sync(complete, part) if complete else part
+                        ready_in.send_nowait(made)
+                except (MutuaError, OSError) as error:
+                    failures.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(make_ready)
+            try:
+                async for part in ready:
+                    signed = [self.signer.sign(item.kind, item.body, item.attestations) for item in part]
+                    blobs = [blob for item in part for blob in item.blobs]
+                    outcomes += await self._accept(signed, blobs, self._take_all)
+            except (MutuaError, OSError) as error:
+                failures.append(error)
+                nursery.cancel_scope.cancel()
+        for error in failures[:1]:
+            if not outcomes:
+                raise error
+            refused = Refused(disk_error("the records", error) if isinstance(error, OSError) else error)
+            outcomes += [refused] * (len(drafts) - len(outcomes))
         return outcomes
 
     async def accept_signed(self, signed: SignedRecord) -> bytes:

@@ -15,10 +15,16 @@ from threading import Lock
 
 from ledger.codec import decode, encode
 from ledger.errors import MalformedBytes, MutuaError
+from ledger.leveldb import StoreKind
 from ledger.records import SignedRecord, record_id_of
 from ledger.store import Store
 from node.pool.admission import APPLY_KIND
 
+MEMPOOL = StoreKind(
+    "the mempool",
+    "move `mempool` and `mempool.end` away as evidence, leave every other file in its place (above all votes.log), and"
+    " start: only records that still waited must be sent again",
+)
 PREFIX = b"p/"
 SHORT_ID_SIZE = 8
 """Bytes of an id that name a record in a digest."""

@@ -14,8 +14,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,15 @@ import trio
 from ledger import charter as charters
 from ledger.charter_checks import SATS_PER_BITCOIN
 from ledger.charter_file import charter_to_toml
-from ledger.codec import encode
+from ledger.codec import decode, encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterCode, CharterPlan, CharterProvider, CharterTreasury, Founder
 from ledger.signatures import public_key_of
 from node.api.client import Client
+from node.parent import STAY
+from node.paths import SECRET_MODE, write_whole
+from node.sandbox.devnet_folder import State, running, write_state
+from node.sandbox.regtest.client import RegtestClient
 from wallet.keyfile import LIGHT, seal_keyfile
 from wallet.keys import KeyRing
 
@@ -94,7 +99,10 @@ def free_ports(count: int) -> list[int]:
 
 
 class Devnet:
-    """A devnet in a folder: `make` it once, `start` and `stop` its processes."""
+    """A devnet in a folder: `make` it once, or `reopen` it, `start` and `stop` its processes.
+
+    The processes end when this one does, however it ends, until `release` lets them stay.
+    """
 
     def __init__(self, folder: Path, spec: Spec) -> None:
         self.folder = folder
@@ -104,6 +112,8 @@ class Devnet:
         self.providers = {name: seed_of(spec.seed, f"provider/{name}") for name in spec.providers}
         self.charter: Charter | None = None
         self.bitcoin: subprocess.Popen[bytes] | None = None
+        self.stays: dict[str, int] = {}
+        """Processes that ran before, by name."""
 
     @property
     def bitcoin_socket(self) -> Path:
@@ -118,11 +128,12 @@ class Devnet:
 
         check_kernel()
         self.folder.mkdir(parents=True, exist_ok=True)
+        names = [f"member-{index + 1}" for index in range(self.spec.founders)]
+        write_state(self.folder, self._state(names, is_made=False))
         (self.folder / "passphrase").write_text(PASSPHRASE + "\n")
         for name, seed in self.providers.items():
             (self.folder / f"{name}.seed").write_text(seed.hex() + "\n")
-        for index in range(self.spec.founders):
-            self.nodes.append(self._make_node(f"member-{index + 1}"))
+        self.nodes += map(self._make_node, names)
         self.start_bitcoin()
         ports = free_ports(len(self.nodes))
         founders = list(map(self._founder, self.nodes, ports, range(len(ports))))
@@ -148,6 +159,19 @@ class Devnet:
         self.charter = charters.seal(draft)
         for node in self.nodes:
             self.give_charter(node)
+        self.save()
+
+    @classmethod
+    def reopen(cls, folder: Path, state: State) -> Devnet:
+        """Return the devnet that was made in a folder, with the processes that still run."""
+        devnet = cls(folder, Spec(seed=state["seed"]))
+        devnet.charter = decode(Charter, (folder / state["nodes"][0]["name"] / "charter.bin").read_bytes())
+        devnet.stays = running(folder)
+        for item in state["nodes"]:
+            name, keys = item["name"], KeyRing.from_seed(seed_of(state["seed"], item["name"]))
+            group = devnet.nodes if name.startswith("member-") else devnet.followers
+            group.append(Node(name, folder / name, keys, extra=list(item.get("extra", ()))))
+        return devnet
 
     def add_follower(self, name: str) -> Node:
         """Make a node that follows the ledger without being a member; the founders admit its transport key."""
@@ -169,8 +193,9 @@ class Devnet:
         folder.mkdir(parents=True, mode=0o700)
         (folder / "documents").mkdir()
         seed = seed_of(self.spec.seed, name)
-        (folder / "keys.json").write_bytes(seal_keyfile(seed, PASSPHRASE, LIGHT))
-        (folder / "keys.json").chmod(0o600)
+        write_whole(folder / "keys.json", seal_keyfile(seed, PASSPHRASE, LIGHT), SECRET_MODE)
+        place = json.dumps(str(self.bitcoin_socket.resolve()))  # in the node's own settings: `doctor` reads them
+        (folder / "config.toml").write_text(f"bitcoin_socket = {place}\n")
         return Node(name, folder, KeyRing.from_seed(seed))
 
     def _founder(self, node: Node, port: int, index: int) -> Founder:
@@ -187,12 +212,10 @@ class Devnet:
         )
 
     async def _fund(self, founders: Sequence[Founder]) -> CharterTreasury:
-        from node.sandbox.regtest.client import RegtestClient
         from wallet.transactions import Treasury
 
         threshold = 2 * len(founders) // 3 + 1
         client = RegtestClient(self.bitcoin_socket)
-        await client.wait_ready()
         amount_sat = -(-(self.spec.claims_cents + self.spec.reserve_cents) * SATS_PER_BITCOIN // RATE)
         treasury = Treasury.of(threshold, [founder.bitcoin_key for founder in founders], "regtest")
         txid, vout = await client.fund(treasury.script_pubkey, amount_sat)
@@ -200,37 +223,44 @@ class Devnet:
 
     # ---- Processes ---------------------------------------------------------------
 
+    def start(self) -> None:
+        """Start what does not run, and wait until all answers."""
+        if "bitcoin" not in self.stays and self.bitcoin is None:
+            self.start_bitcoin()
+        everyone = [*self.nodes, *self.followers]
+        for node in everyone:
+            if node.name not in self.stays and node.process is None:
+                self.start_node(node)
+        self.save()
+        self.wait_ready(everyone)
+
     def start_bitcoin(self) -> None:
-        """Start the regtest engine: a process of its own that mines every second."""
+        """Start the regtest engine, a process of its own that mines every second, and wait until it answers."""
         options = {"--dir": self.folder / "bitcoin", "--socket": self.bitcoin_socket, "--mine-every-ms": 1000}
         self.bitcoin = _spawn("node.sandbox.regtest", options, [], self.folder / "bitcoin.log")
+        client = RegtestClient(self.bitcoin_socket)
+        _wait_for(lambda: trio.run(client.info), self.bitcoin, "the bitcoin engine", self.folder / "bitcoin.log")
 
     def start_node(self, node: Node) -> None:
         """Start a daemon."""
-        secret = self.folder / "passphrase"
-        options = {"--data-dir": node.folder, "--passphrase-file": secret, "--bitcoin-socket": self.bitcoin_socket}
+        options = {"--data-dir": node.folder, "--passphrase-file": self.folder / "passphrase"}
         node.process = _spawn("node.run", options, node.extra, node.folder / "stderr.log")
 
     def wait_ready(self, nodes: Sequence[Node]) -> None:
         """Wait until the nodes' APIs answer; MutuaError `devnet_start` with the daemon's last words if one ends."""
-        deadline = time.monotonic() + START_TIMEOUT_S
         for node in nodes:
-            while True:
-                with contextlib.suppress(Exception):
-                    node.client(2.0).get_json("/v1/health")
-                    break
-                what = ""
-                if node.process is not None and node.process.poll() is not None:
-                    words = (node.folder / "stderr.log").read_text(errors="replace")[-800:]
-                    what = f"{node.name} ended at its start: {words.strip()}"
-                elif time.monotonic() > deadline:
-                    what = f"{node.name} does not answer after {START_TIMEOUT_S:.0f} s"
-                if what:
-                    raise MutuaError("devnet_start", what, f"see {node.folder}")
-                time.sleep(0.1)
+            ask = partial(node.client(2.0).get_json, "/v1/health")
+            _wait_for(ask, node.process, node.name, node.folder / "stderr.log")
+
+    def release(self) -> None:
+        """Let the processes stay when this one ends; `mutua devnet down` ends them."""
+        for process in [self.bitcoin, *(node.process for node in [*self.nodes, *self.followers])]:
+            if process is not None and process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError), process.stdin:
+                    process.stdin.write(STAY)
 
     def stop(self) -> None:
-        """Stop every process: SIGTERM, then SIGKILL for one that does not end."""
+        """Stop every process that was started here: SIGTERM, then SIGKILL for one that does not end."""
         for group in ([node.process for node in [*self.nodes, *self.followers]], [self.bitcoin]):
             running = [process for process in group if process is not None]
             for process in running:
@@ -239,22 +269,43 @@ class Devnet:
                 _wait_or_kill(process)
 
     def save(self) -> None:
-        """Note what `mutua devnet status` and `down` need."""
-        pids = {node.name: node.process and node.process.pid for node in [*self.nodes, *self.followers]}
-        nodes = [{"name": name, "pid": pid} for name, pid in pids.items()]
-        state = {"seed": self.spec.seed, "bitcoin": self.bitcoin and self.bitcoin.pid, "nodes": nodes}
-        (self.folder / "devnet.json").write_text(json.dumps(state, indent=1) + "\n")
+        """Note what `mutua devnet` needs to know of it later."""
+        write_state(self.folder, self._state([node.name for node in [*self.nodes, *self.followers]], is_made=True))
+
+    def _state(self, names: Sequence[str], *, is_made: bool) -> State:
+        processes = {node.name: node.process for node in [*self.nodes, *self.followers]} | {"bitcoin": self.bitcoin}
+        pids = self.stays | {name: process.pid for name, process in processes.items() if process is not None}
+        extra = {node.name: node.extra for node in [*self.nodes, *self.followers]}
+        nodes = [{"name": name, "pid": pids.get(name), "extra": extra.get(name, [])} for name in names]
+        return {"is_made": is_made, "seed": self.spec.seed, "bitcoin": pids.get("bitcoin"), "nodes": nodes}
 
 
 def _spawn(module: str, options: Mapping[str, object], extra: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a module of ours as a process in a session of its own, which writes to `log`."""
+    """Start a module of ours as a process in a session of its own, which writes to `log` and ends with this one."""
     words = [str(word) for option in options.items() for word in option]
-    command = [sys.executable, "-m", module, *words, *extra]
+    command = [sys.executable, "-m", module, *words, *extra, "--end-with-parent"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as stream:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=stream, stderr=stream, env=environment, start_new_session=True
         )
+
+
+def _wait_for(ask: Callable[[], object], process: subprocess.Popen[bytes] | None, name: str, log: Path) -> None:
+    """Ask until there is an answer. MutuaError `devnet_start` with the process's last words if it ends before."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        with contextlib.suppress(Exception):
+            ask()
+            return
+        what = ""
+        if process is not None and process.poll() is not None:
+            what = f"{name} ended at its start: {log.read_text(errors='replace')[-800:].strip()}"
+        elif time.monotonic() > deadline:
+            what = f"{name} does not answer after {START_TIMEOUT_S:.0f} s"
+        if what:
+            raise MutuaError("devnet_start", what, f"see {log}")
+        time.sleep(0.1)
 
 
 def _wait_or_kill(process: subprocess.Popen[Any]) -> None:

@@ -101,6 +101,8 @@ def case(**changes: Any) -> dict[str, Any]:
 class FakeNode:
     """The reads, actions and events of a node at block 41, as JSON says them; what is submitted is noted."""
 
+    day_one = "2026-01-01"
+
     def __init__(self) -> None:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self.accepted: list[bytes] = []
@@ -141,6 +143,7 @@ class FakeNode:
             "sync_target": 41,
             "consensus": {"view": 0, "is_member": True, "committee": 7, "misbehaviour": 0, "is_signing": True},
             "protocol": {"version": 1, "knows_next": True},
+            "log_level": self.level,
             "member": self.member,
             "cover": COVER if self.member else None,
             "needs_me": len(self.needs_me),
@@ -660,7 +663,7 @@ def node(tmp_path: Path):
 def refuse(node: FakeNode) -> Callable[[], None]:
     def set_refusal() -> None:
         node.refusal = RuleBroken(
-            "duplicate_line", "line 0: code G0101 of day 10 stands in a claim already", "leave it out"
+            "duplicate_line", "line 1: code G0101 of day 10 stands in a claim already", "leave it out"
         )
 
     return set_refusal

@@ -153,7 +153,7 @@ def test_a_pre_authorisation_is_the_bill_of_a_claim_for_days_to_come(on, node, l
     monkeypatch.setattr("node.cli.common.is_live", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: "n")
     refused = on(*ASK)
-    assert "line      2 × G0101, 150.00 USD, day 60" in refused.out
+    assert "line      2 × G0101, 150.00 USD, 2026-03-01 (day 60)" in refused.out
     assert "it pays nothing and uses nothing up" in refused.out
     assert len(node.submitted) == 1
 

@@ -111,7 +111,7 @@ def test_a_ballot_names_claim_case_award_and_the_newest_evidence(on, node) -> No
             },
         )
     ]
-    assert f"receipt {BALLOT}" in result.out
+    assert f"mutua vote verify {BALLOT}" in result.out
 
 
 def test_opening_before_voting_puts_the_document_into_the_ballot(on, node) -> None:
@@ -280,7 +280,10 @@ def test_a_refused_claim_leaves_nothing_behind(on, refuse, tmp_path) -> None:
         scan,
     )
     assert result.code == 5
-    assert result.err == "mutua: line 0: code G0101 of day 10 stands in a claim already; leave it out (rules §5)\n"
+    assert (
+        result.err
+        == "mutua: line 1: code G0101 of day 10 (2026-01-10) stands in a claim already; leave it out (rules §5)\n"
+    )
     assert list((tmp_path / "documents").iterdir()) == []
 
 

@@ -65,3 +65,9 @@ def test_a_number_that_is_none_is_one_line_and_nothing_is_made(call, tmp_path) -
     assert result.code == 2
     assert "--claims-cents: '100.6' is not a whole number" in result.err
     assert not draft.exists()
+
+
+def test_the_screens_without_a_terminal_are_one_line(shell) -> None:
+    answer = shell("tui")
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert "the screens need a terminal" in answer.err

@@ -66,6 +66,20 @@ def sealed(call, tmp_path, folder, secret):
     return tmp_path / "sealed" / "charter.toml"
 
 
+def test_a_charter_is_sealed_with_a_word_about_each_thing_that_it_lacks(call, sealed, tmp_path) -> None:
+    again = call("charter", "seal", sealed, "--out", tmp_path / "again")
+    assert [line.split(":")[0] for line in again.out.splitlines()] == ["warning"] * 3 + [
+        "sealed",
+        "founders compare this id by voice before they run it",
+    ]
+    told = json.loads(call("charter", "seal", sealed, "--out", tmp_path / "again", "--json").out)
+    assert [gap.split(":")[0] for gap in told["warnings"]] == [
+        "no provider is listed",
+        "no code is standard",
+        "no founder has a bitcoin key",
+    ]
+
+
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("status",), ("vote", "list"), ("vote", "cast", "abcdef", "--accept"), ("claim", "list")]
 )
@@ -283,6 +297,18 @@ def test_doctor_names_each_fault_with_its_remedy(call, folder, tmp_path) -> None
     assert open_keyfile((folder / "keys.json").read_bytes(), PASSPHRASE) == SEED
 
 
+@pytest.mark.parametrize("listen", ["/ip4/127.0.0.1/tcp/99999", "/ip4/999.1.1.1/tcp/4001"])
+def test_doctor_and_run_refuse_an_address_that_a_socket_would_take_for_another(call, folder, sealed, secret, listen):
+    assert call("init", "-d", folder, "--passphrase-file", secret, "--charter", sealed).code == 0
+    result = call("run", "-d", folder, "--listen", listen, "--passphrase-file", secret)
+    assert (result.code, result.out) == (2, "")
+    assert "is not an address" in result.err
+    (folder / "config.toml").write_text(f'listen = "{listen}"\n')
+    (port,) = (item for item in json.loads(call("doctor", "-d", folder, "--json").out) if item["name"] == "port")
+    assert port["state"] == "fault"
+    assert "is not an address" in port["what"]
+
+
 def test_logs_show_the_newest_lines_of_a_stopped_node(call, tmp_path) -> None:
     lines = [
         json.dumps({"event": "block_final", "height": height, "level": "info", "timestamp": "2026-01-01T10:00:00.1Z"})
@@ -393,6 +419,7 @@ def status_of(**changes: object) -> Status:
         "is_syncing": False,
         "needs_me": 0,
         "protocol": {"version": 1, "knows_next": True},
+        "log_level": "info",
     }
     return read(Status, {**fields, **changes, "consensus": {**consensus, **changes.get("consensus", {})}})
 

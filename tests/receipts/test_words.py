@@ -143,12 +143,16 @@ def test_a_denial_says_the_inequality_and_until_when_an_appeal_may_come():
 
 
 def test_a_lapse_says_what_was_missing_and_that_it_may_be_filed_again():
-    said = told([GENESIS, claim(J), *ballots(4, bob="accept"), {"at": 64, "do": "advance", "to": 64}])
+    said = told(
+        [GENESIS, claim(J), *ballots(4, bob="accept"), *ballots(40, cy="accept"), {"at": 64, "do": "advance", "to": 64}]
+    )
     assert said[2].endswith("it may be filed again once, free.")
+    told_blocks = [int(line.split()[1].rstrip(":")) for line in said if line.startswith("  block ")]
+    assert told_blocks == sorted(told_blocks)
     assert "  block 33: 2 of 3 ballots lacked, a duty panel of 5 was drawn and reminded." in said
     assert (
         said[-1]
-        == "  §6 lapsed in block 63: at the end of block 63 no quorum: 1+0 = 1 < 3 ballots, 1 < 2 of them opened."
+        == "  §6 lapsed in block 63: at the end of block 63 no quorum: 2+0 = 2 < 3 ballots, 2 ≥ 2 of them opened."
     )
 
 

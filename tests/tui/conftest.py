@@ -256,6 +256,7 @@ def world():
             "sync_target": 112,
             "consensus": {"view": 1, "is_member": True, "committee": 7, "misbehaviour": 0, "is_signing": True},
             "protocol": {"version": 1, "knows_next": True},
+            "log_level": "info",
             "member": ME,
             "cover": COVER,
             "needs_me": 2,

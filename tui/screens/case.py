@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from node.api.client import AsyncClient
 from node.api.errors import ApiError
-from node.api.text import brief, clean
+from node.api.text import Units, brief, clean, counted
 from node.api.views.claims import CLAIM, CLAIMS, Case, CaseToVote, Claim
 from tui.feed import fault_of
 from tui.model import (
@@ -88,7 +88,7 @@ class CaseScreen(LiveScreen):
             ),
             "",
             labelled("provider", self.mutua.provider_name(claim.provider_id)),
-            labelled("service", _service_words(claim, case)),
+            labelled("service", _service_words(claim, case, units)),
             labelled("plan", plan_of(claim) or "named by the ledger once a line is settled"),
             labelled("whole claim", f"{units.money(claim.charge_cents)}, codes {codes_words(claim)}"),
             labelled("other payer", units.money(claim.other_payer_cents) if claim.other_payer_cents else "none"),
@@ -166,15 +166,13 @@ class CaseScreen(LiveScreen):
 # ---- Words -------------------------------------------------------------------
 
 
-def _service_words(claim: Claim, case: CaseToVote) -> str:
+def _service_words(claim: Claim, case: CaseToVote, units: Units) -> str:
     lines = [line for line in claim.lines if line.code == case.code]
     if not lines:
         return "–"
     first, last = min(line.first_day for line in lines), max(line.last_day for line in lines)
-    units = sum(line.units for line in lines)
-    return f"{units} {'unit' if units == 1 else 'units'}, " + (
-        f"day {first}" if first == last else f"days {first} to {last}"
-    )
+    count = sum(line.units for line in lines)
+    return f"{counted(count, 'unit')}, {units.days(first, last)}"
 
 
 def _document_words(case: CaseToVote, opened: str) -> str:

@@ -167,8 +167,7 @@ LABEL_MAX = 13
 def _line_detail(line: Line, units: Units) -> list[Content | str]:
     kind = "standard" if line.is_standard else "voted on"
     head = Content.assemble(title(f"Line {clean(line.code, 12)}"), (f"  {kind}, {line_words(line)}", MUTED))
-    days = f"day {line.first_day}" if line.first_day == line.last_day else f"days {line.first_day} to {line.last_day}"
-    where = f"{days}, {line.units_paid} of {line.units} units paid" + (
+    where = f"{units.days(line.first_day, line.last_day)}, {line.units_paid} of {line.units} units paid" + (
         f", plan {clean(line.plan, 20)}" if line.plan else ""
     )
     rows: list[Content | str] = [head, muted(f"  {where}")]

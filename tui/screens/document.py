@@ -28,7 +28,7 @@ def read_document(path: Path) -> str | None:
     if b"\x00" in data:
         return None
     try:
-        return clean(data.decode("utf-8").replace("\t", "    ").replace("\r\n", "\n"), DOCUMENT_SHOWN_MAX)
+        return clean(data.decode("utf-8-sig").replace("\t", "    ").replace("\r\n", "\n"), DOCUMENT_SHOWN_MAX)
     except UnicodeDecodeError as error:
         return clean(data[: error.start].decode("utf-8"), DOCUMENT_SHOWN_MAX) if error.start > len(data) - 4 else None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Thread
 from time import perf_counter
 
 from governance.simulation.laboratory.book import Book
@@ -47,7 +50,7 @@ def run(
     count = min(processes or os.cpu_count() or 1, max(1, len(planned)))
     books: dict[str, dict[str, list[Book]]] = {study.name: {} for study in chosen}
     began = perf_counter()
-    pool = ProcessPoolExecutor(count) if count > 1 else None
+    pool = ProcessPoolExecutor(count, initializer=_end_with_parent) if count > 1 else None
     try:
         _, jobs, settings = zip(*planned, strict=True) if planned else ((), (), ())
         played = map(play, jobs, settings) if pool is None else pool.map(play, jobs, settings)
@@ -62,6 +65,19 @@ def run(
         if pool is not None:
             pool.shutdown(cancel_futures=True)
     return [_judged(study, books[study.name], replace(setting, seed=seeds[0])) for study in chosen]
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the laboratory does, however that ended: its queue alone would keep it waiting for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool's way to end a worker; ours would raise in it
+    Thread(target=watch, daemon=True).start()
 
 
 def _judged(study: Study, books: dict[str, list[Book]], setting: Setting) -> Result:

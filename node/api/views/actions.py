@@ -40,7 +40,8 @@ class Refusal(View, frozen=True, kw_only=True):
     """Why the record at `index` of the request is refused, or would be.
 
     `claim`: of a claim that stands already, the claim that holds the same lines; `height` its block, 0 while it waits
-    on this node. The code `mempool_full` says that there is no room now.
+    on this node. The code `mempool_full` says that there is no room now; every other one of the family `node` that the
+    node failed here: whether it kept the record is known once it answers again.
     """
 
     index: int

@@ -6,6 +6,8 @@ from typing import Literal
 
 from node.api.views.base import View
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
 
 class Health(View, frozen=True, kw_only=True):
     """`GET /v1/health`: `ready` once the node is in sync."""
@@ -105,6 +107,8 @@ class Status(View, frozen=True, kw_only=True):
     dependants: tuple[str, ...] = ()
     needs_me: int
     protocol: ProtocolState
+    log_level: LogLevel
+    """From which level on the node logs now."""
 
 
 class Peer(View, frozen=True, kw_only=True):

@@ -88,8 +88,8 @@ def _heights(first: date, last: date, path: str, context: CharterContext) -> tup
         what = f"the service ends on {last}, before it begins on {first}"
         raise Unmappable(path, "fhir_date_order", what, "correct the dates at the provider")
     if context.height_of(last) > context.height:
-        what = f"{last} is in the future: the next block is day {context.height}"
-        raise Unmappable(path, "fhir_date_future", what, "file a service when its last day has come")
+        what = f"{last} is in the future: the co-op's today is day {context.height}, the day of its next block"
+        raise Unmappable(path, "fhir_date_future", context.dated(what), "file a service when its last day has come")
     if context.height_of(first) < 1:
         what = f"{first} is before {context.day_one}, the first day of the co-op"
         raise Unmappable(path, "fhir_date_early", what, "nothing before the first day is covered")

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Sequence
 from typing import overload
 
+from ledger.errors import MutuaError
 from node.bridges.fhir.claim import ClaimMapper, patient_of, spellings_of_patient
 from node.bridges.fhir.places import Places
 from node.bridges.fhir.reading import FhirFile, is_same
@@ -49,9 +50,10 @@ class _Plan:
         self._patients: dict[str, set[str]] = {}
         """Name to the servers that use it."""
         self._repeated = self._other_patients = 0
+        self._left_out: set[str] = set()
 
     def plan(self) -> ImportPlan:
-        """Return the plan of the whole file."""
+        """Return the plan of the whole file. MutuaError `usage` for a claim to leave out that is not in the file."""
         if self._file.missing_pages and not self._mapping.is_partial:
             hint = "export all pages, or take what is here with --partial"
             self._refusals.append(Refusal("file", "Bundle", "fhir_pages_missing", self._file.missing_pages, hint))
@@ -66,6 +68,8 @@ class _Plan:
         if self._refusals:
             refusals = tuple(dict.fromkeys(self._refusals))
             return ImportPlan((), refusals, 0, self._other_patients, self._file.missing_pages)
+        if unknown := sorted(self._mapping.leave_out - self._left_out):
+            raise MutuaError("usage", f"the file has no claim {unknown[0]!r} to leave out", "name it as Claim/ID")
         claims = tuple(self._kept) if len(self._kept) == len(self._taken) else _Claims(self)
         return ImportPlan(claims, (), self._repeated, self._other_patients, self._file.missing_pages)
 
@@ -73,8 +77,10 @@ class _Plan:
         """Return a taken claim by its number in the plan."""
         if number < len(self._kept):
             return self._kept[number]
-        claim, _ = self._mapper.map(self._file.resource(self._taken[number]))
-        self._file.check_unchanged()
+        try:
+            claim, _ = self._mapper.map(self._file.resource(self._taken[number]))
+        finally:
+            self._file.check_unchanged()  # or another file's faults would be told
         assert claim is not None, "a claim maps as it did before"
         return claim
 
@@ -101,6 +107,9 @@ class _Plan:
                 hint = "keep one version of each resource"
                 refusal = Refusal(resource.label, resource.kind, "fhir_duplicate_id", what, hint, resource.where)
                 self._refusals.append(refusal)
+            return
+        if resource.label in self._mapping.leave_out:
+            self._left_out.add(resource.label)
             return
         claim, reasons = self._mapper.map(resource)
         self._refusals += reasons
@@ -154,7 +163,9 @@ class _Plan:
                 key = claim.provider_key, line.code, line.first_day
                 earlier = seen.setdefault(key, f"{claim.resource} {place}")
                 if earlier != f"{claim.resource} {place}":
-                    what = f"{line.code} of day {line.first_day} at this provider is already in {earlier}"
+                    what = self._mapper.context.dated(
+                        f"{line.code} of day {line.first_day} at this provider is already in {earlier}"
+                    )
                     hint = "give one line with all its units"
                     self._refusals.append(Refusal(claim.resource, place, "fhir_duplicate_line", what, hint))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 import weakref
 from pathlib import Path
 
 from ledger.errors import MutuaError
+from node.reading import open_regular
 
 
 class Source:
@@ -36,14 +36,12 @@ class Source:
             raise MutuaError("fhir_unreadable", "the file was changed while it was read", "run the command again")
 
     def _open(self, path: Path) -> None:
-        hint = "check the name and its permissions"
+        hint = "check the name and its permissions, or save it to a file first"
         try:
-            self._handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._handle = open_regular(path)
         except OSError as error:
             raise MutuaError("fhir_unreadable", f"{path} cannot be read: {error.strerror}", hint) from None
         weakref.finalize(self, os.close, self._handle)
-        if not stat.S_ISREG(os.fstat(self._handle).st_mode):
-            raise MutuaError("fhir_unreadable", f"{path} is not a regular file", "save it to a file first")
 
     def _state(self) -> tuple[int, int]:
         found = os.fstat(self._handle)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 
+from node.api.text import dated
+
 HCPCS_SYSTEM = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 """URI of HCPCS Level II in HL7's registry of code systems; every accepted spelling of it becomes this one."""
 
@@ -101,6 +103,10 @@ class CharterContext:
         """
         return (day - self.day_one).days + 1
 
+    def dated(self, sentence: str) -> str:
+        """Return a sentence with the dates of the days that it names by number."""
+        return dated(sentence, self.day_one.isoformat())
+
 
 @dataclass(frozen=True, slots=True)
 class ImportMapping:
@@ -112,6 +118,8 @@ class ImportMapping:
     """Identifier in the file to identifier in the charter."""
     patient: str = ""
     """Reference of the patient whose claims are taken, such as `Patient/7`; empty when the file holds one patient."""
+    leave_out: frozenset[str] = frozenset()
+    """Claims of the file that are not to be filed, such as `Claim/7`."""
     is_partial: bool = False
     """Take a file that holds only some pages of a search's answer."""
 

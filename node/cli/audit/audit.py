@@ -12,7 +12,7 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from ledger.hashing import HASH_SIZE
-from node.api.text import clock
+from node.api.text import clock, dated
 from node.cli.audit.actions import drawn, finding, report
 from node.cli.common import DEFAULT, PRINT, Common, Printing, Whole, read_file, say
 
@@ -206,14 +206,15 @@ def explain(
     from governance.receipts.shapes import as_json
 
     with _progress(common) as on_height:
-        receipt, sentences = _explained(common.folder, *wanted[0], on_height)
-    return say(common, as_json(receipt, render_hex) if common.json else None, lambda: sentences)
+        receipt, sentences, day_one = _explained(common.folder, *wanted[0], on_height)
+    answer = as_json(receipt, render_hex) if common.json else None
+    return say(common, answer, lambda: [dated(sentence, day_one) for sentence in sentences])
 
 
 def _explained(
     folder: Path, kind: str, name: str, on_height: Callable[[int, int], None] | None
-) -> tuple[Any, Iterator[str]]:
-    """Return the receipt of a decision and its sentences."""
+) -> tuple[Any, Iterator[str], str]:
+    """Return the receipt of a decision, its sentences, and the date of day 1."""
     from governance.events import render_hex
     from governance.genesis import spec_of_charter
     from governance.receipts import other_words, others, words
@@ -227,7 +228,7 @@ def _explained(
         spec = spec_of_charter(chain.charter)
         if kind == "claim":
             claim = claim_receipt(chain, bytes.fromhex(full_id(name, lambda: claim_ids(chain), kind)), on_height)
-            return claim, words.explain(claim, render_hex)
+            return claim, words.explain(claim, render_hex), chain.charter.day_one
         about: Any
         if kind == "proposal":
             about = others.ProposalCollector(spec, bytes.fromhex(full_id(name, lambda: proposal_ids(chain), kind)))
@@ -239,7 +240,7 @@ def _explained(
             about, tell, kind = others.PremiumCollector(spec, name), other_words.explain_premium, "plan"
         live_through(chain, about, on_height)
         found = found_in(chain, about.receipt(), kind)
-        return found, tell(found, render_hex)
+        return found, tell(found, render_hex), chain.charter.day_one
 
 
 @contextmanager

@@ -151,8 +151,8 @@ def bill_lines(body: Mapping[str, Any], units: Units) -> Iterator[str]:
     yield f"cover     {body['cover_id']}"
     yield f"provider  {body['provider_id']}; the {body['payee']} is paid"
     for line in body["lines"]:
-        charge, day = units.money(line["charge_cents"]), line["first_day"]
-        yield f"line      {line['units']} × {line['code']}, {charge}, day {day}"
+        charge, days = units.money(line["charge_cents"]), units.days(line["first_day"], line["last_day"])
+        yield f"line      {line['units']} × {line['code']}, {charge}, {days}"
     yield f"charged   {units.money(sum(line['charge_cents'] for line in body['lines']))}"
     if body["supersedes"]:
         yield f"replaces  the open cases of claim {short(body['supersedes'])}"

@@ -12,7 +12,7 @@ from node.api.text import short
 from node.api.views.claims import CLAIMS, ClaimHead
 from node.cli.claims.acts import appeal, evidence, withdraw
 from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
-from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, say, table
+from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, Whole, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
 app.command(submit)
@@ -33,7 +33,7 @@ def import_command(
     map_provider: Annotated[list[str] | None, Parameter(negative="")] = None,
     provider_seed_file: Path | None = None,
     leave_out: Annotated[list[str] | None, Parameter(negative="")] = None,
-    wait: float = 60.0,
+    wait: Whole = 60,
     partial: Flag = False,
     common: Common = DEFAULT,
 ) -> int:
@@ -55,7 +55,7 @@ def import_command(
 
     codes = {_coding(left): _coding(right) for left, right in map(_pair, map_code or ())}
     providers = dict(map(_pair, map_provider or ()))
-    mapping = ImportMapping(codes=codes, providers=providers, patient=patient, is_partial=partial)
+    mapping = ImportMapping(codes, providers, patient, frozenset(leave_out or ()), is_partial=partial)
     session = common.session()
     attester = None
     if provider_seed_file is not None:
@@ -68,7 +68,6 @@ def import_command(
         session.client,
         json=common.json,
         mapping=mapping,
-        leave_out=leave_out or (),
         wait_s=wait,
         attester=attester,
     )

@@ -25,7 +25,7 @@ def claim_lines(claim: Claim, units: Units) -> Iterator[str]:
     def row(line: Line) -> Row:
         status = line.status if line.refusal is None else f"refused ({line.refusal})"
         amounts = [units.figure(getattr(line, f"{name}_cents")) for name in FIGURES]
-        return line.line, line.code, line.units, line.first_day, status, *amounts
+        return line.line + 1, line.code, line.units, units.days(line.first_day, line.last_day), status, *amounts
 
     yield from table(("line", "code", "units", "day", "status", *FIGURES), map(row, claim.lines))
     if claim.cases:

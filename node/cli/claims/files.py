@@ -175,10 +175,9 @@ def _read_json(file: Path, code: str) -> Json:
 
 def read_provider_seed(file: Path) -> bytes:
     """Return the provider's secret seed in a file of 64 hex digits. MutuaError `provider_seed`."""
-    try:
-        seed = bytes.fromhex(file.read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        seed = b""
-    if len(seed) != 32:
+    from node.reading import read_seed_file
+
+    seed = read_seed_file(file)
+    if not seed:
         raise MutuaError("provider_seed", f"{file} holds no seed of 64 hex digits", "name the provider's seed file")
     return seed

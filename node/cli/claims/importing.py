@@ -3,7 +3,9 @@
 Nothing is submitted unless every claim of the file maps, and stands already or would be taken by the rules now. The
 node holds a bounded number of waiting records: the import waits for blocks to make room, and what is not sent in the
 end is left to the next run. That run, also after a crash of either side, finds out from the node what stands and what
-waits; it needs no notes of its own. Every claim of the file is accounted for in one of the lists of `_Account`.
+waits; it needs no notes of its own. Every claim of the file is accounted for in one of the lists of `Account`.
+
+Of the claims two requests are in memory: each is made from the file, once to be looked up and once to be sent.
 
 Progress and reasons go to standard error, results to standard output; with `--json` the result is one object.
 """
@@ -13,29 +15,30 @@ from __future__ import annotations
 import json as json_lib
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 import msgspec
 
 from ledger.errors import MutuaError
 from ledger.records import Attestation
-from node.api.client import Client, submission
+from node.api.client import ApiError, Client, submission
 from node.api.schema import BATCH_SIZE_MAX
 from node.api.text import Units, clean, counted
 from node.api.views.actions import BatchAnswer
 from node.api.views.actions import Refusal as NodeRefusal
 from node.api.views.coop import CODES, PROVIDERS, Code, Provider
 from node.api.views.node import Status
-from node.bridges.fhir.mapping import map_claims
+from node.bridges.fhir.mapping import REASONS_MAX, map_claims
 from node.bridges.fhir.reading import read_fhir
 from node.bridges.fhir.values import CharterContext, ImportMapping, ImportPlan, MappedClaim, Refusal
+from node.cli.claims.account import Account, Items, Json
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -45,60 +48,20 @@ REASONS_SHOWN_MAX = 50
 """Reasons printed for people; `--json` gives all."""
 AT_ONCE_MAX = 250
 """Claims of one request: the node answers within a second."""
-IN_FLIGHT = 2
-"""Requests at a time: the node makes the addresses of one while it checks the claims of the other."""
 ROOM_WAIT_S = 60.0
 WAIT_STEP_S = 0.3
 
-Json = dict[str, Any]
 Attester = Callable[[Json], Sequence[Attestation]]
 """Gives the provider's attestation of a complete body (all fields but the payout commitment)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A claim of the file and the request that submits it, encoded once."""
+    """A claim of the file by its number there, and the encoded request that submits it."""
 
+    number: int
     resource: str
     request: msgspec.Raw
-
-
-@dataclass(slots=True)
-class _Account:
-    """What became of the claims: each is in one list, in the order of the file."""
-
-    submitted: list[Json] = field(default_factory=list[Json])
-    """By this run, with their record ids."""
-    stood: list[Json] = field(default_factory=list[Json])
-    """On the ledger before, with the claims that hold them."""
-    waiting: list[Json] = field(default_factory=list[Json])
-    """Submitted before, and waiting on this node for a block."""
-    refused: list[Json] = field(default_factory=list[Json])
-    """By a rule, with the reason."""
-    unsent: list[str] = field(default_factory=list[str])
-    unsure: list[str] = field(default_factory=list[str])
-    """On their way when the node fell silent: the next run finds out."""
-
-    def note_standing(self, resource: str, refusal: NodeRefusal) -> str:
-        """Note a claim that stands already; return a line that says so."""
-        place: Json = {"resource": resource, "claim": refusal.claim}
-        if refusal.height:
-            self.stood.append({**place, "height": refusal.height})
-            return f"{resource} is on the ledger already, as claim {refusal.claim} in block {refusal.height}"
-        self.waiting.append(place)
-        return f"{resource} waits on this node already, as claim {refusal.claim}"
-
-    def words(self, total: int) -> str:
-        """Return the account in one line."""
-        rest = {
-            "on the ledger before": self.stood,
-            "waiting on this node since an earlier run": self.waiting,
-            "refused": self.refused,
-            "not yet sent": self.unsent,
-            "on their way when the node fell silent": self.unsure,
-        }
-        parts = [f"{len(items)} {what}" for what, items in rest.items() if items]
-        return "; ".join([f"submitted {len(self.submitted)} of {counted(total, 'claim')}", *parts])
 
 
 def import_file(
@@ -108,7 +71,6 @@ def import_file(
     json: bool = False,
     progress: bool = True,
     mapping: ImportMapping | None = None,
-    leave_out: Collection[str] = (),
     wait_s: float = ROOM_WAIT_S,
     attester: Attester | None = None,
     out: TextIO | None = None,
@@ -116,9 +78,9 @@ def import_file(
 ) -> int:
     """Import a FHIR file through the local daemon; return the exit code: 0, 2 (no FHIR file) or 5 (refused).
 
-    `leave_out` names claims of the file that are not to be filed; `wait_s` is how long to wait for blocks when the node
-    has no room. Errors of the daemon other than refusals (not running, no room) are raised for the caller, who
-    knows their exit codes, after the account of what became of each claim.
+    `wait_s` is how long to wait for blocks when the node has no room. Errors of the daemon other than refusals (not
+    running, no room) are raised for the caller, who knows their exit codes, after the account of what became of each
+    claim.
     """
     output, errors = out or sys.stdout, err or sys.stderr
     try:
@@ -135,10 +97,14 @@ def import_file(
     if plan.refusals:
         _print_refusals(plan.refusals, path, errors, as_json=json)
         return EXIT_REFUSED
-    plan = _without(plan, leave_out)
-    drafts = (_draft_of(claim.resource, _attested(body_of(claim, status), attester)) for claim in plan.claims)
-    account = _Account()
-    fresh, refusals = _look_up(drafts, client, account)
+
+    def draft(number: int) -> _Draft:
+        claim = plan.claims[number]
+        body = _attested(body_of(claim, status), attester)
+        return _Draft(number, claim.resource, msgspec.Raw(msgspec.json.encode(submission("claim.file", body))))
+
+    account = Account()
+    fresh, refusals = _look_up(map(draft, range(len(plan.claims))), client, account)
     if refusals:
         _print_refusals(refusals, path, errors, as_json=json)
         return EXIT_REFUSED
@@ -146,20 +112,21 @@ def import_file(
         _print_summary(path, plan, context, output)
     screen = _Screen(output, is_quiet=json or not progress)
     try:
-        _submit_all(fresh, client, account, screen, wait_s)
+        _submit_all(fresh, draft, client, account, screen, wait_s=wait_s)
     finally:
         _print_account(path, plan, account, output, as_json=json)
+    return _outcome(path, plan, account, errors, as_json=json)
+
+
+def _outcome(path: Path, plan: ImportPlan, account: Account, err: TextIO, *, as_json: bool) -> int:
+    """Return the exit code of an import that went to its end. MutuaError `mempool_full` where claims are left."""
     if account.unsent:
-        unsent = f"{len(account.unsent)} of {len(plan.claims)} claims are not sent"
-        what = f"{unsent}: this node holds as many records as it may"
-        raise MutuaError(
-            "mempool_full", what, "run the same command again after the next block; nothing is filed twice"
-        )
+        what = f"{len(account.unsent)} of {counted(len(plan.claims), 'claim')} not sent: this node has no room for them"
+        hint = "run the same command again after the next block; nothing is filed twice"
+        raise MutuaError("mempool_full", what, hint)
     if account.refused:
-        refusals = [
-            Refusal(item["resource"], "claim", item["code"], item["what"], item["hint"]) for item in account.refused
-        ]
-        _print_refusals(refusals, path, errors, as_json=json, is_partial=True)
+        refusals = [Refusal(path="claim", **item) for item in account.refused]
+        _print_refusals(refusals, path, err, as_json=as_json, is_partial=True)
         return EXIT_REFUSED
     return EXIT_OK
 
@@ -202,22 +169,9 @@ def _attested(body: Json, attester: Attester | None) -> Json:
     return body if attester is None else {**body, "attestations": [body_to_json(item) for item in attester(body)]}
 
 
-def _draft_of(resource: str, body: Json) -> _Draft:
-    return _Draft(resource, msgspec.Raw(msgspec.json.encode(submission("claim.file", body))))
-
-
-def _without(plan: ImportPlan, leave_out: Collection[str]) -> ImportPlan:
-    """Return a plan without the claims that a member leaves out. MutuaError `usage` for one that is not in the file."""
-    unknown = sorted(set(leave_out) - {claim.resource for claim in plan.claims})
-    if unknown:
-        raise MutuaError("usage", f"the file has no claim {unknown[0]!r} to leave out", "name it as Claim/ID")
-    return replace(plan, claims=tuple(claim for claim in plan.claims if claim.resource not in leave_out))
-
-
 def _parts(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
     """Yield the drafts in parts that one request may hold."""
-    part: list[_Draft] = []
-    size = 0
+    part, size = list[_Draft](), 0
     for draft in drafts:
         weight = len(bytes(draft.request)) + 1
         if part and (len(part) >= AT_ONCE_MAX or size + weight > BATCH_SIZE_MAX - 100):
@@ -229,32 +183,30 @@ def _parts(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
         yield part
 
 
-def _look_up(drafts: Iterable[_Draft], client: Client, account: _Account) -> tuple[list[_Draft], list[Refusal]]:
-    """Return the claims that are new, and why the rules would refuse some; note those that stand already."""
-    fresh: list[_Draft] = []
-    refusals: list[Refusal] = []
-    parts: list[list[_Draft]] = []
-
-    def kept_parts() -> Iterator[list[_Draft]]:
-        for part in _parts(drafts):
-            parts.append(part)
+def _ahead(parts: Iterator[list[_Draft]]) -> Generator[list[_Draft]]:
+    """Yield the same parts, the next one made in a thread while the caller is busy with one."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = thread.submit(next, parts, None)
             yield part
 
-    def check(part: list[_Draft]) -> Sequence[NodeRefusal]:
-        return client.check([item.request for item in part])
 
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:  # the next part is written while the node looks at this one
-        answers = pool.map(check, kept_parts())
-        for number, answer in enumerate(answers):
-            found = {item.index: item for item in answer}
-            for index, draft in enumerate(parts[number]):
-                refusal = found.get(index)
-                if refusal is None:
-                    fresh.append(draft)
-                elif refusal.claim:
-                    account.note_standing(draft.resource, refusal)
-                else:
-                    refusals.append(_reason_of(draft.resource, refusal))
+def _look_up(drafts: Iterable[_Draft], client: Client, account: Account) -> tuple[Items, list[Refusal]]:
+    """Return number and name of the claims that are new, and why the rules would refuse some; note what stands."""
+    fresh, refusals = Items(), list[Refusal]()
+    for part in _ahead(_parts(drafts)):
+        found = {item.index: item for item in client.check([item.request for item in part])}
+        for index, draft in enumerate(part):
+            refusal = found.get(index)
+            if refusal is None:
+                fresh.append((draft.number, draft.resource))
+            elif refusal.claim:
+                account.note_standing(draft.resource, refusal)
+            else:
+                refusals.append(_reason_of(draft.resource, refusal))
+        if len(refusals) >= REASONS_MAX:
+            break
     return fresh, refusals
 
 
@@ -266,61 +218,59 @@ def _reason_of(resource: str, refusal: NodeRefusal) -> Refusal:
     return Refusal(resource, "claim", refusal.code, refusal.what, hint)
 
 
-def _submit_all(drafts: Sequence[_Draft], client: Client, account: _Account, screen: _Screen, wait_s: float) -> None:
-    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens.
-
-    The next request is on its way while the node answers one.
-    """
-    queue, flying = deque(_parts(drafts)), deque[tuple[list[_Draft], Future[BatchAnswer]]]()
-    full: list[_Draft] = []
+def _submit_all(
+    fresh: Items, draft: Callable[[int], _Draft], client: Client, account: Account, screen: _Screen, *, wait_s: float
+) -> None:
+    """Submit the claims in order, waiting for room where there is none; the account is complete whatever happens."""
+    taken, left, flying = 0, list[_Draft](), list[_Draft]()
     deadline = time.monotonic() + wait_s
-    with screen.counting(len(drafts)) as show:
-        try:
-            with ThreadPoolExecutor(IN_FLIGHT) as pool:
-                while queue or flying:
+    parts = _ahead(_parts(draft(number) for number, _ in fresh))
+    try:
+        with closing(parts), screen.counting(len(fresh)) as show:
+            for part in parts:
+                taken, left = taken + len(part), part
+                while left:
                     height = client.blocks(count=1)[-1].height
-                    while queue and not full and len(flying) < IN_FLIGHT:
-                        part = queue.popleft()
-                        flying.append((part, pool.submit(client.submit_all, [item.request for item in part])))
-                    part, coming = flying[0]
-                    left = _note_answer(part, coming.result(), account, show)
-                    flying.popleft()
-                    full += left
-                    deadline = time.monotonic() + wait_s if len(left) < len(part) else deadline
-                    if full and not flying:
-                        queue.extendleft(reversed(list(_parts(full))))
-                        full = []
-                        if not _is_block_coming(client, height, deadline):
-                            break
-        finally:
-            for part, coming in flying:
-                if coming.done() and coming.exception() is None:
-                    full += _note_answer(part, coming.result(), account, show)
-                else:
-                    account.unsure += [item.resource for item in part]
-            account.unsent = [item.resource for part in (full, *queue) for item in part]
+                    flying, left = left, []
+                    answer = client.submit_all([item.request for item in flying])
+                    (left, lines, fault), flying = _note_answer(flying, answer, account), []
+                    for line in lines:
+                        show(line)
+                    if fault is not None:
+                        raise ApiError(fault.code, fault.what, fault.hint, family=fault.family)
+                    deadline = time.monotonic() + wait_s if lines else deadline
+                    if left and not _is_block_coming(client, height, deadline):
+                        return
+    finally:
+        for item in flying:
+            account.unsure.append(item.resource)
+        for name in (*(item.resource for item in left), *(name for _, name in islice(fresh, taken, None))):
+            account.unsent.append(name)
 
 
 def _note_answer(
-    part: Sequence[_Draft], answer: BatchAnswer, account: _Account, show: Callable[[str], None]
-) -> list[_Draft]:
-    """Note what the node says of each claim; return those for which it has no room."""
-    refusals = {item.index: item for item in answer.refusals}
-    full: list[_Draft] = []
+    part: Sequence[_Draft], answer: BatchAnswer, account: Account
+) -> tuple[list[_Draft], list[str], NodeRefusal | None]:
+    """Note what became of each claim; return those without room, a line for each other, and what made the node fail."""
+    refusals, fault = {item.index: item for item in answer.refusals}, None
+    full, lines = list[_Draft](), list[str]()
     for index, draft in enumerate(part):
         name, refusal = draft.resource, refusals.get(index)
         if refusal is None:
             account.submitted.append({"resource": name, "record_id": answer.records[index]})
-            show(f"{name} submitted as {answer.records[index]}")
+            lines.append(f"{name} submitted as {answer.records[index]}")
         elif refusal.claim:
-            show(account.note_standing(name, refusal))
+            lines.append(account.note_standing(name, refusal))
         elif refusal.code == FULL_CODE:
             full.append(draft)
+        elif refusal.family == "node":
+            account.unsure.append(name)
+            fault = refusal
         else:
             reason = _reason_of(name, refusal)
             account.refused.append({"resource": name, "code": reason.code, "what": reason.what, "hint": reason.hint})
-            show(f"{name} refused: {reason.what}")
-    return full
+            lines.append(f"{name} refused: {reason.what}")
+    return full, lines, fault
 
 
 def _is_block_coming(client: Client, height: int, deadline: float) -> bool:
@@ -381,8 +331,9 @@ def _plain(text: str) -> str:
 
 
 def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: TextIO) -> None:
-    lines = sum(len(claim.lines) for claim in plan.claims)
-    cents = sum(claim.charge_cents for claim in plan.claims)
+    lines = cents = 0
+    for claim in plan.claims:
+        lines, cents = lines + len(claim.lines), cents + claim.charge_cents
     amount = Units(context.currency, context.exponent).money(cents)
     left_out = f"; {plan.other_patients} of other patients left out" if plan.other_patients else ""
     repeated = f"; {plan.repeated} repeated" if plan.repeated else ""
@@ -391,12 +342,10 @@ def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: T
     print(_plain(text), file=out, flush=True)
 
 
-def _print_account(path: Path, plan: ImportPlan, account: _Account, out: TextIO, *, as_json: bool) -> None:
-    counts = {"file": path.name, "claims": len(plan.claims)}
-    names = ("repeated", "other_patients", "missing_pages")
-    rest = {name: getattr(plan, name) for name in names}
+def _print_account(path: Path, plan: ImportPlan, account: Account, out: TextIO, *, as_json: bool) -> None:
     if as_json:
-        print(json_lib.dumps({**counts, **asdict(account), **rest}), file=out, flush=True)
+        rest = {name: getattr(plan, name) for name in ("repeated", "other_patients", "missing_pages")}
+        account.write(out, {"file": path.name, "claims": len(plan.claims)}, rest)
     else:
         print(_plain(account.words(len(plan.claims))), file=out, flush=True)
 

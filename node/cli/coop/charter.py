@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cyclopts
@@ -15,6 +16,7 @@ from ledger.charter_file import charter_from_file, charter_to_json, charter_to_t
 from ledger.codec import encode
 from ledger.errors import MutuaError
 from ledger.genesis import Charter, CharterPlan, chain_id_of
+from node.api.text import counted
 from node.cli.common import PRINT, Printing, Whole, read_file, say
 
 app = cyclopts.App(name="charter", help="Write, complete, seal and read the charter of a co-op.")
@@ -110,7 +112,7 @@ def add(draft: Path, *entries: Path, printing: Printing = PRINT) -> int:
         charter = add_founder(charter, founder_from_file(read_file(entry)))
     _replace(draft, charter_to_toml(charter).encode())
     count = len(charter.founders)
-    words = f"{draft} has {count} founders; when all are in: mutua charter seal"
+    words = f"{draft} has {counted(count, 'founder')}; when all are in: mutua charter seal"
     return say(printing, {"draft": str(draft), "founders": count}, words)
 
 
@@ -132,8 +134,23 @@ def seal_command(draft: Path, *, out: Path | None = None, printing: Printing = P
     _replace(folder / "charter.toml", text)
     _replace(folder / "charter.bin", data)
     chain_id = chain_id_of(charter).hex()
-    words = f"sealed: chain id {chain_id}\nfounders compare this id by voice before they run it"
-    return say(printing, {"chain_id": chain_id, "folder": str(folder)}, words)
+    gaps = list(_gaps(charter))
+    words = [
+        *(f"warning: {gap}" for gap in gaps),
+        f"sealed: chain id {chain_id}",
+        "founders compare this id by voice before they run it",
+    ]
+    return say(printing, {"chain_id": chain_id, "folder": str(folder), "warnings": gaps}, lambda: words)
+
+
+def _gaps(charter: Charter) -> Iterator[str]:
+    """Yield what a valid charter lacks for a co-op to pay claims from its first day."""
+    if not charter.providers:
+        yield "no provider is listed: no claim can be filed before the co-op lists one"
+    if not any(code.is_standard for code in charter.codes):
+        yield "no code is standard: the members vote on every claim"
+    if not any(founder.bitcoin_key for founder in charter.founders):
+        yield "no founder has a bitcoin key: there is no treasury that could pay"
 
 
 @app.command
@@ -159,7 +176,7 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
     treasury = charter.treasury
     signers = sum(bool(founder.bitcoin_key) for founder in charter.founders)
     return [
-        f"{charter.name}: {len(charter.founders)} founders, phase {charter.phase}, {unit}",
+        f"{charter.name}: {counted(len(charter.founders), 'founder')}, phase {charter.phase}, {unit}",
         f"chain id   {chain_id_of(charter).hex()}" if fault is None else f"not sealed {fault}",
         f"blocks     every {charter.block_interval_ms / 1000:g} s, height 1 is {charter.day_one}",
         (
@@ -173,8 +190,9 @@ def _lines(charter: Charter, fault: str | None) -> list[str]:
         ),
         (
             f"codes      {sum(code.is_standard for code in charter.codes)} standard of {len(charter.codes)} listed;"
-            f" {len(charter.providers)} providers"
+            f" {counted(len(charter.providers), 'provider')}"
         ),
+        *(f"warning    {gap}" for gap in _gaps(charter)),
         *_party_lines(charter),
         *(f"param      {name} = {value}" for name, value in charter.params),
         *(

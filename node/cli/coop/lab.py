@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.cli.common import Whole
+from node.cli.common import Whole, print_json
 
 if TYPE_CHECKING:
     from governance.simulation.laboratory.report import Report, Section
@@ -70,7 +70,7 @@ def lab(
     if json_output:
         from governance.simulation.laboratory.report import table
 
-        print(json.dumps(table(report), indent=2, ensure_ascii=False))
+        print_json(table(report))
     else:
         _print_table(report, folder)
     return EXIT_BROKEN if report.broken else EXIT_OK
@@ -142,14 +142,15 @@ def _outside_section(name: str, seed: int, draw: Callable[..., bytes] | None) ->
 def write_report(report: Report, folder: Path) -> None:
     """Write the report's files."""
     from governance.simulation.laboratory.report import html, markdown, table
+    from node.paths import write_whole
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.md").write_text(markdown(report), encoding="utf-8")
-    (folder / "report.html").write_text(html(report), encoding="utf-8")
-    (folder / "table.json").write_text(json.dumps(table(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder / "report.md", markdown(report).encode())
+    write_whole(folder / "report.html", html(report).encode())
+    write_whole(folder / "table.json", json.dumps(table(report), indent=2, ensure_ascii=False).encode() + b"\n")
     for section in report.sections:
         if section.png is not None:
-            (folder / f"{section.name}.png").write_bytes(section.png)
+            write_whole(folder / f"{section.name}.png", section.png)
 
 
 def _say_progress(line: str) -> None:

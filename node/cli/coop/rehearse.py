@@ -65,9 +65,11 @@ def _play(file: Path) -> int:
     """Play a scenario file."""
     from governance.simulation.rehearse import line_of, play
     from governance.simulation.scenario import ScenarioError, parse
+    from node.api.text import clean_json
+    from node.reading import read_bytes, text_of
 
     try:
-        text = (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8")
+        text = text_of(sys.stdin.buffer.read() if str(file) == "-" else read_bytes(file))
     except OSError as error:
         print(f"mutua: {file} cannot be read: {error.strerror}; name a scenario file", file=sys.stderr)
         return EXIT_USAGE
@@ -78,7 +80,7 @@ def _play(file: Path) -> int:
     out = sys.stdout.buffer
     try:
         for count, event in enumerate(play(parse(text.split("\n"))), 1):
-            out.write(line_of(event).encode("utf-8") + b"\n")
+            out.write(clean_json(line_of(event)).encode("utf-8") + b"\n")
             if is_watched and count % PROGRESS_EVENTS == 0:
                 print(f"block {event['height']}, {count} events", file=sys.stderr)
         out.flush()

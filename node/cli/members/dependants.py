@@ -22,8 +22,13 @@ def list_command(*, common: Common = DEFAULT) -> int:
     heads = ("cover", "standing", "from day", "waiting until", "last day", "a term")
 
     def row(item: Dependant) -> Row:
-        waiting, share = item.waiting_last_day or None, session.units.money(item.rate_cents)
-        return item.cover_id, item.standing, item.first_day, waiting, item.last_day, share
+        day, share = session.units.day, session.units.money(item.rate_cents)
+        return (
+            item.cover_id,
+            item.standing,
+            *map(day, (item.first_day, item.waiting_last_day or None, item.last_day)),
+            share,
+        )
 
     return say(common, found, lambda: table(heads, map(row, found), "no dependants"))
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import socket
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import MutuaError
 from node import exit_codes
 from node.api.errors import ApiError, NodeNotRunning
+from node.api.sockets import place_to_connect
 from node.api.standing import (
     consensus_words,
     misbehaviour_words,
@@ -24,7 +23,9 @@ from node.api.standing import (
     sync_words,
     treasury_words,
 )
-from node.cli.common import DEFAULT, Common, say
+from node.cli.common import DEFAULT, Common, Flag, say
+from node.cli.node.stores import Found, store_checks
+from node.paths import open_to_others
 
 if TYPE_CHECKING:
     from node.api.views.node import Status
@@ -47,9 +48,12 @@ class Check:
     hint: str = ""
 
 
-def doctor(*, common: Common = DEFAULT) -> int:
-    """Check the set-up and give a hint for each problem. Exit code 6 when something must be repaired."""
-    checks = list(run_checks(common))
+def doctor(*, deep: Flag = False, common: Common = DEFAULT) -> int:
+    """Check the set-up and give a hint for each problem. Exit code 6 when something must be repaired.
+
+    :param deep: Also read every row and block of a stopped node's stores, which takes about a minute a gigabyte.
+    """
+    checks = list(run_checks(common, is_deep=deep))
     is_fault = any(check.state == "fault" for check in checks)
     say(common, [asdict(check) for check in checks], lambda: _lines(checks))
     return exit_codes.FINDING if is_fault else exit_codes.OK
@@ -60,7 +64,7 @@ def _lines(checks: list[Check]) -> Iterator[str]:
         yield f"{check.state:<6} {check.name:<14} {check.what}" + (f"; {check.hint}" if check.hint else "")
 
 
-def run_checks(common: Common) -> Iterator[Check]:
+def run_checks(common: Common, *, is_deep: bool = False) -> Iterator[Check]:
     """Yield the checks in the order in which a fault matters."""
     yield _guarded("python", _check_python)
     try:
@@ -74,7 +78,8 @@ def run_checks(common: Common) -> Iterator[Check]:
     yield _guarded("folder", lambda: _check_folder(config))
     yield _guarded("keys", lambda: _check_keys(config))
     yield _guarded("charter", lambda: _check_charter(config))
-    yield _guarded("ledger", lambda: _check_ledger(config))
+    for name, check in store_checks(config.folder, is_running=is_running, is_deep=is_deep):
+        yield _guarded(name, check)
     yield _guarded("disk", lambda: _check_disk(config.root))
     yield _guarded("socket", lambda: _check_socket_path(config.api_socket))
     yield _guarded("signatures", _check_signatures)
@@ -82,10 +87,6 @@ def run_checks(common: Common) -> Iterator[Check]:
         yield _guarded("bitcoin", lambda: _check_bitcoin(config))
     yield _guarded("port", lambda: _check_port(config, is_running=is_running))
     yield from node
-
-
-Found = tuple[str, str, str]
-"""State, what, hint."""
 
 
 def _ok(what: str) -> Found:
@@ -111,9 +112,8 @@ def _check_python() -> Found:
 def _check_folder(config: Config) -> Found:
     if not config.root.is_dir():
         return "fault", f"{config.root} is not there", "make it: mutua init"
-    mode = stat.S_IMODE(config.root.stat().st_mode)
-    if mode & 0o077:
-        return "fault", f"other users can read {config.root} (mode {mode:o})", f"chmod 700 {config.root}"
+    if mode := open_to_others(config.root):
+        return "fault", f"other users can read {config.root} (mode {mode})", f"chmod 700 {config.root}"
     return _ok(str(config.root))
 
 
@@ -121,9 +121,8 @@ def _check_keys(config: Config) -> Found:
     path = config.folder.keys
     if not path.exists():
         return "fault", "there is no key file", "make one: mutua init"
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        return "fault", f"other users can read {path} (mode {mode:o})", f"chmod 600 {path}"
+    if mode := open_to_others(path):
+        return "fault", f"other users can read {path} (mode {mode})", f"chmod 600 {path}"
     try:
         head = json.loads(path.read_bytes())["format"]
     except (ValueError, KeyError, TypeError):
@@ -145,13 +144,6 @@ def _check_charter(config: Config) -> Found:
     return _ok(f"{charter.name}, {len(charter.founders)} founders, chain {chain_id_of(charter).hex()}")
 
 
-def _check_ledger(config: Config) -> Found:
-    if not config.folder.ledger.exists():
-        return "note", "there is no ledger yet", "it begins with mutua run"
-    size = sum(file.stat().st_size for file in config.folder.ledger.iterdir() if file.is_file())
-    return _ok(f"{size // 1024} KiB; a full check of a stopped node: mutua audit verify {config.root}")
-
-
 def _check_disk(root: Path) -> Found:
     place = root
     while not place.exists():
@@ -163,9 +155,7 @@ def _check_disk(root: Path) -> Found:
 
 
 def _check_socket_path(path: Path) -> Found:
-    if len(str(path).encode()) > 103:
-        return "fault", f"{path} is too long for a socket", "set api_socket to a shorter path, or move the data folder"
-    return _ok(str(path))
+    return _ok(str(place_to_connect(path)))
 
 
 def _check_signatures() -> Found:
@@ -183,7 +173,7 @@ def _check_bitcoin(config: Config) -> Found:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(CONNECT_TIMEOUT_S)
         try:
-            probe.connect(str(path))
+            probe.connect(str(place_to_connect(path)))
         except OSError as error:
             hint = "start the Bitcoin backend, or correct bitcoin_socket"
             return "fault", f"nobody answers at {path} ({error.strerror})", hint
@@ -191,22 +181,15 @@ def _check_bitcoin(config: Config) -> Found:
 
 
 def _check_port(config: Config, *, is_running: bool) -> Found:
-    """Can the port be taken? Told by the running node itself when there is one."""
+    """Can the port be taken? Told by the running node itself when there is one. MutuaError as the start's own check."""
+    from node.startup import check_port
+
     listen = config.text("listen")
     if is_running:
         return _ok("the node is running and has it")
     if listen is None:
         return "note", "the charter's address is used", "set listen where the node stands behind another one"
-    found = re.fullmatch(r"/(ip[46])/([^/]+)/tcp/(\d{1,5})/?", listen, re.ASCII)
-    if found is None or int(found[3]) > 65_535:
-        return "fault", f"listen is {listen!r}", "write it as /ip4/0.0.0.0/tcp/4001"
-    with socket.socket(socket.AF_INET if found[1] == "ip4" else socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((found[2], int(found[3])))
-        except OSError as error:
-            hint = "stop what uses it, or choose another with listen"
-            return "fault", f"{listen} cannot be used ({error.strerror})", hint
+    check_port(listen)
     return _ok(f"{listen} is free")
 
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from ledger.errors import MutuaError
 from node.cli.common import DEFAULT, Common, Flag, Whole, is_live, read_file, say
 from node.cli.unlocking import DEFAULT_PASSPHRASE, PassphraseFrom, unlock_seed
+from node.reading import read_secret
 
 if TYPE_CHECKING:
     from node.paths import DataFolder
@@ -147,7 +148,7 @@ def _restored_seed(restore: bool, words_file: Path | None, folder: DataFolder) -
 
     if words_file is not None:
         try:
-            return seed_of(words_file.read_text(encoding="utf-8"))
+            return seed_of(read_secret(words_file))
         except (OSError, UnicodeDecodeError):
             what = f"{words_file} cannot be read as text"
             raise MutuaError("words_file", what, "name the file with the 24 words") from None

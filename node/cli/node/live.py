@@ -28,6 +28,7 @@ def status(*, common: Common = DEFAULT) -> int:
 def status_lines(answer: Status) -> Iterator[str]:
     """Yield the status for people, the first line the one to read."""
     yield f"{answer.name} · block {answer.height} · term {answer.term} · {sync_words(answer)}"
+    yield f"today      {units_of(answer).day(answer.height + 1)}, the day of the next block"
     yield f"peers      {peer_words(answer)}"
     yield f"consensus  view {answer.consensus.view}, {consensus_words(answer)}"
     if answer.consensus.misbehaviour:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TextIO, cast
 from cyclopts import Parameter
 
 from ledger.errors import MutuaError
-from node.api.text import clean
+from node.api.text import clean, clean_json
 from node.cli.common import DEFAULT, Common, Whole, say
 
 POLL_S = 0.25
@@ -77,7 +77,7 @@ def _inode(descriptor: int) -> int:
 
 def _show(line: str, *, is_json: bool) -> None:
     text = line.rstrip("\n")
-    print(text if is_json else clean(log_line(text), None), flush=True)
+    print(clean_json(text) if is_json else clean(log_line(text), None), flush=True)
 
 
 def log_line(line: str) -> str:

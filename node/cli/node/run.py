@@ -36,6 +36,7 @@ def run(
     :param api_socket: Unix socket of the local API.
     :param guest: Transport key (hex) of a follower that may connect; may be repeated.
     """
+    from ledger.addresses import parse_address
     from ledger.leveldb import is_locked
 
     config = common.config(
@@ -43,6 +44,8 @@ def run(
     )
     folder = config.folder
     guests = tuple(_key(item) for item in guest or ())
+    if address := config.text("listen"):
+        parse_address(address)  # before a passphrase is asked for
     if not folder.charter.exists():
         hint = "mutua init --charter FILE with the sealed charter of your co-op"
         raise MutuaError("charter_missing", f"{folder.root} holds no charter", hint)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal
 
 from cyclopts import App
 
+from node.api.errors import ApiError
 from node.cli.common import DEFAULT, Common, Flag, say, table
 
 app = App(name="config", help="Show the settings and where each comes from.")
@@ -13,7 +15,7 @@ app = App(name="config", help="Show the settings and where each comes from.")
 
 @app.command
 def show(*, origin: Flag = False, common: Common = DEFAULT) -> int:
-    """Show every setting.
+    """Show every setting, as a node that runs on the folder has it.
 
     :param origin: Also where each value comes from: flag, environment, file or default.
     """
@@ -30,6 +32,10 @@ def show(*, origin: Flag = False, common: Common = DEFAULT) -> int:
     for setting in SETTINGS:
         value = config.values[setting.name]
         found[setting.name] = {"value": value.text, "origin": value.origin, "meaning": setting.meaning}
+    with suppress(ApiError):
+        level = common.client().status().log_level
+        if level != found["log_level"]["value"]:
+            found["log_level"].update(value=level, origin="the running node: mutua logs --level")
     fields = ("value", "origin") if origin else ("value",)
     rows = [(name, *(item[field] or "–" for field in fields)) for name, item in found.items()]
     return say(common, found, lambda: table(("setting", *fields), rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from node.sandbox.demo.screen import open_screen
 from node.sandbox.demo.story import BLOCKS, DENIER, IMPORT_ROUNDS, VISITS_PER_ROUND, VOTED_CASES, charter_codes, tell
 from node.sandbox.demo.summary import summarise
 from node.sandbox.devnet import Devnet, Spec
+from node.sandbox.devnet_folder import read_state, remove, running
 
 INTERVAL_MS = 1_800
-MARK = "devnet.json"
 IMPORTED = VISITS_PER_ROUND * len(IMPORT_ROUNDS)
 OUTPUTS_MIN = 4
 SETTLE_S = 4.0
@@ -36,6 +35,7 @@ def run_demo(folder: Path, seed: int, summary_file: Path | None) -> dict[str, An
         screen.say("seven founders make keys, fund the treasury on regtest and seal the charter")
         devnet.make()
         devnet.add_follower("follower")
+        devnet.save()
         for node in devnet.nodes:
             devnet.start_node(node)
         devnet.save()
@@ -109,10 +109,13 @@ def _heights(devnet: Devnet) -> dict[str, int]:
 
 
 def _clear(folder: Path) -> None:
-    """Remove an earlier demo; refuse a folder that is not one."""
+    """Remove an earlier demo; refuse a folder that is not one, and one whose nodes still run."""
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / MARK).exists() and not (folder / "bitcoin").exists():
+        if read_state(folder) is None:
             what = f"{folder} is not empty, and not an earlier demo"
             raise MutuaError("folder_not_empty", what, "name another folder")
-        shutil.rmtree(folder)
+        if names := running(folder):
+            what = f"{', '.join(names)} of an earlier demo or devnet still run in {folder}"
+            raise MutuaError("folder_in_use", what, f"stop them: mutua devnet down --folder {folder}")
+        remove(folder)
     folder.mkdir(parents=True, exist_ok=True)

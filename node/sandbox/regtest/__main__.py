@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 
 from ledger.errors import MutuaError
+from node.parent import end_with_parent
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,7 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--socket", type=Path, required=True, help="path of the Unix socket")
     words = "milliseconds between blocks; default: blocks on request only"
     parser.add_argument("--mine-every-ms", type=int, default=None, help=words)
+    parser.add_argument("--end-with-parent", action="store_true", help="end when standard input does")
     options = parser.parse_args(arguments)
+    if options.end_with_parent:
+        end_with_parent()
     if options.mine_every_ms is not None and options.mine_every_ms < 10:
         parser.error("--mine-every-ms is at least 10")
     from node.sandbox.regtest.server import run

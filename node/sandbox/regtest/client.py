@@ -10,6 +10,7 @@ from typing import Any, cast
 import trio
 
 from ledger.errors import MutuaError
+from node.api.sockets import place_to_connect
 
 CALL_TIMEOUT_S = 15.0
 ANSWER_SIZE_MAX = 4 * 1024 * 1024
@@ -95,7 +96,7 @@ class RegtestClient:
         request = json.dumps({"id": 1, "method": method, "params": params or {}}).encode() + b"\n"
         try:
             with trio.fail_after(CALL_TIMEOUT_S):
-                async with await trio.open_unix_socket(str(self.path)) as stream:
+                async with await trio.open_unix_socket(str(place_to_connect(self.path))) as stream:
                     await stream.send_all(request)
                     line = await _read_line(stream)
             found = json.loads(line)

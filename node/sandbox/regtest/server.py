@@ -25,12 +25,12 @@ from typing import Any, cast
 import trio
 
 from ledger.errors import MalformedBytes, MutuaError
+from node.api.listening import place_to_listen
+from node.api.sockets import remove
 from node.sandbox.regtest.engine import ANYONE, Engine
 
 LINE_SIZE_MAX = 1024 * 1024
 CONNECTION_MAX = 64
-SOCKET_PATH_MAX = 100
-"""Linux allows 108 bytes."""
 
 
 async def serve(engine: Engine, listener: trio.socket.SocketType, mine_every_ms: int | None = None) -> None:
@@ -60,16 +60,14 @@ async def run(folder: Path, path: Path, mine_every_ms: int | None) -> None:
                         break
             finally:
                 listener.close()
-                path.unlink(missing_ok=True)  # noqa: ASYNC240 - the program ends here
+                remove(path)
         finally:
             engine.close()
 
 
 def bind(path: Path) -> trio.socket.SocketType:
     """Return a listening socket (mode 0600), after removing the file of an engine that has ended."""
-    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
-        what = f"the socket path {path} is longer than {SOCKET_PATH_MAX} bytes"
-        raise MutuaError("socket_path", what, "use a shorter folder, such as one in /tmp")
+    path = place_to_listen(path)
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(os.fspath(path))

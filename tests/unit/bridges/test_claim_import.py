@@ -10,11 +10,14 @@ from ledger import signatures
 from ledger.errors import MutuaError
 from ledger.records import attestation_message
 from node.api.bodies import body_from_json
-from node.api.errors import NodeNotRunning
+from node.api.errors import ApiError, NodeNotRunning
 from node.api.text import clean
 from node.api.views.actions import BatchAnswer, Refusal
 from node.api.views.coop import Code, Provider
+from node.bridges.fhir import claim as claim_module
+from node.bridges.fhir import mapping
 from node.bridges.fhir.values import ImportMapping
+from node.cli.claims import account as account_module
 from node.cli.claims import importing
 from node.cli.claims.importing import import_file, provider_attester
 
@@ -25,6 +28,8 @@ CHAIN = b"c" * 32
 
 class FakeDaemon:
     """Answers as the local API does: knows claims by their source, has room for some a block, can fall silent."""
+
+    family = "rule"
 
     def __init__(self, height: int = 9, room: int = 1_000, silent_after: int | None = None) -> None:
         self.bodies: list[dict] = []
@@ -65,7 +70,7 @@ class FakeDaemon:
         }[question.name]
 
     def _refusal(self, index, body, refuses):
-        hint, known = {"hint": "leave it out", "family": "rule"}, [item["source_hash"] for item in self.bodies]
+        hint, known = {"hint": "leave it out", "family": self.family}, [item["source_hash"] for item in self.bodies]
         if body["source_hash"] in known:
             place = known.index(body["source_hash"])
             words = {"code": "source_known", "what": "known", "claim": f"{place:064}", "height": self.heights[place]}
@@ -199,6 +204,7 @@ def test_every_claim_is_accounted_for_when_the_node_falls_silent_and_the_next_ru
     write, make, monkeypatch
 ):
     monkeypatch.setattr(importing, "AT_ONCE_MAX", 1)
+    monkeypatch.setattr(account_module, "MEMORY_MAX", 1)
     path, daemon, out = write(*three(make)), FakeDaemon(silent_after=1), io.StringIO()
     with pytest.raises(NodeNotRunning):
         import_file(path, daemon, out=out, json=True)
@@ -216,6 +222,69 @@ def test_every_claim_is_accounted_for_when_the_node_falls_silent_and_the_next_ru
     stood = json.loads(third.getvalue())["stood"]
     assert (stood[0]["resource"], stood[0]["claim"], stood[0]["height"]) == ("Claim/c1", "0" * 64, 10)
     assert len(stood) == 3
+
+
+def test_a_node_that_fails_within_a_batch_stops_the_import_and_what_it_kept_is_told(write, make, monkeypatch):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 2)
+    path, daemon, out = (
+        write(*[make.claim(make.item(f"T1{n:03}"), id=f"c{n}") for n in range(5)]),
+        FakeDaemon(),
+        io.StringIO(),
+    )
+    daemon.refuses_late = {"T1001": ("disk", "the records could not be written or read (Input/output error)")}
+    daemon.family = "node"
+    with pytest.raises(ApiError, match="could not be written") as fault:
+        import_file(path, daemon, out=out, json=True)
+    account = json.loads(out.getvalue())
+    assert [item["resource"] for item in account["submitted"]] == ["Claim/c0"]
+    assert (account["unsure"], account["unsent"]) == (["Claim/c1"], ["Claim/c2", "Claim/c3", "Claim/c4"])
+    assert fault.value.code == "disk"
+
+
+def test_a_file_that_changes_under_the_import_stops_it_and_every_claim_is_accounted_for(write, make, monkeypatch):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 1)
+    monkeypatch.setattr(mapping, "KEPT_MAX", 0)
+    path, daemon, out = (
+        write(*[make.claim(make.item(f"T1{n:03}"), id=f"c{n}") for n in range(9)]),
+        FakeDaemon(),
+        io.StringIO(),
+    )
+    submit_all = daemon.submit_all
+    monkeypatch.setattr(daemon, "submit_all", lambda records: (path.write_text("{}"), submit_all(records))[1])
+    with pytest.raises(MutuaError, match="changed while it was read"):
+        import_file(path, daemon, out=out, json=True)
+    account = json.loads(out.getvalue())
+    assert 1 <= len(daemon.bodies) == len(account["submitted"]) < 4
+    assert [*(item["resource"] for item in account["submitted"]), *account["unsent"]] == [
+        f"Claim/c{n}" for n in range(9)
+    ]
+
+
+def test_of_a_large_file_a_few_claims_are_in_memory(write, make, monkeypatch):
+    monkeypatch.setattr(importing, "AT_ONCE_MAX", 6)
+    monkeypatch.setattr(mapping, "KEPT_MAX", 0)
+    peaks = [peak_of(monkeypatch, importing, "_Draft"), peak_of(monkeypatch, claim_module, "MappedClaim")]
+    daemon, path = FakeDaemon(), write(*[make.claim(make.item(f"T1{n:03}"), id=f"c{n}") for n in range(100)])
+    assert import_file(path, daemon, out=io.StringIO(), json=True) == 0
+    assert len(daemon.bodies) == 100
+    assert all(0 < most <= 3 * 6 for (most,) in peaks)
+
+
+def peak_of(monkeypatch, module, name: str) -> list[int]:
+    """Have a class count how many of its objects there are; return where the most of them will stand."""
+    kind, alive, peak = getattr(module, name), [0], [0]
+
+    class Counted(kind):
+        def __init__(self, *values, **named):
+            kind.__init__(self, *values, **named)
+            alive[0] += 1
+            peak[0] = max(peak[0], alive[0])
+
+        def __del__(self):
+            alive[0] -= 1
+
+    monkeypatch.setattr(module, name, Counted)
+    return peak
 
 
 def test_an_import_waits_for_blocks_to_make_room(run, write, make, monkeypatch):
@@ -257,7 +326,7 @@ def test_a_claim_that_contradicts_an_earlier_one_is_found_before_anything_is_fil
     run, write, make
 ):
     daemon, path = FakeDaemon(), write(*three(make))
-    daemon.refuses = {"A0428": ("duplicate_line", "line 0: code A0428 of day 5 is already in claim 7f3a")}
+    daemon.refuses = {"A0428": ("duplicate_line", "line 1: code A0428 of day 5 is already in claim 7f3a")}
     code, out, err = run(path, daemon)
     assert (code, out, daemon.bodies) == (5, "", [])
     assert err.splitlines() == [
@@ -266,14 +335,16 @@ def test_a_claim_that_contradicts_an_earlier_one_is_found_before_anything_is_fil
             " import the file again"
         ),
         (
-            "  Claim/c3  claim: line 0: code A0428 of day 5 is already in claim 7f3a; compare the two: mutua claim"
+            "  Claim/c3  claim: line 1: code A0428 of day 5 is already in claim 7f3a; compare the two: mutua claim"
             " show; if the earlier one is right: --leave-out Claim/c3 [duplicate_line]"
         ),
     ]
-    assert run(path, daemon, leave_out=["Claim/c3"])[0] == 0
+    assert run(path, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c3"])))[0] == 0
     assert len(daemon.bodies) == 2
     with pytest.raises(MutuaError, match="no claim 'Claim/c9'"):
-        run(path, daemon, leave_out=["Claim/c9"])
+        run(path, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c9"])))
+    spoilt = write(*three(make), make.claim(id="c4", use="bogus"))
+    assert run(spoilt, daemon, mapping=ImportMapping(leave_out=frozenset(["Claim/c3", "Claim/c4"])))[0] == 0
 
 
 def test_a_request_stays_within_what_the_node_takes(run, write, make, monkeypatch):

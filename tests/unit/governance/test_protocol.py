@@ -91,6 +91,7 @@ def test_the_status_warns_before_the_block_of_a_version_this_program_does_not_kn
         consensus=Consensus(view=0, is_member=False, committee=1, misbehaviour=0, is_signing=False),
         needs_me=0,
         protocol=shown,
+        log_level="info",
     )
     assert [line for line in status_lines(answer) if line.startswith("protocol")] == [
         "protocol   version 2 begins with block 30: install a newer mutua before it, or this node stops there"

@@ -279,6 +279,29 @@ def test_a_folder_that_a_daemon_holds_is_refused(folder: Path, held: str) -> Non
     assert run("verify", folder) == 0
 
 
+@pytest.mark.parametrize("lost", ["*.log", "MANIFEST-*", "CURRENT", "*", ""])
+def test_a_lost_part_of_the_store_is_named_and_no_intact_charter_blamed(folder: Path, lost: str, capsys) -> None:
+    for path in sorted((folder / "ledger").glob(lost or "*")):
+        path.unlink()
+    if not lost:
+        (folder / "ledger").rmdir()
+    assert run("verify", folder, "--charter", folder / "charter.bin") == 6
+    lines = [line for line in capsys.readouterr().out.splitlines() if " store: " in line or " charter: " in line]
+    part = {"*.log": "its log 0000", "MANIFEST-*": "no MANIFEST", "CURRENT": "its file CURRENT", "*": "is gone"}.get(
+        lost, "is gone"
+    )
+    assert len(lines) == 1 and " store: the ledger in " in lines[0] and part in lines[0]
+
+
+def test_a_ledger_whose_rows_are_all_gone_is_no_fault_of_the_charter(folder: Path, capsys) -> None:
+    log = max((folder / "ledger").glob("*.log"))
+    log.write_bytes(b"")
+    (folder / "ledger.end").unlink()  # a copy without the mark: no file is missing
+    assert run("verify", folder) == 6
+    out = capsys.readouterr().out
+    assert " store: the ledger does not hold its first block" in out and " charter: " not in out
+
+
 def test_a_folder_without_a_ledger_is_named(tmp_path: Path) -> None:
     with pytest.raises(MutuaError) as caught:
         run("verify", tmp_path)

@@ -228,6 +228,7 @@ def test_a_fault_of_the_treasury_is_told_by_its_field(fields, named) -> None:
         ({"onion_tip": b""}, "onion_tip"),
         ({"address": "127.0.0.1:80"}, "address"),
         ({"address": "/ip4/127.0.0.1/tcp/99999"}, "address"),
+        ({"address": "/ip4/0.0.0.0/tcp/4001"}, "address"),
         ({"plan": "gold"}, "plan"),
         ({"contract_terms": 2}, "contract_terms"),
         ({"prepaid_terms": 121}, "prepaid_terms"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import time
 
 import msgspec
@@ -11,6 +13,7 @@ import trio
 from governance.filing.claims import ClaimBody, claim_subject_hash
 from governance.money.rates import QuoteBody
 from ledger.charter import seal, sign_founder
+from ledger.codec import decode
 from ledger.genesis import CharterCode, CharterProvider
 from ledger.records import Attestation, attest
 from ledger.signatures import public_key_of
@@ -18,11 +21,13 @@ from node.api.bodies import body_from_json, body_to_json
 from node.api.views.actions import SubmitRequest
 from node.daemon import Daemon, Options
 from node.pool import blobs as blobs_module
+from node.pool import intake as intake_module
 from node.pool import mempool as pool_module
 from node.pool.blobs import WAITING_PREFIX
 from node.pool.intake import RecordDraft, Refused
 from node.pool.mempool import PREFIX
 from wallet.keys import KeyRing
+from wallet.seal import SealedBlob
 
 PROVIDER = b"p" * 32
 FORGED = Attestation("provider", public_key_of(PROVIDER), bytes(32), bytes(64))
@@ -134,6 +139,36 @@ async def test_what_finds_no_room_leaves_no_trace_and_can_be_sent_again(node, mo
     assert len(list(node.mempool_store.scan(WAITING_PREFIX))) == len(node.mempool) == 5
 
 
+@pytest.mark.parametrize("place", ["keep", "_with_addresses"])
+async def test_what_was_kept_before_the_node_failed_is_told(node, monkeypatch, place):
+    monkeypatch.setattr(intake_module, "KEPT_AT_ONCE", 2)
+    owner = node.intake if place == "keep" else node.api.actions
+    work, calls = getattr(owner, place), itertools.count(1)
+
+    def fail_at(number):
+        def failing(*arguments):
+            if next(calls) == number:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return work(*arguments)
+
+        return failing
+
+    batch = [claim(node, number) for number in range(5)]
+    monkeypatch.setattr(owner, place, fail_at(2))
+    answer = await node.api.actions.submit_all(batch)
+    assert [bytes.fromhex(item) for item in answer.records if item] == node.mempool.ids()
+    assert [(item.index, item.code, item.family) for item in answer.refusals] == [
+        (n, "disk", "node") for n in (2, 3, 4)
+    ]
+    assert [len(answer.records), len(node.mempool)] == [5, 2]
+    calls = itertools.count(2)
+    with pytest.raises(OSError, match="Too many"):  # nothing was judged: an error as of one record
+        await node.api.actions.submit_all(batch[2:])
+    again = await node.api.actions.submit_all(batch)
+    assert [item.claim for item in again.refusals] == list(answer.records[:2])
+    assert len(node.mempool) == 5
+
+
 async def test_the_addresses_of_an_own_claim_are_kept_however_many_blobs_others_sent(node, monkeypatch):
     """Only this node has them: without them the claim could never be paid."""
     monkeypatch.setattr(blobs_module, "WAITING_BYTES_MAX", 0)
@@ -145,11 +180,25 @@ async def test_the_addresses_of_an_own_claim_are_kept_however_many_blobs_others_
     assert len(list(node.mempool_store.scan(WAITING_PREFIX))) == 1
 
 
+async def test_claims_of_one_patient_share_a_key_and_those_of_another_do_not(node):
+    drafts = []
+    for number, cover in enumerate([b"a" * 32, b"b" * 32, b"a" * 32]):
+        fields = claim(node, number, cover_id=cover.hex()).body
+        del fields["attestations"]
+        drafts.append(RecordDraft("claim.file", body_from_json(ClaimBody, fields)))
+    made = node.api.actions._with_addresses(drafts)
+    first, other, second = (decode(SealedBlob, draft.blobs[0]) for draft in made)
+    assert (first.key_hash, first.keys) == (second.key_hash, second.keys)
+    assert first.key_hash != other.key_hash
+    assert first.nonce != second.nonce
+
+
 async def test_what_stands_is_named_with_its_place_and_what_contradicts_it_is_not(node):
     first = (await node.api.actions.submit_all([claim(node, 1), claim(node, 2)])).records
     again = [
         claim(node, 1),  # the same file again
         claim(node, 2, source=99),  # a display text was added
+        claim(node, 2, source=99, system="https://s/"),  # as an older version wrote the system
         claim(node, 2, source=99, charge_cents=120),
         claim(node, 2, source=99, payee="provider"),
         claim(node, 1, lines=[*claim(node, 1).body["lines"], *claim(node, 2).body["lines"]], source=98),
@@ -158,11 +207,12 @@ async def test_what_stands_is_named_with_its_place_and_what_contradicts_it_is_no
     assert [(item.code, item.claim, item.height) for item in found] == [
         ("source_known", first[0], 0),
         ("duplicate_line", first[1], 0),
+        ("duplicate_line", first[1], 0),
         ("duplicate_line", "", 0),
         ("duplicate_line", "", 0),
         ("duplicate_line", "", 0),
     ]
-    assert first[1][:12] in found[2].what
+    assert first[1][:12] in found[3].what
 
 
 async def test_after_a_kill_the_node_still_knows_every_claim_that_waits(folder, ring):

@@ -40,16 +40,47 @@ def test_a_reopened_log_holds_every_cell(tmp_path):
     assert not log.has(CellKind.NOTARIZE, 3, 1, (3).to_bytes(32, "big"))
 
 
-@pytest.mark.parametrize("lost", [1, 20, 40])
-def test_a_torn_last_record_is_dropped_and_the_log_goes_on(tmp_path, lost):
+@pytest.mark.parametrize("written", [1, 20, 40])
+def test_a_torn_last_record_is_dropped_and_the_log_goes_on(tmp_path, written):
     filled(tmp_path)
     path = vote_log_path(tmp_path)
-    path.write_bytes(path.read_bytes()[:-lost])
+    data = path.read_bytes()
+    record, _ = votelog.append(data[-32:], cell(6))
+    path.write_bytes(data + record[:written])  # a crash: its `append` never returned
+    assert votes.problem_of(path) is None
     log = reopened(tmp_path)
-    assert (log.quarantine, log.cells(5), log.cells(4)) == (None, (), (cell(4),))
+    assert (log.quarantine, log.cells(6), log.cells(5)) == (None, (), (cell(5),))
     log.append(cell(6))
     log.close()
     assert reopened(tmp_path).cells(6) == (cell(6),)
+
+
+@pytest.mark.parametrize("is_first_start", [True, False])
+@pytest.mark.parametrize("damage", ["cut", "cut at a record", "zeros", "flipped", "gone", "emptied"])
+def test_a_vote_that_was_on_the_disk_is_not_forgotten_in_silence(tmp_path, damage, is_first_start):
+    filled(tmp_path)
+    path = vote_log_path(tmp_path)
+    data = path.read_bytes()
+    size = len(votelog.append(bytes(32), cell(1))[0])
+    damaged = {
+        "cut": data[:-1],
+        "cut at a record": data[:-size],
+        "zeros": data[:-size].ljust(len(data), b"\0"),
+        "flipped": data[:-10] + bytes([data[-10] ^ 4]) + data[-9:],
+        "gone": b"",
+        "emptied": b"",
+    }[damage]
+    path.write_bytes(damaged)
+    if damage == "gone":
+        path.unlink()
+    assert "vote log" in (votes.problem_of(path) or "")
+    log = reopened(tmp_path, is_first_start=is_first_start)
+    assert "vote log" in (log.quarantine or "")
+    log.append(cell(6))
+    log.end_quarantine()
+    log.close()
+    again = reopened(tmp_path)
+    assert (again.quarantine, again.cells(6), votes.problem_of(path)) == (None, (cell(6),), None)
 
 
 def test_a_log_broken_in_the_middle_is_moved_aside_and_quarantines_until_told_otherwise(tmp_path):

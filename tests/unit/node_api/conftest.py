@@ -21,6 +21,8 @@ CLAIM = "ab" * 32
 class FakeDaemon:
     """What a daemon would say."""
 
+    day_one = "2026-01-01"
+
     def __init__(self) -> None:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self.level = "info"
@@ -50,6 +52,7 @@ class FakeDaemon:
             consensus=Consensus(view=0, is_member=True, committee=7, misbehaviour=0, is_signing=True),
             needs_me=0,
             protocol=ProtocolState(version=1, knows_next=True),
+            log_level="info",
         )
 
     def height(self) -> int:

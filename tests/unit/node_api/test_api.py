@@ -171,7 +171,8 @@ async def test_a_dead_socket_is_replaced_and_a_live_one_is_not(served, api, tmp_
     assert (await ask(Client(served).status)).height == 41
 
 
-async def test_a_path_that_cannot_be_a_socket_is_refused(api, tmp_path) -> None:
+async def test_a_path_that_cannot_be_a_socket_is_refused(api, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("x" * 100)))
     plain = tmp_path / "file"
     plain.write_bytes(b"mine")
     for path, code in ((plain, "socket_unusable"), (tmp_path / ("x" * 120), "socket_path")):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
+import tomllib
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -28,6 +32,19 @@ async def test_each_event_reaches_the_command_in_order(tmp_path) -> None:
     send.close()
     await hooks.run_hooks(subscribe, f'{sys.executable} -c "{COPY}" "{target}"')
     assert [json.loads(line)["height"] for line in target.read_text().splitlines()] == [1, 2]
+
+
+async def test_the_example_of_the_guide_shows_the_event_and_runs_nothing_of_it(tmp_path, monkeypatch) -> None:
+    guide = Path(__file__).parents[3] / "docs/how-to/run-a-node.md"
+    (setting,) = re.findall(r"`(on_event = [^`]*)`", guide.read_text())
+    shown = tmp_path / "shown"
+    notify = tmp_path / "notify-send"
+    notify.write_text(f'#!/bin/sh\nprintf "%s" "$2" > {shown}\n')
+    notify.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    event = {"event": "payout_due", "height": 3, "note": "$(touch evil); \"'x"}
+    await hooks.run_hook(hooks.words_of(tomllib.loads(setting)["on_event"]), event)
+    assert json.loads(shown.read_text()) == event
 
 
 async def test_a_command_that_fails_or_hangs_holds_nothing_up(monkeypatch) -> None:

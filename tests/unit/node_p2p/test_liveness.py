@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import trio
 from nacl.signing import SigningKey
 
@@ -75,9 +74,3 @@ async def test_dials_that_cross_leave_one_connection_on_both_sides(cluster, unti
     left.network.send(right.key, Channel.SYNC, b"one way")
     right.network.send(left.key, Channel.SYNC, b"and back")
     await until(lambda: bool(left.frames) and bool(right.frames))
-
-
-@pytest.mark.parametrize("address", ["/ip4/127.0.0.1", "127.0.0.1:4001", "/ip4/127.0.0.1/udp/1/quic-v1", ""])
-async def test_an_address_that_cannot_be_dialled_is_named(address):
-    with pytest.raises(host.MutuaError, match="is not an address"):
-        host.parse_address(address)

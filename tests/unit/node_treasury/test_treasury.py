@@ -42,7 +42,7 @@ from node.treasury.protocols import SignerSecrets
 from node.treasury.view import Signer
 from wallet.addresses import account_of, claim_programs, script_of
 from wallet.keys import KeyRing
-from wallet.seal import SealedBlob, commitment_of, seal_addresses
+from wallet.seal import SealedBlob, commitment_of, new_key, seal_addresses
 from wallet.transactions import Outpoint, Treasury
 
 RINGS = [KeyRing.from_seed(bytes([number]) * 32) for number in range(1, 8)]
@@ -240,7 +240,7 @@ class World:
     def owe(self, number: int, amount_sat: int, due_height: int | None = None, programs=None, **more) -> bytes:
         payout_id = b"payout" + number.to_bytes(26, "big")
         programs = programs or claim_programs(PAYEE.bitcoin_root, account_of(payout_id + self.first_baton), count=12)
-        blob = more.pop("blob", None) or seal_addresses(programs, [signer.device_key for signer in SIGNERS])
+        blob = more.pop("blob", None) or seal_addresses(programs, new_key([signer.device_key for signer in SIGNERS]))
         self.blobs[commitment_of(blob)] = blob
         self.programs[payout_id] = programs
         height = self.ledger.height if due_height is None else due_height
@@ -398,7 +398,7 @@ async def test_a_list_that_is_garbage_or_repeats_an_address_holds_up_nobody_else
 async def test_a_signer_whose_entry_is_broken_or_whose_blob_never_came_gets_the_list_from_others(world) -> None:
     owe_eight(world)
     programs = claim_programs(PAYEE.bitcoin_root, 99)
-    value = decode(SealedBlob, seal_addresses(programs, [signer.device_key for signer in SIGNERS]))
+    value = decode(SealedBlob, seal_addresses(programs, new_key([signer.device_key for signer in SIGNERS])))
     keys = tuple(
         (
             msgspec.structs.replace(item, sealed=bytes(80))
@@ -608,6 +608,43 @@ def test_a_damaged_journal_stops_the_signer(tmp_path, damage) -> None:
     (tmp_path / "journal").write_bytes(damage)
     with pytest.raises(LedgerCorrupt):
         Journal(tmp_path / "journal")
+
+
+@pytest.mark.parametrize("damage", ["cut", "a line less", "zeros", "flipped", "gone", "first line gone"])
+def test_a_promise_that_was_on_the_disk_is_not_forgotten_in_silence(tmp_path, damage) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    for number in range(3):
+        journal.promise(b"b" * 32, number, bytes([number]) * 32)
+    data = path.read_bytes()
+    lines = data.splitlines(keepends=True)
+    damaged = {
+        "cut": data[:-1],
+        "a line less": b"".join(lines[:-1]),
+        "zeros": data[:-40].ljust(len(data), b"\0"),
+        "flipped": data.replace(b"02" * 32, b"02" * 31 + b"03"),
+        "gone": b"",
+        "first line gone": b"".join(lines[1:]) + lines[0],
+    }[damage]
+    path.write_bytes(damaged)
+    if damage == "gone":
+        path.unlink()
+    with pytest.raises(LedgerCorrupt, match="the journal of promises .* is damaged") as caught:
+        Journal(path)
+    assert "never put an old copy in its place" in caught.value.hint
+    assert not path.exists() or path.read_bytes() == damaged, "evidence is left as it is"
+
+
+def test_the_lines_of_a_journal_check_those_before_them(tmp_path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).promise(b"b" * 32, 0, b"t" * 32)
+    Journal(path).promise(b"b" * 32, 1, b"u" * 32)
+    again = Journal(path)
+    assert (again.find(b"b" * 32, 0), again.find(b"b" * 32, 1)) == (b"t" * 32, b"u" * 32)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[1] + lines[0])
+    with pytest.raises(LedgerCorrupt, match="was changed"):
+        Journal(path)
 
 
 def test_a_full_disk_promises_nothing_and_leaves_no_half_line(tmp_path, monkeypatch) -> None:

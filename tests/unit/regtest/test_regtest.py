@@ -261,12 +261,11 @@ async def test_garbage_and_a_dropped_connection_do_not_stop_the_engine(short_pat
         assert (await RegtestClient(short_path / "s").info())["height"] == 0
 
 
-def test_a_second_process_on_one_folder_or_a_long_socket_path_says_so_in_one_line(short_path) -> None:
+def test_a_second_process_on_one_folder_or_one_socket_says_so_in_one_line(short_path) -> None:
     with engine_process(short_path):
         for where, words in [
             ((short_path / "d", short_path / "t"), "another regtest engine"),
             ((short_path / "e", short_path / "s"), "answers on"),
-            ((short_path / "f", Path("/tmp") / ("x" * 120)), "longer than"),
         ]:
             done = subprocess.run(
                 [sys.executable, "-m", "node.sandbox.regtest", "--dir", where[0], "--socket", where[1]],

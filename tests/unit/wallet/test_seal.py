@@ -13,6 +13,7 @@ from wallet.seal import (
     AddressList,
     SealedBlob,
     commitment_of,
+    new_key,
     new_payout_blob,
     open_key,
     open_with_key,
@@ -30,7 +31,7 @@ PROGRAMS = tuple(bytes([number]) * 20 for number in range(32))
 
 
 def test_every_signer_reads_the_same_list_and_nobody_else() -> None:
-    blob = seal_addresses(PROGRAMS, DEVICES)
+    blob = seal_addresses(PROGRAMS, new_key(DEVICES))
     assert {open_addresses(blob, ring.device_seed) for ring in RINGS} == {PROGRAMS}
     with pytest.raises(MalformedBytes) as caught:
         open_addresses(blob, KeyRing.from_seed(bytes(32)).device_seed)
@@ -38,21 +39,27 @@ def test_every_signer_reads_the_same_list_and_nobody_else() -> None:
 
 
 def test_a_claimant_makes_a_blob_of_the_addresses_its_own_wallet_finds_again() -> None:
-    blob = new_payout_blob(RINGS[0].bitcoin_root, b"source hash", DEVICES)
+    blob = new_payout_blob(RINGS[0].bitcoin_root, b"source hash", new_key(DEVICES))
     assert open_addresses(blob, RINGS[6].device_seed) == claim_programs(
         RINGS[0].bitcoin_root, account_of(b"source hash")
     )
 
 
 def test_a_blob_shows_no_address_and_two_blobs_of_one_list_differ() -> None:
-    blob = seal_addresses(PROGRAMS, DEVICES)
+    key = new_key(DEVICES)
+    blob, other = (seal_addresses(PROGRAMS, key) for _ in range(2))
     assert not any(program in blob for program in PROGRAMS)
-    assert commitment_of(blob) != commitment_of(seal_addresses(PROGRAMS, DEVICES))
+    assert commitment_of(blob) != commitment_of(other)
+    ours, theirs = (decode(SealedBlob, item) for item in (blob, other))
+    assert ours.nonce != theirs.nonce
+    assert not {ours.box[at : at + 16] for at in range(len(ours.box) - 15)} & {theirs.box[-16:], theirs.box[16:32]}
+    assert open_addresses(other, RINGS[0].device_seed) == PROGRAMS
+    assert decode(SealedBlob, seal_addresses(PROGRAMS, new_key(DEVICES))).key_hash != ours.key_hash
     assert len(blob) < 4096
 
 
 def test_a_signer_whose_entry_is_garbage_opens_with_the_key_of_another_and_a_wrong_key_is_refused() -> None:
-    value = decode(SealedBlob, seal_addresses(PROGRAMS, DEVICES))
+    value = decode(SealedBlob, seal_addresses(PROGRAMS, new_key(DEVICES)))
     broken = tuple(
         msgspec.structs.replace(item, sealed=bytes(80)) if item.device_key == DEVICES[2] else item
         for item in value.keys
@@ -67,7 +74,7 @@ def test_a_signer_whose_entry_is_garbage_opens_with_the_key_of_another_and_a_wro
 
 
 def test_a_key_that_is_not_the_one_committed_to_is_refused_even_when_it_was_sealed_to_me() -> None:
-    value = decode(SealedBlob, seal_addresses(PROGRAMS, DEVICES))
+    value = decode(SealedBlob, seal_addresses(PROGRAMS, new_key(DEVICES)))
     other = sodium.crypto_box_seal(bytes(32), sodium.crypto_sign_ed25519_pk_to_curve25519(DEVICES[0]))
     keys = tuple(
         msgspec.structs.replace(item, sealed=other) if item.device_key == DEVICES[0] else item for item in value.keys
@@ -85,7 +92,7 @@ def test_random_bytes_are_no_blob(data: bytes) -> None:
 
 @given(st.data())
 def test_no_changed_byte_changes_the_list(data: st.DataObject) -> None:
-    blob = bytearray(seal_addresses(PROGRAMS[:4], DEVICES[:2]))
+    blob = bytearray(seal_addresses(PROGRAMS[:4], new_key(DEVICES[:2])))
     blob[data.draw(st.integers(0, len(blob) - 1))] ^= data.draw(st.integers(1, 255))
     try:
         assert open_addresses(bytes(blob), RINGS[0].device_seed) == PROGRAMS[:4]
@@ -106,10 +113,10 @@ def test_a_list_that_is_short_long_repeated_or_of_another_type_is_neither_sealed
     programs: tuple[bytes, ...],
 ) -> None:
     with pytest.raises(MalformedBytes):
-        seal_addresses(programs, DEVICES)
+        seal_addresses(programs, new_key(DEVICES))
     key, nonce = bytes(32), bytes(24)
     box = sodium.crypto_secretbox(encode(AddressList(tuple(programs))), nonce, key)
-    value = decode(SealedBlob, seal_addresses(PROGRAMS, DEVICES))
+    value = decode(SealedBlob, seal_addresses(PROGRAMS, new_key(DEVICES)))
     with pytest.raises(MalformedBytes):
         open_with_key(
             encode(msgspec.structs.replace(value, box=box, nonce=nonce, key_hash=tagged_hash("sealed-key", key))), key
@@ -119,5 +126,5 @@ def test_a_list_that_is_short_long_repeated_or_of_another_type_is_neither_sealed
 def test_no_signers_or_a_key_that_is_no_point_is_refused() -> None:
     for keys in ([], [bytes(32)], DEVICES[:1] * 16):
         with pytest.raises(MalformedBytes) as caught:
-            seal_addresses(PROGRAMS, keys)
+            seal_addresses(PROGRAMS, new_key(keys))
         assert caught.value.code == "seal_signers"
