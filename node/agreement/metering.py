@@ -13,6 +13,8 @@ BURST_S = 4
 BURST_PER_MEMBER = 64
 """A proposal after 64 skipped views brings as many certificates."""
 BYTES_PER_TOKEN = 4096
+THREAD_FROM_SIGNATURES = 3
+"""From so many on, signatures are verified in a thread."""
 
 
 class RateLimit:

@@ -13,7 +13,7 @@ from consensus.messages import Certificate, Message, Proposal, Vote, decode_mess
 from consensus.signing import verify_certificate, verify_proposal, verify_vote
 from consensus.state import Config, State, is_known
 from ledger.errors import MalformedBytes
-from node.agreement.metering import RateLimits, cost_of_reading
+from node.agreement.metering import THREAD_FROM_SIGNATURES, RateLimits, cost_of_reading
 from node.agreement.own_votes import OwnVotes
 from node.clock import now_ms
 from node.execution.ledger import LedgerService
@@ -22,7 +22,6 @@ from node.p2p.network import Network
 LATER_FRAMES_MAX = 100
 LATER_BYTES_MAX = 512 * 1024
 """Messages of the next height kept for each peer; older and later ones are answered by sync."""
-THREAD_FROM_SIGNATURES = 3
 SEEN_MAX = 64
 """Proposals of one leader whose time of arrival is remembered."""
 
