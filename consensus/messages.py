@@ -111,6 +111,8 @@ _vote_fields = attrgetter("kind", "epoch", "height", "view", "block_hash", "vote
 _certificate_fields = attrgetter("kind", "epoch", "height", "view", "block_hash")
 _proposal_fields = attrgetter("epoch", "height", "view", "block_hash", "header", "proposer", "signature")
 _TAG_VOTE, _TAG_CERTIFICATE, _TAG_PROPOSAL = 1, 2, 3
+_HEIGHT_AT, _HEIGHT_SIZE = {b"\x01": 6, b"\x02": 6, b"\x03": 5}, 8
+"""Where a message has its height, by its tag: after the kind of a vote, and the epoch."""
 
 
 def vote_message(kind: int, epoch: int, height: int, view: int, block_hash: bytes) -> bytes:
@@ -144,6 +146,14 @@ def decode_message(data: bytes) -> Message:
     if tag == bytes([_TAG_PROPOSAL]):
         return _decode_proposal(rest)
     raise _malformed("unknown tag")
+
+
+def height_of(data: bytes) -> int:
+    """Return the height of a message without decoding the rest of it; MalformedBytes for what is none."""
+    start = _HEIGHT_AT.get(data[:1])
+    if start is None or len(data) < start + _HEIGHT_SIZE:
+        raise _malformed("unknown tag")
+    return int.from_bytes(data[start : start + _HEIGHT_SIZE], "big")
 
 
 def encode_certificate(certificate: Certificate) -> bytes:

@@ -24,7 +24,8 @@ from consensus.signing import sign_proposal, sign_vote
 from ledger.blocks import BlockWithBodies, decode_header
 from ledger.errors import MutuaError
 from node.agreement.candidates import ProposedBlocks
-from node.agreement.own_votes import OwnVotes, votes_seen
+from node.agreement.metering import RateLimits
+from node.agreement.own_votes import OwnVotes, report_of, votes_seen
 from node.agreement.receive import Receiver
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog
@@ -86,11 +87,12 @@ class Driver:
         self.view = 0
         self.messages_out = 0
         self.misbehaviour: deque[object] = deque(maxlen=MISBEHAVIOUR_KEPT_MAX)
-        self._own_votes = None
+        self._own_votes, limits = None, RateLimits(len(ledger.committee))
         if seat is not None and guard is not None:
             silent = self._begin_anew
-            self._own_votes = OwnVotes(seat.index, ledger, network, vote_log, guard=guard, on_quarantine=silent)
-        self.receiver = Receiver(ledger, network, self._own_votes, state=lambda: self._state, put=self._put)
+            parts = (seat.index, ledger, network, vote_log, limits)
+            self._own_votes = OwnVotes(*parts, guard=guard, on_quarantine=silent)
+        self.receiver = Receiver(ledger, network, self._own_votes, limits, state=lambda: self._state, put=self._put)
 
     async def run(self) -> None:
         """Look back, then drive heights for ever."""
@@ -163,8 +165,9 @@ class Driver:
 
     def votes_of(self, voter: int) -> wire.VoteReport:
         """Return what this node has seen a member sign at the height it works on, newest views first."""
-        votes = [] if self._state is None else votes_seen(self._state, voter)
-        return wire.VoteReport(self._ledger.height + 1, tuple(votes[: wire.VOTES_SEEN_MAX]))
+        height, state = self._ledger.height + 1, self._state
+        is_here = state is not None and state.config.height == height
+        return report_of(height, votes_seen(state, voter) if state is not None and is_here else ())
 
     # ---- One height --------------------------------------------------------
 

@@ -6,14 +6,15 @@ Such a vote means an old disk image, or a second node with the same key; the dou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 import trio
 
 from consensus.messages import CellKind, Certificate, Message, Proposal, Vote, decode_message, encode_message
-from consensus.signing import verify_vote
+from consensus.signing import is_proposal_signed, verify_vote
 from consensus.state import State
 from ledger.errors import MalformedBytes
+from node.agreement.metering import THREAD_FROM_SIGNATURES, RateLimits
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog
 from node.execution.ledger import LedgerService
@@ -21,6 +22,8 @@ from node.p2p.network import Channel, Network
 from node.spread import wire
 
 LOOK_EVERY_S = 0.5
+MESSAGES_PER_TOKEN = 8
+"""What an answer costs its sender, besides each signature that it makes this node verify."""
 
 
 @dataclass(eq=False, slots=True)
@@ -31,9 +34,12 @@ class OwnVotes:
     ledger: LedgerService
     network: Network
     vote_log: VoteLog
+    limits: RateLimits
     _: KW_ONLY
     guard: DoubleSignGuard
     on_quarantine: Callable[[], None]
+    _verified: set[Vote | Proposal] = field(default_factory=set[Vote | Proposal])
+    """Own signatures that peers showed and the log lacks: what is sent again is not verified again."""
 
     async def look_back(self) -> None:
         """Ask every committee member's node for this node's own votes until enough have answered."""
@@ -48,47 +54,94 @@ class OwnVotes:
         return self.guard.look(len(self.network.connected()))
 
     async def hear_report(self, member: bytes, report: wire.VoteReport) -> None:
-        """Take the answer of a committee member's node to a query."""
-        config = self.ledger.config()
-        for data in report.votes:
-            vote = decode_message(data)
-            is_own = isinstance(vote, Vote) and vote.voter == self.index
-            if not isinstance(vote, Vote) or not is_own or not verify_vote(vote, config.committee, config.chain_id):
-                what = "an answer contains signatures that this node did not make"
-                raise MalformedBytes("votes_seen", what, "send votes as they were signed")
-            await self._compare(vote)
+        """Take the answer of a committee member's node to a query. Only what could be news is verified."""
+        self._charge(member, 1 + len(report.votes) // MESSAGES_PER_TOKEN)
+        if report.height > self.ledger.height:
+            news = self._unknown_in(report)
+            self._charge(member, len(news))
+            await self._verify(news)
+            for signed in news:
+                await self._compare(signed)
         self.guard.hear_answer(member, report.height)
+
+    def _charge(self, member: bytes, cost: int) -> None:
+        if not self.limits.spend(member, cost, trio.current_time()):
+            what = "a peer tells again and again what it saw this node sign"
+            raise MalformedBytes("votes_seen", what, "answer once when asked")
+
+    def _unknown_in(self, report: wire.VoteReport) -> list[Vote | Proposal]:
+        """Return what an answer shows that the log lacks, not yet verified, of heights that are not final here."""
+        self._verified = {signed for signed in self._verified if signed.height > self.ledger.height}
+        found: list[Vote | Proposal] = []
+        if len(set(report.votes)) < len(report.votes):
+            raise _false_answer()
+        for data in report.votes:
+            signed = decode_message(data)
+            if isinstance(signed, Certificate) or signed.height != report.height or _signer(signed) != self.index:
+                raise _false_answer()
+            if isinstance(signed, Proposal) and signed.justification:
+                raise _false_answer()
+            if signed not in self._verified and not self._is_logged(signed):
+                found.append(signed)
+        return found
+
+    async def _verify(self, news: Sequence[Vote | Proposal]) -> None:
+        config = self.ledger.config()
+
+        def are_signed() -> bool:
+            return all(
+                verify_vote(signed, config.committee, config.chain_id)
+                if isinstance(signed, Vote)
+                else is_proposal_signed(signed, config.committee, config.chain_id)
+                for signed in news
+            )
+
+        is_long = len(news) >= THREAD_FROM_SIGNATURES
+        if not (await trio.to_thread.run_sync(are_signed) if is_long else are_signed()):
+            raise _false_answer()
+        self._verified.update(news)
 
     async def look_at(self, message: Message, certificates: Sequence[Certificate]) -> None:
         """Notice own signatures among verified messages."""
-        if isinstance(message, Vote) and message.voter == self.index:
+        if not isinstance(message, Certificate) and _signer(message) == self.index:
             await self._compare(message)
-        if isinstance(message, Proposal) and message.proposer == self.index:
-            cell = (CellKind.PROPOSE, message.height, message.view, message.block_hash)
-            if not self.vote_log.has(*cell):
-                await self._suspect("a proposal of this node's key is not in its vote log", message.height)
         for item in certificates:
             if self.index in item.voters:
                 await self._compare(item)
 
-    async def _compare(self, signed: Vote | Certificate) -> None:
-        cell = (CellKind(signed.kind), signed.height, signed.view, signed.block_hash)
-        if signed.height > self.ledger.height and not self.vote_log.has(*cell):
-            await self._suspect("a vote of this node's key is not in its vote log", signed.height)
+    def _is_logged(self, signed: Message) -> bool:
+        kind = CellKind.PROPOSE if isinstance(signed, Proposal) else CellKind(signed.kind)
+        return self.vote_log.has(kind, signed.height, signed.view, signed.block_hash)
 
-    async def _suspect(self, reason: str, height: int) -> None:
-        was_signing = self.guard.may_sign()
-        await trio.to_thread.run_sync(self.guard.suspect, reason, height)
-        if was_signing:
-            self.on_quarantine()
+    async def _compare(self, signed: Message) -> None:
+        if signed.height > self.ledger.height and not self._is_logged(signed):
+            what = "proposal" if isinstance(signed, Proposal) else "vote"
+            was_signing = self.guard.may_sign()
+            reason = f"a {what} of this node's key is not in its vote log"
+            await trio.to_thread.run_sync(self.guard.suspect, reason, signed.height)
+            if was_signing:
+                self.on_quarantine()
 
 
-def votes_seen(state: State, voter: int) -> list[bytes]:
-    """Return what a member has signed at the height of `state`, newest views first, as messages."""
+def votes_seen(state: State, voter: int) -> list[Vote]:
+    """Return what a member has signed at the height of `state`, newest views first, as many as an answer holds."""
     found = [column[voter] for column in state.votes.values() if voter in column]
     for item in state.certificates.values():
         if voter in item.voters:
             signature = item.signatures[item.voters.index(voter)]
             found.append(Vote(item.kind, item.epoch, item.height, item.view, item.block_hash, voter, signature))
-    found.sort(key=lambda vote: vote.view, reverse=True)
-    return list(dict.fromkeys(encode_message(vote) for vote in found))
+    return sorted(dict.fromkeys(found), key=lambda vote: vote.view, reverse=True)[: wire.VOTES_SEEN_MAX]
+
+
+def report_of(height: int, signed: Sequence[Vote | Proposal]) -> wire.VoteReport:
+    """Return the answer of a node that works on `height` to a member that asks what it was seen to sign."""
+    return wire.VoteReport(height, tuple(encode_message(item) for item in signed[: wire.VOTES_SEEN_MAX]))
+
+
+def _signer(signed: Vote | Proposal) -> int:
+    return signed.voter if isinstance(signed, Vote) else signed.proposer
+
+
+def _false_answer() -> MalformedBytes:
+    what = "an answer contains signatures that this node did not make, or made at another height"
+    return MalformedBytes("votes_seen", what, "send votes as they were signed, of the height that is worked on")

@@ -9,11 +9,11 @@ from dataclasses import KW_ONLY, dataclass, field
 import trio
 
 from consensus import events as ev
-from consensus.messages import Certificate, Message, Proposal, Vote, decode_message
+from consensus.messages import Certificate, Message, Proposal, Vote, decode_message, height_of
 from consensus.signing import verify_certificate, verify_proposal, verify_vote
 from consensus.state import Config, State, is_known
 from ledger.errors import MalformedBytes
-from node.agreement.metering import SignatureRateLimit
+from node.agreement.metering import THREAD_FROM_SIGNATURES, RateLimits, cost_of_reading
 from node.agreement.own_votes import OwnVotes
 from node.clock import now_ms
 from node.execution.ledger import LedgerService
@@ -22,7 +22,6 @@ from node.p2p.network import Network
 LATER_FRAMES_MAX = 100
 LATER_BYTES_MAX = 512 * 1024
 """Messages of the next height kept for each peer; older and later ones are answered by sync."""
-THREAD_FROM_SIGNATURES = 3
 SEEN_MAX = 64
 """Proposals of one leader whose time of arrival is remembered."""
 
@@ -34,11 +33,11 @@ class Receiver:
     ledger: LedgerService
     network: Network
     own_votes: OwnVotes | None
+    limits: RateLimits
     _: KW_ONLY
     state: Callable[[], State | None]
     put: Callable[[ev.Event, int], None]
     _later: dict[bytes, deque[tuple[bytes, int]]] = field(default_factory=dict[bytes, deque[tuple[bytes, int]]])
-    _limits: dict[bytes, SignatureRateLimit] = field(default_factory=dict[bytes, SignatureRateLimit])
     _seen_at: dict[int, dict[bytes, int]] = field(default_factory=dict[int, dict[bytes, int]])
     messages_in: int = 0
     messages_dropped: int = 0
@@ -66,12 +65,15 @@ class Receiver:
         )
 
     async def _hear(self, peer: bytes, data: bytes, seen_ms: int) -> None:
-        message = decode_message(data)
-        working_on = self.ledger.height + 1
-        if message.height == working_on + 1:
+        """Take a message of this height; a token is paid before it is decoded. An older one costs nothing at all."""
+        height, working_on = height_of(data), self.ledger.height + 1
+        if height == working_on + 1:
             self._keep_for_later(peer, data, seen_ms)
-        elif message.height == working_on:
-            await self._hear_now(peer, message, seen_ms)
+        elif height == working_on:
+            if self.limits.spend(peer, cost_of_reading(len(data)), trio.current_time()):
+                await self._hear_now(peer, decode_message(data), seen_ms)
+            else:
+                self.messages_dropped += 1
 
     def _keep_for_later(self, peer: bytes, data: bytes, seen_ms: int) -> None:
         kept = self._later.setdefault(peer, deque())
@@ -89,8 +91,7 @@ class Receiver:
             return
         fresh = [item for item in _certificates_of(message) if state is None or not is_known(state, item)]
         cost = sum(len(item.voters) for item in fresh) + (not isinstance(message, Certificate))
-        now = trio.current_time()
-        if not self._limits.setdefault(peer, SignatureRateLimit(len(config.committee), now)).spend(cost, now):
+        if not self.limits.spend(peer, cost, trio.current_time()):
             self.messages_dropped += 1
             return
         if cost < THREAD_FROM_SIGNATURES:

@@ -115,7 +115,8 @@ class Router:
         """Send a proposed block; a peer that asks without pause holds up only itself."""
         block = await self.agreement.candidate(block_hash)
         if block is not None:
-            self._send(peer, wire.Candidate(block))
+            payload = await trio.to_thread.run_sync(wire.encode_message, wire.Candidate(block))
+            self.network.send(peer, Channel.SYNC, payload)
         await trio.sleep(ANSWER_PAUSE_S)
 
     def _send(self, peer: bytes, message: wire.Message) -> None:

@@ -20,6 +20,7 @@ from consensus.messages import (
     decode_message,
     encode_certificate,
     encode_message,
+    height_of,
 )
 from ledger.blocks import HEADER_SIZE
 from ledger.codec import INT_MAX
@@ -79,6 +80,15 @@ PROPOSAL = Proposal(0, 5, 1, bytes([7]) * 32, bytes(HEADER_SIZE), 2, bytes([9]) 
 @given(MESSAGES)
 def test_a_message_arrives_as_it_was_sent(message):
     assert decode_message(encode_message(message)) == message
+
+
+@given(MESSAGES)
+def test_the_height_of_a_message_is_read_without_the_rest(message):
+    sent = encode_message(message)
+    assert height_of(sent) == height_of(sent[:20]) == message.height
+    for bad in (b"", sent[:8], b"\x09" + sent[1:]):
+        with pytest.raises(MalformedBytes):
+            height_of(bad)
 
 
 @given(MESSAGES, st.data())
