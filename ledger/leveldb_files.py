@@ -94,17 +94,27 @@ def _table_path(folder: Path, number: int) -> Path | None:
 def _missing_log(folder: Path, manifest: str, version: Version, mark: tuple[int, int] | None) -> str | None:
     if version.log and not log_path(folder, version.log).exists():
         return f"has lost its log {version.log:06}.log with the newest rows, or the end of {manifest}"
-    if mark is None or mark[0] < version.log:
-        return None
-    number, size = mark
-    path = log_path(folder, number)
-    if not path.exists():
-        return f"has lost its log {path.name} with the newest rows"
-    data = path.read_bytes()
-    if len(data) < size:
-        return f"has lost the end of its log {path.name}, the newest rows: {len(data)} bytes where {size} were written"
-    if not any(end == size for end, _ in _records(data[:size])) and size:
-        return f"has a damaged log {path.name}: its newest rows cannot be read"
+    number, size = mark or (0, 0)
+    if mark is not None and number >= version.log and not log_path(folder, number).exists():
+        return f"has lost its log {log_path(folder, number).name} with the newest rows"
+    following = None
+    for path in sorted(folder.glob("*.log")):  # two after a stop in the moment in which LevelDB began a new one
+        if not path.stem.isdigit() or int(path.stem) < version.log:
+            continue
+        data, ends = path.read_bytes(), {0}
+        known = size if int(path.stem) == number else 0
+        if len(data) < known:
+            lost = f"the newest rows: {len(data)} bytes where {known} were written"
+            return f"has lost the end of its log {path.name}, {lost}"
+        for end, record in _records(data):
+            # A batch begins with its place in the sequence of all rows and the count of its own.
+            place, count = int.from_bytes(record[:8], "little"), int.from_bytes(record[8:12], "little")
+            if following not in (None, place):
+                return f"has lost rows before those of its log {path.name}"
+            following = place + count
+            ends.add(end)
+        if known not in ends:
+            return f"has a damaged log {path.name}: its newest rows cannot be read"
     return None
 
 

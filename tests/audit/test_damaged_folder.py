@@ -32,6 +32,8 @@ from ledger.leveldb import LevelDB, opened_aside
 from ledger.records import Record, record_id_of
 from ledger.store import MemoryStore
 from node.agreement.vote_log import VoteLog
+from node.api.actions import store_document
+from node.cli.claims.evidence import keep_document
 from node.cli.node.stores import store_checks
 from node.paths import DataFolder
 from node.pool.blobs import AddressListStore
@@ -43,7 +45,13 @@ EACH = int(os.environ.get("MUTUA_DAMAGES", "50"))
 SHARE = 2
 FINGERPRINT = b"\x05" * 32
 WORDS_OF_LEVELDB = {"LOCK", "LOG", "LOG.old"}
-STORES = {"ledger": "ledger", "mempool": "mempool", "votes.log": "vote log", "treasury.journal": "promises"}
+STORES = {
+    "ledger": "ledger",
+    "mempool": "mempool",
+    "votes.log": "vote log",
+    "treasury.journal": "promises",
+    "documents": "documents",
+}
 NEVER_IN_A_HINT = ("delete", "remove", "fresh folder", "mutua init")
 
 
@@ -72,6 +80,7 @@ def sound(tmp_path_factory) -> Path:
     votes.close()
     for number in range(5):
         Journal(folder / "treasury.journal").promise(bytes([number]) * 32, number, source.randbytes(32))
+    store_document(folder / "documents", source.randbytes(2000))
     return folder
 
 
@@ -88,7 +97,7 @@ def held(folder: Path) -> tuple[object, ...]:
 def faults(folder: Path) -> dict[str, str]:
     """Return the hint for what the doctor finds, by store."""
     found: dict[str, str] = {}
-    for name, check in store_checks(DataFolder(folder), is_running=False, is_deep=True):
+    for name, check in store_checks(DataFolder(folder), folder / "documents", is_running=False, is_deep=True):
         try:
             state, _, hint = check()
         except MutuaError as error:
@@ -132,7 +141,8 @@ def damages(sound: Path, each: int, seed: int) -> Iterator[tuple[Path, str, byte
         data, name = path.read_bytes(), path.relative_to(sound)
         if path.suffix == ".end" or path.name == "charter.bin":
             continue
-        yield name, "gone", None
+        if name.parts[0] != "documents":  # of which only the ledger knows which there should be
+            yield name, "gone", None
         for number in range(each):
             place = source.randrange(len(data)) if data else 0
             how, stretch = ("cut", "bit", "zeros")[number % 3], data[place : place + 64]
@@ -174,8 +184,8 @@ def play(sound: Path, place: Path, each: int, seed: int) -> Counter[tuple[str, s
             assert after == before.get(place / kept), f"{name} {how}: a start changed {kept}"
         if store in told:
             counts[store, "at a start"] += 1
-        elif found:  # an old part, which a start does not read: it must be there still
-            assert store in {"ledger", "mempool"} and (faults(place).keys() == {store} or held(place) == whole)
+        elif found:  # an old part or a document, which a start does not read: it must be there still
+            assert store not in {"vote log", "promises"} and (faults(place).keys() == {store} or held(place) == whole)
     return counts
 
 
@@ -194,6 +204,18 @@ def test_the_sound_folder_has_no_fault(sound) -> None:
 def test_a_share_of_damaged_places_is_named_by_its_store(sound, tmp_path) -> None:
     counts = play(sound, tmp_path / "data", SHARE, seed=3)
     assert {store for store, outcome in counts if outcome == "named"} == set(STORES.values())
+
+
+def test_a_damaged_document_is_repaired_by_its_original(sound, tmp_path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(sound, folder)
+    kept = next((folder / "documents").iterdir())
+    original = tmp_path / "letter.pdf"
+    original.write_bytes(kept.read_bytes())
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert set(faults(folder)) == {"documents"}
+    told, is_new = keep_document(folder / "documents", original)
+    assert (told["hash"], is_new, faults(folder)) == (kept.name, False, {})
 
 
 @pytest.mark.soak

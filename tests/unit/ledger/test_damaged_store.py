@@ -12,6 +12,7 @@ from ledger import leveldb
 from ledger.end_mark import mark_path, move_mark, read_mark
 from ledger.errors import LedgerCorrupt, MutuaError
 from ledger.leveldb import LevelDB, StoreKind, opened_aside
+from ledger.leveldb_files import HEAD_SIZE, log_path
 from ledger.leveldb_tables import FOOTER_SIZE, blocks_of, table_problem
 
 PLACES = 15
@@ -195,6 +196,25 @@ def test_a_folder_that_is_gone_is_not_begun_anew_while_its_mark_is_there(grown, 
             damaged.rmdir()
     mark_path(damaged).unlink()  # as the hint says
     LevelDB(damaged, create=True).close()
+
+
+def test_the_end_of_a_log_before_the_newest_is_missed_too(tmp_path) -> None:
+    """LevelDB stopped while it began a new log: the rows of both are in no table yet."""
+    store = LevelDB(tmp_path / "db", create=True)
+    for number in range(20):
+        store.write({b"%d" % number: bytes(400)})
+    rows = dict(store.scan(b""))
+    store.close()
+    old = max((tmp_path / "db").glob("*.log"))
+    data, place = old.read_bytes(), 0
+    for _ in range(12):
+        place += HEAD_SIZE + int.from_bytes(data[place + 4 : place + 6], "little")
+    new = log_path(tmp_path / "db", int(old.stem) + 1)
+    new.write_bytes(data[place:])
+    move_mark(tmp_path / "db", int(new.stem), len(data) - place)
+    for cut, outcome in ((0, "whole"), (place // 12, "refused"), (1, "refused")):
+        old.write_bytes(data[: place - cut])
+        assert outcome_of(copy_of(tmp_path / "db", tmp_path / f"cut {cut}"), rows) == outcome
 
 
 def test_a_crash_loses_nothing_and_is_no_damage(grown, tmp_path) -> None:
