@@ -243,7 +243,8 @@ class Devnet:
 
     def start_node(self, node: Node) -> None:
         """Start a daemon."""
-        options = {"--data-dir": node.folder, "--passphrase-file": self.folder / "passphrase"}
+        secret = self.folder / "passphrase"
+        options = {"--data-dir": node.folder, "--passphrase-file": secret, "--bitcoin-socket": self.bitcoin_socket}
         node.process = _spawn("node.run", options, node.extra, node.folder / "stderr.log")
 
     def wait_ready(self, nodes: Sequence[Node]) -> None:
