@@ -16,30 +16,22 @@ SUFFIX = ".end"
 _SIZE = 64
 
 
-class EndMark:
-    """The mark of the store at `path`: `ledger` has it in `ledger.end`. OSError passes through."""
+def move_mark(path: Path, number: int, size: int, *, sync: bool = False) -> None:
+    """Note that the file `number` of the store at `path` is durable up to `size` bytes.
 
-    def __init__(self, path: Path) -> None:
-        self.path = mark_path(path)
-        self._handle: int | None = None
-
-    def move(self, number: int, size: int, *, sync: bool = False) -> None:
-        """Note that the file `number` of the store is durable up to `size` bytes. `sync`: before the store shrinks."""
-        if self._handle is None:
-            self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.pwrite(self._handle, _encode(number, size), 0)
+    `sync`: before the store shrinks. OSError passes through.
+    """
+    handle = os.open(mark_path(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.pwrite(handle, _encode(number, size), 0)
         if sync:
-            os.fsync(self._handle)
-
-    def close(self) -> None:
-        """Release the file."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def mark_path(path: Path) -> Path:
-    """Return where the mark of a store lies."""
+    """Return where the mark of a store lies: that of `ledger` is `ledger.end`."""
     return path.with_name(path.name + SUFFIX)
 
 

@@ -20,9 +20,10 @@ from threading import Lock
 
 import plyvel
 
-from ledger.end_mark import EndMark
+from ledger.end_mark import move_mark
 from ledger.errors import REBUILD, LedgerCorrupt, MutuaError
-from ledger.leveldb_files import TABLE_SUFFIXES, log_path, newest_log, problem_of
+from ledger.leveldb_files import TABLE_SUFFIXES, log_path, newest_log, problem_of, tables_of
+from ledger.leveldb_tables import table_problem
 from ledger.store import Batch, end_of
 
 BLOOM_FILTER_BITS = 10
@@ -78,7 +79,7 @@ class LevelDB:
                 write_buffer_size=WRITE_BUFFER_SIZE_BYTES,
                 max_open_files=OPEN_FILES_MAX,
             )
-            self._mark = EndMark(folder) if copy_of is None else None
+            self._is_copy = copy_of is not None
             self._log, self._log_size = newest_log(folder), 0
             self._move_mark()
         except (plyvel.Error, OSError) as error:
@@ -93,8 +94,18 @@ class LevelDB:
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key begins with `prefix`, from `prefix + start` on, ascending, as of the first step."""
+        stop = end_of(prefix)
         try:
-            yield from self._db.iterator(start=prefix + start, stop=end_of(prefix), verify_checksums=True)
+            # plyvel's other iterator takes a damaged part for the end where it meets it in its first or last step.
+            with self._db.raw_iterator(verify_checksums=True) as rows:
+                is_valid, item, advance = rows.valid, rows.item, rows.next
+                rows.seek(prefix + start)
+                while is_valid():
+                    row = item()
+                    if stop is not None and row[0] >= stop:
+                        return
+                    yield row
+                    advance()
         except (plyvel.Error, OSError) as error:
             raise _explained(self._place, error) from error
 
@@ -145,23 +156,22 @@ class LevelDB:
         if young is not None and int(young) > 0:
             # Without bounds LevelDB leaves the young tables where they are (1.22, measured).
             self._db.compact_range(start=b"\x00", stop=b"\xff")
+            self.write({})  # where the merge met a damaged row it kept the tables, and only a write tells it
 
     def close(self) -> None:
         """Release the files; later calls fail."""
         self._db.close()
-        if self._mark is not None:
-            self._mark.close()
 
     def _move_mark(self) -> None:
         """Note how far the log reaches. One that did not grow is full, or gone: the write went to a new one."""
-        if self._mark is None:
+        if self._is_copy:
             return
         size = _size_of(log_path(self._folder, self._log))
         if size <= self._log_size:
             self._log = newest_log(self._folder)
             size = _size_of(log_path(self._folder, self._log))
         self._log_size = size
-        self._mark.move(self._log, size)
+        move_mark(self._folder, self._log, size)
 
 
 @contextmanager
@@ -195,9 +205,17 @@ def opened_aside(folder: Path, kind: StoreKind = LEDGER) -> Generator[LevelDB]:
             store.close()
 
 
-def check_files(folder: Path, kind: StoreKind = LEDGER) -> None:
-    """Raise LedgerCorrupt `store_corrupt` when a part of a stopped node's database is lost. Nothing is opened."""
-    _check_whole(folder, _Place(folder, kind))
+def check_files(folder: Path, kind: StoreKind = LEDGER, *, is_deep: bool = False) -> None:
+    """Raise LedgerCorrupt `store_corrupt` when a part of a stopped node's database is lost. Nothing is opened.
+
+    `is_deep`: each table too, to its last byte, but for the rows, which are checked as they are read.
+    """
+    place = _Place(folder, kind)
+    _check_whole(folder, place)
+    for table in tables_of(folder) if is_deep else ():
+        problem = table_problem(table)
+        if problem is not None:
+            raise LedgerCorrupt("store_corrupt", f"{place} has a table {table.name} that {problem}", kind.remedy)
 
 
 def is_locked(path: Path) -> bool:

@@ -52,6 +52,15 @@ def problem_of(folder: Path, place: Path | None = None) -> str | None:
     return _missing_table(folder, version) or _missing_log(folder, name, version, mark)
 
 
+def tables_of(folder: Path) -> list[Path]:
+    """Return the tables of a database that `problem_of` finds whole: a crash can leave others behind."""
+    current = folder / "CURRENT"
+    if not current.exists():
+        return []
+    version = read_manifest((folder / current.read_text().strip()).read_bytes())
+    return [path for number in sorted(version.tables) if (path := _table_path(folder, number)) is not None]
+
+
 def holds_data(folder: Path) -> bool:
     """True when `folder` holds tables or a log that is not empty; a database whose making crashed has neither."""
     files = [item for item in folder.iterdir() if item.stem.isdigit()]
@@ -70,7 +79,7 @@ def log_path(folder: Path, number: int) -> Path:
 
 def _missing_table(folder: Path, version: Version) -> str | None:
     for number, size in sorted(version.tables.items()):
-        found = next((path for s in sorted(TABLE_SUFFIXES) if (path := folder / f"{number:06}{s}").exists()), None)
+        found = _table_path(folder, number)
         if found is None:
             return f"has lost its table {number:06}.ldb"
         if found.stat().st_size != size:
@@ -78,20 +87,34 @@ def _missing_table(folder: Path, version: Version) -> str | None:
     return None
 
 
+def _table_path(folder: Path, number: int) -> Path | None:
+    return next((path for s in sorted(TABLE_SUFFIXES) if (path := folder / f"{number:06}{s}").exists()), None)
+
+
 def _missing_log(folder: Path, manifest: str, version: Version, mark: tuple[int, int] | None) -> str | None:
     if version.log and not log_path(folder, version.log).exists():
         return f"has lost its log {version.log:06}.log with the newest rows, or the end of {manifest}"
-    if mark is None or mark[0] < version.log:
-        return None
-    number, size = mark
-    path = log_path(folder, number)
-    if not path.exists():
-        return f"has lost its log {path.name} with the newest rows"
-    data = path.read_bytes()
-    if len(data) < size:
-        return f"has lost the end of its log {path.name}, the newest rows: {len(data)} bytes where {size} were written"
-    if not any(end == size for end, _ in _records(data[:size])) and size:
-        return f"has a damaged log {path.name}: its newest rows cannot be read"
+    number, size = mark or (0, 0)
+    if mark is not None and number >= version.log and not log_path(folder, number).exists():
+        return f"has lost its log {log_path(folder, number).name} with the newest rows"
+    following = None
+    for path in sorted(folder.glob("*.log")):  # two after a stop in the moment in which LevelDB began a new one
+        if not path.stem.isdigit() or int(path.stem) < version.log:
+            continue
+        data, ends = path.read_bytes(), {0}
+        known = size if int(path.stem) == number else 0
+        if len(data) < known:
+            lost = f"the newest rows: {len(data)} bytes where {known} were written"
+            return f"has lost the end of its log {path.name}, {lost}"
+        for end, record in _records(data):
+            # A batch begins with its place in the sequence of all rows and the count of its own.
+            place, count = int.from_bytes(record[:8], "little"), int.from_bytes(record[8:12], "little")
+            if following not in (None, place):
+                return f"has lost rows before those of its log {path.name}"
+            following = place + count
+            ends.add(end)
+        if known not in ends:
+            return f"has a damaged log {path.name}: its newest rows cannot be read"
     return None
 
 
@@ -102,7 +125,7 @@ def read_manifest(data: bytes) -> Version:
     """Return what a MANIFEST names. A torn last record is left out, as LevelDB does; ValueError on other damage."""
     version = Version()
     for _, record in _records(data):
-        _apply_edit(version, _Fields(record))
+        _apply_edit(version, Fields(record))
     return version
 
 
@@ -127,7 +150,7 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
             yield end, b"".join(parts)
 
 
-def _apply_edit(version: Version, fields: _Fields) -> None:
+def _apply_edit(version: Version, fields: Fields) -> None:
     while fields.is_more():
         match fields.number():
             case 1:
@@ -152,21 +175,23 @@ def _apply_edit(version: Version, fields: _Fields) -> None:
                 raise ValueError(f"an edit has the unknown tag {tag}")
 
 
-class _Fields:
-    """The numbers and texts of one edit, in order. ValueError past its end."""
+class Fields:
+    """The numbers and texts of an edit or a block, in order. ValueError past its end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def is_more(self) -> bool:
+        """True while something is left."""
         return self._at < len(self._data)
 
     def number(self) -> int:
+        """Take the next number."""
         value = shift = 0
         while True:
             if self._at >= len(self._data) or shift > 63:
-                raise ValueError("a number of an edit does not end")
+                raise ValueError("a number does not end")
             byte = self._data[self._at]
             self._at += 1
             value |= (byte & 127) << shift
@@ -175,8 +200,16 @@ class _Fields:
                 return value
 
     def text(self) -> bytes:
-        size = self.number()
+        """Take the next text, which its size precedes."""
+        return self.take(self.number())
+
+    def take(self, size: int) -> bytes:
+        """Take so many bytes."""
         if self._at + size > len(self._data):
-            raise ValueError("a text of an edit does not end")
+            raise ValueError("a text does not end")
         self._at += size
         return self._data[self._at - size : self._at]
+
+    def rest(self) -> bytes:
+        """Return what is left."""
+        return self._data[self._at :]

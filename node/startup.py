@@ -98,11 +98,16 @@ def check_chain(folder: Path, charter: Charter) -> None:
 def open_chain(folder: Path, charter: Charter) -> Chain:
     """Open the ledger of a data folder, its newest blocks read whole, or make it with block 0."""
     store = LevelDB(DataFolder(folder).ledger, create=True)
-    if store.get(CHARTER_KEY) is not None:
+    try:
+        if store.get(CHARTER_KEY) is None:
+            # An empty store is a first start, or a crash before block 0 was written: that batch is all or nothing.
+            seats = committee_hash(committee_of(charter))
+            return Chain.create(store, charter, genesis_rows(charter), committee_hash=seats)
         store.merge()
         chain = Chain.open(store, chain_id_of(charter))
         for _ in chain.read_back(chain.height + 1 - READ_BACK_BLOCKS):
             pass
-        return chain
-    # An empty store is a first start, or a crash before block 0 was written: that batch is all or nothing.
-    return Chain.create(store, charter, genesis_rows(charter), committee_hash=committee_hash(committee_of(charter)))
+    except MutuaError:
+        store.close()
+        raise
+    return chain

@@ -15,7 +15,7 @@ from threading import Lock
 
 from consensus import votelog
 from consensus.messages import Cell, CellKind
-from ledger.end_mark import EndMark, read_mark
+from ledger.end_mark import move_mark, read_mark
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.faults import disk_error
 from node.paths import DataFolder, sync_folder, write_whole
@@ -33,7 +33,6 @@ class VoteLog:
         """Open the log; on `is_first_start` a missing one is no loss. An untrustworthy log starts a quarantine."""
         self._path = path
         self._mark = path.with_name(MARK)
-        self._end = EndMark(path)
         self._fingerprint = fingerprint
         self._lock = Lock()
         self._failure: MutuaError | None = None
@@ -102,7 +101,6 @@ class VoteLog:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
-        self._end.close()
 
     # ---- The file -------------------------------------------------------------
 
@@ -135,7 +133,7 @@ class VoteLog:
                     self._file.truncate(scan.size)
                     os.fsync(self._file.fileno())
                 self._file.seek(scan.size)
-                self._end.move(0, scan.size)
+                move_mark(self._path, 0, scan.size)
                 return
         self._head = head
         self._file = self._path.open("w+b")
@@ -144,7 +142,7 @@ class VoteLog:
 
     def _rewrite(self, final_height: int) -> None:
         data, head = votelog.prune(self._fingerprint, self._cells, final_height)
-        self._end.move(0, min(len(data), self._file.tell()), sync=True)  # before the file shrinks
+        move_mark(self._path, 0, min(len(data), self._file.tell()), sync=True)  # before the file shrinks
         write_whole(self._path, data)
         old, self._file = self._file, self._path.open("r+b")
         old.close()
@@ -155,7 +153,7 @@ class VoteLog:
         self._file.write(data)
         self._file.flush()
         os.fdatasync(self._file.fileno())
-        self._end.move(0, self._file.tell())
+        move_mark(self._path, 0, self._file.tell())
 
 
 def vote_log_path(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from ledger.end_mark import EndMark, mark_path, read_mark
+from ledger.end_mark import mark_path, move_mark, read_mark
 from ledger.errors import LedgerCorrupt, MutuaError
 from node.paths import sync_folder
 
@@ -76,9 +76,9 @@ class Journal:
         held = read_promises(path)
         self._promised = held.by_outpoint
         self._check = held.check
-        self._mark = EndMark(path)
         if path.exists():
             os.truncate(path, held.size)
+            move_mark(path, 0, held.size)
 
     def find(self, txid: bytes, vout: int) -> bytes | None:
         """Return the txid promised for an outpoint, or None."""
@@ -105,7 +105,7 @@ class Journal:
                 os.fsync(file.fileno())
             if is_new:
                 sync_folder(self._path.parent)
-            self._mark.move(0, size + len(line))
+            move_mark(self._path, 0, size + len(line))
         except OSError:
             if self._path.exists():  # half a line of a full disk would corrupt the next one
                 os.truncate(self._path, size)

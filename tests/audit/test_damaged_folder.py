@@ -1,4 +1,4 @@
-"""A stopped node's folder with one damaged place: `doctor --deep` names the store that is hurt, or nothing is lost.
+"""A stopped node's folder with one damaged place: `doctor --deep` names the store that is hurt.
 
 Each file of the databases, the vote log and the promises is cut, has a bit flipped, a stretch zeroed, or is gone, at
 seeded places. A few in each run of the tests; `make soak` takes `MUTUA_DAMAGES` places a file and prints a table.
@@ -32,10 +32,12 @@ from ledger.leveldb import LevelDB, opened_aside
 from ledger.records import Record, record_id_of
 from ledger.store import MemoryStore
 from node.agreement.vote_log import VoteLog
+from node.api.actions import store_document
+from node.cli.claims.evidence import keep_document
 from node.cli.node.stores import store_checks
 from node.paths import DataFolder
 from node.pool.blobs import AddressListStore
-from node.pool.mempool import MEMPOOL
+from node.pool.mempool import MEMPOOL, Mempool
 from node.startup import open_chain
 from node.treasury.journal import Journal, read_promises
 
@@ -43,7 +45,13 @@ EACH = int(os.environ.get("MUTUA_DAMAGES", "50"))
 SHARE = 2
 FINGERPRINT = b"\x05" * 32
 WORDS_OF_LEVELDB = {"LOCK", "LOG", "LOG.old"}
-STORES = {"ledger": "ledger", "mempool": "mempool", "votes.log": "vote log", "treasury.journal": "promises"}
+STORES = {
+    "ledger": "ledger",
+    "mempool": "mempool",
+    "votes.log": "vote log",
+    "treasury.journal": "promises",
+    "documents": "documents",
+}
 NEVER_IN_A_HINT = ("delete", "remove", "fresh folder", "mutua init")
 
 
@@ -72,6 +80,7 @@ def sound(tmp_path_factory) -> Path:
     votes.close()
     for number in range(5):
         Journal(folder / "treasury.journal").promise(bytes([number]) * 32, number, source.randbytes(32))
+    store_document(folder / "documents", source.randbytes(2000))
     return folder
 
 
@@ -88,7 +97,7 @@ def held(folder: Path) -> tuple[object, ...]:
 def faults(folder: Path) -> dict[str, str]:
     """Return the hint for what the doctor finds, by store."""
     found: dict[str, str] = {}
-    for name, check in store_checks(DataFolder(folder), is_running=False, is_deep=True):
+    for name, check in store_checks(DataFolder(folder), folder / "documents", is_running=False, is_deep=True):
         try:
             state, _, hint = check()
         except MutuaError as error:
@@ -96,6 +105,32 @@ def faults(folder: Path) -> dict[str, str]:
         if state != "ok":
             found[name] = hint
     return found
+
+
+def start(folder: Path) -> set[str]:
+    """Open the stores as a node does; return which of them it finds damaged."""
+    told: set[str] = set()
+
+    def mempool() -> None:
+        store = LevelDB(folder / "mempool", create=True, kind=MEMPOOL)
+        try:
+            Mempool(store), AddressListStore(store)
+        finally:
+            store.close()
+
+    opened = {
+        "ledger": lambda: open_chain(folder, make_charter()).store.close(),
+        "mempool": mempool,
+        "promises": lambda: Journal(folder / "treasury.journal"),
+    }
+    for name, attempt in opened.items():
+        try:
+            attempt()
+        except LedgerCorrupt:
+            told.add(name)
+    votes = VoteLog(folder / "votes.log", FINGERPRINT, is_first_start=False)
+    votes.close()
+    return told | ({"vote log"} if votes.quarantine else set())
 
 
 def damages(sound: Path, each: int, seed: int) -> Iterator[tuple[Path, str, bytes | None]]:
@@ -106,20 +141,21 @@ def damages(sound: Path, each: int, seed: int) -> Iterator[tuple[Path, str, byte
         data, name = path.read_bytes(), path.relative_to(sound)
         if path.suffix == ".end" or path.name == "charter.bin":
             continue
-        yield name, "gone", None
+        if name.parts[0] != "documents":  # of which only the ledger knows which there should be
+            yield name, "gone", None
         for number in range(each):
             place = source.randrange(len(data)) if data else 0
-            how = ("cut", "bit", "zeros")[number % 3]
+            how, stretch = ("cut", "bit", "zeros")[number % 3], data[place : place + 64]
             if how == "cut":
                 yield name, how, data[:place]
             elif how == "bit":
                 yield name, how, data[:place] + bytes([data[place] ^ 1 << source.randrange(8)]) + data[place + 1 :]
-            else:
-                yield name, how, data[:place] + bytes(len(data[place : place + 64])) + data[place + 64 :]
+            elif any(stretch):
+                yield name, how, data[:place] + bytes(len(stretch)) + data[place + 64 :]
 
 
 def play(sound: Path, place: Path, each: int, seed: int) -> Counter[tuple[str, str]]:
-    """Damage one place after the other; return how many were named or lost nothing, by store."""
+    """Damage one place after the other; return how many were named, by store."""
     whole, counts = held(sound), Counter[tuple[str, str]]()
     for name, how, data in damages(sound, each, seed):
         shutil.rmtree(place, ignore_errors=True)
@@ -134,12 +170,22 @@ def play(sound: Path, place: Path, each: int, seed: int) -> Counter[tuple[str, s
         assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before, (
             "the doctor looks only"
         )
-        if found:
+        if not found and name.name.startswith("MANIFEST-"):  # its last edit may say nothing new
+            assert held(place) == whole, f"{name}, {how}: something is lost, and nobody says so"
+        else:
             assert set(found) == {store}, f"{name} {how}: {found}"
             assert found[store] and not any(word in found[store] for word in NEVER_IN_A_HINT)
-        else:
-            assert held(place) == whole, f"{name}, {how}: something is lost, and nobody says so"
         counts[store, "named" if found else "nothing lost"] += 1
+        told = start(place)
+        assert told <= {store}, f"{name} {how}: {told}"
+        # A damaged vote log is set aside, and the node signs nothing; nothing else that was promised may change.
+        for kept in ("treasury.journal",) if store == "vote log" else ("treasury.journal", "votes.log"):
+            after = (place / kept).read_bytes() if (place / kept).exists() else None
+            assert after == before.get(place / kept), f"{name} {how}: a start changed {kept}"
+        if store in told:
+            counts[store, "at a start"] += 1
+        elif found:  # an old part or a document, which a start does not read: it must be there still
+            assert store not in {"vote log", "promises"} and (faults(place).keys() == {store} or held(place) == whole)
     return counts
 
 
@@ -160,12 +206,24 @@ def test_a_share_of_damaged_places_is_named_by_its_store(sound, tmp_path) -> Non
     assert {store for store, outcome in counts if outcome == "named"} == set(STORES.values())
 
 
+def test_a_damaged_document_is_repaired_by_its_original(sound, tmp_path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(sound, folder)
+    kept = next((folder / "documents").iterdir())
+    original = tmp_path / "letter.pdf"
+    original.write_bytes(kept.read_bytes())
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert set(faults(folder)) == {"documents"}
+    told, is_new = keep_document(folder / "documents", original)
+    assert (told["hash"], is_new, faults(folder)) == (kept.name, False, {})
+
+
 @pytest.mark.soak
-def test_every_damaged_place_is_named_or_loses_nothing(sound, tmp_path) -> None:
+def test_every_damaged_place_is_named(sound, tmp_path) -> None:
     told = os.environ.get("MUTUA_SOAK", "")
     seed = int(told) if told.isdigit() else 1
     counts = play(sound, tmp_path / "data", EACH, seed)
-    print(f"\ndamaged places, seed {seed}: {counts.total()}")
+    print(f"\ndamaged places, seed {seed}, seen by the doctor and by a start")
     for (store, outcome), count in sorted(counts.items()):
         print(f"{store:<12}{outcome:<16}{count:>6}")
 

@@ -1,8 +1,6 @@
 """plyvel 1.5.1: the LevelDB binding, as far as ledger.leveldb uses it."""
 
-from collections.abc import Iterator
 from types import TracebackType
-from typing import overload, Literal
 
 class Error(Exception): ...
 class CorruptionError(Error): ...
@@ -21,6 +19,14 @@ class WriteBatch:
 class Snapshot:
     def get(self, key: bytes, default: bytes | None = ..., *, verify_checksums: bool = ..., fill_cache: bool = ...) -> bytes | None: ...
     def close(self) -> None: ...
+
+class RawIterator:
+    def valid(self) -> bool: ...
+    def item(self) -> tuple[bytes, bytes]: ...
+    def next(self) -> None: ...
+    def seek(self, target: bytes) -> None: ...
+    def __enter__(self) -> RawIterator: ...
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None: ...
 
 class DB:
     name: str
@@ -46,51 +52,7 @@ class DB:
     def put(self, key: bytes, value: bytes, *, sync: bool = ...) -> None: ...
     def delete(self, key: bytes, *, sync: bool = ...) -> None: ...
     def write_batch(self, *, transaction: bool = ..., sync: bool = ...) -> WriteBatch: ...
-    @overload
-    def iterator(
-        self,
-        *,
-        reverse: bool = ...,
-        start: bytes | None = ...,
-        stop: bytes | None = ...,
-        include_start: bool = ...,
-        include_stop: bool = ...,
-        prefix: bytes | None = ...,
-        include_key: Literal[True] = ...,
-        include_value: Literal[True] = ...,
-        verify_checksums: bool = ...,
-        fill_cache: bool = ...,
-    ) -> Iterator[tuple[bytes, bytes]]: ...
-    @overload
-    def iterator(
-        self,
-        *,
-        reverse: bool = ...,
-        start: bytes | None = ...,
-        stop: bytes | None = ...,
-        include_start: bool = ...,
-        include_stop: bool = ...,
-        prefix: bytes | None = ...,
-        include_key: bool = ...,
-        include_value: Literal[False],
-        verify_checksums: bool = ...,
-        fill_cache: bool = ...,
-    ) -> Iterator[bytes]: ...
-    @overload
-    def iterator(
-        self,
-        *,
-        reverse: bool = ...,
-        start: bytes | None = ...,
-        stop: bytes | None = ...,
-        include_start: bool = ...,
-        include_stop: bool = ...,
-        prefix: bytes | None = ...,
-        include_key: Literal[False],
-        include_value: bool = ...,
-        verify_checksums: bool = ...,
-        fill_cache: bool = ...,
-    ) -> Iterator[bytes]: ...
+    def raw_iterator(self, *, verify_checksums: bool = ..., fill_cache: bool = ...) -> RawIterator: ...
     def snapshot(self) -> Snapshot: ...
     def get_property(self, name: bytes) -> bytes | None: ...
     def approximate_size(self, start: bytes, stop: bytes) -> int: ...

@@ -54,7 +54,7 @@ def keep_document(folder: Path, file: Path) -> tuple[dict[str, Any], bool]:
     folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
     place = folder / digest
     is_new = not place.exists()
-    if is_new:
+    if is_new or place.read_bytes() != data:  # a damaged one is repaired
         write_whole(place, data, SECRET_MODE)
     media = mimetypes.guess_type(file.name)[0] or MEDIA_DEFAULT
     return {"hash": digest, "size_bytes": len(data), "media": media}, is_new

@@ -51,7 +51,7 @@ class Check:
 def doctor(*, deep: Flag = False, common: Common = DEFAULT) -> int:
     """Check the set-up and give a hint for each problem. Exit code 6 when something must be repaired.
 
-    :param deep: Also read every row and block of a stopped node's stores, which takes about a minute a gigabyte.
+    :param deep: Also read each document, and each row and block of a stopped node, which takes a minute a gigabyte.
     """
     checks = list(run_checks(common, is_deep=deep))
     is_fault = any(check.state == "fault" for check in checks)
@@ -78,7 +78,7 @@ def run_checks(common: Common, *, is_deep: bool = False) -> Iterator[Check]:
     yield _guarded("folder", lambda: _check_folder(config))
     yield _guarded("keys", lambda: _check_keys(config))
     yield _guarded("charter", lambda: _check_charter(config))
-    for name, check in store_checks(config.folder, is_running=is_running, is_deep=is_deep):
+    for name, check in store_checks(config.folder, config.documents, is_running=is_running, is_deep=is_deep):
         yield _guarded(name, check)
     yield _guarded("disk", lambda: _check_disk(config.root))
     yield _guarded("socket", lambda: _check_socket_path(config.api_socket))
