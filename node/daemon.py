@@ -160,10 +160,8 @@ class Daemon:
         return TreasurySupervisor(*parts, journal=self.folder.treasury_journal, bitcoin_socket=socket)
 
     def _new_router(self) -> Router:
-        seated = (item for item in self.charter.founders if item.consensus_key in self.ledger.committee)
-        committee = frozenset(item.transport_key for item in seated)
         parts = (self.network, self.sync, self.gossip, self.driver)
-        return Router(*parts, committee=committee, hear_signer=self._hear_signer, fail=self.fail)
+        return Router(*parts, committee=frozenset(self.ledger.seats), hear_signer=self._hear_signer, fail=self.fail)
 
     def _new_auto_accept(self) -> AutoAccept:
         own_keys = frozenset({self.keys.identity_key, self.keys.device_key})

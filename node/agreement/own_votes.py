@@ -43,15 +43,23 @@ class OwnVotes:
 
     async def look_back(self) -> None:
         """Ask every committee member's node for this node's own votes until enough have answered."""
-        query = wire.encode_message(wire.VoteQuery(self.index))
         while not self._is_enough():
-            self.network.broadcast(Channel.SYNC, query)
+            self.ask()
             with trio.move_on_after(LOOK_EVERY_S):
                 while not self._is_enough():  # noqa: ASYNC110 - it depends on a clock, a height and links
                     await trio.sleep(0.02)
 
+    def ask(self) -> None:
+        """Ask the committee members' nodes that are connected; followers are neither asked nor counted."""
+        query = wire.encode_message(wire.VoteQuery(self.index))
+        for peer in self._members():
+            self.network.send(peer, Channel.SYNC, query)
+
+    def _members(self) -> list[bytes]:
+        return [peer for peer in self.network.connected() if peer in self.ledger.seats]
+
     def _is_enough(self) -> bool:
-        return self.guard.look(len(self.network.connected()))
+        return self.guard.look(len(self._members()))
 
     async def hear_report(self, member: bytes, report: wire.VoteReport) -> None:
         """Take the answer of a committee member's node to a query. Only what could be news is verified."""

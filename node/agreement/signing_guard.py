@@ -1,7 +1,7 @@
 """The double-sign guard: whether this node may sign. While it is quarantined it signs nothing (notes, 1.4).
 
 At its start a committee member asks its peers what they have seen it sign and waits until a quorum (with itself) has
-answered and it has caught up. A vote of its own that its log lacks means an old disk image or a second node with the
+answered, or all but f of them in some seconds, and it has caught up. A vote of its own that its log lacks means an old disk image or a second node with the
 same key: quarantine, as for a lost or broken log. Quarantine ends when a height is final that is greater than any it
 can have voted at. Its bound comes from the tips that peers tell, with the greatest f-1 left out: as long as no more
 than f members are faulty, this one included, an honest peer confirms it, so it is not too low to be safe, and no false
@@ -20,7 +20,7 @@ from node.agreement.vote_log import VoteLog
 log = structlog.get_logger("mutua.standing")
 
 LOOK_S = 5.0
-"""Once enough members are connected, the time that is waited for those of them that do not answer."""
+"""Once enough members are connected, the time that is waited for those of them that do not answer: the faulty ones."""
 
 
 class DoubleSignGuard:
@@ -29,7 +29,8 @@ class DoubleSignGuard:
     def __init__(self, votes: VoteLog, size: int, height: Callable[[], int], clock: Callable[[], float]) -> None:
         self._votes = votes
         self._others = quorum_of(size) - 1
-        self._rank = max(1, faults_of(size))
+        self._faults = faults_of(size)
+        self._rank = max(1, self._faults)
         self._height = height
         self._clock = clock
         self._tips: dict[bytes, int] = {}
@@ -71,9 +72,9 @@ class DoubleSignGuard:
         elif self._enough_since is None:
             self._enough_since = now
         is_late = self._enough_since is not None and now - self._enough_since >= LOOK_S
-        is_answered = len(self._answers) >= self._others
-        if is_late or (is_answered and self._height() + 1 >= self._ranked(list(self._answers.values()))):
-            self._has_looked = True
+        silent = self._faults if is_late else 0
+        if len(self._answers) >= self._others - silent:
+            self._has_looked = self._height() + 1 >= self._ranked(list(self._answers.values()), self._rank + silent)
         return self._has_looked
 
     def suspect(self, reason: str, height: int) -> None:
@@ -96,7 +97,7 @@ class DoubleSignGuard:
     def _bound(self) -> int:
         """Return a height above all votes of this node: it voted at its tip + 1, a quorum was one behind."""
         tips = list(self._tips.values())
-        return max(self._height(), self._ranked(tips) if tips else 0) + 2
+        return max(self._height(), self._ranked(tips, self._rank)) + 2
 
-    def _ranked(self, heights: list[int]) -> int:
-        return sorted(heights, reverse=True)[min(self._rank, len(heights)) - 1] if heights else 0
+    def _ranked(self, heights: list[int], rank: int) -> int:
+        return sorted(heights, reverse=True)[min(rank, len(heights)) - 1] if heights else 0

@@ -98,9 +98,11 @@ class Reads:
     def _peer_counts(self) -> PeerCounts:
         node = self._node
         others = len(node.charter.founders) - (node.founder is not None)
-        peers = node.network.status()
-        if not others or not peers or any(item.is_connected for item in peers):
-            return PeerCounts(connected=len(node.network.connected()), known=others)
+        members = {item.transport_key for item in node.charter.founders}
+        peers = [item for item in node.network.status() if item.key in members]
+        connected = sum(item.is_connected for item in peers)
+        if not others or not peers or connected:
+            return PeerCounts(connected=connected, known=others)
         last = max(peers, key=lambda item: (item.received_frames > 0, item.since_ms))
         heard = last.key.hex() if last.received_frames else None
         return PeerCounts(connected=0, known=others, alone_since_ms=last.since_ms, last_heard=heard)

@@ -59,6 +59,9 @@ class LedgerService:
         self.chain_id = chain.chain_id
         self.committee = committee_of(chain.charter)
         self.own_index = self.committee.index(own_key) if own_key in self.committee else None
+        founders = [item for item in chain.charter.founders if item.consensus_key in self.committee]
+        self.seats = {item.transport_key: self.committee.index(item.consensus_key) for item in founders}
+        """The committee's members by their nodes' transport keys: nobody else counts where the committee is asked."""
         self._on_final = on_final
         self._blobs = blobs
         self._lock = trio.Lock()

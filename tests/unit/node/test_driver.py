@@ -76,7 +76,7 @@ def fast(monkeypatch):
 @pytest.fixture
 def make_member(coop, make_network, tmp_path):
     def make(number: int, **options) -> Member:
-        names = [bytes([each]) for each in range(4)]
+        names = [ring.transport_key for ring in coop.rings]
         network = make_network(names[number], tuple(name for name in names if name != names[number]))
         return Member(coop.node(number), network, tmp_path / str(number), **options)
 

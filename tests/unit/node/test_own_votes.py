@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import trio
 
@@ -16,6 +18,9 @@ from node.agreement.own_votes import OwnVotes
 from node.agreement.receive import Receiver
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog, vote_log_path
+from node.api.reads import Reads
+from node.api.views.node import PeerCounts
+from node.p2p.network import PeerStatus
 from node.spread import wire
 
 PEER = b"\x01"
@@ -122,3 +127,40 @@ async def test_messages_of_past_heights_are_not_even_decoded_and_known_ones_are_
     for _ in range(1_000):
         await receiver.hear(PEER, encode_message(vote))
     assert len(decoded) < 1_000
+
+
+# ---- Who is asked and counted -------------------------------------------------------------
+
+
+def queries(network) -> set[bytes]:
+    return {peer for peer, _, data in network.sent if isinstance(wire.decode_message(data), wire.VoteQuery)}
+
+
+async def test_followers_are_neither_asked_nor_counted_when_a_node_looks_back(scene, coop, autojump_clock):
+    scene.network.peers = [b"guest %d" % number for number in range(3)]
+    with trio.move_on_after(60):
+        await scene.own.look_back()
+    assert not scene.guard.may_sign()
+    assert queries(scene.network) == set()
+    members = [ring.transport_key for ring in coop.rings[1:3]]
+    scene.network.peers += members
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.own.look_back)
+        await trio.sleep(0.1)
+        for member in members:
+            await scene.own.hear_report(member, wire.VoteReport(1, ()))
+    assert scene.guard.may_sign()
+    assert queries(scene.network) == set(members)
+
+
+def test_status_counts_the_members_nodes_that_are_connected_and_no_follower(coop):
+    keys = [ring.transport_key for ring in coop.rings]
+
+    def counted(*connected: bytes):
+        peers = [PeerStatus(key, "", key in connected, 7, 0, 0, 0, 0) for key in (*keys[1:], b"guest")]
+        network = SimpleNamespace(status=lambda: peers)
+        node = SimpleNamespace(charter=coop.charter, founder=coop.charter.founders[0], network=network)
+        return Reads(node)._peer_counts()  # noqa: SLF001
+
+    assert counted(keys[1], b"guest") == PeerCounts(connected=1, known=3)
+    assert counted(b"guest") == PeerCounts(connected=0, known=3, alone_since_ms=7)
