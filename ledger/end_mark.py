@@ -39,7 +39,7 @@ def read_mark(path: Path) -> tuple[int, int] | None:
     """Return (file number, size) of the store at `path`; None where no whole mark is. OSError passes through."""
     try:
         data = mark_path(path).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         number, size = (int(word) for word in data.split()[:2])

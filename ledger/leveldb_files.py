@@ -35,7 +35,7 @@ def problem_of(folder: Path, place: Path | None = None) -> str | None:
     `place`: where its mark is, for a copy. Reads names, sizes, MANIFEST and newest log. OSError passes through.
     """
     mark = read_mark(place or folder)
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.is_dir() or not any(folder.iterdir()):
         gone = f"is gone; {mark_path(place or folder).name} shows that there was one"
         return gone if mark is not None else None
     current = folder / "CURRENT"

@@ -127,8 +127,10 @@ def proof_from_json(data: bytes) -> tuple[InclusionProof, list[str]]:
         chain_id, record, header, anchor, certificate = (bytes.fromhex(table[name]) for name in names)
         lists = (tuple(bytes.fromhex(step) for step in table[name]) for name in (*paths, "committee"))
         record_path, header_path, committee = lists
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _malformed(f"{type(error).__name__}: {error}") from None
+    except KeyError as error:
+        raise _malformed(f"it has no word {error}") from None
+    except (ValueError, TypeError, RecursionError):
+        raise _malformed("it is not JSON of a proof's form") from None
     if type(version) is not int or type(index) is not int:
         raise _malformed("version and index are whole numbers")
     shown = (version, chain_id, record, index, header, record_path)
@@ -145,7 +147,7 @@ def proof_from_json(data: bytes) -> tuple[InclusionProof, list[str]]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        raise ValueError("a word is there twice")
+        raise _malformed("a word is there twice")
     return table
 
 

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+DEVNET_STATE = "devnet.json"
+"""What marks the folder of a whole devnet, which holds the data folders of its nodes."""
 FOLDER_MODE = 0o700
 SECRET_MODE = 0o600
 
@@ -55,12 +57,16 @@ class DataFolder:
 
     def advice_when_off(self) -> str:
         """Return what to do where no node answers. It never leads to a second node with the same keys."""
+        if (self.root / DEVNET_STATE).exists():
+            return f"a devnet is there: name the data folder of one of its nodes, such as {self.root / 'member-1'}"
         if not self.charter.exists():
             return "name your node's data folder with --data-dir; a new one begins with mutua init"
         if not self.keys.exists():
             return f"{self.root} holds no keys: a copy is read with mutua audit verify, prove or explain"
         if place := self.original():
             return f"this is a copy of {place}: read it with mutua audit; run it only once that one is gone for good"
+        if (self.root.parent / DEVNET_STATE).exists():
+            return f"start the devnet: mutua devnet up --folder {self.root.parent}"
         return "start it: mutua run"
 
 

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from ledger.errors import MutuaError
+
 SECRET_SIZE_MAX = 4096
 
 
@@ -44,10 +46,15 @@ def read_secret(source: Path | int, *, is_one_line: bool = False) -> str:
     return text.rstrip("\r\n")
 
 
-def read_seed_file(path: Path) -> bytes:
-    """Return the secret seed in a file of 64 hex digits; nothing where it holds none."""
+def read_seed(path: Path) -> bytes:
+    """Return the secret seed in a file of 64 hex digits. MutuaError `seed_file`."""
+    problem = "holds no seed of 64 hex digits"
     try:
         seed = bytes.fromhex(read_secret(path))
-    except (OSError, ValueError):
-        return b""
-    return seed if len(seed) == 32 else b""
+    except OSError as error:
+        seed, problem = b"", f"cannot be read ({error.strerror})"
+    except ValueError:
+        seed = b""
+    if len(seed) != 32:
+        raise MutuaError("seed_file", f"{path} {problem}", "name the file with the signer's or the provider's seed")
+    return seed

@@ -139,7 +139,8 @@ def _check_figures(day: Day, body: ClaimBody) -> None:
         elif not 1 <= line.units <= UNITS_MAX or line.charge_cents > AMOUNT_CENTS_MAX:
             problem = f"line {index + 1} has units outside 1..{UNITS_MAX} or a charge above {AMOUNT_CENTS_MAX}"
         elif not earliest <= line.first_day <= line.last_day <= latest:
-            what = f"line {index + 1} is of days {line.first_day} to {line.last_day}"
+            last = "" if line.first_day == line.last_day else f" to {line.last_day}"
+            what = f"line {index + 1} is of day{'s' if last else ''} {line.first_day}{last}"
             problem = f"{what}; it may be of days {earliest} to {latest}, and the co-op's today is day {day.height}"
     if len({(line.system, line.code) for line in body.lines}) != len({line.code for line in body.lines}):
         problem = "one code stands under two coding systems"
@@ -162,7 +163,9 @@ def _check_provider(day: Day, act: Act, body: ClaimBody, member: MemberRow) -> N
         and body.provider_id not in attesters_of(act, PROVIDER.role, PROVIDER.subject(act.author, body))
     ):
         what = "the provider's attestation is missing"
-        raise RuleBroken("provider_attestation", what, "have the provider sign the claim")
+        raise RuleBroken(
+            "provider_attestation", what, "have the provider sign it: mutua claim draft, mutua claim attest"
+        )
 
 
 def _freed_by_supersedes(day: Day, body: ClaimBody) -> set[tuple[bytes, bytes, str, int]]:

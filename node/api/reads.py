@@ -223,7 +223,7 @@ class Reads:
                 reason = Reason(code=refusal.code, what=what, hint=refusal.hint, rule=rule_of(refusal.code))
                 return Receipt(record_id=name, state="refused", height=refusal.height, reason=reason)
             what = f"this node knows no record {name}"
-            raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
+            raise MutuaError("not_found", what, "check the id, or ask a node that is in sync")
         block, index = placed
         header = decode_header(block.header)
         hashes = [merkle.leaf_hash(encode(record)) for record in block.records]
@@ -291,7 +291,7 @@ def read_view(state: StateReader, height: int, question: Question[T], arguments:
     """Return a view of a state. MutuaError `not_found` for an unknown member or claim, `usage` for an argument."""
     answer = _SOURCES[question.name](_Asked(state, height, arguments))
     if answer is None:
-        hint = "check the id, or wait until the node is in sync"
+        hint = "check the id, or ask a node that is in sync"
         raise MutuaError("not_found", f"the ledger knows no such {question.name} at height {height}", hint)
     return msgspec.convert(render(answer), question.shape)
 

@@ -81,7 +81,7 @@ def found_in(chain: Chain, receipt: T | None, kind: str) -> T:
     """Return a receipt that there is; MutuaError `not_found` where the ledger knows nothing of the kind."""
     if receipt is None:
         what = f"the ledger knows no such {kind} at height {chain.height}"
-        raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
+        raise MutuaError("not_found", what, "check the id, or ask a node that is in sync")
     return receipt
 
 

@@ -259,7 +259,7 @@ def full_id(text: str, known: Callable[[], Iterable[str]], kind: str) -> str:
     found = sorted({item for item in known() if item.startswith(wanted)})
     if not found:
         what = f"no {kind} begins with {wanted}"
-        raise MutuaError("not_found", what, "check the id, or wait until the node is in sync")
+        raise MutuaError("not_found", what, "check the id, or ask a node that is in sync")
     if len(found) > 1:
         raise MutuaError("id", f"{wanted} begins {len(found)} {kind}s", "give more digits")
     return found[0]

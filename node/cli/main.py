@@ -198,9 +198,17 @@ def _usage_fault(error: cyclopts.CycloptsError) -> str:
         import difflib
 
         given = error.unused_tokens[0]
-        known = [] if error.command_chain else [entry.name for part in COMMANDS.values() for entry in part]
-        likely = difflib.get_close_matches(given, known, 1)
+        if given.startswith("-"):
+            return f"the option {given} stands before the command; options come after it"
+        likely = difflib.get_close_matches(given, list(error.app or app), 1)
         return f"there is no command {given!r}" + (f"; did you mean {likely[0]!r}?" if likely else "")
+    if isinstance(error, cyclopts.UnusedCliTokensError) and error.unused_tokens:
+        return f"{error.unused_tokens[0]!r} is one word too many"
+    if isinstance(error, cyclopts.MissingArgumentError) and error.argument:
+        if error.keyword:
+            return f"{error.keyword} needs a value"
+        name = error.argument.name
+        return f"{name.strip('-').upper() if error.argument.field_info.is_positional else name} is missing"
     return " ".join(str(error).split()).rstrip(".") or "the command line is not valid"
 
 

@@ -24,7 +24,7 @@ from ledger.errors import MalformedBytes, MutuaError, RuleBroken
 from ledger.hashing import HASH_SIZE
 from ledger.records import Attestation, SignedRecord
 from node.api.bodies import body_from_json, body_to_json
-from node.reading import read_bytes, read_seed_file
+from node.reading import read_bytes
 
 FORMAT = 1
 FILE_SIZE_MAX = 256 * 1024
@@ -284,11 +284,3 @@ def check_chain(bundle: Bundle, chain_id: bytes) -> None:
     if bundle.chain_id != chain_id:
         what = f"the bundle is for chain {bundle.chain_id.hex()[:12]}, this node is on {chain_id.hex()[:12]}"
         raise MutuaError("bundle_chain", what, "use a node of its co-op")
-
-
-def read_seed(path: Path) -> bytes:
-    """Return the secret seed in a file of 64 hex digits. MutuaError `seed_file`."""
-    seed = read_seed_file(path)
-    if not seed:
-        raise MutuaError("seed_file", f"{path} holds no seed of 64 hex digits", "name the file with the signer's seed")
-    return seed

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ledger.errors import MutuaError
+from node.paths import DEVNET_STATE as STATE
 from node.paths import write_whole
 
-STATE = "devnet.json"
 NODE = r"member-\d+|follower"
 PARTS = re.compile(rf"{NODE}|bitcoin(\.sock|\.log)?|passphrase|demo-(clinic|lab)\.seed|{re.escape(STATE)}", re.ASCII)
 """All that a devnet puts into its folder; nothing else is ever removed."""

@@ -180,7 +180,7 @@ class FakeNode:
                 raise MutuaError(
                     "not_found",
                     "the ledger knows no such claim at height 41",
-                    "check the id, or wait until the node is in sync",
+                    "check the id, or ask a node that is in sync",
                 )
             return self._claim()
         views: dict[str, Any] = {

@@ -126,7 +126,7 @@ def test_a_ballot_can_be_waited_for(on, node) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("vote", "cast", CLAIM), 2, "0 choices"),
+        (("vote", "cast", CLAIM), 2, "no choices"),
         (("vote", "cast", CLAIM, "--accept", "--deny"), 2, "2 choices"),
         (("vote", "cast", CLAIM, "--deny", "--award", "3"), 2, "--accept only"),
         (("vote", "cast", CLAIM, "Y1", "--deny"), 2, "no single case Y1"),

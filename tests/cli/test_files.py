@@ -16,8 +16,8 @@ from node.api.actions import store_document
 from node.cli.common import print_json
 from node.cli.unlocking import PassphraseFrom
 from node.config import load_config
-from node.own.bundles import read_seed
 from node.paths import write_whole
+from node.reading import read_seed
 from node.run import read_passphrase
 from node.sandbox.devnet import seed_of as seed_named
 from tui.memory import KeptReceipt, Memory
@@ -69,8 +69,7 @@ SCENARIO = b"""\
 """
 READERS = {
     "settings": (b'log_level = "debug"\n', lambda _, path: load_config(path.parent).text("log_level")),
-    "provider's seed": (SEED.hex().encode() + b"\n", lambda _, path: read_provider_seed(path)),
-    "signer's seed": (SEED.hex().encode() + b"\n", lambda _, path: read_seed(path)),
+    "seed": (SEED.hex().encode() + b"\n", lambda _, path: read_seed(path)),
     "passphrase": (b"four random words\n", lambda _, path: PassphraseFrom(passphrase_file=path).read()),
     "passphrase of a daemon": (b"four random words\n", lambda _, path: read_passphrase(path, None)),
     "words": (" ".join(words_of(SEED)).encode(), restored),
@@ -80,12 +79,6 @@ READERS = {
         rehearsed,
     ),
 }
-
-
-def read_provider_seed(path):
-    from node.cli.claims.files import read_provider_seed
-
-    return read_provider_seed(path)
 
 
 @pytest.mark.parametrize("name", READERS)

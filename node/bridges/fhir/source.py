@@ -40,7 +40,7 @@ class Source:
         try:
             self._handle = open_regular(path)
         except OSError as error:
-            raise MutuaError("fhir_unreadable", f"{path} cannot be read: {error.strerror}", hint) from None
+            raise MutuaError("fhir_unreadable", f"it cannot be read ({error.strerror})", hint) from None
         weakref.finalize(self, os.close, self._handle)
 
     def _state(self) -> tuple[int, int]:

@@ -119,15 +119,19 @@ def _claim_line(row: list[str], session: Session, system: str, listed: Sequence[
     code, units, charge, first, last = (part.strip() for part in (*row[:4], row[4] if len(row) > 4 else row[3]))
     count = read_whole(units)
     if count is None or not 0 < count <= UNITS_MAX:
-        raise MutuaError("usage", f"units {units!r} is not a whole number", "such as 1")
+        raise MutuaError("usage", f"units {units!r} is not a whole number from 1 to {UNITS_MAX}", "such as 1")
     systems = sorted({item.system for item in listed if item.code == code})
     if not system and len(systems) != 1:
-        what = (
-            f"the co-op lists code {code} under {len(systems)} coding systems"
-            if systems
-            else f"the co-op does not list code {code}"
+        what, hint = (
+            f"the co-op does not list code {code}",
+            "see mutua code list; file another with its URI in --system",
         )
-        raise MutuaError("code_system", what, "give --system with its URI")
+        if systems:
+            what, hint = (
+                f"the co-op lists code {code} under {len(systems)} coding systems",
+                "give --system with its URI",
+            )
+        raise MutuaError("code_system", what, hint)
     return {
         "system": system or systems[0],
         "code": code,

@@ -11,7 +11,7 @@ from ledger.errors import MutuaError
 from node.api.text import short
 from node.api.views.claims import CLAIMS, ClaimHead
 from node.cli.claims.acts import appeal, evidence, withdraw
-from node.cli.claims.files import attest, draft_command, preauthorise, read_provider_seed, submit
+from node.cli.claims.files import attest, draft_command, preauthorise, submit
 from node.cli.common import DEFAULT, ClaimId, Common, Flag, Row, Whole, say, table
 
 app = App(name="claim", help="File claims, ask before a service, add evidence, withdraw, appeal, look up and explain.")
@@ -60,8 +60,9 @@ def import_command(
     attester = None
     if provider_seed_file is not None:
         from ledger.signatures import public_key_of
+        from node.reading import read_seed
 
-        seed = read_provider_seed(provider_seed_file)
+        seed = read_seed(provider_seed_file)
         attester = provider_attester({public_key_of(seed): seed}, session.chain_id)
     return import_file(
         file,

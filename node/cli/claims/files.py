@@ -146,8 +146,9 @@ def _attest(body: Json, seed_file: Path, chain_id: str) -> Json:
     from governance.filing.claims import ClaimBody, claim_subject_hash
     from ledger.records import attest as sign
     from node.api.bodies import body_from_json, body_to_json
+    from node.reading import read_seed
 
-    seed = read_provider_seed(seed_file)
+    seed = read_seed(seed_file)
     chain = hex_bytes(chain_id)
     if len(chain) != 32:
         raise MutuaError("claim_draft", "the draft names no chain", "make it with mutua claim draft")
@@ -171,13 +172,3 @@ def _read_json(file: Path, code: str) -> Json:
     if not isinstance(value, dict):
         raise MutuaError(code, f"{file} is not a JSON object", "name the file that mutua wrote")
     return cast("Json", value)
-
-
-def read_provider_seed(file: Path) -> bytes:
-    """Return the provider's secret seed in a file of 64 hex digits. MutuaError `provider_seed`."""
-    from node.reading import read_seed_file
-
-    seed = read_seed_file(file)
-    if not seed:
-        raise MutuaError("provider_seed", f"{file} holds no seed of 64 hex digits", "name the provider's seed file")
-    return seed

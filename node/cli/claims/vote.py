@@ -59,7 +59,9 @@ class Choice:
         """Return the one that is given. MutuaError `usage` for none or several."""
         given = [name for name in ("accept", "deny", "abstain") if getattr(self, name)]
         if len(given) != 1:
-            raise MutuaError("usage", f"{len(given)} choices are given", "give one of --accept, --deny, --abstain")
+            raise MutuaError(
+                "usage", f"{len(given) or 'no'} choices are given", "give one of --accept, --deny, --abstain"
+            )
         return given[0]
 
 

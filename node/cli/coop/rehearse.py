@@ -66,13 +66,11 @@ def _play(file: Path) -> int:
     from governance.simulation.rehearse import line_of, play
     from governance.simulation.scenario import ScenarioError, parse
     from node.api.text import clean_json
-    from node.reading import read_bytes, text_of
+    from node.cli.common import read_file
+    from node.reading import text_of
 
     try:
-        text = text_of(sys.stdin.buffer.read() if str(file) == "-" else read_bytes(file))
-    except OSError as error:
-        print(f"mutua: {file} cannot be read: {error.strerror}; name a scenario file", file=sys.stderr)
-        return EXIT_USAGE
+        text = text_of(sys.stdin.buffer.read() if str(file) == "-" else read_file(file, "name a scenario file"))
     except UnicodeDecodeError:
         print(f"mutua: {file} is not UTF-8; save it as UTF-8", file=sys.stderr)
         return EXIT_USAGE

@@ -48,7 +48,7 @@ class SignWith:
 
     def seed(self, common: Common, passphrase: PassphraseFrom, default: str) -> bytes:
         """Return the seed. Errors: `usage`, `seed_file`, and those of unlocking."""
-        from node.own.bundles import read_seed
+        from node.reading import read_seed
 
         if self.seed_file is not None and self.key is not None:
             raise MutuaError("usage", "--seed-file and --key are given", "give one")
