@@ -1,11 +1,11 @@
 """The double-sign guard: whether this node may sign. While it is quarantined it signs nothing (notes, 1.4).
 
 At its start a committee member asks its peers what they have seen it sign and waits until a quorum (with itself) has
-answered, or all but f of them in some seconds, and it has caught up. A vote of its own that its log lacks means an old disk image or a second node with the
-same key: quarantine, as for a lost or broken log. Quarantine ends when a height is final that is greater than any it
-can have voted at. Its bound comes from the tips that peers tell, with the greatest f-1 left out: as long as no more
-than f members are faulty, this one included, an honest peer confirms it, so it is not too low to be safe, and no false
-peer can raise it for ever.
+answered, or all but f of them in some seconds, and it has caught up. A vote of its own that its log lacks means an old
+disk image or a second node with the same key: quarantine, as for a lost or broken log. Quarantine ends when a height is
+final that is greater than any it can have voted at. Its bound comes from the tips that peers tell, with the greatest
+f-1 left out: as long as no more than f members are faulty, this one included, an honest peer confirms it, so it is not
+too low to be safe, and no false peer can raise it for ever.
 """
 
 from __future__ import annotations
