@@ -20,6 +20,11 @@ def choose(items: Sequence[bytes]) -> bytes:
     return _chance.choice(items)
 
 
+def draw(count: int) -> int:
+    """Return a number below `count`, by chance."""
+    return secrets.randbelow(count)
+
+
 def salt(size: int) -> bytes:
     """Return fresh random bytes."""
     return secrets.token_bytes(size)

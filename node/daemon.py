@@ -30,7 +30,7 @@ from node.api.actions import Actions
 from node.api.event_hub import EventHub
 from node.api.reads import Reads
 from node.api.server import Api, serve
-from node.clock import choose, now_ms
+from node.clock import choose, draw, now_ms
 from node.execution.ledger import LedgerService
 from node.execution.propose import Proposer
 from node.execution.validate import Candidate
@@ -135,7 +135,7 @@ class Daemon:
         if index is not None:
             seat = Seat(index, keys.consensus_seed, Proposer(index, keys.consensus_key, keys.onion.reveal))
             size = len(self.ledger.committee)
-            guard = DoubleSignGuard(self.votes, size, lambda: self.chain.height, trio.current_time)
+            guard = DoubleSignGuard(self.votes, size, lambda: self.chain.height, trio.current_time, draw)
         blocks = ProposedBlocks(self.mempool_store)
         return Driver(self.ledger, self.network, self.votes, blocks, seat=seat, guard=guard, choose_peer=choose)
 

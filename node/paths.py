@@ -44,16 +44,24 @@ class DataFolder:
         self.log = root / "log.jsonl"
         """Events, one JSON object a line."""
         self.lock = root / "lock"
-        """The lock that a running daemon holds; it tells its process, its own inode and its folder."""
+        """The lock of a running daemon: its process, its own inode, its folder, and where that was copied from."""
 
     def original(self) -> str:
-        """Return the folder that this one was copied from; empty if it was not, or no daemon ever ran in it."""
+        """Return the folder that this one was copied from; empty if it was not, or a daemon ran in it since."""
+        return self._copies()[0]
+
+    def origin(self) -> str:
+        """Return the folder that this one was copied from, whether or not a daemon ran in it since; else empty."""
+        return "".join(self._copies())
+
+    def _copies(self) -> tuple[str, str]:
+        """Return the folder that this one was copied from (since a daemon ran here, before one did), else empty."""
         try:
-            _, inode, place = self.lock.read_text(encoding="utf-8").split("\n", 2)
+            _, inode, place, *before = self.lock.read_text(encoding="utf-8").split("\n")
             is_here = inode == str(self.lock.stat().st_ino) or place == str(self.root.resolve())
         except (OSError, ValueError):
-            return ""
-        return "" if is_here else place
+            return "", ""
+        return ("", "".join(before[:1])) if is_here else (place, "")
 
     def advice_when_off(self) -> str:
         """Return what to do where no node answers. It never leads to a second node with the same keys."""
@@ -68,6 +76,13 @@ class DataFolder:
         if (self.root.parent / DEVNET_STATE).exists():
             return f"start the devnet: mutua devnet up --folder {self.root.parent}"
         return "start it: mutua run"
+
+    def advice_on_twin(self) -> str:
+        """Return which folder's node to stop where another one signs with this node's key."""
+        stop = f"mutua stop --data-dir {self.root}"
+        if place := self.origin():
+            return f"this folder is a copy of {place}: stop it here, {stop}, and do not start it again"
+        return f"stop the copy of {self.root} that runs in another folder or on another computer; or this one, {stop}"
 
 
 def default_root() -> Path:

@@ -42,8 +42,9 @@ def lock_folder(folder: Path) -> IO[bytes]:
         hint = "stop it with mutua stop, or use its own folder"
         raise MutuaError("folder_in_use", f"another daemon runs on {folder}", hint) from None
     try:
+        origin = DataFolder(folder).origin()
         handle.truncate(0)
-        place = os.getpid(), os.fstat(handle.fileno()).st_ino, folder.resolve()
+        place = os.getpid(), os.fstat(handle.fileno()).st_ino, folder.resolve(), origin
         handle.write("\n".join(map(str, place)).encode())
         handle.flush()
     except OSError as error:

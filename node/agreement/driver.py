@@ -25,7 +25,7 @@ from ledger.blocks import BlockWithBodies, decode_header
 from ledger.errors import MutuaError
 from node.agreement.candidates import ProposedBlocks
 from node.agreement.metering import RateLimits
-from node.agreement.own_votes import OwnVotes, report_of, votes_seen
+from node.agreement.own_votes import OwnVotes, report_of
 from node.agreement.receive import Receiver
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog
@@ -39,6 +39,8 @@ from node.spread import wire
 log = structlog.get_logger("mutua.consensus")
 
 RESEND_S = 1.0
+BAN_AFTER_S = 0.5
+"""Time for the proof to reach the member that is banned for it."""
 ASK_AFTER_S = 0.25
 """A block travels behind its proposal: peers are asked for it after this wait."""
 ASKED_PEERS = 2
@@ -78,26 +80,33 @@ class Driver:
         self._candidates = candidates
         self._choose_peer = choose_peer
         self._send, self._queue = trio.open_memory_channel[tuple[int, int | None, ev.Event]](QUEUE_MAX)
+        self._lasting: trio.Nursery | None = None
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
         self._state: machine.State | None = None
+        self._before: machine.State | None = None
+        """Where the height before ended: members ask what they were seen to sign there."""
         self._working_on = 0
         self._run_number = 0
         self._is_committing = False
         self.view = 0
         self.messages_out = 0
-        self.misbehaviour: deque[object] = deque(maxlen=MISBEHAVIOUR_KEPT_MAX)
+        self.misbehaviour: deque[fx.ReportMisbehaviour] = deque(maxlen=MISBEHAVIOUR_KEPT_MAX)
         self._own_votes, limits = None, RateLimits(len(ledger.committee))
         if seat is not None and guard is not None:
-            silent = self._begin_anew
+            anew = self._begin_anew
             parts = (seat.index, ledger, network, vote_log, limits)
-            self._own_votes = OwnVotes(*parts, guard=guard, on_quarantine=silent)
+            self._own_votes = OwnVotes(*parts, guard=guard, on_change=anew)
         self.receiver = Receiver(ledger, network, self._own_votes, limits, state=lambda: self._state, put=self._put)
 
     async def run(self) -> None:
         """Look back, then drive heights for ever."""
         if self._own_votes is not None:
             await self._own_votes.look_back()
+        async with trio.open_nursery() as self._lasting:
+            await self._run_heights()
+
+    async def _run_heights(self) -> None:
         while True:
             height = self._working_on = self._ledger.height + 1
             await self._candidates.start(height)
@@ -115,9 +124,9 @@ class Driver:
             self._begin_anew()
 
     def note_final(self, height: int) -> None:
-        """End a quarantine that a final block ends, and forget votes of final heights. Blocks on the disk."""
+        """End a quarantine that a final block ends, and forget votes of the heights before. Blocks on the disk."""
         if self._guard is not None:
-            self._guard.note_final(height)
+            self._guard.end_if_over(height)
         self._log.prune(height)
 
     def _begin_anew(self) -> None:
@@ -128,6 +137,11 @@ class Driver:
     def quarantined_until(self) -> int | None:
         """The block that must be final before a quarantine ends; None without one, or while it is not known."""
         return None if self._guard is None else self._guard.quarantined_until
+
+    @property
+    def signs_elsewhere(self) -> bool:
+        """True when another node signs with this node's key."""
+        return self._guard is not None and self._guard.signs_elsewhere
 
     @property
     def is_signing(self) -> bool:
@@ -164,10 +178,9 @@ class Driver:
         return await self._candidates.get(block_hash)
 
     def votes_of(self, voter: int) -> wire.VoteReport:
-        """Return what this node has seen a member sign at the height it works on, newest views first."""
-        height, state = self._ledger.height + 1, self._state
-        is_here = state is not None and state.config.height == height
-        return report_of(height, votes_seen(state, voter) if state is not None and is_here else ())
+        """Return what this node has seen a member sign at the height it works on and the one before."""
+        states = [state for state in (self._state, self._before) if state is not None]
+        return report_of(self._ledger.height + 1, voter, states, self.misbehaviour)
 
     # ---- One height --------------------------------------------------------
 
@@ -178,12 +191,16 @@ class Driver:
         config = self._ledger.config()
         if not self.is_signing:
             config = replace(config, own_index=None)
+        if self._state is not None and self._state.config.height < height:
+            self._before = self._state
         self._state, effects = machine.start_height(config, self._log.cells(height))
         self.view = self._state.view
         if await self._carry_out(effects):
             return
         for task in (self._open_slot, self._resend, self.receiver.hear_kept):
             self._nursery.start_soon(task)
+        if self._own_votes is not None:
+            self._nursery.start_soon(self._own_votes.keep_asking)
         async for event_height, event_run, event in self._queue:
             if event_height != height or event_run not in (None, run):
                 continue
@@ -216,15 +233,30 @@ class Driver:
                     for message in effect.messages:
                         self._out(message)
                 case fx.ReportMisbehaviour():
-                    first = effect.first
-                    by = first.proposer if isinstance(first, Proposal) else first.voter
-                    facts = {"height": first.height, "view": first.view, "kind": type(first).__name__}
-                    log.warning("misbehaviour_seen", peer=self._name_of(by), **facts)
-                    self.misbehaviour.append(effect)
+                    self._report(effect)
                 case fx.Finalize():
                     if await self._finalize(effect.certificate):
                         return True
         return False
+
+    def _report(self, effect: fx.ReportMisbehaviour) -> None:
+        """Keep a proof, show it to the member's node, and refuse that node for a while."""
+        first = effect.first
+        by = first.proposer if isinstance(first, Proposal) else first.voter
+        facts = {"height": first.height, "view": first.view, "kind": type(first).__name__}
+        log.warning("misbehaviour_seen", peer=self._name_of(by), **facts)
+        self.misbehaviour.append(effect)
+        assert self._lasting is not None
+        self._lasting.start_soon(self._ban, by)
+
+    async def _ban(self, member: int) -> None:
+        """Ban a member's node that signed two things where it may sign one; it may be a copy that does not know."""
+        peer = next((key for key, index in self._ledger.seats.items() if index == member), None)
+        if peer is None or peer == self._network.key:
+            return
+        self._network.send(peer, Channel.SYNC, wire.encode_message(self.votes_of(member)))
+        await trio.sleep(BAN_AFTER_S)
+        self._network.ban(peer, "it signed two things where it may sign one")
 
     async def _finalize(self, certificate: Certificate) -> bool:
         """Commit the block of a commit certificate. False: it is not here yet; peers are asked for it."""

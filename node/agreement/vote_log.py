@@ -49,7 +49,7 @@ class VoteLog:
         return tuple(cell for cell in self._cells if cell.height == height)
 
     def has(self, kind: CellKind, height: int, view: int, block_hash: bytes) -> bool:
-        """True when just this was signed, at a height that is not final yet."""
+        """True when just this was signed, at the newest final height or above it."""
         return (kind, height, view, block_hash) in self._known
 
     def append(self, cell: Cell) -> None:
@@ -68,15 +68,20 @@ class VoteLog:
             self._cells.append(cell)
             self._known.add(_key(cell))
 
-    def prune(self, final_height: int) -> None:
-        """Forget cells of final heights; rewrite the file once it has grown."""
+    @property
+    def folder(self) -> DataFolder:
+        """The data folder that the log lies in."""
+        return DataFolder(self._path.parent)
+
+    def prune(self, below: int) -> None:
+        """Forget cells below a height; rewrite the file once it has grown."""
         with self._lock:
-            self._cells = [cell for cell in self._cells if cell.height > final_height]
+            self._cells = [cell for cell in self._cells if cell.height >= below]
             self._known = {_key(cell) for cell in self._cells}
             if self._failure is not None or self._file.tell() < PRUNE_FROM_BYTES:
                 return
             try:
-                self._rewrite(final_height)
+                self._rewrite(below)
             except OSError as error:
                 self._failure = disk_error(f"the vote log {self._path}", error)
                 raise self._failure from error
@@ -140,8 +145,8 @@ class VoteLog:
         self._write(header)
         sync_folder(self._path.parent)
 
-    def _rewrite(self, final_height: int) -> None:
-        data, head = votelog.prune(self._fingerprint, self._cells, final_height)
+    def _rewrite(self, below: int) -> None:
+        data, head = votelog.prune(self._fingerprint, self._cells, below - 1)
         move_mark(self._path, 0, min(len(data), self._file.tell()), sync=True)  # before the file shrinks
         write_whole(self._path, data)
         old, self._file = self._file, self._path.open("r+b")

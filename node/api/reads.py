@@ -119,6 +119,7 @@ class Reads:
             is_signing=driver.is_signing,
             quarantine=node.votes.quarantine,
             quarantine_until=driver.quarantined_until,
+            signs_elsewhere=node.votes.folder.advice_on_twin() if driver.signs_elsewhere else None,
         )
 
     def _treasury(self) -> TreasuryJob | None:

@@ -48,7 +48,9 @@ def quarantine_words(status: Status) -> str:
     """Return why a quarantined node does not sign, and until when."""
     until = status.consensus.quarantine_until
     end = "until enough peers have told how far they are" if until is None else f"until block {until} is final"
-    return f"signs nothing {end}: {clean(status.consensus.quarantine, 200)}"
+    advice = status.consensus.signs_elsewhere
+    words = f"signs nothing {end}: {clean(status.consensus.quarantine, 200)}"
+    return words if advice is None else f"{words}. Only one may: {clean(advice, 400)}"
 
 
 def misbehaviour_words(status: Status) -> str:

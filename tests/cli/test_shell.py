@@ -457,6 +457,10 @@ def test_the_status_and_the_doctor_say_whether_the_node_signs_and_why_not() -> N
     held = {"is_signing": False, "quarantine": "own vote unknown", "quarantine_until": 40}
     assert line_of("consensus", consensus=held).endswith("signs nothing until block 40 is final: own vote unknown")
     assert findings_of(consensus=held)["signing"][0] == "fault"
+    twin = {**held, "signs_elsewhere": "this folder is a copy of /a: stop it here"}
+    assert line_of("consensus", consensus=twin).endswith(
+        "own vote unknown. Only one may: this folder is a copy of /a: stop it here"
+    )
     unknown = line_of("consensus", consensus={**held, "quarantine_until": None})
     assert unknown.endswith("signs nothing until enough peers have told how far they are: own vote unknown")
 

@@ -39,7 +39,7 @@ import attackers
 
 from consensus.committee import leader_of
 from consensus.messages import Proposal, Vote, VoteKind, decode_message, encode_message
-from consensus.signing import sign_proposal
+from consensus.signing import sign_proposal, sign_vote
 from governance.kinds import encode_body
 from governance.money.rates import QuoteBody
 from ledger.blocks import Header, block_hash_of, decode_header, encode_header
@@ -219,6 +219,19 @@ async def vote_replays(me: Hostile) -> None:
                     me.say(peer, Channel.SYNC, wire.encode_message(report))
 
     await for_ever(replay)
+
+
+@attack(AS_PEER)
+async def contradictions(me: Hostile) -> None:
+    """Votes for two blocks in one view, signed by the same member, at every height."""
+
+    async def contradict(tip: Header) -> None:
+        for _ in range(2):
+            bare = Vote(VoteKind.NOTARIZE, tip.epoch, tip.height + 1, 0, me.random.randbytes(32), me.index)
+            vote = sign_vote(bare, me.keys.consensus_seed, me.chain_id)
+            await me.say_all(Channel.CONSENSUS, encode_message(vote))
+
+    await me.each_height(contradict)
 
 
 @attack(AS_PEER)

@@ -454,5 +454,7 @@ def test_the_top_line_says_what_the_daemon_knows_of_signing_treasury_and_misbeha
     status["consensus"].update(quarantine="own vote unknown", quarantine_until=140, misbehaviour=1)
     status["treasury"] = {"state": "waiting", "last_error": "no engine answers", "open_batches": 1}
     told("! signs nothing until block 140: quarantine", "! treasury waits", "! 1 contradicting")
+    status["consensus"].update(signs_elsewhere="stop the copy")
+    told("! signs nothing until block 140: its key signs elsewhere")
     status["treasury"] = {"state": "off", "open_batches": 0}
     told("! no Bitcoin backend")

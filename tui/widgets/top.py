@@ -75,7 +75,8 @@ def _warnings(status: Status) -> Iterator[str]:
     consensus, job = status.consensus, status.treasury
     if consensus.quarantine is not None:
         until = consensus.quarantine_until
-        yield "signs nothing" + (f" until block {until}" if until else "") + ": quarantine"
+        why = "quarantine" if consensus.signs_elsewhere is None else "its key signs elsewhere"
+        yield "signs nothing" + (f" until block {until}" if until else "") + f": {why}"
     elif consensus.is_member and not consensus.is_signing and not status.is_syncing:
         yield "not signing yet"
     if job is not None and job.state == "off":

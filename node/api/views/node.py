@@ -33,7 +33,8 @@ class Consensus(View, frozen=True, kw_only=True):
     """The node's part in agreeing on blocks.
 
     `is_signing`: it votes now. `quarantine`: why it does not sign, and `quarantine_until` the block that must be final
-    first, None while that is not known yet. `misbehaviour`: proofs that another member's node contradicted itself.
+    first, None while that is not known yet. `signs_elsewhere`: where another node signs with this node's key, which of
+    the two to stop. `misbehaviour`: proofs that another member's node contradicted itself.
     """
 
     view: int
@@ -45,6 +46,7 @@ class Consensus(View, frozen=True, kw_only=True):
     is_signing: bool
     quarantine: str | None = None
     quarantine_until: int | None = None
+    signs_elsewhere: str | None = None
 
 
 class TreasuryJob(View, frozen=True, kw_only=True):

@@ -215,6 +215,8 @@ def node_checks(status: Status) -> Iterator[Check]:
     yield Check("peers", "fault" if is_lonely else "ok", peer_words(status), hint)
     if consensus.quarantine is not None:
         hint = "make sure that no copy of this node runs elsewhere; it signs again automatically"
+        if consensus.signs_elsewhere is not None:
+            hint = "it signs again automatically once the other one is stopped"
         yield Check("signing", "fault", f"this node {quarantine_words(status)}", hint)
     elif consensus.is_member:
         yield Check("signing", "ok" if consensus.is_signing else "note", consensus_words(status))

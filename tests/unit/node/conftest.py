@@ -167,6 +167,7 @@ class FakeNetwork:
         self.peers = list(peers)
         self.sent: list[tuple[bytes, Channel, bytes]] = []
         self.struck: list[tuple[bytes, str]] = []
+        self.banned: list[tuple[bytes, str]] = []
         self.deliver: Callable[[bytes, bytes, Channel, bytes], None] | None = None
 
     def connected(self) -> tuple[bytes, ...]:
@@ -185,6 +186,9 @@ class FakeNetwork:
 
     def strike(self, peer: bytes, reason: str) -> None:
         self.struck.append((peer, reason))
+
+    def ban(self, peer: bytes, reason: str) -> None:
+        self.banned.append((peer, reason))
 
 
 @pytest.fixture(scope="session")

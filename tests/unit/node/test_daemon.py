@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from governance.money.rates import QuoteBody
 from ledger.errors import MutuaError, RuleBroken
 from node.daemon import Daemon, Options
 from node.faults import cause_of
+from node.paths import DataFolder
 from node.startup import check_chain, check_port, load_charter, lock_folder
 from wallet.keys import KeyRing
 
@@ -112,6 +114,21 @@ def test_the_folder_belongs_to_one_daemon(folder):
     assert taken.value.code == "folder_in_use"
     held.close()
     lock_folder(folder).close()
+
+
+def test_a_copied_folder_knows_its_origin_also_after_a_daemon_ran_in_it(folder, tmp_path):
+    lock_folder(folder).close()
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    for is_run in (False, True, True):
+        if is_run:
+            lock_folder(copy).close()
+        assert DataFolder(copy).original() == ("" if is_run else str(folder.resolve()))
+        assert DataFolder(copy).origin() == str(folder.resolve())
+        advice = DataFolder(copy).advice_on_twin()
+        assert f"a copy of {folder.resolve()}: stop it here, mutua stop --data-dir {copy}" in advice
+    assert DataFolder(folder).origin() == ""
+    assert str(folder) in DataFolder(folder).advice_on_twin()
 
 
 def test_a_port_in_use_and_a_wrong_address_are_told_apart():

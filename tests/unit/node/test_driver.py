@@ -5,23 +5,25 @@ Four of them agree, and none of them is moved by what is forged, early, late or 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 import trio
 
-from consensus.messages import CellKind, Vote, VoteKind, encode_message
+from consensus.messages import CellKind, Proposal, Vote, VoteKind, encode_message
 from consensus.signing import sign_proposal, sign_vote
 from ledger.errors import MalformedBytes
 from node.agreement import driver as driver_module
+from node.agreement import own_votes as own_votes_module
 from node.agreement import receive
 from node.agreement.candidates import ProposedBlocks
 from node.agreement.driver import Driver, Seat
 from node.agreement.receive import LATER_FRAMES_MAX
 from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog, vote_log_path
-from node.clock import choose, now_ms
+from node.clock import choose, draw, now_ms
 from node.p2p.network import Channel
 from node.spread import wire
 
@@ -31,20 +33,29 @@ HOUR_MS = 3_600_000
 class Member:
     """A driver with everything under it but sockets."""
 
-    def __init__(self, node, network, folder, *, is_looking: bool = False) -> None:
+    def __init__(self, node, network, folder, *, is_looking: bool = False, draw=draw) -> None:
         folder.mkdir(exist_ok=True)
         self.node = node
         self.network = network
         self.is_running = False
         side = node.ledger
         self.votes = VoteLog(vote_log_path(folder), b"k" * 32, is_first_start=True)
-        self.guard = DoubleSignGuard(self.votes, 4, lambda: side.height, trio.current_time)
+        self.guard = DoubleSignGuard(self.votes, 4, lambda: side.height, trio.current_time, draw)
         self.guard._has_looked = not is_looking  # noqa: SLF001 - the look back has its own test
         seat = Seat(side.own_index, node.ring.consensus_seed, node.proposer)
         self.candidates = ProposedBlocks(node.store)
         self.driver = Driver(
             side, network, self.votes, self.candidates, seat=seat, guard=self.guard, choose_peer=choose
         )
+
+    async def follow(self, other: Member) -> None:
+        """What block sync does: take the final blocks of another."""
+        while True:
+            await trio.sleep(0.05)
+            while (height := self.node.chain.height + 1) <= other.node.chain.height:
+                await self.node.ledger.accept_final(other.node.ledger.final_block(height))
+                self.driver.note_final(height)
+                self.driver.height_moved(height)
 
     async def take(self, peer: bytes, channel: Channel, data: bytes) -> None:
         """What the daemon does with a frame."""
@@ -75,10 +86,10 @@ def fast(monkeypatch):
 
 @pytest.fixture
 def make_member(coop, make_network, tmp_path):
-    def make(number: int, **options) -> Member:
+    def make(number: int, folder: str = "", **options) -> Member:
         names = [ring.transport_key for ring in coop.rings]
         network = make_network(names[number], tuple(name for name in names if name != names[number]))
-        return Member(coop.node(number), network, tmp_path / str(number), **options)
+        return Member(coop.node(number), network, tmp_path / (folder or str(number)), **options)
 
     return make
 
@@ -86,13 +97,15 @@ def make_member(coop, make_network, tmp_path):
 @asynccontextmanager
 async def running(*members: Member, wire_them: bool = True):
     """Run the drivers; frames between them are handed over by tasks."""
-    by_name = {member.network.key: member for member in members}
+    by_name = defaultdict(list)
+    for member in members:
+        by_name[member.network.key].append(member)
     async with trio.open_nursery() as nursery:
         if wire_them:
             for member in members:
-                member.network.deliver = lambda source, peer, channel, data: (
-                    nursery.start_soon(by_name[peer].take, source, channel, data) if peer in by_name else None
-                )
+                member.network.deliver = lambda source, peer, channel, data: [
+                    nursery.start_soon(each.take, source, channel, data) for each in by_name[peer]
+                ]
         for member in members:
             if not member.is_running:
                 member.is_running = True
@@ -270,8 +283,6 @@ def proposal_at(member: Member, coop, proposed_ms: int, view: int = 0):
     built, _ = build_candidate(
         member.node.chain, config.committee, Proposer(leader, ring.consensus_key, ring.onion.reveal), [], proposed_ms
     )
-    from consensus.messages import Proposal
-
     bare = Proposal(0, 1, view, built.block_hash, built.block.block.header, leader)
     return sign_proposal(bare, ring.consensus_seed, config.chain_id), built
 
@@ -315,6 +326,56 @@ async def test_a_restored_old_disk_learns_from_its_peers_what_it_signed(make_mem
             await until(lambda: old.guard._has_looked)
             assert old.votes.quarantine is not None
             assert not old.driver.is_signing
+
+
+async def test_of_two_nodes_with_one_key_one_falls_silent_for_good_and_says_so(
+    make_member, make_quote, fast, monkeypatch
+):
+    monkeypatch.setattr(own_votes_module, "ASK_EVERY_S", 0.1)
+    first, copy = make_member(0, draw=lambda _: 0), make_member(0, "copy", draw=lambda _: 3)
+    others = [make_member(number) for number in (1, 2, 3)]
+    everybody = (first, copy, *others)
+    copy.node.mempool.add([make_quote(copy.node.chain.chain_id, copy.node.ring, 1)])  # they propose different blocks
+    key, index = first.network.key, first.node.ledger.own_index
+    since, signing = 0, (True, True)
+
+    def is_settled() -> bool:
+        """One of the two alone has signed for six blocks."""
+        nonlocal since, signing
+        height, now = others[0].node.chain.height, (first.driver.is_signing, copy.driver.is_signing)
+        if now != signing:
+            since, signing = height, now
+        return signing[0] != signing[1] and height >= since + 6
+
+    async with running(*everybody) as nursery:
+        for member in (first, copy):
+            nursery.start_soon(member.follow, others[0])
+        await until(is_settled, 60)
+        assert (copy if signing[0] else first).driver.signs_elsewhere
+    proofs = [item.first for other in others for item in other.driver.misbehaviour]
+    assert {proof.proposer if isinstance(proof, Proposal) else proof.voter for proof in proofs} <= {index}
+    assert all(proof.height <= since + 1 for proof in proofs)
+    assert {peer for other in others for peer, _ in other.network.banned} == ({key} if proofs else set())
+
+
+async def test_a_member_that_contradicts_itself_is_shown_the_proof_and_banned(make_member, coop, fast):
+    member = make_member(0)
+    culprit, innocent = [index for index in range(4) if index != member.node.ledger.own_index][:2]
+    pair = [signed_vote(member, coop, voter=culprit, block_hash=bytes([byte]) * 32) for byte in (7, 8)]
+    async with running(member, wire_them=False):
+        await until(lambda: member.driver._working_on == 1)  # noqa: SLF001
+        for vote in (*pair, signed_vote(member, coop, voter=innocent)):
+            await member.driver.hear(b"\x01", encode_message(vote))
+        await until(lambda: member.network.banned)
+        await trio.sleep(0.1)
+    key = next(key for key, index in member.node.ledger.seats.items() if index == culprit)
+    assert [peer for peer, _ in member.network.banned] == [key]
+    told = [
+        wire.decode_message(data)
+        for peer, channel, data in member.network.sent
+        if (peer, channel) == (key, Channel.SYNC)
+    ]
+    assert wire.VoteReport(1, tuple(encode_message(vote) for vote in pair)) in told
 
 
 async def test_sync_ends_the_height_under_way(make_member, coop, fast):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from consensus.messages import Proposal, Vote, VoteKind, encode_message
+from consensus.messages import Cell, CellKind, Proposal, Vote, VoteKind, encode_message
 from consensus.signing import sign_vote
 from ledger.blocks import HEADER_SIZE
 from ledger.errors import MalformedBytes
@@ -20,6 +20,7 @@ from node.agreement.signing_guard import DoubleSignGuard
 from node.agreement.vote_log import VoteLog, vote_log_path
 from node.api.reads import Reads
 from node.api.views.node import PeerCounts
+from node.clock import draw
 from node.p2p.network import PeerStatus
 from node.spread import wire
 
@@ -34,12 +35,12 @@ class Scene:
         side = self.node.ledger
         self.index = side.own_index
         self.votes = VoteLog(vote_log_path(folder), b"k" * 32, is_first_start=True)
-        self.guard = DoubleSignGuard(self.votes, 4, lambda: side.height, trio.current_time)
+        self.guard = DoubleSignGuard(self.votes, 4, lambda: side.height, trio.current_time, draw)
         self.silences = 0
         self.limits = RateLimits(4)
         self.network = network
         parts = (self.index, side, network, self.votes, self.limits)
-        self.own = OwnVotes(*parts, guard=self.guard, on_quarantine=self._fall_silent)
+        self.own = OwnVotes(*parts, guard=self.guard, on_change=self._fall_silent)
         self.verified = 0
         verify = own_votes_module.verify_vote
 
@@ -97,6 +98,18 @@ async def test_a_peer_that_answers_whenever_it_is_asked_is_never_struck(scene, a
     for _ in range(600):
         await scene.own.hear_report(PEER, wire.VoteReport(1, scene.skips(1, 64)))
         await trio.sleep(own_votes_module.LOOK_EVERY_S)
+
+
+async def test_a_vote_at_the_newest_final_height_tells_of_another_signer_too(scene, coop):
+    await grow(scene, coop, 3)
+    unknown, logged = scene.skips(3, 2)
+    for height in (2, 3):
+        scene.votes.append(Cell(CellKind.SKIP, height, 1, bytes(32), b""))
+    scene.votes.prune(3)
+    await scene.own.hear_report(PEER, wire.VoteReport(4, (logged,)))
+    assert scene.votes.quarantine is None, "the log holds it, though the height is final"
+    await scene.own.hear_report(PEER, wire.VoteReport(4, (unknown,)))
+    assert scene.votes.quarantine is not None
 
 
 @pytest.mark.parametrize("fault", ["twice", "another height", "another voter", "not signed"])

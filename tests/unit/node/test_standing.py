@@ -7,6 +7,8 @@ import pytest
 from node.agreement.signing_guard import LOOK_S, DoubleSignGuard
 from node.agreement.vote_log import VoteLog, vote_log_path
 
+DRAWN = 3
+
 
 class World:
     """A clock and a height that tests move."""
@@ -14,7 +16,7 @@ class World:
     def __init__(self, folder, size: int = 4) -> None:
         self.now, self.height = 0.0, 10
         self.votes = VoteLog(vote_log_path(folder), b"k" * 32, is_first_start=True)
-        self.guard = DoubleSignGuard(self.votes, size, lambda: self.height, lambda: self.now)
+        self.guard = DoubleSignGuard(self.votes, size, lambda: self.height, lambda: self.now, lambda _: DRAWN)
 
 
 @pytest.fixture
@@ -60,18 +62,28 @@ def test_a_committee_of_one_never_waits(tmp_path):
     assert World(tmp_path, size=1).guard.may_sign()
 
 
-def test_quarantine_ends_when_a_height_is_final_that_it_cannot_have_voted_above(world):
+def told(world, working_on: int, peers: bytes = b"abc") -> None:
+    """Some members' nodes answer that they work on a height."""
+    for number in range(len(peers)):
+        world.guard.hear_answer(peers[number : number + 1], working_on)
+
+
+def test_quarantine_ends_when_a_height_is_final_that_it_cannot_have_voted_above_and_the_others_saw_no_vote_there(world):
     guard = world.guard
     world.votes.begin_quarantine("broken")
-    for peer in (b"a", b"b", b"c"):
-        guard.hear_answer(peer, 21)
+    told(world, 21)
     world.height = 20
     assert guard.look(3)
     assert not guard.may_sign()
     assert guard.quarantined_until == 23
-    assert not guard.note_final(21)
-    assert not guard.note_final(22)
-    assert guard.note_final(23)
+    told(world, 23)
+    assert not guard.end_if_over(21)
+    assert not guard.end_if_over(22)
+    assert not guard.end_if_over(23), "nobody has told yet what was signed at block 23"
+    told(world, 24, b"a")
+    assert not guard.end_if_over(23)
+    told(world, 24, b"b")
+    assert guard.end_if_over(23)
     assert guard.may_sign()
     assert guard.quarantined_until is None
 
@@ -80,14 +92,44 @@ def test_a_liar_cannot_prolong_a_quarantine_of_seven_for_ever(tmp_path):
     world = World(tmp_path, size=7)
     world.votes.begin_quarantine("broken")
     world.guard.hear_tip(b"liar", 2**62)
-    for peer in (b"a", b"b", b"c"):
-        world.guard.hear_tip(peer, 30)
-    assert world.guard.note_final(33)
+    told(world, 31)
+    told(world, 34, b"abcd")
+    assert world.guard.end_if_over(33)
 
 
 def test_an_unknown_own_vote_begins_a_quarantine_that_a_restart_remembers(world, tmp_path):
-    world.guard.suspect("a vote of this node's key is not in its vote log", 40)
+    world.guard.suspect(40)
     assert not world.guard.may_sign()
-    assert not world.guard.note_final(40)
+    told(world, 42)
+    assert not world.guard.end_if_over(40)
     assert VoteLog(vote_log_path(tmp_path), b"k" * 32, is_first_start=False).quarantine is not None
-    assert world.guard.note_final(41)
+    world.height = 50
+    told(world, 51)
+    assert world.guard.end_if_over(50)
+
+
+def test_a_quarantine_lasts_while_the_key_signs_elsewhere_and_some_drawn_blocks_more(world):
+    guard = world.guard
+    told(world, 11)
+    assert guard.look(3)
+    for height in range(11, 40):
+        world.height = height
+        guard.suspect(height)
+        told(world, height + 1)
+        assert not guard.end_if_over(height)
+        assert guard.signs_elsewhere == (height > 12), "up to block 12 it may have signed itself, before it started"
+    ends = []
+    for height in range(40, 60):
+        told(world, height + 1)
+        ends += [height] * guard.end_if_over(height)
+    assert ends == [39 + 2 + DRAWN + 1]
+    assert guard.may_sign()
+    assert not guard.signs_elsewhere
+
+
+def test_a_restart_remembers_that_the_key_signs_elsewhere(world, tmp_path):
+    told(world, 11)
+    assert world.guard.look(3)
+    world.guard.suspect(30)
+    assert world.guard.signs_elsewhere
+    assert World(tmp_path).guard.signs_elsewhere
