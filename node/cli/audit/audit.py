@@ -12,7 +12,7 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from ledger.hashing import HASH_SIZE
-from node.api.text import clock, dated
+from node.api.text import clock, counted, dated
 from node.cli.audit.actions import drawn, finding, report
 from node.cli.common import DEFAULT, PRINT, Common, Printing, Whole, read_file, say
 
@@ -94,7 +94,8 @@ def _verified(report: Report) -> Iterator[str]:
         yield f"tip        block {counts.height}, {clock(counts.time_ms)}, {counts.tip_hash.hex()}"
     if counts.state_root:
         yield f"state      {counts.state_root.hex()}"
-    yield f"checked    {counts.records} records, {counts.certificates} certificates, {counts.states} states"
+    kinds = ((counts.records, "record"), (counts.certificates, "certificate"), (counts.states, "state"))
+    yield f"checked    {', '.join(counted(count, kind) for count, kind in kinds)}"
     yield f"findings   {len(report.findings) or 'none'}"
 
 

@@ -338,7 +338,8 @@ def _print_summary(path: Path, plan: ImportPlan, context: CharterContext, out: T
     left_out = f"; {plan.other_patients} of other patients left out" if plan.other_patients else ""
     repeated = f"; {plan.repeated} repeated" if plan.repeated else ""
     missing = f"; {plan.missing_pages}" if plan.missing_pages else ""
-    text = f"{path.name}: {len(plan.claims)} claims, {lines} lines, charges {amount}{left_out}{repeated}{missing}"
+    held = f"{counted(len(plan.claims), 'claim')}, {counted(lines, 'line')}"
+    text = f"{path.name}: {held}, charges {amount}{left_out}{repeated}{missing}"
     print(_plain(text), file=out, flush=True)
 
 

@@ -226,7 +226,7 @@ def comparison_lines(found: Comparison, money: Units) -> Iterator[str]:
     from node.cli.common import table
 
     tried = ", ".join(f"{item.name} {item.new} (was {item.old})" for item in found.changes)
-    yield f"{found.height} blocks replayed with {tried}; every vote as it was cast"
+    yield f"{counted(found.height, 'block')} replayed with {tried}; every vote as it was cast"
     for height, name, value in found.overruled:
         yield f"note: from block {height} on {name} is {value}, as a proposal of the history decided"
     yield ""

@@ -10,7 +10,7 @@ from cyclopts import App
 
 from ledger.errors import MutuaError
 from node.api.errors import ApiError
-from node.api.text import Units, hex_bytes, read_whole, short
+from node.api.text import Units, counted, hex_bytes, read_whole, short
 from node.api.views import money as views
 from node.api.views.coop import COOP, Coop
 from node.cli.common import DEFAULT, SEND, Common, NewBundle, Sending, Session, read_amount, say, table
@@ -35,14 +35,14 @@ def show(*, common: Common = DEFAULT) -> int:
     def lines() -> Iterator[str]:
         money = session.units.money
         yield from _balance_lines(coop, session.units)
-        yield f"owed       {money(coop.owed_cents)} to members, in {len(owed)} payouts"
-        yield f"premiums   {money(sum(item.owed_cents for item in owing))} due from {len(owing)} members"
+        yield f"owed       {money(coop.owed_cents)} to members, in {counted(len(owed), 'payout')}"
+        yield f"premiums   {money(sum(item.owed_cents for item in owing))} due from {counted(len(owing), 'member')}"
         if box is None:
             yield "bitcoin    no treasury in the charter"
             return
         signers = f"{box.threshold} of {len(box.signers)} signers"
         yield f"bitcoin    {box.network}; {signers}; the treasury outpoint holds {box.baton_sat:,} sat"
-        yield f"unsent     {sum(item.left_sat for item in unsent):,} sat of {len(unsent)} payments"
+        yield f"unsent     {sum(item.left_sat for item in unsent):,} sat of {counted(len(unsent), 'payment')}"
         if batches:
             yield from _batch_table(batches)
 
